@@ -1,0 +1,261 @@
+"""The journal: one line for each thing that happens to mail, one method for each event.
+
+Readable text for people, JSON for machines; the same fields in both. It is what an admin reads in
+`journalctl`; the mail log that `graphrelay log` queries is in the spool and says the same. No
+body, no secret and no token is ever passed in here.
+
+    2026-11-23T12:00:00Z accepted 4QX7K2M9 from=<wp@contoso.com> to=<a@example.org> size=2310 …
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from graphrelay.clock import Clock
+from graphrelay.model import (
+    Address,
+    Delayed,
+    Failed,
+    Lane,
+    Origin,
+    Paused,
+    Relayed,
+    Submission,
+    Uncertain,
+)
+
+Value = str | int | float | bool | None | Sequence[str]
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event: when, how grave, what, of which message (may be empty), and its fields."""
+
+    at: datetime
+    level: Level
+    event: str
+    queue_id: str
+    fields: dict[str, Value]
+
+
+Sink = Callable[[Entry], None]
+
+
+def text_line(entry: Entry) -> str:
+    """`time event queue-id key=value …`, values quoted where they would not read as one word."""
+    words = [entry.at.strftime("%Y-%m-%dT%H:%M:%SZ"), entry.event]
+    words += [entry.queue_id] if entry.queue_id else []
+    words += [f"{key}={_word(value)}" for key, value in entry.fields.items() if value is not None]
+    return " ".join(words)
+
+
+def json_line(entry: Entry) -> str:
+    """One JSON object on one line, with `time`, `level`, `event`, `queue_id` and the fields."""
+    head = {"time": entry.at.isoformat(), "level": entry.level, "event": entry.event}
+    if entry.queue_id:
+        head["queue_id"] = entry.queue_id
+    return json.dumps({**head, **entry.fields}, ensure_ascii=False)
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str | int | float):
+        text = str(value)
+        plain = text and text.isprintable() and not set(text) & set(' "=')
+        return text if plain else json.dumps(text, ensure_ascii=False)
+    return ",".join(_word(part) for part in value or ())
+
+
+def stream_sink(
+    write: Callable[[str], object] = sys.stderr.write,
+    style: Literal["text", "json"] = "text",
+    level: Level = "info",
+) -> Sink:
+    """A sink that writes lines of `style` at `level` and graver."""
+    line = json_line if style == "json" else text_line
+    wanted = LEVELS[LEVELS.index(level) :]
+
+    def sink(entry: Entry) -> None:
+        if entry.level in wanted:
+            write(line(entry) + "\n")
+
+    return sink
+
+
+class Journal:
+    """Tells every sink what happened."""
+
+    def __init__(self, clock: Clock, *sinks: Sink) -> None:
+        self._clock = clock
+        self._sinks = sinks
+
+    # Mail ------------------------------------------------------------------------------------
+
+    def accepted(
+        self,
+        queue_id: str,
+        reverse_path: Address | None,
+        recipients: Sequence[Address],
+        origin: Origin,
+        *,
+        size: int,
+        message_id: str,
+    ) -> None:
+        """The message is on disk and the client is about to hear 250."""
+        self._tell(
+            "info",
+            "accepted",
+            queue_id,
+            sender=_path(reverse_path),
+            recipients=[_path(path) for path in recipients],
+            size=size,
+            client=origin.client,
+            listener=origin.listener,
+            login=origin.login,
+            tls=origin.tls,
+            message_id=message_id,
+        )
+
+    def attempt(self, submission: Submission, number: int) -> None:
+        """A request to Graph is about to go out."""
+        self._tell(
+            "info",
+            "attempt",
+            submission.queue_id,
+            number=number,
+            account=submission.plan.lane.account,
+            mailbox=submission.plan.lane.mailbox,
+            route=submission.plan.route,
+        )
+
+    def relayed(self, submission: Submission, outcome: Relayed, took: timedelta) -> None:
+        """Graph took the message."""
+        self._tell(
+            "info",
+            "relayed",
+            submission.queue_id,
+            mailbox=submission.plan.lane.mailbox,
+            recipients=[_path(path) for path in submission.envelope.forward_paths],
+            http=outcome.answer.http_status,
+            request_id=outcome.answer.request_id,
+            seconds=round(took.total_seconds(), 3),
+        )
+
+    def delayed(self, submission: Submission, outcome: Delayed, until: datetime) -> None:
+        """Nothing was sent; tried again at `until`."""
+        self._tell(
+            "warning",
+            "delayed",
+            submission.queue_id,
+            status=outcome.status,
+            reason=outcome.reason,
+            until=until.isoformat(timespec="seconds"),
+            http=outcome.answer.http_status,
+            code=outcome.answer.code or None,
+            request_id=outcome.answer.request_id or None,
+        )
+
+    def failed(self, submission: Submission, outcome: Failed) -> None:
+        """Nothing was sent and nothing will be."""
+        self._tell(
+            "error",
+            "failed",
+            submission.queue_id,
+            status=outcome.status,
+            reason=outcome.reason,
+            recipients=[_path(path) for path in submission.envelope.forward_paths],
+            http=outcome.answer.http_status,
+            code=outcome.answer.code or None,
+            request_id=outcome.answer.request_id or None,
+        )
+
+    def uncertain(self, submission: Submission, outcome: Uncertain, following: str) -> None:
+        """It may have been sent; `following` says what the relay does about it."""
+        self._tell(
+            "warning",
+            "uncertain",
+            submission.queue_id,
+            reason=outcome.reason,
+            next=following,
+            http=outcome.answer.http_status,
+            code=outcome.answer.code or None,
+            request_id=outcome.answer.request_id or None,
+            client_request_id=outcome.answer.client_request_id or None,
+        )
+
+    def held(self, queue_id: str, reason: str) -> None:
+        """A message waits for a person."""
+        self._tell("warning", "held", queue_id, reason=reason)
+
+    def released(self, queue_id: str) -> None:
+        """A person let a held message go on."""
+        self._tell("info", "released", queue_id)
+
+    def deleted(self, queue_id: str, reason: str) -> None:
+        """A person took a message out of the queue."""
+        self._tell("warning", "deleted", queue_id, reason=reason)
+
+    def paused(self, lane: Lane, outcome: Paused, until: datetime | None) -> None:
+        """A whole lane waits; its mail stays in the queue."""
+        self._tell(
+            "error",
+            "paused",
+            "",
+            account=lane.account,
+            mailbox=lane.mailbox,
+            trouble=outcome.trouble.value,
+            status=outcome.status,
+            reason=outcome.reason,
+            remedy=outcome.remedy or None,
+            until=until.isoformat(timespec="seconds") if until else None,
+            http=outcome.answer.http_status,
+            code=outcome.answer.code or None,
+        )
+
+    def resumed(self, lane: Lane, why: str) -> None:
+        """A lane's mail flows again."""
+        self._tell("info", "resumed", "", account=lane.account, mailbox=lane.mailbox, reason=why)
+
+    # The SMTP face ---------------------------------------------------------------------------
+
+    def refused(self, origin: Origin, stage: str, reply: str, **more: Value) -> None:
+        """A client did not get what it asked for; `stage` is CONNECT, MAIL, RCPT, DATA …"""
+        self._tell(
+            "warning",
+            "refused",
+            "",
+            client=origin.client,
+            listener=origin.listener,
+            stage=stage,
+            reply=reply,
+            **more,
+        )
+
+    # The daemon ------------------------------------------------------------------------------
+
+    def notice(self, event: str, **fields: Value) -> None:
+        """Something an admin may want to know: started, listening, recovered, stopped."""
+        self._tell("info", event, "", **fields)
+
+    def warning(self, event: str, **fields: Value) -> None:
+        """Something an admin should look at."""
+        self._tell("warning", event, "", **fields)
+
+    def error(self, event: str, **fields: Value) -> None:
+        """Something that an admin must mend."""
+        self._tell("error", event, "", **fields)
+
+    def _tell(self, level: Level, event: str, queue_id: str, **fields: Value) -> None:
+        entry = Entry(self._clock.now(), level, event, queue_id, fields)
+        for sink in self._sinks:
+            sink(entry)
+
+
+def _path(path: Address | None) -> str:
+    return f"<{path}>" if path else "<>"
