@@ -1,0 +1,243 @@
+"""Reading the configuration, and saying all that is wrong with it at once.
+
+Order of precedence: environment (`GRAPHRELAY_CLOUD__GRAPH_URL`), systemd credentials
+(`accounts.website.client_secret`), the file, the defaults.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+)
+
+from graphrelay.config.locate import line_of
+from graphrelay.config.settings import Settings
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: the line (0 where there is none to name), the key, what is wrong."""
+
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.key}: {self.text}" if self.key else f"{where}{self.text}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` holds every mistake."""
+
+    def __init__(self, path: Path, problems: tuple[Problem, ...]) -> None:
+        self.path = path
+        self.problems = problems
+        super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
+
+
+def default_path() -> Path:
+    """`$GRAPHRELAY_CONFIG`, else `/etc/graphrelay/config.toml`."""
+    return Path(os.environ.get("GRAPHRELAY_CONFIG") or "/etc/graphrelay/config.toml")
+
+
+def load(path: Path) -> Settings:
+    """The settings in `path`, with the environment and credentials over them.
+
+    Raises `ConfigError` with every mistake that was found.
+    """
+    text = _read(path)
+    try:
+        written = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
+    credentials = _credentials()
+    problems = [
+        Problem(line_of(text, key), _dotted(key), said) for key, said in _between_tables(written)
+    ]
+    try:
+        settings = _layered(written, credentials)
+    except ValidationError as error:
+        problems += [
+            Problem(line_of(text, key), _dotted(key), said)
+            for details in error.errors()
+            for key, said in _mistakes(details)
+        ]
+    except SettingsError as error:
+        problems.append(Problem(0, "environment", str(error)))
+    if problems:
+        raise ConfigError(path, tuple(sorted(problems, key=lambda problem: problem.line)))
+    return settings
+
+
+def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                env_settings,
+                InitSettingsSource(settings_cls, credentials),
+                InitSettingsSource(settings_cls, written),
+            )
+
+    return Layered.model_validate({})
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        advice = "no such file; copy config.example.toml there, or name another with --config"
+        raise ConfigError(path, (Problem(0, "", advice),)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(path, (Problem(0, "", f"cannot be read: {reason}"),)) from error
+
+
+def _credentials() -> dict[str, Any]:
+    """Secrets that systemd hands over: files named like `accounts.website.client_secret`."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    accounts: dict[str, Any] = {}
+    for file in sorted(Path(directory).glob("accounts.*.*")) if directory else ():
+        _, account, key = file.name.split(".", 2)
+        accounts.setdefault(account, {})[key] = file.read_text(encoding="utf-8").strip()
+    return {"accounts": accounts} if accounts else {}
+
+
+def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
+    """What does not fit from one table to another; read off the raw file, so that it is told
+    together with the mistakes inside the tables."""
+    accounts = _tables(written.get("accounts"))
+    known = ", ".join(f'"{account}"' for account in accounts)
+    routes = written.get("routes")
+    for number, route in enumerate(routes if isinstance(routes, list) else ()):
+        name = route.get("account") if isinstance(route, dict) else None
+        if isinstance(name, str) and name not in accounts:
+            yield ("routes", number, "account"), f'no account is named "{name}"; there is {known}'
+    if not routes and len(accounts) > 1:
+        yield ("routes",), f"with several accounts ({known}), [[routes]] must say which to use when"
+    cloud = _tables(written).get("cloud", {}).get("name", "global")
+    for name, account in accounts.items():
+        if account.get("scenario") == "personal" and cloud not in ("global", "custom"):
+            where = ("accounts", name, "scenario")
+            yield where, f'"personal" accounts exist in the global cloud only, not in "{cloud}"'
+
+
+def _tables(value: object) -> dict[str, dict[str, Any]]:
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: table for name, table in items if isinstance(table, dict)}
+
+
+def _mistakes(details: ErrorDetails) -> Iterator[tuple[Key, str]]:
+    """What pydantic found, as keys and sentences of ours."""
+    key = _written_key(details["loc"])
+    if details["type"] == "together":
+        for name, said in details["ctx"]["mistakes"]:
+            yield (*key, name), said
+    elif details["type"].startswith("union_tag"):
+        yield (*key, "scenario"), _sentence(details, key)
+    else:
+        yield key, _sentence(details, key)
+
+
+_SCENARIOS = ("user", "personal", "any-user", "scoped-users")
+
+
+def _written_key(loc: Key) -> Key:
+    """Without what pydantic adds: the tag of the union that it tried, the class name."""
+    if loc[:1] == ("accounts",) and len(loc) > 2 and loc[2] in _SCENARIOS:
+        return (*loc[:2], *loc[3:])
+    return tuple(part for part in loc if part != "[key]")
+
+
+def _sentence(details: ErrorDetails, key: Key) -> str:
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            return f"unknown key{_did_you_mean(str(key[-1]), _siblings(details['loc']))}"
+        case "missing":
+            return "is missing"
+        case "union_tag_not_found":
+            return f"is missing; one of {_quoted(_SCENARIOS)}"
+        case "union_tag_invalid":
+            return f"must be one of {_quoted(_SCENARIOS)}, not {context.get('tag')!r}"
+        case "literal_error":
+            return f"must be {context['expected']}, not {_shown(details['input'])}"
+        case "value_error":
+            return str(context["error"])
+    message = details["msg"].removeprefix("Input ").rstrip(".")
+    if not message.startswith("should "):
+        return message
+    return f"must {message.removeprefix('should ')}, not {_shown(details['input'])}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr | dict | list):
+        return f"a {'table' if isinstance(value, dict) else type(value).__name__}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _siblings(loc: Key) -> list[str]:
+    """The keys that may stand in the table in which `loc` stands."""
+    schema = TypeAdapter(Settings).json_schema()
+    node: dict[str, Any] = schema
+    for part in loc[:-1]:
+        node = _child(schema, node, part)
+    return sorted(_resolved(schema, node).get("properties", {}))
+
+
+def _child(schema: dict[str, Any], node: dict[str, Any], part: str | int) -> dict[str, Any]:
+    node = _resolved(schema, node)
+    if isinstance(part, int):
+        return dict(node.get("items", {}))
+    if part in node.get("properties", {}):
+        return dict(node["properties"][part])
+    if part in node.get("discriminator", {}).get("mapping", {}):
+        return {"$ref": node["discriminator"]["mapping"][part]}
+    extra = node.get("additionalProperties", {})
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    return dict(schema["$defs"][reference.rsplit("/", 1)[1]]) if reference else node
+
+
+def _dotted(key: Key) -> str:
+    """`routes[0].account`, as the documentation writes it."""
+    words = ""
+    for part in key:
+        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else part
+    return words

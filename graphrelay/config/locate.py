@@ -1,0 +1,43 @@
+"""The line of a key in a TOML file, for messages.
+
+`tomllib` keeps no positions. This walks the lines that look like table headers and keys; where a
+file is written in a way that hides a key from it (an inline table, a string over several lines),
+it answers with the line of the table around it, and 0 when there is none. Only messages rest on
+it.
+"""
+
+import re
+from collections.abc import Iterator
+
+Key = tuple[str | int, ...]
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_ASSIGNMENT = re.compile(r"\s*([\w\-\"'. ]+?)\s*=")
+
+
+def line_of(text: str, key: Key) -> int:
+    """The line (from 1) on which `key` stands, or that of the table it belongs to, else 0."""
+    found = dict(reversed(list(_lines(text))))
+    while key:
+        if key in found:
+            return found[key]
+        key = key[:-1]
+    return 0
+
+
+def _lines(text: str) -> Iterator[tuple[Key, int]]:
+    table: Key = ()
+    counts: dict[Key, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _names(header[2])
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            yield table, number
+        elif assignment := _ASSIGNMENT.match(line):
+            yield (*table, *_names(assignment[1])), number
+
+
+def _names(dotted: str) -> Key:
+    return tuple(name.strip().strip("\"'") for name in dotted.split("."))

@@ -1,0 +1,224 @@
+"""Every key that may stand in config.toml, its type and its default.
+
+`config.example.toml` shows the same keys with a line of why each; a test holds the two together.
+"""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from graphrelay.config.units import (
+    Duration,
+    Mailbox,
+    MailboxPattern,
+    NetworkText,
+    Size,
+    network,
+)
+
+
+class Table(BaseModel):
+    """A TOML table: keys that nobody knows are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def wrong(*mistakes: tuple[str, str]) -> PydanticCustomError:
+    """Mistakes (key, what is wrong) that show only when several keys of a table are seen
+    together."""
+    return PydanticCustomError("together", "mistakes in a table", {"mistakes": mistakes})
+
+
+class ListenerTable(Table):
+    address: str
+    tls: Literal["off", "starttls", "implicit"] = "off"
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
+    auth: Literal["off", "optional", "required"] = "off"
+    allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
+    open_relay: Literal["", "i understand"] = ""
+
+    @model_validator(mode="after")
+    def _tls_has_its_files(self) -> Self:
+        if self.tls != "off" and not (self.certificate_file and self.key_file):
+            key = "key_file" if self.certificate_file else "certificate_file"
+            text = f'is missing; tls = "{self.tls}" needs certificate_file and key_file'
+            raise wrong((key, text))
+        return self
+
+
+class UserTable(Table):
+    name: str = Field(min_length=1)
+    password_hash: SecretStr
+    senders: list[str] = Field(default=[], description="empty: any sender that a route allows")
+
+
+class SmtpTable(Table):
+    hostname: str | None = None
+    max_message_size: Size = 35_000_000
+    max_recipients: int = Field(default=1000, ge=1, le=100_000)
+    max_connections: int = Field(default=1000, ge=1)
+    max_connections_per_client: int = Field(default=200, ge=1)
+    command_timeout: Duration = timedelta(minutes=5)
+    data_timeout: Duration = timedelta(minutes=5)
+    listeners: list[ListenerTable] = [ListenerTable(address="127.0.0.1:2525")]
+    users: list[UserTable] = []
+
+
+class CloudTable(Table):
+    name: Literal["global", "us-gov-high", "us-gov-dod", "china", "custom"] = "global"
+    login_url: HttpUrl | None = None
+    graph_url: HttpUrl | None = None
+    ca_file: Path | None = None
+    proxy: str | None = None
+
+    @model_validator(mode="after")
+    def _urls_go_with_custom(self) -> Self:
+        mistakes = []
+        for key in ("login_url", "graph_url"):
+            url = getattr(self, key)
+            if self.name == "custom" and url is None:
+                mistakes.append((key, 'is missing; name = "custom" needs login_url and graph_url'))
+            elif self.name != "custom" and url is not None:
+                mistakes.append((key, f'is only for name = "custom", not "{self.name}"'))
+            elif url is not None and url.scheme != "https":
+                mistakes.append((key, f"must begin with https://, not {url.scheme}://"))
+        if mistakes:
+            raise wrong(*mistakes)
+        return self
+
+
+class AccountTable(Table):
+    """What every account has."""
+
+    client_id: str = Field(min_length=1)
+    large_messages: bool = False
+    exact_once: bool = False
+
+
+class DelegatedTable(AccountTable):
+    """An account for which a person signs in."""
+
+    username: Mailbox
+    mailboxes: list[MailboxPattern] = []
+
+
+class SendAsUserTable(DelegatedTable):
+    scenario: Literal["user"]
+    tenant: str = Field(min_length=1)
+
+
+class PersonalTable(DelegatedTable):
+    scenario: Literal["personal"]
+
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+CREDENTIALS = ("client_secret", "certificate_file", "managed_identity", "federated_token_file")
+
+
+class ApplicationTable(AccountTable):
+    """An account with which the application signs in by itself; one credential of these."""
+
+    tenant: str = Field(min_length=1)
+    mailboxes: list[MailboxPattern] = Field(min_length=1)
+    client_secret: SecretStr | None = None
+    certificate_file: Path | None = None
+    certificate_password: SecretStr | None = None
+    managed_identity: bool = False
+    federated_token_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_credential_one_tenant(self) -> Self:
+        mistakes = []
+        if self.tenant.lower() in ("common", "organizations", "consumers"):
+            text = "an application signs in to one tenant: its domain or its id"
+            mistakes.append(("tenant", text))
+        given = [key for key in CREDENTIALS if getattr(self, key)]
+        if len(given) != 1:
+            said = f"not {' and '.join(given)} together" if given else "there is none"
+            text = f"exactly one credential is needed of {', '.join(CREDENTIALS)}; {said}"
+            mistakes.append((given[1] if given else "client_secret", text))
+        secret = self.client_secret.get_secret_value() if self.client_secret else ""
+        if _GUID.fullmatch(secret):
+            text = (
+                "looks like the secret's id; what is needed is its value, which the portal shows "
+                "only once, right after the secret was made"
+            )
+            mistakes.append(("client_secret", text))
+        if mistakes:
+            raise wrong(*mistakes)
+        return self
+
+
+class AnyUserTable(ApplicationTable):
+    scenario: Literal["any-user"]
+
+
+class ScopedUsersTable(ApplicationTable):
+    scenario: Literal["scoped-users"]
+
+
+AnyAccountTable = Annotated[
+    SendAsUserTable | PersonalTable | AnyUserTable | ScopedUsersTable,
+    Field(discriminator="scenario"),
+]
+
+
+class RouteTable(Table):
+    name: str | None = None
+    sender: list[str] = []
+    recipient: list[str] = []
+    listener: list[str] = []
+    login: list[str] = []
+    client: list[NetworkText] = []
+    account: str
+    mailbox: str | None = Field(
+        default=None, description='an address, or "sender"; default: the account\'s own'
+    )
+    rewrite_from: Literal["never", "when-needed", "always"] = "when-needed"
+    content: Literal["mime", "json"] = "mime"
+    save_to_sent_items: bool = True
+
+
+class DeliveryTable(Table):
+    concurrency_per_mailbox: int = Field(default=4, ge=1, le=4)
+    max_recipients_per_submission: int = Field(default=500, ge=1, le=1000)
+    max_mime_request: Size = 4_000_000
+    lifetime: Duration = timedelta(days=5)
+    retry_min: Duration = timedelta(seconds=30)
+    retry_max: Duration = timedelta(hours=1)
+    on_uncertain: Literal["retry", "hold"] = "retry"
+    shutdown_grace: Duration = timedelta(seconds=30)
+
+
+class LogTable(Table):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    keep: Duration = timedelta(days=90)
+
+
+class VaultTable(Table):
+    backend: Literal["auto", "file", "secret-service", "keychain", "credential-locker"] = "auto"
+
+
+class Settings(BaseSettings):
+    """The whole configuration, as written."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="GRAPHRELAY_", env_nested_delimiter="__"
+    )
+
+    state_directory: Path | None = None
+    smtp: SmtpTable = SmtpTable()
+    cloud: CloudTable = CloudTable()
+    accounts: dict[str, AnyAccountTable] = Field(min_length=1)
+    routes: list[RouteTable] = []
+    delivery: DeliveryTable = DeliveryTable()
+    log: LogTable = LogTable()
+    vault: VaultTable = VaultTable()

@@ -1,0 +1,76 @@
+"""How sizes, durations and networks are written in the configuration."""
+
+import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator, ByteSize, TypeAdapter, ValidationError
+
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*")
+
+_BYTE_SIZE = TypeAdapter(ByteSize)
+
+Network = IPv4Network | IPv6Network
+
+
+def duration(value: object) -> timedelta:
+    """`"90d"`, `"4 h"`, `"1.5min"`, `"30s"`. Raises `ValueError` saying what is allowed."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError('must be a duration such as "30s", "10min", "4h" or "5d"')
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def size(value: object) -> int:
+    """`"35 MB"` (a million octets), `"64 MiB"`, or a number of octets."""
+    try:
+        octets = int(_BYTE_SIZE.validate_python(value))
+    except ValidationError:
+        octets = 0
+    if octets <= 0 or isinstance(value, bool):
+        raise ValueError('must be a size such as "35 MB" or "64 MiB"')
+    return octets
+
+
+def network(value: object) -> Network:
+    """`"192.168.7.0/24"`, `"::1/128"`, or a single address."""
+    try:
+        return ip_network(value)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ValueError(
+            f'must be a network such as "192.168.7.0/24" or "::1/128" ({error})'
+        ) from error
+
+
+def mailbox(value: object) -> str:
+    """`"wp@contoso.com"`."""
+    if isinstance(value, str) and _MAILBOX.fullmatch(value):
+        return value
+    raise ValueError('must be a mail address such as "wp@contoso.com"')
+
+
+def mailbox_pattern(value: object) -> str:
+    """`"wp@contoso.com"`, or `"*@contoso.com"` for a whole domain."""
+    if isinstance(value, str) and _MAILBOX.fullmatch(value) and "*" not in value.lstrip("*"):
+        return value
+    raise ValueError('must be a mail address, or "*@contoso.com" for all of a domain')
+
+
+_MAILBOX = re.compile(r"[^@\s<>]+@[^@\s<>]+")
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Size = Annotated[int, BeforeValidator(size)]
+NetworkText = Annotated[Network, BeforeValidator(network)]
+Mailbox = Annotated[str, BeforeValidator(mailbox)]
+MailboxPattern = Annotated[str, BeforeValidator(mailbox_pattern)]

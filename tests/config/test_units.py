@@ -1,0 +1,51 @@
+"""Sizes, durations, networks."""
+
+from datetime import timedelta
+
+import pytest
+
+from graphrelay.config.units import duration, mailbox_pattern, network, size
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("10min", timedelta(minutes=10)),
+        ("1.5h", timedelta(minutes=90)),
+        ("5 d", timedelta(days=5)),
+        ("2w", timedelta(days=14)),
+    ],
+)
+def test_durations_are_read_with_their_unit(text: str, expected: timedelta) -> None:
+    assert duration(text) == expected
+
+
+@pytest.mark.parametrize("value", ["5", "d", "-1d", "", 5, None, True])
+def test_a_duration_without_a_unit_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match='such as "30s"'):
+        duration(value)
+
+
+def test_sizes_are_decimal_or_binary_as_written() -> None:
+    assert size("35 MB") == 35_000_000
+    assert size("64 MiB") == 64 * 1024 * 1024
+    assert size(4096) == 4096
+
+
+@pytest.mark.parametrize("value", ["much", 0, -5, True, None, "-1 MB"])
+def test_a_size_that_is_none_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match='such as "35 MB"'):
+        size(value)
+
+
+def test_a_network_with_host_bits_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="has host bits set"):
+        network("192.168.7.1/24")
+
+
+@pytest.mark.parametrize("value", ["contoso.com", "a*@contoso.com", "a b@contoso.com", "@", 3])
+def test_a_mailbox_pattern_is_an_address_or_a_whole_domain(value: object) -> None:
+    with pytest.raises(ValueError, match="mail address"):
+        mailbox_pattern(value)
+    assert mailbox_pattern("*@contoso.com") == "*@contoso.com"
