@@ -1,0 +1,1 @@
+"""The Entra ID half of the sandbox: sign-in pages and token endpoints."""

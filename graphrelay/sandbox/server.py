@@ -1,0 +1,219 @@
+"""The sandbox's servers: one HTTPS port for Entra ID and Graph, as one `async with` block.
+
+Each half mounts its own routes with `register(app, cloud)`; what holds for every request stands
+here: it is recorded, and faults strike it, before and after it is processed.
+
+    async with Sandbox() as cloud:
+        cloud.login_url   https://localhost:PORT     /{tenant}/oauth2/v2.0/...
+        cloud.graph_url   https://localhost:PORT     /v1.0/...
+"""
+
+import asyncio
+import ssl
+import tempfile
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from graphrelay.sandbox.certificates import make_certificates
+from graphrelay.sandbox.directory import Directory, contoso
+from graphrelay.sandbox.faults import (
+    Answer,
+    AnswerAfter,
+    CutAfter,
+    CutBefore,
+    Delay,
+    ExtraHeaders,
+    Faults,
+    Stall,
+)
+from graphrelay.sandbox.tokens import Principal, TokenIssuer
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Register = Callable[[web.Application, "Sandbox"], None]
+
+PARTS: tuple[Register, ...] = ()
+"""What is mounted on the HTTPS port: the Entra half and the Graph half."""
+PAGES: tuple[Register, ...] = ()
+"""What is mounted on the page's plain HTTP port, where one was asked for: for people."""
+LARGEST_REQUEST = 5_000_000
+"""Octets of a request's body that are read; the halves have stricter limits of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A request that was answered, or cut off (`status` 0)."""
+
+    method: str
+    path: str
+    status: int
+    at: datetime
+
+
+class Sandbox:
+    """The cloud: start it with `async with`, change it through `directory` and `faults`."""
+
+    def __init__(
+        self,
+        directory: Directory | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        page_port: int | None = None,
+        now: Callable[[], datetime] | None = None,
+        directory_path: Path | None = None,
+    ) -> None:
+        self.directory = directory or contoso()
+        self.faults = Faults()
+        self.now = now or _system_time
+        self.tokens = TokenIssuer(self.directory, self.now)
+        self.requests: deque[Recorded] = deque(maxlen=100_000)
+        self._host = host
+        self._port = port
+        self._page_port = page_port
+        self._directory_path = directory_path
+        self._stack = AsyncExitStack()
+
+    # Where it is, once started -----------------------------------------------------------------
+
+    @property
+    def login_url(self) -> str:
+        return f"https://localhost:{self._port}"
+
+    @property
+    def graph_url(self) -> str:
+        return f"https://localhost:{self._port}"
+
+    @property
+    def page_url(self) -> str:
+        """Where people look at the mail that arrived; only where `page_port` was given."""
+        return f"http://localhost:{self._page_port}"
+
+    ca_file: Path
+    """The authority to trust, PEM."""
+
+    # Life --------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "Sandbox":
+        async with AsyncExitStack() as stack:
+            folder = self._directory_path
+            if folder is None:
+                made = tempfile.TemporaryDirectory(prefix="graphrelay-sandbox-")
+                folder = Path(stack.enter_context(made))
+            certificates = make_certificates(folder)
+            self.ca_file = certificates.ca_file
+            self._port = await self._serve(stack, PARTS, self._port, certificates.server)
+            if self._page_port is not None:
+                self._page_port = await self._serve(stack, PAGES, self._page_port, None)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.faults.clear()
+        await self._stack.aclose()
+
+    async def _serve(
+        self,
+        stack: AsyncExitStack,
+        parts: tuple[Register, ...],
+        port: int,
+        tls: ssl.SSLContext | None,
+    ) -> int:
+        """Serve `parts` until the stack is closed; the port, which was chosen if it was 0."""
+        middlewares = [self._strike] if tls else []
+        app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=middlewares)
+        for register in parts:
+            register(app, self)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, keepalive_timeout=75)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self._host, port, ssl_context=tls, backlog=1024).start()
+        return int(runner.addresses[0][1])
+
+    # What holds for every request --------------------------------------------------------------
+
+    @web.middleware
+    async def _strike(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        status = 0
+        try:
+            response = await (self._under_faults if self.faults else _plainly)(request, handler)
+            status = 0 if isinstance(response, _Cut) else response.status
+            return response
+        finally:
+            self.requests.append(Recorded(request.method, request.path, status, self.now()))
+
+    async def _under_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        take = partial(
+            self.faults.take,
+            method=request.method,
+            path=request.path,
+            mailbox=self._mailbox_names(request),
+        )
+        if stall := take(Stall):
+            await self.faults.while_on(stall)
+        if take(CutBefore):
+            return _cut(request)
+        if instead := take(Answer):
+            await request.read()
+            return _answer(instead)
+        response = await _plainly(request, handler)
+        if delay := take(Delay):
+            await asyncio.sleep(delay.seconds)
+        if take(CutAfter):
+            return _cut(request)
+        if after := take(AnswerAfter):
+            return _answer(after)
+        if extra := take(ExtraHeaders):
+            response.headers.extend(extra.headers)
+        return response
+
+    def _mailbox_names(self, request: web.Request) -> tuple[str, ...]:
+        """Every name of the mailbox that the URL names, else of the one who signed in."""
+        match request.path.split("/")[2:4]:
+            case ["users", name]:
+                user = self.directory.user(name)
+            case _:
+                bearer = request.headers.get("Authorization", "").partition(" ")[2]
+                principal = self.tokens.principal_of(bearer)
+                holder = principal.oid if isinstance(principal, Principal) else ""
+                user = self.directory.user(holder)
+        return (user.oid, user.upn, *user.addresses) if user else ()
+
+
+class _Cut(web.Response):
+    """Stands for the answer that never came."""
+
+
+def _cut(request: web.Request) -> _Cut:
+    if request.transport is not None:
+        request.transport.abort()
+    return _Cut()
+
+
+def _answer(fault: Answer | AnswerAfter) -> web.Response:
+    headers = CIMultiDict([("Content-Type", fault.content_type), *fault.headers])
+    return web.Response(status=fault.status, body=fault.body.encode(), headers=headers)
+
+
+async def _plainly(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as answer:
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+
+def _system_time() -> datetime:
+    return datetime.now(UTC)
