@@ -1,0 +1,73 @@
+"""Who may import whom.
+
+    model, clock, journal ← smtp, spool, oauth, graph (strangers) ← relay ← control ← daemon ← cli
+
+and the sandbox stands apart. Reads the import statements, so a lazy import counts as well.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "graphrelay"
+BASE = frozenset({"__init__", "model", "clock", "journal"})
+ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
+MAY_IMPORT = {
+    "__init__": frozenset[str](),
+    "clock": frozenset({"__init__"}),
+    "model": frozenset({"__init__"}),
+    "journal": BASE,
+    **{room: BASE | {room} for room in ROOMS},
+    "relay": BASE | ROOMS | {"relay"},
+    "config": BASE | ROOMS | {"config"},
+    "control": BASE | ROOMS | {"relay", "control"},
+    "systemd": BASE,
+    "wiring": BASE | ROOMS | {"relay", "config"},
+    "daemon": BASE | ROOMS | {"relay", "control", "config", "wiring", "systemd", "daemon"},
+    "sandbox": frozenset({"__init__", "sandbox"}),
+}
+EVERYTHING = frozenset({"cli", "__main__"})
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = [node.module or ""]
+            if node.module == "graphrelay":
+                names = [f"graphrelay.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            first, _, rest = name.partition(".")
+            if first == "graphrelay":
+                room = rest.split(".")[0]
+                known = (ROOT / room).is_dir() or (ROOT / f"{room}.py").exists()
+                rooms.add(room if room and known else "__init__")
+    return rooms
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    room = room_of(path)
+    if room in EVERYTHING:
+        return
+    assert imported_rooms(path) <= MAY_IMPORT[room]
+
+
+def test_the_law_sees_a_breach(tmp_path: Path) -> None:
+    module = tmp_path / "breach.py"
+    module.write_text("def f() -> None:\n    from graphrelay.spool import Spool\n")
+    assert imported_rooms(module) == {"spool"}
+    module.write_text("from graphrelay import model, oauth\n")
+    assert imported_rooms(module) == {"model", "oauth"}
