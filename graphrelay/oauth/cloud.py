@@ -1,0 +1,41 @@
+"""The two hosts of a Microsoft cloud that authorization needs to know: who signs in, and for what.
+
+A token is asked for at `login_url` and is good for `graph_url` alone: each national cloud has a
+pair of its own, and a scope must name the Graph host of its cloud.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """`https://login.microsoftonline.com` and `https://graph.microsoft.com`, or another pair."""
+
+    login_url: str
+    graph_url: str
+
+    def authority(self, tenant: str) -> str:
+        """The authority that speaks for `tenant` (a domain, a GUID, or `consumers`)."""
+        return f"{self.login_url.rstrip('/')}/{tenant}"
+
+    @property
+    def resource(self) -> str:
+        """What tokens are asked for: Graph of this cloud."""
+        return self.graph_url.rstrip("/")
+
+    def scope(self, permission: str) -> str:
+        """`Mail.Send` as a token request names it."""
+        return f"{self.resource}/{permission}"
+
+    @property
+    def default_scope(self) -> str:
+        """All that was granted to the application (the one scope of client credentials)."""
+        return self.scope(".default")
+
+    def permission(self, scope: str) -> str:
+        """The other way round: a scope as a token response names it, without its resource."""
+        prefix = f"{self.resource}/"
+        return scope[len(prefix) :] if scope.lower().startswith(prefix.lower()) else scope
+
+
+GLOBAL = Cloud("https://login.microsoftonline.com", "https://graph.microsoft.com")

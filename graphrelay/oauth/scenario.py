@@ -1,0 +1,239 @@
+"""How an account may send: four scenarios, each with the least that it needs.
+
+A scenario is pinned. It is what the admin wrote down, and it alone says which grant is used;
+nothing that fails is ever tried again with a broader one.
+
+    SendAsUser    one person signs in once      delegated scopes      /me, /users/{shared mailbox}
+    Personal      the same, outlook.com         delegated scopes      /me
+    AnyUser       nobody signs in               app role Mail.Send    every mailbox of the tenant
+    ScopedUsers   nobody signs in               Exchange role         mailboxes in its scope
+
+What each needs, and why, is a table that people get to read before they consent
+(https://learn.microsoft.com/graph/permissions-reference).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+# --- Where a client secret is kept ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SecretText:
+    """A secret that stood in the configuration or the environment."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A secret in a file of its own (a systemd credential); read anew at each use."""
+
+    path: Path
+
+
+SecretSource = SecretText | SecretFile
+
+# --- Credentials: how an application proves itself without a person ------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """A client secret of the app registration (its value, not its id)."""
+
+    source: SecretSource
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate with its private key: PEM (both in `path`, or the key in `key_path`) or PFX."""
+
+    path: Path
+    key_path: Path | None = None
+    passphrase: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedIdentity:
+    """An identity that Azure gives to the machine; `client_id` names a user-assigned one."""
+
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedToken:
+    """A token of another identity provider, in a file that somebody keeps fresh."""
+
+    path: Path
+
+
+Credential = ClientSecret | Certificate | ManagedIdentity | FederatedToken
+
+# --- Scenarios -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendAsUser:
+    """One signed-in user of the tenant submits (`user`)."""
+
+    username: str
+    shared: bool = False
+    """Whether other mailboxes than the user's own may be used."""
+    large_messages: bool = False
+    exact_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """The owner of an outlook.com account submits (`personal`)."""
+
+    username: str
+    large_messages: bool = False
+    exact_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnyUser:
+    """The application submits through any mailbox of the tenant (`any-user`)."""
+
+    credential: Credential
+    large_messages: bool = False
+    exact_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedUsers:
+    """The application submits through those mailboxes that Exchange lets it (`scoped-users`)."""
+
+    credential: Credential
+    large_messages: bool = False
+    exact_once: bool = False
+
+
+Delegated = SendAsUser | Personal
+Application = AnyUser | ScopedUsers
+Scenario = Delegated | Application
+
+SCENARIO_NAMES: dict[type[Scenario], str] = {
+    SendAsUser: "user",
+    Personal: "personal",
+    AnyUser: "any-user",
+    ScopedUsers: "scoped-users",
+}
+
+
+def scenario_name(scenario: Scenario) -> str:
+    """As the configuration spells it."""
+    return SCENARIO_NAMES[type(scenario)]
+
+
+# --- What a scenario needs -----------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """Where a permission is granted."""
+
+    SCOPE = "delegated permission"
+    ROLE = "application permission"
+    EXCHANGE_ROLE = "Exchange role"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One thing that is asked for, and why."""
+
+    name: str
+    kind: Kind
+    reason: str
+
+
+LARGE = "messages over about 3 MB go through Drafts with an upload session"
+EXACT = "a message whose answer was lost is looked for before it is sent again"
+
+
+def permissions(scenario: Scenario) -> tuple[Permission, ...]:
+    """The least that `scenario` needs, for people and for comparing with what was granted."""
+    match scenario:
+        case SendAsUser() | Personal():
+            return tuple(_scopes(scenario))
+        case AnyUser():
+            return tuple(_roles(scenario, Kind.ROLE, ""))
+        case ScopedUsers():
+            return tuple(_roles(scenario, Kind.EXCHANGE_ROLE, "Application "))
+
+
+def _scopes(scenario: Delegated) -> Iterator[Permission]:
+    shared = isinstance(scenario, SendAsUser) and scenario.shared
+    yield Permission("Mail.Send", Kind.SCOPE, f"submit mail as {scenario.username}")
+    if shared:
+        reason = "submit from other mailboxes on which the user holds Send As or Send on Behalf"
+        yield Permission("Mail.Send.Shared", Kind.SCOPE, reason)
+    if why := _why_read_write(scenario):
+        yield Permission("Mail.ReadWrite", Kind.SCOPE, why)
+        if shared:
+            yield Permission("Mail.ReadWrite.Shared", Kind.SCOPE, f"in other mailboxes, {why}")
+    yield Permission("offline_access", Kind.SCOPE, "stay authorized without asking again")
+
+
+def _roles(scenario: Application, kind: Kind, prefix: str) -> Iterator[Permission]:
+    where = "every mailbox of the tenant" if kind is Kind.ROLE else "the mailboxes in the scope"
+    yield Permission(f"{prefix}Mail.Send", kind, f"submit mail through {where}")
+    if why := _why_read_write(scenario):
+        yield Permission(f"{prefix}Mail.ReadWrite", kind, why)
+
+
+def _why_read_write(scenario: Scenario) -> str:
+    wanted = ((scenario.large_messages, LARGE), (scenario.exact_once, EXACT))
+    return "; ".join(reason for on, reason in wanted if on)
+
+
+# --- Accounts ------------------------------------------------------------------------------------
+
+CONSUMERS = "consumers"
+"""The authority of personal Microsoft accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One authorization in Entra ID: who it is, how it may send, and through which mailboxes."""
+
+    name: str
+    tenant: str
+    client_id: str
+    scenario: Scenario
+    mailboxes: tuple[str, ...] = ()
+    """Addresses and `*@domain`. None given: the user's own, which an application does not have."""
+
+    @property
+    def username(self) -> str | None:
+        """Who signs in; nobody does for an application."""
+        return self.scenario.username if isinstance(self.scenario, Delegated) else None
+
+    @property
+    def authority_tenant(self) -> str:
+        """Whom Entra is asked for: personal accounts live in a tenant of their own."""
+        return CONSUMERS if isinstance(self.scenario, Personal) else self.tenant
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The patterns that `may_use` goes by."""
+        return self.mailboxes or ((self.username,) if self.username else ())
+
+    @property
+    def default_mailbox(self) -> str | None:
+        """The user's own mailbox if it may be used, else the first that is named in full."""
+        if self.username and self.may_use(self.username):
+            return self.username
+        return next((box for box in self.allowed if not box.startswith("*@")), None)
+
+    def may_use(self, address: str) -> bool:
+        """Whether `address` may be the mailbox. Exchange knows no difference of case."""
+        wanted = address.casefold()
+        domain = f"*@{wanted.rpartition('@')[2]}"
+        return "@" in wanted and any(box.casefold() in (wanted, domain) for box in self.allowed)
+
+    def is_own_mailbox(self, mailbox: str) -> bool:
+        """Whether Graph is asked for `/me` (else `/users/{mailbox}`)."""
+        return self.username is not None and mailbox.casefold() == self.username.casefold()
