@@ -1,0 +1,45 @@
+"""The command line's end of the control socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from graphrelay.control.conversation import LIMIT, Asker, Event, VerbError, encode, read_message
+
+
+class NoDaemon(Exception):  # noqa: N818 (a condition that has an answer, not a failure)
+    """Nothing listens at the control socket."""
+
+
+async def converse(
+    path: Path, verb: str, arguments: Mapping[str, Any], ask: Asker
+) -> AsyncIterator[Event]:
+    """Ask the daemon at `path`; yields its events. Raises `NoDaemon`, `VerbError`."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=LIMIT)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise NoDaemon(str(path)) from error
+    except PermissionError as error:
+        raise VerbError(
+            f"{path}: permission denied; run this as root or as the service's user"
+        ) from error
+    try:
+        writer.write(encode({"verb": verb, "arguments": dict(arguments)}))
+        await writer.drain()
+        while (message := await read_message(reader)) is not None:
+            if "event" in message:
+                yield message["event"]
+            elif "ask" in message:
+                writer.write(encode({"answer": await ask(str(message["ask"]))}))
+                await writer.drain()
+            elif "error" in message:
+                raise VerbError(str(message["error"]))
+            else:
+                return
+        raise VerbError("the daemon went away before it had answered")
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()

@@ -1,0 +1,55 @@
+"""The words on the control socket: lines of JSON, one request, any number of events, one end.
+
+    → {"verb": "authorize", "arguments": {"account": "website"}}
+    ← {"event": {"kind": "open", "url": "https://…", "seconds": 600}}
+    ← {"ask": "redirected"}              only where the verb needs more from the person
+    → {"answer": "http://localhost/?code=…"}
+    ← {"event": {…}} …
+    ← {"end": true}                      or {"error": "sentence"}
+
+A client that goes away cancels its verb. Events are what `--json` prints.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Protocol
+
+Event = dict[str, Any]
+LIMIT = 1024 * 1024
+"""The longest line in octets, either way."""
+
+
+class VerbError(Exception):
+    """The verb cannot be carried out; the text is for the person who asked."""
+
+
+class Asker(Protocol):
+    """How a verb asks its person for something in mid-course."""
+
+    async def __call__(self, what: str) -> str: ...
+
+
+Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Event]]
+"""Takes the arguments and a way to ask; yields events. Raises `VerbError`."""
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode() + b"\n"
+
+
+async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """The next line, or `None` at the end. Raises `VerbError` for what is no message."""
+    try:
+        line = await reader.readline()
+    except (ValueError, ConnectionError) as error:
+        raise VerbError(f"the line is too long or was cut: {error}") from error
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise VerbError("not a line of JSON") from error
+    if not isinstance(message, dict):
+        raise VerbError("not a JSON object")
+    return message

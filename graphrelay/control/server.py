@@ -1,0 +1,150 @@
+"""The daemon's end of the control socket."""
+
+import asyncio
+import contextlib
+import grp
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from graphrelay.control.conversation import LIMIT, Verb, VerbError, encode, read_message
+from graphrelay.journal import Journal
+
+_UCRED = struct.Struct("3i")
+_LONGEST_PATH = 107
+
+
+class ControlServer:
+    """Serves `verbs` on a Unix socket at `path`, to root, to this user and, where one is named,
+    to `group`. The socket is made with its final mode, so there is no moment at which others may
+    connect."""
+
+    def __init__(
+        self, path: Path, verbs: Mapping[str, Verb], journal: Journal, group: str | None = None
+    ) -> None:
+        self._path = path
+        self._verbs = verbs
+        self._journal = journal
+        self._group = group
+        self._server: asyncio.Server | None = None
+        self._conversations: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "ControlServer":
+        if len(os.fsencode(self._path)) > _LONGEST_PATH:
+            raise OSError(
+                f"{self._path}: longer than a Unix socket's path may be; "
+                "choose a shorter state_directory"
+            )
+        listening = _bound(self._path, self._group)
+        self._server = await asyncio.start_unix_server(self._converse, sock=listening, limit=LIMIT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()
+        for task in self._conversations:
+            task.cancel()
+        await asyncio.gather(*self._conversations, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._conversations.add(task)
+        try:
+            await self._answer(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the other end went away, or the daemon stops: nothing is owed to anybody
+        finally:
+            self._conversations.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            uid = _peer_uid(writer)
+            if uid not in (0, os.geteuid()) and not self._group:
+                raise VerbError(f"uid {uid} may not control this daemon")
+            request = await read_message(reader)
+            if request is None:
+                return
+            verb = self._verbs.get(str(request.get("verb")))
+            if verb is None:
+                raise VerbError(
+                    f"no verb {request.get('verb')!r}; this daemon may be of an older version"
+                )
+            await self._run(verb, request.get("arguments") or {}, reader, writer)
+            writer.write(encode({"end": True}))
+        except VerbError as error:
+            writer.write(encode({"error": str(error)}))
+        except Exception as error:  # the border: told to the person and to the journal
+            self._journal.error("control-failed", reason=f"{type(error).__name__}: {error}")
+            writer.write(encode({"error": f"the daemon failed: {type(error).__name__}: {error}"}))
+        await writer.drain()
+
+    async def _run(
+        self,
+        verb: Verb,
+        arguments: Mapping[str, object],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Carry the verb's events over, and end it as soon as the client is gone."""
+        answers: asyncio.Queue[str] = asyncio.Queue()
+
+        async def ask(what: str) -> str:
+            writer.write(encode({"ask": what}))
+            await writer.drain()
+            return await answers.get()
+
+        async def speak() -> None:
+            async for event in verb(arguments, ask):
+                writer.write(encode({"event": event}))
+                await writer.drain()
+
+        async def listen() -> None:
+            while (message := await read_message(reader)) is not None:
+                answers.put_nowait(str(message.get("answer", "")))
+
+        speaking = asyncio.create_task(speak())
+        listening = asyncio.create_task(listen())
+        try:
+            await asyncio.wait({speaking, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if not speaking.done():
+                raise ConnectionResetError("the client went away")
+            speaking.result()
+        finally:
+            for task in (speaking, listening):
+                task.cancel()
+            await asyncio.gather(speaking, listening, return_exceptions=True)
+
+
+def _bound(path: Path, group: str | None) -> socket.socket:
+    """A socket bound at `path`; one left behind by a process that died is replaced (the spool's
+    lock has told already that nobody else runs)."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+        if group:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            path.chmod(0o660)
+    except BaseException:
+        listening.close()
+        raise
+    finally:
+        os.umask(before)
+    return listening
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    peer = writer.get_extra_info("socket")
+    if hasattr(socket, "SO_PEERCRED"):
+        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        return int(_UCRED.unpack(raw)[1])
+    return os.geteuid()  # elsewhere the socket's mode alone decides

@@ -1,0 +1,152 @@
+"""The control socket: requests, events, questions, and who may ask."""
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphrelay.control.client import NoDaemon, converse
+from graphrelay.control.conversation import LIMIT, Asker, Event, VerbError, encode
+from graphrelay.control.server import ControlServer
+from graphrelay.journal import Entry, Journal
+from tests.clock import FakeClock
+
+
+async def nobody(what: str) -> str:
+    raise AssertionError(f"asked for {what}")
+
+
+async def count(arguments: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    for number in range(int(arguments["to"])):
+        yield {"number": number}
+
+
+async def collected(path: Path, verb: str, ask: Asker = nobody, **arguments: Any) -> list[Event]:
+    return [event async for event in converse(path, verb, arguments, ask)]
+
+
+def server(path: Path, *entries: Entry, **verbs: Any) -> ControlServer:
+    return ControlServer(path, verbs, Journal(FakeClock()))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+async def test_a_verb_answers_with_its_events_in_order(path: Path) -> None:
+    async with server(path, count=count):
+        assert await collected(path, "count", to=3) == [
+            {"number": 0},
+            {"number": 1},
+            {"number": 2},
+        ]
+
+
+async def test_the_socket_is_for_its_owner_alone_and_gone_afterwards(path: Path) -> None:
+    async with server(path, count=count):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()
+
+
+async def test_a_socket_left_behind_by_a_dead_process_is_replaced(path: Path) -> None:
+    path.write_text("stale")
+    async with server(path, count=count):
+        assert await collected(path, "count", to=1) == [{"number": 0}]
+
+
+async def test_a_verb_may_ask_its_person_in_mid_course(path: Path) -> None:
+    async def paste(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+        yield {"open": "https://login.example/"}
+        yield {"got": await ask("redirected")}
+
+    async def answer(what: str) -> str:
+        return f"the {what} address"
+
+    async with server(path, paste=paste):
+        assert await collected(path, "paste", ask=answer) == [
+            {"open": "https://login.example/"},
+            {"got": "the redirected address"},
+        ]
+
+
+async def test_a_client_that_goes_away_cancels_its_verb(path: Path) -> None:
+    cancelled = asyncio.Event()
+
+    async def wait(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        try:
+            yield {"waiting": True}
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with server(path, wait=wait):
+        talk = converse(path, "wait", {}, nobody)
+        assert await anext(talk) == {"waiting": True}
+        await talk.aclose()  # type: ignore[attr-defined]
+        async with asyncio.timeout(5):
+            await cancelled.wait()
+
+
+async def test_a_refusal_of_the_verb_reaches_the_person_as_its_sentence(path: Path) -> None:
+    async def refuse(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        raise VerbError('no account is named "x"')
+        yield {}
+
+    async with server(path, refuse=refuse):
+        with pytest.raises(VerbError, match='no account is named "x"'):
+            await collected(path, "refuse")
+        with pytest.raises(VerbError, match="no verb 'unheard'"):
+            await collected(path, "unheard")
+
+
+async def test_a_bug_in_a_verb_is_told_and_the_daemon_goes_on(path: Path) -> None:
+    entries: list[Entry] = []
+
+    async def broken(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        raise ZeroDivisionError("by nothing")
+        yield {}
+
+    verbs = {"broken": broken, "count": count}
+    async with ControlServer(path, verbs, Journal(FakeClock(), entries.append)):
+        with pytest.raises(VerbError, match="ZeroDivisionError: by nothing"):
+            await collected(path, "broken")
+        assert await collected(path, "count", to=1) == [{"number": 0}]
+    assert [entry.event for entry in entries] == ["control-failed"]
+
+
+@pytest.mark.parametrize("line", [b"hello\n", b"[1]\n", b"\xff\n", b"x" * (LIMIT + 10) + b"\n"])
+async def test_what_is_no_request_is_answered_with_an_error(path: Path, line: bytes) -> None:
+    async with server(path, count=count):
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(line)
+        assert b'"error"' in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        assert await collected(path, "count", to=1) == [{"number": 0}]
+
+
+async def test_no_daemon_is_its_own_answer(path: Path) -> None:
+    with pytest.raises(NoDaemon):
+        await collected(path, "count", to=1)
+
+
+async def test_a_daemon_that_dies_in_mid_course_is_not_taken_for_the_end(path: Path) -> None:
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(encode({"event": {"number": 0}}))
+        writer.close()
+
+    listening = await asyncio.start_unix_server(die, path)
+    async with listening:
+        with pytest.raises(VerbError, match="went away before it had answered"):
+            await collected(path, "count", to=1)
+
+
+async def test_a_path_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="choose a shorter state_directory"):
+        async with server(tmp_path / ("x" * 120)):
+            pass
