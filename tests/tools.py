@@ -39,8 +39,8 @@ def _places() -> dict[str, str]:
 
 @cache
 def _find(place: str) -> Path | None:
-    kind, _, rest = place.partition(":")
-    match kind:
+    kind, colon, rest = place.partition(":")
+    match kind if colon else "":
         case "php":
             code = f"exit(extension_loaded({rest!r}) ? 0 : 1);"
             return _if_it_runs("php", "-r", code)

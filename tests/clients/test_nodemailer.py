@@ -1,0 +1,20 @@
+"""nodemailer, what nearly every program written for Node.js sends with."""
+
+from pathlib import Path
+
+from tests.clients import letter
+from tests.clients.arrivals import Relay
+from tests.clients.programs import run
+from tests.tools import needs
+
+
+async def test_text_html_and_attachment_arrive(relay: Relay) -> None:
+    await run(
+        needs("node"),
+        Path(__file__).with_name("nodemailer.cjs"),
+        needs("nodemailer").parent,
+        stdin=letter.as_json(relay),
+    )
+    (arrival,) = await relay.arrived(1)
+    letter.assert_is_the_letter(arrival)
+    assert arrival.html == letter.HTML

@@ -1,0 +1,22 @@
+"""Perl's Net::SMTP, in many an old monitoring script."""
+
+from pathlib import Path
+
+from tests.clients import letter
+from tests.clients.arrivals import Relay
+from tests.clients.programs import run
+from tests.clients.test_python import the_letter
+from tests.tools import needs
+
+
+async def test_the_letter_arrives(relay: Relay) -> None:
+    message = the_letter()
+    del message["Bcc"]
+    await run(
+        needs("perl"),
+        Path(__file__).with_name("net_smtp.pl"),
+        *(relay.smtp_host, str(relay.smtp_port), letter.SENDER, *letter.EVERYBODY),
+        stdin=message.as_bytes(),
+    )
+    (arrival,) = await relay.arrived(1)
+    letter.assert_is_the_letter(arrival)

@@ -1,0 +1,17 @@
+"""PHPMailer, the library below most things that PHP sends."""
+
+from pathlib import Path
+
+from tests.clients import letter
+from tests.clients.arrivals import Relay
+from tests.clients.programs import run
+from tests.tools import needs
+
+
+async def test_text_html_and_attachment_arrive(relay: Relay) -> None:
+    needs("phpmailer")
+    script = Path(__file__).with_name("phpmailer.php")
+    await run(needs("php"), script, stdin=letter.as_json(relay))
+    (arrival,) = await relay.arrived(1)
+    letter.assert_is_the_letter(arrival)
+    assert arrival.html == letter.HTML
