@@ -49,11 +49,6 @@ class ConfigError(Exception):
         super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
 
 
-def default_path() -> Path:
-    """`$GRAPHRELAY_CONFIG`, else `/etc/graphrelay/config.toml`."""
-    return Path(os.environ.get("GRAPHRELAY_CONFIG") or "/etc/graphrelay/config.toml")
-
-
 def load(path: Path) -> Settings:
     """The settings in `path`, with the environment and credentials over them.
 

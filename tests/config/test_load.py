@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.config import ConfigError, default_path, load
+from graphrelay.config import ConfigError, load
 from graphrelay.config.settings import AnyUserTable
 
 HERE = Path(__file__).parent
@@ -102,10 +102,3 @@ def test_a_mistake_never_shows_a_secret(tmp_path: Path) -> None:
         load(written(tmp_path, bad + "client_secrets = 3\n"))
     assert "secret" in str(caught.value)
     assert "client_secret: hush" not in str(caught.value)
-
-
-def test_the_config_variable_names_the_default_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRAPHRELAY_CONFIG", "elsewhere.toml")
-    assert default_path() == Path("elsewhere.toml")
-    monkeypatch.delenv("GRAPHRELAY_CONFIG")
-    assert default_path() == Path("/etc/graphrelay/config.toml")

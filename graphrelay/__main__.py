@@ -1,0 +1,5 @@
+"""`python -m graphrelay` is `graphrelay`."""
+
+from graphrelay.cli import main
+
+main()
