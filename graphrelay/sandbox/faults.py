@@ -13,7 +13,7 @@ set them.
 import asyncio
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -141,15 +141,19 @@ class Faults:
         method: str = "",
         path: str = "",
         mailbox: Iterable[str] = (),
+        where: Callable[[FaultType], bool] | None = None,
     ) -> FaultType | None:
         """The first fault of this kind that strikes here and now; counts as one stroke.
 
-        `mailbox` holds every name of the mailbox in question: UPN, object id, addresses.
+        `mailbox` holds every name of the mailbox in question: UPN, object id, addresses. `where`
+        says whether the conditions hold that only this kind has.
         """
         names = {name.casefold() for name in mailbox}
         for one in self._active:
             fault = one.fault
-            if isinstance(fault, kind) and _matches(fault, method, path, names) and one.strike():
+            if not isinstance(fault, kind) or not _matches(fault, method, path, names):
+                continue
+            if (where is None or where(fault)) and one.strike():
                 if one.left == 0:
                     self._active.remove(one)
                 return fault

@@ -35,6 +35,8 @@ from graphrelay.sandbox.faults import (
     Faults,
     Stall,
 )
+from graphrelay.sandbox.mailbox import Mailboxes
+from graphrelay.sandbox.mailbox_settings import MailSettings
 from graphrelay.sandbox.tokens import Principal, TokenIssuer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -70,11 +72,13 @@ class Sandbox:
         page_port: int | None = None,
         now: Callable[[], datetime] | None = None,
         directory_path: Path | None = None,
+        mail_settings: MailSettings | None = None,
     ) -> None:
         self.directory = directory or contoso()
         self.faults = Faults()
         self.now = now or _system_time
         self.tokens = TokenIssuer(self.directory, self.now)
+        self.mailboxes = Mailboxes(self.directory, self.now, mail_settings)
         self.requests: deque[Recorded] = deque(maxlen=100_000)
         self._host = host
         self._port = port
