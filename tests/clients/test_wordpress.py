@@ -59,6 +59,6 @@ async def test_its_own_password_mail_reaches_the_owner(relay: Relay, wordpress: 
     smtp = (relay.smtp_host, relay.smtp_port)
     await wordpress.call("retrieve_password", "owner", smtp=smtp)
     (arrival,) = await relay.arrived(1)
-    assert arrival.recipients == ("owner@contoso.com",)
+    assert arrival.recipients == ("alice@contoso.com",)
     assert arrival.subject == "[Käthes Laden] Password Reset"
     assert "http://shop.contoso.com/wp-login.php?action=rp" in arrival.text
