@@ -1,0 +1,271 @@
+"""From the queue to Graph and back: the works of waiting, loading, beginning and finishing.
+
+    queued ──begin──▶ queued + a row in in_flight ──finish──▶ queued | held | relayed | failed
+
+The row in `in_flight` is on the disk before the request goes out. Where it is found at start, the
+process died in between, and the message may have been sent.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from graphrelay.model import (
+    Attempt,
+    Body,
+    Done,
+    FiledBody,
+    Held,
+    InlineBody,
+    Lane,
+    Next,
+    Outcome,
+    Queued,
+    Relayed,
+    Submission,
+    Waiting,
+)
+from graphrelay.spool.bodies import BodyFolder
+from graphrelay.spool.codec import Codec, microseconds, moment, restored, storable
+from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
+from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.values import Interrupted
+from graphrelay.spool.writer import Transaction
+
+OUTCOME: Codec[Outcome] = Codec(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The submission was held, since what was kept of it cannot be read."""
+
+    queue_id: str
+    reason: str
+
+
+# --- At start ------------------------------------------------------------------------------------
+
+
+def waiting(transaction: Transaction) -> list[Waiting]:
+    """Everything queued that is not in flight, oldest first."""
+    rows = transaction.connection.execute(
+        """SELECT id, account, mailbox, received_at, not_before
+           FROM submissions INDEXED BY submissions_open
+           WHERE done_at IS NULL AND state = 'queued'
+             AND id NOT IN (SELECT submission FROM in_flight)
+           ORDER BY received_at"""
+    )
+    lanes: dict[tuple[str, str], Lane] = {}
+    found = []
+    for row, account, mailbox, received_at, not_before in rows:
+        lane = lanes.get((account, mailbox))
+        if lane is None:
+            lane = lanes[account, mailbox] = Lane(restored(account), restored(mailbox))
+        found.append(Waiting(row, lane, moment(received_at), moment(not_before)))
+    return found
+
+
+def interrupted(transaction: Transaction) -> list[Interrupted]:
+    rows = transaction.connection.execute(
+        """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id
+           FROM in_flight f
+           JOIN submissions s ON s.id = f.submission JOIN messages m ON m.id = s.message
+           ORDER BY f.submission"""
+    )
+    return [
+        Interrupted(
+            submission_id=submission,
+            queue_id=part_id(queue_id, part),
+            number=number,
+            started_at=moment(started_at),
+            client_request_id=client_request_id,
+        )
+        for submission, queue_id, part, number, started_at, client_request_id in rows
+    ]
+
+
+# --- An attempt ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The submission with its body."""
+
+    submission: int
+    folder: BodyFolder
+    now: datetime
+
+    def __call__(self, transaction: Transaction) -> Submission | Lost:
+        row = transaction.connection.execute(
+            """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
+                      b.prefix, b.octets, b.file, b.size, s.attempts
+               FROM submissions s JOIN messages m ON m.id = s.message
+               LEFT JOIN bodies b ON b.message = m.id
+               WHERE s.id = ? AND s.done_at IS NULL""",
+            (self.submission,),
+        ).fetchone()
+        if row is None:
+            raise NotQueued(f"The submission {self.submission} is not in the queue any more.")
+        queue_id, part, envelope, origin, plan, received_at, message_id = row[:7]
+        try:
+            return Submission(
+                id=self.submission,
+                queue_id=part_id(queue_id, part),
+                envelope=ENVELOPE.value(envelope),
+                origin=ORIGIN.value(origin),
+                plan=PLAN.value(plan),
+                received_at=moment(received_at),
+                message_id=restored(message_id),
+                prefix=row[7] or b"",
+                body=self._body(*row[8:11]),
+                attempts=row[11],
+            )
+        except (ValueError, FileNotFoundError) as error:
+            lost = Lost(part_id(queue_id, part), f"Its octets are lost: {error}")
+            hold_lost(transaction, self.submission, lost.reason, self.now)
+            return lost
+
+    def _body(self, octets: bytes | None, file: str | None, size: int | None) -> Body:
+        if octets is not None:
+            return InlineBody(octets)
+        if file is None or size is None:
+            raise FileNotFoundError("there is no row for them")
+        return FiledBody(self.folder.whole(file, size), size)
+
+
+def hold_lost(transaction: Transaction, submission: int, reason: str, now: datetime) -> None:
+    """A submission whose octets are gone waits for a person; it is never sent, nor forgotten."""
+    transaction.connection.execute("DELETE FROM in_flight WHERE submission = ?", (submission,))
+    set_state(transaction.connection, submission, Held(reason), now)
+    note(transaction.connection, submission, "held", reason, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The durable mark before a request goes out; the attempt's number."""
+
+    submission: int
+    started_at: datetime
+    client_request_id: str
+
+    def __call__(self, transaction: Transaction) -> int:
+        connection = transaction.connection
+        row = connection.execute(
+            """SELECT attempts + 1 FROM submissions WHERE id = ?1 AND state = 'queued'
+               AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)""",
+            (self.submission,),
+        ).fetchone()
+        if row is None:
+            raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")
+        number = int(row[0])
+        connection.execute(
+            "UPDATE submissions SET attempts = ? WHERE id = ?", (number, self.submission)
+        )
+        connection.execute(
+            "INSERT INTO in_flight VALUES (?, ?, ?, ?)",
+            (self.submission, number, microseconds(self.started_at), self.client_request_id),
+        )
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What came of it, and what follows. Doing it again with the same number changes nothing."""
+
+    submission: int
+    attempt: Attempt
+    following: Next
+
+    def __call__(self, transaction: Transaction) -> None:
+        connection, number = transaction.connection, self.attempt.number
+        mark = connection.execute(
+            "DELETE FROM in_flight WHERE submission = ? AND number = ?", (self.submission, number)
+        )
+        if not mark.rowcount:
+            self._check_finished(connection)
+            return
+        outcome = self.attempt.outcome
+        what, at = type(outcome).__name__.lower(), self.attempt.finished_at
+        reason = outcome.answer.message if isinstance(outcome, Relayed) else outcome.reason
+        connection.execute(
+            """INSERT INTO log (at, submission, what, reason, number, started_at, outcome)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (
+                microseconds(at),
+                self.submission,
+                what,
+                storable(reason),
+                number,
+                microseconds(self.attempt.started_at),
+                OUTCOME.text(outcome),
+            ),
+        )
+        match self.following:
+            case Held(why):
+                note(connection, self.submission, "held", why, at)
+            case Done(how, why) if how != what:
+                note(connection, self.submission, how, why, at)
+            case _:
+                pass
+        set_state(connection, self.submission, self.following, at)
+        if isinstance(self.following, Done):
+            forget_octets_if_done(transaction, self.submission, at)
+
+    def _check_finished(self, connection: sqlite3.Connection) -> None:
+        found = connection.execute(
+            "SELECT 1 FROM log WHERE submission = ? AND number = ?",
+            (self.submission, self.attempt.number),
+        )
+        if found.fetchone() is None:
+            raise NotQueued(
+                f"The attempt {self.attempt.number} at submission {self.submission} is unknown."
+            )
+
+
+# --- What several works share --------------------------------------------------------------------
+
+
+def set_state(connection: sqlite3.Connection, submission: int, state: Next, now: datetime) -> None:
+    columns: tuple[str, int | None, str | bytes, int | None]
+    match state:
+        case Queued(not_before):
+            columns = ("queued", microseconds(not_before), "", None)
+        case Held(reason):
+            columns = ("held", None, storable(reason), None)
+        case Done(how, reason):
+            columns = (how, None, storable(reason), microseconds(now))
+    connection.execute(
+        "UPDATE submissions SET state = ?, not_before = ?, reason = ?, done_at = ? WHERE id = ?",
+        (*columns, submission),
+    )
+
+
+def note(
+    connection: sqlite3.Connection, submission: int, what: str, reason: str, now: datetime
+) -> None:
+    """A line of the mail log that is no attempt."""
+    connection.execute(
+        "INSERT INTO log (at, submission, what, reason) VALUES (?, ?, ?, ?)",
+        (microseconds(now), submission, what, storable(reason)),
+    )
+
+
+def forget_octets_if_done(transaction: Transaction, submission: int, now: datetime) -> None:
+    """When no part of the message waits any more, its octets go; the mail log stays."""
+    connection = transaction.connection
+    closed = connection.execute(
+        """UPDATE messages SET done_at = ?1
+           WHERE id = (SELECT message FROM submissions WHERE id = ?2)
+             AND NOT EXISTS (SELECT 1 FROM submissions
+                             WHERE message = messages.id AND done_at IS NULL)""",
+        (microseconds(now), submission),
+    )
+    if not closed.rowcount:
+        return
+    (message,) = connection.execute(
+        "SELECT message FROM submissions WHERE id = ?", (submission,)
+    ).fetchone()
+    file = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
+    if file is not None and file[0] is not None:
+        transaction.files_to_unlink.append(file[0])
+    connection.execute("DELETE FROM bodies WHERE message = ?", (message,))

@@ -1,0 +1,273 @@
+"""Reading the spool: the queue, one message's history, the mail log, the figures.
+
+These run on a connection of their own that cannot write, in a thread of their own: listing a year
+of mail never makes an application wait for its 250. Each is one statement, so that it sees one
+moment.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from graphrelay.model import Address, Attempt, Envelope, Lane
+from graphrelay.spool.attempts import OUTCOME
+from graphrelay.spool.codec import microseconds, moment, restored
+from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
+from graphrelay.spool.queue_ids import normalised
+from graphrelay.spool.values import (
+    Event,
+    Interrupted,
+    LogFilter,
+    LogRow,
+    MessageHistory,
+    PartHistory,
+    QueueFilter,
+    QueueRow,
+    state_of,
+)
+
+Conditions = list[tuple[str, tuple[Any, ...]]]
+
+
+# --- The queue -----------------------------------------------------------------------------------
+
+
+def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]:
+    where, values = _and(
+        [
+            ("s.done_at IS NULL", ()),
+            ("s.id > ?", (wanted.after_id,)),
+            *_equal("s.state", wanted.state),
+            *_equal("s.account", wanted.account),
+            *_equal("s.mailbox", wanted.mailbox),
+            *_equal("json_extract(s.plan, '$.route')", wanted.route),
+            *_sender(wanted.sender),
+            *_recipient(wanted.recipient),
+            *_moment("s.received_at < ?", wanted.received_before),
+        ]
+    )
+    rows = connection.execute(
+        f"""SELECT s.id, m.queue_id, s.part, s.received_at, s.envelope, m.size, m.subject,
+                   s.account, s.mailbox, s.plan, s.state, s.not_before, s.reason, s.attempts,
+                   f.started_at,
+                   (SELECT l.reason FROM log l WHERE l.submission = s.id AND l.number IS NOT NULL
+                    ORDER BY l.id DESC LIMIT 1)
+            FROM submissions s JOIN messages m ON m.id = s.message
+            LEFT JOIN in_flight f ON f.submission = s.id
+            WHERE {where} ORDER BY s.id LIMIT ?""",  # noqa: S608 (our own words; values are bound)
+        (*values, wanted.limit),
+    )
+    return [_queue_row(row) for row in rows]
+
+
+def _queue_row(row: tuple[Any, ...]) -> QueueRow:
+    envelope = ENVELOPE.value(row[4])
+    return QueueRow(
+        submission_id=row[0],
+        queue_id=part_id(row[1], row[2]),
+        received_at=moment(row[3]),
+        sender=envelope.reverse_path,
+        recipients=envelope.forward_paths,
+        size=row[5],
+        subject=restored(row[6]),
+        lane=Lane(restored(row[7]), restored(row[8])),
+        route=PLAN.value(row[9]).route,
+        state=state_of(row[10], _when(row[11]), restored(row[12])),
+        attempts=row[13],
+        in_flight_since=_when(row[14]),
+        last=restored(row[15] or ""),
+    )
+
+
+# --- The mail log --------------------------------------------------------------------------------
+
+
+def log(connection: sqlite3.Connection, wanted: LogFilter) -> list[LogRow]:
+    where, values = _and(
+        [
+            *_equal("l.what", wanted.outcome),
+            *_equal("m.client", wanted.client),
+            *_message(wanted.queue_id),
+            *_sender(wanted.sender),
+            *_recipient(wanted.recipient),
+            *_moment("l.at >= ?", wanted.since),
+            *_moment("l.at < ?", wanted.until),
+            *([] if wanted.after_id is None else [("l.id > ?", (wanted.after_id,))]),
+        ]
+    )
+    order = "DESC" if wanted.after_id is None else "ASC"
+    rows = connection.execute(
+        f"""SELECT l.id, l.at, m.queue_id, s.part, s.id, l.what, l.reason, s.envelope, m.size,
+                   m.subject, m.client, s.account, s.mailbox, l.number, l.started_at, l.outcome
+            FROM log l JOIN submissions s ON s.id = l.submission JOIN messages m ON m.id = s.message
+            WHERE {where} ORDER BY l.id {order} LIMIT ?""",  # noqa: S608
+        (*values, wanted.limit),
+    )
+    return [_log_row(row) for row in rows]
+
+
+def _log_row(row: tuple[Any, ...]) -> LogRow:
+    envelope: Envelope = ENVELOPE.value(row[7])
+    return LogRow(
+        id=row[0],
+        at=moment(row[1]),
+        queue_id=part_id(row[2], row[3]),
+        submission_id=row[4],
+        what=row[5],
+        reason=restored(row[6]),
+        sender=envelope.reverse_path,
+        recipients=envelope.forward_paths,
+        size=row[8],
+        subject=restored(row[9]),
+        client=restored(row[10]),
+        lane=Lane(restored(row[11]), restored(row[12])),
+        number=row[13],
+        started_at=_when(row[14]),
+        outcome=None if row[15] is None else OUTCOME.value(row[15]),
+    )
+
+
+# --- One message ---------------------------------------------------------------------------------
+
+
+def show(connection: sqlite3.Connection, queue_id: str) -> MessageHistory | None:
+    connection.execute("BEGIN")
+    try:
+        return _show(connection, normalised(queue_id)[0])
+    finally:
+        connection.execute("COMMIT")
+
+
+def _show(connection: sqlite3.Connection, queue_id: str) -> MessageHistory | None:
+    row = connection.execute(
+        """SELECT m.id, m.received_at, m.origin, m.message_id, m.subject, m.size,
+                  EXISTS (SELECT 1 FROM bodies b WHERE b.message = m.id)
+           FROM messages m WHERE m.queue_id = ?""",
+        (queue_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    parts = connection.execute(
+        """SELECT s.id, s.part, s.envelope, s.plan, s.state, s.not_before, s.reason, s.done_at,
+                  f.number, f.started_at, f.client_request_id
+           FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id
+           WHERE s.message = ? ORDER BY s.part""",
+        (row[0],),
+    ).fetchall()
+    return MessageHistory(
+        queue_id=queue_id,
+        received_at=moment(row[1]),
+        sender=ENVELOPE.value(parts[0][2]).reverse_path,
+        origin=ORIGIN.value(row[2]),
+        message_id=restored(row[3]),
+        subject=restored(row[4]),
+        size=row[5],
+        octets_kept=bool(row[6]),
+        parts=tuple(_part(connection, queue_id, part) for part in parts),
+    )
+
+
+def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -> PartHistory:
+    submission, part, envelope, plan, state, not_before, reason, done_at = row[:8]
+    name = part_id(queue_id, part)
+    in_flight = None
+    if row[8] is not None:
+        in_flight = Interrupted(
+            submission_id=submission,
+            queue_id=name,
+            number=row[8],
+            started_at=moment(row[9]),
+            client_request_id=row[10],
+        )
+    return PartHistory(
+        submission_id=submission,
+        queue_id=name,
+        recipients=ENVELOPE.value(envelope).forward_paths,
+        plan=PLAN.value(plan),
+        state=state_of(state, _when(not_before), restored(reason)),
+        done_at=_when(done_at),
+        in_flight=in_flight,
+        history=tuple(_history(connection, submission)),
+    )
+
+
+def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attempt | Event]:
+    rows = connection.execute(
+        "SELECT at, what, reason, number, started_at, outcome FROM log"
+        " WHERE submission = ? ORDER BY id",
+        (submission,),
+    )
+    for at, what, reason, number, started_at, outcome in rows:
+        if number is None:
+            yield Event(at=moment(at), what=what, reason=restored(reason))
+        else:
+            yield Attempt(
+                number=number,
+                started_at=moment(started_at),
+                finished_at=moment(at),
+                outcome=OUTCOME.value(outcome),
+            )
+
+
+# --- Figures -------------------------------------------------------------------------------------
+
+
+def figures(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | None]:
+    """Queued, held, in flight, octets, and when the oldest that is queued was received."""
+    row: tuple[int, int, int, int, int | None] = connection.execute(
+        """SELECT coalesce(sum(state = 'queued'), 0), coalesce(sum(state = 'held'), 0),
+                  (SELECT count(*) FROM in_flight),
+                  (SELECT coalesce(sum(size), 0) FROM messages WHERE id IN
+                    (SELECT message FROM submissions INDEXED BY submissions_open
+                     WHERE done_at IS NULL)),
+                  min(CASE WHEN state = 'queued' THEN received_at END)
+           FROM submissions INDEXED BY submissions_open WHERE done_at IS NULL"""
+    ).fetchone()
+    return row
+
+
+# --- Conditions ----------------------------------------------------------------------------------
+
+
+def _and(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
+    words = " AND ".join(condition for condition, _ in conditions) or "1"
+    return words, tuple(value for _, values in conditions for value in values)
+
+
+def _equal(column: str, value: str | None) -> Conditions:
+    return [] if value is None else [(f"{column} = ?", (value,))]
+
+
+def _moment(condition: str, value: Any) -> Conditions:
+    return [] if value is None else [(condition, (microseconds(value),))]
+
+
+def _message(queue_id: str | None) -> Conditions:
+    if queue_id is None:
+        return []
+    name, part = normalised(queue_id)
+    return [("m.queue_id = ?", (name,)), *([] if part is None else [("s.part = ?", (part,))])]
+
+
+def _sender(text: str | None) -> Conditions:
+    if text is None:
+        return []
+    if text.startswith("@"):
+        domain = text.casefold()
+        return [("substr(m.sender_key, -length(?)) = ?", (domain, domain))]
+    return [("m.sender_key = ?", (_key(text),))]
+
+
+def _recipient(text: str | None) -> Conditions:
+    if text is None:
+        return []
+    return [("s.id IN (SELECT submission FROM recipients WHERE address_key = ?)", (_key(text),))]
+
+
+def _key(text: str) -> str:
+    bare = text.strip().removeprefix("<").removesuffix(">")
+    return Address.parse(bare).key if bare else ""
+
+
+def _when(value: int | None) -> Any:
+    return None if value is None else moment(value)

@@ -1,0 +1,64 @@
+"""Housekeeping: what was done long ago is forgotten, and room is given back.
+
+Everything goes in small portions, each a transaction of its own among the others, so that
+forgetting a year of mail never makes anybody wait.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from graphrelay.spool.codec import microseconds, storable
+from graphrelay.spool.deposit import ENVELOPE
+from graphrelay.spool.writer import Transaction
+
+PORTION = 200
+PAGES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Forget up to `PORTION` messages that were done before `before`; how many."""
+
+    before: datetime
+
+    def __call__(self, transaction: Transaction) -> int:
+        connection = transaction.connection
+        messages = connection.execute(
+            "SELECT id FROM messages WHERE done_at < ? ORDER BY done_at LIMIT ?",
+            (microseconds(self.before), PORTION),
+        ).fetchall()
+        for (message,) in messages:
+            parts = connection.execute(
+                "SELECT id, envelope FROM submissions WHERE message = ?", (message,)
+            ).fetchall()
+            for submission, envelope in parts:
+                keys = {path.key for path in ENVELOPE.value(envelope).forward_paths}
+                connection.executemany(
+                    "DELETE FROM recipients WHERE address_key = ? AND submission = ?",
+                    [(storable(key), submission) for key in keys],
+                )
+                connection.execute("DELETE FROM log WHERE submission = ?", (submission,))
+            connection.execute("DELETE FROM submissions WHERE message = ?", (message,))
+            connection.execute("DELETE FROM messages WHERE id = ?", (message,))
+        return len(messages)
+
+
+def give_pages_back(transaction: Transaction) -> int:
+    """A portion of the pages that deleted mail has left goes back to the file system; how many
+    are still to go."""
+    connection = transaction.connection
+    connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def empty_wal(transaction: Transaction) -> None:
+    """Everything into the database file, and the WAL to nothing, if no reader is looking.
+
+    Waits for nobody: a reader that still needs the WAL keeps it until the next time.
+    """
+    connection = transaction.connection
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute("PRAGMA busy_timeout = 5000")

@@ -1,0 +1,49 @@
+"""The names by which people call a message: ten characters that can be read over the telephone.
+
+Crockford's base 32 (no I, L, O, U), 50 bits: 41 for milliseconds since 2020 (enough until 2089),
+9 chance ones. So they sort by the time of acceptance. Within a process each is greater than the
+one before, whatever the wall clock does; across processes the database's constraint decides.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 10
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LAST = (1 << 50) - 1
+_MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None})
+
+
+class QueueIds:
+    """Makes queue ids. Owned by one thread."""
+
+    def __init__(self, chance: Callable[[int], int] = secrets.randbelow) -> None:
+        self._chance = chance
+        self._last = -1
+
+    def next(self, now: datetime) -> str:
+        value = ((now - _EPOCH) // _MILLISECOND << 9) + self._chance(512)
+        if not self._last < value <= _LAST:
+            value = self._last + 1 + self._chance(8)
+        self._last = value & _LAST
+        return encoded(self._last)
+
+
+def encoded(value: int) -> str:
+    return "".join(ALPHABET[value >> shift & 31] for shift in range(45, -1, -5))
+
+
+def normalised(text: str) -> tuple[str, int | None]:
+    """What a person typed, as message id and part: `4qx.../2` -> (`4QX...`, 2).
+
+    Letters that Crockford leaves out are taken for the digits they look like. Without a part, the
+    whole message is meant.
+    """
+    name, slash, part = text.strip().partition("/")
+    name = name.upper().translate(_MISREAD)
+    if not slash:
+        return name, None
+    return name, int(part) if part.isascii() and part.isdigit() and len(part) < 10 else 0

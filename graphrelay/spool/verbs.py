@@ -1,0 +1,123 @@
+"""What a person does to the queue: hold, release, retry, delete.
+
+A queue id without a part means every part of the message; `ID/2` means that part. While a request
+for any of them is on its way the verb is refused, since nobody knows yet what it would apply to.
+Parts that are done already stay as they are. All or nothing, in one transaction.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from graphrelay.model import Done, Held, Lane, Next, Queued, Waiting
+from graphrelay.spool.attempts import forget_octets_if_done, note, set_state
+from graphrelay.spool.codec import moment, restored
+from graphrelay.spool.queue_ids import normalised
+from graphrelay.spool.values import Changed, Refused, State, Verdict, What
+from graphrelay.spool.writer import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    id: int
+    state: State
+    in_flight: bool
+    lane: Lane
+    received_at: datetime
+    not_before: datetime | None
+
+    def waiting(self, not_before: datetime) -> Waiting:
+        return Waiting(self.id, self.lane, self.received_at, not_before)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """The work of one verb on what `which` names (a queue id, or a submission's id)."""
+
+    which: str | int
+    what: What
+    from_states: tuple[State, ...]
+    to: Next
+    reason: str
+    now: datetime
+
+    def __call__(self, transaction: Transaction) -> Verdict:
+        connection = transaction.connection
+        parts = _find(connection, self.which)
+        chosen = [part for part in parts if part.state in self.from_states]
+        refusal = self._refusal(parts, chosen)
+        if refusal is not None:
+            return refusal
+        for part in chosen:
+            set_state(connection, part.id, self.to, self.now)
+            note(connection, part.id, self.what, self.reason, self.now)
+        if isinstance(self.to, Done):
+            forget_octets_if_done(transaction, chosen[0].id, self.now)
+        return Changed(tuple(part.waiting(self._when(part)) for part in chosen))
+
+    def _when(self, part: _Part) -> datetime:
+        if isinstance(self.to, Queued):
+            return self.to.not_before
+        return part.not_before or self.now
+
+    def _refusal(self, parts: list[_Part], chosen: list[_Part]) -> Refused | None:
+        if not parts:
+            return Refused("unknown", f"There is no message {self.which} in the spool.")
+        if any(part.in_flight for part in parts):
+            return Refused(
+                "in flight", f"{self.which} is on its way to Microsoft just now. Try again shortly."
+            )
+        if chosen:
+            return None
+        if all(part.state not in ("queued", "held") for part in parts):
+            return Refused("done", f"{self.which} is {parts[0].state} already.")
+        if any(part.state == "held" for part in parts):
+            return Refused("held", f"{self.which} is held. Release it to let it go on.")
+        return Refused("not held", f"{self.which} is not held; it waits in the queue.")
+
+
+def hold(which: str | int, reason: str, now: datetime) -> Verb:
+    return Verb(which, "held", ("queued",), Held(reason), reason, now)
+
+
+def release(which: str | int, not_before: datetime, now: datetime) -> Verb:
+    return Verb(which, "released", ("held",), Queued(not_before), "", now)
+
+
+def retry(which: str | int, not_before: datetime, now: datetime) -> Verb:
+    return Verb(which, "retried", ("queued",), Queued(not_before), "", now)
+
+
+def delete(which: str | int, reason: str, now: datetime) -> Verb:
+    return Verb(which, "deleted", ("queued", "held"), Done("deleted", reason), reason, now)
+
+
+_PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
+                     s.received_at, s.not_before
+              FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id
+         WHERE """
+_BY_ID = _PARTS + "s.id = ?"
+_BY_NAME = (
+    _PARTS
+    + """s.message = (SELECT id FROM messages WHERE queue_id = ?1)
+                       AND (?2 IS NULL OR s.part = ?2) ORDER BY s.part"""
+)
+
+
+def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
+    if isinstance(which, int):
+        rows = connection.execute(_BY_ID, (which,))
+    else:
+        name, part = normalised(which)
+        rows = connection.execute(_BY_NAME, (name, part))
+    return [
+        _Part(
+            row,
+            state,
+            bool(in_flight),
+            Lane(restored(account), restored(mailbox)),
+            moment(received_at),
+            None if not_before is None else moment(not_before),
+        )
+        for row, state, in_flight, account, mailbox, received_at, not_before in rows
+    ]

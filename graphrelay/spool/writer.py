@@ -1,0 +1,181 @@
+"""The one thread that writes: group commit.
+
+    callers ── Work ──▶ queue ──▶ [ BEGIN  work work work …  COMMIT ] ──▶ all callers, at once
+                                    one thread, one connection
+
+While one transaction is being synced the next callers queue up, and then share a commit. Nobody
+hears of success before the commit has returned. The event loop is woken once for each transaction,
+not once for each caller.
+
+If anything in a shared transaction fails, all of it is rolled back and each work is tried again in
+a transaction of its own: so one caller's failure never fails another, and the usual case pays for
+no savepoints. A `Work` may therefore run twice, and must do nothing but read and write through the
+transaction that it is handed.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from graphrelay.model import StorageUnavailable
+from graphrelay.spool.disk import Disk
+
+T = TypeVar("T")
+
+MOST_AT_ONCE = 500
+"""So that one transaction stays a few megabytes, however many callers wait."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a work writes through."""
+
+    connection: sqlite3.Connection
+    files_to_unlink: list[str] = field(default_factory=list)
+    """Names of body files that nothing refers to once this is committed."""
+
+
+Work = Callable[[Transaction], T]
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    doing: str
+    future: asyncio.Future[Any]
+    alone: bool
+    answer: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Owns the connection that writes. `run` may be called from the loop that `start` was given."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        disk: Disk,
+        translated: Callable[[BaseException, str], BaseException],
+        unlink: Callable[[list[str]], None],
+    ) -> None:
+        self._connection = connection
+        self._disk = disk
+        self._translated = translated
+        self._unlink = unlink
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="spool-writer", daemon=True)
+        self._open = False
+        self._doubtful: deque[str] = deque()
+        self.changes = 0
+        """Transactions committed so far that wrote: to see whether anything has happened."""
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._open = True
+        self._thread.start()
+
+    async def run(self, work: Work[T], doing: str) -> T:
+        """What `work` returned, after the commit.
+
+        A caller that is cancelled here does not stop the work: it is done all the same.
+        """
+        return await self._queued(work, doing, alone=False)
+
+    def submit(self, work: Work[T], doing: str) -> asyncio.Future[T]:
+        """As `run`, for a caller who must not lose sight of it. Raises `StorageUnavailable`."""
+        return self._queued(work, doing, alone=False)
+
+    async def run_alone(self, work: Work[T], doing: str) -> T:
+        """As `run`, but outside of any transaction: for what SQLite does in none."""
+        return await self._queued(work, doing, alone=True)
+
+    def _queued(self, work: Work[T], doing: str, *, alone: bool) -> asyncio.Future[T]:
+        if not self._open:
+            raise StorageUnavailable(f"The spool could not {doing}: it is closed.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, doing, future, alone))
+        return future
+
+    def unlink_after_next_commit(self, name: str) -> None:
+        """For the body of a transaction whose commit failed while it was being synced.
+
+        Its frames may stand whole in the WAL, and a crash now would bring it back: with its body,
+        it must be. The next commit overwrites them; then the file may go.
+        """
+        self._doubtful.append(name)
+
+    async def close(self) -> None:
+        """Everything that was asked for is done; then the connection is closed."""
+        if not self._open:
+            return
+        self._open = False
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # In the thread ---------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        closing = False
+        while not closing:
+            batch = [self._jobs.get()]
+            while len(batch) < MOST_AT_ONCE and not self._jobs.empty():
+                batch.append(self._jobs.get())
+            closing = batch[-1] is None
+            jobs = [job for job in batch if job is not None]
+            together = [job for job in jobs if not job.alone]
+            if together:
+                self._together(together)
+            for job in jobs:
+                if job.alone:
+                    self._alone(job)
+            if jobs:
+                self._loop.call_soon_threadsafe(_answer, jobs)
+        self._connection.close()
+
+    def _together(self, jobs: list[_Job]) -> None:
+        try:
+            self._transact(jobs)
+        except Exception as error:
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._together([job])
+            else:
+                jobs[0].error = self._translated(error, jobs[0].doing)
+
+    def _alone(self, job: _Job) -> None:
+        try:
+            job.answer = job.work(Transaction(self._connection))
+        except Exception as error:
+            job.error = self._translated(error, job.doing)
+
+    def _transact(self, jobs: list[_Job]) -> None:
+        transaction = Transaction(self._connection)
+        before, doubtful = self._connection.total_changes, len(self._doubtful)
+        try:
+            self._disk.begin(self._connection)
+            for job in jobs:
+                job.answer = job.work(transaction)
+            self._disk.commit(self._connection)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+        self._unlink(transaction.files_to_unlink)
+        if self._connection.total_changes > before:
+            self.changes += 1
+            self._unlink([self._doubtful.popleft() for _ in range(doubtful)])
+
+
+def _answer(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():  # the caller was cancelled
+            continue
+        if job.error is None:
+            job.future.set_result(job.answer)
+        else:
+            job.future.set_exception(job.error)

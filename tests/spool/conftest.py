@@ -1,0 +1,32 @@
+"""A spool on a real file system, with a clock that the test moves."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from graphrelay.journal import Entry, Journal
+from graphrelay.spool import Spool
+from tests.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def entries() -> list[Entry]:
+    """What the journal was told."""
+    return []
+
+
+@pytest.fixture
+def journal(clock: FakeClock, entries: list[Entry]) -> Journal:
+    return Journal(clock, entries.append)
+
+
+@pytest.fixture
+async def spool(tmp_path: Path, clock: FakeClock, journal: Journal) -> AsyncIterator[Spool]:
+    async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
+        yield spool
