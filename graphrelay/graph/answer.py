@@ -1,0 +1,133 @@
+"""Reading what Graph says, whatever it says: nothing that comes over the wire can fail here.
+
+An error is `{"error": {"code": …, "message": …, "innerError": {…}}}`
+(https://learn.microsoft.com/en-us/graph/errors), but a gateway in between may answer with HTML or
+with nothing at all, and `Retry-After` comes in seconds, in fractions of them, and as a date
+(RFC 9110 section 10.2.3).
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from graphrelay.model import Answer
+
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+"""However long the other side asks for: we look again after an hour."""
+
+_LONGEST_TEXT = 1_000
+_DEEPEST = 8
+_CLAIMS = re.compile(r'claims="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An HTTP answer; header names in lower case, the body perhaps cut short."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphError:
+    """`codes` from the outermost inwards, which is from the general to the particular."""
+
+    codes: tuple[str, ...]
+    message: str
+
+    @property
+    def code(self) -> str:
+        return self.codes[0] if self.codes else ""
+
+
+def read_error(body: bytes) -> GraphError:
+    """The error in a body; empty where the body is not one of Graph's."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return GraphError((), "")
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict):
+        return GraphError((), "")
+    message = error.get("message")
+    return GraphError(tuple(_codes(error)), _text(message) if isinstance(message, str) else "")
+
+
+def _codes(error: dict[str, Any]) -> Iterator[str]:
+    inner: Any = error
+    for _ in range(_DEEPEST):
+        if not isinstance(inner, dict):
+            return
+        code = inner.get("code")
+        if isinstance(code, str) and code:
+            yield _text(code)
+        inner = inner.get("innerError") or inner.get("innererror")
+
+
+def _text(text: str) -> str:
+    """On one line and not endless: it stands in the mail log."""
+    return " ".join(text[:_LONGEST_TEXT].split())
+
+
+def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> Answer:
+    """The answer as the mail log keeps it."""
+    return Answer(
+        http_status=answer.status,
+        code=error.code,
+        message=error.message,
+        request_id=_text(answer.headers.get("request-id", "")),
+        client_request_id=client_request_id,
+    )
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """How long to wait; never negative, never above `LONGEST_RETRY_AFTER`; `None` for nonsense.
+
+    A date is measured against the answer's own `Date`, so that our clock need not be right.
+    """
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        date = _http_date(value)
+        if date is None:
+            return None
+        seconds = (date - (_http_date(headers.get("date", "")) or now)).total_seconds()
+    if math.isnan(seconds):
+        return None
+    longest = LONGEST_RETRY_AFTER.total_seconds()
+    return timedelta(seconds=min(max(seconds, 0.0), longest))
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def claims_challenge(headers: Mapping[str, str]) -> str | None:
+    """What a new token must say (Continuous Access Evaluation), as JSON, if Graph asks for it.
+
+    https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
+    """
+    challenge = headers.get("www-authenticate", "")
+    found = _CLAIMS.search(challenge)
+    if not found or "insufficient_claims" not in challenge:
+        return None
+    encoded = found[1] + "=" * (-len(found[1]) % 4)
+    try:
+        claims = base64.b64decode(encoded, altchars=b"-_").decode()
+        json.loads(claims)
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return claims

@@ -1,0 +1,41 @@
+"""The base64 of a message while it is read: never the whole of it in memory.
+
+Graph takes MIME as one base64 string, and its size limit counts that string
+(https://learn.microsoft.com/en-us/graph/outlook-send-mime-message). Pieces are multiples of three
+octets, so that no padding comes before the end; the length is known beforehand.
+"""
+
+import binascii
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+PIECE = 48 * 1024
+"""Octets of the message in a piece; a multiple of three."""
+
+
+def encoded_size(size: int) -> int:
+    """How many characters the base64 of `size` octets has (RFC 4648 section 4)."""
+    return 4 * -(-size // 3)
+
+
+async def encoded(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The base64 of `chunks`, in pieces of `encoded_size(PIECE)` characters, the last shorter."""
+    gathered = bytearray()
+    async with closing(chunks):
+        async for chunk in chunks:
+            gathered += chunk
+            while len(gathered) >= PIECE:
+                yield binascii.b2a_base64(gathered[:PIECE], newline=False)
+                del gathered[:PIECE]
+    if gathered:
+        yield binascii.b2a_base64(gathered, newline=False)
+
+
+@asynccontextmanager
+async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[None]:
+    """Closes a generator at the end, so that the file it reads is not left open when we stop."""
+    try:
+        yield
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()

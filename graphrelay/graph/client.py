@@ -1,0 +1,172 @@
+"""Submitting messages to Graph: one client for a lane, each with a few connections of its own.
+
+    GraphClient.for_lane(lane) ─▶ LaneClient.send_mime(…) ─▶ Outcome, or doubt about the token
+
+`POST …/sendMail` with `Content-Type: text/plain` takes the base64 of a whole MIME message
+(https://learn.microsoft.com/en-us/graph/api/user-sendmail). It has no envelope: Exchange sends to
+the header fields To, Cc and Bcc. Redirects are never followed: a token goes to the cloud's host
+and nowhere else.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from urllib.parse import quote
+
+from graphrelay.clock import Clock
+from graphrelay.graph.answer import HttpAnswer
+from graphrelay.graph.base64stream import encoded, encoded_size
+from graphrelay.graph.clouds import Cloud
+from graphrelay.graph.connection import (
+    BodyChanged,
+    Connection,
+    Exchanged,
+    Lost,
+    NotSent,
+    Request,
+    Timeouts,
+)
+from graphrelay.graph.endpoint import Endpoint, Proxy
+from graphrelay.graph.outcome import TokenDoubt, outcome_of
+from graphrelay.model import Answer, Delayed, Lane, OctetSource, Outcome, Uncertain
+
+OWN_MAILBOX = "/me"
+CONCURRENCY = 4
+"""Exchange runs four requests at a time for an application and a mailbox
+(https://learn.microsoft.com/en-us/graph/throttling-limits#outlook-service-limits)."""
+
+_USER_AGENT = b"graphrelay"
+
+
+def mailbox_path(address: str) -> str:
+    """`/users/…`, with the address as exactly one path segment, whatever it contains.
+
+    Raises `ValueError` for what no mailbox can be called.
+    """
+    if not address.isprintable() or not address.strip("."):
+        raise ValueError(f"{address!r} cannot be the address of a mailbox")
+    return f"/users/{quote(address, safe='@')}"
+
+
+class GraphClient:
+    """All lanes' way to one cloud. What they share is the trust in certificates, nothing else."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        tls: ssl.SSLContext,
+        clock: Clock,
+        *,
+        proxy: Proxy | None = None,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        self._endpoint = Endpoint.of(cloud.graph_url, tls, proxy, timeouts)
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lanes: dict[Lane, LaneClient] = {}
+
+    def for_lane(self, lane: Lane) -> "LaneClient":
+        """The lane's client; made at its first use."""
+        if lane not in self._lanes:
+            self._lanes[lane] = LaneClient(self._endpoint, self._clock, self._concurrency)
+        return self._lanes[lane]
+
+    def close_lane(self, lane: Lane) -> None:
+        """Close what a lane has open; it may be asked for again later."""
+        if client := self._lanes.pop(lane, None):
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for lane in list(self._lanes):
+            self.close_lane(lane)
+        await asyncio.sleep(0)
+
+
+class LaneClient:
+    """At most `concurrency` requests at a time, over as many connections, kept while they last."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock, concurrency: int) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._turns = asyncio.Semaphore(concurrency)
+        self._idle: list[Connection] = []
+
+    async def send_mime(
+        self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
+    ) -> Outcome | TokenDoubt:
+        """Submit `mime`, read from its start. `mailbox` is `OWN_MAILBOX` or a `mailbox_path`.
+
+        Raises whatever reading `mime` raises, and `BodyChanged`; then nothing was sent.
+        """
+        request = Request(
+            b"POST",
+            f"/v1.0{mailbox}/sendMail".encode("ascii"),
+            self._headers(token, client_request_id, b"text/plain"),
+            encoded_size(mime.size),
+        )
+        result = await self._exchange(request, encoded(mime.chunks()))
+        return self._outcome(result, client_request_id)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses just now."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _outcome(self, result: Exchanged, client_request_id: str) -> Outcome | TokenDoubt:
+        match result:
+            case HttpAnswer():
+                return outcome_of(result, client_request_id, self._clock.now())
+            case NotSent(reason, status):
+                said = Answer(client_request_id=client_request_id)
+                return Delayed(status=status, reason=reason, answer=said)
+            case Lost(reason):
+                return Uncertain(reason=reason, answer=Answer(client_request_id=client_request_id))
+
+    def _headers(
+        self, token: str, client_request_id: str, content_type: bytes
+    ) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"Host", self._endpoint.authority.encode("ascii")),
+            (b"Authorization", b"Bearer " + token.encode("ascii")),
+            (b"Content-Type", content_type),
+            (b"Accept", b"application/json"),
+            (b"User-Agent", _USER_AGENT),
+            (b"client-request-id", client_request_id.encode("ascii")),
+            (b"return-client-request-id", b"true"),
+            (b"Prefer", b'IdType="ImmutableId"'),
+        ]
+
+    async def _exchange(self, request: Request, body: AsyncGenerator[bytes, None]) -> Exchanged:
+        async with self._turns, aclosing(body):
+            connection = await self._connection()
+            if isinstance(connection, NotSent):
+                return connection
+            result = await connection.exchange(request, body)
+            if connection.reusable:
+                connection.idle_since = asyncio.get_running_loop().time()
+                self._idle.append(connection)
+            return result
+
+    async def _connection(self) -> Connection | NotSent:
+        """The one used last, if it is fresh; else a new one."""
+        oldest = asyncio.get_running_loop().time() - self._endpoint.timeouts.idle.total_seconds()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return await self._endpoint.connect()
+
+
+__all__ = [
+    "CONCURRENCY",
+    "OWN_MAILBOX",
+    "BodyChanged",
+    "GraphClient",
+    "LaneClient",
+    "Timeouts",
+    "mailbox_path",
+]

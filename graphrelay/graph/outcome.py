@@ -1,0 +1,226 @@
+"""What an answer of Graph means for the mail. This table is the only place that says so.
+
+Looked at are the HTTP status and `error.code`, never the text, which Microsoft changes at will
+(https://learn.microsoft.com/en-us/graph/errors). The first row that fits decides:
+
+    2xx                      relayed, whatever else the answer says (even with Retry-After)
+    502, 504                 uncertain: a gateway lost sight of the request
+    a code in CODES          as it says; the innermost known code is the most particular
+    a status in STATUSES     as it says
+    4xx with a code of Graph it will never go
+    4xx without one          not Graph's answer (a proxy, a portal): later
+    5xx                      uncertain: it may have been sent
+
+Where the table must err, it errs so that mail waits: a wrong "later" costs hours, a wrong "never"
+costs the message.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from graphrelay.graph.answer import (
+    GraphError,
+    HttpAnswer,
+    claims_challenge,
+    describe,
+    read_error,
+    retry_after,
+)
+from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Trouble, Uncertain
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDoubt:
+    """Graph refused the token, which may merely be older than what was granted since.
+
+    A fresh token is worth one more try at once. If that is refused as well, `outcome` counts.
+    """
+
+    outcome: Paused
+    claims: str | None = None
+    """What the fresh token must say besides, as JSON, where Graph asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Never:
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unclear:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    trouble: Trouble
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    reason: str
+
+
+_Meaning = _Never | _Later | _Unclear | _Pause | _Token
+
+_BUSY = _Later("4.3.2", "Exchange is busy")
+_THROTTLED = _Later("4.4.5", "Microsoft asked us to slow down")
+_ELSEWHERE = _Later("4.1.8", "Graph knows no such mailbox (new ones take some minutes)")
+_NOT_ONLINE = _Later("4.2.1", "the mailbox is inactive, or not in Exchange Online")
+_DISABLED = _Later("4.2.1", "the sending account is disabled")
+_TOO_LARGE = _Never("5.3.4", "the message is larger than Graph takes in one request")
+_OVER_LIMIT = _Never("5.2.3", "the message is larger than the mailbox may send")
+_TOO_MANY = _Never("5.5.3", "more recipients than the mailbox may send to at once")
+_MALFORMED = _Never("5.6.0", "Exchange cannot read the message")
+_REQUEST = _Never("5.5.0", "Graph cannot read the request")
+_HEADERS = _Never("5.6.0", "Graph refused a header of the message")
+_CONTENT = _Never("5.7.1", "Exchange refused the content of the message")
+_REJECTED_TOKEN = _Token("Graph refused the access token")
+_DENIED = _Token("the account may not send through this mailbox")
+_MAILBOX_FULL = _Pause(Trouble.QUOTA, "4.2.2", "the sending mailbox is full")
+_SENT_TOO_MUCH = _Pause(Trouble.QUOTA, "4.7.28", "the mailbox has sent as much as it may for now")
+_BLOCKED = _Pause(Trouble.BLOCKED, "4.7.1", "Microsoft has blocked the mailbox from sending")
+
+# The meaning of `error.code`, in Microsoft's spelling; compared without regard to case, as
+# Microsoft does not keep to one.
+CODES: dict[str, _Meaning] = {
+    # The message or the request
+    "ErrorInvalidRecipients": _Never("5.1.3", "Exchange refused the address of a recipient"),
+    "ErrorMimeContentInvalidBase64String": _MALFORMED,
+    "ErrorMimeContentInvalid": _MALFORMED,
+    "UnableToDeserializePostBody": _REQUEST,
+    "RequestBodyRead": _REQUEST,
+    "InvalidInternetMessageHeader": _HEADERS,
+    "InvalidInternetMessageHeaderCollection": _HEADERS,
+    "ErrorMessageSizeExceeded": _OVER_LIMIT,
+    "RequestEntityTooLarge": _TOO_LARGE,
+    "ErrorRecipientLimitExceeded": _TOO_MANY,
+    "ErrorExceededMaxRecipientLimit": _TOO_MANY,
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": _REQUEST,
+    "ErrorVirusDetected": _Never("5.7.1", "Exchange found a virus in the message"),
+    "ErrorMessageBlocked": _CONTENT,
+    # The sender
+    "ErrorSendAsDenied": _Never(
+        "5.7.1", "the account holds neither Send As nor Send on Behalf for the From address"
+    ),
+    "ErrorInvalidUser": _ELSEWHERE,
+    "ResourceNotFound": _ELSEWHERE,
+    "Request_ResourceNotFound": _ELSEWHERE,
+    "ErrorNonExistentMailbox": _ELSEWHERE,
+    "MailboxNotEnabledForRESTAPI": _NOT_ONLINE,
+    "MailboxNotHostedInExchangeOnline": _NOT_ONLINE,
+    "ErrorAccountDisabled": _DISABLED,
+    # The token
+    "InvalidAuthenticationToken": _REJECTED_TOKEN,
+    "AuthenticationError": _REJECTED_TOKEN,
+    "insufficient_claims": _REJECTED_TOKEN,
+    "ErrorAccessDenied": _DENIED,
+    "Authorization_RequestDenied": _DENIED,
+    # Quotas and blocks of the mailbox
+    "ErrorQuotaExceeded": _MAILBOX_FULL,
+    "ErrorSubmissionQuotaExceeded": _SENT_TOO_MUCH,
+    "ErrorExceededMessageLimit": _SENT_TOO_MUCH,
+    "ErrorExceededHourlyMessageLimit": _SENT_TOO_MUCH,
+    "ErrorMessageSubmissionBlocked": _BLOCKED,
+    "ErrorAccountSuspend": _BLOCKED,
+    # Too much at once
+    "ApplicationThrottled": _THROTTLED,
+    "TooManyRequests": _THROTTLED,
+    "ErrorTooManyObjectsOpened": _THROTTLED,
+    "CommandConcurrencyLimitReached": _THROTTLED,
+    # Exchange's bad days
+    "ErrorServerBusy": _BUSY,
+    "serviceNotAvailable": _BUSY,
+    "ErrorMailboxStoreUnavailable": _BUSY,
+    "ErrorInsufficientResources": _BUSY,
+    "ErrorMailboxMoveInProgress": _Later("4.2.1", "the mailbox is being moved"),
+    "ErrorMailboxFailover": _BUSY,
+    "ErrorADUnavailable": _BUSY,
+    "ErrorIrresolvableConflict": _BUSY,
+    "ErrorItemNotFound": _Later("4.3.0", "Exchange lost sight of the message"),
+    # Exchange tried, and does not say how it ended
+    "ErrorTimeoutExpired": _Unclear("Exchange took too long"),
+    "ErrorInternalServerError": _Unclear("an internal error of Exchange"),
+    "ErrorInternalServerTransientError": _Unclear("an internal error of Exchange"),
+}
+
+# Where the code says nothing.
+STATUSES: dict[int, _Meaning] = {
+    401: _REJECTED_TOKEN,
+    403: _Later("4.7.0", "the request was forbidden, and Graph did not say why"),
+    408: _Later("4.4.2", "Graph waited too long for the request"),
+    409: _BUSY,
+    413: _TOO_LARGE,
+    423: _BUSY,
+    429: _THROTTLED,
+    501: _BUSY,
+    503: _BUSY,
+    507: _BUSY,
+    509: _THROTTLED,
+}
+
+_LOST_BY_GATEWAY = _Unclear("a gateway before Exchange gave up waiting")
+_REDIRECT = _Later("4.3.5", "the answer was a redirect: a proxy may stand between us and Graph")
+_NOT_GRAPH = _Later("4.3.5", "the answer was not Graph's: a proxy may stand between us and Graph")
+_REFUSED = _Never("5.0.0", "Graph refused the message")
+_SERVER_ERROR = _Unclear("an internal error of Graph")
+
+_BY_CODE = {code.casefold(): meaning for code, meaning in CODES.items()}
+
+
+def outcome_of(answer: HttpAnswer, client_request_id: str, now: datetime) -> Outcome | TokenDoubt:
+    """What `answer` to a submission means. `now` is for a Retry-After that is a date."""
+    error = read_error(answer.body)
+    said = describe(answer, error, client_request_id)
+    if 200 <= answer.status < 300:
+        return Relayed(answer=said)
+    meaning = _meaning(answer.status, error)
+    wait = retry_after(answer.headers, now)
+    match meaning:
+        case _Never(status, reason):
+            return Failed(status=status, reason=reason, answer=said)
+        case _Later(status, reason):
+            return Delayed(status=status, reason=reason, retry_after=wait, answer=said)
+        case _Unclear(reason):
+            return Uncertain(reason=reason, retry_after=wait, answer=said)
+        case _Pause(trouble, status, reason):
+            return Paused(
+                trouble=trouble, status=status, reason=reason, retry_after=wait, answer=said
+            )
+        case _Token(reason):
+            paused = Paused(
+                trouble=Trouble.AUTHORIZATION,
+                status="4.7.0",
+                reason=reason,
+                retry_after=wait,
+                answer=said,
+            )
+            return TokenDoubt(paused, claims_challenge(answer.headers))
+
+
+def _meaning(status: int, error: GraphError) -> _Meaning:
+    if status in (502, 504):
+        return _LOST_BY_GATEWAY
+    return _by_code(reversed(error.codes)) or STATUSES.get(status) or _by_class(status, error)
+
+
+def _by_code(codes: Iterable[str]) -> _Meaning | None:
+    return next((_BY_CODE[code.casefold()] for code in codes if code.casefold() in _BY_CODE), None)
+
+
+def _by_class(status: int, error: GraphError) -> _Meaning:
+    if status >= 500:
+        return _SERVER_ERROR
+    if 300 <= status < 400:
+        return _REDIRECT
+    return _REFUSED if error.codes else _NOT_GRAPH

@@ -1,0 +1,557 @@
+"""What the client says to Graph, and how it takes whatever comes back, on a real wire."""
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.graph.client import OWN_MAILBOX, LaneClient, mailbox_path
+from graphrelay.graph.connection import BodyChanged, Timeouts
+from graphrelay.graph.endpoint import Proxy
+from graphrelay.graph.outcome import TokenDoubt
+from graphrelay.graph.tls import client_context
+from graphrelay.model import Delayed, Failed, Lane, Outcome, Relayed, Uncertain
+from tests.graph.scripted import LANE, QUICK, Octets, Wire, answers, http, scripted
+
+TOKEN = "eyJ0.secret.token"
+ID = "6f0c6f0e-2d9f-4f0e-9e7d-000000000000"
+SMALL = Octets(b"Subject: Hello\r\n\r\nHello\r\n")
+LARGE = Octets(bytes(range(256)) * 12_000)
+HUGE = Octets(bytes(40_000_000), 1_000_000)
+"""More than the kernels of both sides take into their buffers."""
+TOO_LARGE = b'{"error": {"code": "RequestEntityTooLarge", "message": "too large"}}'
+
+
+async def send(client: LaneClient, source: Octets = SMALL) -> Outcome | TokenDoubt:
+    return await client.send_mime(OWN_MAILBOX, source, TOKEN, ID)
+
+
+# What goes out -------------------------------------------------------------------------------
+
+
+async def test_a_message_goes_out_as_base64_with_its_length_and_the_headers_graph_wants() -> None:
+    async with scripted(answers(http(202, b"", "request-id: abc"))) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Relayed)
+    assert outcome.answer.http_status == 202
+    assert outcome.answer.request_id == "abc"
+    assert outcome.answer.client_request_id == ID
+    [request] = server.heard
+    assert request.request_line == "POST /v1.0/me/sendMail HTTP/1.1"
+    assert base64.b64decode(request.body, validate=True) == SMALL.octets
+    assert request.values("content-length") == [str(len(request.body))]
+    assert request.values("transfer-encoding") == []
+    assert request.values("content-type") == ["text/plain"]
+    assert request.values("authorization") == [f"Bearer {TOKEN}"]
+    assert request.values("client-request-id") == [ID]
+    assert request.values("return-client-request-id") == ["true"]
+    assert request.values("prefer") == ['IdType="ImmutableId"']
+    assert request.values("host") == [f"localhost:{server.port}"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 49_151, 49_152, 49_153, 3_000_001])
+async def test_every_size_arrives_whole(size: int) -> None:
+    octets = bytes(i * 7 % 256 for i in range(size))
+    async with scripted(answers(http(202))) as server:
+        assert isinstance(await send(server.client(), Octets(octets)), Relayed)
+    assert base64.b64decode(server.heard[0].body, validate=True) == octets
+
+
+async def test_another_mailbox_is_one_path_segment() -> None:
+    async with scripted(answers(http(202))) as server:
+        await server.client().send_mime(mailbox_path("a/../b?c#d@x.com"), SMALL, TOKEN, ID)
+    expected = "POST /v1.0/users/a%2F..%2Fb%3Fc%23d@x.com/sendMail HTTP/1.1"
+    assert server.heard[0].request_line == expected
+
+
+@given(st.text(min_size=1))
+def test_no_address_can_be_more_than_one_segment(address: str) -> None:
+    try:
+        path = mailbox_path(address)
+    except ValueError:
+        return
+    prefix, users, segment = path.split("/")
+    assert (prefix, users) == ("", "users")
+    assert segment.strip(".")
+    assert not set(segment) & set("?#;\\ \r\n")
+    path.encode("ascii")
+
+
+@pytest.mark.parametrize("address", ["", ".", "..", "a\r\nHost: evil@x.com", "a\0@x.com"])
+def test_what_cannot_be_a_mailbox_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the address"):
+        mailbox_path(address)
+
+
+# Connections ---------------------------------------------------------------------------------
+
+
+async def test_connections_are_kept_and_used_again() -> None:
+    async with scripted(answers(http(202))) as server:
+        client = server.client()
+        for _ in range(5):
+            assert isinstance(await send(client), Relayed)
+    assert server.connections == 1
+
+
+async def test_a_connection_that_the_other_side_closed_meanwhile_is_not_used_again() -> None:
+    async def one_answer(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(http(202))
+
+    async with scripted(one_answer) as server:
+        client = server.client()
+        assert isinstance(await send(client), Relayed)
+        await server.done.wait()
+        await asyncio.sleep(0.01)
+        assert isinstance(await send(client), Relayed)
+    assert server.connections == 2
+
+
+async def test_an_old_connection_is_not_used_again() -> None:
+    async with scripted(answers(http(202))) as server:
+        client = server.client(Timeouts(idle=timedelta(seconds=-1)))
+        await send(client)
+        await send(client)
+    assert server.connections == 2
+
+
+async def test_connection_close_is_honoured() -> None:
+    async with scripted(answers(http(202, b"", "Connection: close"))) as server:
+        client = server.client()
+        await send(client)
+        assert isinstance(await send(client), Relayed)
+    assert server.connections == 2
+
+
+async def test_octets_that_nobody_asked_for_end_a_connection() -> None:
+    async with scripted(answers(http(202) + http(500))) as server:
+        client = server.client()
+        assert isinstance(await send(client), Relayed)
+        assert isinstance(await send(client), Relayed)
+    assert server.connections == 2
+
+
+async def test_no_more_than_four_requests_are_in_flight_in_a_lane() -> None:
+    inside = 0
+    most = 0
+    go = asyncio.Event()
+
+    async def count(wire: Wire) -> None:
+        nonlocal inside, most
+        while True:
+            await wire.request()
+            inside += 1
+            most = max(most, inside)
+            if inside == 4:
+                go.set()
+            await go.wait()
+            inside -= 1
+            await wire.say(http(202))
+
+    async with scripted(count) as server:
+        graph = server.graph()
+        outcomes = await asyncio.gather(*(send(graph.for_lane(LANE)) for _ in range(12)))
+    assert all(isinstance(outcome, Relayed) for outcome in outcomes)
+    assert most == 4
+
+
+async def test_each_lane_has_connections_of_its_own() -> None:
+    async with scripted(answers(http(202))) as server:
+        graph = server.graph()
+        for mailbox in ("a@contoso.com", "b@contoso.com"):
+            await send(graph.for_lane(Lane("website", mailbox)))
+        assert graph.for_lane(LANE) is graph.for_lane(LANE)
+    assert server.connections == 2
+
+
+async def test_a_closed_lane_may_be_asked_for_again() -> None:
+    async with scripted(answers(http(202))) as server:
+        graph = server.graph()
+        await send(graph.for_lane(LANE))
+        graph.close_lane(LANE)
+        graph.close_lane(LANE)
+        assert isinstance(await send(graph.for_lane(LANE)), Relayed)
+    assert server.connections == 2
+
+
+# Before the request is out -------------------------------------------------------------------
+
+
+async def test_nobody_listening_is_delayed() -> None:
+    async with scripted(answers(http(202))) as server:
+        client = server.client()
+    outcome = await send(client)
+    assert isinstance(outcome, Delayed)
+    assert outcome.status == "4.4.1"
+    assert "could not be reached" in outcome.reason
+
+
+async def test_an_untrusted_certificate_is_delayed_and_the_token_stays_here() -> None:
+    async with scripted(answers(http(202))) as server:
+        outcome = await send(server.graph(tls=client_context()).for_lane(LANE))
+    assert isinstance(outcome, Delayed)
+    assert outcome.status == "4.7.5"
+    assert "is not trusted" in outcome.reason
+    assert server.heard == []
+
+
+async def test_a_certificate_for_another_host_is_delayed() -> None:
+    async with scripted(answers(http(202))) as server:
+        outcome = await send(server.graph(host="127.0.0.1").for_lane(LANE))
+    assert isinstance(outcome, Delayed)
+    assert outcome.status == "4.7.5"
+
+
+async def test_a_server_without_tls_is_delayed() -> None:
+    async def greet(wire: Wire) -> None:
+        await wire.say(b"220 mail.example.org ESMTP\r\n")
+
+    async with scripted(greet, tls=False) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Delayed)
+
+
+async def test_a_name_that_does_not_exist_is_delayed() -> None:
+    async with scripted(answers(http(202))) as server:
+        outcome = await send(server.graph(host="no-such-host.invalid").for_lane(LANE))
+    assert isinstance(outcome, Delayed)
+    assert "no-such-host.invalid could not be reached" in outcome.reason
+
+
+async def test_a_connection_cut_in_the_middle_of_the_body_is_delayed_not_uncertain() -> None:
+    async def cut_early(wire: Wire) -> None:
+        await wire.head()
+        await wire.reader.readexactly(100_000)
+        wire.cut()
+
+    async with scripted(cut_early) as server:
+        outcome = await send(server.client(), HUGE)
+    assert isinstance(outcome, Delayed)
+    assert outcome.status == "4.4.2"
+
+
+async def test_a_server_that_stops_reading_is_delayed() -> None:
+    stuck = asyncio.Event()
+
+    async def stop_reading(wire: Wire) -> None:
+        await wire.head()
+        wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await stuck.wait()
+
+    async with scripted(stop_reading) as server:
+        outcome = await send(server.client(QUICK), HUGE)
+        stuck.set()
+    assert isinstance(outcome, Delayed)
+    assert outcome.reason == "the other side stopped reading"
+
+
+@pytest.mark.parametrize("said", [10, -10])
+async def test_a_body_of_another_length_than_it_says_is_never_sent_whole(said: int) -> None:
+    source = Octets(LARGE.octets, size=LARGE.size + said)
+    async with scripted(answers(http(202))) as server:
+        with pytest.raises(BodyChanged):
+            await send(server.client(), source)
+    assert server.heard == []
+
+
+async def test_a_body_that_cannot_be_read_is_the_callers_trouble_and_breaks_the_request() -> None:
+    class Broken(Octets):
+        async def chunks(self) -> AsyncIterator[bytes]:
+            yield self.octets[:200_000]
+            raise OSError("disk on fire")
+
+    async with scripted(answers(http(202))) as server:
+        client = server.client()
+        with pytest.raises(OSError, match="disk on fire"):
+            await send(client, Broken(LARGE.octets))
+        assert isinstance(await send(client), Relayed)
+    assert len(server.heard) == 1
+
+
+# An early answer -----------------------------------------------------------------------------
+
+
+async def test_a_refusal_while_we_still_write_is_used() -> None:
+    async def refuse_early(wire: Wire) -> None:
+        await wire.head()
+        await wire.say(http(413, TOO_LARGE, "Connection: close"))
+
+    async with scripted(refuse_early) as server:
+        outcome = await send(server.client(), HUGE)
+    assert isinstance(outcome, Failed)
+    assert outcome.status == "5.3.4"
+    assert outcome.answer.code == "RequestEntityTooLarge"
+
+
+async def test_a_refusal_by_a_server_that_never_reads_is_used() -> None:
+    stuck = asyncio.Event()
+
+    async def refuse_and_stop_reading(wire: Wire) -> None:
+        await wire.head()
+        wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await wire.say(http(413, TOO_LARGE))
+        await stuck.wait()
+
+    async with scripted(refuse_and_stop_reading) as server:
+        outcome = await send(server.client(), HUGE)
+        stuck.set()
+    assert isinstance(outcome, Failed)
+
+
+async def test_after_an_early_refusal_the_connection_is_not_used_again() -> None:
+    async def refuse_then_accept(wire: Wire) -> None:
+        await wire.head()
+        await wire.say(http(413, TOO_LARGE))
+        await wire.reader.read()
+
+    async with scripted(refuse_then_accept) as server:
+        client = server.client()
+        await send(client, HUGE)
+        await send(client, HUGE)
+    assert server.connections == 2
+
+
+async def test_an_informational_answer_is_not_the_answer() -> None:
+    async def go_on(wire: Wire) -> None:
+        await wire.head()
+        await wire.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await wire.reader.readexactly(4_096_000)
+        await wire.say(http(202))
+
+    async with scripted(go_on) as server:
+        assert isinstance(await send(server.client(), LARGE), Relayed)
+
+
+# After the request is out --------------------------------------------------------------------
+
+
+async def test_a_connection_cut_after_the_body_is_uncertain() -> None:
+    async def cut_late(wire: Wire) -> None:
+        await wire.request()
+        wire.cut()
+
+    async with scripted(cut_late) as server:
+        outcome = await send(server.client(), LARGE)
+    assert isinstance(outcome, Uncertain)
+    assert outcome.answer.client_request_id == ID
+
+
+async def test_a_connection_closed_in_order_without_an_answer_is_uncertain() -> None:
+    async def close(wire: Wire) -> None:
+        await wire.request()
+        wire.writer.close()
+        await wire.writer.wait_closed()
+
+    async with scripted(close) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Uncertain)
+
+
+async def test_no_answer_in_time_is_uncertain() -> None:
+    silent = asyncio.Event()
+
+    async def say_nothing(wire: Wire) -> None:
+        await wire.request()
+        await silent.wait()
+
+    async with scripted(say_nothing) as server:
+        outcome = await send(server.client(QUICK))
+        silent.set()
+    assert isinstance(outcome, Uncertain)
+    assert outcome.reason.startswith("no answer within")
+
+
+async def test_an_answer_that_is_not_http_is_uncertain() -> None:
+    async with scripted(answers(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Uncertain)
+    assert "not an HTTP answer" in outcome.reason
+
+
+async def test_half_a_status_line_is_uncertain() -> None:
+    async def stutter(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(b"HTTP/1.1 20")
+        wire.cut()
+
+    async with scripted(stutter) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Uncertain)
+
+
+async def test_a_status_counts_even_if_the_rest_of_the_answer_is_lost() -> None:
+    async def break_off(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nhalf")
+        wire.cut()
+
+    async with scripted(break_off) as server:
+        assert isinstance(await send(server.client()), Relayed)
+
+
+async def test_a_status_counts_even_if_the_rest_of_the_answer_never_comes() -> None:
+    silent = asyncio.Event()
+
+    async def fall_silent(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nhalf")
+        await silent.wait()
+
+    async with scripted(fall_silent) as server:
+        assert isinstance(await send(server.client(QUICK)), Relayed)
+        silent.set()
+
+
+async def test_an_endless_answer_is_cut_short() -> None:
+    body = json.dumps({"error": {"code": "ErrorServerBusy", "message": "x" * 5_000_000}}).encode()
+    async with scripted(answers(http(503, body))) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Delayed)
+    assert len(outcome.answer.message) <= 1000
+
+
+async def test_an_answer_in_single_bytes_is_the_same_answer() -> None:
+    async def drip(wire: Wire) -> None:
+        await wire.request()
+        for byte in http(413, TOO_LARGE):
+            await wire.say(bytes([byte]))
+            await asyncio.sleep(0)
+
+    async with scripted(drip) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Failed)
+    assert outcome.answer.code == "RequestEntityTooLarge"
+
+
+async def test_a_chunked_answer_and_one_that_ends_with_the_connection_are_read() -> None:
+    chunked = b"HTTP/1.1 413 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    async with scripted(answers(chunked % (len(TOO_LARGE), TOO_LARGE))) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Failed)
+    assert outcome.answer.code == "RequestEntityTooLarge"
+
+    async def until_the_end(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(b"HTTP/1.1 413 X\r\n\r\n" + TOO_LARGE)
+        wire.writer.close()
+
+    async with scripted(until_the_end) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Failed)
+    assert outcome.answer.code == "RequestEntityTooLarge"
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with scripted(answers(http(307, b"", "Location: https://evil.example/"))) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Delayed)
+    assert len(server.heard) == 1
+
+
+async def test_a_retry_reads_the_message_from_its_start() -> None:
+    source = Octets(LARGE.octets)
+    async with scripted(answers(http(503), http(202))) as server:
+        client = server.client()
+        assert isinstance(await send(client, source), Delayed)
+        assert isinstance(await send(client, source), Relayed)
+    assert source.reads == 2
+    assert server.heard[0].body == server.heard[1].body
+
+
+async def test_a_cancelled_request_leaves_nothing_open() -> None:
+    arrived = asyncio.Event()
+    silent = asyncio.Event()
+
+    async def say_nothing(wire: Wire) -> None:
+        await wire.request()
+        arrived.set()
+        await silent.wait()
+
+    async with scripted(say_nothing) as server:
+        client = server.client()
+        sending = asyncio.create_task(send(client))
+        await arrived.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        silent.set()
+
+
+# Through a proxy -----------------------------------------------------------------------------
+
+
+async def forward(wire: Wire, port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+        sink.close()
+
+    try:
+        await asyncio.gather(copy(wire.reader, writer), copy(reader, wire.writer))
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_proxy_opens_a_tunnel_and_sees_only_the_hosts_name(tls: bool) -> None:
+    heads: list[bytes] = []
+
+    async with scripted(answers(http(202))) as server:
+
+        async def tunnel(wire: Wire) -> None:
+            heads.append(await wire.head())
+            await wire.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await forward(wire, server.port)
+
+        async with scripted(tunnel, tls=tls) as proxy:
+            scheme = "https" if tls else "http"
+            url = f"{scheme}://relay:p%40ss@localhost:{proxy.port}"
+            graph = server.graph(proxy=Proxy.parse(url))
+            for _ in range(2):
+                assert isinstance(await send(graph.for_lane(LANE), LARGE), Relayed)
+            await graph.aclose()
+    [head] = heads
+    login = base64.b64encode(b"relay:p@ss").decode()
+    assert head.startswith(f"CONNECT localhost:{server.port} HTTP/1.1\r\n".encode())
+    assert f"Proxy-Authorization: Basic {login}\r\n".encode() in head
+    assert TOKEN.encode() not in head
+
+
+async def test_a_proxy_that_refuses_is_delayed_and_named() -> None:
+    async with scripted(answers(http(407)), tls=False) as proxy:
+        graph = proxy.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
+        outcome = await send(graph.for_lane(LANE))
+    assert isinstance(outcome, Delayed)
+    assert outcome.reason == "the proxy localhost answered 407"
+
+
+async def test_a_proxy_that_hangs_up_is_delayed() -> None:
+    async def hang_up(wire: Wire) -> None:
+        await wire.head()
+
+    async with scripted(hang_up, tls=False) as proxy:
+        graph = proxy.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
+        outcome = await send(graph.for_lane(LANE))
+    assert isinstance(outcome, Delayed)
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "socks5://x:1", "http://"])
+def test_what_is_no_proxy_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="http://host:port"):
+        Proxy.parse(url)
+
+
+def test_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    assert isinstance(client_context(), ssl.SSLContext)
