@@ -68,7 +68,9 @@ class User:
     full_access: set[str] = field(default_factory=set)
     """Addresses of other mailboxes on which this user holds Full Access."""
     tokens_valid_from: datetime | None = None
-    """Grants issued before are void (AADSTS50173); see `Directory.revoke_sessions`."""
+    """When sessions were last revoked; see `Directory.revoke_sessions`."""
+    session: int = 0
+    """How often sessions were revoked: grants made under an earlier number are void."""
     password_expired: bool = False
     mfa_required: bool = False
     """Conditional Access wants a second factor, which the sandbox's page cannot give."""
@@ -76,7 +78,9 @@ class User:
     """Conditional Access blocks the sign-in (AADSTS53003)."""
 
     def __post_init__(self) -> None:
-        self.oid = self.oid or guid(f"user/{self.upn.casefold()}")
+        own = guid(f"user/{self.upn.casefold()}")
+        # Microsoft account ids fill the last 16 digits only.
+        self.oid = self.oid or (f"00000000-0000-0000{own[18:]}" if self.personal else own)
         self.addresses = self.addresses or [self.upn]
 
     @property
@@ -159,6 +163,8 @@ class App:
     """Device code, and refreshing without a secret."""
     scopes: set[str] = field(default_factory=set)
     """Delegated permissions in the registration: what `.default` asks users for."""
+    managed_identity: bool = False
+    """A machine's own identity: no secret, tokens from the metadata service only."""
     roles: set[str] = field(default_factory=set)
     """Application permissions that an administrator has granted, such as `Mail.Send`."""
     exchange_roles: list[ExchangeRole] = field(default_factory=list)
@@ -228,6 +234,7 @@ class Directory:
     def revoke_sessions(self, user: User, now: datetime) -> None:
         """As `Revoke-MgUserSignInSession` or a password reset: grants from before are void."""
         user.tokens_valid_from = now
+        user.session += 1
 
 
 def _id(who: User | Tenant) -> str:
@@ -274,4 +281,10 @@ def contoso() -> Directory:
         roles={"Mail.Send"},
         secrets=[Secret(value=CLIENT_SECRET)],
     )
-    return Directory([tenant, consumers], people, [public, confidential])
+    machine = App(
+        display_name="graphrelay vm",
+        tenant_id=tenant.id,
+        managed_identity=True,
+        roles={"Mail.Send"},
+    )
+    return Directory([tenant, consumers], people, [public, confidential, machine])

@@ -33,7 +33,7 @@ class Fault:
     path: str = ""
     """What the request's path starts with."""
     part: str = ""
-    """`entra` or `graph`; empty for both."""
+    """`entra`, `graph` or `imds`; empty for all."""
     mailbox: str = ""
     """UPN or address of the mailbox in the URL, or of the signed-in user; empty for all."""
 
@@ -192,7 +192,9 @@ class _Active:
 
 
 def part_of(path: str) -> str:
-    """Which half of the cloud serves `path`: both stand on one port."""
+    """Which part of the cloud serves `path`."""
+    if path.startswith(("/metadata/", "/msi/")):
+        return "imds"
     return "graph" if path.startswith(("/v1.0/", "/beta/", "/api/v2.0/", "/upload/")) else "entra"
 
 

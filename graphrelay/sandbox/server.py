@@ -9,6 +9,7 @@ here: it is recorded, and faults strike it, before and after it is processed.
 """
 
 import asyncio
+import secrets
 import ssl
 import tempfile
 from collections import deque
@@ -23,6 +24,7 @@ from types import TracebackType
 from aiohttp import web
 from multidict import CIMultiDict
 
+from graphrelay.sandbox import entra, imds
 from graphrelay.sandbox.certificates import make_certificates
 from graphrelay.sandbox.directory import Directory, contoso
 from graphrelay.sandbox.faults import (
@@ -42,7 +44,7 @@ from graphrelay.sandbox.tokens import Principal, TokenIssuer
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Register = Callable[[web.Application, "Sandbox"], None]
 
-PARTS: tuple[Register, ...] = ()
+PARTS: tuple[Register, ...] = (entra.register,)
 """What is mounted on the HTTPS port: the Entra half and the Graph half."""
 PAGES: tuple[Register, ...] = ()
 """What is mounted on the page's plain HTTP port, where one was asked for: for people."""
@@ -80,8 +82,11 @@ class Sandbox:
         self.tokens = TokenIssuer(self.directory, self.now)
         self.mailboxes = Mailboxes(self.directory, self.now, mail_settings)
         self.requests: deque[Recorded] = deque(maxlen=100_000)
+        self.identity_header = secrets.token_urlsafe(24)
+        """What App Service would put in `IDENTITY_HEADER`."""
         self._host = host
         self._port = port
+        self._imds_port = 0
         self._page_port = page_port
         self._directory_path = directory_path
         self._stack = AsyncExitStack()
@@ -95,6 +100,16 @@ class Sandbox:
     @property
     def graph_url(self) -> str:
         return f"https://localhost:{self._port}"
+
+    @property
+    def imds_url(self) -> str:
+        """Stands for http://169.254.169.254: `AZURE_POD_IDENTITY_AUTHORITY_HOST`."""
+        return f"http://127.0.0.1:{self._imds_port}"
+
+    @property
+    def identity_endpoint(self) -> str:
+        """What App Service would put in `IDENTITY_ENDPOINT`."""
+        return f"{self.imds_url}{imds.APP_SERVICE_PATH}"
 
     @property
     def page_url(self) -> str:
@@ -115,6 +130,7 @@ class Sandbox:
             certificates = make_certificates(folder)
             self.ca_file = certificates.ca_file
             self._port = await self._serve(stack, PARTS, self._port, certificates.server)
+            self._imds_port = await self._serve(stack, (imds.register,), 0, None)
             if self._page_port is not None:
                 self._page_port = await self._serve(stack, PAGES, self._page_port, None)
             self._stack = stack.pop_all()
@@ -137,7 +153,7 @@ class Sandbox:
         tls: ssl.SSLContext | None,
     ) -> int:
         """Serve `parts` until the stack is closed; the port, which was chosen if it was 0."""
-        middlewares = [self._strike] if tls else []
+        middlewares = [] if parts is PAGES else [self._strike]
         app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=middlewares)
         for register in parts:
             register(app, self)

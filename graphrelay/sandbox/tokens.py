@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -45,6 +45,8 @@ class Principal:
     """Application permissions (`roles`); may be empty where only Exchange's RBAC grants."""
     issued_at: datetime
     expires_at: datetime
+    session: int = 0
+    """The user's `session` number when it was issued."""
     cae: bool = False
     """Whether the client said that it understands claims challenges (`xms_cc: cp1`)."""
 
@@ -91,6 +93,11 @@ class Issued:
     principal: Principal
 
 
+class _Life(TypedDict):
+    issued_at: datetime
+    expires_at: datetime
+
+
 class TokenIssuer:
     """Makes access and id tokens and remembers whose they are."""
 
@@ -119,8 +126,16 @@ class TokenIssuer:
         self, app: App, user: User, scopes: Iterable[str], *, cae: bool = False, acr: str = "0"
     ) -> Issued:
         """A delegated token: `scp` holds `scopes`."""
-        principal = self._principal(
-            app, user.tenant_id, user.oid, user.upn, frozenset(scopes), frozenset(), cae
+        principal = Principal(
+            client_id=app.client_id,
+            tid=user.tenant_id,
+            oid=user.oid,
+            upn=user.upn,
+            scopes=frozenset(scopes),
+            roles=frozenset(),
+            session=user.session,
+            cae=cae,
+            **self._life(cae),
         )
         if user.personal:
             token = "EwB" + secrets.token_urlsafe(840)
@@ -128,11 +143,25 @@ class TokenIssuer:
             token = self.sign(_user_claims(principal, app, user, acr))
         return self._remember(token, principal)
 
-    def for_app(self, app: App, tenant_id: str, *, acr: str = "1", cae: bool = False) -> Issued:
+    def for_app(
+        self,
+        app: App,
+        tenant_id: str,
+        *,
+        acr: str = "1",
+        cae: bool = False,
+        lifetime: timedelta | None = None,
+    ) -> Issued:
         """An app-only token: `roles` as granted, no such claim where there are none."""
-        roles = frozenset(app.roles)
-        principal = self._principal(
-            app, tenant_id, app.service_principal_id, None, frozenset(), roles, cae
+        principal = Principal(
+            client_id=app.client_id,
+            tid=tenant_id,
+            oid=app.service_principal_id,
+            upn=None,
+            scopes=frozenset(),
+            roles=frozenset(app.roles),
+            cae=cae,
+            **self._life(cae, lifetime),
         )
         return self._remember(self.sign(_app_claims(principal, app, acr)), principal)
 
@@ -145,29 +174,13 @@ class TokenIssuer:
         """Make Graph refuse a token before its time, as after a key roll."""
         self._issued.pop(bearer, None)
 
-    def _principal(
-        self,
-        app: App,
-        tid: str,
-        oid: str,
-        upn: str | None,
-        scopes: frozenset[str],
-        roles: frozenset[str],
-        cae: bool,
-    ) -> Principal:
+    def _life(self, cae: bool, lifetime: timedelta | None = None) -> "_Life":
         issued_at = self._now().replace(microsecond=0)
-        lives = timedelta(hours=self._dice.uniform(20, 28)) if cae else self.lifetime()
-        return Principal(
-            client_id=app.client_id,
-            tid=tid,
-            oid=oid,
-            upn=upn,
-            scopes=scopes,
-            roles=roles,
-            issued_at=issued_at,
-            expires_at=issued_at + timedelta(seconds=int(lives.total_seconds())),
-            cae=cae,
+        lives = lifetime or (
+            timedelta(hours=self._dice.uniform(20, 28)) if cae else self.lifetime()
         )
+        whole = timedelta(seconds=int(lives.total_seconds()))
+        return {"issued_at": issued_at, "expires_at": issued_at + whole}
 
     def _remember(self, token: str, principal: Principal) -> Issued:
         self._issued[token] = principal
@@ -181,11 +194,10 @@ class TokenIssuer:
     def _still_good(self, principal: Principal) -> Principal | TokenProblem:
         """Continuous access evaluation: only tokens of capable clients die early."""
         user = self._directory.user(principal.oid) if principal.cae else None
-        if user is None or user.tokens_valid_from is None:
+        if user is None or user.session == principal.session:
             return principal
-        if user.tokens_valid_from <= principal.issued_at:
-            return principal
-        since = int(user.tokens_valid_from.timestamp())
+        revoked_at = user.tokens_valid_from or self._now()
+        since = int(revoked_at.timestamp())
         challenge = {"access_token": {"nbf": {"essential": True, "value": str(since)}}}
         return TokenProblem(
             message="Continuous access evaluation resulted in challenge with result: "

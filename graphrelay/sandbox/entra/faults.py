@@ -1,0 +1,49 @@
+"""The kind of fault that only Entra has: an OAuth error, with its genuine body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from graphrelay.sandbox.entra.cloud import Cloud
+from graphrelay.sandbox.entra.errors import Refused
+from graphrelay.sandbox.faults import Fault, fault_kind
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntraError(Fault):
+    """Refuse with an AADSTS number out of the table in `errors`."""
+
+    aadsts: int
+    error: str = ""
+    """In place of the table's OAuth error."""
+    suberror: str = ""
+    endpoint: str = "token"
+    """`token`, `devicecode` or `authorize`."""
+    grant_type: str = ""
+    client_id: str = ""
+    retry_after: str = ""
+    """Value of a `Retry-After` header."""
+
+
+def struck(
+    cloud: Cloud, request: web.Request, endpoint: str, form: Mapping[str, str]
+) -> EntraError | None:
+    """The fault that strikes this request, if any."""
+
+    def meant(fault: EntraError) -> bool:
+        return (
+            fault.endpoint == endpoint
+            and fault.grant_type in ("", form.get("grant_type"))
+            and fault.client_id in ("", form.get("client_id"))
+        )
+
+    if not cloud.faults:
+        return None
+    return cloud.faults.take(EntraError, method=request.method, path=request.path, where=meant)
+
+
+def refusal(fault: EntraError) -> Refused:
+    """The refusal that a fault stands for."""
+    return Refused(fault.aadsts, error=fault.error, suberror=fault.suberror)
