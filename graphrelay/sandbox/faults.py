@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 FaultType = TypeVar("FaultType", bound="Fault")
 
@@ -248,6 +248,10 @@ def _typed(name: str, hint: Any, value: Any) -> Any:
             return tuple(_typed(name, inner[0], item) for item in value)
         if len(inner) == len(value):
             return tuple(_typed(name, *pair) for pair in zip(inner, value, strict=True))
+    if get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
+        raise BadFaultError(f"{name}: {value!r} is none of {', '.join(map(str, get_args(hint)))}")
     plain = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if type(value) is int and float in plain and int not in plain:
         return float(value)

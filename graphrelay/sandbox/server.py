@@ -39,6 +39,7 @@ from graphrelay.sandbox.faults import (
 )
 from graphrelay.sandbox.mailbox import Mailboxes
 from graphrelay.sandbox.mailbox_settings import MailSettings
+from graphrelay.sandbox.mailbox import Mailboxes
 from graphrelay.sandbox.tokens import Principal, TokenIssuer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -81,6 +82,7 @@ class Sandbox:
         self.now = now or _system_time
         self.tokens = TokenIssuer(self.directory, self.now)
         self.mailboxes = Mailboxes(self.directory, self.now, mail_settings)
+        self.mailboxes = Mailboxes(self.directory, self.now)
         self.requests: deque[Recorded] = deque(maxlen=100_000)
         self.identity_header = secrets.token_urlsafe(24)
         """What App Service would put in `IDENTITY_HEADER`."""
@@ -187,7 +189,8 @@ class Sandbox:
         if take(CutBefore):
             return _cut(request)
         if instead := take(Answer):
-            await request.read()
+            async for _ in request.content.iter_any():
+                pass  # a client that is still sending would see a reset instead of the answer
             return _answer(instead)
         response = await _plainly(request, handler)
         if delay := take(Delay):
