@@ -39,7 +39,6 @@ from graphrelay.sandbox.faults import (
 )
 from graphrelay.sandbox.mailbox import Mailboxes
 from graphrelay.sandbox.mailbox_settings import MailSettings
-from graphrelay.sandbox.mailbox import Mailboxes
 from graphrelay.sandbox.tokens import Principal, TokenIssuer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -82,7 +81,6 @@ class Sandbox:
         self.now = now or _system_time
         self.tokens = TokenIssuer(self.directory, self.now)
         self.mailboxes = Mailboxes(self.directory, self.now, mail_settings)
-        self.mailboxes = Mailboxes(self.directory, self.now)
         self.requests: deque[Recorded] = deque(maxlen=100_000)
         self.identity_header = secrets.token_urlsafe(24)
         """What App Service would put in `IDENTITY_HEADER`."""
