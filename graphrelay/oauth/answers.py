@@ -36,7 +36,7 @@ class Refused:
     """Entra refused. `kind` is for people and for choosing words, never for choosing a grant."""
 
     error: str
-    """OAuth's `error` (RFC 6749 section 5.2)."""
+    """OAuth's `error` (RFC 6749 section 5.2); empty where the credential could not even be read."""
     kind: str
     """A class of the table in `refusals`, such as `consent` or `secret-expired`."""
     remedy: str

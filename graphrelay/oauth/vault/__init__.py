@@ -1,0 +1,13 @@
+"""Where secrets rest: one interface (keyring's), several places, and never plain text.
+
+TokenManager ── read, change ──▶ Vault ── one thread, one lock ──▶ keyring backend
+                                                                   ├ EncryptedFiles (ours)
+                                                                   ├ Secret Service
+                                                                   ├ macOS Keychain
+                                                                   └ Windows Credential Locker
+"""
+
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Vault, open_vault
+
+__all__ = ["Vault", "VaultFailure", "open_vault"]

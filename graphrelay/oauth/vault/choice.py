@@ -1,0 +1,132 @@
+"""Which backend holds the secrets, and why.
+
+`auto` goes by what the machine is, the same way every time, and never to plain text:
+
+    macOS     the Keychain
+    Windows   the Credential Locker
+    else      encrypted files, if systemd gave a key, if there are some already, or if there is no
+              desktop session whose Secret Service answers; otherwise that Secret Service
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from keyring.backend import KeyringBackend
+
+from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
+from graphrelay.oauth.vault.key import CREDENTIAL_NAME, load_key
+from graphrelay.oauth.vault.problem import VaultFailure
+
+BackendName = Literal["auto", "file", "secret-service", "keychain", "credential-locker"]
+Chosen = Literal["file", "secret-service", "keychain", "credential-locker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A backend that is ready, which one it is, and why it was taken."""
+
+    backend: KeyringBackend
+    name: Chosen
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the choice depends on."""
+
+    state_directory: Path
+    credentials_directory: Path | None
+    platform: str
+    session_bus: bool
+    """Whether a desktop session's message bus is announced."""
+
+    @classmethod
+    def of_this_process(
+        cls, state_directory: Path, environment: Mapping[str, str] = os.environ
+    ) -> "Surroundings":
+        credentials = environment.get("CREDENTIALS_DIRECTORY")
+        return cls(
+            state_directory,
+            Path(credentials) if credentials else None,
+            sys.platform,
+            bool(environment.get("DBUS_SESSION_BUS_ADDRESS")),
+        )
+
+    @property
+    def directory(self) -> Path:
+        return self.state_directory / "vault"
+
+
+def choose(wanted: BackendName, around: Surroundings) -> Choice:
+    """Open the backend. Blocks (disk, message bus); raises `VaultFailure`."""
+    if wanted == "auto":
+        name, reason = _automatic(around)
+    else:
+        name, reason = wanted, "configured"
+    if name == "file":
+        key = load_key(around.state_directory, around.credentials_directory)
+        reason = f"{reason}; {key.origin}"
+        return Choice(EncryptedFiles(around.directory, key), name, reason)
+    return Choice(_DESKTOP[name](), name, reason)
+
+
+def _automatic(around: Surroundings) -> tuple[Chosen, str]:
+    if around.platform == "darwin":
+        return "keychain", "auto: macOS"
+    if around.platform == "win32":
+        return "credential-locker", "auto: Windows"
+    credentials = around.credentials_directory
+    if credentials is not None and (credentials / CREDENTIAL_NAME).exists():
+        return "file", "auto: systemd gave a key"
+    if any(around.directory.glob(f"*{SUFFIX}")):
+        return "file", "auto: it is in use already"
+    if not around.session_bus:
+        return "file", "auto: no desktop session"
+    try:
+        _secret_service()
+    except VaultFailure:
+        return "file", "auto: no Secret Service answers in this session"
+    return "secret-service", "auto: the desktop session's Secret Service"
+
+
+def _secret_service() -> KeyringBackend:
+    from keyring.backends import SecretService
+
+    return _viable(SecretService.Keyring, "Secret Service")
+
+
+def _keychain() -> KeyringBackend:
+    from keyring.backends import macOS
+
+    return _viable(macOS.Keyring, "macOS Keychain")
+
+
+def _credential_locker() -> KeyringBackend:
+    from keyring.backends import Windows
+
+    return _viable(Windows.WinVaultKeyring, "Windows Credential Locker")
+
+
+_DESKTOP: dict[str, Callable[[], KeyringBackend]] = {
+    "secret-service": _secret_service,
+    "keychain": _keychain,
+    "credential-locker": _credential_locker,
+}
+
+
+def _viable(backend: type[KeyringBackend], name: str) -> KeyringBackend:
+    try:
+        _ = backend.priority  # It is how keyring asks a backend whether it can work here.
+    except RuntimeError as problem:
+        raise VaultFailure(
+            f"The {name} cannot be used here: {problem}.",
+            'Start it, or set backend = "file" in the [vault] section.',
+        ) from problem
+    return backend()

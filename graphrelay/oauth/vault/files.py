@@ -1,0 +1,100 @@
+"""Our own keyring backend: one encrypted file for each secret.
+
+    file = "GRV1" · key id (8) · nonce (12) · AES-256-GCM(secret), the name bound in
+
+For servers, where no desktop keyring runs. The name is authenticated with the secret, so a file
+that was renamed over another one is found out. The key id is no secret: it tells "written with
+another key" from "damaged".
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError
+
+from graphrelay.oauth.vault.disk import read_file, remove_file, replace_file
+from graphrelay.oauth.vault.key import VaultKey
+from graphrelay.oauth.vault.problem import VaultFailure
+
+MAGIC = b"GRV1"
+KEY_ID_OCTETS = 8
+NONCE_OCTETS = 12
+HEAD_OCTETS = len(MAGIC) + KEY_ID_OCTETS + NONCE_OCTETS
+SUFFIX = ".secret"
+
+
+class EncryptedFiles(KeyringBackend):
+    """Secrets as files under `directory`, encrypted with `key`."""
+
+    priority = 0.1
+
+    def __init__(self, directory: Path, key: VaultKey) -> None:
+        # Not KeyringBackend.__init__: it would let KEYRING_PROPERTY_* variables set our fields.
+        self.directory = directory
+        self.key = key
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """The secret, or `None` where there is none. Raises `VaultFailure`."""
+        path = self._path(service, username)
+        octets = read_file(path)
+        return None if octets is None else self._open(octets, path, _name(service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Replace it atomically. Raises `VaultFailure`."""
+        nonce = os.urandom(NONCE_OCTETS)
+        head = MAGIC + key_id(self.key)
+        bound = head + _name(service, username)
+        sealed = AESGCM(self.key.octets).encrypt(nonce, password.encode(), bound)
+        replace_file(self._path(service, username), head + nonce + sealed)
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Remove it. Raises `PasswordDeleteError` where there is none, as keyring wants."""
+        if not remove_file(self._path(service, username)):
+            raise PasswordDeleteError("There is no such secret.")
+
+    def names(self, service: str) -> Iterator[str]:
+        """The names that are kept for `service`, sorted."""
+        prefix = f"{quote(service, safe='')}+"
+        for path in sorted(self.directory.glob(f"*{SUFFIX}")):
+            if path.name.startswith(prefix):
+                yield unquote(path.name[len(prefix) : -len(SUFFIX)])
+
+    def _path(self, service: str, username: str) -> Path:
+        return self.directory / f"{quote(service, safe='')}+{quote(username, safe='')}{SUFFIX}"
+
+    def _open(self, octets: bytes, path: Path, name: bytes) -> str:
+        head = octets[: len(MAGIC) + KEY_ID_OCTETS]
+        if len(octets) < HEAD_OCTETS or not head.startswith(MAGIC):
+            raise _damaged(path)
+        if head[len(MAGIC) :] != key_id(self.key):
+            raise VaultFailure(
+                f"The vault file {path} was encrypted with another key than the {self.key.origin}.",
+                "Put the old key back, or authorize the account again.",
+            )
+        nonce, sealed = octets[len(head) : HEAD_OCTETS], octets[HEAD_OCTETS:]
+        try:
+            return AESGCM(self.key.octets).decrypt(nonce, sealed, head + name).decode()
+        except (InvalidTag, UnicodeDecodeError) as problem:
+            raise _damaged(path) from problem
+
+
+def key_id(key: VaultKey) -> bytes:
+    """Eight octets that name a key and tell nothing about it."""
+    return hashlib.sha256(b"graphrelay vault key\0" + key.octets).digest()[:KEY_ID_OCTETS]
+
+
+def _name(service: str, username: str) -> bytes:
+    return f"{service}\0{username}".encode()
+
+
+def _damaged(path: Path) -> VaultFailure:
+    return VaultFailure(
+        f"The vault file {path} is damaged, or is not the file of this name.",
+        "Restore it from a backup, or delete it and authorize the account again.",
+    )

@@ -1,0 +1,17 @@
+"""What can be wrong with a vault, said once for every backend."""
+
+from graphrelay.oauth.answers import VaultProblem
+
+
+class VaultFailure(Exception):  # noqa: N818 (a condition, not a programming error)
+    """The vault could not do it. Carries the words for people and no secret."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason} {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+    @property
+    def problem(self) -> VaultProblem:
+        """The same as data."""
+        return VaultProblem(reason=self.reason, remedy=self.remedy)

@@ -1,0 +1,148 @@
+"""The vault: whatever the backend is, one thread talks to it, with a time limit.
+
+Its verbs block, and are called from the thread that does the authorizing, never from the event
+loop. `change` is the only way to write: it reads, lets the caller decide, and writes, under a
+lock between processes, so that nobody's newer secret is ever overwritten with an older one.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError
+
+from graphrelay.oauth.vault.choice import BackendName, Choice, Surroundings, choose
+from graphrelay.oauth.vault.lock import locked
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.worker import Worker
+
+T = TypeVar("T")
+SERVICE = "graphrelay"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Store this in place of what was there."""
+
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete what was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave it as it is."""
+
+
+Decision = Put | Remove | Keep
+
+
+class Vault:
+    """Named secrets. Every verb raises `VaultFailure` and nothing else."""
+
+    def __init__(
+        self,
+        choice: Callable[[], Choice],
+        lock_file: Path,
+        timeout: timedelta = timedelta(seconds=20),
+    ) -> None:
+        self._choice = choice
+        self._chosen: Choice | None = None
+        self._lock_file = lock_file
+        self._timeout = timeout
+        self._worker = Worker("vault")
+
+    def read(self, name: str) -> str | None:
+        """The secret, or `None` where there is none."""
+        return self._do(lambda backend: backend.get_password(SERVICE, name))
+
+    def change(self, name: str, decide: Callable[[str | None], Decision]) -> Decision:
+        """Read, decide and write as one step. Gives the decision back."""
+
+        def work(backend: KeyringBackend) -> Decision:
+            with locked(self._lock_file):
+                decision = decide(backend.get_password(SERVICE, name))
+                _apply(backend, name, decision)
+                return decision
+
+        return self._do(work)
+
+    async def describe(self) -> str:
+        """Which backend, and why; or what is wrong with it."""
+        try:
+            return await asyncio.to_thread(self._do, lambda _: str(self._chosen))
+        except VaultFailure as failure:
+            return failure.reason
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._worker.close()
+
+    def _do(self, work: Callable[[KeyringBackend], T]) -> T:
+        try:
+            return self._worker.call(lambda: self._translated(work), self._timeout)
+        except TimeoutError as problem:
+            seconds = round(self._timeout.total_seconds())
+            raise VaultFailure(
+                f"The vault did not answer within {seconds} s; it may be waiting for a password.",
+                "Unlock the keyring, or use encrypted files "
+                '(backend = "file" in the [vault] section).',
+            ) from problem
+
+    def _translated(self, work: Callable[[KeyringBackend], T]) -> T:
+        """In the vault's thread: keyring's exceptions end here."""
+        try:
+            if self._chosen is None:
+                self._chosen = self._choice()
+            return work(self._chosen.backend)
+        except KeyringLocked as problem:
+            raise VaultFailure(
+                "The keyring is locked.",
+                "Unlock it in the desktop session of the user that graphrelay runs as, "
+                'or set backend = "file" in the [vault] section.',
+            ) from problem
+        except VaultFailure:
+            raise
+        except Exception as problem:  # Backends raise what they like (D-Bus, ctypes, pywin32).
+            raise _backend_failure(problem) from problem
+
+
+def _backend_failure(problem: Exception) -> VaultFailure:
+    text = str(problem) if isinstance(problem, KeyringError) else type(problem).__name__
+    return VaultFailure(
+        f"The keyring failed: {text}",
+        'Check that it works for the user that graphrelay runs as, or set backend = "file" '
+        "in the [vault] section.",
+    )
+
+
+def _apply(backend: KeyringBackend, name: str, decision: Decision) -> None:
+    match decision:
+        case Put(secret):
+            backend.set_password(SERVICE, name, secret)
+        case Remove():
+            try:
+                backend.delete_password(SERVICE, name)
+            except PasswordDeleteError:
+                if backend.get_password(SERVICE, name) is not None:
+                    raise
+        case Keep():
+            pass
+
+
+def open_vault(
+    state_directory: Path,
+    backend: BackendName = "auto",
+    around: Surroundings | None = None,
+    timeout: timedelta = timedelta(seconds=20),
+) -> Vault:
+    """A vault for the relay with this state directory. Nothing is touched before it is used."""
+    here = around or Surroundings.of_this_process(state_directory)
+    return Vault(lambda: choose(backend, here), state_directory / "vault.lock", timeout)
