@@ -1,0 +1,257 @@
+"""Authorizing an account: the flows in which a person, or an admin, says yes.
+
+    browser   begin ─▶ url ─▶ person signs in ─▶ redirect ─▶ complete
+    paste     the same; a person carries the redirected address back by hand
+    device    begin_device ─▶ code ─▶ person types it elsewhere ─▶ poll … poll
+    nobody    approve: the application's credential gets its first token
+
+Each is cut where a daemon can hand over to a command line that runs elsewhere. Nothing is stored
+before everything is checked, and storing replaces the old authorization in one step: until then
+the old one works. Who signed in must be who is configured; anybody else is sent away.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
+from graphrelay.oauth.authorization import Approved, Binding, Consent, SignedIn
+from graphrelay.oauth.grants import CodeRequest, DeviceRequest, Minted, NotYet
+from graphrelay.oauth.loopback import query_of
+from graphrelay.oauth.refusals import refused
+from graphrelay.oauth.scenario import Account, Application, Kind, permissions
+from graphrelay.oauth.tokens import TokenManager
+
+SIGN_IN_TIME = timedelta(minutes=10)
+"""How long a person has on the sign-in page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A browser is to be sent to `authorization_url`, and comes back to `redirect_uri`."""
+
+    account: Account
+    authorization_url: str = field(repr=False)
+    redirect_uri: str
+    expires_at: datetime
+    request: CodeRequest = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        """What the redirect must bring back (RFC 6749 section 10.12)."""
+        return self.request.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingDevice:
+    """A person is to type `user_code` in at `verification_uri`."""
+
+    account: Account
+    user_code: str
+    verification_uri: str
+    expires_at: datetime
+    interval: timedelta
+    request: DeviceRequest = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Authorized, and in the vault."""
+
+    who: str
+    granted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongAccount:
+    """Somebody else signed in. Nothing was stored."""
+
+    signed_in: str
+    expected: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The answer does not belong to this sign-in, came too late, or is not whole. Nothing was
+    stored."""
+
+    reason: str
+    remedy: str
+
+
+Trouble = WrongAccount | Rejected | Refused | Unreachable | VaultProblem
+Result = Stored | Trouble
+
+
+class Authorizer:
+    """Drives the flows. Keeps nothing between two calls: the pending values hold it all."""
+
+    def __init__(self, tokens: TokenManager) -> None:
+        self._tokens = tokens
+
+    # Browser, paste --------------------------------------------------------------------------
+
+    async def begin(self, account: Account, redirect_uri: str) -> "Pending | Refused | Unreachable":
+        """Where to send the browser; `redirect_uri` is `http://localhost:<port>/`."""
+        request = await self._tokens.ask(account, lambda grants: grants.begin_code(redirect_uri))
+        if not isinstance(request, CodeRequest):
+            return request
+        return Pending(
+            account=account,
+            authorization_url=request.url,
+            redirect_uri=redirect_uri,
+            expires_at=self._tokens.clock.now() + SIGN_IN_TIME,
+            request=request,
+        )
+
+    async def complete(self, pending: Pending, redirected: str, by: str) -> Result:
+        """Finish with what came back: the whole redirected address, or its query."""
+        answer = self._accepted(pending, redirected)
+        if isinstance(answer, Rejected | Refused):
+            return answer
+        request = pending.request
+        minted = await self._tokens.ask(
+            pending.account, lambda grants: grants.redeem(request, answer)
+        )
+        return await self._signed_in(pending.account, minted, by)
+
+    def _accepted(
+        self, pending: Pending, redirected: str
+    ) -> "Mapping[str, str] | Rejected | Refused":
+        again = _again(pending.account)
+        answer = query_of(redirected)
+        if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
+            reason = "The answer belongs to another sign-in (its state is not ours)."
+            return Rejected(reason=reason, remedy=again)
+        if self._tokens.clock.now() >= pending.expires_at:
+            return Rejected(reason="The sign-in took too long.", remedy=again)
+        if "error" in answer:
+            return refused(answer, pending.account)
+        if not answer.get("code"):
+            return Rejected(reason="The answer holds no authorization code.", remedy=again)
+        return answer
+
+    # Device ----------------------------------------------------------------------------------
+
+    async def begin_device(self, account: Account) -> "PendingDevice | Refused | Unreachable":
+        """A code to type in on any machine."""
+        request = await self._tokens.ask(account, lambda grants: grants.begin_device())
+        if not isinstance(request, DeviceRequest):
+            return request
+        return PendingDevice(
+            account=account,
+            user_code=request.user_code,
+            verification_uri=request.verification_uri,
+            expires_at=self._tokens.clock.now() + request.expires_in,
+            interval=request.interval,
+            request=request,
+        )
+
+    async def poll(self, pending: PendingDevice, by: str) -> "PendingDevice | Result":
+        """Ask once. A pending value is to be asked with again, after its `interval`."""
+        account, interval = pending.account, pending.interval
+        if self._tokens.clock.now() >= pending.expires_at:
+            return Rejected(reason="The code was not used in time.", remedy=_again(account))
+        minted = await self._tokens.ask(
+            account, lambda grants: grants.poll_device(pending.request, interval)
+        )
+        match minted:
+            case NotYet(interval=longer):
+                return replace(pending, interval=longer)
+            case Unreachable():  # A person is at it; one lost answer does not end the flow.
+                return pending
+        return await self._signed_in(account, minted, by)
+
+    async def wait(self, pending: PendingDevice, by: str) -> Result:
+        """Poll until there is a result. Cancel it to give up."""
+        state: PendingDevice | Result = pending
+        while isinstance(state, PendingDevice):
+            await self._tokens.clock.sleep(state.interval)
+            state = await self.poll(state, by)
+        return state
+
+    # Nobody signs in -------------------------------------------------------------------------
+
+    async def approve(self, account: Account, by: str) -> Result:
+        """Authorize an application: its credential must get a token now."""
+        minted = await self._tokens.ask(account, lambda grants: grants.by_credential())
+        if not isinstance(minted, Minted):
+            return minted
+        approved = Approved(consent=self._consent(account, by), access=minted.access)
+        problem = await self._tokens.adopt(account, approved)
+        who = f"application {account.client_id}" if account.client_id else "managed identity"
+        return problem or Stored(who=who, granted=minted.access.scopes)
+
+    # Together --------------------------------------------------------------------------------
+
+    async def _signed_in(
+        self, account: Account, minted: "Minted | Refused | Unreachable", by: str
+    ) -> Result:
+        if not isinstance(minted, Minted):
+            return minted
+        trouble = _identity_trouble(account, minted)
+        if trouble is not None:
+            return trouble
+        who = username_of(minted.id_claims)
+        signed_in = SignedIn(
+            consent=self._consent(account, by),
+            username=who,
+            tenant_id=str(minted.id_claims.get("tid") or ""),
+            refresh_token=minted.refresh_token or "",
+            access=minted.access,
+        )
+        problem = await self._tokens.adopt(account, signed_in)
+        return problem or Stored(who=who, granted=minted.access.scopes)
+
+    def _consent(self, account: Account, by: str) -> Consent:
+        binding = Binding.of(account, self._tokens.cloud)
+        return Consent(at=self._tokens.clock.now(), by=by, binding=binding)
+
+
+def username_of(id_claims: Mapping[str, Any]) -> str:
+    """Who signed in, as the ID token names them."""
+    for claim in ("preferred_username", "upn", "email"):
+        if name := id_claims.get(claim):
+            return str(name)
+    return ""
+
+
+def risk_of(account: Account) -> str | None:
+    """What an admin should know before saying yes; `None` where one user's mailbox is at stake."""
+    if not isinstance(account.scenario, Application):
+        return None
+    kinds = {permission.kind for permission in permissions(account.scenario)}
+    if Kind.ROLE in kinds:
+        return (
+            "Whoever holds this application's credential can send as anybody in the tenant. "
+            'scenario = "scoped-users" limits it to some mailboxes.'
+        )
+    return (
+        "Whoever holds this application's credential can send from every mailbox that its scope "
+        "in Exchange covers."
+    )
+
+
+def _identity_trouble(account: Account, minted: Minted) -> "WrongAccount | Rejected | None":
+    signed_in, expected = username_of(minted.id_claims), account.username or ""
+    if signed_in.casefold() != expected.casefold():
+        return WrongAccount(
+            signed_in=signed_in or "(nobody named)",
+            expected=expected,
+            remedy=f"Sign out in the browser or use a private window, then sign in as {expected}. "
+            + _again(account),
+        )
+    if minted.id_claims.get("aud") != account.client_id:
+        reason = "The ID token was issued to another application."
+        return Rejected(reason=reason, remedy=_again(account))
+    if not minted.refresh_token:
+        reason = "Entra gave no refresh token (offline_access), so this would last an hour only."
+        return Rejected(reason=reason, remedy=f"Allow offline_access. {_again(account)}")
+    return None
+
+
+def _again(account: Account) -> str:
+    return f"Run: graphrelay authorize {account.name}"

@@ -1,0 +1,257 @@
+"""What Entra's refusals mean, and what a person can do about each: one table.
+
+Entra says `error` and `suberror` (OAuth), and `error_codes`, the AADSTS numbers that Microsoft
+documents at https://learn.microsoft.com/entra/identity-platform/reference-error-codes. Whether
+to try again follows from HTTP status, `error` and the numbers; Microsoft's sentences are passed
+on to people and never read by us.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.scenario import Account, Delegated
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A kind of refusal. `remedy` may name `{authorize}` (the command) and `{client}`."""
+
+    kind: str
+    codes: frozenset[int]
+    remedy: str
+
+
+def _class(kind: str, codes: tuple[int, ...], remedy: str) -> Class:
+    return Class(kind, frozenset(codes), remedy)
+
+
+AGAIN = "Sign in again. Run: {authorize}"
+
+CLASSES: tuple[Class, ...] = (
+    _class(
+        "expired",
+        (700082, 70008, 700084, 70043),
+        "The authorization has lapsed. " + AGAIN,
+    ),
+    _class(
+        "revoked",
+        (50173, 50133, 50089),
+        "The authorization was revoked, or the password was changed. " + AGAIN,
+    ),
+    _class(
+        "mfa",
+        (50076, 50079, 50074, 50078, 50072),
+        "The sign-in needs a second factor. " + AGAIN,
+    ),
+    _class(
+        "conditional-access",
+        (53003, 53000, 53001, 53002, 53004, 530032, 530034, 530035, 50097, 50005),
+        "A Conditional Access policy of the tenant blocks this sign-in. Ask the tenant's admin to "
+        "let application {client} pass (Entra > Sign-in logs names the policy), then run: "
+        "{authorize}",
+    ),
+    _class(
+        "consent",
+        (65001, 65004, 90094, 90095, 650056, 650057),
+        "The permissions were not consented to. Grant them in Entra (App registrations > "
+        "{client} > API permissions > Grant admin consent), then run: {authorize}",
+    ),
+    _class(
+        "disabled-account",
+        (50057, 50034, 51004, 50020),
+        "The user account is disabled, deleted, or not one of this tenant. Enable it, or "
+        "configure another username, then run: {authorize}",
+    ),
+    _class(
+        "locked-account",
+        (50053,),
+        "The user account is locked after too many sign-ins. Unlock it or wait, then run: "
+        "{authorize}",
+    ),
+    _class(
+        "password-expired",
+        (50055, 50144),
+        "The user's password has expired. Change it, then run: {authorize}",
+    ),
+    _class(
+        "secret-expired",
+        (7000222,),
+        "The client secret has expired. Make a new one (App registrations > {client} > "
+        "Certificates & secrets), put its value into the configuration, then run: {authorize}",
+    ),
+    _class(
+        "secret-wrong",
+        (7000215,),
+        "The client secret is wrong. Use the value of the secret, not the secret ID: Entra shows "
+        "the value once, when the secret is made. Then run: {authorize}",
+    ),
+    _class(
+        "credential-missing",
+        (7000218,),
+        "Entra wants a credential. For scenario user or personal: App registrations > {client} > "
+        "Authentication > Allow public client flows. For the others: configure a client_secret, "
+        "certificate_file, managed_identity or federated_token_file.",
+    ),
+    _class(
+        "credential-unwanted",
+        (700025,),
+        "The app registration is a public client and takes no credential. Remove the credential, "
+        "or make it a confidential client.",
+    ),
+    _class(
+        "certificate-unknown",
+        (700027, 7000214, 700030),
+        "Entra does not know this certificate for {client}. Upload its public part under "
+        "Certificates & secrets > Certificates, then run: {authorize}",
+    ),
+    _class(
+        "clock",
+        (700024, 70044, 500133),
+        "The time in the request does not match Entra's. Set this machine's clock (timedatectl), "
+        "then run: {authorize}",
+    ),
+    _class(
+        "federation",
+        (70021, 700211, 700212, 700213, 700223, 7002381),
+        "Entra does not trust this federated token. Compare issuer, subject and audience under "
+        "Certificates & secrets > Federated credentials with the token's, then run: {authorize}",
+    ),
+    _class(
+        "wrong-client",
+        (700016, 90013, 900144),
+        "The tenant does not know application {client}. Compare client_id with the application "
+        "(client) ID of the app registration, and tenant with its directory (tenant) ID.",
+    ),
+    _class(
+        "wrong-tenant",
+        (90002, 50194, 9001023, 90124, 90130, 9002332, 500021, 9002346, 90023),
+        "The tenant is not the right one for this account. Set tenant to the directory (tenant) "
+        "ID, or a verified domain, of the tenant that holds the app registration.",
+    ),
+    _class(
+        "disabled-application",
+        (7000112, 70001, 50105, 7000113),
+        "The application is disabled in this tenant, or the user is not assigned to it (Entra > "
+        "Enterprise applications > {client} > Properties, Users and groups).",
+    ),
+    _class(
+        "scope",
+        (70011, 70000101),
+        "Entra does not know a permission that was asked for. Check the [cloud] section: the "
+        "permissions must be those of this cloud's Graph.",
+    ),
+    _class(
+        "redirect",
+        (50011, 500113, 9002327, 9002326),
+        "The app registration lacks the redirect address. Add http://localhost under "
+        "Authentication > Mobile and desktop applications, then run: {authorize}",
+    ),
+    _class(
+        "code-used",
+        (54005, 501481, 70002),
+        "The sign-in was answered twice or out of order. Run: {authorize}",
+    ),
+)
+
+BY_ERROR: Mapping[str, tuple[str, str]] = {
+    # What a person did on the sign-in page or the device page (RFC 6749 4.1.2.1, RFC 8628 3.5).
+    "access_denied": ("declined", "The sign-in was declined. To try again, run: {authorize}"),
+    "authorization_declined": (
+        "declined",
+        "The sign-in was declined. To try again, run: {authorize}",
+    ),
+    "expired_token": ("code-expired", "The code was not used in time. Run: {authorize}"),
+    "consent_required": ("consent", CLASSES[4].remedy),
+    "interaction_required": ("interaction", "Microsoft wants a person to sign in. " + AGAIN),
+    "login_required": ("interaction", "Microsoft wants a person to sign in. " + AGAIN),
+    "invalid_grant": ("grant", "The authorization is no longer good. " + AGAIN),
+    "invalid_client": (
+        "credential",
+        "Entra does not accept the credential of application {client}. Check client_id and the "
+        "secret or certificate, then run: {authorize}",
+    ),
+    "unauthorized_client": (
+        "wrong-client",
+        "Application {client} may not do this in this tenant. Compare client_id and tenant with "
+        "the app registration.",
+    ),
+    "invalid_scope": ("scope", next(c.remedy for c in CLASSES if c.kind == "scope")),
+    "invalid_tenant": ("wrong-tenant", next(c.remedy for c in CLASSES if c.kind == "wrong-tenant")),
+}
+
+BY_SUBERROR: Mapping[str, str] = {
+    "consent_required": "consent",
+    "user_password_expired": "password-expired",
+    "token_expired": "expired",
+    "bad_token": "revoked",
+    "basic_action": "interaction",
+    "additional_action": "conditional-access",
+    "message_only": "conditional-access",
+    "protection_policy_required": "conditional-access",
+    "device_authentication_failed": "conditional-access",
+}
+
+PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
+PASSING_CODES = frozenset({90033, 90006, 90024, 50033, 90055, 90012, 50196, 50058001})
+"""Entra is in trouble, or throttles us: nobody need do anything."""
+
+
+def is_passing(answer: Mapping[str, Any]) -> bool:
+    """Whether a refusal will pass by itself."""
+    codes = frozenset(error_codes(answer))
+    return answer.get("error") in PASSING_ERRORS or bool(codes & PASSING_CODES)
+
+
+def error_codes(answer: Mapping[str, Any]) -> tuple[int, ...]:
+    """The AADSTS numbers of an error body; tolerant of their being strings or missing."""
+    codes = answer.get("error_codes")
+    found = codes if isinstance(codes, list) else []
+    return tuple(int(code) for code in found if str(code).isdecimal())
+
+
+def refused(answer: Mapping[str, Any], account: Account) -> Refused:
+    """An OAuth error body (RFC 6749 section 5.2) in our words and Microsoft's."""
+    error = str(answer.get("error", ""))
+    suberror = str(answer.get("suberror") or "")
+    codes = error_codes(answer)
+    kind, remedy = _classify(error, suberror, frozenset(codes))
+    return Refused(
+        error=error,
+        kind=kind,
+        remedy=words(remedy, account),
+        description=_first_lines(str(answer.get("error_description") or "")),
+        suberror=suberror,
+        error_codes=codes,
+    )
+
+
+def words(remedy: str, account: Account) -> str:
+    """Fill a remedy in for an account."""
+    client = account.client_id or "the application"
+    return remedy.format(authorize=f"graphrelay authorize {account.name}", client=client)
+
+
+def _classify(error: str, suberror: str, codes: frozenset[int]) -> tuple[str, str]:
+    for known in CLASSES:
+        if codes & known.codes:
+            return known.kind, known.remedy
+    if kind := BY_SUBERROR.get(suberror):
+        remedy = next((c.remedy for c in CLASSES if c.kind == kind), AGAIN)
+        return kind, remedy
+    if error in BY_ERROR:
+        return BY_ERROR[error]
+    return "other", "See Microsoft's words. After mending it, run: {authorize}"
+
+
+def _first_lines(description: str) -> str:
+    """Without the trace and correlation lines, which follow the sentence."""
+    for mark in ("\r\nTrace ID", "\nTrace ID", " Trace ID"):
+        description = description.split(mark, 1)[0]
+    return " ".join(description.split())[:600]
+
+
+def needs_a_person(account: Account) -> bool:
+    """Whether authorizing means that somebody signs in."""
+    return isinstance(account.scenario, Delegated)

@@ -1,0 +1,140 @@
+"""One flight: from what the vault holds to a token that may be used. Runs in the authorizing
+thread, and decides nothing about when.
+
+    load ──▶ good enough? ──▶ Granted
+             else ask Entra ──▶ store, if the vault still holds what we asked with ──▶ Granted
+
+The vault is read at the start and compared at the end, under its lock. Another process may have
+renewed, replaced or deleted the authorization meanwhile, and its word stands: then the flight is
+flown once more from the start.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from graphrelay.oauth.answers import TokenAnswer, Unauthorized, VaultProblem
+from graphrelay.oauth.authorization import (
+    AccessToken,
+    Authorization,
+    Binding,
+    SignedIn,
+    Unreadable,
+    from_text,
+    renewed,
+    to_text,
+)
+from graphrelay.oauth.grants import Grants, Minted, Trouble
+from graphrelay.oauth.held import granted_of
+from graphrelay.oauth.scenario import Account
+from graphrelay.oauth.vault import Vault, VaultFailure
+from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
+
+
+@dataclass(frozen=True, slots=True)
+class Flown:
+    """What came of it; `access` goes with `Granted`."""
+
+    answer: TokenAnswer
+    access: AccessToken | None = field(default=None, repr=False)
+
+
+class _Overtaken(Exception):  # noqa: N818 (a condition, not a programming error)
+    """Another process changed the authorization while we asked."""
+
+
+class Renewal:
+    """Reads, renews and writes one account's authorization."""
+
+    def __init__(self, account: Account, binding: Binding, grants: Grants, vault: Vault) -> None:
+        self._account = account
+        self._binding = binding
+        self._grants = grants
+        self._vault = vault
+
+    def fly(self, unwanted: AccessToken | None, beyond: datetime, *, always: bool) -> Flown:
+        """A token that lasts beyond a moment and is not the unwanted one; with `always`, one
+        that Entra gives now."""
+        try:
+            return self._fly(unwanted, beyond, always)
+        except _Overtaken:
+            pass
+        except VaultFailure as failure:
+            return Flown(failure.problem)
+        try:
+            return self._fly(unwanted, beyond, always=False)
+        except _Overtaken:
+            reason = "The authorization keeps being changed by another process."
+            return Flown(VaultProblem(reason=reason, remedy="Run one graphrelay at a time."))
+        except VaultFailure as failure:
+            return Flown(failure.problem)
+
+    def load(self) -> "Authorization | Unauthorized | VaultProblem":
+        """What the vault holds for this configuration."""
+        try:
+            return self._load(self._vault.read(self._account.name))
+        except VaultFailure as failure:
+            return failure.problem
+
+    def replace(self, authorization: Authorization) -> VaultProblem | None:
+        """Store it whatever was there: until then the old one is whole."""
+        return self._change(Put(to_text(authorization)))
+
+    def delete(self) -> VaultProblem | None:
+        """Remove it."""
+        return self._change(Remove())
+
+    def _change(self, decision: Decision) -> VaultProblem | None:
+        try:
+            self._vault.change(self._account.name, lambda _: decision)
+        except VaultFailure as failure:
+            return failure.problem
+        return None
+
+    def _fly(self, unwanted: AccessToken | None, beyond: datetime, always: bool) -> Flown:
+        found = self._load(self._vault.read(self._account.name))
+        if isinstance(found, Unauthorized):
+            return Flown(found)
+        if not always and found.access.expires_at > beyond and found.access != unwanted:
+            return _granted(found.access)
+        minted = self._ask(found)
+        if not isinstance(minted, Minted):
+            if self._load(self._vault.read(self._account.name)) != found:
+                raise _Overtaken
+            return Flown(minted)
+        return self._store(found, minted)
+
+    def _ask(self, found: Authorization) -> "Minted | Trouble":
+        if isinstance(found, SignedIn):
+            return self._grants.refresh(found.refresh_token, found.access.scopes)
+        return self._grants.by_credential()
+
+    def _store(self, found: Authorization, minted: Minted) -> Flown:
+        def decide(text: str | None) -> Decision:
+            now = self._load(text)
+            if isinstance(now, Unauthorized) or now.consent.id != found.consent.id:
+                return Keep()
+            return Put(to_text(renewed(now, minted.access, minted.refresh_token)))
+
+        if isinstance(self._vault.change(self._account.name, decide), Keep):
+            raise _Overtaken
+        return _granted(minted.access)
+
+    def _load(self, text: str | None) -> "Authorization | Unauthorized":
+        remedy = f"Run: graphrelay authorize {self._account.name}"
+        if text is None:
+            reason = f"Account {self._account.name!r} has not been authorized."
+            return Unauthorized(reason=reason, remedy=remedy)
+        try:
+            found = from_text(text)
+        except Unreadable as problem:
+            reason = f"The stored authorization cannot be read: {problem}."
+            return Unauthorized(reason=reason, remedy=remedy)
+        if changed := found.consent.binding.differences(self._binding):
+            what = ", ".join(changed)
+            reason = f"Account {self._account.name!r} was authorized with another {what}."
+            return Unauthorized(reason=reason, remedy=remedy)
+        return found
+
+
+def _granted(access: AccessToken) -> Flown:
+    return Flown(granted_of(access), access)

@@ -1,0 +1,191 @@
+"""Status: what an authorization is worth, with the proof.
+
+A pure decision from what Entra answered just now and what the vault holds. The word that people
+read comes from the verdict:
+
+    Authorized     a token was given, with everything that is needed
+    Too broad      scoped-users, and the token still opens the whole tenant
+    Unauthorized   there is no authorization, or it lacks something needed
+    Refused        Entra said no
+    Unreachable, Vault problem   nothing can be said now
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from graphrelay.oauth.answers import (
+    Granted,
+    Refused,
+    TokenAnswer,
+    Unauthorized,
+    Unreachable,
+    VaultProblem,
+)
+from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
+from graphrelay.oauth.claims import claims_of
+from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.scenario import (
+    Account,
+    Application,
+    Kind,
+    Permission,
+    ScopedUsers,
+    permissions,
+    scenario_name,
+)
+
+LAPSES_AFTER = timedelta(days=90)
+"""A refresh token's life without use
+(https://learn.microsoft.com/entra/identity-platform/refresh-tokens)."""
+SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+MAIL_ROLES = ("Mail.Send", "Mail.ReadWrite", "Mail.Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """All is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooBroad:
+    """The application may still act for the whole tenant, so the scope in Exchange is idle."""
+
+    roles: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A token was given, without something that the configuration needs."""
+
+    missing: tuple[str, ...]
+    remedy: str
+
+
+Verdict = Authorized | TooBroad | Lacking | Unauthorized | Refused | Unreachable | VaultProblem
+
+WORDS: dict[type[Verdict], str] = {
+    Authorized: "Authorized",
+    TooBroad: "Too broad",
+    Lacking: "Unauthorized",
+    Unauthorized: "Unauthorized",
+    Refused: "Refused",
+    Unreachable: "Unreachable",
+    VaultProblem: "Vault problem",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of an authorization that is stored."""
+
+    who: str
+    """The user who signed in, or the application."""
+    tenant: str
+    authorized_at: datetime
+    authorized_by: str
+    refreshed_at: datetime
+    lapses_at: datetime | None
+    """When it would lapse if it were not used; an application's does not."""
+    granted: tuple[str, ...]
+    needed: tuple[Permission, ...]
+    missing: tuple[str, ...]
+    superfluous: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One account's."""
+
+    account: str
+    scenario: str
+    verdict: Verdict
+    evidence: Evidence | None
+    vault: str
+
+    @property
+    def word(self) -> str:
+        return WORDS[type(self.verdict)]
+
+    @property
+    def is_well(self) -> bool:
+        return isinstance(self.verdict, Authorized)
+
+
+def status_of(
+    account: Account,
+    cloud: Cloud,
+    answer: TokenAnswer,
+    found: "Authorization | Unauthorized | VaultProblem",
+    vault: str,
+    now: datetime,
+) -> Status:
+    """Judge. Nothing is asked here."""
+    evidence = _evidence(account, found) if isinstance(found, SignedIn | Approved) else None
+    verdict = _verdict(account, answer, evidence)
+    return Status(account.name, scenario_name(account.scenario), verdict, evidence, vault)
+
+
+def _verdict(account: Account, answer: TokenAnswer, evidence: Evidence | None) -> Verdict:
+    if not isinstance(answer, Granted):
+        return answer
+    if isinstance(account.scenario, ScopedUsers):
+        roles = tuple(role for role in answer.scopes if role in MAIL_ROLES)
+        return TooBroad(roles, _narrow(account, roles)) if roles else Authorized()
+    missing = evidence.missing if evidence else ()
+    return Lacking(missing, _complete(account, missing)) if missing else Authorized()
+
+
+def _narrow(account: Account, roles: tuple[str, ...]) -> str:
+    return (
+        f"Remove {', '.join(roles)} from application {account.client_id} in Entra (Enterprise "
+        "applications > Permissions): Exchange adds it to the role with the scope. Then run: "
+        f"graphrelay status {account.name}"
+    )
+
+
+def _complete(account: Account, missing: tuple[str, ...]) -> str:
+    what = ", ".join(missing)
+    if isinstance(account.scenario, Application):
+        return (
+            f"Grant {what} as application permission to {account.client_id} in Entra (App "
+            "registrations > API permissions > Grant admin consent). Then run: "
+            f"graphrelay status {account.name}"
+        )
+    return f"Consent to {what}. Run: graphrelay authorize {account.name}"
+
+
+def _evidence(account: Account, found: Authorization) -> Evidence:
+    needed = permissions(account.scenario)
+    granted = found.access.scopes
+    claims = claims_of(found.access.text)
+    signed_in = isinstance(found, SignedIn)
+    return Evidence(
+        who=found.username if isinstance(found, SignedIn) else f"application {account.client_id}",
+        tenant=str(claims.get("tid") or account.authority_tenant),
+        authorized_at=found.consent.at,
+        authorized_by=found.consent.by,
+        refreshed_at=found.access.obtained_at,
+        lapses_at=found.access.obtained_at + LAPSES_AFTER if signed_in else None,
+        granted=granted,
+        needed=needed,
+        missing=_missing(granted, needed),
+        superfluous=_superfluous(granted, needed),
+    )
+
+
+def _missing(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[str, ...]:
+    """Exchange roles are in no token; only sending a message proves them."""
+    have = {name.casefold() for name in granted}
+    return tuple(
+        p.name
+        for p in needed
+        if p.kind is not Kind.EXCHANGE_ROLE
+        and p.name not in SIGN_IN_SCOPES
+        and p.name.casefold() not in have
+    )
+
+
+def _superfluous(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[str, ...]:
+    wanted = {p.name.casefold() for p in needed} | SIGN_IN_SCOPES
+    return tuple(name for name in granted if name.casefold() not in wanted)

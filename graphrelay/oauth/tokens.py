@@ -1,0 +1,325 @@
+"""TokenManager: the one owner of authorizations while the relay runs.
+
+    token() ──▶ in memory and good for 5 minutes more? ──▶ Granted, at once, without a thread
+                else one flight for all who ask:
+                    vault ──▶ Entra ──▶ vault ──▶ memory        (one thread, in this order)
+
+What always holds:
+- What Entra rolled is in the vault before the access token is used. Whoever asked may be gone by
+  then; the flight goes on without them.
+- The scenario picks the grant. No failure of one ever leads to another.
+- A token that is still good is used as long as it lasts, whatever happens to its successor.
+- Two clocks must agree that a token is good: wall time may jump, monotonic time stops in sleep.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import TypeVar
+
+from graphrelay.clock import Clock
+from graphrelay.journal import Journal
+from graphrelay.oauth.answers import (
+    Granted,
+    NotGranted,
+    Refused,
+    TokenAnswer,
+    Unauthorized,
+    Unreachable,
+    VaultProblem,
+)
+from graphrelay.oauth.authorization import AccessToken, Authorization, Binding
+from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.grants import Grants
+from graphrelay.oauth.held import LAST_USE, MARGIN, Held
+from graphrelay.oauth.renewal import Flown, Renewal
+from graphrelay.oauth.scenario import Account
+from graphrelay.oauth.status import Status, status_of
+from graphrelay.oauth.vault import Vault
+from graphrelay.oauth.wire import Http
+from graphrelay.oauth.worker import Worker
+
+T = TypeVar("T")
+
+TICK = timedelta(minutes=1)
+"""How often `run` looks whether anything is due."""
+LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
+    # How long `run` waits before it asks again by itself. Lanes ask at their own pace.
+    Unreachable: TICK,
+    Unauthorized: TICK,  # Only the vault is read: another process may have authorized.
+    VaultProblem: timedelta(minutes=10),  # A locked keyring may show a prompt each time.
+    Refused: timedelta(minutes=30),
+}
+
+
+class Purpose(Enum):
+    """Why a token is asked for."""
+
+    USE = "a message waits"
+    REJECTED = "Graph refused the last one"
+    AHEAD = "the last one is half used up"
+    PROOF = "somebody wants to know whether Entra still says yes"
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of one account. Owned by TokenManager, touched in the event loop only."""
+
+    account: Account
+    grants: Grants
+    renewal: Renewal
+    held: Held | None = None
+    rejected: AccessToken | None = field(default=None, repr=False)
+    """What Graph refused: not taken from the vault again."""
+    flight: "asyncio.Future[Flown] | None" = None
+    trouble: NotGranted | None = None
+    look_again: timedelta = timedelta(0)
+    """When `run` asks again after trouble (monotonic)."""
+    silent_until: timedelta = timedelta(0)
+    """Until then Entra asked to be left alone (monotonic)."""
+    revision: int = 0
+
+
+class TokenManager:
+    """Hands out access tokens and keeps them fresh. Lives in one event loop."""
+
+    def __init__(
+        self,
+        accounts: Iterable[Account],
+        cloud: Cloud,
+        vault: Vault,
+        http: Http,
+        clock: Clock,
+        journal: Journal,
+    ) -> None:
+        self._cloud, self._vault, self._http = cloud, vault, http
+        self._clock, self._journal = clock, journal
+        self._worker = Worker("authorization")
+        self._listeners: list[Callable[[str], None]] = []
+        self._states = {account.name: self._new_state(account) for account in accounts}
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The accounts as configured."""
+        return tuple(state.account for state in self._states.values())
+
+    @property
+    def cloud(self) -> Cloud:
+        return self._cloud
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    # Asking ----------------------------------------------------------------------------------
+
+    async def token(self, account: str, *, fresh: bool = False) -> TokenAnswer:
+        """An access token, or why there is none. `fresh`: the last one was refused by Graph."""
+        state = self._states.get(account)
+        if state is None:
+            return _not_configured(account)
+        if fresh:
+            return await self._renewed(state, Purpose.REJECTED)
+        return self._good(state, MARGIN) or await self._renewed(state, Purpose.USE)
+
+    def revision(self, account: str) -> int:
+        """Grows each time that an authorization is stored, deleted, or works again."""
+        state = self._states.get(account)
+        return state.revision if state else 0
+
+    def on_change(self, callback: Callable[[str], None]) -> None:
+        """Call back with the account's name when `revision` grows, so that lanes can resume."""
+        self._listeners.append(callback)
+
+    async def run(self) -> None:
+        """Keep every authorization fresh until cancelled: access tokens well before they end, and
+        with them the refresh tokens, which lapse after 90 days without use."""
+        while True:
+            for state in tuple(self._states.values()):
+                if self._due(state):
+                    await self._renewed(state, Purpose.AHEAD)
+            await self._clock.sleep(TICK)
+
+    # Authorizing -----------------------------------------------------------------------------
+
+    async def ask(self, account: Account, work: Callable[[Grants], T]) -> T:
+        """Do something with an account's grants in the authorizing thread."""
+        grants = self._states[account.name].grants
+        return await asyncio.wrap_future(self._worker.submit(lambda: work(grants)))
+
+    async def adopt(self, account: Account, authorization: Authorization) -> VaultProblem | None:
+        """Store an authorization in place of any older one, and use it from now on."""
+        renewal = self._states[account.name].renewal
+        problem = await self._in_thread(lambda: renewal.replace(authorization))
+        if problem is None:
+            state = self._states[account.name]
+            self._forget(state)
+            self._hold(state, authorization.access)
+            self._changed(state)
+        return problem
+
+    async def revoke(self, account: str) -> VaultProblem | None:
+        """Delete the authorization. Nothing is sent with it from now on."""
+        state = self._states.get(account)
+        if state is None:
+            return None
+        problem = await self._in_thread(state.renewal.delete)
+        if problem is None:
+            self._forget(state)
+            self._journal.notice("revoked", account=account)
+            self._changed(state)
+        return problem
+
+    async def status(self, account: str, *, prove: bool = True) -> Status:
+        """What an authorization is worth: with `prove`, by asking Entra for a new token."""
+        state = self._states.get(account)
+        where = await self._vault.describe()
+        if state is None:
+            return Status(account, "", _not_configured(account), None, where)
+        answer = await self._renewed(state, Purpose.PROOF) if prove else await self.token(account)
+        found = await self._in_thread(state.renewal.load)
+        return status_of(state.account, self._cloud, answer, found, where, self._clock.now())
+
+    async def aclose(self) -> None:
+        """Close the connections, after whatever is in flight."""
+        for state in self._states.values():
+            await self._in_thread(state.grants.close)
+        self._worker.close()
+
+    # Flights ---------------------------------------------------------------------------------
+
+    async def _renewed(self, state: _State, purpose: Purpose) -> TokenAnswer:
+        """Join the flight that is under way, or start one."""
+        answer: TokenAnswer
+        if state.flight is None and (silent := self._asked_to_be_silent(state)):
+            answer = silent
+        else:
+            state.flight = state.flight or self._depart(state, purpose)
+            answer = (await asyncio.shield(state.flight)).answer
+        if isinstance(answer, Granted) or purpose in (Purpose.REJECTED, Purpose.PROOF):
+            return answer
+        return self._good(state, LAST_USE) or answer
+
+    def _depart(self, state: _State, purpose: Purpose) -> "asyncio.Future[Flown]":
+        if purpose is Purpose.REJECTED:
+            state.rejected = state.held.access if state.held else None
+        ahead = purpose is Purpose.AHEAD and state.held is not None
+        unwanted = state.held.access if ahead and state.held else state.rejected
+        always = purpose in (Purpose.REJECTED, Purpose.PROOF)
+        beyond = self._clock.now() + MARGIN
+        flight = self._worker.submit(lambda: state.renewal.fly(unwanted, beyond, always=always))
+        landing = asyncio.wrap_future(flight)
+        landing.add_done_callback(lambda done: self._land(state, done))
+        return landing
+
+    def _land(self, state: _State, flight: "asyncio.Future[Flown]") -> None:
+        state.flight = None
+        if flight.cancelled() or flight.exception() is not None:
+            return  # Whoever waits is told.
+        flown = flight.result()
+        if isinstance(flown.answer, Granted) and flown.access is not None:
+            self._landed_well(state, flown.access)
+        elif not isinstance(flown.answer, Granted):
+            self._landed_badly(state, flown.answer)
+
+    def _landed_well(self, state: _State, access: AccessToken) -> None:
+        self._hold(state, access)
+        if state.trouble is not None:
+            state.trouble = None
+            self._journal.notice("authorization_works", account=state.account.name)
+            self._changed(state)
+
+    def _landed_badly(self, state: _State, trouble: NotGranted) -> None:
+        now = self._clock.monotonic()
+        state.look_again = now + LOOK_AGAIN[type(trouble)]
+        if isinstance(trouble, Unreachable) and trouble.retry_after is not None:
+            state.silent_until = now + trouble.retry_after
+        if isinstance(trouble, Unauthorized) or _refused_twice(state, trouble):
+            state.held = None
+        if _class(trouble) != _class(state.trouble):
+            self._report(state.account.name, trouble)
+        state.trouble = trouble
+
+    # What is in memory -----------------------------------------------------------------------
+
+    def _good(self, state: _State, spare: timedelta) -> Granted | None:
+        """The hot path: called for every message."""
+        held = state.held
+        if held is not None and held.lasts(spare, self._clock.now(), self._clock.monotonic()):
+            return held.granted
+        return None
+
+    def _hold(self, state: _State, access: AccessToken) -> None:
+        state.held = Held.of(access, self._clock.now(), self._clock.monotonic())
+        state.rejected = None
+        state.look_again = state.silent_until = timedelta(0)
+
+    def _forget(self, state: _State) -> None:
+        state.held = state.rejected = state.trouble = None
+        state.look_again = state.silent_until = timedelta(0)
+
+    def _due(self, state: _State) -> bool:
+        now = self._clock.monotonic()
+        if state.flight is not None or now < state.look_again:
+            return False
+        return state.held is None or state.held.is_due(self._clock.now(), now)
+
+    def _asked_to_be_silent(self, state: _State) -> Unreachable | None:
+        left = state.silent_until - self._clock.monotonic()
+        if left <= timedelta(0) or not isinstance(state.trouble, Unreachable):
+            return None
+        return Unreachable(reason=state.trouble.reason, retry_after=left)
+
+    def _changed(self, state: _State) -> None:
+        state.revision += 1
+        for callback in self._listeners:
+            callback(state.account.name)
+
+    def _report(self, account: str, trouble: NotGranted) -> None:
+        match trouble:
+            case Unreachable(reason=reason):
+                self._journal.warning("authorization_unreachable", account=account, reason=reason)
+            case Unauthorized(reason=reason, remedy=remedy):
+                self._journal.warning("unauthorized", account=account, reason=reason, remedy=remedy)
+            case VaultProblem(reason=reason, remedy=remedy):
+                self._journal.error("vault_problem", account=account, reason=reason, remedy=remedy)
+            case Refused():
+                self._journal.error(
+                    "authorization_refused",
+                    account=account,
+                    error=trouble.error,
+                    suberror=trouble.suberror or None,
+                    kind=trouble.kind,
+                    reason=trouble.description,
+                    remedy=trouble.remedy,
+                )
+
+    # The thread ------------------------------------------------------------------------------
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._worker.submit(work))
+
+    def _new_state(self, account: Account) -> _State:
+        grants = Grants(account, self._cloud, self._http, self._clock)
+        binding = Binding.of(account, self._cloud)
+        return _State(account, grants, Renewal(account, binding, grants, self._vault))
+
+
+def _refused_twice(state: _State, trouble: NotGranted) -> bool:
+    """Graph refused the token, and Entra gives no other: it is of no use to anybody."""
+    held = state.held.access if state.held else None
+    return isinstance(trouble, Refused) and held is not None and state.rejected == held
+
+
+def _class(trouble: NotGranted | None) -> tuple[str, str]:
+    """What makes a trouble another one, worth a line in the journal."""
+    return type(trouble).__name__, trouble.kind if isinstance(trouble, Refused) else ""
+
+
+def _not_configured(account: str) -> Unauthorized:
+    return Unauthorized(
+        reason=f"Account {account!r} is not configured any more.",
+        remedy=f"Add [accounts.{account}] to the configuration again, or delete its mail.",
+    )
