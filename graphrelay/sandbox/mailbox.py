@@ -48,6 +48,8 @@ class Submission:
     client_request_id: str
     request_id: str
     saved_to_sent: bool = True
+    seems_draft_for: int = 0
+    """Look-ups that still see the copy in Sent Items as a draft."""
 
 
 class Box:
@@ -221,10 +223,13 @@ class Mailboxes:
         self._submitted.append(mail)
         self._submissions[mail.message_id] += 1
         self._deliver(mail)
+        box = self.box(sender)
         if draft is not None:
-            self._move_to_sent(self.box(sender), draft, mail)
+            sent = self.move(box, draft, Folder.SENT, mail)
+            sent.seems_draft_for = message.seems_draft_for
         elif mail.saved_to_sent:
-            self._file(self.box(sender), Folder.SENT, mail)
+            sent = self._file(box, Folder.SENT, mail)
+            sent.seems_draft_for = message.seems_draft_for
         for bounced in mail.bounced:
             self._report(sender, mail, bounced)
         self._changed()
@@ -234,6 +239,20 @@ class Mailboxes:
         return self._file(
             self.box(user), Folder.DRAFTS, Draft(content=content, message_id=message_id)
         )
+
+    def replace_draft(self, user: User, item: Item, draft: Draft) -> None:
+        """Give an item in Drafts another content."""
+        box = self.box(user)
+        box.remove(item)
+        item.content, item.modified_at = draft, self._now()
+        box.add(item)
+
+    def move(self, box: Box, item: Item, to: Folder, content: Draft | Mail | None = None) -> Item:
+        """File it in another folder: same item, same immutable id, another default id."""
+        box.remove(item)
+        moved = replace(item, folder=to, content=content or item.content, modified_at=self._now())
+        box.add(moved)
+        return moved
 
     def note_in_flight(self, user: User, count: int) -> None:
         if count > self._peaks.get(user.oid, 0):
@@ -284,10 +303,6 @@ class Mailboxes:
         )
         box.add(item)
         return item
-
-    def _move_to_sent(self, box: Box, draft: Item, mail: Mail) -> None:
-        box.remove(draft)
-        box.add(replace(draft, folder=Folder.SENT, content=mail, modified_at=self._now()))
 
     def _report(self, sender: User, mail: Mail, bounced: Bounced) -> None:
         address = sender.primary_address

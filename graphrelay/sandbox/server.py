@@ -24,7 +24,7 @@ from types import TracebackType
 from aiohttp import web
 from multidict import CIMultiDict
 
-from graphrelay.sandbox import entra, imds
+from graphrelay.sandbox import entra, graph, imds
 from graphrelay.sandbox.certificates import make_certificates
 from graphrelay.sandbox.directory import Directory, contoso
 from graphrelay.sandbox.faults import (
@@ -44,7 +44,7 @@ from graphrelay.sandbox.tokens import Principal, TokenIssuer
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Register = Callable[[web.Application, "Sandbox"], None]
 
-PARTS: tuple[Register, ...] = (entra.register,)
+PARTS: tuple[Register, ...] = (entra.register, graph.register)
 """What is mounted on the HTTPS port: the Entra half and the Graph half."""
 PAGES: tuple[Register, ...] = ()
 """What is mounted on the page's plain HTTP port, where one was asked for: for people."""

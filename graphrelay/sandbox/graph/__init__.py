@@ -1,0 +1,21 @@
+"""Graph's mail endpoints on loopback, strict where the real ones are strict.
+
+Everything here is from Microsoft's documents and from reports of those who met the real service;
+where the two disagree there is a setting (`mailbox_settings`) or a fault (`graph.faults`).
+"""
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from graphrelay.sandbox.graph.service import GraphService
+
+if TYPE_CHECKING:
+    from graphrelay.sandbox.server import Sandbox
+
+
+def register(app: web.Application, cloud: "Sandbox") -> None:
+    """Mount the Graph half."""
+    service = GraphService(cloud)
+    app.router.add_route("*", "/{version:v1\\.0|beta}/{rest:.*}", service.graph)
+    app.router.add_route("*", "/api/v2.0/{rest:.*}", service.upload)

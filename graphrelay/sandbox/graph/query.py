@@ -1,0 +1,110 @@
+"""The OData options of a look-up: `$filter`, `$select`, `$top`, `$skip`, `$orderby`.
+
+Filters are comparisons joined by `and`, which is what finding a message needs. What is not known
+here is refused, never ignored: an ignored filter finds the wrong mail.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from graphrelay.sandbox.graph.errors import GraphError
+from graphrelay.sandbox.graph.message import known_property
+
+_COMPARISON = re.compile(
+    r"\s*(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('(?:[^']|'')*'|[^\s']+)\s*(?:\band\b|\Z)", re.IGNORECASE
+)
+_KNOWN = {"$filter", "$select", "$top", "$skip", "$orderby", "$count"}
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda left, right: bool(left == right),
+    "ne": lambda left, right: bool(left != right),
+    "ge": lambda left, right: bool(left >= right),
+    "gt": lambda left, right: bool(left > right),
+    "le": lambda left, right: bool(left <= right),
+    "lt": lambda left, right: bool(left < right),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`internetMessageId eq '<…>'`; the value as the property has it in JSON."""
+
+    name: str
+    operator: str
+    value: str | bool
+
+    def holds(self, value: object) -> bool:
+        if type(value) is not type(self.value):
+            raise _bad_filter()
+        return _OPERATORS[self.operator](value, self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What a look-up asked for."""
+
+    filters: tuple[Comparison, ...] = ()
+    select: frozenset[str] = frozenset()
+    top: int = 10
+    skip: int = 0
+    newest_first: bool = True
+
+    @classmethod
+    def of(cls, request: web.Request) -> "Query":
+        """Raises `GraphError` for what cannot be understood."""
+        given = request.query
+        for name in given:
+            if name.startswith("$") and name not in _KNOWN:
+                raise GraphError("BadRequest", f"Query option '{name}' is not supported.")
+        return cls(
+            filters=_filters(given.get("$filter", "")),
+            select=_select(given.get("$select", "")),
+            top=_number(given.get("$top", "10"), "$top", range(1, 1001)),
+            skip=_number(given.get("$skip", "0"), "$skip", range(1_000_000_000)),
+            newest_first=not given.get("$orderby", "").lower().endswith(" asc"),
+        )
+
+    def message_id(self) -> str | None:
+        """The one Message-ID that can match, if the filter names one."""
+        for one in self.filters:
+            if (one.name, one.operator) == ("internetMessageId", "eq"):
+                return str(one.value)
+        return None
+
+
+def _filters(text: str) -> tuple[Comparison, ...]:
+    found: list[Comparison] = []
+    start = 0
+    while start < len(text):
+        one = _COMPARISON.match(text, start)
+        if one is None or not known_property(one[1]):
+            raise _bad_filter()
+        found.append(Comparison(one[1], one[2].lower(), _literal(one[3])))
+        start = one.end()
+    return tuple(found)
+
+
+def _literal(text: str) -> str | bool:
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    if text in ("true", "false"):
+        return text == "true"
+    return text  # a date and time, which compares as text since all are in UTC
+
+
+def _select(text: str) -> frozenset[str]:
+    names: Iterable[str] = filter(None, (name.strip() for name in text.split(",")))
+    return frozenset(names)
+
+
+def _number(text: str, name: str, allowed: range) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) not in allowed:
+        raise GraphError("BadRequest", f"Invalid value '{text}' for {name} query option found.")
+    return int(text)
+
+
+def _bad_filter() -> GraphError:
+    return GraphError("BadRequest", "Invalid filter clause")
