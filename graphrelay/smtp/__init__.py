@@ -1,0 +1,32 @@
+"""The SMTP face: aiosmtpd made ready for production.
+
+Clients come in through listeners, each has a conversation, and what they send goes to a
+`model.Reception`. Nothing else of the relay is known here.
+
+    Server ── Listener … ──▶ Conversation ── Wire ── DataReader ──▶ Reception.accept
+"""
+
+from graphrelay.smtp.listener import (
+    LOOPBACK,
+    Limits,
+    Listener,
+    ListenError,
+    mistake,
+    strangers_can_reach,
+)
+from graphrelay.smtp.login import Login, hash_password, is_password_hash, verify
+from graphrelay.smtp.server import Server
+
+__all__ = [
+    "LOOPBACK",
+    "Limits",
+    "ListenError",
+    "Listener",
+    "Login",
+    "Server",
+    "hash_password",
+    "is_password_hash",
+    "mistake",
+    "strangers_can_reach",
+    "verify",
+]

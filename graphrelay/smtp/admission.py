@@ -1,0 +1,93 @@
+"""Who may connect: allowed networks, and how many connections in all and from one client.
+
+What is always true here: a connection that was let in is counted until it leaves, and a refused one
+costs one line in the journal per client and reason and hour, however often it knocks.
+"""
+
+import ipaddress
+from collections import Counter, OrderedDict
+from datetime import timedelta
+from typing import Final
+
+from graphrelay.clock import Clock
+from graphrelay.journal import Journal, Value
+from graphrelay.model import Origin, Reply
+from graphrelay.smtp.listener import Limits, Network
+
+_QUIET_FOR: Final = timedelta(hours=1)
+_KEPT: Final = 1024
+
+LOCAL: Final = "unix"
+"""The client of a Unix socket: not counted per client, in no network."""
+
+
+def client_address(peername: object) -> str:
+    """The client's IP address from a socket's peer name; `unix` where there is none.
+
+    An IPv4 client of an IPv6 socket is named by its IPv4 address, a scope id is left out.
+    """
+    if not isinstance(peername, tuple):
+        return LOCAL
+    host = str(peername[0])
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host.partition("%")[0])
+    return str(address.ipv4_mapped or address)
+
+
+def may_connect(client: str, allow_from: tuple[Network, ...]) -> bool:
+    """Whether one of the networks holds the client."""
+    if client == LOCAL:
+        return True
+    address = ipaddress.ip_address(client)
+    return any(address in network for network in allow_from)
+
+
+class Gate:
+    """Counts those who are in."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._inside: Counter[str] = Counter()
+        self._total = 0
+
+    def enter(self, client: str) -> Reply | None:
+        """Count the client in, or tell why not."""
+        if self._total >= self._limits.max_connections:
+            return Reply(421, "4.3.2", "Too many connections to this relay; try again later")
+        per_client = self._limits.max_connections_per_client
+        if client != LOCAL and self._inside[client] >= per_client:
+            return Reply(421, "4.7.0", f"Too many connections from {client}, {per_client} allowed")
+        self._total += 1
+        self._inside[client] += 1
+        return None
+
+    def leave(self, client: str) -> None:
+        """Count out one that was counted in."""
+        self._total -= 1
+        self._inside[client] -= 1
+        if not self._inside[client]:
+            del self._inside[client]
+
+
+class QuietJournal:
+    """Tells the journal of refused clients once an hour for each client and reason."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str], tuple[timedelta, int]] = OrderedDict()
+
+    def refused(self, origin: Origin, stage: str, reply: str, **more: Value) -> None:
+        """As `Journal.refused`; `before` says how often it was kept quiet."""
+        key = (origin.client, reply)
+        now = self._clock.monotonic()
+        since, quiet = self._told.get(key, (None, 0))
+        if since is not None and now - since < _QUIET_FOR:
+            self._told[key] = (since, quiet + 1)
+            return
+        self._told[key] = (now, 0)
+        self._told.move_to_end(key)
+        while len(self._told) > _KEPT:
+            self._told.popitem(last=False)
+        self._journal.refused(origin, stage, reply, before=quiet or None, **more)

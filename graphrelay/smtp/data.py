@@ -1,0 +1,76 @@
+"""The octets of DATA, as they come in, become the octets of the message.
+
+What is always true here: the end of the data is CR LF . CR LF, these five octets and nothing else
+(RFC 5321 section 4.1.1.4), and the result does not depend on where the network cut the stream.
+
+    "Hello\\nworld\\r\\n", "..\\r\\n.\\r", "\\nQUIT\\r\\n"
+        ──▶  "Hello\\r\\nworld\\r\\n.\\r\\n", done, and the rest: "QUIT\\r\\n"
+
+Servers that disagree about the end of the data let one message smuggle in another one ("SMTP
+smuggling", 2023): LF . LF, CR . CR, LF . CR LF and their like are text to us, always.
+
+A lone LF, a lone CR and the CR CR LF of programs that convert line ends twice all become CR LF,
+since Exchange damages messages with other line ends. A leading dot is taken away only after a true
+CR LF (section 4.5.2): a sender that writes bare LF does not stuff the dots behind them.
+
+Everything works on pieces as large as they come, with searches that run in C: a loop over lines
+is what makes a Python server slow here.
+"""
+
+import re
+from dataclasses import dataclass
+
+_STUFFED = re.compile(rb"\r\n\.")
+_END = b"\r\n.\r\n"
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_OPEN = re.compile(rb"(?:\r{1,2}\n(?:\.\r?)?|\r{1,2})\Z")
+"""The end of a piece whose meaning hangs on the next octet: at most five octets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one piece of the stream came to."""
+
+    octets: bytes
+    done: bool
+    """The end of the data was in this piece."""
+    rest: bytes
+    """What came after the end: the client's next commands."""
+
+
+class DataReader:
+    """Takes away the dots, mends line ends and finds the end, at any split of the octets."""
+
+    def __init__(self) -> None:
+        # The CR LF of the DATA command counts: `.` CR LF at once is an empty message.
+        self._held = b"\r\n"
+        self._first = True
+
+    def feed(self, octets: bytes) -> Piece:
+        """The next piece of the stream; not to be called again after `done`."""
+        stream = self._held + octets
+        stuffed = _STUFFED.search(stream) is not None
+        if stuffed and (end := stream.find(_END)) >= 0:
+            return Piece(self._text(stream[: end + 2], stuffed), True, stream[end + 5 :])
+        still_open = _OPEN.search(stream, max(0, len(stream) - 5))
+        self._held = still_open.group() if still_open else b""
+        text = stream[: len(stream) - len(self._held)]
+        return Piece(self._text(text, stuffed), False, b"")
+
+    def _text(self, stream: bytes, stuffed: bool) -> bytes:
+        if not stream:
+            return b""
+        text = with_line_ends(stream.replace(b"\r\n.", b"\r\n") if stuffed else stream)
+        if self._first:
+            self._first = False
+            return text[2:]
+        return text
+
+
+def with_line_ends(text: bytes) -> bytes:
+    """Every line end as CR LF: `CR CR LF`, `CR LF`, `LF` and `CR` each are one."""
+    returns = text.count(b"\r")
+    if returns == text.count(b"\n") and not _LONE_CR.search(text):
+        return text
+    bare = text.replace(b"\r\r\n", b"\r\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return bare.replace(b"\n", b"\r\n")

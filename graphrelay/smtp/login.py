@@ -1,0 +1,218 @@
+"""Local logins: names and passwords of the relay itself, for devices that insist on them.
+
+What is always true here: a password is checked off the event loop, a wrong one costs its client
+more time with each try, and nobody pays for another one's guesses: delays and locks belong to
+the client's address, never to the name, and a client whose password was right a moment ago is let
+in at once even while its neighbour behind the same address is locked out.
+
+Passwords are kept as `$scrypt$ln=14,r=8,p=5$salt$key` (RFC 7914), 16 MiB and a fifth of a second a
+check.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from graphrelay.clock import Clock
+
+_LOG_COST: Final = 14
+_BLOCK: Final = 8
+_PARALLEL: Final = 5
+_KEY_OCTETS: Final = 32
+_HASH = re.compile(
+    r"\$scrypt\$ln=(?P<cost>1?[0-9]|20),r=(?P<block>[1-9][0-9]?),p=(?P<parallel>[1-9][0-9]?)"
+    r"\$(?P<salt>[A-Za-z0-9+/]+)\$(?P<key>[A-Za-z0-9+/]+)"
+)
+
+_REMEMBERED_FOR: Final = timedelta(minutes=5)
+_FORGIVEN_AFTER: Final = timedelta(minutes=15)
+_LOCKED_FOR: Final = timedelta(minutes=5)
+_LOCKED_AT: Final = 10
+_LONGEST_DELAY: Final = timedelta(seconds=16)
+_KEPT: Final = 1024
+"""Clients and passwords remembered at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A name that a client may log in with."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    """As `hash_password` makes it."""
+    senders: tuple[str, ...] = ()
+    """Envelope senders that it may use, `name@domain` or `*@domain`; empty: any."""
+
+    def may_send_as(self, address: str) -> bool:
+        """Whether `address` is among its senders, in any letter case."""
+        wanted = address.casefold()
+        domain = wanted.rpartition("@")[2]
+        return not self.senders or any(
+            sender.casefold() in (wanted, f"*@{domain}") for sender in self.senders
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPassword:
+    """No such name, or another password: nobody is told which."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedOut:
+    """Too many wrong passwords from this client; `remaining` until it may try again."""
+
+    remaining: timedelta
+
+
+Verdict = Login | WrongPassword | LockedOut
+
+
+@dataclass(frozen=True, slots=True)
+class _Scrypt:
+    cost: int
+    block: int
+    parallel: int
+    salt: bytes
+    key: bytes
+
+    def matches(self, password: str) -> bool:
+        key = _derive(password, self.salt, self.cost, self.block, self.parallel, len(self.key))
+        return hmac.compare_digest(key, self.key)
+
+
+def hash_password(text: str) -> str:
+    """The hash to put into the configuration; another one at each call."""
+    salt = secrets.token_bytes(16)
+    key = _derive(text, salt, _LOG_COST, _BLOCK, _PARALLEL, _KEY_OCTETS)
+    return _write(salt, key)
+
+
+def verify(password_hash: str, text: str) -> bool:
+    """Whether `text` is the password. Takes a fifth of a second. Raises `ValueError` for a hash
+    that `hash_password` cannot have made."""
+    return _read(password_hash).matches(text)
+
+
+def is_password_hash(text: str) -> bool:
+    """Whether `verify` can work with it."""
+    try:
+        _read(text)
+    except ValueError:
+        return False
+    return True
+
+
+class LoginBook:
+    """Knows the logins, who guesses, and who was right a moment ago."""
+
+    def __init__(self, logins: tuple[Login, ...], clock: Clock) -> None:
+        self._logins = {login.name: (login, _read(login.password_hash)) for login in logins}
+        # Checked for names that do not exist, so that they take as long as those that do.
+        self._nobody = _read(_write(secrets.token_bytes(16), secrets.token_bytes(_KEY_OCTETS)))
+        self._clock = clock
+        self._pepper = secrets.token_bytes(32)
+        self._remembered: OrderedDict[bytes, timedelta] = OrderedDict()
+        self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
+        self._threads = asyncio.Semaphore(2)
+
+    async def check(self, client: str, name: str, password: str) -> Verdict:
+        """Whether `client` may log in so; answers late when it has been wrong before."""
+        login, scrypt = self._logins.get(name, (None, self._nobody))
+        token = self._token(name, password)
+        if login and self._is_remembered(token):
+            return login
+        guesses = self._guesses_of(client)
+        async with guesses.turn:
+            now = self._clock.monotonic()
+            if guesses.is_locked(now):
+                return LockedOut(guesses.last + _LOCKED_FOR - now)
+            await self._clock.sleep(guesses.delay(now))
+            async with self._threads:
+                right = await asyncio.to_thread(scrypt.matches, password)
+            if login and right:
+                self._remember(token)
+                return login
+            guesses.wrong(self._clock.monotonic())
+            return WrongPassword()
+
+    def _token(self, name: str, password: str) -> bytes:
+        return hmac.digest(self._pepper, f"{name}\0{password}".encode(), "sha256")
+
+    def _is_remembered(self, token: bytes) -> bool:
+        until = self._remembered.get(token)
+        return until is not None and self._clock.monotonic() < until
+
+    def _remember(self, token: bytes) -> None:
+        self._remembered[token] = self._clock.monotonic() + _REMEMBERED_FOR
+        self._remembered.move_to_end(token)
+        while len(self._remembered) > _KEPT:
+            self._remembered.popitem(last=False)
+
+    def _guesses_of(self, client: str) -> "_Guesses":
+        guesses = self._guesses.setdefault(client, _Guesses())
+        self._guesses.move_to_end(client)
+        while len(self._guesses) > _KEPT:
+            self._guesses.popitem(last=False)
+        return guesses
+
+
+class _Guesses:
+    """The wrong passwords of one client, which may try one at a time."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.last = timedelta.min
+        self._wrong = 0
+
+    def wrong(self, now: timedelta) -> None:
+        self._wrong = self._recent(now) + 1
+        self.last = now
+
+    def is_locked(self, now: timedelta) -> bool:
+        """After the lock there is one try, and the next lock if it is wrong."""
+        return self._recent(now) >= _LOCKED_AT and now - self.last < _LOCKED_FOR
+
+    def delay(self, now: timedelta) -> timedelta:
+        wrong = self._recent(now)
+        if not wrong:
+            return timedelta()
+        return min(_LONGEST_DELAY, timedelta(seconds=2.0 ** (wrong - 2)))
+
+    def _recent(self, now: timedelta) -> int:
+        return self._wrong if self._wrong and now - self.last < _FORGIVEN_AFTER else 0
+
+
+def _derive(text: str, salt: bytes, cost: int, block: int, parallel: int, octets: int) -> bytes:
+    memory = 128 * block * (2**cost + parallel + 2)
+    return hashlib.scrypt(
+        text.encode(), salt=salt, n=2**cost, r=block, p=parallel, maxmem=2 * memory, dklen=octets
+    )
+
+
+def _write(salt: bytes, key: bytes) -> str:
+    parts = [base64.b64encode(octets).rstrip(b"=").decode() for octets in (salt, key)]
+    return f"$scrypt$ln={_LOG_COST},r={_BLOCK},p={_PARALLEL}${parts[0]}${parts[1]}"
+
+
+def _read(password_hash: str) -> _Scrypt:
+    match = _HASH.fullmatch(password_hash)
+    if match is None:
+        raise ValueError("not a password hash; make one with: graphrelay hash-password")
+    try:
+        salt, key = (
+            base64.b64decode(match[part] + "=" * (-len(match[part]) % 4), validate=True)
+            for part in ("salt", "key")
+        )
+    except binascii.Error as error:
+        raise ValueError("a damaged password hash") from error
+    if len(key) < 16 or len(salt) < 8 or int(match["cost"]) < 1:
+        raise ValueError("a password hash that is too weak")
+    return _Scrypt(int(match["cost"]), int(match["block"]), int(match["parallel"]), salt, key)

@@ -1,0 +1,58 @@
+"""The octets of one message, from the wire into the body that the reception keeps.
+
+What is always true here: the client's data is read to its end whatever goes wrong with it, so that
+nothing of it is ever taken for a command; and what is not going to be kept is thrown away at
+once, so that neither memory nor disk grows with it.
+"""
+
+from collections.abc import Callable
+
+from graphrelay.model import IncomingBody, Reply, StorageUnavailable
+from graphrelay.smtp.data import DataReader
+from graphrelay.smtp.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
+from graphrelay.smtp.wire import Wire
+
+Report = Callable[[Exception], None]
+"""Tells the journal of trouble of our own."""
+
+
+def reply_to(error: Exception) -> Reply:
+    """What the client hears of an exception: never its text."""
+    return STORAGE_UNAVAILABLE if isinstance(error, StorageUnavailable) else INTERNAL_ERROR
+
+
+async def receive(wire: Wire, body: IncomingBody, limit: int, report: Report) -> Reply | None:
+    """Read to the end of the data. `None`: all of it is in `body`; else why not.
+
+    Raises `Gone` and `Dismissed` before the end; `body` is then for the caller to discard.
+    """
+    reader = DataReader()
+    refusal: Reply | None = None
+    while True:
+        piece = reader.feed(await wire.piece())
+        if refusal is None and piece.octets:
+            refusal = await _keep(body, piece.octets, limit, report)
+        if piece.done:
+            wire.unread(piece.rest)
+            return refusal
+
+
+async def drop(body: IncomingBody, report: Report) -> None:
+    """Discard a body; trouble with that is for the journal, not for the client."""
+    try:
+        await body.discard()
+    except Exception as error:
+        report(error)
+
+
+async def _keep(body: IncomingBody, octets: bytes, limit: int, report: Report) -> Reply | None:
+    try:
+        if body.size + len(octets) <= limit:
+            await body.write(octets)
+            return None
+        refusal = too_big(limit)
+    except Exception as error:
+        report(error)
+        refusal = reply_to(error)
+    await drop(body, report)
+    return refusal

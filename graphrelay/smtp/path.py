@@ -1,0 +1,175 @@
+"""The arguments of MAIL FROM and RCPT TO: a path and parameters (RFC 5321 sections 4.1.1.2, 4.1.2).
+
+Nothing gets past here that could end a line, hide in a log or break out of an address later: an
+address is printable, matches one pattern and is at most 254 octets long. Otherwise the reading is
+as forgiving as devices need: a space behind the colon, missing angle brackets, source routes
+(ignored, appendix C), dots where RFC 5321 has none, UTF-8 (RFC 6531) announced or not.
+
+    "FROM:<a@b.example> SIZE=1000 BODY=8BITMIME"  ──▶  MailFrom(Address("a", "b.example"), 1000, …)
+                                                 └──▶  Reply(501 …), the refusal
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from graphrelay.model import Address, Reply
+
+LONGEST_PATH: Final = 254
+"""Octets of an address: the 256 of RFC 5321 section 4.5.3.1.3 less the angle brackets."""
+
+_BEYOND_ASCII = "\u00a1-\U0010ffff"
+_ATEXT = rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~{_BEYOND_ASCII}-]"
+_QUOTED = rf'"(?:[ !#-\[\]-~{_BEYOND_ASCII}]|\\[ -~])*"'
+_LETTER = rf"[A-Za-z0-9_{_BEYOND_ASCII}]"
+_LABEL = rf"{_LETTER}(?:(?:{_LETTER}|-){{0,61}}{_LETTER})?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_LITERAL = r"\[[A-Za-z0-9:.-]{1,64}\]"
+_MAILBOX = rf"(?P<local>{_ATEXT}+|{_QUOTED})(?:@(?P<domain>{_DOMAIN}|{_LITERAL}))?"
+_ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"
+
+_BRACKETED = re.compile(rf"<\s*(?:{_ROUTE}{_MAILBOX})?\s*>")
+_BARE = re.compile(rf"{_MAILBOX}(?=\s|$)")
+_FROM = re.compile(r"FROM\s*:\s*", re.IGNORECASE)
+_TO = re.compile(r"TO\s*:\s*", re.IGNORECASE)
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]*))?")
+
+_BODIES = frozenset({"7BIT", "8BITMIME"})
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrom:
+    """What MAIL asks for."""
+
+    path: Address | None
+    """`None` for the null sender `<>`."""
+    size: int
+    """The size that the client announced (RFC 1870), or 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class RcptTo:
+    """What RCPT asks for."""
+
+    path: Address
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    address: Address | None
+    parameters: dict[str, str | None]
+
+
+MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
+RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
+BAD_SENDER = Reply(553, "5.1.7", "That sender is no valid address; write MAIL FROM:<name@domain>")
+BAD_RECIPIENT = Reply(
+    553, "5.1.3", "That recipient is no valid address; write RCPT TO:<name@domain>"
+)
+NULL_RECIPIENT = Reply(553, "5.1.3", "The null address <> can receive nothing")
+NO_DOMAIN = Reply(
+    550, "5.1.3", "That recipient has no domain, and this relay has no mailboxes of its own"
+)
+BAD_PARAMETER = Reply(501, "5.5.4", "A parameter is malformed; write NAME or NAME=value")
+BAD_SIZE = Reply(501, "5.5.4", "SIZE is a number of octets")
+BAD_BODY = Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME")
+
+
+def mail_from(argument: str) -> MailFrom | Reply:
+    """Read what follows `MAIL`."""
+    path = _path(_FROM, argument, MAIL_SYNTAX, BAD_SENDER)
+    if isinstance(path, Reply):
+        return path
+    size = path.parameters.pop("SIZE", "0")
+    if size is None or not (size.isascii() and size.isdigit() and len(size) <= 20):
+        return BAD_SIZE
+    body = path.parameters.pop("BODY", "7BIT")
+    if body is None or body.upper() not in _BODIES:
+        return BAD_BODY
+    if unknown := path.parameters.keys() - _KNOWN_TO_MAIL:
+        return _not_known("MAIL", unknown)
+    return MailFrom(path.address, int(size))
+
+
+def rcpt_to(argument: str) -> RcptTo | Reply:
+    """Read what follows `RCPT`."""
+    path = _path(_TO, argument, RCPT_SYNTAX, BAD_RECIPIENT)
+    if isinstance(path, Reply):
+        return path
+    if path.address is None:
+        return NULL_RECIPIENT
+    if not path.address.domain:
+        return NO_DOMAIN
+    if unknown := path.parameters.keys() - _KNOWN_TO_RCPT:
+        return _not_known("RCPT", unknown)
+    return RcptTo(path.address)
+
+
+_KNOWN_TO_MAIL = frozenset({"SMTPUTF8", "AUTH", "RET", "ENVID"})
+"""Besides SIZE and BODY. AUTH (RFC 4954) names who wrote the message: taken, not believed.
+RET and ENVID (RFC 3461) are taken from clients that send them unasked, and have no effect yet."""
+_KNOWN_TO_RCPT = frozenset({"NOTIFY", "ORCPT"})
+
+
+def _not_known(command: str, names: set[str]) -> Reply:
+    listed = ", ".join(sorted(names))[:80]
+    return Reply(555, "5.5.4", f"{command} parameter not known here: {listed}")
+
+
+def _path(keyword: re.Pattern[str], argument: str, syntax: Reply, bad: Reply) -> _Path | Reply:
+    start = keyword.match(argument)
+    if start is None:
+        return syntax
+    at = start.end()
+    bracketed = argument.startswith("<", at)
+    found = (_BRACKETED if bracketed else _BARE).match(argument, at)
+    if found is None:
+        return bad if argument[at:].strip() else syntax
+    local = found["local"]
+    address = None if local is None else _address(local, found["domain"] or "")
+    if local is not None and address is None:
+        return bad
+    rest = argument[found.end() :]
+    if not rest:
+        return _Path(address, {})
+    parameters = _parameters(rest)
+    if parameters is None:
+        return bad if "<" in rest else BAD_PARAMETER  # `Name <a@b.example>`
+    return _Path(address, parameters)
+
+
+def _address(local: str, domain: str) -> Address | None:
+    text = f"{local}@{domain}"
+    if not text.isascii() and not text.isprintable():
+        return None
+    if len(text.encode()) > LONGEST_PATH:
+        return None
+    if domain.startswith("[") and not _is_literal(domain[1:-1]):
+        return None
+    return Address(local, domain)
+
+
+def _is_literal(text: str) -> bool:
+    """`192.0.2.1` or `IPv6:2001:db8::1` (RFC 5321 section 4.1.3)."""
+    tag, colon, rest = text.partition(":")
+    try:
+        if colon and tag.upper() == "IPV6":
+            ipaddress.IPv6Address(rest)
+        else:
+            ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parameters(text: str) -> dict[str, str | None] | None:
+    if not text[0].isspace():
+        return None
+    found: dict[str, str | None] = {}
+    for word in text.split():
+        match = _PARAMETER.fullmatch(word)
+        if match is None or match[1].upper() in found:
+            return None
+        found[match[1].upper()] = match[2]
+    return found

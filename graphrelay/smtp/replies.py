@@ -1,0 +1,96 @@
+"""What we say to clients, and how it goes on the wire.
+
+Every reply but the greeting, the answer to HELO and EHLO, and the 3yz ones carries an enhanced
+status code (RFC 2034, RFC 3463). The codes and texts stand here and in `path` and `sasl`, so that
+docs/smtp.md can list them; none is made up on the spot from an exception.
+"""
+
+import textwrap
+from typing import Final
+
+from graphrelay.model import Reply
+
+_LONGEST_TEXT: Final = 400
+"""Octets of text in one line; a reply line has at most 512 (RFC 5321 section 4.5.3.1.5)."""
+
+
+def octets(reply: Reply) -> bytes:
+    """The reply as lines for the wire: ASCII, no line too long, nothing that could break out."""
+    text = " ".join(reply.text.split()) if not reply.text.isprintable() else reply.text
+    if len(text) <= _LONGEST_TEXT:
+        return f"{reply.code} {reply.status} {text}\r\n".encode("ascii", "replace")
+    *lines, last = textwrap.wrap(text, _LONGEST_TEXT)
+    for_more = [f"{reply.code}-{reply.status} {line}\r\n" for line in lines]
+    return "".join([*for_more, f"{reply.code} {reply.status} {last}\r\n"]).encode(
+        "ascii", "replace"
+    )
+
+
+OK: Final = b"250 2.0.0 Ok\r\n"
+SENDER_OK: Final = b"250 2.1.0 Sender ok\r\n"
+RECIPIENT_OK: Final = b"250 2.1.5 Recipient ok\r\n"
+SEND_DATA: Final = b"354 End data with <CR><LF>.<CR><LF>\r\n"
+READY_FOR_TLS: Final = b"220 2.0.0 Ready to start TLS\r\n"
+LOGGED_IN: Final = b"235 2.7.0 Logged in\r\n"
+GOODBYE: Final = b"221 2.0.0 Bye\r\n"
+CANNOT_VRFY: Final = b"252 2.5.0 Cannot verify a mailbox; send the message to find out\r\n"
+
+# Syntax
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "Unknown command; HELP lists those known here")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Not implemented")
+LINE_TOO_LONG = Reply(500, "5.5.2", "Command line too long")
+CONTROL_CHARACTERS = Reply(500, "5.5.2", "Control characters in a command")
+NOT_UTF8 = Reply(500, "5.6.7", "That command is neither ASCII nor UTF-8")
+BARE_LINE_FEED = Reply(521, "5.5.2", "A command ends in CR LF, this one in a bare LF; closing")
+NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
+NEEDS_ARGUMENT = Reply(501, "5.5.4", "This command needs an argument")
+NOT_HTTP = Reply(521, "5.5.1", "This is a mail server (SMTP), not a web server; closing")
+
+# Sequence
+HELO_FIRST = Reply(503, "5.5.1", "Say EHLO or HELO first")
+MAIL_FIRST = Reply(503, "5.5.1", "MAIL FROM comes first")
+RCPT_FIRST = Reply(503, "5.5.1", "RCPT TO comes first")
+NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
+NESTED_MAIL = Reply(503, "5.5.1", "A message is under way already; RSET gives it up")
+NOT_NOW = Reply(503, "5.5.1", "Not while a message is under way")
+SPOKE_AHEAD = Reply(421, "4.5.0", "The message was sent without waiting for 354; closing")
+
+# Limits
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients; send the rest in another message")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing")
+TOO_MUCH_CHATTER = Reply(421, "4.7.0", "Too many commands without a message; closing")
+STOPPING = Reply(421, "4.3.2", "The relay is stopping; try again later")
+
+# Login and TLS
+LOGIN_NEEDED = Reply(530, "5.7.0", "Log in first (AUTH)")
+NO_LOGIN_HERE = Reply(503, "5.5.1", "No login is needed or possible here")
+TLS_BEFORE_LOGIN = Reply(538, "5.7.11", "A password is taken only in TLS: STARTTLS first")
+ALREADY_LOGGED_IN = Reply(503, "5.5.1", "Logged in already")
+WRONG_PASSWORD = Reply(535, "5.7.8", "Wrong name or password")
+NO_TLS_HERE = Reply(502, "5.5.1", "TLS is not offered here")
+ALREADY_TLS = Reply(503, "5.5.1", "TLS is on already")
+AHEAD_OF_TLS = Reply(421, "4.7.0", "Commands were sent ahead of the TLS handshake; closing")
+
+# Our own trouble
+STORAGE_UNAVAILABLE = Reply(452, "4.3.1", "Mail cannot be stored now; try again later")
+INTERNAL_ERROR = Reply(451, "4.3.0", "Something went wrong here; try again later")
+
+
+def too_big(limit: int) -> Reply:
+    """For a message over the limit, announced or sent."""
+    return Reply(552, "5.3.4", f"The message is too big: at most {limit} octets are taken")
+
+
+def not_allowed(client: str) -> Reply:
+    """For a client outside allow_from."""
+    return Reply(554, "5.7.1", f"{client} may not use this relay (allow_from)")
+
+
+def sender_not_yours(login: str, sender: str) -> Reply:
+    """For a login that may use other senders."""
+    return Reply(553, "5.7.1", f'Login "{login}" may not send as <{sender}>')
+
+
+def locked_out(seconds: int) -> Reply:
+    """For a client that guesses."""
+    return Reply(454, "4.7.0", f"Too many wrong passwords from here; try again in {seconds} s")

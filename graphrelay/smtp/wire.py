@@ -1,0 +1,323 @@
+"""The octets of one connection: what came in and is not read yet, what we said and is not sent yet.
+
+    transport ──▶ came / ended / lost ──▶ [ buffer ] ──▶ line, piece ──▶ the conversation
+    transport ◀────────────────────────── [ replies ] ◀── say          ◀──┘
+
+What is always true here: the buffer is bounded, because the transport stops reading when we do not
+keep up; replies go out in one write, at the latest when we wait for the client (RFC 2920 section
+3.2); and every wait can be ended from outside, by `dismiss`. Octets that have come in are still
+read after the client is gone: a device may hang up right behind the final dot.
+
+Who is too slow is decided by `overdue`, without I/O, from the time spent waiting for the client.
+The time that we ourselves need (disk, password hashing) never counts.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from graphrelay.model import Reply
+
+LONGEST_LINE: Final = 12_288
+"""Octets of a command: what AUTH may need (RFC 4954 section 4), and more than all others do."""
+_READ_AHEAD: Final = 65_536
+"""Octets that wait in the buffer before the transport is asked to stop reading."""
+_LINES_AT_A_TIME: Final = 50
+"""Pipelined commands taken before everybody else has a turn."""
+_CLOSING_PATIENCE: Final = timedelta(seconds=30)
+
+
+class Gone(Exception):  # noqa: N818 (the client's right, not an error)
+    """Nothing more will come from the client."""
+
+
+class Dismissed(Exception):  # noqa: N818 (our right, not an error)
+    """The conversation is to end with this reply, since a limit was reached or we stop."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class LineTooLong(Exception):  # noqa: N818 (the client's fault)
+    """A line of more than `LONGEST_LINE` octets came, and was thrown away to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the client may take in one stage of the conversation."""
+
+    stage: str
+    """For people: `a command`, `the message`."""
+    idle: timedelta
+    """From the last octet."""
+    overall: timedelta
+    """For all of the stage, …"""
+    pace: int | None = None
+    """… longer by what came at this many octets a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long the client has let us wait."""
+
+    now: timedelta
+    """Since the last octet."""
+    in_all: timedelta
+    """In this stage."""
+    received: int
+    """Octets in this stage."""
+
+
+def overdue(patience: Patience, waited: Waited) -> Reply | None:
+    """The last reply for a client that takes too long."""
+    if waited.now > patience.idle:
+        seconds = round(patience.idle.total_seconds())
+        return Reply(421, "4.4.2", f"Nothing heard for {seconds} s waiting for {patience.stage}")
+    pace = timedelta(seconds=waited.received / patience.pace) if patience.pace else timedelta()
+    if waited.in_all > patience.overall + pace:
+        return Reply(421, "4.4.2", f"Too slow: {patience.stage} takes too long to come")
+    return None
+
+
+class Wire:
+    """One connection's two directions. The protocol calls `came`, `ended`, `lost`, `writable`."""
+
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_choked",
+        "_closing_since",
+        "_dismissal",
+        "_ended",
+        "_lines",
+        "_lost",
+        "_monotonic",
+        "_patience",
+        "_paused",
+        "_received",
+        "_replies",
+        "_spared",
+        "_transport",
+        "_waited",
+        "_waiter",
+        "_waiting_since",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        monotonic: Callable[[], timedelta],
+        patience: Patience,
+    ) -> None:
+        self._transport = transport
+        self._monotonic = monotonic
+        self._buffer = b""
+        self._at = 0
+        self._replies: list[bytes] = []
+        self._lines = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._waiting_since: timedelta | None = None
+        self._closing_since: timedelta | None = None
+        self._dismissal: Reply | None = None
+        self._spared: Reply | None = None
+        self._ended = False
+        self._lost = False
+        self._choked = False
+        self._paused = False
+        self.begin(patience)
+
+    # What the protocol tells ---------------------------------------------------------------------
+
+    def came(self, octets: bytes) -> None:
+        """Octets from the client."""
+        if self._at == len(self._buffer):
+            self._buffer = octets
+        else:
+            self._buffer = self._buffer[self._at :] + octets
+        self._at = 0
+        self._received += len(octets)
+        if len(self._buffer) > _READ_AHEAD and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def ended(self) -> None:
+        """The client will send nothing more, but may still read."""
+        self._ended = True
+        self._wake()
+
+    def lost(self) -> None:
+        """The connection is gone in both directions."""
+        self._ended = self._lost = True
+        self._wake()
+
+    def writable(self, yes: bool) -> None:
+        """Whether the client reads what we write."""
+        self._choked = not yes
+        self._wake()
+
+    # What the conversation asks ------------------------------------------------------------------
+
+    @property
+    def has_more(self) -> bool:
+        """Whether octets are waiting to be read."""
+        return self._at < len(self._buffer)
+
+    @property
+    def stage(self) -> str:
+        """What the client is expected to send."""
+        return self._patience.stage
+
+    def begin(self, patience: Patience) -> None:
+        """A new stage of the conversation: the client's time starts anew."""
+        self._patience = patience
+        self._waited = timedelta()
+        self._received = 0
+        if self._spared is not None:
+            self._dismissal, self._spared = self._spared, None
+
+    async def first_octet(self) -> int:
+        """The next octet, not taken."""
+        while not self.has_more:
+            await self._more()
+        return self._buffer[self._at]
+
+    async def line(self) -> bytes:
+        """The next line with its end. Raises `LineTooLong`, `Gone`, `Dismissed`."""
+        self._lines += 1
+        if self._lines % _LINES_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        while (end := self._buffer.find(b"\n", self._at)) < 0:
+            if len(self._buffer) - self._at > LONGEST_LINE:
+                await self._skip_line()
+                raise LineTooLong
+            await self._more()
+        line = self._buffer[self._at : end + 1]
+        self._at = end + 1
+        if len(line) > LONGEST_LINE:
+            raise LineTooLong
+        return line
+
+    async def piece(self) -> bytes:
+        """Whatever came, at least one octet. Raises `Gone`, `Dismissed`."""
+        while not self.has_more:
+            await self._more()
+        piece = self._buffer[self._at :] if self._at else self._buffer
+        self._buffer, self._at = b"", 0
+        return piece
+
+    def unread(self, octets: bytes) -> None:
+        """Give back the end of the last piece."""
+        self._buffer = octets + self._buffer[self._at :]
+        self._at = 0
+
+    def forget_input(self) -> None:
+        """Throw away what came and was not read."""
+        self._buffer, self._at = b"", 0
+
+    def say(self, octets: bytes) -> None:
+        """A reply, sent with the next `flush` or when we next wait for the client."""
+        self._replies.append(octets)
+
+    async def flush(self) -> None:
+        """Send the replies, and wait while the client does not read them. Raises `Gone`."""
+        self._send()
+        while self._choked and not self._lost:
+            if self._dismissal is not None:
+                self._transport.abort()
+                raise Gone
+            await self._wait()
+
+    async def start_tls(
+        self, protocol: asyncio.BaseProtocol, context: ssl.SSLContext, timeout: timedelta
+    ) -> str:
+        """Go on in TLS and tell the version; the replies so far go out in clear text.
+
+        What the client sent ahead of the handshake must have been dealt with: the buffer is empty
+        when TLS begins. Raises `OSError` (`ssl.SSLError` among them) when the handshake fails.
+        """
+        self._send()
+        self.forget_input()
+        upgraded = await asyncio.get_running_loop().start_tls(
+            self._transport,
+            protocol,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=timeout.total_seconds(),
+        )
+        if upgraded is None:  # the connection was lost meanwhile
+            raise ConnectionResetError("connection lost during the TLS handshake")
+        self._transport = upgraded
+        return str(upgraded.get_extra_info("ssl_object").version())
+
+    def close(self) -> None:
+        """Send what is left and hang up."""
+        self._send()
+        self._closing_since = self._monotonic()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up without another word."""
+        self._transport.abort()
+
+    # What the server asks ------------------------------------------------------------------------
+
+    def dismiss(self, reply: Reply, *, spare: str = "") -> None:
+        """End the conversation at its next wait; in the stage `spare`, at the end of the stage."""
+        if spare and self._patience.stage == spare:
+            self._spared = reply
+            return
+        self._dismissal = reply
+        self._wake()
+
+    def check_patience(self, now: timedelta) -> None:
+        """Dismiss a client that takes too long, and drop one that will not let us hang up."""
+        if self._closing_since is not None:
+            if not self._lost and now - self._closing_since > _CLOSING_PATIENCE:
+                self._transport.abort()
+        elif self._waiting_since is not None and self._dismissal is None:
+            this = now - self._waiting_since
+            reply = overdue(self._patience, Waited(this, self._waited + this, self._received))
+            if reply is not None:
+                self.dismiss(reply)
+
+    # ---------------------------------------------------------------------------------------------
+
+    async def _more(self) -> None:
+        await self.flush()
+        if self._dismissal is not None:
+            raise Dismissed(self._dismissal)
+        if self._ended:
+            raise Gone
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        await self._wait()
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiting_since = since = self._monotonic()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = self._waiting_since = None
+            self._waited += self._monotonic() - since
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _skip_line(self) -> None:
+        while (end := self._buffer.find(b"\n", self._at)) < 0:
+            self._buffer, self._at = b"", 0
+            await self._more()
+        self._at = end + 1
+
+    def _send(self) -> None:
+        if self._replies and not self._lost:
+            self._transport.write(b"".join(self._replies))
+        self._replies.clear()
