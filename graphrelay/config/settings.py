@@ -8,7 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -20,6 +28,8 @@ from graphrelay.config.units import (
     Size,
     network,
 )
+from graphrelay.smtp.listener import Listener, mistake, strangers_can_reach
+from graphrelay.smtp.login import is_password_hash
 
 
 class Table(BaseModel):
@@ -42,20 +52,45 @@ class ListenerTable(Table):
     tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
     auth: Literal["off", "optional", "required"] = "off"
     allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
+    auth_in_clear: bool = False
     open_relay: Literal["", "i understand"] = ""
 
+    @property
+    def listener(self) -> Listener:
+        """What the smtp room takes."""
+        return Listener(
+            address=self.address,
+            tls=self.tls,
+            certificate_file=self.certificate_file,
+            key_file=self.key_file,
+            tls_minimum=self.tls_minimum,
+            auth=self.auth,
+            allow_from=tuple(self.allow_from),
+            auth_in_clear=self.auth_in_clear,
+            open_relay=bool(self.open_relay),
+        )
+
     @model_validator(mode="after")
-    def _tls_has_its_files(self) -> Self:
-        if self.tls != "off" and not (self.certificate_file and self.key_file):
-            key = "key_file" if self.certificate_file else "certificate_file"
-            text = f'is missing; tls = "{self.tls}" needs certificate_file and key_file'
-            raise wrong((key, text))
+    def _can_serve_and_serves_no_strangers(self) -> Self:
+        if self.tls != "off" and not self.certificate_file:
+            raise wrong(("certificate_file", f'is missing; tls = "{self.tls}" needs it'))
+        if text := mistake(self.listener) or strangers_can_reach(self.listener):
+            raise wrong(("address", text))
         return self
+
+
+def _password_hash(value: object) -> object:
+    if not isinstance(value, str) or not is_password_hash(value):
+        raise ValueError("must be a hash made with: graphrelay hash-password")
+    return value
+
+
+PasswordHash = Annotated[SecretStr, BeforeValidator(_password_hash)]
 
 
 class UserTable(Table):
     name: str = Field(min_length=1)
-    password_hash: SecretStr
+    password_hash: PasswordHash
     senders: list[str] = Field(default=[], description="empty: any sender that a route allows")
 
 
