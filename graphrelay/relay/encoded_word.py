@@ -1,0 +1,72 @@
+"""Encoded words (RFC 2047): text of any charset inside header fields.
+
+Reading never fails: what a sender declared is tried first, then UTF-8, then Windows-1252, the
+usual truth behind wrong declarations. Writing is always UTF-8 in base64, in words that stay below
+75 characters and never split a character. Both take linear time.
+"""
+
+import base64
+import binascii
+import codecs
+import re
+
+WORD = re.compile(rb"=\?([!->@-~]{1,64})\?([bBqQ])\?([^?\r\n]*+)\?=")
+_OCTETS_PER_WORD = 42
+
+# Python's codecs that are no charsets of mail; some of them take quadratic time.
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+)
+
+
+def decode(octets: bytes) -> str:
+    """The text of an unstructured or phrase value, with line folding left in it."""
+    pieces: list[tuple[str, bytes]] = []
+    at = 0
+    for word in WORD.finditer(octets):
+        between = octets[at : word.start()]
+        if between and not (pieces and pieces[-1][0] and not between.strip(b" \t\r\n")):
+            pieces.append(("", between))
+        charset = word[1].split(b"*")[0].decode("ascii").lower()
+        content = _transfer_decoded(word[2], word[3])
+        # A character that was split over two words becomes whole again.
+        if pieces and pieces[-1][0] == charset:
+            content = pieces.pop()[1] + content
+        pieces.append((charset, content))
+        at = word.end()
+    pieces.append(("", octets[at:]))
+    return "".join(text(content, charset) for charset, content in pieces)
+
+
+def text(octets: bytes, charset: str = "") -> str:
+    """Octets as text: by the declared charset if it fits, else UTF-8, else Windows-1252."""
+    for encoding in (charset, "utf-8"):
+        try:
+            if encoding and codecs.lookup(encoding).name not in _NO_CHARSETS:
+                return octets.decode(encoding)
+        except (LookupError, ValueError):
+            continue
+    return octets.decode("cp1252", "replace")
+
+
+def encode(content: str) -> bytes:
+    """`content` as encoded words, each on a line of its own after the first."""
+    words: list[bytes] = []
+    chunk = b""
+    for character in content:
+        octets = character.encode("utf-8", "replace")
+        if len(chunk) + len(octets) > _OCTETS_PER_WORD:
+            words.append(chunk)
+            chunk = b""
+        chunk += octets
+    words.append(chunk)
+    return b"\r\n ".join(b"=?utf-8?B?" + base64.b64encode(word) + b"?=" for word in words)
+
+
+def _transfer_decoded(encoding: bytes, content: bytes) -> bytes:
+    if encoding in b"qQ":
+        return binascii.a2b_qp(content, header=True)
+    try:
+        return binascii.a2b_base64(content + b"=" * (-len(content) % 4))
+    except binascii.Error:
+        return content

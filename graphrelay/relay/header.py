@@ -1,0 +1,170 @@
+"""The header section of a message, as octets (RFC 5322 section 2.2).
+
+    message ──▶ read ──▶ HeaderSection ──find──▶ Field ranges ──splice──▶ octets
+
+A message is never parsed and written out again: fields are found by byte range, and what must
+change is spliced. Every other octet stays as it came, whatever charset or length it has.
+
+What Exchange would make of a broken header section nobody knows, and a reader that disagreed with
+us about where it ends could send to people whom we took out. So a broken section is mended, by as
+few octets as that takes, until all readers see the same fields:
+
+- an mbox line (`From root Mon …`) and a line of nothing but white space are taken out;
+- white space before a colon (RFC 5322 section 4.5) is taken out;
+- a line that is no field, right before a well-known one, gets the space that folding had lost;
+- any other line that is no field begins the body, and gets the empty line that was missing.
+
+All of it takes time linear in the length.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+LIMIT = 1 << 20
+"""Octets of header section that are read before a message is refused."""
+
+_WELL_FORMED = re.compile(
+    rb"(?>[!-9;-~]++:[^\r\n]*+\r\n(?>[ \t]++[^ \t\r\n][^\r\n]*+\r\n)*+)*+", re.DOTALL
+)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_FIELD_LINE = re.compile(rb"([!-9;-~]+)([ \t]*):")
+_MBOX_LINE = re.compile(rb">?From ")
+_WELL_KNOWN = re.compile(
+    rb"(?:from|sender|reply-to|to|cc|bcc|subject|date|message-id|in-reply-to|references|comments"
+    rb"|keywords|received|return-path|mime-version|content-[!-9;-~]+|x-[!-9;-~]+|list-[!-9;-~]+"
+    rb"|resent-[!-9;-~]+|dkim-signature|authentication-results|arc-[!-9;-~]+|importance|priority"
+    rb"|precedence|auto-submitted|organization|user-agent|sensitivity|thread-[!-9;-~]+"
+    rb"|disposition-notification-to|return-receipt-to|errors-to|delivered-to|apparently-to"
+    rb"|autocrypt|feedback-id|status|lines)[ \t]*:",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header field: `octets[start:end]` of its section, with its line ends."""
+
+    name: str
+    """In lower case."""
+    start: int
+    value_start: int
+    """Right after the colon."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderSection:
+    """All fields, each ending in CRLF, without the empty line that ends the section."""
+
+    octets: bytes = field(repr=False)
+    body_start: int
+    """Where the body begins in the message that was read: after the empty line, if it had one."""
+
+    def find(self, *names: str) -> Iterator[Field]:
+        """The fields with one of these names (lower case), in their order."""
+        for match in _fields_named(names).finditer(self.octets):
+            name = match[1].decode("ascii").lower()
+            yield Field(name, match.start(), match.end(1) + 1, match.end())
+
+    def first(self, name: str) -> Field | None:
+        return next(self.find(name), None)
+
+    def value(self, found: Field) -> bytes:
+        """What stands after the colon, folded as it came, without the last line end."""
+        return self.octets[found.value_start : found.end - 2]
+
+    def unfolded(self, found: Field) -> bytes:
+        """The value on one line (RFC 5322 section 2.2.3), without white space around it."""
+        return self.value(found).replace(b"\r\n", b"").strip(b" \t")
+
+    def spliced(self, replacements: Mapping[Field, bytes], added: bytes = b"") -> bytes:
+        """The section with fields replaced by whole lines of octets (none at all takes them
+        out), and lines added at its end."""
+        pieces, at = [], 0
+        for found in sorted(replacements, key=lambda one: one.start):
+            pieces += [self.octets[at : found.start], replacements[found]]
+            at = found.end
+        return b"".join([*pieces, self.octets[at:], added])
+
+
+@lru_cache(maxsize=256)
+def _fields_named(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    choice = "|".join(re.escape(name) if name[-1] != "*" else _prefixed(name) for name in names)
+    lines = r":[^\n]*+\n(?>[ \t][^\n]*+\n)*+"
+    return re.compile(f"(?im)^({choice}){lines}".encode("ascii"))
+
+
+def _prefixed(name: str) -> str:
+    return re.escape(name[:-1]) + "[!-9;-~]*"
+
+
+def read(octets: bytes, *, complete: bool = True) -> HeaderSection | None:
+    """The header section that `octets` begin with.
+
+    `complete` says that they are the whole message. Where they are only its beginning, `None`
+    means that the section does not end in them. A message that begins with no field that mail
+    knows has an empty section: all of it is text.
+    """
+    match = _WELL_FORMED.match(octets)
+    end = match.end() if match else 0
+    section: HeaderSection | None
+    if octets.startswith(b"\r\n", end):
+        section = HeaderSection(octets[:end], end + 2)
+    elif end == len(octets):
+        section = HeaderSection(octets, end) if complete else None
+    else:
+        section = _mended(octets, complete)
+    if section and section.octets and not _knows_a_field(section.octets):
+        return HeaderSection(b"", 0)
+    return section
+
+
+def _knows_a_field(octets: bytes) -> bool:
+    return any(_WELL_KNOWN.match(octets, start) for start in _field_starts(octets))
+
+
+def _field_starts(octets: bytes) -> Iterator[int]:
+    start = 0
+    while start < len(octets):
+        if octets[start] not in b" \t":
+            yield start
+        start = octets.find(b"\n", start) + 1 or len(octets)
+
+
+def _mended(octets: bytes, complete: bool) -> HeaderSection | None:
+    """The section line by line, by the rules at the top of this page."""
+    kept: list[bytes] = []
+    at = 0
+    while True:
+        line, after = _line(octets, at, complete)
+        if line is None:
+            return HeaderSection(b"".join(kept), at) if complete else None
+        if not line:
+            return HeaderSection(b"".join(kept), after)
+        if line[0] in b" \t":
+            if not line.isspace():
+                if not kept:
+                    return HeaderSection(b"", at)
+                kept.append(line + b"\r\n")
+        elif named := _FIELD_LINE.match(line):
+            kept.append(named[1] + line[named.end(2) :] + b"\r\n")
+        elif not _MBOX_LINE.match(line):
+            following, _ = _line(octets, after, complete)
+            if following is None and not complete:
+                return None
+            if not kept or not _WELL_KNOWN.match(following or b""):
+                return HeaderSection(b"".join(kept), at)
+            kept.append(b" " + line + b"\r\n")
+        at = after
+
+
+def _line(octets: bytes, at: int, complete: bool) -> tuple[bytes | None, int]:
+    """The line at `at`, without its end, and where the next one begins; `None` for no line."""
+    found = _LINE_END.search(octets, at)
+    if found and (complete or found.end() < len(octets)):
+        return octets[at : found.start()], found.end()
+    if found or not complete or at == len(octets):
+        return None, at
+    return octets[at:], len(octets)

@@ -1,0 +1,231 @@
+"""Taking over mail from the SMTP face: everything that is decided before 250, and the 250.
+
+    head of the body ──▶ header section ──▶ Date, Message-ID ──▶ route ──▶ spool ──▶ queue ──▶ 250
+
+What is added or decided here is kept with the message, so that every retry sends the same octets
+in the same name. Until the spool has answered, nothing was promised.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Protocol
+
+from graphrelay.clock import Clock
+from graphrelay.journal import Journal
+from graphrelay.model import (
+    Accepted,
+    Address,
+    Envelope,
+    IncomingBody,
+    NewMessage,
+    Origin,
+    Reply,
+    Submission,
+    Waiting,
+)
+from graphrelay.relay import encoded_word, header, router, sender
+from graphrelay.relay.header import HeaderSection
+from graphrelay.relay.router import Table, Transaction
+
+FIRST_READ = 16 * 1024
+LONGEST_SUBJECT = 200
+
+HEADER_TOO_LARGE = Reply(
+    552, "5.3.4", f"The header section is longer than {header.LIMIT // 1024} KiB"
+)
+
+
+class Spool(Protocol):
+    """Where mail becomes ours."""
+
+    def incoming(self) -> IncomingBody: ...
+
+    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]: ...
+
+
+class Queue(Protocol):
+    """Who sees to it that mail goes on its way."""
+
+    def add(self, waiting: Sequence[Waiting]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What acceptance reads in a header section."""
+
+    transaction: Transaction
+    message_id: str
+    subject: str
+    prefix: bytes
+    """The fields that were missing."""
+
+
+class Reception:
+    """Owns nothing: it asks the router, and hands the message to the spool and the queue."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        queue: Queue,
+        table: Table,
+        journal: Journal,
+        clock: Clock,
+        hostname: str,
+        max_message_size: int,
+        random_word: Callable[[], str] = lambda: secrets.token_hex(12),
+    ) -> None:
+        self._spool = spool
+        self._queue = queue
+        self._table = table
+        self._journal = journal
+        self._clock = clock
+        self._hostname = hostname
+        self._max_message_size = max_message_size
+        self._random_word = random_word
+
+    def use(self, table: Table, max_message_size: int) -> None:
+        """Go by other settings from the next transaction on."""
+        self._table = table
+        self._max_message_size = max_message_size
+
+    def size_limit(self, origin: Origin) -> int:
+        """The largest message that can be taken."""
+        return self._max_message_size
+
+    def sender(self, reverse_path: Address | None, origin: Origin) -> Reply | None:
+        """The refusal for an envelope sender that the login may not use."""
+        envelope = Envelope(reverse_path, ())
+        return router.refused_sender(Transaction(envelope=envelope, origin=origin), self._table)
+
+    def recipient(
+        self, forward_path: Address, reverse_path: Address | None, origin: Origin
+    ) -> Reply | None:
+        """The refusal for a recipient whom no route takes, whatever From will say."""
+        if _unwritable(forward_path):
+            return Reply(
+                553, "5.1.3", f"<{forward_path!s:.100}> is no address that can be mailed to"
+            )
+        if any(router.could_match(one, origin, forward_path) for one in self._table.routes):
+            return None
+        return Reply(
+            550,
+            "5.7.1",
+            f"No route takes mail for <{forward_path}> from this client; see [[routes]] in the "
+            "configuration",
+        )
+
+    def incoming(self) -> IncomingBody:
+        return self._spool.incoming()
+
+    async def accept(
+        self, envelope: Envelope, origin: Origin, body: IncomingBody
+    ) -> Accepted | Reply:
+        """Route and store. `StorageUnavailable` goes through to the caller, who answers 452."""
+        section = await _section(body)
+        if section is None:
+            await body.discard()
+            return HEADER_TOO_LARGE
+        received_at = self._clock.now()
+        letterhead = self._read(section, envelope, origin, received_at)
+        parts = router.route(letterhead.transaction, self._table)
+        if isinstance(parts, Reply):
+            await body.discard()
+            return parts
+        size = len(letterhead.prefix) + body.size
+        message = NewMessage(
+            envelope=envelope,
+            origin=origin,
+            received_at=received_at,
+            message_id=letterhead.message_id,
+            subject=letterhead.subject,
+            prefix=letterhead.prefix,
+            parts=parts,
+        )
+        submissions = await self._spool.put(message, body)
+        queue_id = submissions[0].queue_id
+        self._journal.accepted(
+            queue_id,
+            envelope.reverse_path,
+            envelope.forward_paths,
+            origin,
+            size=size,
+            message_id=letterhead.message_id,
+        )
+        self._queue.add([_waiting(submission) for submission in submissions])
+        return Accepted(queue_id)
+
+    def _read(
+        self, section: HeaderSection, envelope: Envelope, origin: Origin, received_at: datetime
+    ) -> Letterhead:
+        authors = sender.authors(section, "from")
+        transaction = Transaction(
+            envelope=envelope,
+            origin=origin,
+            authors=authors,
+            senders=sender.authors(section, "sender"),
+        )
+        prefix = b""
+        if not _value(section, "date"):
+            prefix += f"Date: {format_datetime(received_at)}\r\n".encode("ascii")
+        message_id = _message_id(_value(section, "message-id"))
+        if not message_id:
+            message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
+            prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
+        if not section.octets and section.body_start == 0:
+            prefix += b"\r\n"  # the message begins with its text
+        return Letterhead(transaction, message_id, _subject(section), prefix)
+
+    def _domain(self, author: Address | None) -> str:
+        domain = author.domain if author else ""
+        plain = domain.isascii() and "." in domain and domain.replace("-", "").replace(".", "")
+        return domain if plain and plain.isalnum() else self._hostname
+
+
+async def _section(body: IncomingBody) -> HeaderSection | None:
+    """The header section; `None` where it is too long."""
+    beginning = await body.head(FIRST_READ)
+    section = header.read(beginning, complete=len(beginning) == body.size)
+    if section is not None or len(beginning) == body.size:
+        return section
+    beginning = await body.head(header.LIMIT)
+    complete = len(beginning) == body.size
+    return await asyncio.to_thread(header.read, beginning, complete=complete)
+
+
+def _value(section: HeaderSection, name: str) -> bytes:
+    """The first value under that name that says something."""
+    values = (section.unfolded(found) for found in section.find(name))
+    return next((value for value in values if value), b"")
+
+
+def _message_id(value: bytes) -> str:
+    text = encoded_word.text(value)
+    return "".join(character for character in text if character.isprintable())[:998]
+
+
+def _subject(section: HeaderSection) -> str:
+    """Decoded, on one line, shortened."""
+    words = encoded_word.decode(_value(section, "subject")[:4096]).split()
+    return "".join(c if c.isprintable() else "�" for c in " ".join(words))[:LONGEST_SUBJECT]
+
+
+def _unwritable(address: Address) -> bool:
+    """An address that would not survive in a header field, or has nowhere to go."""
+    text = str(address)
+    return (
+        not address.local
+        or not address.domain
+        or not text.isprintable()
+        or bool(set(address.domain) & set(' \t<>()",;\\@'))
+    )
+
+
+def _waiting(submission: Submission) -> Waiting:
+    return Waiting(
+        submission.id, submission.plan.lane, submission.received_at, submission.received_at
+    )
