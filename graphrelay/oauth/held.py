@@ -1,7 +1,7 @@
 """A token in memory, and until when it may be used: a value, and no clock of its own.
 
-    obtained ─────────── half of its life ───────── 5 min left ── 30 s left ── expires
-             used, not renewed │ used, renewed ahead │ renewed first │ not used
+    obtained ───────── half of its life, or 45 min ───────── 5 min left ── 30 s left ── expires
+             used, not renewed │ used, and renewed ahead │ renewed first │ not used
 
 Both clocks must agree: wall time may jump back, and monotonic time stands still while a machine
 sleeps.
@@ -17,6 +17,9 @@ MARGIN = timedelta(minutes=5)
 """A token with less left is renewed before it is used: a message may take minutes to upload."""
 LAST_USE = timedelta(seconds=30)
 """With this much left a token is still used if no successor can be had."""
+RENEWED_EVERY = timedelta(minutes=45)
+"""A token that lasts for a day is still renewed this often: a withdrawn consent is noticed, the
+refresh token rolls, and nearly all of the day is left for when Entra cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,9 @@ class Held:
         return monotonic + spare < self.ends_monotonic and now + spare < self.ends_at
 
     def is_due(self, now: datetime, monotonic: timedelta) -> bool:
-        """Whether half of its life is over."""
-        return not self.lasts(self.access.life / 2, now, monotonic)
+        """Whether it is time to get its successor."""
+        used = min(self.access.life / 2, RENEWED_EVERY)
+        return not self.lasts(self.access.life - used, now, monotonic)
 
 
 def granted_of(access: AccessToken) -> Granted:

@@ -23,7 +23,8 @@ from graphrelay.oauth.authorization import (
     renewed,
     to_text,
 )
-from graphrelay.oauth.grants import Grants, Minted, Trouble
+from graphrelay.oauth.entra import Trouble
+from graphrelay.oauth.grants import Grants, Minted
 from graphrelay.oauth.held import granted_of
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.vault import Vault, VaultFailure
@@ -51,17 +52,24 @@ class Renewal:
         self._grants = grants
         self._vault = vault
 
-    def fly(self, unwanted: AccessToken | None, beyond: datetime, *, always: bool) -> Flown:
+    def fly(
+        self,
+        unwanted: AccessToken | None,
+        beyond: datetime,
+        *,
+        always: bool = False,
+        challenge: str = "",
+    ) -> Flown:
         """A token that lasts beyond a moment and is not the unwanted one; with `always`, one
         that Entra gives now."""
         try:
-            return self._fly(unwanted, beyond, always)
+            return self._fly(unwanted, beyond, always, challenge)
         except _Overtaken:
             pass
         except VaultFailure as failure:
             return Flown(failure.problem)
         try:
-            return self._fly(unwanted, beyond, always=False)
+            return self._fly(unwanted, beyond, False, challenge)
         except _Overtaken:
             reason = "The authorization keeps being changed by another process."
             return Flown(VaultProblem(reason=reason, remedy="Run one graphrelay at a time."))
@@ -90,23 +98,25 @@ class Renewal:
             return failure.problem
         return None
 
-    def _fly(self, unwanted: AccessToken | None, beyond: datetime, always: bool) -> Flown:
+    def _fly(
+        self, unwanted: AccessToken | None, beyond: datetime, always: bool, challenge: str
+    ) -> Flown:
         found = self._load(self._vault.read(self._account.name))
         if isinstance(found, Unauthorized):
             return Flown(found)
         if not always and found.access.expires_at > beyond and found.access != unwanted:
             return _granted(found.access)
-        minted = self._ask(found)
+        minted = self._ask(found, challenge)
         if not isinstance(minted, Minted):
             if self._load(self._vault.read(self._account.name)) != found:
                 raise _Overtaken
             return Flown(minted)
         return self._store(found, minted)
 
-    def _ask(self, found: Authorization) -> "Minted | Trouble":
+    def _ask(self, found: Authorization, challenge: str) -> "Minted | Trouble":
         if isinstance(found, SignedIn):
-            return self._grants.refresh(found.refresh_token, found.access.scopes)
-        return self._grants.by_credential()
+            return self._grants.refresh(found.refresh_token, found.access.scopes, challenge)
+        return self._grants.by_credential(challenge)
 
     def _store(self, found: Authorization, minted: Minted) -> Flown:
         def decide(text: str | None) -> Decision:

@@ -115,13 +115,14 @@ class TokenManager:
 
     # Asking ----------------------------------------------------------------------------------
 
-    async def token(self, account: str, *, fresh: bool = False) -> TokenAnswer:
-        """An access token, or why there is none. `fresh`: the last one was refused by Graph."""
+    async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> TokenAnswer:
+        """An access token, or why there is none. `fresh`: the last one was refused by Graph, and
+        `challenge` is what the next must say besides (JSON), where Graph asked for something."""
         state = self._states.get(account)
         if state is None:
             return _not_configured(account)
-        if fresh:
-            return await self._renewed(state, Purpose.REJECTED)
+        if fresh or challenge:
+            return await self._renewed(state, Purpose.REJECTED, challenge)
         return self._good(state, MARGIN) or await self._renewed(state, Purpose.USE)
 
     def revision(self, account: str) -> int:
@@ -190,26 +191,29 @@ class TokenManager:
 
     # Flights ---------------------------------------------------------------------------------
 
-    async def _renewed(self, state: _State, purpose: Purpose) -> TokenAnswer:
+    async def _renewed(self, state: _State, purpose: Purpose, challenge: str = "") -> TokenAnswer:
         """Join the flight that is under way, or start one."""
         answer: TokenAnswer
         if state.flight is None and (silent := self._asked_to_be_silent(state)):
             answer = silent
         else:
-            state.flight = state.flight or self._depart(state, purpose)
+            state.flight = state.flight or self._depart(state, purpose, challenge)
             answer = (await asyncio.shield(state.flight)).answer
         if isinstance(answer, Granted) or purpose in (Purpose.REJECTED, Purpose.PROOF):
             return answer
         return self._good(state, LAST_USE) or answer
 
-    def _depart(self, state: _State, purpose: Purpose) -> "asyncio.Future[Flown]":
+    def _depart(self, state: _State, purpose: Purpose, challenge: str) -> "asyncio.Future[Flown]":
+        held = state.held.access if state.held else None
         if purpose is Purpose.REJECTED:
-            state.rejected = state.held.access if state.held else None
-        ahead = purpose is Purpose.AHEAD and state.held is not None
-        unwanted = state.held.access if ahead and state.held else state.rejected
+            state.rejected = held
+        # Whatever is in memory was found wanting, or nobody would ask: the vault's must be newer.
+        unwanted = held or state.rejected
         always = purpose in (Purpose.REJECTED, Purpose.PROOF)
         beyond = self._clock.now() + MARGIN
-        flight = self._worker.submit(lambda: state.renewal.fly(unwanted, beyond, always=always))
+        flight = self._worker.submit(
+            lambda: state.renewal.fly(unwanted, beyond, always=always, challenge=challenge)
+        )
         landing = asyncio.wrap_future(flight)
         landing.add_done_callback(lambda done: self._land(state, done))
         return landing

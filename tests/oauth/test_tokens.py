@@ -1,8 +1,57 @@
 """TokenManager: one flight, saved before used, and mail that keeps flowing."""
 
-from graphrelay.oauth.answers import Granted, Unauthorized
+import asyncio
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
+from graphrelay.oauth.authorization import SignedIn, from_text
 from graphrelay.oauth.authorize import Stored
+from graphrelay.oauth.scenario import AnyUser, ClientSecret, SecretFile, SendAsUser
+from graphrelay.oauth.tokens import TICK, TokenManager
+from graphrelay.sandbox.directory import CLIENT_SECRET, PUBLIC_CLIENT, Secret
+from graphrelay.sandbox.entra.faults import EntraError
+from graphrelay.sandbox.faults import Answer, CutBefore, Stall
+from tests.clock import settle
 from tests.oauth.conftest import DAEMON, WEBSITE, World
+
+A_DAY_AND_MORE = timedelta(hours=30)
+"""Longer than any access token lives."""
+
+
+async def granted(manager: TokenManager, account: str = "website", fresh: bool = False) -> Granted:
+    answer = await manager.token(account, fresh=fresh)
+    assert isinstance(answer, Granted), answer
+    return answer
+
+
+async def running(manager: TokenManager) -> "asyncio.Task[None]":
+    """The background task, after its first look at everything."""
+    task = asyncio.create_task(manager.run())
+    await quiet(manager)
+    return task
+
+
+async def quiet(manager: TokenManager) -> None:
+    """Wait until nothing is in flight: the flights are in a thread, and no clock is asked."""
+    await settle()
+    while any(state.flight for state in manager._states.values()):
+        await asyncio.gather(
+            *(state.flight for state in manager._states.values() if state.flight is not None)
+        )
+        await settle()
+
+
+async def stopped(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# --- Getting one ---------------------------------------------------------------------------------
 
 
 async def test_an_account_that_nobody_authorized_is_unauthorized(world: World) -> None:
@@ -12,20 +61,422 @@ async def test_an_account_that_nobody_authorized_is_unauthorized(world: World) -
     assert world.asked() == 0
 
 
+async def test_an_account_that_is_gone_from_the_configuration_is_unauthorized(world: World) -> None:
+    answer = await world.manager().token("gone")
+    assert isinstance(answer, Unauthorized)
+    assert "gone" in answer.reason
+
+
 async def test_a_user_signs_in_and_gets_a_token(world: World) -> None:
     manager = world.manager()
     stored = await world.authorize(manager, WEBSITE)
     assert isinstance(stored, Stored), stored
     assert stored.who == "wp@contoso.com"
-    answer = await manager.token("website")
-    assert isinstance(answer, Granted), answer
-    assert "Mail.Send" in answer.scopes
+    assert "Mail.Send" in (await granted(manager)).scopes
 
 
 async def test_an_application_is_approved_and_gets_a_token(world: World) -> None:
     manager = world.manager()
     stored = await world.authorize(manager, DAEMON)
     assert isinstance(stored, Stored), stored
-    answer = await manager.token("daemon")
-    assert isinstance(answer, Granted), answer
-    assert answer.scopes == ("Mail.Send",)
+    assert (await granted(manager, "daemon")).scopes == ("Mail.Send",)
+
+
+async def test_a_good_token_is_handed_out_without_a_request_and_at_once(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    first = await granted(manager)
+    asked = world.asked()
+    started = time.perf_counter()
+    for _ in range(2000):
+        assert await manager.token("website") is first
+    took = (time.perf_counter() - started) / 2000
+    assert world.asked() == asked
+    assert took < 0.000_2, f"{took * 1e6:.0f} µs a token"
+
+
+async def test_twenty_that_ask_at_once_make_one_request(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    asked = world.asked()
+    answers = await asyncio.gather(*(manager.token("website") for _ in range(20)))
+    assert len({answer.access_token for answer in answers if isinstance(answer, Granted)}) == 1
+    assert world.asked() == asked + 1
+
+
+async def test_twenty_that_ask_at_once_share_a_refusal(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    world.cloud.faults.on(EntraError(aadsts=50173))
+    asked = world.asked()
+    answers = await asyncio.gather(*(manager.token("website") for _ in range(20)))
+    assert all(isinstance(answer, Refused) for answer in answers)
+    assert world.asked() == asked + 1
+
+
+async def test_one_who_gives_up_waiting_does_not_take_the_token_from_the_others(
+    world: World,
+) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    stall = Stall(path="/contoso.com/oauth2/v2.0/token")
+    world.cloud.faults.on(stall)
+    impatient = asyncio.create_task(manager.token("website"))
+    patient = asyncio.create_task(manager.token("website"))
+    await settle()
+    await stopped_token(impatient)
+    world.cloud.faults.off(stall)
+    assert isinstance(await patient, Granted)
+
+
+async def stopped_token(task: "asyncio.Task[object]") -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_accounts_do_not_share_tokens(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager, WEBSITE)
+    await world.authorize(manager, DAEMON)
+    website, daemon = await granted(manager), await granted(manager, "daemon")
+    assert website.access_token != daemon.access_token
+
+
+# --- Saved before used ---------------------------------------------------------------------------
+
+
+async def test_a_rolled_refresh_token_is_in_the_vault_before_the_token_is_used(
+    world: World,
+) -> None:
+    vault = world.vault()
+    manager = world.manager(vault=vault)
+    await world.authorize(manager)
+    before = from_text(vault.read("website") or "")
+    await world.clock.advance(A_DAY_AND_MORE)
+    token = await granted(manager)
+    after = from_text(vault.read("website") or "")
+    assert isinstance(before, SignedIn)
+    assert isinstance(after, SignedIn)
+    assert after.refresh_token != before.refresh_token
+    assert after.access.text == token.access_token
+    assert after.consent == before.consent
+
+
+async def test_a_token_that_cannot_be_saved_is_not_used(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    (world.state_directory / "vault.lock").unlink()
+    (world.state_directory / "vault.lock").mkdir()
+    answer = await manager.token("website")
+    assert isinstance(answer, VaultProblem)
+    assert "vault.lock" in answer.reason
+
+
+async def test_another_process_goes_on_with_what_is_in_the_vault(world: World) -> None:
+    first = world.manager()
+    await world.authorize(first)
+    token = await granted(first)
+    asked = world.asked()
+    second = world.manager()
+    assert (await granted(second)).access_token == token.access_token
+    assert world.asked() == asked
+
+
+# --- As long as a token lasts --------------------------------------------------------------------
+
+
+async def test_entra_is_down_and_mail_flows_while_the_token_lasts(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    background = await running(manager)
+    token = await granted(manager)
+    world.cloud.faults.on(CutBefore(part="entra"))
+    for _ in range(60):
+        await world.clock.advance(timedelta(minutes=1))
+        await quiet(manager)
+        assert (await granted(manager)).access_token == token.access_token
+    assert world.events().count("authorization_unreachable") == 1
+    await stopped(background)
+
+
+async def test_entra_is_down_with_no_token_and_mail_waits_until_it_is_back(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    changes: list[str] = []
+    manager.on_change(changes.append)
+    fault = Answer(status=503, body="<html>", content_type="text/html", part="entra")
+    world.cloud.faults.on(fault)
+    background = await running(manager)
+    answer = await manager.token("website")
+    assert isinstance(answer, Unreachable), answer
+    assert "503" in answer.reason
+    world.cloud.faults.off(fault)
+    before = manager.revision("website")
+    await world.clock.advance(TICK)
+    await quiet(manager)
+    assert changes == ["website"]
+    assert manager.revision("website") == before + 1
+    await granted(manager)
+    await stopped(background)
+
+
+async def test_a_token_is_renewed_long_before_it_ends(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    background = await running(manager)
+    first = await granted(manager)
+    await world.clock.advance(timedelta(minutes=46))
+    await quiet(manager)
+    second = await granted(manager)
+    assert second.access_token != first.access_token
+    assert first.expires_at - world.clock.now() > timedelta(hours=10)
+    await stopped(background)
+
+
+async def test_an_idle_authorization_never_lapses(world: World) -> None:
+    """Refresh tokens lapse after 90 days without use."""
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    background = await running(manager)
+    for _ in range(100):
+        await world.clock.advance(timedelta(days=1))
+        await quiet(manager)
+    await granted(manager)
+    await stopped(background)
+
+
+async def test_an_authorization_that_nobody_kept_alive_lapses_with_a_remedy(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(timedelta(days=91))
+    answer = await manager.token("website")
+    assert isinstance(answer, Refused)
+    assert (answer.error, answer.kind) == ("invalid_grant", "expired")
+    assert "graphrelay authorize website" in answer.remedy
+
+
+async def test_a_wall_clock_that_jumps_back_does_not_keep_a_dead_token_alive(
+    world: World,
+) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    start = world.clock.now()
+    await world.clock.advance(A_DAY_AND_MORE)
+    world.clock.set_wall_clock(start)
+    assert (await granted(manager)).access_token != token.access_token
+
+
+async def test_a_token_in_its_last_minutes_is_used_only_if_there_is_no_other(
+    world: World,
+) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    await world.clock.advance(token.expires_at - world.clock.now() - timedelta(minutes=4))
+    fault = CutBefore(part="entra", times=1)
+    world.cloud.faults.on(fault)
+    assert (await granted(manager)).access_token == token.access_token
+    assert (await granted(manager)).access_token != token.access_token
+
+
+async def test_a_token_is_not_used_to_the_last_second(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    await world.clock.advance(token.expires_at - world.clock.now() - timedelta(seconds=20))
+    world.cloud.faults.on(CutBefore(part="entra"))
+    assert isinstance(await manager.token("website"), Unreachable)
+
+
+# --- What Entra asks for -------------------------------------------------------------------------
+
+
+async def test_retry_after_is_honoured_by_all_who_ask(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    busy = Answer(status=429, part="entra", headers=(("Retry-After", "120"),), times=1)
+    world.cloud.faults.on(busy)
+    first = await manager.token("website")
+    assert isinstance(first, Unreachable)
+    assert first.retry_after == timedelta(seconds=120)
+    asked = len(world.cloud.requests)
+    await world.clock.advance(timedelta(seconds=90))
+    second = await manager.token("website")
+    assert isinstance(second, Unreachable)
+    assert second.retry_after == timedelta(seconds=30)
+    assert len(world.cloud.requests) == asked
+    await world.clock.advance(timedelta(seconds=31))
+    await granted(manager)
+
+
+async def test_a_mended_secret_works_at_once(world: World) -> None:
+    """msal would remember the refusal for a minute."""
+    file = world.state_directory / "secret"
+    file.parent.mkdir(parents=True)
+    file.write_text(CLIENT_SECRET + "\n")
+    account = replace(DAEMON, scenario=AnyUser(ClientSecret(SecretFile(file))))
+    manager = world.manager(account)
+    await world.authorize(manager, account)
+    await world.clock.advance(A_DAY_AND_MORE)
+    app = world.cloud.directory.app(account.client_id)
+    assert app is not None
+    app.secrets = [Secret(value="another")]
+    refused = await manager.token("daemon")
+    assert isinstance(refused, Refused)
+    assert refused.kind == "secret-wrong"
+    file.write_text("another\n")
+    await granted(manager, "daemon")
+
+
+async def test_a_refusal_that_is_mended_at_entra_is_not_remembered(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    world.cloud.faults.on(EntraError(aadsts=53003, times=1))
+    refused = await manager.token("website")
+    assert isinstance(refused, Refused)
+    assert refused.kind == "conditional-access"
+    await granted(manager)
+
+
+async def test_fresh_gets_another_token(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    fresh = await granted(manager, fresh=True)
+    assert fresh.access_token != token.access_token
+    assert (await granted(manager)).access_token == fresh.access_token
+
+
+async def test_a_claims_challenge_is_carried_to_entra(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    challenge = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
+    answer = await manager.token("website", fresh=True, challenge=challenge)
+    assert isinstance(answer, Granted)
+    assert answer.access_token != token.access_token
+
+
+async def test_a_token_that_graph_and_entra_both_reject_is_not_used_again(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    user = world.cloud.directory.user("wp@contoso.com")
+    assert user is not None
+    world.cloud.directory.revoke_sessions(user, world.clock.now())
+    refused = await manager.token("website", fresh=True)
+    assert isinstance(refused, Refused)
+    assert refused.kind == "revoked"
+    assert isinstance(await manager.token("website"), Refused)
+
+
+async def test_a_rejected_token_is_kept_while_entra_cannot_be_asked(world: World) -> None:
+    """The 403 may be about one mailbox; the others still flow."""
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    world.cloud.faults.on(CutBefore(part="entra"))
+    assert isinstance(await manager.token("website", fresh=True), Unreachable)
+    assert (await granted(manager)).access_token == token.access_token
+
+
+# --- Changes -------------------------------------------------------------------------------------
+
+
+async def test_a_revoked_authorization_is_gone_at_once(world: World) -> None:
+    vault = world.vault()
+    manager = world.manager(vault=vault)
+    await world.authorize(manager)
+    changes: list[str] = []
+    manager.on_change(changes.append)
+    assert await manager.revoke("website") is None
+    assert vault.read("website") is None
+    assert isinstance(await manager.token("website"), Unauthorized)
+    assert changes == ["website"]
+
+
+async def test_revoking_what_is_not_there_is_no_problem(world: World) -> None:
+    assert await world.manager().revoke("website") is None
+
+
+async def test_authorizing_resumes_those_who_wait(world: World) -> None:
+    manager = world.manager()
+    assert isinstance(await manager.token("website"), Unauthorized)
+    changes: list[str] = []
+    manager.on_change(changes.append)
+    await world.authorize(manager)
+    assert changes == ["website"]
+    await granted(manager)
+
+
+async def test_another_process_authorizes_and_this_one_notices(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    background = await running(manager)
+    await world.authorize(world.manager())
+    await world.clock.advance(TICK)
+    await quiet(manager)
+    assert world.events() == ["unauthorized", "authorization_works"]
+    await granted(manager)
+    await stopped(background)
+
+
+async def test_an_authorization_is_not_used_for_another_configuration(world: World) -> None:
+    await world.authorize(world.manager())
+    changed = replace(WEBSITE, scenario=SendAsUser("alice@contoso.com"))
+    answer = await world.manager(changed).token("website")
+    assert isinstance(answer, Unauthorized)
+    assert "username" in answer.reason
+
+
+async def test_no_failure_of_a_scenario_ever_tries_another_grant(world: World) -> None:
+    """The public application is even given a secret and tenant-wide roles: nothing uses them."""
+    app = world.cloud.directory.app(PUBLIC_CLIENT)
+    assert app is not None
+    app.roles = {"Mail.Send"}
+    grants: list[str] = []
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    issuer = world.cloud.tokens
+    issued_for_app = issuer.for_app
+
+    def for_app(*args: object, **more: object) -> object:
+        grants.append("client_credentials")
+        return issued_for_app(*args, **more)  # type: ignore[arg-type]
+
+    issuer.for_app = for_app  # type: ignore[method-assign,assignment]
+    for number in (50173, 53003, 65001, 7000218, 700016, 50057, 90033):
+        await world.clock.advance(A_DAY_AND_MORE)
+        world.cloud.faults.on(EntraError(aadsts=number, times=1))
+        assert not isinstance(await manager.token("website"), Granted)
+    assert grants == []
+
+
+async def test_trouble_is_told_once_and_so_is_its_end(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    fault = EntraError(aadsts=50173)
+    world.cloud.faults.on(fault)
+    for _ in range(3):
+        await manager.token("website")
+    world.cloud.faults.off(fault)
+    await granted(manager)
+    assert world.events() == ["authorization_refused", "authorization_works"]
+
+
+async def test_nothing_secret_is_in_any_repr(world: World) -> None:
+    manager = world.manager()
+    await world.authorize(manager)
+    token = await granted(manager)
+    text = repr(token) + repr(manager._states) + repr(vars(manager))
+    assert token.access_token not in text
+    assert "refresh_token=" not in text
+    assert CLIENT_SECRET not in text

@@ -1,0 +1,225 @@
+"""Asking Entra through msal, and making one of three things of whatever comes: an answer, Refused
+or Unreachable. The only place that knows msal.
+
+msal speaks the protocol (discovery, PKCE, nonce, assertions). What it would remember is not used:
+its token cache forgets at once and its memory of refusals is emptied before each request, because
+the vault and TokenManager own that, by our clock and by our rules. So a secret that was mended
+works at once, and no answer depends on msal's idea of time. All of this blocks.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import msal as untyped_msal
+
+from graphrelay.clock import Clock
+from graphrelay.oauth.answers import Refused, Unreachable
+from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.credentials import CredentialProblem, Material, material
+from graphrelay.oauth.refusals import is_passing, refused, words
+from graphrelay.oauth.scenario import (
+    Account,
+    Application,
+    Credential,
+    ManagedIdentity,
+    Personal,
+)
+from graphrelay.oauth.wire import Exchange, Http, clock_error, retry_after
+
+msal: Any = untyped_msal
+
+# msal logs whole answers when they are not JSON, and requests at level debug.
+logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
+
+TOLERATED_CLOCK_ERROR = timedelta(minutes=5)
+CAPABILITIES = ["cp1"]
+"""We understand claims challenges (Continuous Access Evaluation), so Entra gives tokens that last
+for a day and can be revoked at once
+(https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation)."""
+
+Trouble = Refused | Unreachable
+Answer = Mapping[str, Any]
+
+
+class Entra:
+    """One account's line to Entra (or to the machine's managed identity)."""
+
+    def __init__(self, account: Account, cloud: Cloud, http: Http, clock: Clock) -> None:
+        self._account, self._cloud, self._clock = account, cloud, clock
+        managed = isinstance(self.credential, ManagedIdentity)
+        # A managed identity is answered for by the machine's own host, never through a proxy.
+        self._exchange = Exchange(http.client(through_proxy=not managed))
+        self._refusals: dict[str, Any] = {}
+        self._app: Any = None
+        self._material: Material | None = None
+
+    @property
+    def credential(self) -> Credential | None:
+        """What the application proves itself with; a person needs none."""
+        scenario = self._account.scenario
+        return scenario.credential if isinstance(scenario, Application) else None
+
+    @property
+    def host(self) -> str:
+        """Who is asked, for people."""
+        if isinstance(self.credential, ManagedIdentity):
+            return "the managed identity endpoint"
+        return httpx.URL(self._cloud.login_url).host
+
+    def close(self) -> None:
+        self._exchange.close()
+
+    def ask(self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()) -> "Answer | Trouble":
+        """Let msal's application do `work`. Nothing of `secrets` is quoted in what is refused."""
+        self._exchange.last = None
+        self._refusals.clear()
+        try:
+            answer = work(self._application())
+        except CredentialProblem as problem:
+            return self._no_credential(problem)
+        except httpx.HTTPError as problem:
+            return self._no_answer(problem)
+        except Exception as problem:  # msal raises ValueError, KeyError, RuntimeError, its own …
+            return self._odd_answer(problem, secrets)
+        if not isinstance(answer, Mapping):
+            return Unreachable(reason=f"{self.host} gave an answer that is not OAuth.")
+        return self._refusal(answer, secrets) if "error" in answer else answer
+
+    # msal's applications ---------------------------------------------------------------------
+
+    def _application(self) -> Any:
+        """Made anew when the credential changed. The first one discovers over the network."""
+        credential = self.credential
+        if isinstance(credential, ManagedIdentity):
+            self._app = self._app or self._managed(credential)
+            return self._app
+        found = material(credential) if credential is not None else None
+        if self._app is None or found != self._material:
+            self._app, self._material = self._registered(found), found
+        return self._app
+
+    def _registered(self, found: Material | None) -> Any:
+        personal = isinstance(self._account.scenario, Personal)
+        common = {
+            "authority": self._cloud.authority(self._account.authority_tenant),
+            # The authority is what the admin configured; no central host is asked about it.
+            "instance_discovery": False,
+            "http_client": self._exchange,
+            "http_cache": self._refusals,
+            "token_cache": _NoMemory(),
+            "client_capabilities": None if personal else CAPABILITIES,
+            "azure_region": False,  # Else MSAL_FORCE_REGION in the environment would decide.
+        }
+        if found is None:
+            return msal.PublicClientApplication(self._account.client_id, **common)
+        return msal.ConfidentialClientApplication(
+            self._account.client_id, client_credential=found.for_msal, **common
+        )
+
+    def _managed(self, identity: ManagedIdentity) -> Any:
+        which = (
+            msal.UserAssignedManagedIdentity(client_id=identity.client_id)
+            if identity.client_id
+            else msal.SystemAssignedManagedIdentity()
+        )
+        return msal.ManagedIdentityClient(
+            which,
+            http_client=self._exchange,
+            http_cache=self._refusals,
+            token_cache=_NoMemory(),
+        )
+
+    # What went wrong -------------------------------------------------------------------------
+
+    def _no_credential(self, problem: CredentialProblem) -> Refused:
+        return Refused(
+            error="",
+            kind="credential-unreadable",
+            description=problem.reason,
+            remedy=problem.remedy,
+        )
+
+    def _no_answer(self, problem: httpx.HTTPError) -> Unreachable:
+        text = str(problem) or type(problem).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            text = f"its TLS certificate is not trusted ({text}); see ca_file in [cloud]"
+        return Unreachable(reason=f"{self.host} cannot be reached: {text}")
+
+    def _odd_answer(self, problem: Exception, secrets: tuple[str, ...]) -> "Trouble":
+        """msal gave up with an exception: look at the answer itself."""
+        if isinstance(problem, RuntimeError) and "nonce" in str(problem):
+            return Refused(
+                error="",
+                kind="replayed",
+                description="The ID token belongs to another sign-in (its nonce is not ours).",
+                remedy=words("Run: {authorize}", self._account),
+            )
+        response = self._exchange.last
+        if response is None:
+            return Unreachable(reason=f"{self.host}: {type(problem).__name__}")
+        if self._is_busy(response.status_code):
+            return self._busy(response)
+        body = _json(response)
+        if isinstance(body, dict) and "error" in body:
+            return self._refusal(body, secrets)
+        what = f"HTTP {response.status_code}, {response.headers.get('Content-Type', 'no type')}"
+        return Unreachable(reason=f"{self.host} gave an answer that is not OAuth ({what}).")
+
+    def _refusal(self, answer: Answer, secrets: tuple[str, ...]) -> "Trouble":
+        response = self._exchange.last
+        if response is not None and self._is_busy(response.status_code):
+            return self._busy(response)
+        if is_passing(answer):
+            wait = retry_after(response, self._clock.now())
+            return Unreachable(reason=f"{self.host}: {answer.get('error')}", retry_after=wait)
+        own = (self._material.identity,) if self._material is not None else ()
+        return self._with_clock(refused(_scrubbed(answer, secrets + own), self._account))
+
+    def _is_busy(self, status: int) -> bool:
+        """Azure's metadata service says 404 and 410 too while it is being updated."""
+        managed = isinstance(self.credential, ManagedIdentity)
+        return status == 429 or status >= 500 or (managed and status in (404, 410))
+
+    def _busy(self, response: httpx.Response) -> Unreachable:
+        wait = retry_after(response, self._clock.now())
+        reason = f"{self.host} answered HTTP {response.status_code}."
+        return Unreachable(reason=reason, retry_after=wait)
+
+    def _with_clock(self, refusal: Refused) -> Refused:
+        """Name the cause if it is our clock: Microsoft's sentence never says whose."""
+        ahead = clock_error(self._exchange.last, self._clock.now())
+        if refusal.kind != "clock" or ahead is None or abs(ahead) < TOLERATED_CLOCK_ERROR:
+            return refusal
+        which = "ahead of" if ahead > timedelta(0) else "behind"
+        remedy = words(
+            f"This machine's clock is {abs(ahead)} {which} Entra's. Set it (timedatectl), then "
+            "run: {authorize}",
+            self._account,
+        )
+        return replace(refusal, remedy=remedy)
+
+
+class _NoMemory(msal.TokenCache):  # type: ignore[misc]
+    """A token cache that keeps nothing: the vault does."""
+
+    def add(self, event: Any, now: Any = None) -> None:
+        pass
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _scrubbed(answer: Answer, secrets: tuple[str, ...]) -> Answer:
+    """Without anything that we sent: an answer might quote the request."""
+    text = str(answer.get("error_description") or "")
+    for secret in secrets:
+        text = text.replace(secret, "…") if secret else text
+    return {**answer, "error_description": text}
