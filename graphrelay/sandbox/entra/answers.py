@@ -64,8 +64,8 @@ def client_info_of(user: User) -> str:
 def wants_cae(claims: str) -> bool:
     """Whether a `claims` parameter says that the client understands claims challenges."""
     try:
-        asked = json.loads(claims or "{}")
-        return "cp1" in asked["access_token"]["xms_cc"]["values"]
+        capabilities = json.loads(claims or "{}")["access_token"]["xms_cc"]["values"]
+        return "cp1" in (str(capability).casefold() for capability in capabilities)
     except (ValueError, KeyError, TypeError):
         return False
 

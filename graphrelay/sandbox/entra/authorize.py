@@ -139,9 +139,12 @@ class SignInPages:
 
         Without a login hint the browser's user is taken without a word, as in life.
         """
-        oid = self._grants.sessions.get(request.cookies.get(SESSION, ""), "")
+        cookie = request.cookies.get(SESSION, "")
+        oid, session = self._grants.sessions.get(cookie, ("", 0))
         user = self._cloud.directory.user(oid)
-        if user is None or not sign_in.authority.admits(user) or not user.enabled:
+        if user is None or user.session != session or not sign_in.authority.admits(user):
+            return None
+        if not user.enabled or user.blocked_by_policy:
             return None
         hint = sign_in.login_hint.casefold()
         return user if hint in ("", user.upn.casefold()) else None

@@ -132,8 +132,8 @@ class Grants:
     codes: dict[str, Code] = field(default_factory=dict)
     device_codes: dict[str, DeviceCode] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
-    sessions: dict[str, str] = field(default_factory=dict)
-    """Browser session (cookie) -> object id of the user."""
+    sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Browser session (cookie) -> the user's object id and `session` number."""
 
     def add_code(self, sign_in: SignIn, user: User, request: CodeRequest) -> str:
         return _keep(
@@ -180,7 +180,7 @@ class Grants:
         return sign_in
 
     def add_session(self, user: User) -> str:
-        return _keep(self.sessions, secrets.token_urlsafe(120), user.oid)
+        return _keep(self.sessions, secrets.token_urlsafe(120), (user.oid, user.session))
 
 
 def _keep(kept: dict[str, Value], key: str, value: Value) -> str:

@@ -140,7 +140,7 @@ class TokenEndpoint:
             raise Refused(9002313)
         if token.client_id != request.app.client_id:
             raise Refused(70000)
-        proof = self._prove(request) if token.confidential else self._public(request)
+        proof = self._prove(request) if token.confidential else require_public(request.form)
         user = self._user_of(token, request)
         return self._user_answer(
             request,
@@ -156,7 +156,9 @@ class TokenEndpoint:
         )
 
     def _device_code(self, request: TokenRequest) -> dict[str, Any]:
-        proof = self._public(request)
+        # There is no redirect URI whose platform could tell: the application's own setting does.
+        public = request.app.allow_public_client_flows
+        proof = require_public(request.form) if public else self._prove(request)
         code = self._grants.device_codes.get(request.required("device_code"))
         if code is None or code.app is not request.app:
             raise Refused(70019)
@@ -193,12 +195,6 @@ class TokenEndpoint:
 
     def _prove(self, request: TokenRequest) -> Proof:
         return prove(request.form, request.app, request.audiences, self._cloud.now())
-
-    def _public(self, request: TokenRequest) -> Proof:
-        """Grants without a redirect URI go by the application's own setting."""
-        if request.app.allow_public_client_flows or request.app.public_redirect_uris:
-            return require_public(request.form)
-        return self._prove(request)
 
     def _user_of(self, token: RefreshToken, request: TokenRequest) -> User:
         """The user of a refresh token, if the grant still stands."""
