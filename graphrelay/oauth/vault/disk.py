@@ -65,5 +65,6 @@ def sync_directory(path: Path) -> None:
 def _failure(verb: str, path: Path, problem: OSError) -> VaultFailure:
     return VaultFailure(
         f"The vault file {path} cannot be {verb}: {problem.strerror}.",
-        "Check the disk, and that the user graphrelay runs as owns the state directory.",
+        "Check the disk, run this as the user that graphrelay runs as, and let it own the state "
+        "directory.",
     )

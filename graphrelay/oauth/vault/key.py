@@ -40,9 +40,15 @@ def load_key(state_directory: Path, credentials_directory: Path | None) -> Vault
         if (octets := read_file(credential)) is not None:
             return VaultKey(_decode(octets, credential), f"systemd credential {CREDENTIAL_NAME}")
     path = state_directory / CREDENTIAL_NAME
-    if not path.exists():
-        _make(path)
-    _check_privacy(path)
+    try:
+        if not path.exists():
+            _make(path)
+        _check_privacy(path)
+    except OSError as problem:
+        raise VaultFailure(
+            f"The vault key {path} cannot be made or read: {problem.strerror}.",
+            "Run this as the user that graphrelay runs as, and let it own the state directory.",
+        ) from problem
     return VaultKey(_decode(read_file(path) or b"", path), f"key file {path}")
 
 
@@ -80,11 +86,6 @@ def _make(path: Path) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         sync_directory(path.parent)
-    except OSError as problem:
-        raise VaultFailure(
-            f"The vault key cannot be made in {path.parent}: {problem.strerror}.",
-            "Make the directory writable for the user that graphrelay runs as.",
-        ) from problem
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
