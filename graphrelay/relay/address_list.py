@@ -97,6 +97,9 @@ _TOKEN = re.compile(
 )
 _COMMENT_PART = re.compile(rb"[^()\\]++|\\.?|[()]", re.DOTALL)
 
+_DOMAIN_ALONE = re.compile(_DOMAIN.encode("latin-1"))
+_LOCAL_ALONE = re.compile(rf"[{_ATEXT}.]+|{_LOCAL}".encode("latin-1"))
+
 _Token = tuple[str, bytes]
 """Its kind (for a special, the character itself), and its octets."""
 
@@ -197,8 +200,9 @@ def _member(address: Address | None, name: bytes) -> Member:
 
 
 def _spec(octets: bytes) -> Address | None:
-    local, at, domain = octets.rpartition(b"@")
-    return _address(local, domain) if at and local and domain else None
+    local, _, domain = octets.rpartition(b"@")
+    fine = _LOCAL_ALONE.fullmatch(local) and _DOMAIN_ALONE.fullmatch(domain)
+    return _address(local, domain) if fine else None
 
 
 def _name(phrase: list[_Token]) -> bytes:

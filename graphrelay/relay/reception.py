@@ -8,7 +8,7 @@ in the same name. Until the spool has answered, nothing was promised.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -50,7 +50,7 @@ class Spool(Protocol):
 class Queue(Protocol):
     """Who sees to it that mail goes on its way."""
 
-    def add(self, waiting: Sequence[Waiting]) -> None: ...
+    def add(self, waiting: list[Waiting]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
