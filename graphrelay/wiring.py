@@ -14,12 +14,16 @@ from pydantic import SecretStr
 from graphrelay.config.settings import (
     ApplicationTable,
     CloudTable,
+    DeliveryTable,
     PersonalTable,
+    RouteTable,
     ScopedUsersTable,
     SendAsUserTable,
     Settings,
 )
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
+from graphrelay.graph.endpoint import Proxy
+from graphrelay.oauth.cloud import Cloud as TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -34,6 +38,9 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
 )
+from graphrelay.relay import router
+from graphrelay.relay.router import Route, Table
+from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.smtp.listener import Limits, Listener
 from graphrelay.smtp.login import Login
 
@@ -83,6 +90,61 @@ def logins(settings: Settings) -> tuple[Login, ...]:
     return tuple(
         Login(user.name, user.password_hash.get_secret_value(), tuple(user.senders))
         for user in settings.smtp.users
+    )
+
+
+def token_cloud(of: Cloud) -> TokenCloud:
+    """The same cloud, for the room that knows nothing of Graph but its name."""
+    return TokenCloud(of.login_url, of.graph_url)
+
+
+def proxy(table: CloudTable) -> Proxy | None:
+    return Proxy.parse(table.proxy) if table.proxy else None
+
+
+def policy(table: DeliveryTable) -> DeliveryPolicy:
+    return DeliveryPolicy(
+        retry_min=table.retry_min,
+        retry_max=table.retry_max,
+        lifetime=table.lifetime,
+        on_uncertain=table.on_uncertain,
+        concurrency_per_mailbox=table.concurrency_per_mailbox,
+    )
+
+
+_SPLICED = 16 * 1024
+"""Room for what is added to the header section: Bcc, Reply-To, Date, Message-ID."""
+
+
+def max_message_size(settings: Settings) -> int:
+    """What one request to Graph can carry: base64 makes four octets of three."""
+    carried = settings.delivery.max_mime_request // 4 * 3 - _SPLICED
+    return min(settings.smtp.max_message_size, carried)
+
+
+def table(settings: Settings) -> Table:
+    """What the router goes by."""
+    return router.table(
+        (_route(number, table) for number, table in enumerate(settings.routes)),
+        accounts(settings),
+        login_senders={user.name: tuple(user.senders) for user in settings.smtp.users},
+        max_recipients=settings.delivery.max_recipients_per_submission,
+    )
+
+
+def _route(number: int, table: RouteTable) -> Route:
+    return Route(
+        name=table.name or f"routes[{number}]",
+        sender=tuple(table.sender),
+        recipient=tuple(table.recipient),
+        listener=tuple(table.listener),
+        login=tuple(table.login),
+        client=tuple(table.client),
+        account=table.account,
+        mailbox=table.mailbox,
+        rewrite_from=table.rewrite_from,
+        content=table.content,
+        save_to_sent_items=table.save_to_sent_items,
     )
 
 

@@ -1,0 +1,118 @@
+"""The servers under measurement, each a process of its own, and what the system says of them."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+RELAY_CONFIG = """
+state_directory = {state}
+
+[smtp]
+max_connections = 5000
+max_connections_per_client = 5000
+{smtp}
+
+[[smtp.listeners]]
+address = "127.0.0.1:{port}"
+
+[cloud]
+name = "custom"
+login_url = "{cloud}"
+graph_url = "{cloud}"
+{ca}
+
+[accounts.website]
+scenario = "any-user"
+tenant = "contoso.onmicrosoft.com"
+client_id = "{client_id}"
+client_secret = "{secret}"
+mailboxes = ["*@contoso.com"]
+
+[[routes]]
+account = "website"
+mailbox = "{mailbox}"
+
+[log]
+level = "warning"
+
+[vault]
+backend = "file"
+"""
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until_greeted(port: int, process: "subprocess.Popen[str]", seconds: float = 30) -> float:
+    """Seconds until something answers 220 on `port`."""
+    started = time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
+            if client.recv(100).startswith(b"220"):
+                return time.perf_counter() - started
+        time.sleep(0.002)
+    raise TimeoutError(f"nothing greeted on port {port} within {seconds} s")
+
+
+@contextlib.contextmanager
+def running(*command: str, **environ: str) -> "Iterator[subprocess.Popen[str]]":
+    """Run a command of the project's Python; ended by SIGTERM, then SIGKILL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environ,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def resident(process: "subprocess.Popen[str]") -> float:
+    """Memory in use now, in MB."""
+    return float(psutil.Process(process.pid).memory_info().rss) / 1e6
+
+
+def peak(process: "subprocess.Popen[str]") -> float:
+    """The most memory that was ever in use, in MB."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
+
+
+def forget_peak(process: "subprocess.Popen[str]") -> None:
+    """Let `peak` count from now (proc(5), clear_refs)."""
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def cpu_seconds(process: "subprocess.Popen[str]") -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def toml_string(text: object) -> str:
+    return json.dumps(str(text))

@@ -1,0 +1,139 @@
+"""Asking: the running daemon over its control socket, or, where none runs, ourselves.
+
+Without a daemon a verb runs in this process, as the user to whom the state directory belongs, so
+that nothing there ever belongs to somebody else. Who is neither that user nor root is told what
+to run.
+"""
+
+import asyncio
+import os
+import pwd
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from graphrelay.config import Settings
+
+Event = dict[str, Any]
+
+NO, USAGE, BAD_CONFIG = 1, 2, 78
+
+
+class Failed(click.ClickException):
+    """A sentence for the person, and the exit code 1."""
+
+    exit_code = NO
+
+    def show(self, file: Any = None) -> None:
+        click.secho(f"graphrelay: {self.message}", err=True, fg="red")
+
+
+def settings_from(path: Path) -> "Settings":
+    """The configuration, or every mistake in it on standard error and exit code 78."""
+    from graphrelay.config import ConfigError, load
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"{path}: {problem}", err=True)
+        sys.exit(BAD_CONFIG)
+
+
+def events(
+    config: Path,
+    verb: str,
+    arguments: Mapping[str, Any],
+    tell: Callable[[Event], None],
+    ask: Callable[[str], str] | None = None,
+) -> None:
+    """Carry out `verb` and pass each event to `tell`. Raises `Failed`."""
+    settings = settings_from(config)
+    from graphrelay.control.conversation import VerbError
+
+    async def put_question(what: str) -> str:
+        if ask is None:
+            raise VerbError(f"the verb asked for {what}, which this command cannot answer")
+        return await asyncio.to_thread(ask, what)
+
+    async def run() -> None:
+        async for event in _answers(settings, verb, arguments, put_question):
+            tell(event)
+
+    try:
+        asyncio.run(run())
+    except VerbError as error:
+        raise Failed(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise click.Abort from error
+
+
+async def _answers(
+    settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
+) -> AsyncIterator[Event]:
+    from graphrelay.control.client import NoDaemon, converse
+    from graphrelay.wiring import control_socket
+
+    try:
+        async for event in converse(control_socket(settings), verb, arguments, ask):
+            yield event
+    except NoDaemon:
+        async for event in _by_ourselves(settings, verb, arguments, ask):
+            yield event
+
+
+async def _by_ourselves(
+    settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
+) -> AsyncIterator[Event]:
+    from graphrelay.control.conversation import VerbError
+    from graphrelay.daemon import CannotStart, verbs_without_daemon
+    from graphrelay.wiring import state_directory
+
+    become_owner(state_directory(settings), verb)
+    try:
+        async with verbs_without_daemon(settings) as verbs:
+            if verb not in verbs:
+                raise VerbError(f"no daemon runs, and {verb} needs one: graphrelay serve")
+            async for event in verbs[verb](arguments, ask):
+                yield event
+    except CannotStart as error:
+        raise VerbError(str(error)) from error
+
+
+def become_owner(directory: Path, doing: str) -> None:
+    """Go on as the user to whom `directory` belongs; raises `VerbError` where that cannot be."""
+    from graphrelay.control.conversation import VerbError
+
+    try:
+        owner = directory.stat()
+    except FileNotFoundError:
+        return  # made by us, for us
+    except PermissionError:
+        _refuse(directory, doing, "another user")
+    if owner.st_uid == os.geteuid():
+        return
+    try:
+        user = pwd.getpwuid(owner.st_uid).pw_name
+    except KeyError:
+        user = f"#{owner.st_uid}"
+    if os.geteuid() != 0:
+        _refuse(directory, doing, user)
+    try:
+        os.initgroups(user, owner.st_gid)
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+    except OSError as error:
+        raise VerbError(f"{directory} belongs to {user}, whom we cannot act as: {error}") from error
+
+
+def _refuse(directory: Path, doing: str, user: str) -> NoReturn:
+    from graphrelay.control.conversation import VerbError
+
+    raise VerbError(
+        f"no daemon runs, and {directory} belongs to {user}. Run this with sudo, or start the "
+        f"service first: sudo systemctl start graphrelay ({doing} then asks it)"
+    )

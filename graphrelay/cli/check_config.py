@@ -1,0 +1,25 @@
+"""`graphrelay check-config`."""
+
+from pathlib import Path
+
+import click
+
+from graphrelay.cli.ask import settings_from
+
+
+@click.command(name="check-config")
+@click.pass_obj
+def command(config: Path) -> None:
+    """Check the configuration. Every mistake is one line: where, what is wrong, what is allowed.
+
+    Exit code 78 if there is any.
+    """
+    settings = settings_from(config)
+    click.echo(f"{config} is fine")
+    for name, account in settings.accounts.items():
+        mailboxes = ", ".join(account.mailboxes) or getattr(account, "username", "")
+        click.echo(f"  account {name}: {account.scenario}, {mailboxes}")
+    for listener in settings.smtp.listeners:
+        networks = ", ".join(map(str, listener.allow_from))
+        how = f"TLS {listener.tls}, login {listener.auth}, from {networks}"
+        click.echo(f"  listener {listener.address}: {how}")

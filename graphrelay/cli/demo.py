@@ -1,0 +1,151 @@
+"""`graphrelay demo`: the sandbox cloud and the relay in one process.
+
+The account is authorized as a person would do it: the relay opens its loopback redirect and asks
+for an authorization code with PKCE; the visitor of the sandbox fills in the sign-in page and
+accepts. Nothing leaves this machine, and nothing stays on it.
+"""
+
+import asyncio
+import signal
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from graphrelay.cli.ask import Failed
+from graphrelay.cli.sandbox import sandbox_packages
+
+if TYPE_CHECKING:
+    from graphrelay.daemon import Relay
+    from graphrelay.journal import Entry
+    from graphrelay.sandbox import Sandbox
+
+
+@click.command(name="demo")
+@click.option("--smtp-port", default=2525, show_default=True, metavar="PORT", help="0: any free.")
+@click.option("--page-port", default=8025, show_default=True, metavar="PORT", help="0: any free.")
+def command(smtp_port: int, page_port: int) -> None:
+    """Try it all on this machine: nothing to configure, no Microsoft account.
+
+    Runs a sandbox of Microsoft's cloud and the relay, authorizes an account, prints how to send,
+    shows each message as it goes, and a page with what arrived. Ctrl-C ends it; nothing stays.
+    """
+    from graphrelay.daemon import CannotStart
+
+    with sandbox_packages():
+        import graphrelay.sandbox  # noqa: F401 (are its packages there?)
+    try:
+        asyncio.run(_demo(smtp_port, page_port))
+    except CannotStart as error:
+        raise Failed(f"{error} (other ports: --smtp-port, --page-port)") from error
+    except OSError as error:
+        raise Failed(
+            f"{error.strerror or error} (other ports: --smtp-port, --page-port)"
+        ) from error
+
+
+async def _demo(smtp_port: int, page_port: int) -> None:
+    from graphrelay.config import load
+    from graphrelay.daemon import running
+    from graphrelay.sandbox import Sandbox
+    from graphrelay.sandbox.config import relay_config
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with tempfile.TemporaryDirectory(prefix="graphrelay-demo-") as folder:
+        async with Sandbox(page_port=page_port) as cloud:
+            config = Path(folder, "config.toml")
+            config.write_text(
+                relay_config(cloud, Path(folder, "state"), f"127.0.0.1:{smtp_port}"),
+                encoding="utf-8",
+            )
+            async with running(load(config), None, _stage) as relay:
+                await _authorize(cloud, relay)
+                _invite(cloud, relay)
+                await stop.wait()
+                click.echo("\nfinishing what is in flight …")
+    click.echo("ended; nothing is left on this machine")
+
+
+async def _authorize(cloud: "Sandbox", relay: "Relay") -> None:
+    """Through the verb that `graphrelay authorize` uses; the visitor is the person."""
+    from graphrelay.control.authorizations import AuthorizationVerbs
+    from graphrelay.sandbox.visitor import Visitor
+
+    authorize = AuthorizationVerbs(relay.tokens).table()["authorize"]
+    arguments: Mapping[str, str] = {"account": "website", "by": "the demo"}
+    async with asyncio.TaskGroup() as tasks, Visitor(cloud.ca_file) as visitor:
+        signing_in: asyncio.Task[str] | None = None
+        async for event in authorize(arguments, _nobody):
+            if event["kind"] == "open":
+                walk = visitor.sign_in(event["url"], "wp@contoso.com", follow=True)
+                signing_in = tasks.create_task(walk)
+            elif event["kind"] == "authorized":
+                scopes = ", ".join(event["granted"])
+                _say("authorized", f"{event['who']} by authorization code with PKCE ({scopes})")
+            elif event["kind"] == "refused":
+                raise Failed(f"the demo's account could not be authorized: {event['reason']}")
+        if signing_in is not None:
+            await signing_in
+
+
+async def _nobody(what: str) -> str:
+    raise Failed(f"nobody is here to give {what}")
+
+
+def _invite(cloud: "Sandbox", relay: "Relay") -> None:
+    port = relay.addresses[0].rpartition(":")[2]
+    click.echo(f"""
+The relay takes mail on 127.0.0.1:{port}. What arrives: {click.style(cloud.page_url, bold=True)}
+
+Send one message, from another terminal:
+
+  curl    printf 'From: Shop <wp@contoso.com>\\nTo: alice@contoso.com\\nSubject: Hello\\n\\nIt works.\\n' \\
+            | curl smtp://127.0.0.1:{port} --mail-from wp@contoso.com \\
+                   --mail-rcpt alice@contoso.com --upload-file -
+
+  Python  python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail('wp@contoso.com',
+            ['alice@contoso.com'], 'Subject: Hello from Python\\n\\nIt works.')"
+
+  PHP     php -r '$s = stream_socket_client("tcp://127.0.0.1:{port}"); foreach (["", "HELO php",
+            "MAIL FROM:<wp@contoso.com>", "RCPT TO:<alice@contoso.com>", "DATA",
+            "Subject: Hello from PHP\\r\\n\\r\\nIt works.\\r\\n.", "QUIT"] as $c) {{
+            if ($c) fwrite($s, "$c\\r\\n"); echo fgets($s); }}'
+
+Anybody@contoso.com and anybody anywhere else can be the recipient. Ctrl-C ends the demo.
+""")
+
+
+def _stage(entry: "Entry") -> None:
+    """One event of the journal as one line for a person who watches."""
+    fields = entry.fields
+    match entry.event:
+        case "accepted":
+            text = f"{fields['sender']} → {_listed(fields['recipients'])}, {fields['size']} octets"
+        case "attempt":
+            text = f"number {fields['number']} through mailbox {fields['mailbox']}"
+        case "relayed":
+            text = f"Graph answered {fields['http']} after {fields['seconds']} s"
+        case "listening":
+            text = f"SMTP on {fields['address']}"
+        case "delayed" | "failed" | "uncertain" | "paused" | "refused" | "held" | "resumed":
+            text = " ".join(f"{key}={value}" for key, value in fields.items() if value)
+        case _ if entry.level in ("warning", "error"):
+            text = " ".join(f"{key}={value}" for key, value in fields.items() if value)
+        case _:
+            return
+    _say(entry.event, f"{entry.queue_id} {text}".strip())
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+_COLOURS = {"accepted": "cyan", "attempt": "blue", "relayed": "green", "authorized": "green"}
+
+
+def _say(event: str, text: str) -> None:
+    click.echo(f"{click.style(f'{event:<11}', fg=_COLOURS.get(event, 'yellow'))} {text}")

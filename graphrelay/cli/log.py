@@ -1,0 +1,85 @@
+"""`graphrelay log`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphrelay.cli import output
+from graphrelay.cli.ask import events
+from graphrelay.cli.output import Event, json_option
+
+
+class Moment(click.ParamType[datetime]):
+    """`2026-11-23`, `2026-11-23T12:00`, or `1d`, `4h` ago."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        from graphrelay.config.units import duration
+
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            pass
+        try:
+            return datetime.now(UTC) - duration(value)
+        except ValueError:
+            self.fail(f'{value!r} is neither a date such as 2026-11-23T12:00 nor "4h" or "1d" ago')
+
+
+@click.command(name="log")
+@click.option("--follow", "-f", is_flag=True, help="Go on as things happen; Ctrl-C ends it.")
+@click.option("--since", type=Moment(), metavar="WHEN", help='A date, or "1d" or "4h" ago.')
+@click.option("--until", type=Moment(), metavar="WHEN", help="The same.")
+@click.option("--sender", metavar="ADDRESS", help="Envelope sender: an address, @domain, or <>.")
+@click.option("--recipient", metavar="ADDRESS", help="One of the recipients.")
+@click.option("--id", "queue_id", metavar="ID", help="The id that the client saw in the 250.")
+@click.option(
+    "--outcome",
+    type=click.Choice(
+        [
+            "relayed",
+            "delayed",
+            "failed",
+            "uncertain",
+            "paused",
+            "held",
+            "released",
+            "retried",
+            "deleted",
+        ]
+    ),
+    help="Only what came out so.",
+)
+@click.option("--client", metavar="IP", help="Where it came from.")
+@click.option("--limit", default=100, show_default=True, metavar="N", help="The latest N at most.")
+@json_option
+@click.pass_obj
+def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
+    """Show what became of mail: who sent what to whom, the outcome, Microsoft's reason."""
+    arguments = {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in wanted.items()
+    }
+    events(config, "log", arguments, output.print_json if as_json else _print)
+
+
+def _print(row: Event) -> None:
+    words = [
+        output.local_time(row["at"]),
+        row["queue_id"],
+        click.style(row["outcome"], fg=_COLOURS.get(row["outcome"])),
+        f"{row['sender']} → {output.people(row['recipients'])}",
+        output.size(row["size"]),
+    ]
+    words += [f'"{row["subject"]}"'] if row["subject"] else []
+    words += [row["reason"]] if row["reason"] else []
+    words += [f"[{row['code']}]"] if row.get("code") else []
+    click.echo("  ".join(words))
+
+
+_COLOURS = {"relayed": "green", "delayed": "yellow", "uncertain": "yellow", "failed": "red"}

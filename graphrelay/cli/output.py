@@ -1,0 +1,53 @@
+"""How listings look: a table for people, or one JSON object a line for programs."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+Event = dict[str, Any]
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
+)
+
+
+def print_json(event: Event) -> None:
+    click.echo(json.dumps(event, ensure_ascii=False))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they must be; the last one takes what is left of the line."""
+    widths = [
+        max(len(head), *(len(row[column]) for row in rows)) if rows else len(head)
+        for column, head in enumerate(heads)
+    ]
+    for number, row in enumerate([list(heads), *map(list, rows)]):
+        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        line = "  ".join([*padded, row[-1]]).rstrip()
+        click.secho(line, bold=number == 0)
+
+
+def size(octets: int) -> str:
+    """`2.3 kB`, as the configuration writes sizes."""
+    amount = float(octets)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def local_time(text: str | None) -> str:
+    """A moment of the contract (ISO 8601, UTC) as this machine's people read it."""
+    if not text:
+        return "-"
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def people(addresses: Sequence[str], shown: int = 2) -> str:
+    more = len(addresses) - shown
+    listed = ", ".join(addresses[:shown])
+    return f"{listed} and {more} more" if more > 0 else listed

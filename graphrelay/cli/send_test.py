@@ -1,0 +1,53 @@
+"""`graphrelay send-test --to ADDRESS`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from graphrelay.cli import output
+from graphrelay.cli.ask import NO, events
+from graphrelay.cli.output import Event, json_option
+
+
+@click.command(name="send-test")
+@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="Who is to receive it.")
+@click.option("--from", "sender", metavar="ADDRESS", help="From; unset: the route's mailbox.")
+@click.option("--listener", metavar="ADDRESS", help="As if it had come in there, for its routes.")
+@click.option("--patience", default=60.0, show_default=True, help="Seconds to wait for the end.")
+@json_option
+@click.pass_obj
+def command(config: Path, /, as_json: bool, **arguments: object) -> None:
+    """Send one message all the way through the running daemon, each step printed.
+
+    Exit code 1 unless Microsoft took it.
+    """
+    ends: list[Event] = []
+
+    def tell(event: Event) -> None:
+        ends.append(event)
+        (output.print_json if as_json else _print)(event)
+
+    events(config, "send-test", arguments, tell)
+    sys.exit(0 if ends and ends[-1]["kind"] == "relayed" else NO)
+
+
+def _print(event: Event) -> None:
+    match event["kind"]:
+        case "accepted":
+            click.echo(f"accepted   {event['queue_id']}, it is on disk")
+        case "happened":
+            click.echo(f"attempt {event.get('attempt', '')}  {_attempt(event)}")
+        case "relayed":
+            click.secho("relayed    Microsoft took it; look into the mailbox", fg="green")
+        case "waits":
+            click.secho(f"waits      {event['reason']} {event.get('remedy', '')}", fg="yellow")
+        case other:
+            click.secho(f"{other:<11}{event['queue_id']}", fg="red")
+
+
+def _attempt(event: Event) -> str:
+    words = [event["outcome"], event.get("status") or "", event["reason"]]
+    words += [f"HTTP {event['http']}" if event.get("http") else "", event.get("code") or ""]
+    words += [f"request-id {event['request_id']}" if event.get("request_id") else ""]
+    return " ".join(word for word in words if word)

@@ -1,0 +1,27 @@
+"""`graphrelay serve`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from graphrelay.cli.ask import BAD_CONFIG, Failed
+
+
+@click.command(name="serve")
+@click.pass_obj
+def command(config: Path) -> None:
+    """Run the relay in the foreground. SIGTERM finishes what is in flight, SIGHUP reads the
+    configuration anew; under systemd, readiness is told when it listens."""
+    from graphrelay.config import ConfigError
+    from graphrelay.daemon import CannotStart, serve
+
+    try:
+        asyncio.run(serve(config))
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"{config}: {problem}", err=True)
+        sys.exit(BAD_CONFIG)
+    except CannotStart as error:
+        raise Failed(str(error)) from error

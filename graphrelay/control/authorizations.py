@@ -1,0 +1,182 @@
+"""The verbs about authorizations: `authorize`, `status`, `revoke`.
+
+`authorize` is a conversation: it says what a person has to do (open an address, type a code in,
+bring an address back), counts the time that is left, and says at the end what came of it. A person
+who goes away ends it, and nothing is stored.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from graphrelay.control import plain
+from graphrelay.control.conversation import Asker, Event, Verb, VerbError
+from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
+from graphrelay.oauth.authorize import (
+    Authorizer,
+    Pending,
+    PendingDevice,
+    Rejected,
+    Result,
+    Stored,
+    WrongAccount,
+    risk_of,
+)
+from graphrelay.oauth.loopback import Page, RedirectReceiver
+from graphrelay.oauth.scenario import Account, Application, permissions
+from graphrelay.oauth.tokens import TokenManager
+
+PASTE_REDIRECT = "http://localhost/"
+"""Where the browser ends up, with nobody there, when its address is brought back by hand."""
+COUNTDOWN = timedelta(seconds=1)
+
+
+class AuthorizationVerbs:
+    """Over the one TokenManager of this process."""
+
+    def __init__(self, tokens: TokenManager) -> None:
+        self._tokens = tokens
+        self._authorizer = Authorizer(tokens)
+
+    def table(self) -> dict[str, Verb]:
+        return {"authorize": self._authorize, "status": self._status, "revoke": self._revoke}
+
+    # status, revoke --------------------------------------------------------------------------
+
+    async def _status(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        wanted = arguments.get("account")
+        accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
+        for account in accounts:
+            yield plain.status(await self._tokens.status(account.name))
+
+    async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        account = self._account(str(arguments["account"]))
+        problem = await self._tokens.revoke(account.name)
+        if problem is not None:
+            raise VerbError(f"{problem.reason} {problem.remedy}")
+        yield {"account": account.name, "revoked": True}
+
+    # authorize -------------------------------------------------------------------------------
+
+    async def _authorize(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+        account = self._account(str(arguments["account"]))
+        by = str(arguments.get("by") or "somebody")
+        yield {
+            "kind": "asks",
+            "account": account.name,
+            "permissions": plain.needed(permissions(account.scenario)),
+            "risk": risk_of(account),
+        }
+        method = str(arguments.get("method") or "browser")
+        if isinstance(account.scenario, Application):
+            yield _told(account, await self._authorizer.approve(account, by))
+            return
+        flows = {"browser": self._browser, "device": self._device, "paste": self._paste}
+        if method not in flows:
+            raise VerbError(f"method must be one of {', '.join(flows)}, not {method!r}")
+        async for event in flows[method](account, by, ask):
+            yield event
+
+    async def _browser(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
+        async with RedirectReceiver() as receiver:
+            pending = await self._begun(account, receiver.redirect_uri)
+            receiver.expect(pending.state)
+            waiting = asyncio.ensure_future(receiver.arrival())
+            try:
+                yield {"kind": "open", "url": pending.authorization_url}
+                async for event in self._until(waiting, pending):
+                    yield event
+                if not waiting.done():
+                    late = Rejected(reason="Nobody signed in in time.", remedy=_again(account))
+                    yield _told(account, late)
+                    return
+                arrival = waiting.result()
+            finally:
+                waiting.cancel()
+            result = await self._authorizer.complete(pending, arrival.query, by)
+            arrival.show(_page(account, result))
+            yield _told(account, result)
+
+    async def _paste(self, account: Account, by: str, ask: Asker) -> AsyncIterator[Event]:
+        pending = await self._begun(account, PASTE_REDIRECT)
+        yield {"kind": "open-elsewhere", "url": pending.authorization_url}
+        redirected = await ask("redirected")
+        yield _told(account, await self._authorizer.complete(pending, redirected, by))
+
+    async def _device(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
+        pending = await self._authorizer.begin_device(account)
+        if not isinstance(pending, PendingDevice):
+            yield _told(account, pending)
+            return
+        yield {"kind": "device", "url": pending.verification_uri, "code": pending.user_code}
+        waiting = asyncio.ensure_future(self._authorizer.wait(pending, by))
+        try:
+            async for event in self._until(waiting, pending):
+                yield event
+            yield _told(account, await waiting)
+        finally:
+            waiting.cancel()
+
+    async def _begun(self, account: Account, redirect_uri: str) -> Pending:
+        pending = await self._authorizer.begin(account, redirect_uri)
+        if not isinstance(pending, Pending):
+            raise VerbError(_sentence(account, pending))
+        return pending
+
+    async def _until(
+        self, waiting: "asyncio.Future[Any]", pending: Pending | PendingDevice
+    ) -> AsyncIterator[Event]:
+        """Count down until `waiting` is done or the time is over."""
+        clock = self._tokens.clock
+        while not waiting.done():
+            left = pending.expires_at - clock.now()
+            if left <= timedelta(0):
+                return
+            yield {"kind": "waiting", "seconds": int(left.total_seconds())}
+            pause = asyncio.ensure_future(clock.sleep(min(COUNTDOWN, left)))
+            await asyncio.wait({waiting, pause}, return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+
+    def _account(self, name: str) -> Account:
+        for account in self._tokens.accounts:
+            if account.name == name:
+                return account
+        known = ", ".join(account.name for account in self._tokens.accounts)
+        raise VerbError(f"no account is named {name!r}; there is {known}")
+
+
+def _told(account: Account, result: Result) -> Event:
+    """The last event: what came of it."""
+    if isinstance(result, Stored):
+        return {
+            "kind": "authorized",
+            "account": account.name,
+            "who": result.who,
+            "granted": list(result.granted),
+        }
+    return {"kind": "refused", "account": account.name, "reason": _sentence(account, result)}
+
+
+def _sentence(account: Account, trouble: object) -> str:
+    match trouble:
+        case WrongAccount(signed_in=who, expected=expected, remedy=remedy):
+            return f"{who} signed in, but account {account.name} is {expected}'s. {remedy}"
+        case Refused(description=text, remedy=remedy, error=error):
+            return f"Microsoft refused ({error}): {text} {remedy}"
+        case Rejected(reason=reason, remedy=remedy) | VaultProblem(reason=reason, remedy=remedy):
+            return f"{reason} {remedy}"
+        case Unreachable(reason=reason):
+            return f"Microsoft could not be reached: {reason}. {_again(account)}"
+    return str(trouble)
+
+
+def _again(account: Account) -> str:
+    return f"Run: graphrelay authorize {account.name}"
+
+
+def _page(account: Account, result: Result) -> Page:
+    if isinstance(result, Stored):
+        text = f"{result.who} is authorized as account {account.name}. You can close this window."
+        return Page("Authorized", text)
+    return Page("Not authorized", _sentence(account, result))

@@ -1,0 +1,123 @@
+"""The verbs that only a running daemon can answer: `lanes`, `send-test`."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from graphrelay.clock import Clock
+from graphrelay.control import plain
+from graphrelay.control.conversation import Asker, Event, Verb, VerbError
+from graphrelay.control.mail import stored
+from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
+from graphrelay.relay.queue import LaneView, QueueManager
+from graphrelay.relay.reception import Reception
+from graphrelay.spool import Spool
+from graphrelay.spool.values import MessageHistory
+
+LOOK = timedelta(milliseconds=100)
+"""How often a test message is looked at on its way."""
+
+
+class LiveVerbs:
+    """Over what is alive in the daemon."""
+
+    def __init__(
+        self,
+        reception: Reception,
+        spool: Spool,
+        queue: QueueManager,
+        listener: str,
+        clock: Clock,
+    ) -> None:
+        """`listener` is the one whose routes a test message takes when it names none."""
+        self._reception = reception
+        self._spool = spool
+        self._queue = queue
+        self._listener = listener
+        self._clock = clock
+
+    def table(self) -> dict[str, Verb]:
+        return {"lanes": self._lanes, "send-test": self._send_test}
+
+    async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        for lane in self._queue.lanes():
+            yield plain.lane(lane)
+
+    async def _send_test(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        """Ends when the message has come to its end, or waits for more than `patience`."""
+        sender = Address.parse(str(arguments["sender"])) if arguments.get("sender") else None
+        recipient = Address.parse(str(arguments["recipient"]))
+        listener = str(arguments.get("listener") or self._listener)
+        origin = Origin(listener=listener, client="127.0.0.1", helo="graphrelay send-test")
+        accepted = await self._accept(sender, recipient, origin)
+        yield {"kind": "accepted", "queue_id": accepted.queue_id}
+        patience = timedelta(seconds=float(arguments.get("patience") or 60))
+        gives_up = self._clock.monotonic() + patience
+        told = 0
+        while self._clock.monotonic() < gives_up:
+            found = await stored(self._spool.show(accepted.queue_id))
+            if found is None:
+                raise VerbError(f"{accepted.queue_id} is gone from the mail log")
+            message = plain.message(found)
+            events = [event for part in message["parts"] for event in part["history"]]
+            for event in events[told:]:
+                yield {"kind": "happened", **event}
+            told = len(events)
+            if end := _ended(found):
+                yield {"kind": end, "queue_id": accepted.queue_id}
+                return
+            if trouble := self._trouble(found):
+                yield {"kind": "waits", "queue_id": accepted.queue_id, **plain.lane(trouble)}
+                return
+            await self._clock.sleep(LOOK)
+        yield {"kind": "waits", "queue_id": accepted.queue_id, "reason": "no end within the time"}
+
+    async def _accept(self, sender: Address | None, recipient: Address, origin: Origin) -> Accepted:
+        body = self._reception.incoming()
+        try:
+            refusal = self._reception.sender(sender, origin) or self._reception.recipient(
+                recipient, sender, origin
+            )
+            if refusal:
+                raise VerbError(str(refusal))
+            await body.write(self._message(sender, recipient))
+            answer = await stored(
+                self._reception.accept(Envelope(sender, (recipient,)), origin, body)
+            )
+        finally:
+            await body.discard()
+        if isinstance(answer, Reply):
+            raise VerbError(str(answer))
+        return answer
+
+    def _message(self, sender: Address | None, recipient: Address) -> bytes:
+        message = EmailMessage()
+        if sender:
+            message["From"] = str(sender)
+        message["To"] = str(recipient)
+        message["Subject"] = "A test by graphrelay"
+        message["Date"] = format_datetime(self._clock.now())
+        message.set_content(
+            "This message was made by `graphrelay send-test`.\n"
+            "That it arrived shows the whole way: acceptance, token, Microsoft Graph, Exchange.\n"
+        )
+        return message.as_bytes().replace(b"\n", b"\r\n")
+
+    def _trouble(self, found: MessageHistory) -> LaneView | None:
+        """A pause of a lane that a part waits in: only a person or time ends it."""
+        lanes = {part.plan.lane for part in found.parts}
+        stopped = (view for view in self._queue.lanes() if view.lane in lanes)
+        return next((view for view in stopped if view.state not in ("open", "resting")), None)
+
+
+def _ended(found: MessageHistory) -> str | None:
+    """`relayed`, `failed`, `deleted` or `held`, when nothing more will happen by itself."""
+    states = [part.state for part in found.parts]
+    if any(isinstance(state, Held) for state in states):
+        return "held"
+    if all(isinstance(state, Done) for state in states):
+        ends = {state.how for state in states if isinstance(state, Done)}
+        return "relayed" if ends == {"relayed"} else min(ends - {"relayed"})
+    return None

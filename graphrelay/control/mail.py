@@ -1,0 +1,144 @@
+"""The verbs about mail: what waits, what became of what, and what a person does about it.
+
+Changes go through the QueueManager, which knows what is in flight; listings read the spool.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar, get_args
+
+from graphrelay.clock import Clock
+from graphrelay.control import plain
+from graphrelay.control.conversation import Asker, Event, Verb, VerbError
+from graphrelay.model import StorageUnavailable
+from graphrelay.spool import Spool
+from graphrelay.spool.values import (
+    Changed,
+    LogFilter,
+    QueueFilter,
+    Refused,
+    Verdict,
+    What,
+)
+
+T = TypeVar("T")
+
+FOLLOW = timedelta(seconds=1)
+"""How often a followed log is looked at."""
+
+
+class QueueVerbs(Protocol):
+    """What a person may ask of the one who knows what is in flight."""
+
+    async def hold(self, which: str, reason: str) -> Verdict: ...
+    async def release(self, which: str) -> Verdict: ...
+    async def retry_now(self, which: str) -> Verdict: ...
+    async def delete(self, which: str, reason: str) -> Verdict: ...
+
+
+class IdleQueue:
+    """The verbs where nothing is in flight, since no daemon runs: straight to the spool."""
+
+    def __init__(self, spool: Spool, clock: Clock) -> None:
+        self._spool = spool
+        self._clock = clock
+
+    async def hold(self, which: str, reason: str) -> Verdict:
+        return await self._spool.hold(which, reason)
+
+    async def release(self, which: str) -> Verdict:
+        return await self._spool.release(which, self._clock.now())
+
+    async def retry_now(self, which: str) -> Verdict:
+        return await self._spool.retry_now(which, self._clock.now())
+
+    async def delete(self, which: str, reason: str) -> Verdict:
+        return await self._spool.delete(which, reason)
+
+
+class MailVerbs:
+    """`queue-list`, `queue-show`, `queue-hold` …, `log`."""
+
+    def __init__(self, spool: Spool, queue: QueueVerbs, clock: Clock) -> None:
+        self._spool = spool
+        self._queue = queue
+        self._clock = clock
+
+    def table(self) -> dict[str, Verb]:
+        return {
+            "queue-list": self._list,
+            "queue-show": self._show,
+            "queue-retry": self._change,
+            "queue-hold": self._change,
+            "queue-release": self._change,
+            "queue-delete": self._change,
+            "log": self._log,
+        }
+
+    async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        wanted = QueueFilter(**_known(arguments, QueueFilter))
+        for row in await stored(self._spool.queue(wanted)):
+            yield plain.queue_row(row)
+
+    async def _show(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        queue_id = str(arguments["queue_id"])
+        found = await stored(self._spool.show(queue_id))
+        if found is None:
+            raise VerbError(f"no message {queue_id} in the queue or in the mail log")
+        yield plain.message(found)
+
+    async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        which, what = str(arguments["queue_id"]), str(arguments["what"])
+        reason = str(arguments.get("reason") or "by hand")
+        match what:
+            case "hold":
+                change = self._queue.hold(which, reason)
+            case "release":
+                change = self._queue.release(which)
+            case "retry":
+                change = self._queue.retry_now(which)
+            case "delete":
+                change = self._queue.delete(which, reason)
+            case _:
+                raise VerbError(f"cannot {what} a message")
+        match await stored(change):
+            case Changed(submissions):
+                yield {"queue_id": which, "changed": len(submissions)}
+            case Refused(text=text):
+                raise VerbError(text)
+
+    async def _log(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        wanted = _known(arguments, LogFilter)
+        if wanted.get("outcome") not in (None, *get_args(What)):
+            raise VerbError(f"outcome must be one of {', '.join(get_args(What))}")
+        rows = await stored(self._spool.log(LogFilter(**wanted)))
+        for row in reversed(rows):
+            yield plain.log_row(row)
+        last = max((row.id for row in rows), default=0)
+        while arguments.get("follow"):
+            await self._clock.sleep(FOLLOW)
+            wanted["after_id"] = last
+            for row in await stored(self._spool.log(LogFilter(**wanted))):
+                last = row.id
+                yield plain.log_row(row)
+
+
+_MOMENTS = ("since", "until", "received_before")
+
+
+def _known(arguments: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """The arguments that the filter knows, moments read."""
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    given = {key: value for key, value in arguments.items() if key in known and value is not None}
+    for key in _MOMENTS:
+        if key in given:
+            given[key] = datetime.fromisoformat(str(given[key]))
+    return given
+
+
+async def stored(reading: Awaitable[T]) -> T:
+    """What the spool answers, or why it cannot, as a sentence for the person."""
+    try:
+        return await reading
+    except StorageUnavailable as error:
+        raise VerbError(str(error)) from error

@@ -1,0 +1,216 @@
+"""Values as events: what goes over the control socket, and what `--json` prints.
+
+The keys are part of the contract with other programs: they may be added to, never renamed.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from graphrelay.control.conversation import Event
+from graphrelay.model import (
+    Address,
+    Attempt,
+    Delayed,
+    Done,
+    Failed,
+    Held,
+    Next,
+    Outcome,
+    Paused,
+    Queued,
+    Relayed,
+    Uncertain,
+)
+from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.scenario import Permission
+from graphrelay.oauth.status import Evidence, Status
+from graphrelay.relay.queue import LaneView
+from graphrelay.spool.values import Event as PersonalEvent
+from graphrelay.spool.values import (
+    LogRow,
+    MessageHistory,
+    PartHistory,
+    QueueRow,
+)
+
+
+def when(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def address(path: Address | None) -> str:
+    return str(path) if path else "<>"
+
+
+def queue_row(row: QueueRow) -> Event:
+    return {
+        "queue_id": row.queue_id,
+        "received_at": when(row.received_at),
+        "sender": address(row.sender),
+        "recipients": [address(path) for path in row.recipients],
+        "size": row.size,
+        "subject": row.subject,
+        "account": row.lane.account,
+        "mailbox": row.lane.mailbox,
+        "route": row.route,
+        "attempts": row.attempts,
+        "last": row.last,
+        **_state(row.state, row.in_flight_since),
+    }
+
+
+def log_row(row: LogRow) -> Event:
+    return {
+        "id": row.id,
+        "at": when(row.at),
+        "queue_id": row.queue_id,
+        "outcome": row.what,
+        "reason": row.reason,
+        "sender": address(row.sender),
+        "recipients": [address(path) for path in row.recipients],
+        "size": row.size,
+        "subject": row.subject,
+        "client": row.client,
+        "account": row.lane.account,
+        "mailbox": row.lane.mailbox,
+        "attempt": row.number,
+        **(_outcome(row.outcome) if row.outcome else {}),
+    }
+
+
+def message(history: MessageHistory) -> Event:
+    return {
+        "queue_id": history.queue_id,
+        "received_at": when(history.received_at),
+        "sender": address(history.sender),
+        "client": history.origin.client,
+        "listener": history.origin.listener,
+        "helo": history.origin.helo,
+        "login": history.origin.login,
+        "tls": history.origin.tls,
+        "message_id": history.message_id,
+        "subject": history.subject,
+        "size": history.size,
+        "octets_kept": history.octets_kept,
+        "parts": [_part(part) for part in history.parts],
+    }
+
+
+def _part(part: PartHistory) -> Event:
+    in_flight = part.in_flight.started_at if part.in_flight else None
+    return {
+        "queue_id": part.queue_id,
+        "recipients": [address(path) for path in part.recipients],
+        "account": part.plan.lane.account,
+        "mailbox": part.plan.lane.mailbox,
+        "route": part.plan.route,
+        "from_address": part.plan.from_address,
+        "content": part.plan.content,
+        **_state(part.state, in_flight),
+        "done_at": when(part.done_at),
+        "history": [_happened(event) for event in part.history],
+    }
+
+
+def _happened(event: Attempt | PersonalEvent) -> Event:
+    if isinstance(event, PersonalEvent):
+        return {"at": when(event.at), "outcome": event.what, "reason": event.reason}
+    return {
+        "at": when(event.finished_at),
+        "attempt": event.number,
+        "started_at": when(event.started_at),
+        "outcome": type(event.outcome).__name__.lower(),
+        "reason": "" if isinstance(event.outcome, Relayed) else event.outcome.reason,
+        **_outcome(event.outcome),
+    }
+
+
+def _state(state: Next, in_flight_since: datetime | None) -> Event:
+    match state:
+        case _ if in_flight_since:
+            return {"state": "in flight", "since": when(in_flight_since)}
+        case Queued(not_before):
+            return {"state": "queued", "not_before": when(not_before)}
+        case Held(reason):
+            return {"state": "held", "reason": reason}
+        case Done(how, reason):
+            return {"state": how, "reason": reason}
+
+
+def _outcome(outcome: Outcome) -> Event:
+    answer = outcome.answer
+    said: Event = {
+        "http": answer.http_status,
+        "code": answer.code,
+        "message": answer.message,
+        "request_id": answer.request_id,
+        "client_request_id": answer.client_request_id,
+    }
+    match outcome:
+        case Delayed() | Failed():
+            said["status"] = outcome.status
+        case Paused():
+            said |= {"status": outcome.status, "remedy": outcome.remedy}
+        case Relayed() | Uncertain():
+            pass
+    return said
+
+
+def lane(view: LaneView) -> Event:
+    return {
+        "account": view.lane.account,
+        "mailbox": view.lane.mailbox,
+        "state": view.state,
+        "reason": view.reason,
+        "remedy": view.remedy,
+        "until": when(view.until),
+        "waiting": view.waiting,
+        "in_flight": view.in_flight,
+        "allowed": view.allowed,
+    }
+
+
+def status(found: Status) -> Event:
+    verdict = found.verdict
+    told: Event = {
+        "account": found.account,
+        "scenario": found.scenario,
+        "status": found.word,
+        "well": found.is_well,
+        "vault": found.vault,
+        "remedy": getattr(verdict, "remedy", ""),
+        "reason": getattr(verdict, "reason", ""),
+    }
+    if isinstance(verdict, Refused):
+        told |= {
+            "error": verdict.error,
+            "suberror": verdict.suberror,
+            "error_codes": list(verdict.error_codes),
+            "reason": verdict.description,
+            "kind": verdict.kind,
+        }
+    return told | (_evidence(found.evidence) if found.evidence else {})
+
+
+def needed(permissions: Iterable[Permission]) -> list[Event]:
+    """What is asked for, and why."""
+    return [
+        {"name": permission.name, "kind": permission.kind.value, "reason": permission.reason}
+        for permission in permissions
+    ]
+
+
+def _evidence(evidence: Evidence) -> Event:
+    return {
+        "who": evidence.who,
+        "tenant": evidence.tenant,
+        "authorized_at": when(evidence.authorized_at),
+        "authorized_by": evidence.authorized_by,
+        "refreshed_at": when(evidence.refreshed_at),
+        "lapses_at": when(evidence.lapses_at),
+        "granted": list(evidence.granted),
+        "needed": needed(evidence.needed),
+        "missing": list(evidence.missing),
+        "superfluous": list(evidence.superfluous),
+    }

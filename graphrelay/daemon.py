@@ -1,0 +1,268 @@
+"""The running relay: opens every room, wires them, and closes them in the right order.
+
+    vault ─▶ tokens ─┐
+    spool ───────────┼─▶ courier ─▶ queue ─▶ reception ─▶ SMTP server
+    graph ───────────┘                                    control socket
+
+Opening goes from the disk outwards, so that nothing is accepted before it can be kept. Stopping
+goes the other way: nobody new comes in, what is in flight ends, the spool is closed last. One
+TaskGroup holds all that lives in between.
+"""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphrelay import __version__, wiring
+from graphrelay.clock import Clock, SystemClock
+from graphrelay.config import ConfigError, Settings, load
+from graphrelay.control.authorizations import AuthorizationVerbs
+from graphrelay.control.conversation import Verb
+from graphrelay.control.live import LiveVerbs
+from graphrelay.control.mail import IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.server import ControlServer
+from graphrelay.graph.client import GraphClient
+from graphrelay.graph.tls import CertificatesUnreadable, client_context
+from graphrelay.journal import Journal, Sink, stream_sink
+from graphrelay.model import Lane, StorageUnavailable
+from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.wire import Http
+from graphrelay.relay.courier import Courier
+from graphrelay.relay.message import outgoing
+from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.reception import Reception
+from graphrelay.smtp.listener import ListenError
+from graphrelay.smtp.server import Server
+from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
+from graphrelay.systemd import Notifier
+
+
+class CannotStart(Exception):  # noqa: N818 (a condition, told to the admin)
+    """Something that the relay needs is not to be had; the text says what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A relay that runs, for those who started it."""
+
+    addresses: tuple[str, ...]
+    """Where it listens, with the real ports."""
+    tokens: TokenManager
+    spool: Spool
+    queue: QueueManager
+    reception: Reception
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, clock: Clock | None = None, *sinks: Sink
+) -> AsyncIterator[Relay]:
+    """The whole relay: it listens when the block begins; when the block ends it finishes what is
+    in flight, within `delivery.shutdown_grace`. `sinks` replace the configured log.
+
+    Raises `CannotStart`.
+    """
+    clock = clock or SystemClock()
+    journal = Journal(clock, *(sinks or (log_sink(settings),)))
+    async with AsyncExitStack() as stack:
+        with _told_to_the_admin():
+            rooms = await _rooms(stack, settings, clock, journal)
+            verbs = _verbs(rooms, rooms.queue, clock) | _live_verbs(rooms, settings, clock)
+            control = ControlServer(wiring.control_socket(settings), verbs, journal)
+            await stack.enter_async_context(control)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        _keep_going(stack, tasks, rooms, settings)
+        with _told_to_the_admin():
+            server = _server(settings, rooms, clock, journal)
+            stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
+            await server.start()
+        yield Relay(server.addresses, rooms.tokens, rooms.spool, rooms.queue, rooms.reception)
+
+
+@asynccontextmanager
+async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str, Verb]]:
+    """The verbs of the control socket, carried out by this process; nothing listens, nothing is
+    sent. Raises `CannotStart`."""
+    clock = SystemClock()
+    journal = Journal(clock)
+    async with AsyncExitStack() as stack:
+        with _told_to_the_admin():
+            rooms = await _rooms(stack, settings, clock, journal)
+        yield _verbs(rooms, IdleQueue(rooms.spool, clock), clock)
+
+
+async def serve(path: Path) -> None:
+    """What `graphrelay serve` does: run until SIGTERM or SIGINT, reload at SIGHUP. Raises
+    `CannotStart`, `ConfigError`."""
+    settings = load(path)
+    clock, notifier = SystemClock(), Notifier()
+    journal = Journal(clock, log_sink(settings))
+    journal.notice("starting", version=__version__, config=str(path))
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    async with running(settings, clock) as relay:
+        listening = f"listening on {', '.join(relay.addresses)}"
+        notifier.ready(listening)
+        async with asyncio.TaskGroup() as tasks:
+            minding = (
+                tasks.create_task(notifier.watch(clock)),
+                tasks.create_task(_reload_when_told(reload, path, relay, notifier, journal, clock)),
+            )
+            await stop.wait()
+            for task in minding:
+                task.cancel()
+        notifier.stopping("finishing what is in flight")
+    journal.notice("stopped")
+
+
+# --- Opening --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    """What works before anybody can connect."""
+
+    tokens: TokenManager
+    spool: Spool
+    queue: QueueManager
+    reception: Reception
+
+
+async def _rooms(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, journal: Journal
+) -> _Rooms:
+    directory = wiring.state_directory(settings)
+    cloud = wiring.cloud(settings.cloud)
+    tls = client_context(settings.cloud.ca_file)
+    spool = await stack.enter_async_context(Spool.open(directory, clock, journal))
+    accounts = wiring.accounts(settings)
+    tokens = TokenManager(
+        accounts,
+        wiring.token_cloud(cloud),
+        open_vault(directory, settings.vault.backend),
+        Http(tls, settings.cloud.proxy),
+        clock,
+        journal,
+    )
+    stack.push_async_callback(tokens.aclose)
+    graph = GraphClient(cloud, tls, clock, proxy=wiring.proxy(settings.cloud))
+    stack.push_async_callback(graph.aclose)
+    policy = wiring.policy(settings.delivery)
+    by_name = {account.name: account for account in accounts}
+
+    def is_own_mailbox(lane: Lane) -> bool:
+        account = by_name.get(lane.account)
+        return account is not None and account.is_own_mailbox(lane.mailbox)
+
+    courier = Courier(
+        spool, tokens, graph, outgoing, is_own_mailbox, clock, journal, policy, random.random
+    )
+    queue = QueueManager(spool, courier, clock, journal, policy)
+    tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
+    reception = Reception(
+        spool=spool,
+        queue=queue,
+        table=wiring.table(settings),
+        journal=journal,
+        clock=clock,
+        hostname=wiring.hostname(settings),
+        max_message_size=wiring.max_message_size(settings),
+    )
+    return _Rooms(tokens, spool, queue, reception)
+
+
+def _keep_going(
+    stack: AsyncExitStack, tasks: asyncio.TaskGroup, rooms: _Rooms, settings: Settings
+) -> None:
+    """Start what lives by itself, and see to its end, which comes before the disk is closed."""
+    minding = (
+        tasks.create_task(rooms.tokens.run(), name="tokens"),
+        tasks.create_task(rooms.spool.keep_house(settings.log.keep), name="spool"),
+    )
+    for task in minding:
+        stack.callback(task.cancel)
+    carrying = tasks.create_task(rooms.queue.run(), name="queue")
+
+    async def finish() -> None:
+        await rooms.queue.drain(settings.delivery.shutdown_grace)
+        await carrying
+
+    stack.push_async_callback(finish)
+
+
+def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -> Server:
+    return Server(
+        wiring.listeners(settings),
+        wiring.limits(settings),
+        wiring.hostname(settings),
+        wiring.logins(settings),
+        rooms.reception,
+        journal,
+        clock,
+    )
+
+
+def _verbs(rooms: _Rooms, queue: QueueVerbs, clock: Clock) -> dict[str, Verb]:
+    mail = MailVerbs(rooms.spool, queue, clock)
+    return mail.table() | AuthorizationVerbs(rooms.tokens).table()
+
+
+def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:
+    listener = settings.smtp.listeners[0].address if settings.smtp.listeners else ""
+    return LiveVerbs(rooms.reception, rooms.spool, rooms.queue, listener, clock).table()
+
+
+def log_sink(settings: Settings) -> Sink:
+    """Where `[log]` says that lines go: standard error, which systemd keeps."""
+    return stream_sink(style=settings.log.format, level=settings.log.level)
+
+
+@contextmanager
+def _told_to_the_admin() -> Iterator[None]:
+    """What keeps a room from opening, as the one exception that callers know."""
+    try:
+        yield
+    except (
+        CertificatesUnreadable,
+        ListenError,
+        OSError,
+        SpoolInUse,
+        SpoolTooNew,
+        StorageUnavailable,
+    ) as error:
+        raise CannotStart(str(error)) from error
+
+
+# --- Reloading ------------------------------------------------------------------------------------
+
+
+async def _reload_when_told(
+    told: asyncio.Event,
+    path: Path,
+    relay: Relay,
+    notifier: Notifier,
+    journal: Journal,
+    clock: Clock,
+) -> None:
+    """At SIGHUP: routes and size from then on. Of a bad configuration nothing is taken."""
+    while True:
+        await told.wait()
+        told.clear()
+        notifier.reloading(clock)
+        try:
+            settings = load(path)
+        except ConfigError as error:
+            for problem in error.problems:
+                journal.error("reload-refused", config=str(path), reason=str(problem))
+        else:
+            relay.reception.use(wiring.table(settings), wiring.max_message_size(settings))
+            journal.notice("reloaded", config=str(path))
+        notifier.ready(f"listening on {', '.join(relay.addresses)}")
