@@ -64,11 +64,16 @@ class MemoryReception:
     refused_senders: dict[str, Reply] = field(default_factory=dict)
     refused_recipients: dict[str, Reply] = field(default_factory=dict)
     answer: Reply | Exception | None = None
+    """What `accept` says or raises instead."""
     trouble: Exception | None = None
+    """What writing to a body raises."""
+    no_body: Exception | None = None
+    """What asking for a body raises."""
     may_accept: asyncio.Event = field(default_factory=asyncio.Event)
     accepting: asyncio.Event = field(default_factory=asyncio.Event)
     received: list[Received] = field(default_factory=list)
     bodies: list[MemoryBody] = field(default_factory=list)
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.may_accept.set()
@@ -85,8 +90,8 @@ class MemoryReception:
         return self.refused_recipients.get(str(forward_path))
 
     def incoming(self) -> MemoryBody:
-        if isinstance(self.answer, Exception) and self.trouble is self.answer:
-            raise self.answer
+        if self.no_body is not None:
+            raise self.no_body
         body = MemoryBody()
         body.trouble = self.trouble
         self.bodies.append(body)
@@ -103,7 +108,14 @@ class MemoryReception:
         if self.answer is not None:
             return self.answer
         self.received.append(Received(envelope, origin, body.octets))
+        self._grown.set()
         return Accepted(f"Q{len(self.received)}")
+
+    async def has_received(self, count: int) -> None:
+        """Wait until that many messages are here."""
+        while len(self.received) < count:
+            self._grown.clear()
+            await asyncio.wait_for(self._grown.wait(), PATIENCE)
 
 
 class Client:

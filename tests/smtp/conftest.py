@@ -1,0 +1,38 @@
+"""Certificates for the listeners of the tests."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """A certificate for localhost, and a context that trusts it."""
+
+    file: Path
+    trust: ssl.SSLContext
+    authority: trustme.CA
+
+    def renew(self) -> None:
+        """Put another certificate into the file."""
+        self.authority.issue_cert(
+            "localhost", "127.0.0.1"
+        ).private_key_and_cert_chain_pem.write_to_path(str(self.file))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Made once; a test that renews it makes its own."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def make_certificates(folder: Path) -> Certificates:
+    authority = trustme.CA()
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    made = Certificates(folder / "localhost.pem", trust, authority)
+    made.renew()
+    return made
