@@ -1,0 +1,114 @@
+"""What follows from the outcome of an attempt: for the message, and for its lane. Pure.
+
+Relayed     done                                      the lane flows
+Failed      done, failed                              the lane flows (it was an answer)
+Delayed     tried again, or given up after `lifetime`  the lane goes slower
+Uncertain   `on_uncertain`: tried again, or held       the lane goes slower
+Paused      keeps its place                           the lane stops
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from graphrelay.model import (
+    Delayed,
+    Done,
+    Failed,
+    Held,
+    Next,
+    Outcome,
+    Paused,
+    Queued,
+    Relayed,
+    Submission,
+    Uncertain,
+)
+from graphrelay.relay.schedule import DeliveryPolicy, next_attempt
+
+EXPIRED = "5.4.7"  # RFC 3463 section 3.5: delivery time expired
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """The other side answered: the lane may go faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """The lane shall wait a little, at least `retry_after`, and then do less at a time."""
+
+    reason: str
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Nothing in this lane would be sent."""
+
+    paused: Paused
+
+
+Effect = Flows | Slower | Stops
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`failed` is the failure to report where `next` gives the message up."""
+
+    next: Next
+    effect: Effect
+    failed: Failed | None = None
+
+
+def decide(
+    outcome: Outcome,
+    submission: Submission,
+    attempts: int,
+    policy: DeliveryPolicy,
+    now: datetime,
+    jitter: float,
+) -> Decision:
+    """What follows when attempt number `attempts` at `submission` ended in `outcome`."""
+    match outcome:
+        case Relayed():
+            return Decision(Done("relayed"), Flows())
+        case Failed():
+            return Decision(Done("failed", outcome.reason), Flows(), outcome)
+        case Paused():
+            return Decision(Queued(now), Stops(outcome))
+        case Uncertain() if policy.on_uncertain == "hold":
+            return Decision(Held(_held_reason(outcome)), _slower(outcome))
+        case Delayed() | Uncertain():
+            when = next_attempt(
+                attempts, submission.received_at, now, policy, jitter, outcome.retry_after
+            )
+            if when is not None:
+                return Decision(Queued(when), _slower(outcome))
+            expired = _expired(outcome, policy)
+            return Decision(Done("failed", expired.reason), _slower(outcome), expired)
+
+
+def _slower(outcome: Delayed | Uncertain) -> Slower:
+    return Slower(outcome.reason, outcome.retry_after)
+
+
+def _held_reason(outcome: Uncertain) -> str:
+    return (
+        f"It may have been sent already: {outcome.reason}. Look into Sent Items of the mailbox,"
+        " then release or delete it."
+    )
+
+
+def _expired(outcome: Delayed | Uncertain, policy: DeliveryPolicy) -> Failed:
+    doubt = " It may have been sent." if isinstance(outcome, Uncertain) else ""
+    reason = f"Given up after {in_words(policy.lifetime)}. The last time: {outcome.reason}.{doubt}"
+    return Failed(status=EXPIRED, reason=reason, answer=outcome.answer)
+
+
+def in_words(duration: timedelta) -> str:
+    """Such as `5 days`, `90 minutes`, `30 seconds`."""
+    seconds = round(duration.total_seconds())
+    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {word}" + ("s" if seconds > size else "")
+    return "1 second" if seconds == 1 else f"{seconds} seconds"

@@ -1,0 +1,362 @@
+"""The one owner of what is in flight and of what waits its turn.
+
+    put ─▶ add ─┐
+    retry_now ──┤─▶ lane ─▶ serve ─▶ courier.carry (a task of its own) ─▶ settle ─┐
+    alarm ──────┘             ▲                                                   │
+                              └───────────────────────────────────────────────────┘
+
+Nothing polls. A lane is looked at when something about it has changed: mail came, an attempt
+ended, its account was authorized, or the alarm that was set for it rang. Lanes take turns, a
+message each. Memory holds a few words for each message that waits, and never a body.
+
+What is on the disk counts. Verbs of people go to the spool first, which refuses them while the
+message is on its way; only then the lane follows.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from graphrelay.clock import Clock
+from graphrelay.graph.answer import LONGEST_RETRY_AFTER
+from graphrelay.journal import Journal
+from graphrelay.model import (
+    Answer,
+    Attempt,
+    Lane,
+    Queued,
+    Trouble,
+    Uncertain,
+    Waiting,
+)
+from graphrelay.relay.alarms import Alarms
+from graphrelay.relay.courier import Attempts, Carried, Courier, Finished, Gone, NotBegun
+from graphrelay.relay.decision import Effect, Slower
+from graphrelay.relay.lane import (
+    LaneQueue,
+    LaneState,
+    NewlyPaused,
+    Open,
+    Resting,
+    Resumed,
+    Stopped,
+)
+from graphrelay.relay.schedule import DeliveryPolicy, longest_wait
+from graphrelay.spool.errors import MailLost, NotQueued
+from graphrelay.spool.values import Changed, Interrupted, Verdict
+
+AT_A_TIME = 2_000
+"""Messages that are put in place before others get a turn of the event loop."""
+EMPTY_LANE = timedelta(minutes=1)
+"""How long an empty lane keeps its connections."""
+
+
+class QueueSpool(Attempts, Protocol):
+    """What the QueueManager needs of the spool."""
+
+    async def interrupted(self) -> list[Interrupted]: ...
+
+    async def waiting(self) -> list[Waiting]: ...
+
+    async def hold(self, which: str | int, reason: str) -> Verdict: ...
+
+    async def release(self, which: str | int, not_before: datetime) -> Verdict: ...
+
+    async def retry_now(self, which: str | int, not_before: datetime) -> Verdict: ...
+
+    async def delete(self, which: str | int, reason: str) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """A lane as people see it."""
+
+    lane: Lane
+    state: str
+    """`open`, `resting`, or a trouble: `authorization`, `quota`, `blocked`."""
+    reason: str
+    remedy: str
+    until: datetime | None
+    """When the lane looks again by itself."""
+    waiting: int
+    """With those in flight."""
+    in_flight: int
+    allowed: int
+    """Requests at a time just now."""
+
+
+class QueueManager:
+    """Lives in one event loop; all its methods are called there."""
+
+    def __init__(
+        self,
+        spool: QueueSpool,
+        courier: Courier,
+        clock: Clock,
+        journal: Journal,
+        policy: DeliveryPolicy,
+    ) -> None:
+        self._spool = spool
+        self._courier = courier
+        self._clock = clock
+        self._journal = journal
+        self._policy = policy
+        self._longest_wait = longest_wait(policy, LONGEST_RETRY_AFTER)
+        self._lanes: dict[Lane, LaneQueue] = {}
+        self._in_flight: dict[int, asyncio.Task[None]] = {}
+        self._again: dict[int, Waiting] = {}
+        """What was added while it was in flight; it counts only if no attempt was made."""
+        self._ready: OrderedDict[Lane, None] = OrderedDict()
+        """Lanes that may be able to start something; they take turns, a message each."""
+        self._alarms = Alarms(clock)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._closing = False
+        self._stop = asyncio.Event()
+
+    # Life -------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Carry mail until `drain` has ended. To be called once; what was added before is kept.
+
+        Raises `StorageUnavailable` if the spool cannot be read at the start.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            await self._recover()
+            self._tasks = tasks
+            alarms = tasks.create_task(self._alarms.run(self._ring))
+            self._ready.update(dict.fromkeys(self._lanes))
+            self._serve()
+            await self._stop.wait()
+            self._tasks = None
+            for task in (alarms, *self._in_flight.values()):
+                task.cancel()
+
+    async def drain(self, limit: timedelta) -> bool:
+        """Start nothing more; give what is in flight `limit` to end, then cut it off.
+
+        Whether all of it ended. What was cut off stands on the disk as begun, and is uncertain
+        when the spool is opened again.
+        """
+        self._closing = True
+        alarm = asyncio.ensure_future(self._clock.sleep(limit))
+        try:
+            while self._in_flight and not alarm.done():
+                tasks = {alarm, *self._in_flight.values()}
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return not self._in_flight
+        finally:
+            alarm.cancel()
+            self._stop.set()
+
+    async def _recover(self) -> None:
+        """What a process that died left behind: first what was on its way, then what waits."""
+        for interrupted in await self._spool.interrupted():
+            await self._conclude(interrupted)
+        everything = await self._spool.waiting()
+        for start in range(0, len(everything), AT_A_TIME):
+            for waiting in everything[start : start + AT_A_TIME]:
+                self._place(waiting)
+            await asyncio.sleep(0)
+
+    async def _conclude(self, interrupted: Interrupted) -> None:
+        try:
+            submission = await self._spool.load(interrupted.submission_id)
+        except (NotQueued, MailLost):
+            return
+        outcome = Uncertain(
+            reason="the relay was stopped while the request was on its way",
+            answer=Answer(client_request_id=interrupted.client_request_id),
+        )
+        attempt = Attempt(
+            number=interrupted.number,
+            started_at=interrupted.started_at,
+            finished_at=max(interrupted.started_at, self._clock.now()),
+            outcome=outcome,
+        )
+        await self._courier.conclude(submission, attempt)
+
+    # What is asked ----------------------------------------------------------------------------
+
+    def add(self, waiting: Iterable[Waiting]) -> None:
+        """Mail that the spool has just taken, or let go on."""
+        for one in waiting:
+            self._place(one)
+            self._ready[one.lane] = None
+        self._serve()
+
+    def resume(self, account: str, why: str) -> None:
+        """The account's authorization changed: lanes that wait for it send a message to look."""
+        for lane, queue in self._lanes.items():
+            stopped_by_something_else = (
+                isinstance(queue.state, Stopped)
+                and queue.state.paused.trouble is not Trouble.AUTHORIZATION
+            )
+            if lane.account == account and not stopped_by_something_else:
+                queue.look_now(self._clock.monotonic(), why)
+                self._ready[lane] = None
+        self._serve()
+
+    async def hold(self, which: str | int, reason: str) -> Verdict:
+        """Keep a message from going out until `release`."""
+        verdict = await self._spool.hold(which, reason)
+        if isinstance(verdict, Changed):
+            self._forget(verdict.submissions)
+            self._journal.held(str(which), reason)
+        return verdict
+
+    async def release(self, which: str | int) -> Verdict:
+        """Let a held message go on, at once."""
+        verdict = await self._spool.release(which, self._clock.now())
+        if isinstance(verdict, Changed):
+            self._journal.released(str(which))
+            self.add(verdict.submissions)
+        return verdict
+
+    async def retry_now(self, which: str | int) -> Verdict:
+        """Try a message at once; its lane, if it is paused, looks whether it still must be."""
+        verdict = await self._spool.retry_now(which, self._clock.now())
+        if isinstance(verdict, Changed):
+            for waiting in verdict.submissions:
+                if queue := self._lanes.get(waiting.lane):
+                    queue.look_now(self._clock.monotonic(), "A retry was asked for.")
+            self.add(verdict.submissions)
+        return verdict
+
+    async def delete(self, which: str | int, reason: str) -> Verdict:
+        """Take a message out of the queue for good."""
+        verdict = await self._spool.delete(which, reason)
+        if isinstance(verdict, Changed):
+            self._forget(verdict.submissions)
+            self._journal.deleted(str(which), reason)
+        return verdict
+
+    def lanes(self) -> list[LaneView]:
+        """Every lane that has mail or trouble."""
+        return [self._view(queue) for _, queue in sorted(self._lanes.items())]
+
+    @property
+    def in_flight(self) -> int:
+        """Over all lanes."""
+        return len(self._in_flight)
+
+    # Placing ----------------------------------------------------------------------------------
+
+    def _place(self, waiting: Waiting) -> None:
+        if waiting.submission_id in self._in_flight:
+            self._again[waiting.submission_id] = waiting
+            return
+        queue = self._lanes.get(waiting.lane)
+        if queue is None:
+            queue = LaneQueue(waiting.lane, self._policy.concurrency_per_mailbox)
+            self._lanes[waiting.lane] = queue
+        left = waiting.not_before - self._clock.now()
+        wait = min(max(left, timedelta(0)), self._longest_wait)
+        queue.put(waiting, self._clock.monotonic() + wait)
+
+    def _forget(self, submissions: Iterable[Waiting]) -> None:
+        for waiting in submissions:
+            self._again.pop(waiting.submission_id, None)
+            if queue := self._lanes.get(waiting.lane):
+                queue.remove(waiting.submission_id)
+
+    # Starting ---------------------------------------------------------------------------------
+
+    def _ring(self, lane: Lane) -> None:
+        if lane in self._lanes:
+            self._ready[lane] = None
+            self._serve()
+
+    def _serve(self) -> None:
+        """Start whatever may start: each ready lane a message, and round again."""
+        if self._tasks is None or self._closing:
+            return
+        now = self._clock.monotonic()
+        while self._ready and len(self._in_flight) < self._policy.concurrency:
+            lane, _ = self._ready.popitem(last=False)
+            queue = self._lanes[lane]
+            waiting = queue.take(now)
+            if waiting is None:
+                self._rest(queue, now)
+                continue
+            self._ready[lane] = None
+            task = self._tasks.create_task(self._carry(queue, waiting))
+            self._in_flight[waiting.submission_id] = task
+
+    def _rest(self, queue: LaneQueue, now: timedelta) -> None:
+        """Nothing can start in the lane: wake it when time alone will change that."""
+        if len(queue) == 0:
+            if now >= queue.empty_since + EMPTY_LANE and not queue.is_stopped_until_after(now):
+                del self._lanes[queue.lane]
+                self._courier.leave(queue.lane)
+                return
+            self._alarms.set(queue.lane, max(now, queue.empty_since) + EMPTY_LANE)
+        elif (at := queue.wakes_at(now)) is not None:
+            self._alarms.set(queue.lane, at)
+
+    async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
+        try:
+            carried = await self._courier.carry(waiting)
+        except Exception as error:
+            # A mistake of ours, which must stop neither the daemon nor other mail.
+            self._journal.error(
+                "attempt-broke", submission=waiting.submission_id, reason=repr(error)
+            )
+            later = replace(waiting, not_before=self._clock.now() + self._policy.retry_max)
+            self._settle(queue, waiting, Finished(Queued(later.not_before), Slower(repr(error))))
+        else:
+            self._settle(queue, waiting, carried)
+
+    def _settle(self, queue: LaneQueue, waiting: Waiting, carried: Carried) -> None:
+        del self._in_flight[waiting.submission_id]
+        queue.done(waiting.submission_id, self._clock.monotonic())
+        again = self._again.pop(waiting.submission_id, None)
+        match carried:
+            case Finished(Queued(not_before), effect):
+                self._place(replace(waiting, not_before=not_before))
+                self._feel(queue, effect)
+            case Finished(_, effect):
+                self._feel(queue, effect)
+            case NotBegun(effect):
+                self._place(again or waiting)
+                self._feel(queue, effect)
+            case Gone():
+                if again is not None:
+                    self._place(again)
+        self._ready[queue.lane] = None
+        self._serve()
+
+    def _feel(self, queue: LaneQueue, effect: Effect) -> None:
+        match queue.feel(effect, self._clock.monotonic()):
+            case NewlyPaused(paused, wait):
+                self._journal.paused(queue.lane, paused, self._clock.now() + wait)
+            case Resumed(why):
+                self._journal.resumed(queue.lane, why)
+
+    # For people -------------------------------------------------------------------------------
+
+    def _view(self, queue: LaneQueue) -> LaneView:
+        state, reason, remedy, until = _describe(queue.state)
+        left = until - self._clock.monotonic() if until is not None else None
+        return LaneView(
+            lane=queue.lane,
+            state=state,
+            reason=reason,
+            remedy=remedy,
+            until=self._clock.now() + left if left is not None else None,
+            waiting=len(queue),
+            in_flight=queue.in_flight,
+            allowed=queue.allowed,
+        )
+
+
+def _describe(state: LaneState) -> tuple[str, str, str, timedelta | None]:
+    match state:
+        case Open():
+            return "open", "", "", None
+        case Resting(reason, until):
+            return "resting", reason, "", until
+        case Stopped(paused, until):
+            return paused.trouble.value, paused.reason, paused.remedy, until

@@ -1,0 +1,72 @@
+"""When a message is tried again, and when it is given up. Pure: no clock, no dice of its own.
+
+    attempt ──▶ 30 s ──▶ 1 min ──▶ 2 min ──▶ … ──▶ every hour ──▶ … ──▶ lifetime over
+
+Each wait is up to a quarter shorter, at random, so that mail which failed together does not come
+back together. What the other side asked for (Retry-After) is never undercut.
+
+A wall clock may be wrong. One that jumps ahead does not give mail up: that also takes a fair number
+of attempts. One that was set back does not make mail wait: no wait is longer than `longest_wait`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+_MOST_NEEDED = 12
+"""Attempts after which the clock is believed that the lifetime is over."""
+_JITTER = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryPolicy:
+    """How patient the relay is, and how much it does at a time."""
+
+    retry_min: timedelta = timedelta(seconds=30)
+    retry_max: timedelta = timedelta(hours=1)
+    lifetime: timedelta = timedelta(days=5)
+    on_uncertain: Literal["retry", "hold"] = "retry"
+    concurrency_per_mailbox: int = 4
+    concurrency: int = 256
+    """Requests in flight over all mailboxes."""
+
+
+def backoff(attempts: int, policy: DeliveryPolicy) -> timedelta:
+    """The wait after the n-th attempt, before jitter."""
+    doublings = min(max(attempts - 1, 0), 40)
+    return min(policy.retry_min * (1 << doublings), max(policy.retry_max, policy.retry_min))
+
+
+def next_attempt(
+    attempts: int,
+    received_at: datetime,
+    now: datetime,
+    policy: DeliveryPolicy,
+    jitter: float,
+    retry_after: timedelta | None = None,
+) -> datetime | None:
+    """When to try again after `attempts` attempts; `None` when it is to be given up.
+
+    `jitter` is a random number from 0 to 1. The last attempt falls on the end of the lifetime.
+    """
+    deadline = received_at + policy.lifetime
+    if now >= deadline and attempts >= attempts_needed(policy):
+        return None
+    wait = max(backoff(attempts, policy) * (1 - _JITTER * jitter), retry_after or timedelta(0))
+    following = now + wait
+    return deadline if now < deadline < following and retry_after is None else following
+
+
+def attempts_needed(policy: DeliveryPolicy) -> int:
+    """How many attempts there must have been before a message is given up: about half of what an
+    undisturbed schedule makes of the lifetime, and not above `_MOST_NEEDED`."""
+    made, elapsed = 0, timedelta(0)
+    while elapsed < policy.lifetime and made < 2 * _MOST_NEEDED:
+        made += 1
+        elapsed += backoff(made, policy)
+    return max(1, made // 2)
+
+
+def longest_wait(policy: DeliveryPolicy, longest_retry_after: timedelta) -> timedelta:
+    """No message waits longer than this for its next attempt, whatever the clocks say."""
+    return max(policy.retry_max, policy.retry_min, longest_retry_after)

@@ -1,0 +1,607 @@
+"""The QueueManager with a fake clock: who goes when, what waits for what."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from graphrelay.model import Done, Held, Queued, StorageUnavailable
+from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
+from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.spool.values import Changed
+from graphrelay.spool.values import Refused as VerbRefused
+from tests.clock import settle
+from tests.relay.delivery import (
+    ACCOUNT,
+    ALERTS,
+    BUSY,
+    DENIED,
+    FULL,
+    INFO,
+    LANE,
+    LOST,
+    REFUSED,
+    RELAYED,
+    MemorySpool,
+    Post,
+    submission,
+    throttled,
+)
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+@asynccontextmanager
+async def running(post: Post) -> AsyncIterator[Post]:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.queue.run())
+        await settle()
+        yield post
+        if post.graph.gate:
+            post.graph.gate.set()
+        await post.queue.drain(SECOND)
+
+
+# The plain way -------------------------------------------------------------------------------
+
+
+async def test_mail_goes_out_as_soon_as_it_is_added() -> None:
+    async with running(Post()) as post:
+        post.take(1)
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+        assert post.queue.in_flight == 0
+        assert post.told() == ["attempt", "relayed"]
+
+
+async def test_mail_that_waited_on_the_disk_goes_out_at_start() -> None:
+    post = Post()
+    post.spool.put(submission(1))
+    async with running(post):
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_what_is_added_before_the_start_goes_out_once() -> None:
+    post = Post()
+    post.take(1)
+    async with running(post):
+        await settle()
+        assert len(post.graph.sent) == 1
+
+
+async def test_older_mail_goes_first() -> None:
+    post = Post()
+    now = post.clock.now()
+    for number, age in ((1, 5), (2, 60), (3, 1), (4, 30), (5, 90), (6, 10)):
+        post.spool.put(submission(number, LANE, now - age * SECOND), now)
+    async with running(post):
+        await settle()
+        attempts = [entry.queue_id for entry in post.events("attempt")]
+    assert attempts == ["Q5", "Q2", "Q4", "Q6", "Q1", "Q3"]
+
+
+async def test_four_at_most_are_in_flight_in_a_lane_and_lanes_do_not_wait_for_each_other() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(*range(1, 11))
+        post.take(*range(11, 21), lane=INFO)
+        await settle()
+        assert post.graph.order.count(LANE.mailbox) == 4
+        assert post.graph.order.count(INFO.mailbox) == 4
+        assert [(view.in_flight, view.waiting) for view in post.queue.lanes()] == [(4, 10)] * 2
+        post.graph.gate.set()
+        await settle(100)
+        assert post.graph.most_in_flight == 8
+        assert len(post.graph.sent) == 20
+
+
+async def test_the_limit_over_all_lanes_is_shared_in_turns() -> None:
+    post = Post(DeliveryPolicy(concurrency=3))
+    async with running(post):
+        post.graph.gate = asyncio.Event()
+        post.take(*range(1, 21))
+        post.take(21, lane=INFO)
+        post.take(31, lane=ALERTS)
+        await settle()
+        assert post.graph.in_flight == 3
+        post.graph.gate.set()
+        await settle(200)
+        assert len(post.graph.sent) == 22
+        assert post.graph.most_in_flight == 3
+    assert {INFO.mailbox, ALERTS.mailbox} <= set(post.graph.order[:6])
+
+
+# Trouble -------------------------------------------------------------------------------------
+
+
+async def test_a_delayed_message_is_tried_again_when_its_time_comes() -> None:
+    async with running(Post()) as post:
+        post.graph.say(BUSY, BUSY)
+        post.take(1)
+        await settle()
+        assert post.spool.state(1) == Queued(post.clock.now() + 30 * SECOND)
+        await post.clock.advance(29 * SECOND)
+        assert len(post.graph.sent) == 1
+        await post.clock.advance(SECOND)
+        assert len(post.graph.sent) == 2
+        await post.clock.advance(MINUTE)
+        assert post.spool.state(1) == Done("relayed")
+        assert post.told() == ["attempt", "delayed", "attempt", "delayed", "attempt", "relayed"]
+
+
+async def test_retry_after_holds_for_the_whole_lane_and_for_no_other() -> None:
+    async with running(Post()) as post:
+        post.graph.say(throttled(100))
+        post.take(1)
+        await settle()
+        post.take(2, 3)
+        post.take(4, lane=INFO)
+        await post.clock.advance(99 * SECOND)
+        assert post.graph.order == [LANE.mailbox, INFO.mailbox]
+        await post.clock.advance(SECOND)
+        assert len(post.graph.sent) == 5
+
+
+async def test_after_trouble_one_message_goes_ahead_to_see() -> None:
+    async with running(Post()) as post:
+        post.graph.usually = BUSY
+        post.take(*range(1, 5))
+        await settle()
+        assert len(post.graph.sent) == 4
+        post.take(*range(5, 20))
+        await post.clock.advance(SECOND)
+        assert len(post.graph.sent) == 5
+        await post.clock.advance(2 * SECOND)
+        assert len(post.graph.sent) == 6
+        post.graph.usually = RELAYED
+        await post.clock.advance(MINUTE)
+        assert all(post.spool.state(number) == Done("relayed") for number in range(6, 20))
+
+
+async def test_a_dead_cloud_does_not_use_up_everybodys_attempts() -> None:
+    async with running(Post()) as post:
+        post.graph.usually = BUSY
+        post.take(*range(1, 501))
+        await post.clock.advance(6 * HOUR)
+        assert len(post.graph.sent) < 250
+        post.graph.usually = RELAYED
+        await post.clock.advance(HOUR)
+        await settle(3000)
+        assert all(post.spool.state(number) == Done("relayed") for number in range(1, 501))
+
+
+async def test_a_failed_message_does_not_slow_its_lane() -> None:
+    async with running(Post()) as post:
+        post.graph.say(REFUSED)
+        post.take(1, 2, 3, 4, 5, 6)
+        await settle()
+        assert post.spool.state(1) == Done("failed", REFUSED.reason)
+        assert len(post.graph.sent) == 6
+        assert post.queue.lanes()[0].state == "open"
+
+
+async def test_a_message_is_given_up_at_the_end_of_its_lifetime_with_the_last_reason() -> None:
+    policy = DeliveryPolicy(lifetime=HOUR, retry_max=timedelta(minutes=10))
+    async with running(Post(policy)) as post:
+        post.graph.usually = BUSY
+        post.take(1)
+        await post.clock.advance(59 * MINUTE)
+        assert isinstance(post.spool.state(1), Queued)
+        await post.clock.advance(2 * MINUTE)
+        state = post.spool.state(1)
+        assert isinstance(state, Done)
+        assert state.reason == "Given up after 1 hour. The last time: Exchange is busy."
+        [failed] = post.events("failed")
+        assert failed.fields["status"] == "5.4.7"
+
+
+async def test_an_uncertain_message_is_sent_again_or_held_as_the_policy_says() -> None:
+    async with running(Post()) as post:
+        post.graph.say(LOST)
+        post.take(1)
+        await post.clock.advance(MINUTE)
+        assert post.spool.outcomes(1) == ["Uncertain", "Relayed"]
+    async with running(Post(DeliveryPolicy(on_uncertain="hold"))) as post:
+        post.graph.say(LOST)
+        post.take(1)
+        await post.clock.advance(HOUR)
+        assert isinstance(post.spool.state(1), Held)
+        assert post.told() == ["attempt", "uncertain", "held"]
+
+
+# Pauses --------------------------------------------------------------------------------------
+
+
+async def test_a_full_mailbox_pauses_its_lane_and_says_so_once() -> None:
+    async with running(Post()) as post:
+        post.graph.say_in(LANE, FULL)
+        post.take(1)
+        await settle()
+        post.take(2, 3)
+        post.take(4, lane=INFO)
+        await post.clock.advance(HOUR)
+        assert post.told("paused", "resumed") == ["paused"]
+        assert post.graph.order.count(LANE.mailbox) == 5  # at once, then every 15 minutes
+        assert post.spool.state(4) == Done("relayed")
+        [view] = [view for view in post.queue.lanes() if view.lane == LANE]
+        assert (view.state, view.waiting) == ("quota", 3)
+        post.graph.say_in(LANE, RELAYED)
+        await post.clock.advance(15 * MINUTE)
+        assert post.told("paused", "resumed") == ["paused", "resumed"]
+        assert all(post.spool.state(number) == Done("relayed") for number in (1, 2, 3))
+
+
+async def test_without_authorization_no_attempt_is_burnt_and_mail_keeps_its_order() -> None:
+    async with running(Post()) as post:
+        answer = Unauthorized(reason="nobody signed in", remedy="graphrelay authorize website")
+        post.tokens.answers[ACCOUNT] = answer
+        post.take(1, 2, 3)
+        await post.clock.advance(HOUR)
+        assert post.graph.sent == []
+        assert post.told() == ["paused"]
+        [paused] = post.events("paused")
+        assert paused.fields["reason"] == 'account "website": nobody signed in'
+        assert paused.fields["remedy"] == "graphrelay authorize website"
+        assert post.spool.outcomes(1) == []
+
+        del post.tokens.answers[ACCOUNT]
+        post.queue.resume(ACCOUNT, "The account was authorized.")
+        await settle(100)
+        assert post.told("resumed", "relayed") == ["relayed", "resumed", "relayed", "relayed"]
+        assert [entry.queue_id for entry in post.events("attempt")] == ["Q1", "Q2", "Q3"]
+        assert post.events("resumed")[0].fields["reason"] == "The account was authorized."
+
+
+async def test_a_lane_without_authorization_looks_by_itself_now_and_then() -> None:
+    async with running(Post()) as post:
+        refused = Refused(error="invalid_grant", kind="expired", remedy="graphrelay authorize x")
+        post.tokens.answers[ACCOUNT] = refused
+        post.take(1)
+        await post.clock.advance(MINUTE)
+        del post.tokens.answers[ACCOUNT]
+        await post.clock.advance(5 * MINUTE)
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_a_lane_waits_for_authorization_longer_than_any_lifetime() -> None:
+    async with running(Post()) as post:
+        post.tokens.answers[ACCOUNT] = Unauthorized(reason="nobody signed in", remedy="authorize")
+        post.take(1)
+        await post.clock.advance(timedelta(days=30))
+        del post.tokens.answers[ACCOUNT]
+        post.queue.resume(ACCOUNT, "authorized")
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_a_revoked_authorization_does_not_open_a_lane() -> None:
+    async with running(Post()) as post:
+        post.tokens.answers[ACCOUNT] = Unauthorized(reason="nobody signed in", remedy="authorize")
+        post.take(1, 2)
+        await settle()
+        post.queue.resume(ACCOUNT, "changed")
+        await settle()
+        assert post.told() == ["paused"]
+        assert post.queue.lanes()[0].state == "authorization"
+
+
+async def test_another_account_is_not_resumed() -> None:
+    async with running(Post()) as post:
+        post.graph.say_in(LANE, FULL)
+        post.take(1)
+        await settle()
+        post.queue.resume(ACCOUNT, "authorized")
+        post.queue.resume("alerts", "authorized")
+        await settle()
+        assert len(post.graph.sent) == 1
+
+
+async def test_entra_out_of_reach_lets_the_lane_rest_without_an_attempt() -> None:
+    async with running(Post()) as post:
+        unreachable = Unreachable(reason="timeout", retry_after=20 * SECOND)
+        post.tokens.answers[ACCOUNT] = unreachable
+        post.take(1)
+        await settle()
+        assert post.queue.lanes()[0].state == "resting"
+        del post.tokens.answers[ACCOUNT]
+        await post.clock.advance(19 * SECOND)
+        assert post.graph.sent == []
+        await post.clock.advance(SECOND)
+        assert post.spool.outcomes(1) == ["Relayed"]
+
+
+async def test_a_refused_token_is_fetched_anew_once_before_it_counts() -> None:
+    async with running(Post()) as post:
+        post.graph.say(DENIED)
+        post.take(1)
+        await settle()
+        assert [sent.token for sent in post.graph.sent] == ["token-1", "token-2"]
+        assert post.spool.outcomes(1) == ["Relayed"]
+        post.graph.say(DENIED, DENIED)
+        post.take(2)
+        await settle()
+        assert post.spool.outcomes(2) == ["Paused"]
+        [paused] = post.events("paused")
+        assert paused.fields["remedy"] == "graphrelay status website"
+
+
+# Clocks --------------------------------------------------------------------------------------
+
+
+async def test_a_clock_set_back_does_not_make_mail_wait() -> None:
+    async with running(Post()) as post:
+        post.graph.say(BUSY)
+        post.take(1)
+        await settle()
+        post.clock.set_wall_clock(post.clock.now() - timedelta(days=400))
+        await post.clock.advance(30 * SECOND)
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_mail_from_the_future_waits_no_longer_than_any_other() -> None:
+    post = Post()
+    later = post.clock.now() + timedelta(days=400)
+    post.spool.put(submission(1, LANE, later), later)
+    async with running(post):
+        await post.clock.advance(HOUR)
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_a_clock_that_jumps_ahead_does_not_give_mail_up() -> None:
+    async with running(Post()) as post:
+        post.graph.say(BUSY, BUSY)
+        post.take(1)
+        await settle()
+        post.clock.set_wall_clock(post.clock.now() + timedelta(days=400))
+        await post.clock.advance(2 * MINUTE)
+        assert post.spool.state(1) == Done("relayed")
+
+
+# Restart and shutdown ------------------------------------------------------------------------
+
+
+async def test_what_was_on_its_way_at_a_crash_is_uncertain() -> None:
+    post = Post()
+    post.spool.put(submission(1))
+    post.spool.put(submission(2))
+    await post.spool.begin_attempt(1, post.clock.now(), "id")
+    async with running(post):
+        await settle()
+        assert post.spool.outcomes(1) == ["Uncertain"]
+        assert post.spool.outcomes(2) == ["Relayed"]
+        assert "stopped while" in str(post.events("uncertain")[0].fields["reason"])
+        await post.clock.advance(MINUTE)
+        assert post.spool.outcomes(1) == ["Uncertain", "Relayed"]
+
+
+async def test_what_was_on_its_way_at_a_crash_is_held_where_the_policy_says_so() -> None:
+    post = Post(DeliveryPolicy(on_uncertain="hold"))
+    post.spool.put(submission(1))
+    await post.spool.begin_attempt(1, post.clock.now(), "id")
+    async with running(post):
+        await post.clock.advance(HOUR)
+        assert isinstance(post.spool.state(1), Held)
+        assert post.graph.sent == []
+
+
+async def test_drain_finishes_what_is_in_flight_and_starts_nothing_more() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.queue.run())
+        post.take(*range(1, 11))
+        await settle()
+        drained = tasks.create_task(post.queue.drain(30 * SECOND))
+        await settle()
+        post.graph.gate.set()
+        assert await drained
+    assert len(post.graph.sent) == 4
+    assert post.spool.state(4) == Done("relayed")
+    assert isinstance(post.spool.state(5), Queued)
+
+
+async def test_drain_cuts_off_what_takes_too_long_and_the_disk_knows_it() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.queue.run())
+        post.take(1)
+        await settle()
+        drained = tasks.create_task(post.queue.drain(30 * SECOND))
+        await post.clock.advance(30 * SECOND)
+        assert not await drained
+    [interrupted] = await post.spool.interrupted()
+    assert interrupted.submission_id == 1
+
+
+# Verbs ---------------------------------------------------------------------------------------
+
+
+async def test_held_mail_waits_until_it_is_released() -> None:
+    async with running(Post()) as post:
+        post.graph.say(BUSY)
+        post.take(1)
+        await settle()
+        assert isinstance(await post.queue.hold(1, "ask first"), Changed)
+        await post.clock.advance(24 * HOUR)
+        assert len(post.graph.sent) == 1
+        assert isinstance(await post.queue.release(1), Changed)
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+        assert post.told("held", "released") == ["held", "released"]
+
+
+async def test_deleted_mail_is_never_sent() -> None:
+    async with running(Post()) as post:
+        post.graph.say(BUSY)
+        post.take(1)
+        await settle()
+        assert isinstance(await post.queue.delete(1, "a mistake"), Changed)
+        await post.clock.advance(24 * HOUR)
+        assert len(post.graph.sent) == 1
+        assert post.told("deleted") == ["deleted"]
+
+
+async def test_retry_now_does_not_wait_and_lets_a_paused_lane_look() -> None:
+    async with running(Post()) as post:
+        post.graph.say(FULL)
+        post.take(1, 2)
+        await settle(3)
+        assert isinstance(await post.queue.retry_now(1), Changed)
+        await settle(50)
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_what_is_on_its_way_is_not_touched() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(1)
+        await settle()
+        assert isinstance(await post.queue.hold(1, "too late"), VerbRefused)
+        assert isinstance(await post.queue.delete(1, "too late"), VerbRefused)
+        post.graph.gate.set()
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+        assert post.told("held", "deleted") == []
+
+
+async def test_a_hold_just_before_the_mark_wins_and_a_release_right_after_is_not_lost() -> None:
+    post = Post()
+
+    async def hold_and_release(number: int) -> None:
+        post.spool.before_begin = None
+        await post.queue.hold(number, "wait")
+        post.spool.before_begin = release_after
+        raise_later.set()
+
+    raise_later = asyncio.Event()
+
+    async def release_after(number: int) -> None:
+        post.spool.before_begin = None
+
+    post.spool.before_begin = hold_and_release
+    async with running(post):
+        post.take(1)
+        await settle()
+        assert raise_later.is_set()
+        assert isinstance(post.spool.state(1), Held)
+        assert post.graph.sent == []
+        await post.queue.release(1)
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_a_release_while_the_courier_still_believes_it_queued_is_not_lost() -> None:
+    post = Post()
+    gate = asyncio.Event()
+
+    async def dawdle(number: int) -> None:
+        await gate.wait()
+
+    post.spool.before_begin = dawdle
+    async with running(post):
+        post.take(1)
+        await settle()
+        await post.queue.hold(1, "wait")
+        gate.set()  # the courier finds it held …
+        verdict = await post.spool.release(1, post.clock.now())
+        post.spool.kept[1].state = Held("")
+        await settle(2)
+        post.spool.kept[1].state = Queued(post.clock.now())
+        assert isinstance(verdict, Changed)
+        post.queue.add(verdict.submissions)
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+
+
+# The disk, and mistakes of ours --------------------------------------------------------------
+
+
+async def test_a_full_disk_lets_the_lane_rest_and_then_mail_flows() -> None:
+    async with running(Post()) as post:
+        post.spool.trouble = StorageUnavailable("disk full")
+        post.take(1)
+        await post.clock.advance(MINUTE)
+        assert post.graph.sent == []
+        post.spool.trouble = None
+        await post.clock.advance(2 * MINUTE)
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_an_outcome_that_cannot_be_written_is_kept_until_it_can_and_not_sent_twice() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(1)
+        await settle()
+        post.spool.trouble = StorageUnavailable("disk full")
+        post.graph.gate.set()
+        await post.clock.advance(MINUTE)
+        assert post.told("outcome-not-recorded")
+        post.spool.trouble = None
+        await post.clock.advance(MINUTE)
+        assert post.spool.outcomes(1) == ["Relayed"]
+        assert len(post.graph.sent) == 1
+
+
+async def test_a_mistake_of_ours_with_one_message_stops_no_other() -> None:
+    async with running(Post()) as post:
+        post.graph.say(RuntimeError("a bug"))
+        post.take(1, 2, 3)
+        await post.clock.advance(2 * SECOND)
+        assert post.spool.outcomes(1) == ["Uncertain"]
+        assert post.spool.state(2) == Done("relayed")
+        await post.clock.advance(HOUR)
+        assert post.spool.state(1) == Done("relayed")
+
+
+async def test_a_spool_that_breaks_unexpectedly_stops_no_other_mail() -> None:
+    class Broken(MemorySpool):
+        async def load(self, submission_id: int) -> object:  # type: ignore[override]
+            if submission_id == 1 and not self.kept[1].history:
+                raise RuntimeError("a bug")
+            return await super().load(submission_id)
+
+    async with running(Post(spool=Broken())) as post:
+        post.take(1, 2)
+        await post.clock.advance(MINUTE)
+        assert post.spool.state(2) == Done("relayed")
+        assert post.told("attempt-broke")
+        assert isinstance(post.spool.state(1), Queued)
+
+
+# Lanes that are done -------------------------------------------------------------------------
+
+
+async def test_an_empty_lane_closes_its_connections_after_a_while() -> None:
+    async with running(Post()) as post:
+        post.take(1)
+        await post.clock.advance(59 * SECOND)
+        assert post.graph.left == []
+        assert len(post.queue.lanes()) == 1
+        await post.clock.advance(SECOND)
+        assert post.graph.left == [LANE]
+        assert post.queue.lanes() == []
+        post.take(2)
+        await settle()
+        assert post.spool.state(2) == Done("relayed")
+
+
+async def test_a_lane_in_use_keeps_its_connections() -> None:
+    async with running(Post()) as post:
+        for number in range(1, 10):
+            post.take(number)
+            await post.clock.advance(30 * SECOND)
+        assert post.graph.left == []
+
+
+async def test_nothing_polls() -> None:
+    async with running(Post()) as post:
+        post.take(*range(1, 100))
+        await settle(500)
+        await post.clock.advance(HOUR)
+        assert post.clock.sleepers == 0
