@@ -113,6 +113,8 @@ class Mailboxes:
         self._peaks: dict[str, int] = {}
         self._arrivals: list[tuple[int, asyncio.Future[None]]] = []
         self._watchers: list[asyncio.Future[None]] = []
+        self.changes = 0
+        """Counts arrivals and clearings, for those who follow them."""
 
     # What tests and pages look at --------------------------------------------------------------
 
@@ -190,24 +192,26 @@ class Mailboxes:
 
     def mails_before(self, number: int | None, limit: int) -> list[Mail]:
         """Newest first, reports included; those older than `number` where it is given."""
-        found: list[Mail] = []
-        below = self._last + 1 if number is None else min(number, self._last + 1)
+        end = self._last + 1 if number is None else min(number, self._last + 1)
         oldest = next(iter(self._mails), self._last + 1)
-        while len(found) < limit and below > oldest:
-            below -= 1
-            if mail := self._mails.get(below):
-                found.append(mail)
-        return found
+        return [self._mails[one] for one in range(end - 1, max(oldest, end - limit) - 1, -1)]
+
+    def mails_after(self, number: int, limit: int) -> list[Mail]:
+        """Oldest first, reports included; those that are newer than `number`."""
+        first = max(number + 1, next(iter(self._mails), self._last + 1))
+        return [self._mails[one] for one in range(first, min(self._last + 1, first + limit))]
 
     def count(self) -> int:
         """How many there are, reports included."""
         return len(self._mails)
 
-    async def wait_for_change(self) -> None:
-        """Return at the next arrival, or when everything is cleared."""
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watchers.append(waiting)
-        await waiting
+    async def wait_for_change(self, seen: int) -> int:
+        """Return once `changes` is not `seen` any more, with what it is then."""
+        while self.changes == seen:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._watchers.append(waiting)
+            await waiting
+        return self.changes
 
     # What the Graph half does ------------------------------------------------------------------
 
@@ -323,6 +327,7 @@ class Mailboxes:
         self._deliver(self._record(address, report))
 
     def _changed(self) -> None:
+        self.changes += 1
         count = len(self._submitted)
         if self._arrivals:
             for wanted, waiting in self._arrivals:

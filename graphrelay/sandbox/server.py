@@ -24,7 +24,7 @@ from types import TracebackType
 from aiohttp import web
 from multidict import CIMultiDict
 
-from graphrelay.sandbox import entra, graph, imds
+from graphrelay.sandbox import entra, graph, imds, page
 from graphrelay.sandbox.certificates import make_certificates
 from graphrelay.sandbox.directory import Directory, contoso
 from graphrelay.sandbox.faults import (
@@ -46,7 +46,7 @@ Register = Callable[[web.Application, "Sandbox"], None]
 
 PARTS: tuple[Register, ...] = (entra.register, graph.register)
 """What is mounted on the HTTPS port: the Entra half and the Graph half."""
-PAGES: tuple[Register, ...] = ()
+PAGES: tuple[Register, ...] = (page.register,)
 """What is mounted on the page's plain HTTP port, where one was asked for: for people."""
 LARGEST_REQUEST = 5_000_000
 """Octets of a request's body that are read; the halves have stricter limits of their own."""
@@ -81,6 +81,8 @@ class Sandbox:
         self.now = now or _system_time
         self.tokens = TokenIssuer(self.directory, self.now)
         self.mailboxes = Mailboxes(self.directory, self.now, mail_settings)
+        self.page_note = ""
+        """What the page shows while nothing has arrived: plain text, such as how to send."""
         self.requests: deque[Recorded] = deque(maxlen=100_000)
         self.identity_header = secrets.token_urlsafe(24)
         """What App Service would put in `IDENTITY_HEADER`."""

@@ -1,0 +1,156 @@
+"""A real Chromium, driven over the DevTools protocol with nothing but a WebSocket."""
+
+import asyncio
+import base64
+import itertools
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+CHROMIUM = shutil.which("chromium")
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+]
+
+
+class Tab:
+    """One page. Everything waits for the page itself, never for time."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.requests: list[str] = []
+        """The URL of everything that the page asked for."""
+        self.problems: list[str] = []
+        """Exceptions of the page's scripts."""
+
+    async def listen(self) -> None:
+        async for message in self._socket:
+            said = message.json()
+            if "id" in said:
+                self._answers.pop(said["id"]).set_result(said)
+            elif said["method"] == "Network.requestWillBeSent":
+                self.requests.append(said["params"]["request"]["url"])
+            elif said["method"] == "Runtime.exceptionThrown":
+                self.problems.append(str(said["params"]["exceptionDetails"]))
+
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        said = await asyncio.wait_for(answer, 30)
+        assert "error" not in said, said
+        result: dict[str, Any] = said["result"]
+        return result
+
+    async def open(self, url: str, *, width: int = 1280, height: int = 800) -> None:
+        for domain in ("Page", "Runtime", "Network"):
+            await self.call(f"{domain}.enable")
+        await self.resize(width, height)
+        await self.call("Page.navigate", url=url)
+        await self.until("document.readyState === 'complete'")
+
+    async def resize(self, width: int, height: int) -> None:
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    async def prefer(self, scheme: str) -> None:
+        """`light` or `dark`, as the reader's system would say."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        await self.call("Emulation.setEmulatedMedia", features=features)
+
+    async def evaluate(self, expression: str) -> Any:
+        said = await self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in said, said
+        return said["result"].get("value")
+
+    async def until(self, condition: str) -> Any:
+        """Wait for the page to change so that `condition` holds; its value."""
+        return await self.evaluate(
+            f"""new Promise((done) => {{
+                const look = () => {{
+                    const value = (() => {{ try {{ return {condition}; }} catch {{ }} }})();
+                    if (value) done(value); else requestAnimationFrame(look);
+                }};
+                look();
+            }})"""
+        )
+
+    async def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            await self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+
+    async def picture(self, path: Path) -> None:
+        shot = await self.call("Page.captureScreenshot")
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+
+@asynccontextmanager
+async def browser(profile: Path) -> AsyncIterator[Tab]:
+    """Chromium with an empty profile; `profile` is a new folder."""
+    assert CHROMIUM is not None
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM,
+        *_FLAGS,
+        f"--user-data-dir={profile}",
+        "about:blank",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        url = await asyncio.wait_for(_devtools_url(process.stderr), 60)
+        drain = asyncio.create_task(_drain(process.stderr))
+        async with aiohttp.ClientSession(trust_env=False) as session:
+            port = url.split("/")[2]
+            async with session.get(f"http://{port}/json") as answer:
+                pages = [one for one in await answer.json() if one["type"] == "page"]
+            address = pages[0]["webSocketDebuggerUrl"]
+            async with session.ws_connect(address, max_msg_size=0) as socket:
+                tab = Tab(socket)
+                listening = asyncio.create_task(tab.listen())
+                try:
+                    yield tab
+                finally:
+                    listening.cancel()
+                    await asyncio.gather(listening, return_exceptions=True)
+        drain.cancel()
+        await asyncio.gather(drain, return_exceptions=True)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _devtools_url(stderr: asyncio.StreamReader) -> str:
+    async for line in stderr:
+        if b"DevTools listening on " in line:
+            return line.decode().rpartition(" ")[2].strip()
+    raise AssertionError("Chromium ended before it listened")
+
+
+async def _drain(stderr: asyncio.StreamReader) -> None:
+    while await stderr.read(65536):
+        pass
