@@ -1,0 +1,148 @@
+"""Scenarios: the least that each needs, and whose mailboxes an account may use."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.oauth.scenario import (
+    Account,
+    AnyUser,
+    Application,
+    ClientSecret,
+    Delegated,
+    Kind,
+    ManagedIdentity,
+    Personal,
+    Scenario,
+    ScopedUsers,
+    SecretFile,
+    SecretText,
+    SendAsUser,
+    permissions,
+    scenario_name,
+)
+
+SECRET = ClientSecret(SecretText("s3cret"))
+USER = Account("a", "contoso.com", "id", SendAsUser("wp@contoso.com"))
+
+
+def names(scenario: Scenario) -> list[str]:
+    return [permission.name for permission in permissions(scenario)]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "wanted"),
+    [
+        (SendAsUser("u"), ["Mail.Send", "offline_access"]),
+        (SendAsUser("u", shared=True), ["Mail.Send", "Mail.Send.Shared", "offline_access"]),
+        (SendAsUser("u", large_messages=True), ["Mail.Send", "Mail.ReadWrite", "offline_access"]),
+        (SendAsUser("u", exact_once=True), ["Mail.Send", "Mail.ReadWrite", "offline_access"]),
+        (
+            SendAsUser("u", shared=True, exact_once=True),
+            [
+                "Mail.Send",
+                "Mail.Send.Shared",
+                "Mail.ReadWrite",
+                "Mail.ReadWrite.Shared",
+                "offline_access",
+            ],
+        ),
+        (Personal("u"), ["Mail.Send", "offline_access"]),
+        (AnyUser(SECRET), ["Mail.Send"]),
+        (AnyUser(SECRET, large_messages=True), ["Mail.Send", "Mail.ReadWrite"]),
+        (ScopedUsers(SECRET), ["Application Mail.Send"]),
+        (
+            ScopedUsers(SECRET, exact_once=True),
+            ["Application Mail.Send", "Application Mail.ReadWrite"],
+        ),
+    ],
+)
+def test_a_scenario_asks_for_the_least_it_needs(scenario: Scenario, wanted: list[str]) -> None:
+    assert names(scenario) == wanted
+
+
+def test_every_permission_has_a_reason() -> None:
+    scenarios: list[Scenario] = [
+        SendAsUser("u", True, True, True),
+        Personal("u", True, True),
+        AnyUser(SECRET, True, True),
+        ScopedUsers(SECRET, True, True),
+    ]
+    for scenario in scenarios:
+        assert all(permission.reason for permission in permissions(scenario))
+
+
+def test_what_scoped_users_needs_is_granted_in_exchange_and_not_in_entra() -> None:
+    assert {p.kind for p in permissions(ScopedUsers(SECRET))} == {Kind.EXCHANGE_ROLE}
+    assert {p.kind for p in permissions(AnyUser(SECRET))} == {Kind.ROLE}
+
+
+def test_scenarios_are_named_as_the_configuration_names_them() -> None:
+    all_of_them = (SendAsUser("u"), Personal("u"), AnyUser(SECRET), ScopedUsers(SECRET))
+    assert [scenario_name(one) for one in all_of_them] == [
+        "user",
+        "personal",
+        "any-user",
+        "scoped-users",
+    ]
+    assert [isinstance(one, Delegated) for one in all_of_them] == [True, True, False, False]
+    assert [isinstance(one, Application) for one in all_of_them] == [False, False, True, True]
+
+
+def test_without_a_list_a_user_may_use_the_own_mailbox_alone() -> None:
+    assert USER.default_mailbox == "wp@contoso.com"
+    assert USER.may_use("WP@Contoso.com")
+    assert not USER.may_use("info@contoso.com")
+
+
+def test_a_list_is_the_whole_truth() -> None:
+    account = replace(USER, mailboxes=("info@contoso.com",))
+    assert not account.may_use("wp@contoso.com")
+    assert account.default_mailbox == "info@contoso.com"
+
+
+def test_the_users_own_mailbox_comes_before_the_others() -> None:
+    account = replace(USER, mailboxes=("info@contoso.com", "WP@contoso.com"))
+    assert account.default_mailbox == "wp@contoso.com"
+
+
+def test_a_domain_covers_its_addresses_and_no_other_domain() -> None:
+    account = replace(USER, scenario=AnyUser(SECRET), mailboxes=("*@Contoso.com",))
+    assert account.may_use("Anybody@CONTOSO.com")
+    for other in ("a@evil-contoso.com", "a@sub.contoso.com", "a@contoso.com.evil", "contoso.com"):
+        assert not account.may_use(other)
+    assert account.default_mailbox is None
+    assert account.username is None
+
+
+def test_an_application_without_a_list_may_use_none() -> None:
+    account = replace(USER, scenario=AnyUser(SECRET))
+    assert not account.may_use("wp@contoso.com")
+    assert account.default_mailbox is None
+
+
+@given(st.text(max_size=30))
+def test_nothing_without_an_at_sign_is_a_mailbox(text: str) -> None:
+    account = replace(USER, mailboxes=("*@contoso.com", "*@"))
+    if "@" not in text:
+        assert not account.may_use(text)
+
+
+def test_me_is_only_for_the_users_own_mailbox() -> None:
+    assert USER.is_own_mailbox("WP@contoso.com")
+    assert not USER.is_own_mailbox("info@contoso.com")
+    assert not replace(USER, scenario=AnyUser(SECRET)).is_own_mailbox("wp@contoso.com")
+
+
+def test_personal_accounts_live_in_a_tenant_of_their_own() -> None:
+    assert replace(USER, scenario=Personal("me@outlook.com")).authority_tenant == "consumers"
+    assert USER.authority_tenant == "contoso.com"
+
+
+def test_a_secret_is_in_no_repr() -> None:
+    assert "s3cret" not in repr(replace(USER, scenario=AnyUser(SECRET)))
+    assert "path" in repr(SecretFile(Path("path")))
+    assert ManagedIdentity() == ManagedIdentity(None)

@@ -1,0 +1,119 @@
+"""HTTP for msal: our trust, our proxy, our patience, and nothing of the environment."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.oauth.wire import LONGEST_WAIT, Exchange, Http, clock_error, retry_after
+from graphrelay.sandbox import Sandbox
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def answer(**headers: str) -> httpx.Response:
+    return httpx.Response(429, headers={name.replace("_", "-"): v for name, v in headers.items()})
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("120", timedelta(seconds=120)),
+        ("2.128", timedelta(seconds=2.128)),
+        ("Mon, 23 Nov 2026 12:00:30 GMT", timedelta(seconds=30)),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", None),
+        ("0", None),
+        ("-5", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e300", None),
+        ("999999", LONGEST_WAIT),
+        ("", None),
+    ],
+)
+def test_retry_after_in_all_its_forms(text: str, wanted: timedelta | None) -> None:
+    assert retry_after(answer(retry_after=text), NOW) == wanted
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40))
+def test_retry_after_never_trips(text: str) -> None:
+    wait = retry_after(answer(Retry_After=text), NOW)
+    assert wait is None or timedelta(0) < wait <= LONGEST_WAIT
+
+
+def test_no_answer_asks_for_nothing() -> None:
+    assert retry_after(None, NOW) is None
+    assert clock_error(None, NOW) is None
+
+
+def test_the_servers_clock_is_read_from_its_date() -> None:
+    late = answer(Date="Mon, 23 Nov 2026 11:50:00 GMT")
+    assert clock_error(late, NOW) == timedelta(minutes=10)
+    assert clock_error(answer(Date="yesterday"), NOW) is None
+
+
+def test_a_form_goes_out_as_requests_would_send_it() -> None:
+    """Octets as text (an assertion), numbers as text, and nothing for None."""
+    seen: list[bytes] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(200, json={})
+
+    exchange = Exchange(httpx.Client(transport=httpx.MockTransport(handle)))
+    exchange.post("https://x.invalid/", data={"a": b"ey.x", "n": 1, "claims": None, "s": "a b"})
+    assert seen == [b"a=ey.x&n=1&s=a+b"]
+    exchange.close()
+
+
+def test_the_last_answer_is_forgotten_when_the_next_request_fails() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/down":
+            raise httpx.ConnectError("refused")
+        return httpx.Response(503)
+
+    exchange = Exchange(httpx.Client(transport=httpx.MockTransport(handle)))
+    exchange.get("https://x.invalid/up")
+    assert exchange.last is not None
+    with pytest.raises(httpx.ConnectError):
+        exchange.get("https://x.invalid/down")
+    assert exchange.last is None
+    exchange.close()
+
+
+async def test_the_environment_decides_neither_trust_nor_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "empty.pem"))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with Sandbox() as cloud:
+        http = Http(ssl.create_default_context(cafile=str(cloud.ca_file)))
+        assert (await _get(http, f"{cloud.login_url}/contoso.com/v2.0/nothing")) == 404
+
+
+async def test_another_authority_is_not_trusted() -> None:
+    async with Sandbox() as cloud:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await _get(Http(ssl.create_default_context()), cloud.login_url)
+
+
+async def _get(http: Http, url: str) -> int:
+    def get() -> int:
+        with http.client() as client:
+            return client.get(url).status_code
+
+    return await asyncio.to_thread(get)
+
+
+def test_a_proxys_password_is_in_no_repr() -> None:
+    http = Http(ssl.create_default_context(), "http://user:geheim@proxy:3128")
+    assert "geheim" not in repr(http)
