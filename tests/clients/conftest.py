@@ -1,51 +1,47 @@
-"""The endpoint that the programs send to."""
+"""The endpoint that the programs send to: a relay, with a cloud behind it."""
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from graphrelay.config import load
+from graphrelay.daemon import running
+from graphrelay.oauth.authorize import Authorizer, Stored
+from graphrelay.sandbox import Sandbox
+from tests import configuration
 from tests.clients import wordpress_site
 from tests.clients.arrivals import Arrival, Relay
 from tests.clients.wordpress_site import Site
 
 
-class Sink:
-    """An SMTP server that keeps what it is given."""
+class Relayed:
+    """The relay in the test's own event loop, seen from outside."""
 
-    def __init__(self) -> None:
-        self.smtp_host = "127.0.0.1"
-        self.smtp_port = 0
-        self._got: list[Arrival] = []
-        self._more = asyncio.Condition()
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        async with self._more:
-            assert envelope.original_content is not None
-            self._got.append(Arrival(tuple(sorted(envelope.rcpt_tos)), envelope.original_content))
-            self._more.notify_all()
-        return "250 2.0.0 Ok"
+    def __init__(self, cloud: Sandbox, address: str) -> None:
+        self.smtp_host, _, port = address.rpartition(":")
+        self.smtp_port = int(port)
+        self._cloud = cloud
+        self.looked_at = 0
 
     async def arrived(self, count: int) -> list[Arrival]:
-        async with self._more, asyncio.timeout(30):
-            await self._more.wait_for(lambda: len(self._got) >= count)
-        return list(self._got)
+        mails = await self._cloud.mailboxes.arrived(count, timeout=30)
+        self.looked_at = len(mails)
+        return [Arrival(tuple(sorted(mail.received)), mail.delivered) for mail in mails]
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relay]:
-    loop = asyncio.get_running_loop()
-    sink = Sink()
-    server = await loop.create_server(
-        lambda: SMTP(sink, enable_SMTPUTF8=True, loop=loop), sink.smtp_host, 0
-    )
-    sink.smtp_port = server.sockets[0].getsockname()[1]
-    yield sink
-    server.close()
-    await server.wait_closed()
+async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    config = tmp_path / "config.toml"
+    async with Sandbox() as cloud:
+        config.write_text(configuration.for_sandbox(cloud, tmp_path / "state"), "utf-8")
+        async with running(load(config)) as relay:
+            [account] = relay.tokens.accounts
+            assert isinstance(await Authorizer(relay.tokens).approve(account, "tests"), Stored)
+            relayed = Relayed(cloud, relay.addresses[0])
+            yield relayed
+        assert len(cloud.mailboxes.submitted) == relayed.looked_at, "something arrived later"
 
 
 @pytest.fixture(scope="session")

@@ -48,5 +48,6 @@ async def test_a_call_without_any_header_arrives(relay: Relay, tmp_path: Path) -
         relay, tmp_path, to=letter.TO, subject="disk full", text="on web1", headers=[]
     )
     assert arrival.recipients == (letter.TO,)
+    assert arrival.sender == letter.SENDER
     assert arrival.subject == "disk full"
     assert arrival.text == "on web1"

@@ -55,10 +55,12 @@ async def test_a_list_of_recipients_gets_one_message(relay: Relay, wordpress: Si
 
 
 async def test_its_own_password_mail_reaches_the_owner(relay: Relay, wordpress: Site) -> None:
-    """With the sender that WordPress makes up, which no mailbox has."""
+    """With the sender that WordPress makes up, which no mailbox has: answers still go there."""
     smtp = (relay.smtp_host, relay.smtp_port)
     await wordpress.call("retrieve_password", "owner", smtp=smtp)
     (arrival,) = await relay.arrived(1)
     assert arrival.recipients == ("alice@contoso.com",)
+    assert arrival.sender == letter.SENDER
+    assert arrival.header_addresses("Reply-To") == ["wordpress@shop.contoso.com"]
     assert arrival.subject == "[Käthes Laden] Password Reset"
     assert "http://shop.contoso.com/wp-login.php?action=rp" in arrival.text
