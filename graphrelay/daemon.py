@@ -69,19 +69,27 @@ async def running(
     """
     clock = clock or SystemClock()
     journal = Journal(clock, *(sinks or (log_sink(settings),)))
-    async with AsyncExitStack() as stack:
-        with _told_to_the_admin():
-            rooms = await _rooms(stack, settings, clock, journal)
-            verbs = _verbs(rooms, rooms.queue, clock) | _live_verbs(rooms, settings, clock)
-            control = ControlServer(wiring.control_socket(settings), verbs, journal)
-            await stack.enter_async_context(control)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        _keep_going(stack, tasks, rooms, settings)
-        with _told_to_the_admin():
-            server = _server(settings, rooms, clock, journal)
-            stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
-            await server.start()
-        yield Relay(server.addresses, rooms.tokens, rooms.spool, rooms.queue, rooms.reception)
+    with _alone():
+        async with AsyncExitStack() as stack:
+            yield await _opened(stack, settings, clock, journal)
+
+
+async def _opened(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, journal: Journal
+) -> Relay:
+    """Everything open and going, to be closed with the stack."""
+    with _told_to_the_admin():
+        rooms = await _rooms(stack, settings, clock, journal)
+        verbs = _verbs(rooms, rooms.queue, clock) | _live_verbs(rooms, settings, clock)
+        control = ControlServer(wiring.control_socket(settings), verbs, journal)
+        await stack.enter_async_context(control)
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    _keep_going(stack, tasks, rooms, settings)
+    with _told_to_the_admin():
+        server = _server(settings, rooms, clock, journal)
+        stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
+        await server.start()
+    return Relay(server.addresses, rooms.tokens, rooms.spool, rooms.queue, rooms.reception)
 
 
 @asynccontextmanager
@@ -223,6 +231,17 @@ def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Ve
 def log_sink(settings: Settings) -> Sink:
     """Where `[log]` says that lines go: standard error, which systemd keeps."""
     return stream_sink(style=settings.log.format, level=settings.log.level)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """An exception that went through the TaskGroup alone comes out as it went in."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
 
 
 @contextmanager

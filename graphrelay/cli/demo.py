@@ -8,9 +8,8 @@ accepts. Nothing leaves this machine, and nothing stays on it.
 import asyncio
 import signal
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,12 +37,8 @@ def command(smtp_port: int, page_port: int) -> None:
         import graphrelay.sandbox  # noqa: F401 (are its packages there?)
     try:
         asyncio.run(_demo(smtp_port, page_port))
-    except CannotStart as error:
+    except (CannotStart, OSError) as error:
         raise Failed(f"{error} (other ports: --smtp-port, --page-port)") from error
-    except OSError as error:
-        raise Failed(
-            f"{error.strerror or error} (other ports: --smtp-port, --page-port)"
-        ) from error
 
 
 async def _demo(smtp_port: int, page_port: int) -> None:
@@ -57,39 +52,36 @@ async def _demo(smtp_port: int, page_port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="graphrelay-demo-") as folder:
         async with Sandbox(page_port=page_port) as cloud:
+            text = relay_config(cloud, Path(folder, "state"), f"127.0.0.1:{smtp_port}")
             config = Path(folder, "config.toml")
-            config.write_text(
-                relay_config(cloud, Path(folder, "state"), f"127.0.0.1:{smtp_port}"),
-                encoding="utf-8",
-            )
+            config.write_text(text, encoding="utf-8")  # noqa: ASYNC240 (before anything is served)
             async with running(load(config), None, _stage) as relay:
-                await _authorize(cloud, relay)
+                end = await authorize(cloud, relay)
+                if end["kind"] != "authorized":
+                    raise Failed(f"the demo's account could not be authorized: {end['reason']}")
+                scopes = ", ".join(end["granted"])
+                _say("authorized", f"{end['who']} by authorization code with PKCE ({scopes})")
                 _invite(cloud, relay)
                 await stop.wait()
                 click.echo("\nfinishing what is in flight …")
     click.echo("ended; nothing is left on this machine")
 
 
-async def _authorize(cloud: "Sandbox", relay: "Relay") -> None:
-    """Through the verb that `graphrelay authorize` uses; the visitor is the person."""
+async def authorize(
+    cloud: "Sandbox", relay: "Relay", who: str = "wp@contoso.com"
+) -> dict[str, Any]:
+    """Authorize the account `website` by the verb that `graphrelay authorize` uses, with the
+    sandbox's visitor, signing in as `who`, for the person; the verb's last event."""
     from graphrelay.control.authorizations import AuthorizationVerbs
     from graphrelay.sandbox.visitor import Visitor
 
-    authorize = AuthorizationVerbs(relay.tokens).table()["authorize"]
-    arguments: Mapping[str, str] = {"account": "website", "by": "the demo"}
-    async with asyncio.TaskGroup() as tasks, Visitor(cloud.ca_file) as visitor:
-        signing_in: asyncio.Task[str] | None = None
-        async for event in authorize(arguments, _nobody):
+    verb = AuthorizationVerbs(relay.tokens).table()["authorize"]
+    event: dict[str, Any] = {}
+    async with Visitor(cloud.ca_file) as visitor, asyncio.TaskGroup() as browser:
+        async for event in verb({"account": "website", "by": "the sandbox"}, _nobody):
             if event["kind"] == "open":
-                walk = visitor.sign_in(event["url"], "wp@contoso.com", follow=True)
-                signing_in = tasks.create_task(walk)
-            elif event["kind"] == "authorized":
-                scopes = ", ".join(event["granted"])
-                _say("authorized", f"{event['who']} by authorization code with PKCE ({scopes})")
-            elif event["kind"] == "refused":
-                raise Failed(f"the demo's account could not be authorized: {event['reason']}")
-        if signing_in is not None:
-            await signing_in
+                browser.create_task(visitor.sign_in(event["url"], who, follow=True))
+    return event
 
 
 async def _nobody(what: str) -> str:
@@ -103,8 +95,8 @@ The relay takes mail on 127.0.0.1:{port}. What arrives: {click.style(cloud.page_
 
 Send one message, from another terminal:
 
-  curl    printf 'From: Shop <wp@contoso.com>\\nTo: alice@contoso.com\\nSubject: Hello\\n\\nIt works.\\n' \\
-            | curl smtp://127.0.0.1:{port} --mail-from wp@contoso.com \\
+  curl    printf 'From: Shop <wp@contoso.com>\\nSubject: Hello from curl\\n\\nIt works.\\n' \\
+            | curl -sS smtp://127.0.0.1:{port} --mail-from wp@contoso.com \\
                    --mail-rcpt alice@contoso.com --upload-file -
 
   Python  python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail('wp@contoso.com',

@@ -51,7 +51,7 @@ def command(
     try:
         asyncio.run(_run(port, page_port, directory, request_limit, discard=discard))
     except OSError as error:
-        raise Failed(f"{error.strerror or error} (other ports: --port, --page-port)") from error
+        raise Failed(f"{error} (other ports: --port, --page-port)") from error
 
 
 async def _run(

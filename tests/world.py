@@ -1,0 +1,78 @@
+"""The whole thing: a sandbox cloud and a relay that is authorized in it, in the test's loop."""
+
+import asyncio
+import smtplib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from graphrelay.cli.demo import authorize
+from graphrelay.clock import Clock
+from graphrelay.config import load
+from graphrelay.daemon import Relay, running
+from graphrelay.journal import Entry
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.config import relay_config
+from graphrelay.sandbox.mailbox_settings import MailSettings
+
+Scenario = Literal["user", "any-user"]
+
+
+@dataclass(slots=True)
+class World:
+    """A cloud, a relay in it, and what the relay's journal said."""
+
+    cloud: Sandbox
+    relay: Relay
+    config: Path
+    entries: list[Entry]
+    _told: asyncio.Event
+
+    @property
+    def port(self) -> int:
+        return int(self.relay.addresses[0].rpartition(":")[2])
+
+    def client(self) -> smtplib.SMTP:
+        """Blocks: to be used in another thread."""
+        return smtplib.SMTP("127.0.0.1", self.port, timeout=30)
+
+    async def event(self, *wanted: str) -> Entry:
+        """The first event of one of these names, as soon as it has happened."""
+        async with asyncio.timeout(10):
+            while not (found := self.events(*wanted)):
+                self._told.clear()
+                await self._told.wait()
+        return found[0]
+
+    def events(self, *wanted: str) -> list[Entry]:
+        return [entry for entry in self.entries if entry.event in wanted]
+
+
+@asynccontextmanager
+async def world(
+    directory: Path,
+    *,
+    scenario: Scenario = "any-user",
+    extra: str = "",
+    authorized: bool = True,
+    clock: Clock | None = None,
+    mail_settings: MailSettings | None = None,
+) -> AsyncIterator[World]:
+    """`extra` is TOML after the sandbox's configuration."""
+    async with Sandbox(mail_settings=mail_settings) as cloud:
+        config = directory / "config.toml"
+        text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario)
+        config.write_text(text + extra, encoding="utf-8")
+        entries: list[Entry] = []
+        told = asyncio.Event()
+
+        def hear(entry: Entry) -> None:
+            entries.append(entry)
+            told.set()
+
+        async with running(load(config), clock, hear) as relay:
+            if authorized:
+                assert (await authorize(cloud, relay))["kind"] == "authorized"
+            yield World(cloud, relay, config, entries, told)
