@@ -62,6 +62,15 @@ _PLAIN = re.compile(
 
 def read(value: bytes) -> AddressList:
     """The members of a field's value (everything after the colon, folded as it came)."""
+    members = _plain_members(value)
+    if members is not None:
+        return AddressList(tuple(members), plain=True)
+    return AddressList(tuple(_Lenient().read(value)), plain=False)
+
+
+def _plain_members(value: bytes) -> list[Member] | None:
+    if not _is_utf8(value):
+        return None
     members: list[Member] = []
     at = 0
     while match := _PLAIN.match(value, at):
@@ -69,11 +78,18 @@ def read(value: bytes) -> AddressList:
         name = (match["name"] or b"").strip(b" \t\r\n")
         members.append(Member(match["member"], _address(local, domain), name))
         if not match["end"]:
-            return AddressList(tuple(members), plain=True)
+            return members
         at = match.end()
-    if not value.strip(b" \t\r\n"):
-        return AddressList((), plain=False)
-    return AddressList(tuple(_Lenient().read(value)), plain=False)
+    return None
+
+
+def _is_utf8(value: bytes) -> bool:
+    """In a field of several charsets nobody knows how others read an address."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _address(local: bytes, domain: bytes) -> Address:

@@ -5,7 +5,7 @@ one mailbox, and what it makes of two is not documented:
 
 - the router's plan may put another address into From. Then the display name stays, the old address
   goes to Reply-To if there was none, and the field as it came stays readable as
-  `X-Graphrelay-From`;
+  `X-Graphrelay-From`. The same happens to all but the first of several authors;
 - a message without From gets the mailbox;
 - an `@` in the display name is written as ` at `, also within encoded words: Exchange answers
   ErrorSendAsDenied to it;
@@ -15,7 +15,7 @@ one mailbox, and what it makes of two is not documented:
 
 from graphrelay.model import Address, Plan
 from graphrelay.relay import address_list
-from graphrelay.relay.address_list import AddressList, Member
+from graphrelay.relay.address_list import Member
 from graphrelay.relay.header import Field, HeaderSection
 from graphrelay.relay.recipients import Edits
 
@@ -32,41 +32,42 @@ def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:
 def edits(section: HeaderSection, plan: Plan) -> Edits:
     """What makes the header name the sender that the plan wants."""
     fields = list(section.find("from", "sender", "reply-to"))
-    froms = [found for found in fields if found.name == "from"]
     replacements = {
-        found: b"X-Graphrelay-" + section.octets[found.start : found.end]
+        found: b"X-Graphrelay-" + _line(section, found)
         for found in fields
         if found.name == "sender"
     }
-    if not froms:
-        return Edits(replacements, _from(Address.parse(plan.from_address or plan.lane.mailbox)))
+    froms = [found for found in fields if found.name == "from"]
     lists = [address_list.read(section.value(found)) for found in froms]
-    written = _rewritten(lists, plan)
-    if written is None:
+    authors = [member for one in lists for member in one.members]
+    address = _author(authors, plan)
+    if not froms:
+        return Edits(replacements, _from(address))
+    name = _name(authors)
+    as_it_came = len(lists) == len(authors) == 1 and lists[0].plain
+    if as_it_came and authors[0].address == address and "@" not in name:
         return Edits(replacements)
-    originals = [b"X-Graphrelay-" + section.octets[found.start : found.end] for found in froms]
-    has_reply_to = any(_names_somebody(section, found) for found in fields)
-    reply_to = b"" if has_reply_to else _reply_to(lists, plan)
-    if not reply_to and not plan.from_address and len(froms) == 1 and len(lists[0].members) == 1:
-        originals = []
-    lines = b"".join([written, reply_to, *originals])
-    return Edits(replacements | {froms[0]: lines} | dict.fromkeys(froms[1:], b""))
+    lines = [_from(address, name)]
+    lost = [one for one in authors if one.address and one.address.key != address.key]
+    if lost and not any(_names_somebody(section, found) for found in fields):
+        lines.append(_reply_to(authors))
+    if lost or not as_it_came:
+        lines += [b"X-Graphrelay-" + _line(section, found) for found in froms]
+    return Edits(replacements | {froms[0]: b"".join(lines)} | dict.fromkeys(froms[1:], b""))
 
 
-def _rewritten(lists: list[AddressList], plan: Plan) -> bytes | None:
-    """The From field anew; `None` where it may stay as it came."""
-    members = [member for one in lists for member in one.members]
-    author = next((member for member in members if member.address), None)
-    named: Member | None = author or next(iter(members), None)
-    address = author.address if author else None
+def _author(authors: list[Member], plan: Plan) -> Address:
+    """What the plan says, else the first address that was written, else the mailbox."""
     if plan.from_address:
-        address = Address.parse(plan.from_address)
-    as_it_came = len(lists) == 1 and len(members) == 1 and lists[0].plain
-    name = address_list.decoded_name(named.name) if named else ""
-    kept = author is not None and address is not None and author.address == address
-    if kept and as_it_came and "@" not in name:
-        return None
-    return _from(address or Address.parse(plan.lane.mailbox), name)
+        return Address.parse(plan.from_address)
+    written = next((one.address for one in authors if one.address), None)
+    return written or Address.parse(plan.lane.mailbox)
+
+
+def _name(authors: list[Member]) -> str:
+    """The display name of the first address; that of no address where there is none."""
+    named = next((one for one in authors if one.address), None) or next(iter(authors), None)
+    return address_list.decoded_name(named.name) if named else ""
 
 
 def _from(address: Address, name: str = "") -> bytes:
@@ -74,19 +75,14 @@ def _from(address: Address, name: str = "") -> bytes:
     return b"From: " + address_list.mailbox(name, address) + b"\r\n"
 
 
-def _reply_to(lists: list[AddressList], plan: Plan) -> bytes:
-    """A Reply-To field with the addresses that From loses."""
-    if not plan.from_address:
-        return b""
-    kept = Address.parse(plan.from_address).key
-    members = [
-        member.octets
-        for one in lists
-        for member in one.members
-        if member.address and member.address.domain and member.address.key != kept
-    ]
-    return b"Reply-To: " + b",\r\n ".join(members) + b"\r\n" if members else b""
+def _reply_to(authors: list[Member]) -> bytes:
+    """Where replies went by themselves before From changed (RFC 5322 section 3.6.2)."""
+    return b"Reply-To: " + b",\r\n ".join(one.octets for one in authors if one.address) + b"\r\n"
 
 
 def _names_somebody(section: HeaderSection, found: Field) -> bool:
     return found.name == "reply-to" and bool(section.unfolded(found))
+
+
+def _line(section: HeaderSection, found: Field) -> bytes:
+    return section.octets[found.start : found.end]

@@ -1,0 +1,132 @@
+"""Whom recipients see as sender."""
+
+from email.header import decode_header, make_header
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.model import Address
+from graphrelay.relay import sender
+from tests.relay.mail import addresses, plan, section, spliced
+from tests.relay.test_recipients import HEADS, VALUES
+
+
+def edited(head: bytes, from_address: str | None = None) -> bytes:
+    found = section(head)
+    return spliced(found, sender.edits(found, plan(from_address)))
+
+
+def test_a_from_that_may_stay_keeps_its_octets() -> None:
+    head = b'FROM:  "Doe, Jane"\r\n <jane@contoso.com>\r\nReply-To: x@y\r\n'
+    assert edited(head) == head
+    assert edited(head, "jane@contoso.com") == head
+
+
+def test_another_address_goes_into_from_and_the_old_one_to_reply_to() -> None:
+    assert edited(b"From: Shop <shop@site.example>\r\n", "info@contoso.com") == (
+        b'From: "Shop" <info@contoso.com>\r\n'
+        b"Reply-To: Shop <shop@site.example>\r\n"
+        b"X-Graphrelay-From: Shop <shop@site.example>\r\n"
+    )
+
+
+def test_a_reply_to_that_was_there_stays() -> None:
+    head = b"Reply-To: desk@site.example\r\nFrom: shop@site.example\r\n"
+    assert edited(head, "info@contoso.com") == (
+        b"Reply-To: desk@site.example\r\n"
+        b"From: info@contoso.com\r\n"
+        b"X-Graphrelay-From: shop@site.example\r\n"
+    )
+
+
+def test_an_empty_reply_to_is_none() -> None:
+    edit = edited(b"Reply-To: \r\nFrom: shop@site.example\r\n", "info@contoso.com")
+    assert b"Reply-To: shop@site.example\r\n" in edit
+
+
+def test_a_bare_name_cannot_be_replied_to() -> None:
+    assert edited(b"From: root (Cron Daemon)\r\n", "info@contoso.com") == (
+        b'From: "Cron Daemon" <info@contoso.com>\r\nX-Graphrelay-From: root (Cron Daemon)\r\n'
+    )
+
+
+def test_a_missing_from_is_the_mailbox() -> None:
+    assert edited(b"Subject: s\r\n") == b"Subject: s\r\nFrom: info@contoso.com\r\n"
+    assert edited(b"Subject: s\r\n", "x@y.example") == b"Subject: s\r\nFrom: x@y.example\r\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (b"printer@contoso.com <p@contoso.com>", "printer at contoso.com"),
+        (b'"Printer @ Office" <p@contoso.com>', "Printer at Office"),
+        (b"=?utf-8?q?B=C3=BCro=40home?= <p@contoso.com>", "Büro at home"),
+        (b"=?utf-8?B?cHJpbnRlckBob21l?= <p@contoso.com>", "printer at home"),
+        (b"p@contoso.com (root@host)", "root at host"),
+        (b"B\xfcro@home <p@contoso.com>", "Büro at home"),
+    ],
+)
+def test_an_at_sign_is_taken_out_of_the_display_name(written: bytes, name: str) -> None:
+    head = edited(b"From: " + written + b"\r\n")
+    assert shown(head) == [(name, "p@contoso.com")]
+
+
+def test_of_several_authors_the_first_one_sends_and_all_get_the_replies() -> None:
+    head = b"From: A <a@contoso.com>, B <b@contoso.com>\r\nFrom: c@contoso.com\r\n"
+    assert edited(head) == (
+        b'From: "A" <a@contoso.com>\r\n'
+        b"Reply-To: A <a@contoso.com>,\r\n B <b@contoso.com>,\r\n c@contoso.com\r\n"
+        b"X-Graphrelay-From: A <a@contoso.com>, B <b@contoso.com>\r\n"
+        b"X-Graphrelay-From: c@contoso.com\r\n"
+    )
+
+
+def test_several_authors_all_get_the_replies_when_another_address_sends() -> None:
+    head = edited(b"From: A <a@x.example>, B <b@x.example>\r\n", "info@contoso.com")
+    assert b"Reply-To: A <a@x.example>,\r\n B <b@x.example>\r\n" in head
+
+
+def test_sender_is_left_to_exchange_and_stays_readable() -> None:
+    head = edited(b"Sender: boss@x.example\r\nFrom: a@contoso.com\r\n")
+    assert head == b"X-Graphrelay-Sender: boss@x.example\r\nFrom: a@contoso.com\r\n"
+
+
+def test_a_from_that_nobody_can_read_is_the_mailbox() -> None:
+    assert shown(edited(b"From: <<<@@>,;\r\n")) == [("", "info@contoso.com")]
+    assert shown(edited(b"From: The Printer\r\n")) == [("The Printer", "info@contoso.com")]
+
+
+def test_authors_are_all_addresses_of_all_from_fields() -> None:
+    found = section(b"From: a@b, C <c@d>\r\nSender: s@t\r\nfrom: e@f\r\n")
+    assert sender.authors(found, "from") == addresses("a@b", "c@d", "e@f")
+    assert sender.authors(found, "sender") == addresses("s@t")
+
+
+FROMS = st.lists(VALUES.map(lambda value: b"From: " + value.encode() + b"\r\n"), max_size=2)
+
+
+@given(FROMS.map(b"".join), HEADS, st.sampled_from([None, "info@contoso.com"]))
+def test_exactly_one_author_remains_and_it_is_one_that_was_decided_on(
+    froms: bytes, head: bytes, from_address: str | None
+) -> None:
+    found = section(froms + head)
+    people = shown(spliced(found, sender.edits(found, plan(from_address))))
+    assert len(people) == 1
+    assert all("@" not in name for name, _ in people)
+    authors = sender.authors(found, "from")
+    wanted = from_address or (authors[0].key if authors else "info@contoso.com")
+    assert Address.parse(people[0][1]).key == wanted
+
+
+def shown(head: bytes) -> list[tuple[str, str]]:
+    """Names and addresses in From, as Python's email package reads them."""
+    fields = [
+        value.encode("ascii", "surrogateescape").decode("utf-8", "surrogateescape")
+        for name, value in BytesHeaderParser().parsebytes(head + b"\r\n").raw_items()
+        if name.lower() == "from"
+    ]
+    pairs = getaddresses([field.replace("\r\n", "") for field in fields])
+    return [(str(make_header(decode_header(name))), address) for name, address in pairs]
