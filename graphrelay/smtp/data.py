@@ -25,6 +25,7 @@ _END = b"\r\n.\r\n"
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _OPEN = re.compile(rb"(?:\r{1,2}\n(?:\.\r?)?|\r{1,2})\Z")
 """The end of a piece whose meaning hangs on the next octet: at most five octets."""
+_OPEN_CR = re.compile(rb"\r{1,2}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,25 @@ class DataReader:
             self._first = False
             return text[2:]
         return text
+
+
+class LineEnds:
+    """Mends line ends alone, for octets that come counted and unstuffed (BDAT)."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, octets: bytes) -> bytes:
+        """The next octets; a CR at their end waits for what follows it."""
+        stream = self._held + octets
+        still_open = _OPEN_CR.search(stream, max(0, len(stream) - 2))
+        self._held = still_open.group() if still_open else b""
+        return with_line_ends(stream[: len(stream) - len(self._held)])
+
+    def end(self) -> bytes:
+        """What waited."""
+        held, self._held = self._held, b""
+        return with_line_ends(held)
 
 
 def with_line_ends(text: bytes) -> bytes:

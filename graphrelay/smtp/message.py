@@ -8,7 +8,7 @@ once, so that neither memory nor disk grows with it.
 from collections.abc import Callable
 
 from graphrelay.model import IncomingBody, Reply, StorageUnavailable
-from graphrelay.smtp.data import DataReader
+from graphrelay.smtp.data import DataReader, LineEnds
 from graphrelay.smtp.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
 from graphrelay.smtp.wire import Wire
 
@@ -22,7 +22,7 @@ def reply_to(error: Exception) -> Reply:
 
 
 async def receive(wire: Wire, body: IncomingBody, limit: int, report: Report) -> Reply | None:
-    """Read to the end of the data. `None`: all of it is in `body`; else why not.
+    """Read DATA to its end. `None`: all of it is in `body`; else why not.
 
     Raises `Gone` and `Dismissed` before the end; `body` is then for the caller to discard.
     """
@@ -35,6 +35,34 @@ async def receive(wire: Wire, body: IncomingBody, limit: int, report: Report) ->
         if piece.done:
             wire.unread(piece.rest)
             return refusal
+
+
+class Chunks:
+    """A message that comes in counted chunks (RFC 3030)."""
+
+    def __init__(self, body: IncomingBody, limit: int, report: Report) -> None:
+        self.body = body
+        self._limit = limit
+        self._report = report
+        self._line_ends = LineEnds()
+        self._refusal: Reply | None = None
+
+    async def receive(self, wire: Wire, octets: int, *, last: bool) -> Reply | None:
+        """Read one chunk to its end. `None`: all so far is in `body`; else why not, from then on.
+
+        Raises `Gone` and `Dismissed`; `body` is then for the caller to discard.
+        """
+        while octets > 0:
+            piece = await wire.piece(octets)
+            octets -= len(piece)
+            await self._keep(self._line_ends.feed(piece))
+        if last:
+            await self._keep(self._line_ends.end())
+        return self._refusal
+
+    async def _keep(self, octets: bytes) -> None:
+        if self._refusal is None and octets:
+            self._refusal = await _keep(self.body, octets, self._limit, self._report)
 
 
 async def drop(body: IncomingBody, report: Report) -> None:

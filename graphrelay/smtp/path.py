@@ -1,4 +1,4 @@
-"""The arguments of MAIL FROM and RCPT TO: a path and parameters (RFC 5321 sections 4.1.1.2, 4.1.2).
+"""The arguments of MAIL, RCPT and BDAT: a path and parameters, or a size (RFC 5321 section 4.1).
 
 Nothing gets past here that could end a line, hide in a log or break out of an address later: an
 address is printable, matches one pattern and is at most 254 octets long. Otherwise the reading is
@@ -34,6 +34,7 @@ _BARE = re.compile(rf"{_MAILBOX}(?=\s|$)")
 _FROM = re.compile(r"FROM\s*:\s*", re.IGNORECASE)
 _TO = re.compile(r"TO\s*:\s*", re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]*))?")
+_CHUNK = re.compile(r"([0-9]{1,18})(?:\s+(LAST))?", re.IGNORECASE)
 
 _BODIES = frozenset({"7BIT", "8BITMIME"})
 
@@ -56,6 +57,14 @@ class RcptTo:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """What BDAT announces."""
+
+    octets: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Path:
     address: Address | None
     parameters: dict[str, str | None]
@@ -63,6 +72,7 @@ class _Path:
 
 MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
 RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
+CHUNK_SYNTAX = Reply(501, "5.5.4", "Syntax: BDAT size [LAST]")
 BAD_SENDER = Reply(553, "5.1.7", "That sender is no valid address; write MAIL FROM:<name@domain>")
 BAD_RECIPIENT = Reply(
     553, "5.1.3", "That recipient is no valid address; write RCPT TO:<name@domain>"
@@ -90,6 +100,12 @@ def mail_from(argument: str) -> MailFrom | Reply:
     if unknown := path.parameters.keys() - _KNOWN_TO_MAIL:
         return _not_known("MAIL", unknown)
     return MailFrom(path.address, int(size))
+
+
+def chunk_size(argument: str) -> ChunkSize | Reply:
+    """Read what follows `BDAT` (RFC 3030 section 2)."""
+    match = _CHUNK.fullmatch(argument)
+    return ChunkSize(int(match[1]), match[2] is not None) if match else CHUNK_SYNTAX
 
 
 def rcpt_to(argument: str) -> RcptTo | Reply:

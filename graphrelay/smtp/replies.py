@@ -6,6 +6,7 @@ docs/smtp.md can list them; none is made up on the spot from an exception.
 """
 
 import textwrap
+from datetime import timedelta
 from typing import Final
 
 from graphrelay.model import Reply
@@ -29,6 +30,7 @@ def octets(reply: Reply) -> bytes:
 OK: Final = b"250 2.0.0 Ok\r\n"
 SENDER_OK: Final = b"250 2.1.0 Sender ok\r\n"
 RECIPIENT_OK: Final = b"250 2.1.5 Recipient ok\r\n"
+CHUNK_OK: Final = b"250 2.0.0 Chunk ok\r\n"
 SEND_DATA: Final = b"354 End data with <CR><LF>.<CR><LF>\r\n"
 READY_FOR_TLS: Final = b"220 2.0.0 Ready to start TLS\r\n"
 LOGGED_IN: Final = b"235 2.7.0 Logged in\r\n"
@@ -53,6 +55,7 @@ RCPT_FIRST = Reply(503, "5.5.1", "RCPT TO comes first")
 NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
 NESTED_MAIL = Reply(503, "5.5.1", "A message is under way already; RSET gives it up")
 NOT_NOW = Reply(503, "5.5.1", "Not while a message is under way")
+CHUNKS_UNDER_WAY = Reply(503, "5.5.1", "Not between the chunks of a message (BDAT)")
 SPOKE_AHEAD = Reply(421, "4.5.0", "The message was sent without waiting for 354; closing")
 
 # Limits
@@ -73,6 +76,7 @@ AHEAD_OF_TLS = Reply(421, "4.7.0", "Commands were sent ahead of the TLS handshak
 
 # Our own trouble
 STORAGE_UNAVAILABLE = Reply(452, "4.3.1", "Mail cannot be stored now; try again later")
+CLOSING_IN_TROUBLE = Reply(421, "4.3.0", "Something went wrong here; try again later")
 INTERNAL_ERROR = Reply(451, "4.3.0", "Something went wrong here; try again later")
 
 
@@ -91,6 +95,7 @@ def sender_not_yours(login: str, sender: str) -> Reply:
     return Reply(553, "5.7.1", f'Login "{login}" may not send as <{sender}>')
 
 
-def locked_out(seconds: int) -> Reply:
+def locked_out(remaining: timedelta) -> Reply:
     """For a client that guesses."""
+    seconds = int(remaining.total_seconds()) + 1
     return Reply(454, "4.7.0", f"Too many wrong passwords from here; try again in {seconds} s")

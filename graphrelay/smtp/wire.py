@@ -202,13 +202,21 @@ class Wire:
             raise LineTooLong
         return line
 
-    async def piece(self) -> bytes:
+    async def piece(self, at_most: int | None = None) -> bytes:
         """Whatever came, at least one octet. Raises `Gone`, `Dismissed`."""
         while not self.has_more:
             await self._more()
-        piece = self._buffer[self._at :] if self._at else self._buffer
-        self._buffer, self._at = b"", 0
+        end = len(self._buffer) if at_most is None else self._at + at_most
+        piece = self._buffer[self._at : end]
+        self._at += len(piece)
+        if not self.has_more:
+            self.forget_input()  # a large piece is not to be kept alive here
         return piece
+
+    async def skip(self, octets: int) -> None:
+        """Throw away that many octets, as they come. Raises `Gone`, `Dismissed`."""
+        while octets > 0:
+            octets -= len(await self.piece(octets))
 
     def unread(self, octets: bytes) -> None:
         """Give back the end of the last piece."""

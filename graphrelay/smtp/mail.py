@@ -1,0 +1,258 @@
+"""MAIL, RCPT, DATA and BDAT: the transaction (RFC 5321 section 3.3, RFC 3030).
+
+    MAIL ─▶ RCPT … ─▶ DATA or BDAT … ─▶ reception.accept ─▶ 250 queued as …
+
+What is always true here: 250 to the data means that the reception owns the message. From the
+moment the client has sent it whole, nothing that the client does can interrupt its acceptance;
+before that, nothing is kept of it when the client goes.
+"""
+
+# ruff: noqa: N802 (the names of the commands are aiosmtpd's)
+
+from dataclasses import dataclass, field
+
+from graphrelay.model import (
+    Accepted,
+    Address,
+    Envelope,
+    IncomingBody,
+    Reply,
+    StorageUnavailable,
+)
+from graphrelay.smtp import replies
+from graphrelay.smtp.message import Chunks, drop, receive, reply_to
+from graphrelay.smtp.path import ChunkSize, chunk_size, mail_from, rcpt_to
+from graphrelay.smtp.secure import SecureSession
+from graphrelay.smtp.session import SHOWN
+from graphrelay.smtp.wire import Dismissed, Gone
+
+_REFUSALS_TOLD = 20
+"""Refused recipients of one message that are written into the journal one by one."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """From MAIL to the end of the data."""
+
+    reverse_path: Address | None
+    recipients: dict[str, Address] = field(default_factory=dict)
+    """By their key: one who is named twice receives once."""
+    refused: int = 0
+    chunks: Chunks | None = None
+    """From the first BDAT on."""
+
+    @property
+    def sender(self) -> str:
+        return str(self.reverse_path or "<>")
+
+    def envelope(self) -> Envelope:
+        return Envelope(self.reverse_path, tuple(self.recipients.values()))
+
+
+class MailSession(SecureSession):
+    """A session that takes messages."""
+
+    _transaction: Transaction | None = None
+
+    def _refusal_of_login(self, argument: str) -> Reply | None:
+        if self._transaction is not None:  # RFC 4954 section 4
+            return replies.NOT_NOW
+        return super()._refusal_of_login(argument)
+
+    async def _begin_anew(self) -> None:
+        await super()._begin_anew()
+        await self._give_up()
+
+    async def smtp_MAIL(self, argument: str) -> None:
+        """RFC 5321 section 4.1.1.2."""
+        if self._helo is None:
+            self._wrong(replies.HELO_FIRST)
+        elif self._door.listener.auth == "required" and self._login is None:
+            self._refuse("MAIL", replies.LOGIN_NEEDED)
+        elif self._transaction is not None:
+            self._wrong(replies.NESTED_MAIL)
+        else:
+            self._mail(argument)
+
+    def _mail(self, argument: str) -> None:
+        asked = mail_from(argument)
+        if isinstance(asked, Reply):
+            self._refuse("MAIL", asked, sender=argument[:SHOWN])
+            return
+        refusal = self._refusal_of_sender(asked.path, asked.size)
+        if refusal is not None:
+            sender = str(asked.path or "<>")
+            self._refuse("MAIL", refusal, sender=sender, size=asked.size or None)
+            return
+        self._transaction = Transaction(asked.path)
+        self.wire.say(replies.SENDER_OK)
+
+    def _refusal_of_sender(self, path: Address | None, size: int) -> Reply | None:
+        limit = self._service.reception.size_limit(self._origin)
+        if size > limit:
+            return replies.too_big(limit)
+        if self._login and path and not self._login.may_send_as(str(path)):
+            return replies.sender_not_yours(self._login.name, str(path))
+        return self._service.reception.sender(path, self._origin)
+
+    async def smtp_RCPT(self, argument: str) -> None:
+        """RFC 5321 section 4.1.1.3."""
+        transaction = self._transaction
+        if transaction is None:
+            self._wrong(replies.MAIL_FIRST)
+        elif transaction.chunks is not None:
+            self._wrong(replies.CHUNKS_UNDER_WAY)
+        elif len(transaction.recipients) >= self._service.limits.max_recipients:
+            self._refuse_recipient(transaction, argument, replies.TOO_MANY_RECIPIENTS)
+        else:
+            self._rcpt(transaction, argument)
+
+    def _rcpt(self, transaction: Transaction, argument: str) -> None:
+        asked = rcpt_to(argument)
+        if isinstance(asked, Reply):
+            self._refuse_recipient(transaction, argument, asked)
+            return
+        refusal = self._service.reception.recipient(
+            asked.path, transaction.reverse_path, self._origin
+        )
+        if refusal is not None:
+            self._refuse_recipient(transaction, str(asked.path), refusal)
+            return
+        transaction.recipients.setdefault(asked.path.key, asked.path)
+        self.wire.say(replies.RECIPIENT_OK)
+
+    def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
+        transaction.refused += 1
+        if transaction.refused <= _REFUSALS_TOLD:
+            self._tell_refused(
+                "RCPT", str(reply), sender=transaction.sender, recipient=recipient[:SHOWN]
+            )
+        self._say(reply)
+        self._spend(1)
+
+    # --- DATA -------------------------------------------------------------------------------------
+
+    async def smtp_DATA(self, argument: str) -> None:
+        """RFC 5321 section 4.1.1.4."""
+        transaction = self._transaction
+        refusal = _refusal_of_message(transaction)
+        if transaction is None or refusal is not None:
+            self._no_data(refusal or replies.MAIL_FIRST)
+        elif transaction.chunks is not None:
+            self._no_data(replies.CHUNKS_UNDER_WAY)
+        elif argument:
+            self._no_data(replies.NO_ARGUMENT)
+        elif (body := self._incoming()) is None:
+            self._no_data(replies.STORAGE_UNAVAILABLE)
+        else:
+            await self._data(transaction, body)
+
+    def _no_data(self, refusal: Reply) -> None:
+        if self.wire.has_more:
+            # A client that does not wait for 354 sends its message now, and what that message
+            # says is not to be taken for commands.
+            self._hang_up(replies.SPOKE_AHEAD)
+        self._wrong(refusal)
+
+    def _incoming(self) -> IncomingBody | None:
+        try:
+            return self._service.reception.incoming()
+        except StorageUnavailable as error:
+            self._report(error)
+            return None
+
+    async def _data(self, transaction: Transaction, body: IncomingBody) -> None:
+        limit = self._service.reception.size_limit(self._origin)
+        self.wire.say(replies.SEND_DATA)
+        self.wire.begin(self._service.for_a_message)
+        try:
+            refusal = await receive(self.wire, body, limit, self._report)
+        except (Gone, Dismissed) as ended:
+            await self._cut_short(transaction, body, ended)
+            raise
+        await self._settle(transaction, body, refusal)
+
+    # --- BDAT -------------------------------------------------------------------------------------
+
+    async def smtp_BDAT(self, argument: str) -> None:
+        """RFC 3030 section 2: the octets of a chunk follow at once, whatever we think of them."""
+        asked = chunk_size(argument)
+        if isinstance(asked, Reply):
+            # How many octets follow is not known, so nothing after this can be trusted.
+            self._hang_up(asked)
+            return
+        self.wire.begin(self._service.for_a_message)
+        transaction = self._transaction
+        refusal = _refusal_of_message(transaction)
+        if transaction is None or refusal is not None:
+            await self.wire.skip(asked.octets)
+            self._wrong(refusal or replies.MAIL_FIRST)
+        else:
+            await self._chunk(transaction, asked)
+
+    async def _chunk(self, transaction: Transaction, asked: ChunkSize) -> None:
+        chunks = transaction.chunks = transaction.chunks or self._chunks()
+        if chunks is None:
+            await self.wire.skip(asked.octets)
+            self._say(replies.STORAGE_UNAVAILABLE)
+            return
+        try:
+            refusal = await chunks.receive(self.wire, asked.octets, last=asked.last)
+        except (Gone, Dismissed) as ended:
+            await self._cut_short(transaction, chunks.body, ended)
+            raise
+        if asked.last:
+            await self._settle(transaction, chunks.body, refusal)
+        elif refusal is not None:
+            self._say(refusal)
+        else:
+            self.wire.say(replies.CHUNK_OK)
+
+    def _chunks(self) -> Chunks | None:
+        body = self._incoming()
+        limit = self._service.reception.size_limit(self._origin)
+        return Chunks(body, limit, self._report) if body is not None else None
+
+    # --- The end of the data ----------------------------------------------------------------------
+
+    async def _settle(
+        self, transaction: Transaction, body: IncomingBody, refusal: Reply | None
+    ) -> None:
+        self._transaction = None
+        answer = refusal or await self._accepted(transaction.envelope(), body)
+        if isinstance(answer, Accepted):
+            self._earned_patience()
+            self.wire.say(f"250 2.0.0 Ok: queued as {answer.queue_id}\r\n".encode())
+            return
+        await drop(body, self._report)
+        self._tell_refused("DATA", str(answer), sender=transaction.sender)
+        self._say(answer)
+
+    async def _accepted(self, envelope: Envelope, body: IncomingBody) -> Accepted | Reply:
+        """Hand the message over; nothing that the client does can interrupt it."""
+        try:
+            return await self._service.reception.accept(envelope, self._origin, body)
+        except Exception as error:
+            self._report(error)
+            return reply_to(error)
+
+    async def _cut_short(
+        self, transaction: Transaction, body: IncomingBody, ended: Exception
+    ) -> None:
+        await drop(body, self._report)
+        why = str(ended) or "the client hung up before the end of the message"
+        self._tell_refused("DATA", why, sender=transaction.sender)
+
+    async def _give_up(self) -> None:
+        """Forget the message under way (RSET, EHLO, or the client is gone)."""
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None and transaction.chunks is not None:
+            await drop(transaction.chunks.body, self._report)
+
+
+def _refusal_of_message(transaction: Transaction | None) -> Reply | None:
+    if transaction is None:
+        return replies.MAIL_FIRST
+    if not transaction.recipients:
+        return replies.NO_VALID_RECIPIENTS if transaction.refused else replies.RCPT_FIRST
+    return None
