@@ -23,6 +23,8 @@ from graphrelay.model import Address
 
 T = TypeVar("T")
 
+_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -43,7 +45,7 @@ class Codec(Generic[T]):
         write, read = _pair(annotation)
 
         def to_text(value: Hashable) -> str:
-            return json.dumps(write(value), separators=(",", ":"))
+            return _to_json(write(value))
 
         def to_value(text: str) -> Any:
             return read(json.loads(text))

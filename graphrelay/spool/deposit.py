@@ -6,9 +6,9 @@ each address of a part. Large bodies are already on the disk when this runs (bod
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from itertools import count
 
 from graphrelay.model import (
     Body,
@@ -22,6 +22,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool.bodies import BodyFolder, Filed, Kept, Stored
 from graphrelay.spool.codec import Codec, microseconds, storable
+from graphrelay.spool.insert import Insert, Row
 from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.writer import Transaction
 
@@ -29,14 +30,16 @@ PLAN: Codec[Plan] = Codec(Plan)
 ORIGIN: Codec[Origin] = Codec(Origin)
 ENVELOPE: Codec[Envelope] = Codec(Envelope)
 
-_MESSAGE = """INSERT INTO messages
-    (queue_id, received_at, sender, sender_key, client, origin, message_id, subject, size)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_BODY = "INSERT INTO bodies (message, prefix, octets, file, size) VALUES (?, ?, ?, ?, ?)"
-_SUBMISSION = """INSERT INTO submissions
-    (message, part, received_at, envelope, plan, account, mailbox, state, not_before)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)"""
-_RECIPIENT = "INSERT OR IGNORE INTO recipients (address_key, submission) VALUES (?, ?)"
+_MESSAGES = Insert(
+    "messages",
+    "id, queue_id, received_at, sender, sender_key, client, origin, message_id, subject, size",
+)
+_BODIES = Insert("bodies", "message, size, file, prefix, octets")
+_SUBMISSIONS = Insert(
+    "submissions",
+    "id, message, part, received_at, envelope, plan, account, mailbox, state, not_before",
+)
+_RECIPIENTS = Insert("recipients", "address_key, submission")
 
 
 def part_id(queue_id: str, part: int) -> str:
@@ -46,37 +49,55 @@ def part_id(queue_id: str, part: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """The work of putting one message."""
+    """A message whose body is stored, to be put."""
 
     message: NewMessage
     stored: Stored
-    folder: BodyFolder
-    ids: QueueIds
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> tuple[Submission, ...]:
-        connection = transaction.connection
-        queue_id, row = self._insert_message(connection)
-        octets, file = self._where()
-        connection.execute(_BODY, (row, self.message.prefix, octets, file, self.stored.size))
-        return tuple(
-            self._insert_part(
-                connection,
-                row,
-                queue_id,
-                part,
-                plan,
-                Envelope(self.message.envelope.reverse_path, recipients),
-            )
-            for part, (plan, recipients) in enumerate(self.message.parts, start=1)
-        )
 
-    def _insert_message(self, connection: sqlite3.Connection) -> tuple[str, int]:
-        new = self.message
+@dataclass(slots=True)
+class _Rows:
+    messages: list[Row] = field(default_factory=list)
+    bodies: list[Row] = field(default_factory=list)
+    submissions: list[Row] = field(default_factory=list)
+    recipients: list[Row] = field(default_factory=list)
+
+
+class Depositor:
+    """Puts messages, as many as wait in one go. Owned by the writer's thread.
+
+    It numbers the rows itself, so that the rows of many messages are four statements: each
+    statement is a point at which Python's threads may change over, and that costs more than SQLite
+    does. Numbers that a failed transaction has used are not used again.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, folder: BodyFolder) -> None:
+        self._folder = folder
+        (queue_id,) = connection.execute("SELECT max(queue_id) FROM messages").fetchone()
+        self._ids = QueueIds(queue_id or "")
+        last = dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))
+        self._messages = count(last.get("messages", 0) + 1)
+        self._submissions = count(last.get("submissions", 0) + 1)
+
+    def put(
+        self, transaction: Transaction, deposits: Sequence[Deposit]
+    ) -> list[tuple[Submission, ...]]:
+        rows = _Rows()
+        answers = [self._add(rows, deposit) for deposit in deposits]
+        _MESSAGES.into(transaction.connection, rows.messages)
+        _BODIES.into(transaction.connection, rows.bodies)
+        _SUBMISSIONS.into(transaction.connection, rows.submissions)
+        _RECIPIENTS.into(transaction.connection, rows.recipients)
+        return answers
+
+    def _add(self, rows: _Rows, deposit: Deposit) -> tuple[Submission, ...]:
+        new, stored = deposit.message, deposit.stored
         sender = new.envelope.reverse_path
-        while True:
-            queue_id = self.ids.next(self.now)
-            values = (
+        message, queue_id = next(self._messages), self._ids.next(deposit.now)
+        rows.messages.append(
+            (
+                message,
                 queue_id,
                 microseconds(new.received_at),
                 storable(str(sender)) if sender else "",
@@ -85,29 +106,30 @@ class Deposit:
                 ORIGIN.text(new.origin),
                 storable(new.message_id),
                 storable(new.subject),
-                len(new.prefix) + self.stored.size,
+                len(new.prefix) + stored.size,
             )
-            try:
-                return queue_id, _inserted(connection, _MESSAGE, values)
-            except sqlite3.IntegrityError:  # used before, when the clock was ahead: take the next
-                if not _taken(connection, queue_id):
-                    raise
+        )
+        match stored:
+            case Kept(octets):
+                body: Body = InlineBody(octets)
+                rows.bodies.append((message, stored.size, None, new.prefix, octets))
+            case Filed(name, size):
+                body = FiledBody(self._folder.file(name), size)
+                rows.bodies.append((message, size, name, new.prefix, None))
+        return tuple(
+            self._add_part(rows, new, body, message, part_id(queue_id, part), part)
+            for part in range(1, len(new.parts) + 1)
+        )
 
-    def _insert_part(
-        self,
-        connection: sqlite3.Connection,
-        message: int,
-        queue_id: str,
-        part: int,
-        plan: Plan,
-        envelope: Envelope,
+    def _add_part(
+        self, rows: _Rows, new: NewMessage, body: Body, message: int, queue_id: str, part: int
     ) -> Submission:
-        new = self.message
-        received_at = microseconds(new.received_at)
-        row = _inserted(
-            connection,
-            _SUBMISSION,
+        plan, recipients = new.parts[part - 1]
+        envelope = Envelope(new.envelope.reverse_path, recipients)
+        submission, received_at = next(self._submissions), microseconds(new.received_at)
+        rows.submissions.append(
             (
+                submission,
                 message,
                 part,
                 received_at,
@@ -115,66 +137,45 @@ class Deposit:
                 PLAN.text(plan),
                 storable(plan.lane.account),
                 storable(plan.lane.mailbox),
+                "queued",
                 received_at,
-            ),
+            )
         )
-        index_recipients(connection, row, envelope)
+        rows.recipients += ((key, submission) for key in recipient_keys(envelope))
         return Submission(
-            id=row,
-            queue_id=part_id(queue_id, part),
+            id=submission,
+            queue_id=queue_id,
             envelope=envelope,
             origin=new.origin,
             plan=plan,
             received_at=new.received_at,
             message_id=new.message_id,
             prefix=new.prefix,
-            body=self._body(),
+            body=body,
             attempts=0,
         )
 
-    def _where(self) -> tuple[bytes | None, str | None]:
-        match self.stored:
-            case Kept(octets):
-                return octets, None
-            case Filed(name):
-                return None, name
 
-    def _body(self) -> Body:
-        match self.stored:
-            case Kept(octets):
-                return InlineBody(octets)
-            case Filed(name, size):
-                return FiledBody(self.folder.file(name), size)
+def recipient_keys(envelope: Envelope) -> set[str | bytes]:
+    return {storable(path.key) for path in envelope.forward_paths}
 
 
-def index_recipients(connection: sqlite3.Connection, submission: int, envelope: Envelope) -> None:
-    keys = [(storable(path.key), submission) for path in envelope.forward_paths]
-    if len(keys) == 1:
-        connection.execute(_RECIPIENT, keys[0])
-    else:
-        connection.executemany(_RECIPIENT, keys)
-
-
-def erase(transaction: Transaction, submissions: Sequence[Submission]) -> None:
-    """Forget a message that was never acknowledged, whole."""
+def erase(transaction: Transaction, submissions: Sequence[Submission] | None) -> None:
+    """Forget a message that was never acknowledged, whole; `None` was never there."""
+    if not submissions:
+        return
     connection = transaction.connection
     ids = [(submission.id,) for submission in submissions]
     (message,) = connection.execute(
         "SELECT message FROM submissions WHERE id = ?", ids[0]
     ).fetchone()
-    connection.executemany("DELETE FROM recipients WHERE submission = ?", ids)
+    connection.executemany(
+        "DELETE FROM recipients WHERE address_key = ? AND submission = ?",
+        [(key, part.id) for part in submissions for key in recipient_keys(part.envelope)],
+    )
     connection.executemany("DELETE FROM submissions WHERE id = ?", ids)
     connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
     connection.execute("DELETE FROM messages WHERE id = ?", (message,))
-    transaction.files_to_unlink += (
-        [submissions[0].body.path.name] if isinstance(submissions[0].body, FiledBody) else []
-    )
-
-
-def _inserted(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> int:
-    return connection.execute(sql, values).lastrowid or 0  # never 0 after an INSERT
-
-
-def _taken(connection: sqlite3.Connection, queue_id: str) -> bool:
-    found = connection.execute("SELECT 1 FROM messages WHERE queue_id = ?", (queue_id,))
-    return found.fetchone() is not None
+    body = submissions[0].body
+    if isinstance(body, FiledBody):
+        transaction.files_to_unlink.append(body.path.name)

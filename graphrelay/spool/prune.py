@@ -7,8 +7,8 @@ forgetting a year of mail never makes anybody wait.
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.spool.codec import microseconds, storable
-from graphrelay.spool.deposit import ENVELOPE
+from graphrelay.spool.codec import microseconds
+from graphrelay.spool.deposit import ENVELOPE, recipient_keys
 from graphrelay.spool.writer import Transaction
 
 PORTION = 200
@@ -32,10 +32,10 @@ class Prune:
                 "SELECT id, envelope FROM submissions WHERE message = ?", (message,)
             ).fetchall()
             for submission, envelope in parts:
-                keys = {path.key for path in ENVELOPE.value(envelope).forward_paths}
+                keys = recipient_keys(ENVELOPE.value(envelope))
                 connection.executemany(
                     "DELETE FROM recipients WHERE address_key = ? AND submission = ?",
-                    [(storable(key), submission) for key in keys],
+                    [(key, submission) for key in keys],
                 )
                 connection.execute("DELETE FROM log WHERE submission = ?", (submission,))
             connection.execute("DELETE FROM submissions WHERE message = ?", (message,))
@@ -43,12 +43,14 @@ class Prune:
         return len(messages)
 
 
-def give_pages_back(transaction: Transaction) -> int:
-    """A portion of the pages that deleted mail has left goes back to the file system; how many
-    are still to go."""
-    connection = transaction.connection
-    connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
-    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+def free_pages(transaction: Transaction) -> int:
+    """How many pages deleted mail has left in the database."""
+    return int(transaction.connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def give_pages_back(transaction: Transaction) -> None:
+    """A portion of them goes back to the file system."""
+    transaction.connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
 
 
 def empty_wal(transaction: Transaction) -> None:

@@ -1,16 +1,17 @@
 """The names by which people call a message: ten characters that can be read over the telephone.
 
 Crockford's base 32 (no I, L, O, U), 50 bits: 41 for milliseconds since 2020 (enough until 2089),
-9 chance ones. So they sort by the time of acceptance. Within a process each is greater than the
-one before, whatever the wall clock does; across processes the database's constraint decides.
+9 chance ones. So they sort by the time of acceptance. Each is greater than the one before, also
+than the last one in the database, whatever the wall clock does: so none is given twice.
 """
 
-import secrets
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 10
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST = (1 << 50) - 1
@@ -18,22 +19,29 @@ _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None})
 
 
 class QueueIds:
-    """Makes queue ids. Owned by one thread."""
+    """Makes queue ids, all greater than `last`. Owned by one thread."""
 
-    def __init__(self, chance: Callable[[int], int] = secrets.randbelow) -> None:
-        self._chance = chance
-        self._last = -1
+    def __init__(self, last: str = "", chance: Callable[[int], int] | None = None) -> None:
+        self._chance = chance or random.Random().getrandbits  # noqa: S311 (names, not secrets)
+        self._last = decoded(last)
 
     def next(self, now: datetime) -> str:
-        value = ((now - _EPOCH) // _MILLISECOND << 9) + self._chance(512)
+        value = ((now - _EPOCH) // _MILLISECOND << 9) | self._chance(9)
         if not self._last < value <= _LAST:
-            value = self._last + 1 + self._chance(8)
+            value = self._last + 1 + self._chance(3)
         self._last = value & _LAST
         return encoded(self._last)
 
 
+def decoded(text: str) -> int:
+    value = 0
+    for letter in text:
+        value = value << 5 | ALPHABET.index(letter)
+    return value
+
+
 def encoded(value: int) -> str:
-    return "".join(ALPHABET[value >> shift & 31] for shift in range(45, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
 
 
 def normalised(text: str) -> tuple[str, int | None]:

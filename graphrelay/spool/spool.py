@@ -10,7 +10,7 @@ state looks like on the disk, and what a crash leaves of it, is told in docs/spo
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -29,11 +29,10 @@ from graphrelay.model import (
 from graphrelay.spool import attempts, history, verbs
 from graphrelay.spool.bodies import BodyFolder, Incoming
 from graphrelay.spool.codec import moment
-from graphrelay.spool.deposit import Deposit, erase
+from graphrelay.spool.deposit import Deposit, Depositor, erase
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import MailLost, is_full, translated
-from graphrelay.spool.prune import Prune, empty_wal, give_pages_back
-from graphrelay.spool.queue_ids import QueueIds
+from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.reader import Reader
 from graphrelay.spool.schema import Migration, migrations
 from graphrelay.spool.start import Start
@@ -47,15 +46,15 @@ from graphrelay.spool.values import (
     Stats,
     Verdict,
 )
-from graphrelay.spool.writer import Work, Writer
+from graphrelay.spool.writer import Job, Shared, Work, Writer
 
 T = TypeVar("T")
 
 INLINE_LIMIT = 64 * 1024
 RESERVE = 32 * 1024 * 1024
 IDLE = timedelta(seconds=30)
-KEPT_PAGES = 1024
-"""Free pages that stay for the mail to come."""
+KEPT_PAGES = 4096
+"""Free pages (16 MB) that stay for the mail to come."""
 
 ALL = QueueFilter()
 LATEST = LogFilter()
@@ -69,14 +68,21 @@ class Spool:
     taken back then, since nobody was told that the message is ours.
     """
 
-    def __init__(self, start: Start, folder: BodyFolder, writer: Writer, reader: Reader) -> None:
+    def __init__(
+        self,
+        start: Start,
+        folder: BodyFolder,
+        writer: Writer,
+        reader: Reader,
+        depositor: Depositor,
+    ) -> None:
         self._start = start
         self._clock = start.clock
         self._journal = start.journal
         self._folder = folder
         self._writer = writer
         self._reader = reader
-        self._ids = QueueIds()
+        self._depositor = depositor
 
     @classmethod
     @asynccontextmanager
@@ -101,10 +107,10 @@ class Spool:
         folder = BodyFolder(directory / "bodies", disk, inline_limit=inline_limit, reserve=reserve)
         lock = await asyncio.to_thread(start.own)
         try:
-            writer, reader = await asyncio.to_thread(_connect, start, folder)
+            writer, reader, depositor = await asyncio.to_thread(_connect, start, folder)
             try:
                 writer.start()
-                yield cls(start, folder, writer, reader)
+                yield cls(start, folder, writer, reader, depositor)
             finally:
                 await reader.close()
                 await writer.close()
@@ -127,15 +133,15 @@ class Spool:
         if not isinstance(body, Incoming):
             raise TypeError("a body must come from this spool's incoming()")
         stored = await body.store()
-        deposit = Deposit(message, stored, self._folder, self._ids, self._clock.now())
-        commit = self._writer.submit(deposit, "take a message")
+        deposit = Deposit(message, stored, self._clock.now())
+        job = self._writer.submit(Shared(self._depositor.put, deposit), "take a message")
         try:
-            submissions = await asyncio.shield(commit)
+            submissions = await job.future
         except StorageUnavailable as error:
             await self._give_up(body, error)
             raise
         except asyncio.CancelledError:
-            await self._take_back(body, commit)
+            await self._take_back(body, job)
             raise
         body.hand_over()
         return submissions
@@ -147,16 +153,18 @@ class Spool:
                 self._writer.unlink_after_next_commit(name)
         await body.discard()
 
-    async def _take_back(
-        self, body: Incoming, commit: asyncio.Future[tuple[Submission, ...]]
-    ) -> None:
-        await asyncio.wait([commit])
-        error = commit.exception()
-        if isinstance(error, StorageUnavailable):
-            await self._give_up(body, error)
-        elif error is None:
+    async def _take_back(self, body: Incoming, job: Job[tuple[Submission, ...]]) -> None:
+        """The caller of `put` was cancelled: what its work has done, the next one undoes."""
+        undo = self._writer.submit(lambda transaction: erase(transaction, job.answer), "forget it")
+        while not undo.future.done():
+            with suppress(asyncio.CancelledError):  # cancelled already: `put` raises it
+                await asyncio.wait([undo.future])
+        if undo.future.exception() is not None:
+            self._journal.warning("spool-cancelled-put-kept", reason=str(undo.future.exception()))
+        if isinstance(job.error, StorageUnavailable):
+            await self._give_up(body, job.error)
+        else:
             body.hand_over()
-            await self._run(lambda transaction: erase(transaction, commit.result()), "take it back")
 
     # The queue -------------------------------------------------------------------------------
 
@@ -271,16 +279,23 @@ class Spool:
             looked = self._writer.changes
 
     async def tidy(self) -> None:
-        """Give the room of deleted mail back to the file system, and empty the WAL."""
-        while await self._run(give_pages_back, "give room back") > KEPT_PAGES:
-            pass
+        """Give the room of deleted mail back to the file system, and empty the WAL.
+
+        Stops as soon as there is mail to be kept: each portion costs a few milliseconds.
+        """
+        own, before = 0, self._writer.changes
+        while self._writer.changes == before + own:
+            if await self._run(free_pages, "give room back") <= KEPT_PAGES:
+                break
+            await self._run(give_pages_back, "give room back")
+            own += 1
         await self._writer.run_alone(empty_wal, "empty the WAL")
 
     async def _run(self, work: Work[T], doing: str) -> T:
         return await self._writer.run(work, doing)
 
 
-def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, Reader]:
+def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, Reader, Depositor]:
     def explain(error: BaseException, doing: str) -> BaseException:
         return translated(error, doing, start.directory)
 
@@ -292,10 +307,12 @@ def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, Reader]:
         connection = start.open_database()
         try:
             start.match_bodies(connection, folder)
+            depositor = Depositor(connection, folder)
             reading = start.disk.connect_to_read(start.database)
         except BaseException:
             connection.close()
             raise
     except (sqlite3.Error, OSError) as error:
         raise explain(error, "be opened")  # noqa: B904 (it carries its cause)
-    return Writer(connection, start.disk, explain, unlink), Reader(reading, explain)
+    writer = Writer(connection, start.disk, explain, unlink)
+    return writer, Reader(reading, explain), depositor

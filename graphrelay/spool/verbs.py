@@ -93,15 +93,11 @@ def delete(which: str | int, reason: str, now: datetime) -> Verb:
 
 
 _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
-                     s.received_at, s.not_before
-              FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id
-         WHERE """
-_BY_ID = _PARTS + "s.id = ?"
-_BY_NAME = (
-    _PARTS
-    + """s.message = (SELECT id FROM messages WHERE queue_id = ?1)
-                       AND (?2 IS NULL OR s.part = ?2) ORDER BY s.part"""
-)
+                   s.received_at, s.not_before
+            FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id"""
+_BY_ID = f"{_PARTS} WHERE s.id = ?"
+_BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?1)
+               AND (?2 IS NULL OR s.part = ?2) ORDER BY s.part"""  # noqa: S608 (constants)
 
 
 def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:

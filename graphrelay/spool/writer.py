@@ -20,12 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.disk import Disk
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 MOST_AT_ONCE = 500
 """So that one transaction stays a few megabytes, however many callers wait."""
@@ -43,13 +44,24 @@ class Transaction:
 Work = Callable[[Transaction], T]
 
 
-@dataclass(slots=True)
-class _Job:
-    work: Work[Any]
+@dataclass(frozen=True, slots=True)
+class Shared(Generic[V, T]):
+    """A work that is cheaper done for many at once: `do_all` gets the values of all that share a
+    transaction, and answers in their order."""
+
+    do_all: Callable[[Transaction, list[V]], list[T]]
+    value: V
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[T]):
+    """A work on its way through the queue; `answer` or `error` is set when it has been done."""
+
+    work: Work[T] | Shared[Any, T]
     doing: str
-    future: asyncio.Future[Any]
-    alone: bool
-    answer: Any = None
+    future: asyncio.Future[T]
+    alone: bool = False
+    answer: T | None = None
     error: BaseException | None = None
 
 
@@ -67,7 +79,7 @@ class Writer:
         self._disk = disk
         self._translated = translated
         self._unlink = unlink
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="spool-writer", daemon=True)
         self._open = False
         self._doubtful: deque[str] = deque()
@@ -79,27 +91,27 @@ class Writer:
         self._open = True
         self._thread.start()
 
-    async def run(self, work: Work[T], doing: str) -> T:
+    async def run(self, work: Work[T] | Shared[Any, T], doing: str) -> T:
         """What `work` returned, after the commit.
 
         A caller that is cancelled here does not stop the work: it is done all the same.
         """
-        return await self._queued(work, doing, alone=False)
-
-    def submit(self, work: Work[T], doing: str) -> asyncio.Future[T]:
-        """As `run`, for a caller who must not lose sight of it. Raises `StorageUnavailable`."""
-        return self._queued(work, doing, alone=False)
+        return await self.submit(work, doing).future
 
     async def run_alone(self, work: Work[T], doing: str) -> T:
         """As `run`, but outside of any transaction: for what SQLite does in none."""
-        return await self._queued(work, doing, alone=True)
+        return await self.submit(work, doing, alone=True).future
 
-    def _queued(self, work: Work[T], doing: str, *, alone: bool) -> asyncio.Future[T]:
+    def submit(self, work: Work[T] | Shared[Any, T], doing: str, *, alone: bool = False) -> Job[T]:
+        """As `run`, for a caller who must not lose sight of it.
+
+        In a transaction the shared works are done first, then the others in this order.
+        """
         if not self._open:
             raise StorageUnavailable(f"The spool could not {doing}: it is closed.")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(work, doing, future, alone))
-        return future
+        job = Job(work, doing, self._loop.create_future(), alone)
+        self._jobs.put(job)
+        return job
 
     def unlink_after_next_commit(self, name: str) -> None:
         """For the body of a transaction whose commit failed while it was being synced.
@@ -137,7 +149,7 @@ class Writer:
                 self._loop.call_soon_threadsafe(_answer, jobs)
         self._connection.close()
 
-    def _together(self, jobs: list[_Job]) -> None:
+    def _together(self, jobs: list[Job[Any]]) -> None:
         try:
             self._transact(jobs)
         except Exception as error:
@@ -145,21 +157,21 @@ class Writer:
                 for job in jobs:
                     self._together([job])
             else:
+                jobs[0].answer = None  # of the first time, when it was one of many
                 jobs[0].error = self._translated(error, jobs[0].doing)
 
-    def _alone(self, job: _Job) -> None:
+    def _alone(self, job: Job[Any]) -> None:
         try:
-            job.answer = job.work(Transaction(self._connection))
+            _do(Transaction(self._connection), [job])
         except Exception as error:
             job.error = self._translated(error, job.doing)
 
-    def _transact(self, jobs: list[_Job]) -> None:
+    def _transact(self, jobs: list[Job[Any]]) -> None:
         transaction = Transaction(self._connection)
         before, doubtful = self._connection.total_changes, len(self._doubtful)
         try:
             self._disk.begin(self._connection)
-            for job in jobs:
-                job.answer = job.work(transaction)
+            _do(transaction, jobs)
             self._disk.commit(self._connection)
         except BaseException:
             if self._connection.in_transaction:
@@ -171,7 +183,23 @@ class Writer:
             self._unlink([self._doubtful.popleft() for _ in range(doubtful)])
 
 
-def _answer(jobs: list[_Job]) -> None:
+def _do(transaction: Transaction, jobs: list[Job[Any]]) -> None:
+    shared: dict[Any, list[Job[Any]]] = {}
+    single = []
+    for job in jobs:
+        if isinstance(job.work, Shared):
+            shared.setdefault(job.work.do_all, []).append(job)
+        else:
+            single.append((job, job.work))
+    for do_all, sharing in shared.items():
+        values = [job.work.value for job in sharing if isinstance(job.work, Shared)]
+        for job, answer in zip(sharing, do_all(transaction, values), strict=True):
+            job.answer = answer
+    for job, work in single:
+        job.answer = work(transaction)
+
+
+def _answer(jobs: list[Job[Any]]) -> None:
     for job in jobs:
         if job.future.done():  # the caller was cancelled
             continue
