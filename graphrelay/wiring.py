@@ -46,9 +46,13 @@ from graphrelay.smtp.login import Login
 
 
 def state_directory(settings: Settings) -> Path:
-    """`state_directory`, else `$STATE_DIRECTORY` (systemd), else the user's own."""
-    if settings.state_directory:
-        return settings.state_directory
+    return state_directory_or_default(settings.state_directory)
+
+
+def state_directory_or_default(written: Path | None) -> Path:
+    """What is written, else `$STATE_DIRECTORY` (systemd), else the user's own."""
+    if written:
+        return written
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
     home = os.environ.get("XDG_STATE_HOME")
@@ -56,8 +60,13 @@ def state_directory(settings: Settings) -> Path:
 
 
 def control_socket(settings: Settings) -> Path:
-    """Where the daemon is asked; below the state directory, so that both ends find it alone."""
-    return state_directory(settings) / "control.sock"
+    """Where the daemon is asked."""
+    return control_socket_in(state_directory(settings))
+
+
+def control_socket_in(directory: Path) -> Path:
+    """Below the state directory, so that both ends find it alone."""
+    return directory / "control.sock"
 
 
 def hostname(settings: Settings) -> str:

@@ -52,7 +52,7 @@ def events(
     ask: Callable[[str], str] | None = None,
 ) -> None:
     """Carry out `verb` and pass each event to `tell`. Raises `Failed`."""
-    settings = settings_from(config)
+    from graphrelay.control.client import NoDaemon
     from graphrelay.control.conversation import VerbError
 
     async def put_question(what: str) -> str:
@@ -60,30 +60,33 @@ def events(
             raise VerbError(f"the verb asked for {what}, which this command cannot answer")
         return await asyncio.to_thread(ask, what)
 
-    async def run() -> None:
-        async for event in _answers(settings, verb, arguments, put_question):
+    async def tell_all(answers: AsyncIterator[Event]) -> None:
+        async for event in answers:
             tell(event)
 
     try:
-        asyncio.run(run())
+        try:
+            asyncio.run(tell_all(_by_the_daemon(config, verb, arguments, put_question)))
+        except NoDaemon:
+            settings = settings_from(config)
+            asyncio.run(tell_all(_by_ourselves(settings, verb, arguments, put_question)))
     except VerbError as error:
         raise Failed(str(error)) from error
     except KeyboardInterrupt as error:
         raise click.Abort from error
 
 
-async def _answers(
-    settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
+def _by_the_daemon(
+    config: Path, verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
-    from graphrelay.control.client import NoDaemon, converse
-    from graphrelay.wiring import control_socket
+    """Of the configuration only where the daemon is: the rest it has read itself, and it may have
+    been handed secrets that we have not."""
+    from graphrelay.config import written_state_directory
+    from graphrelay.control.client import converse
+    from graphrelay.wiring import control_socket_in, state_directory_or_default
 
-    try:
-        async for event in converse(control_socket(settings), verb, arguments, ask):
-            yield event
-    except NoDaemon:
-        async for event in _by_ourselves(settings, verb, arguments, ask):
-            yield event
+    directory = state_directory_or_default(written_state_directory(config))
+    return converse(control_socket_in(directory), verb, arguments, ask)
 
 
 async def _by_ourselves(

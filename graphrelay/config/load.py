@@ -78,6 +78,21 @@ def load(path: Path) -> Settings:
     return settings
 
 
+def written_state_directory(path: Path) -> Path | None:
+    """What is said about the state directory, whatever else is wrong or missing.
+
+    By it the command line finds the running daemon. A secret that only the service is handed, as
+    a systemd credential, is no reason not to ask the service.
+    """
+    given = os.environ.get("GRAPHRELAY_STATE_DIRECTORY")
+    if not given:
+        try:
+            given = tomllib.loads(_read(path)).get("state_directory")
+        except (ConfigError, tomllib.TOMLDecodeError):
+            return None
+    return Path(given) if isinstance(given, str) else None
+
+
 def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
     class Layered(Settings):
         @classmethod
