@@ -107,15 +107,13 @@ class Reception:
     ) -> Reply | None:
         """The refusal for a recipient whom no route takes, whatever From will say."""
         if _unwritable(forward_path):
-            return Reply(
-                553, "5.1.3", f"<{forward_path!s:.100}> is no address that can be mailed to"
-            )
+            return Reply(553, "5.1.3", f"{router.shown(forward_path)} cannot be mailed to")
         if any(router.could_match(one, origin, forward_path) for one in self._table.routes):
             return None
         return Reply(
             550,
             "5.7.1",
-            f"No route takes mail for <{forward_path}> from this client; see [[routes]] in the "
+            f"No route takes mail for {router.shown(forward_path)} from this client; see [[routes]] in the "
             "configuration",
         )
 

@@ -113,9 +113,7 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
         return refusal
     parts: dict[Plan, list[Address]] = {}
     plans: dict[str, Plan | Reply] = {}
-    for recipient in {
-        address.key: address for address in transaction.envelope.forward_paths
-    }.values():
+    for recipient in _each_once(transaction.envelope.forward_paths):
         found = next((one for one in table.routes if matches(one, transaction, recipient)), None)
         if found is None:
             return _no_route(transaction.sender, recipient)
@@ -130,6 +128,13 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
         for planned, recipients in parts.items()
         for start in range(0, len(recipients), table.max_recipients)
     )
+
+
+def _each_once(paths: Iterable[Address]) -> Iterable[Address]:
+    once: dict[str, Address] = {}
+    for path in paths:
+        once.setdefault(path.key, path)
+    return once.values()
 
 
 # --- Who may send as whom ------------------------------------------------------------------------
@@ -149,9 +154,15 @@ def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
     ]
     for where, address in claimed:
         if not any_matches(allowed, str(address)):
-            who = f"Login {login!r} may not send as <{address}> ({where})"
+            who = f"Login {login!r} may not send as {shown(address)} ({where})"
             return Reply(550, "5.7.1", f"{who}; it may send as {', '.join(allowed)}")
     return None
+
+
+def shown(address: Address | None) -> str:
+    """An address that a client wrote, fit for a reply: on one line, and not endless."""
+    text = "".join(c if c.isprintable() else "?" for c in str(address or ""))
+    return f"<{text[:100]}>"
 
 
 # --- Conditions ----------------------------------------------------------------------------------
@@ -194,7 +205,7 @@ def _within(client: str, networks: tuple[Network, ...]) -> bool:
 
 
 def _no_route(sender: Address | None, recipient: Address) -> Reply:
-    who = f"from <{sender or ''}> to <{recipient}>"
+    who = f"from {shown(sender)} to {shown(recipient)}"
     return Reply(550, "5.7.1", f"No route takes mail {who}; see [[routes]] in the configuration")
 
 
@@ -232,7 +243,7 @@ def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Re
         550,
         "5.7.1",
         f"Route {route.name!r} submits through the sender's own mailbox, and account "
-        f"{account.name!r} has none for <{sender or ''}>",
+        f"{account.name!r} has none for {shown(sender)}",
     )
 
 

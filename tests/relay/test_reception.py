@@ -1,0 +1,271 @@
+"""Taking over mail: nothing is promised before the spool has it, and nothing decided twice."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from email.parser import BytesHeaderParser
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+from graphrelay.journal import Entry, Journal
+from graphrelay.model import (
+    Accepted,
+    Address,
+    Envelope,
+    IncomingBody,
+    InlineBody,
+    NewMessage,
+    Reply,
+    StorageUnavailable,
+    Submission,
+    Waiting,
+)
+from graphrelay.relay import header, message, router
+from graphrelay.relay.reception import Reception
+from graphrelay.relay.router import Route, Table
+from graphrelay.spool import Spool
+from tests.clock import FakeClock
+from tests.relay.mail import NOON, ORIGIN, addresses
+from tests.relay.test_router import TENANT, WEBSITE
+
+TABLE = router.table([], [WEBSITE])
+HEAD = b"From: wp@contoso.com\r\nTo: a@b.example\r\nSubject: hi\r\n"
+STAMPS = b"Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <mine@contoso.com>\r\n"
+
+
+class Queue:
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Waiting] = []
+
+    def add(self, waiting: list[Waiting]) -> None:
+        self.waiting += waiting
+
+
+class FullSpool:
+    """A spool on a full disk."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def incoming(self) -> IncomingBody:
+        return self._spool.incoming()
+
+    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]:
+        raise StorageUnavailable("no space left")
+
+
+class Room:
+    """A reception with everything around it."""
+
+    def __init__(self, spool: Spool, entries: list[Entry], clock: FakeClock) -> None:
+        self.spool = spool
+        self.entries = entries
+        self.clock = clock
+        self.queue = Queue()
+
+    def reception(self, table: Table = TABLE, spool: FullSpool | None = None) -> Reception:
+        return Reception(
+            spool=spool or self.spool,
+            queue=self.queue,
+            table=table,
+            journal=Journal(self.clock, self.entries.append),
+            clock=self.clock,
+            hostname="relay.example",
+            max_message_size=35_000_000,
+            random_word=lambda: "abc123",
+        )
+
+    async def take(
+        self,
+        octets: bytes,
+        *to: str,
+        sender: str | None = "wp@contoso.com",
+        reception: Reception | None = None,
+    ) -> Accepted | Reply:
+        reception = reception or self.reception()
+        body = reception.incoming()
+        await body.write(octets)
+        path = Address.parse(sender) if sender else None
+        envelope = Envelope(path, addresses(*(to or ("a@b.example",))))
+        return await reception.accept(envelope, ORIGIN, body)
+
+    async def taken(self, octets: bytes, *to: str) -> Submission:
+        """The first part of a message that was accepted."""
+        assert isinstance(await self.take(octets, *to), Accepted)
+        return await self.spool.load(self.queue.waiting[-1].submission_id)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    clock = FakeClock()
+    entries: list[Entry] = []
+    journal = Journal(clock, lambda entry: None)
+    async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
+        yield Room(spool, entries, clock)
+
+
+async def test_an_accepted_message_is_in_the_spool_the_queue_and_the_journal(room: Room) -> None:
+    answer = await room.take(HEAD + STAMPS + b"\r\ntext\r\n", "a@b.example", "c@d.example")
+    assert isinstance(answer, Accepted)
+    (waiting,) = room.queue.waiting
+    submission = await room.spool.load(waiting.submission_id)
+    assert submission.queue_id == answer.queue_id
+    assert submission.envelope.forward_paths == addresses("a@b.example", "c@d.example")
+    assert submission.body == InlineBody(HEAD + STAMPS + b"\r\ntext\r\n")
+    assert (submission.prefix, submission.message_id) == (b"", "<mine@contoso.com>")
+    assert (waiting.lane, waiting.not_before) == (submission.plan.lane, NOON)
+    (entry,) = room.entries
+    assert (entry.event, entry.queue_id) == ("accepted", answer.queue_id)
+    assert entry.fields["size"] == submission.size
+
+
+async def test_missing_date_and_message_id_are_added_once(room: Room) -> None:
+    submission = await room.taken(HEAD + b"\r\ntext")
+    added = BytesHeaderParser().parsebytes(submission.prefix + b"\r\n")
+    assert added.keys() == ["Date", "Message-ID"]
+    assert parsedate_to_datetime(added["Date"]) == NOON
+    assert added["Message-ID"] == submission.message_id == "<abc123@contoso.com>"
+    again = await room.spool.load(submission.id)
+    assert (again.prefix, again.body) == (submission.prefix, submission.body)
+
+
+@pytest.mark.parametrize(
+    ("octets", "message_id"),
+    [
+        (b"From: root@host\r\n\r\n", "<abc123@relay.example>"),
+        (b"From: a@bad_domain.x\r\n\r\n", "<abc123@relay.example>"),
+        (b"text", "<abc123@contoso.com>"),
+        (b"Message-ID:\r\nFrom: root\r\nmessage-id: <2@x>\r\n\r\n", "<2@x>"),
+        (b"Message-ID: without brackets\r\n\r\n", "without brackets"),
+        (b"Message-ID:\r\n <folded@x>\r\n\r\n", "<folded@x>"),
+    ],
+)
+async def test_the_message_id_is_known(room: Room, octets: bytes, message_id: str) -> None:
+    assert (await room.taken(octets)).message_id == message_id
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"just text\r\n\r\nmore\r\n",
+        b" indented text\r\n",
+        b"\r\ntext after an empty line\r\n",
+        b"Warning: disk full\r\n",
+        b"",
+    ],
+)
+async def test_text_without_headers_arrives_as_text(room: Room, octets: bytes) -> None:
+    submission = await room.taken(octets)
+    source = await message.outgoing(submission)
+    sent = b"".join([piece async for piece in source.chunks()])
+    head, _, body = sent.partition(b"\r\n\r\n")
+    assert body == octets.removeprefix(b"\r\n")
+    assert [line.partition(b":")[0] for line in head.split(b"\r\n")] == [
+        b"Date",
+        b"Message-ID",
+        b"From",
+        b"Bcc",
+    ]
+
+
+async def test_the_subject_is_read_for_the_log(room: Room) -> None:
+    await room.take(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?utf-8?q?_aus?= \0 K\xf6ln\r\n\r\n")
+    (row,) = await room.spool.queue()
+    assert row.subject == "Grüße aus � Köln"
+    await room.take(b"Subject: " + b"x" * 5_000 + b"\r\n\r\n")
+    assert sorted(len(row.subject) for row in await room.spool.queue()) == [16, 200]
+
+
+async def test_parts_are_kept_and_queued_each(room: Room) -> None:
+    inside = Route(name="inside", account="website", recipient=("*@contoso.com",))
+    other = Route(name="other", account="tenant", mailbox="info@contoso.com")
+    reception = room.reception(router.table([inside, other], [WEBSITE, TENANT]))
+    answer = await room.take(HEAD + b"\r\n", "x@contoso.com", "a@b.example", reception=reception)
+    assert isinstance(answer, Accepted)
+    parts = [await room.spool.load(one.submission_id) for one in room.queue.waiting]
+    assert [(part.queue_id, part.plan.route) for part in parts] == [
+        (answer.queue_id, "inside"),
+        (f"{answer.queue_id}/2", "other"),
+    ]
+
+
+# --- Refusals -------------------------------------------------------------------------------------
+
+
+async def test_a_refused_message_leaves_nothing_behind(room: Room) -> None:
+    never = Route(name="never", account="website", sender=("nobody@x",))
+    reception = room.reception(router.table([never], [WEBSITE]))
+    answer = await room.take(HEAD + b"\r\n" + b"x" * 2_000_000, reception=reception)
+    assert isinstance(answer, Reply)
+    assert answer.code == 550
+    assert (room.queue.waiting, room.entries, await room.spool.queue()) == ([], [], [])
+
+
+async def test_an_endless_header_section_is_refused(room: Room) -> None:
+    octets = HEAD + b"X-Filler: y\r\n" * (header.LIMIT // 13)
+    answer = await room.take(octets + b"\r\ntext")
+    assert isinstance(answer, Reply)
+    assert str(answer) == "552 5.3.4 The header section is longer than 1024 KiB"
+
+
+async def test_a_header_section_below_the_limit_is_taken(room: Room) -> None:
+    octets = HEAD + b"X-Filler: y\r\n" * 70_000
+    assert isinstance(await room.take(octets + b"\r\ntext"), Accepted)
+
+
+async def test_a_full_disk_promises_nothing(room: Room) -> None:
+    reception = room.reception(spool=FullSpool(room.spool))
+    with pytest.raises(StorageUnavailable):
+        await room.take(HEAD + b"\r\n", reception=reception)
+    assert (room.queue.waiting, room.entries) == ([], [])
+
+
+async def test_a_login_hears_at_mail_from_that_it_may_not(room: Room) -> None:
+    table = router.table([], [WEBSITE], login_senders={"scanner": ["scanner@contoso.com"]})
+    reception = room.reception(table)
+    scanner = replace(ORIGIN, login="scanner")
+    refusal = reception.sender(Address.parse("boss@contoso.com"), scanner)
+    assert refusal is not None
+    assert refusal.code == 550
+    assert reception.sender(Address.parse("scanner@contoso.com"), scanner) is None
+    assert reception.sender(None, scanner) is None
+    assert reception.sender(Address.parse("boss@contoso.com"), ORIGIN) is None
+
+
+async def test_a_recipient_hears_that_no_route_takes_it(room: Room) -> None:
+    inside = Route(name="inside", account="website", recipient=("*@contoso.com",))
+    reception = room.reception(router.table([inside], [WEBSITE]))
+    sender = Address.parse("wp@contoso.com")
+    assert reception.recipient(Address.parse("x@contoso.com"), sender, ORIGIN) is None
+    refusal = reception.recipient(Address.parse("x@y.example"), sender, ORIGIN)
+    assert refusal is not None
+    assert (refusal.code, refusal.status) == (550, "5.7.1")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        Address("root", ""),
+        Address("", "x.example"),
+        Address("a\r\nBcc: c", "x.example"),
+        Address("a", "x.example\r\nBcc: d@e"),
+        Address("a", "x>, <b@c"),
+        Address("a\0", "x"),
+    ],
+)
+async def test_an_address_that_breaks_out_of_a_header_is_refused(room: Room, path: Address) -> None:
+    refusal = room.reception().recipient(path, None, ORIGIN)
+    assert refusal is not None
+    assert refusal.code == 553
+    assert "\n" not in refusal.text
+
+
+async def test_other_settings_hold_from_the_next_transaction_on(room: Room) -> None:
+    reception = room.reception()
+    assert reception.size_limit(ORIGIN) == 35_000_000
+    reception.use(router.table([], []), 1_000)
+    assert reception.size_limit(ORIGIN) == 1_000
+    assert isinstance(await room.take(HEAD + b"\r\n", reception=reception), Reply)

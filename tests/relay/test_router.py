@@ -1,0 +1,279 @@
+"""Which account and mailbox submit, in whose name, and who may send at all."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.model import Address, Envelope, Lane, Origin, Plan, Reply
+from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, SendAsUser
+from graphrelay.relay import router
+from graphrelay.relay.router import Parts, Route, Table, Transaction
+from tests.relay.mail import ORIGIN, addresses
+
+WEBSITE = Account(
+    "website", "t", "c", SendAsUser("wp@contoso.com"), ("wp@contoso.com", "info@contoso.com")
+)
+TENANT = Account("tenant", "t", "c", AnyUser(ManagedIdentity()), ("*@contoso.com",))
+
+
+def transaction(
+    sender: str | None = "wp@contoso.com",
+    *recipients: str,
+    authors: tuple[str, ...] | None = None,
+    senders: tuple[str, ...] = (),
+    origin: Origin = ORIGIN,
+) -> Transaction:
+    path = Address.parse(sender) if sender else None
+    written = ((sender,) if sender else ()) if authors is None else authors
+    return Transaction(
+        envelope=Envelope(path, addresses(*(recipients or ("a@b.example",)))),
+        origin=origin,
+        authors=addresses(*written),
+        senders=addresses(*senders),
+    )
+
+
+def routed(wanted: Transaction, *routes: Route, **more: Any) -> Parts | Reply:
+    return router.route(wanted, router.table(routes, [WEBSITE, TENANT], **more))
+
+
+def the_plan(wanted: Transaction, *routes: Route) -> Plan:
+    parts = routed(wanted, *routes)
+    assert not isinstance(parts, Reply), parts
+    ((plan, _),) = parts
+    return plan
+
+
+def test_one_account_needs_no_routes() -> None:
+    table = router.table([], [WEBSITE])
+    parts = router.route(transaction(), table)
+    lane = Lane("website", "wp@contoso.com")
+    assert parts == ((Plan(route="default", lane=lane), addresses("a@b.example")),)
+
+
+def test_two_accounts_without_a_route_take_nothing() -> None:
+    reply = routed(transaction())
+    assert isinstance(reply, Reply)
+    assert reply.code == 550
+    assert "<wp@contoso.com> to <a@b.example>" in reply.text
+
+
+# --- Which route ----------------------------------------------------------------------------------
+
+LAST = Route(name="last", account="tenant", mailbox="last@contoso.com")
+CONDITIONS = [
+    ({"sender": ("*@contoso.com",)}, True),
+    ({"sender": ("WP@CONTOSO.COM",)}, True),
+    ({"sender": ("*@other.example", "wp@*")}, True),
+    ({"sender": ("*@other.example",)}, False),
+    ({"sender": ("<>",)}, False),
+    ({"recipient": ("a@B.example",)}, True),
+    ({"recipient": ("*@x.example",)}, False),
+    ({"listener": ("127.0.0.1:2525",)}, True),
+    ({"listener": ("127.0.0.1:25",)}, False),
+    ({"login": ("scanner",)}, False),
+    ({"client": (ip_network("127.0.0.0/8"),)}, True),
+    ({"client": (ip_network("10.0.0.0/8"), ip_network("::1/128"))}, False),
+]
+
+
+@pytest.mark.parametrize(("conditions", "holds"), CONDITIONS)
+def test_the_first_route_whose_conditions_all_hold_is_taken(
+    conditions: dict[str, Any], holds: bool
+) -> None:
+    first = Route(name="first", account="website", **conditions)
+    assert the_plan(transaction(), first, LAST).route == ("first" if holds else "last")
+
+
+def test_a_login_a_mapped_address_and_a_socket_are_told_apart() -> None:
+    scanner = Route(name="scanner", account="website", login=("scanner",))
+    near = Route(name="near", account="website", client=(ip_network("10.0.0.0/8"),))
+    for origin, name in [
+        (replace(ORIGIN, login="scanner"), "scanner"),
+        (replace(ORIGIN, login="other"), "last"),
+        (replace(ORIGIN, client="::ffff:10.1.2.3"), "near"),
+        (replace(ORIGIN, client="unix"), "last"),
+    ]:
+        assert the_plan(transaction(origin=origin), scanner, near, LAST).route == name
+
+
+def test_the_sender_is_the_author_and_where_there_is_none_the_envelope_sender() -> None:
+    shop = Route(name="shop", account="website", sender=("shop@contoso.com",))
+    assert (
+        the_plan(transaction("www@host", authors=("shop@contoso.com",)), shop, LAST).route == "shop"
+    )
+    assert the_plan(transaction("shop@contoso.com", authors=()), shop, LAST).route == "shop"
+    assert the_plan(transaction("shop@contoso.com", authors=("x@y",)), shop, LAST).route == "last"
+    null = Route(name="null", account="website", sender=("<>",))
+    assert the_plan(transaction(None, authors=()), null, LAST).route == "null"
+
+
+def test_recipients_with_different_routes_become_parts() -> None:
+    inside = Route(name="inside", account="website", recipient=("*@contoso.com",))
+    to = ("a@b.example", "c@contoso.com", "d@e.example", "A@b.example")
+    parts = routed(transaction("wp@contoso.com", *to), inside, LAST)
+    assert not isinstance(parts, Reply)
+    assert [(plan.route, paths) for plan, paths in parts] == [
+        ("last", addresses("a@b.example", "d@e.example")),
+        ("inside", addresses("c@contoso.com")),
+    ]
+
+
+def test_a_message_with_a_recipient_that_no_route_takes_is_refused_whole() -> None:
+    inside = Route(name="inside", account="website", recipient=("*@contoso.com",))
+    reply = routed(transaction("wp@contoso.com", "c@contoso.com", "a@b.example"), inside)
+    assert isinstance(reply, Reply)
+    assert "<a@b.example>" in reply.text
+
+
+def test_many_recipients_become_several_submissions() -> None:
+    to = [f"user{n}@b.example" for n in range(1201)]
+    parts = routed(transaction("wp@contoso.com", *to), LAST)
+    assert not isinstance(parts, Reply)
+    assert [len(paths) for _, paths in parts] == [500, 500, 201]
+
+
+@given(
+    st.lists(st.sampled_from([f"{c}@{d}.example" for c in "abAB" for d in "xy"]), min_size=1),
+    st.integers(1, 4),
+)
+def test_the_parts_are_the_envelope_each_recipient_once(to: list[str], most: int) -> None:
+    inside = Route(name="x", account="website", recipient=("*@x.example",))
+    parts = routed(transaction("wp@contoso.com", *to), inside, LAST, max_recipients=most)
+    assert not isinstance(parts, Reply)
+    keys = [path.key for _, paths in parts for path in paths]
+    assert sorted(keys) == sorted({Address.parse(one).key for one in to})
+    assert all(1 <= len(paths) <= most for _, paths in parts)
+
+
+# --- Which mailbox and which From -----------------------------------------------------------------
+
+
+def plan_of(author: str | None, sender: str | None = "www@host", **settings: Any) -> Plan:
+    authors = (author,) if author else ()
+    return the_plan(transaction(sender, authors=authors), Route(name="r", **settings))
+
+
+@pytest.mark.parametrize(
+    ("author", "rewrite", "from_address"),
+    [
+        ("info@contoso.com", "when-needed", None),
+        ("WP@contoso.com", "when-needed", None),
+        ("root@host", "when-needed", "wp@contoso.com"),
+        (None, "when-needed", "wp@contoso.com"),
+        ("info@contoso.com", "always", "wp@contoso.com"),
+        ("root@host", "never", None),
+        (None, "never", "wp@contoso.com"),
+    ],
+)
+def test_from_is_rewritten_as_the_route_says(
+    author: str | None, rewrite: str, from_address: str | None
+) -> None:
+    plan = plan_of(author, account="website", rewrite_from=rewrite)
+    assert (plan.lane.mailbox, plan.from_address) == ("wp@contoso.com", from_address)
+
+
+def test_the_sender_may_name_the_mailbox() -> None:
+    plan = plan_of("Jane@Contoso.com", account="tenant", mailbox="sender")
+    assert (plan.lane, plan.from_address) == (Lane("tenant", "jane@contoso.com"), None)
+    plan = plan_of(None, "jane@contoso.com", account="tenant", mailbox="sender")
+    assert (plan.lane.mailbox, plan.from_address) == ("jane@contoso.com", "jane@contoso.com")
+
+
+def test_a_sender_from_outside_goes_through_the_accounts_own_mailbox() -> None:
+    plan = plan_of("root@host", account="website", mailbox="sender")
+    assert (plan.lane.mailbox, plan.from_address) == ("wp@contoso.com", "wp@contoso.com")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"account": "tenant"}, {"account": "website", "rewrite_from": "never"}]
+)
+def test_a_sender_without_a_mailbox_is_refused_with_the_rule(settings: dict[str, Any]) -> None:
+    reply = routed(
+        transaction("root@host", authors=("root@host",)),
+        Route(name="own", mailbox="sender", **settings),
+    )
+    assert isinstance(reply, Reply)
+    assert (reply.code, reply.status) == (550, "5.7.1")
+    assert "'own'" in reply.text
+    assert "<root@host>" in reply.text
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        "x@contoso.com/../victim@contoso.com",
+        "../victim@contoso.com",
+        "a%2Fb@contoso.com",
+        "a?b@contoso.com",
+        "a#b@contoso.com",
+        '"a b"@contoso.com',
+        "jürgen@contoso.com",
+        ".@contoso.com",
+        "a\\b@contoso.com",
+    ],
+)
+def test_no_address_from_a_header_becomes_a_path(author: str) -> None:
+    reply = routed(
+        transaction("root@host", authors=(author,)),
+        Route(name="own", account="tenant", mailbox="sender"),
+    )
+    assert isinstance(reply, Reply)
+
+
+# --- Who may send as whom -------------------------------------------------------------------------
+
+SCANNER = replace(ORIGIN, login="scanner")
+SENDERS = {"scanner": ("scanner@contoso.com",), "free": ()}
+MINE = "scanner@contoso.com"
+OTHER = "boss@contoso.com"
+
+
+def table() -> Table:
+    return router.table([LAST], [TENANT], login_senders=SENDERS)
+
+
+@pytest.mark.parametrize(
+    ("sender", "authors", "senders", "where"),
+    [
+        (OTHER, (MINE,), (), "MAIL FROM"),
+        (MINE, (OTHER,), (), "From"),
+        (MINE, (MINE, OTHER), (), "From"),
+        (MINE, (MINE,), (OTHER,), "Sender"),
+        (None, (OTHER,), (), "From"),
+    ],
+)
+def test_a_limited_login_gets_no_other_address_out(
+    sender: str | None, authors: tuple[str, ...], senders: tuple[str, ...], where: str
+) -> None:
+    wanted = transaction(sender, authors=authors, senders=senders, origin=SCANNER)
+    reply = router.route(wanted, table())
+    assert isinstance(reply, Reply)
+    assert (reply.code, reply.status) == (550, "5.7.1")
+    assert f"may not send as <{OTHER}> ({where})" in reply.text
+    assert MINE in reply.text
+
+
+@pytest.mark.parametrize("sender", [MINE, "SCANNER@contoso.com", None])
+def test_a_limited_login_sends_as_itself(sender: str | None) -> None:
+    wanted = transaction(sender, authors=(MINE,), senders=(MINE,), origin=SCANNER)
+    assert not isinstance(router.route(wanted, table()), Reply)
+
+
+@pytest.mark.parametrize("login", ["free", None])
+def test_others_are_not_limited(login: str | None) -> None:
+    wanted = transaction(OTHER, origin=replace(ORIGIN, login=login))
+    assert not isinstance(router.route(wanted, table()), Reply)
+
+
+def test_a_refusal_quotes_nothing_that_could_end_its_line() -> None:
+    author = "a\r\n250 ok\udcff" + "x" * 500 + "@b"
+    reply = router.route(transaction(MINE, authors=(author,), origin=SCANNER), table())
+    assert isinstance(reply, Reply)
+    assert "<a??250 ok?xxx" in reply.text
+    assert len(reply.text) < 250
+    reply.text.encode()
