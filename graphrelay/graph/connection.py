@@ -189,24 +189,28 @@ class Connection(asyncio.Protocol):
             raise BodyChanged("the message on disk is not as long as it was")
         self._http.send(h11.EndOfMessage())
         if not self._may_write():
-            return self._ended or "refused early"
+            return self._stopped_by()
         self.transport.write(waiting)
         return None
 
     async def _write(self, octets: bytes) -> str | None:
         if self._may_write():
             self.transport.write(octets)
+            await asyncio.sleep(0)  # so that what came in meanwhile is heard
             drained = await self._until(
                 lambda: not self._write_paused or not self._may_write(), self._timeouts.stall
             )
             if not drained:
                 return "the other side stopped reading"
-        return None if self._may_write() else self._ended or "refused early"
+        return None if self._may_write() else self._stopped_by()
+
+    def _stopped_by(self) -> str:
+        return self._ended or "the connection broke in the middle of the request"
 
     def _may_write(self) -> bool:
         """Not after a refusal; an early 2xx or 1xx is no reason to stop."""
         refused = self._response is not None and self._response.status_code >= 300
-        return self._ended is None and not refused
+        return self._ended is None and not refused and not self.transport.is_closing()
 
     def _hear(self, data: bytes) -> None:
         try:

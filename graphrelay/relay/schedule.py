@@ -15,6 +15,7 @@ from typing import Literal
 
 _MOST_NEEDED = 12
 """Attempts after which the clock is believed that the lifetime is over."""
+_MOST_DOUBLINGS = 24  # beyond any retry_max, and within what a timedelta holds
 _JITTER = 0.25
 
 
@@ -33,7 +34,7 @@ class DeliveryPolicy:
 
 def backoff(attempts: int, policy: DeliveryPolicy) -> timedelta:
     """The wait after the n-th attempt, before jitter."""
-    doublings = min(max(attempts - 1, 0), 40)
+    doublings = min(max(attempts - 1, 0), _MOST_DOUBLINGS)
     return min(policy.retry_min * (1 << doublings), max(policy.retry_max, policy.retry_min))
 
 

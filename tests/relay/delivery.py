@@ -35,7 +35,7 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.oauth.answers import Granted, TokenAnswer
-from graphrelay.relay.courier import Courier
+from graphrelay.relay.courier import Compose, Courier
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.schedule import DeliveryPolicy
@@ -290,6 +290,7 @@ class Post:
         policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008 (frozen)
         spool: MemorySpool | None = None,
         clock: FakeClock | None = None,
+        compose: Compose = outgoing,
     ) -> None:
         self.clock = clock or FakeClock()
         self.spool = spool or MemorySpool()
@@ -301,7 +302,7 @@ class Post:
             self.spool,
             self.tokens,
             self.graph,
-            outgoing,
+            compose,
             lambda lane: lane == LANE,
             self.clock,
             self.journal,

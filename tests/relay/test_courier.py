@@ -1,0 +1,240 @@
+"""One attempt: what is asked of whom, in which order, and what people are told."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from graphrelay.model import (
+    Done,
+    OctetSource,
+    Paused,
+    Queued,
+    StorageUnavailable,
+    Submission,
+    Trouble,
+)
+from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
+from graphrelay.relay.courier import Finished, Gone, NotBegun
+from graphrelay.relay.decision import Flows, Slower, Stops
+from tests.clock import settle
+from tests.relay.delivery import (
+    ACCOUNT,
+    BUSY,
+    DENIED,
+    INFO,
+    LOST,
+    REFUSED,
+    RELAYED,
+    Post,
+    granted,
+    submission,
+)
+
+SECOND = timedelta(seconds=1)
+
+
+async def carry(post: Post, number: int = 1) -> object:
+    one = post.spool.kept.get(number)
+    waiting = post.spool.put(submission(number)) if one is None else post.spool._waiting(one)
+    return await post.courier.carry(waiting)
+
+
+async def test_the_mark_is_on_the_disk_before_the_request_goes_out() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    carrying = asyncio.ensure_future(carry(post))
+    await settle()
+    [interrupted] = await post.spool.interrupted()
+    [sent] = post.graph.sent
+    assert interrupted.client_request_id == sent.client_request_id
+    post.graph.gate.set()
+    assert await carrying == Finished(Done("relayed"), Flows())
+
+
+async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() -> None:
+    post = Post()
+    post.graph.say(BUSY)
+    await carry(post)
+    await carry(post)
+    first, second = post.graph.sent
+    assert first.client_request_id != second.client_request_id
+    assert first.octets == second.octets
+    assert b"Bcc" not in first.octets
+
+
+async def test_the_users_own_mailbox_is_me_and_others_are_named() -> None:
+    post = Post()
+    await carry(post, 1)
+    await post.courier.carry(post.spool.put(submission(2, INFO)))
+    assert [sent.mailbox for sent in post.graph.sent] == ["/me", "/users/info@contoso.com"]
+
+
+async def test_what_happens_is_told_once_each() -> None:
+    post = Post()
+    post.graph.say(BUSY, LOST, REFUSED)
+    for _ in range(3):
+        await carry(post)
+    assert post.told() == ["attempt", "delayed", "attempt", "uncertain", "attempt", "failed"]
+    uncertain = post.events("uncertain")[0]
+    assert str(uncertain.fields["next"]).startswith("sent again at 2026-11-23T12:0")
+    assert [entry.fields["number"] for entry in post.events("attempt")] == [1, 2, 3]
+
+
+# Tokens --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "remedy"),
+    [
+        (
+            Unauthorized(reason="Nobody has authorized it.", remedy="graphrelay authorize website"),
+            'account "website": Nobody has authorized it.',
+            "graphrelay authorize website",
+        ),
+        (
+            Refused(error="invalid_grant", kind="expired", remedy="graphrelay authorize website"),
+            'account "website": Microsoft refused a token (invalid_grant)',
+            "graphrelay authorize website",
+        ),
+        (
+            VaultProblem(reason="The vault is locked.", remedy="Unlock it."),
+            'account "website": The vault is locked.',
+            "Unlock it.",
+        ),
+    ],
+)
+async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
+    answer: TokenAnswer, reason: str, remedy: str
+) -> None:
+    post = Post()
+    post.tokens.answers[ACCOUNT] = answer
+    expected = Paused(trouble=Trouble.AUTHORIZATION, status="4.7.0", reason=reason, remedy=remedy)
+    assert await carry(post) == NotBegun(Stops(expected))
+    assert await post.spool.interrupted() == []
+    assert post.told() == []
+
+
+async def test_entra_out_of_reach_is_a_rest_and_not_a_stop() -> None:
+    post = Post()
+    post.tokens.answers[ACCOUNT] = Unreachable(reason="timeout", retry_after=9 * SECOND)
+    found = await carry(post)
+    assert isinstance(found, NotBegun)
+    assert isinstance(found.effect, Slower)
+    assert found.effect.retry_after == 9 * SECOND
+
+
+async def test_a_refused_token_is_replaced_once() -> None:
+    post = Post()
+    post.graph.say(DENIED, RELAYED)
+    assert isinstance(await carry(post), Finished)
+    assert post.tokens.asked == [(ACCOUNT, False), (ACCOUNT, False), (ACCOUNT, True)]
+    assert [sent.token for sent in post.graph.sent] == ["token-1", "token-2"]
+    assert post.spool.outcomes(1) == ["Relayed"]
+
+
+async def test_a_token_that_somebody_else_has_replaced_meanwhile_is_not_fetched_again() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    post.graph.say(DENIED)
+    carrying = asyncio.ensure_future(carry(post))
+    await settle()
+    post.tokens.answers[ACCOUNT] = granted("from somebody else")
+    post.graph.gate.set()
+    await carrying
+    assert post.graph.sent[1].token == "from somebody else"
+    assert (ACCOUNT, True) not in post.tokens.asked
+
+
+async def test_two_refusals_pause_the_lane_with_what_to_run() -> None:
+    post = Post()
+    post.graph.say(DENIED, DENIED)
+    found = await carry(post)
+    assert isinstance(found, Finished)
+    assert isinstance(found.effect, Stops)
+    assert found.effect.paused.reason == (
+        'account "website", mailbox wp@contoso.com: Graph refused the access token'
+    )
+    assert found.effect.paused.remedy == "graphrelay status website"
+    assert found.next == Queued(post.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Refused(error="invalid_grant", kind="expired", remedy="authorize"), "Paused"),
+        (Unreachable(reason="timeout"), "Delayed"),
+    ],
+)
+async def test_a_refused_token_that_cannot_be_replaced_is_no_failure_of_the_message(
+    answer: TokenAnswer, outcome: str
+) -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    post.graph.say(DENIED)
+    carrying = asyncio.ensure_future(carry(post))
+    await settle()
+    post.tokens.answers[ACCOUNT] = answer
+    post.graph.gate.set()
+    await carrying
+    assert post.spool.outcomes(1) == [outcome]
+    assert isinstance(post.spool.state(1), Queued)
+
+
+# The disk ------------------------------------------------------------------------------------
+
+
+async def test_without_a_mark_on_the_disk_nothing_goes_out() -> None:
+    post = Post()
+    waiting = post.spool.put(submission(1))
+
+    async def disk_full(number: int) -> None:
+        raise StorageUnavailable("disk full")
+
+    post.spool.before_begin = disk_full
+    assert await post.courier.carry(waiting) == NotBegun(Slower("disk full", 5 * SECOND))
+    assert post.graph.sent == []
+
+
+async def test_what_is_not_in_the_spool_any_more_is_gone() -> None:
+    post = Post()
+    waiting = post.spool.put(submission(1))
+    del post.spool.kept[1]
+    assert await post.courier.carry(waiting) == Gone()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("I/O error"), StorageUnavailable("the file is shorter than it was")]
+)
+async def test_a_body_that_cannot_be_read_delays_the_message(error: Exception) -> None:
+    post = Post()
+    post.graph.say(error)
+    found = await carry(post)
+    assert isinstance(found, Finished)
+    assert isinstance(found.next, Queued)
+    assert "could not be read from the disk" in str(post.events("delayed")[0].fields["reason"])
+
+
+async def test_a_message_that_cannot_be_prepared_is_delayed_not_uncertain() -> None:
+    async def broken(one: Submission) -> OctetSource:
+        raise ValueError(one.queue_id)
+
+    post = Post(compose=broken)
+    await carry(post)
+    assert post.spool.outcomes(1) == ["Delayed"]
+    assert post.graph.sent == []
+
+
+async def test_a_wall_clock_that_jumps_during_an_attempt_does_not_make_it_end_before_it_began() -> (
+    None
+):
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    carrying = asyncio.ensure_future(carry(post))
+    await settle()
+    post.clock.set_wall_clock(post.clock.now() - timedelta(days=1))
+    await post.clock.advance(3 * SECOND)
+    post.graph.gate.set()
+    await carrying
+    [attempt] = post.spool.kept[1].history
+    assert attempt.finished_at - attempt.started_at == 3 * SECOND

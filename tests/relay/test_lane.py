@@ -1,0 +1,250 @@
+"""One lane by itself: order, pace, pauses."""
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from graphrelay.model import Waiting
+from graphrelay.relay.decision import Flows, Slower, Stops
+from graphrelay.relay.lane import LaneQueue, NewlyPaused, Open, Resting, Resumed, Stopped
+from tests.clock import FakeClock
+from tests.relay.delivery import FULL, LANE
+
+SECOND = timedelta(seconds=1)
+START = timedelta(hours=1)
+RECEIVED = FakeClock().now()
+
+
+def waiting(number: int, age: int = 0) -> Waiting:
+    return Waiting(number, LANE, RECEIVED - age * SECOND, RECEIVED)
+
+
+def lane(*numbers: int) -> LaneQueue:
+    queue = LaneQueue(LANE, 4)
+    for number in numbers:
+        queue.put(waiting(number), START)
+    return queue
+
+
+def started(queue: LaneQueue, now: timedelta = START) -> list[int]:
+    found = []
+    while (one := queue.take(now)) is not None:
+        found.append(one.submission_id)
+    return found
+
+
+def test_four_go_at_a_time_and_the_next_when_one_is_done() -> None:
+    queue = lane(1, 2, 3, 4, 5, 6)
+    assert started(queue) == [1, 2, 3, 4]
+    assert queue.wakes_at(START) is None
+    queue.done(2, START)
+    assert started(queue) == [5]
+    assert len(queue) == 5
+
+
+def test_what_is_not_due_does_not_go_and_says_when_it_will() -> None:
+    queue = lane()
+    queue.put(waiting(1), START + 10 * SECOND)
+    queue.put(waiting(2), START + 5 * SECOND)
+    assert started(queue) == []
+    assert queue.wakes_at(START) == START + 5 * SECOND
+    assert started(queue, START + 7 * SECOND) == [2]
+    assert queue.wakes_at(START + 7 * SECOND) == START + 10 * SECOND
+
+
+def test_of_what_is_due_the_oldest_goes_first_whenever_it_came_due() -> None:
+    queue = lane()
+    for number, age in ((1, 10), (2, 30), (3, 20)):
+        queue.put(waiting(number, age), START + number * SECOND)
+    assert started(queue, START + 9 * SECOND) == [2, 3, 1]
+
+
+def test_moving_a_message_forgets_its_old_time() -> None:
+    queue = lane(1)
+    queue.put(waiting(1), START + 60 * SECOND)
+    assert started(queue) == []
+    assert queue.wakes_at(START) == START + 60 * SECOND
+    queue.put(waiting(1), START)
+    assert started(queue) == [1]
+    queue.done(1, START)
+    assert started(queue, START + 120 * SECOND) == []
+
+
+def test_what_is_removed_does_not_go_but_what_is_in_flight_stays() -> None:
+    queue = lane(1, 2)
+    assert queue.take(START) == waiting(1)
+    assert not queue.remove(1)
+    assert queue.remove(2)
+    assert not queue.remove(2)
+    assert started(queue) == []
+    assert len(queue) == 1
+
+
+def test_a_rest_doubles_with_each_trouble_in_a_row_and_ends_with_success() -> None:
+    queue, now, rests = lane(*range(1, 20)), START, []
+    for _ in range(10):
+        [one] = [queue.take(now)]
+        assert one is not None
+        queue.done(one.submission_id, now)
+        queue.feel(Slower("busy"), now)
+        assert isinstance(queue.state, Resting)
+        rests.append((queue.state.until - now).total_seconds())
+        now = queue.state.until
+    assert rests == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
+    assert queue.take(now) is not None
+    assert queue.take(now) is None
+    queue.feel(Flows(), now)
+    assert queue.state == Open()
+
+
+def test_trouble_that_several_meet_at_once_counts_once() -> None:
+    queue = lane(*range(1, 10))
+    started(queue)
+    for number in (1, 2, 3, 4):
+        queue.done(number, START)
+        queue.feel(Slower("busy"), START)
+    assert queue.state == Resting("busy", START + SECOND)
+    assert queue.allowed == 2
+
+
+def test_success_of_what_went_out_before_the_trouble_does_not_end_the_rest() -> None:
+    queue = lane(*range(1, 10))
+    started(queue)
+    queue.done(1, START)
+    queue.feel(Slower("throttled", 100 * SECOND), START)
+    queue.done(2, START + SECOND)
+    queue.feel(Flows(), START + SECOND)
+    assert queue.state == Resting("throttled", START + 100 * SECOND)
+    queue.done(3, START + SECOND)
+    assert queue.feel(Stops(FULL), START + SECOND) == NewlyPaused(FULL, timedelta(minutes=15))
+    queue.done(4, START + SECOND)
+    assert queue.feel(Flows(), START + SECOND) is None
+    assert isinstance(queue.state, Stopped)
+
+
+def test_after_a_rest_the_lane_speeds_up_step_by_step() -> None:
+    queue = lane(*range(1, 30))
+    for now in (START, START + SECOND):
+        for number in started(queue, now):
+            queue.done(number, now)
+            queue.feel(Slower("busy"), now)
+    now, together = START + 10 * SECOND, []
+    for _ in range(5):
+        batch = started(queue, now)
+        together.append(len(batch))
+        for number in batch:
+            queue.done(number, now)
+            queue.feel(Flows(), now)
+    assert together == [1, 2, 4, 4, 4]
+
+
+def test_a_pause_is_told_once_until_the_reason_changes() -> None:
+    queue = lane(1, 2, 3)
+    other = Stops(FULL.__class__(trouble=FULL.trouble, status="4.2.2", reason="another"))
+    assert isinstance(queue.feel(Stops(FULL), START), NewlyPaused)
+    assert queue.feel(Stops(FULL), START) is None
+    assert isinstance(queue.feel(other, START), NewlyPaused)
+
+
+def test_hope_makes_a_paused_lane_look_at_once_and_success_says_why() -> None:
+    queue = lane(1, 2, 3)
+    queue.feel(Stops(FULL), START)
+    assert queue.wakes_at(START) == START + timedelta(minutes=15)
+    queue.look_now(START, "somebody made room")
+    assert queue.wakes_at(START) == START
+    assert started(queue) == [1]
+    queue.done(1, START)
+    assert queue.feel(Flows(), START) == Resumed("somebody made room")
+    assert started(queue) == [2, 3]
+
+
+def test_a_look_that_fails_for_another_reason_leaves_the_lane_paused() -> None:
+    queue = lane(1, 2)
+    queue.feel(Stops(FULL), START)
+    later = START + timedelta(minutes=15)
+    assert started(queue, later) == [1]
+    queue.done(1, later)
+    queue.feel(Slower("network"), later)
+    assert queue.state == Stopped(FULL, later + timedelta(minutes=15))
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Whatever happens in whatever order: nothing is forgotten, nothing goes twice or too early."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = LaneQueue(LANE, 4)
+        self.now = START
+        self.due: dict[int, timedelta] = {}
+        self.flying: set[int] = set()
+        self.number = 0
+
+    @rule(wait=st.integers(0, 100))
+    def put(self, wait: int) -> None:
+        self.number += 1
+        self._put(self.number, wait)
+
+    @precondition(lambda self: self.due)
+    @rule(data=st.data(), wait=st.integers(0, 100))
+    def move(self, data: st.DataObject, wait: int) -> None:
+        self._put(data.draw(st.sampled_from(sorted(self.due))), wait)
+
+    @precondition(lambda self: self.due)
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.due)))
+        assert self.queue.remove(number)
+        del self.due[number]
+
+    @rule()
+    def take(self) -> None:
+        one = self.queue.take(self.now)
+        if one is not None:
+            assert self.due.pop(one.submission_id) <= self.now
+            self.flying.add(one.submission_id)
+
+    @precondition(lambda self: self.flying)
+    @rule(
+        data=st.data(),
+        effect=st.sampled_from([Flows(), Slower("busy"), Slower("429", 50 * SECOND), Stops(FULL)]),
+        again=st.none() | st.integers(0, 100),
+    )
+    def done(self, data: st.DataObject, effect: Flows | Slower | Stops, again: int | None) -> None:
+        number = data.draw(st.sampled_from(sorted(self.flying)))
+        self.flying.remove(number)
+        self.queue.done(number, self.now)
+        if again is not None:
+            self._put(number, again)
+        self.queue.feel(effect, self.now)
+
+    @rule(seconds=st.integers(1, 1_000))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+
+    @rule()
+    def hope(self) -> None:
+        self.queue.look_now(self.now, "hope")
+
+    def _put(self, number: int, wait: int) -> None:
+        self.due[number] = self.now + wait * SECOND
+        self.queue.put(waiting(number), self.due[number])
+
+    @invariant()
+    def counts_agree(self) -> None:
+        assert self.queue.in_flight == len(self.flying) <= 4
+        assert len(self.queue) == len(self.due) + len(self.flying)
+
+    @invariant()
+    def it_wakes_in_time_for_everything(self) -> None:
+        wakes_at = self.queue.wakes_at(self.now)
+        if not self.due:
+            return
+        if wakes_at is None:
+            assert self.flying  # what ends will look again
+            return
+        if isinstance(self.queue.state, Open):
+            assert wakes_at <= max(self.now, min(self.due.values()))
+
+
+TestAnyOrder = AnyOrder.TestCase
