@@ -110,12 +110,8 @@ class Reception:
             return Reply(553, "5.1.3", f"{router.shown(forward_path)} cannot be mailed to")
         if any(router.could_match(one, origin, forward_path) for one in self._table.routes):
             return None
-        return Reply(
-            550,
-            "5.7.1",
-            f"No route takes mail for {router.shown(forward_path)} from this client; see [[routes]] in the "
-            "configuration",
-        )
+        who = f"{router.shown(forward_path)} from this client"
+        return Reply(550, "5.7.1", f"No route takes mail for {who}; {router.SEE_ROUTES}")
 
     def incoming(self) -> IncomingBody:
         return self._spool.incoming()

@@ -204,9 +204,12 @@ def _within(client: str, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
+SEE_ROUTES = "see [[routes]] in the configuration"
+
+
 def _no_route(sender: Address | None, recipient: Address) -> Reply:
     who = f"from {shown(sender)} to {shown(recipient)}"
-    return Reply(550, "5.7.1", f"No route takes mail {who}; see [[routes]] in the configuration")
+    return Reply(550, "5.7.1", f"No route takes mail {who}; {SEE_ROUTES}")
 
 
 # --- What follows --------------------------------------------------------------------------------
