@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.policy import compat32
@@ -158,7 +159,7 @@ def readable(text: str) -> str:
         return text
     try:
         pieces = decode_header(text)
-    except ValueError:
+    except (ValueError, HeaderParseError):
         return text
     return "".join(
         piece if isinstance(piece, str) else _decoded(piece, charset) for piece, charset in pieces

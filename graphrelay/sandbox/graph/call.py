@@ -4,7 +4,6 @@ Every answer carries the headers that Microsoft's support asks for; `request-id`
 `client-request-id` comes back as it was sent if it is a GUID.
 """
 
-import base64
 import binascii
 import json
 import re
@@ -169,7 +168,7 @@ class Call:
         except binascii.Error:
             pass
         try:
-            return base64.b64decode(body.translate(None, b"\r\n\t "), validate=True)
+            return binascii.a2b_base64(body.translate(None, b"\r\n\t "), strict_mode=True)
         except binascii.Error as problem:
             raise GraphError("ErrorMimeContentInvalidBase64String") from problem
 

@@ -133,10 +133,9 @@ def _concerning(head: Head) -> Callable[[MessageFault], bool]:
 
 def _recipients(call: Call, head: Head) -> tuple[str, ...]:
     """Each address once, as it was first written."""
-    addresses = {
-        address.casefold(): address
-        for address in reversed([person.address for person in head.recipients])
-    }
+    addresses: dict[str, str] = {}
+    for person in head.recipients:
+        addresses.setdefault(person.address.casefold(), person.address)
     if not addresses:
         raise GraphError("ErrorInvalidRecipients", NO_RECIPIENTS)
     for address in addresses.values():
@@ -148,7 +147,7 @@ def _recipients(call: Call, head: Head) -> tuple[str, ...]:
             )
     if len(head.recipients) > _settings(call).recipient_limit:
         raise GraphError("ErrorExceededMaxRecipientLimit")
-    return tuple(reversed(addresses.values()))
+    return tuple(addresses.values())
 
 
 def _naming(address: str) -> Callable[[UnknownRecipient], bool]:

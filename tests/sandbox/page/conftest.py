@@ -1,0 +1,20 @@
+"""A cloud, and people in it who hold tokens."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from graphrelay.sandbox import Sandbox
+from tests.sandbox.world import World
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with Sandbox(page_port=0) as cloud, AsyncExitStack() as stack:
+        yield World(cloud, stack)
+
+
+@pytest.fixture
+def cloud(world: World) -> Sandbox:
+    return world.cloud
