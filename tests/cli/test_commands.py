@@ -1,0 +1,177 @@
+"""The command line as programs call it: what it prints, and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BAD = ROOT / "tests" / "config" / "bad" / "everything-at-once.toml"
+EXAMPLE = ROOT / "config.example.toml"
+
+VERBS = [
+    ["serve"],
+    ["demo"],
+    ["sandbox"],
+    ["authorize"],
+    ["status"],
+    ["revoke"],
+    ["send-test"],
+    ["queue"],
+    ["queue", "list"],
+    ["queue", "show"],
+    ["queue", "retry"],
+    ["queue", "hold"],
+    ["queue", "release"],
+    ["queue", "delete"],
+    ["log"],
+    ["lanes"],
+    ["check-config"],
+    ["hash-password"],
+]
+
+
+def run(*arguments: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "graphrelay", *arguments],
+        capture_output=True,
+        text=True,
+        input=answer,
+        timeout=60,
+        check=False,
+        env=os.environ | {"COLUMNS": "120"},
+    )
+
+
+def configured(directory: Path) -> str:
+    """A configuration whose cloud is not there."""
+    path = directory / "config.toml"
+    path.write_text(
+        f"""state_directory = "{directory / "state"}"
+[[smtp.listeners]]
+address = "127.0.0.1:0"
+[cloud]
+name = "custom"
+login_url = "https://localhost:1"
+graph_url = "https://localhost:1"
+[accounts.website]
+scenario = "user"
+tenant = "contoso.onmicrosoft.com"
+client_id = "9d5a2c1e-3a0f-4a3e-9d6e-0e6c0c5a1b2d"
+username = "wp@contoso.com"
+[vault]
+backend = "file"
+""",
+        encoding="utf-8",
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_teaches_itself(verb: list[str]) -> None:
+    shown = run(*verb, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert "Usage: graphrelay" in shown.stdout
+    assert len(shown.stdout.splitlines()) > 5
+
+
+def test_help_lists_every_verb_and_imports_none() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for verb in {verb[0] for verb in VERBS}:
+        assert f"  {verb} " in shown.stdout
+    code = "import sys; sys.argv = ['graphrelay', '--help']\n"
+    code += "from graphrelay.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "print([name for name in ('pydantic', 'aiosmtpd', 'msal') if name in sys.modules])"
+    listed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.endswith("[]\n")
+
+
+def test_check_config_says_every_mistake_and_ends_with_78() -> None:
+    shown = run("--config", str(BAD), "check-config")
+    assert shown.returncode == 78
+    expected = BAD.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
+    assert shown.stderr.splitlines() == [f"{BAD}: {line}" for line in expected]
+
+
+@pytest.mark.parametrize("verb", [["serve"], ["status"], ["queue", "list"], ["log"]], ids=" ".join)
+def test_a_bad_configuration_ends_every_verb_with_78(verb: list[str]) -> None:
+    shown = run("--config", str(BAD), *verb)
+    assert shown.returncode == 78
+    assert "unknown key" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_check_config_says_that_the_example_is_fine() -> None:
+    shown = run("--config", str(EXAMPLE), "check-config")
+    assert shown.returncode == 0
+    assert f"{EXAMPLE} is fine" in shown.stdout
+
+
+def test_an_unknown_verb_is_a_usage_error() -> None:
+    shown = run("frobnicate")
+    assert shown.returncode == 2
+    assert "No such command 'frobnicate'" in shown.stderr
+
+
+def test_status_without_a_daemon_answers_no_and_what_to_run(tmp_path: Path) -> None:
+    shown = run("--config", configured(tmp_path), "status", "--json")
+    assert shown.returncode == 1
+    status = json.loads(shown.stdout)
+    assert status["status"] == "Unauthorized"
+    assert "graphrelay authorize website" in status["remedy"]
+
+
+def test_an_unreachable_cloud_is_a_sentence_and_a_no(tmp_path: Path) -> None:
+    shown = run("--config", configured(tmp_path), "authorize", "website", "--device")
+    assert shown.returncode == 1
+    assert "could not be reached" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_an_unknown_account_names_those_that_there_are(tmp_path: Path) -> None:
+    shown = run("--config", configured(tmp_path), "authorize", "webseite")
+    assert shown.returncode == 1
+    assert "no account is named 'webseite'; there is website" in shown.stderr
+
+
+def test_an_empty_queue_says_so(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    assert run("--config", config, "queue", "list").stdout == "nothing waits\n"
+    assert run("--config", config, "queue", "list", "--json").stdout == ""
+    shown = run("--config", config, "queue", "show", "ABCDEF")
+    assert shown.returncode == 1
+    assert "no message ABCDEF" in shown.stderr
+
+
+def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:
+    shown = run("--config", configured(tmp_path), "send-test", "--to", "a@example.org")
+    assert shown.returncode == 1
+    assert "no daemon runs, and send-test needs one: graphrelay serve" in shown.stderr
+
+
+def test_a_password_is_hashed_so_that_it_verifies() -> None:
+    from graphrelay.smtp.login import verify
+
+    shown = run("hash-password", answer="s3cret\ns3cret\n")
+    assert shown.returncode == 0
+    assert verify(shown.stdout.splitlines()[-1].rsplit(" ", 1)[-1], "s3cret")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
+def test_root_acts_as_the_owner_of_the_state_directory(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.owner() == "root" and str(parent) != "/tmp" and parent != Path("/"):
+            parent.chmod(0o755)
+    config = configured(tmp_path)
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    assert run("--config", config, "queue", "list").returncode == 0
+    assert {entry.stat().st_uid for entry in state.rglob("*")} == {65534}
