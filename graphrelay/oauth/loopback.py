@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import h11
 
@@ -132,10 +132,10 @@ class RedirectReceiver:
             return None  # Its answer could have no body, and no browser asks for one.
         if request.method != b"GET":
             return Page("Not allowed", "", HTTPStatus.METHOD_NOT_ALLOWED)
-        target = urlsplit(request.target.decode("ascii", "replace"))
-        if target.path != "/" or not self._is_for_us(request):
+        path, _, query = request.target.decode("ascii", "replace").partition("?")
+        if path != "/" or not self._is_for_us(request):
             return Page("Not found", "", HTTPStatus.NOT_FOUND)
-        return await self._page_for_answer(target.query)
+        return await self._page_for_answer(query)
 
     async def _page_for_answer(self, query: str) -> Page:
         state = query_of(query).get("state", "")
@@ -164,8 +164,11 @@ def query_of(redirected: str) -> dict[str, str]:
     """The parameters of a redirect, from its whole address, its query with or without `?`, or
     its fragment. One that is given twice counts for nothing (RFC 6749 section 3.1)."""
     text = redirected.strip().strip("\"'<>")
-    parts = urlsplit(text) if "://" in text.split("?", 1)[0] else None
-    query = (parts.query or parts.fragment) if parts else text.lstrip("/?#")
+    if text.lower().startswith(("http://", "https://")):
+        address, _, fragment = text.partition("#")
+        query = address.partition("?")[2] or fragment
+    else:
+        query = text.lstrip("/?#")
     found: dict[str, str] = {}
     twice: set[str] = set()
     for name, value in parse_qsl(query, keep_blank_values=True):

@@ -177,7 +177,17 @@ BY_ERROR: Mapping[str, tuple[str, str]] = {
         "Application {client} may not do this in this tenant. Compare client_id and tenant with "
         "the app registration.",
     ),
+    "invalid_request": (
+        "request",
+        "Entra does not take the request as it is. Compare tenant, client_id and credential with "
+        "the app registration, then run: {authorize}",
+    ),
     "invalid_scope": ("scope", next(c.remedy for c in CLASSES if c.kind == "scope")),
+    "invalid_resource": (
+        "scope",
+        "This tenant knows no Graph at that address. Check graph_url in the [cloud] section.",
+    ),
+    "bad_verification_code": ("code-expired", "The code is not known. Run: {authorize}"),
     "invalid_tenant": ("wrong-tenant", next(c.remedy for c in CLASSES if c.kind == "wrong-tenant")),
 }
 
