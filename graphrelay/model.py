@@ -157,6 +157,11 @@ class Plan:
     """What the From header is to say; `None` leaves it as the sender wrote it."""
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
+    reply_to: str | None = None
+    """What the Reply-To header is to say; `None` leaves it to the sender."""
+    subject_prefix: str = ""
+    redirect_to: str | None = None
+    """For staging: who gets the message in place of its recipients, whom it names in its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
