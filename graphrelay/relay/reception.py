@@ -108,7 +108,7 @@ class Reception:
         """The refusal for a recipient whom no route takes, whatever From will say."""
         if _unwritable(forward_path):
             return Reply(553, "5.1.3", f"{router.shown(forward_path)} cannot be mailed to")
-        if any(router.could_match(one, origin, forward_path) for one in self._table.routes):
+        if router.may_take(self._table, origin, forward_path):
             return None
         who = f"{router.shown(forward_path)} from this client"
         return Reply(550, "5.7.1", f"No route takes mail for {who}; {router.SEE_ROUTES}")
@@ -162,6 +162,7 @@ class Reception:
             origin=origin,
             authors=authors,
             senders=sender.authors(section, "sender"),
+            header=_header(section, self._table.header_names),
         )
         prefix = b""
         if not _value(section, "date"):
@@ -195,6 +196,14 @@ def _value(section: HeaderSection, name: str) -> bytes:
     """The first value under that name that says something."""
     values = (section.unfolded(found) for found in section.find(name))
     return next((value for value in values if value), b"")
+
+
+def _header(section: HeaderSection, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The decoded values of fields, by name."""
+    return {
+        name: tuple(encoded_word.decode(section.unfolded(found)) for found in section.find(name))
+        for name in names
+    }
 
 
 def _message_id(value: bytes) -> str:

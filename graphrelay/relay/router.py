@@ -13,15 +13,22 @@ may use; it becomes part of a URL, so only addresses of the plainest form are ta
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Literal, Protocol
+from typing import Protocol
 
-from graphrelay.model import Address, Envelope, Lane, Origin, Plan, Reply
+from graphrelay.model import Address, Lane, Origin, Plan, Reply
+from graphrelay.relay.conditions import (
+    Network,
+    RewriteFrom,
+    Route,
+    Transaction,
+    any_matches,
+    failing,
+    failing_before_data,
+    why_not,
+)
 
-Network = IPv4Network | IPv6Network
-RewriteFrom = Literal["never", "when-needed", "always"]
+__all__ = ["Network", "RewriteFrom", "Route", "Table", "Transaction", "explain", "route", "table"]
+
 Parts = tuple[tuple[Plan, tuple[Address, ...]], ...]
 
 
@@ -38,27 +45,6 @@ class Account(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A rule: conditions (an empty one holds for everything), and what follows."""
-
-    name: str
-    sender: tuple[str, ...] = ()
-    """Patterns (`*@contoso.com`) for the From address; for the envelope sender where there is no
-    From. `<>` is the null sender."""
-    recipient: tuple[str, ...] = ()
-    listener: tuple[str, ...] = ()
-    login: tuple[str, ...] = ()
-    client: tuple[Network, ...] = ()
-    account: str
-    mailbox: str | None = None
-    """An address, `sender` (the mailbox that the From address names), or `None`: the account's
-    own."""
-    rewrite_from: RewriteFrom = "when-needed"
-    content: Literal["mime", "json"] = "mime"
-    save_to_sent_items: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """All that routing goes by."""
 
@@ -68,6 +54,8 @@ class Table:
     """Per login the patterns of addresses that it may send as; none given: any."""
     max_recipients: int = 500
     """Recipients of one submission (Exchange's default limit)."""
+    header_names: tuple[str, ...] = ()
+    """Fields that routes ask for, in lower case."""
 
 
 def table(
@@ -87,47 +75,52 @@ def table(
         accounts=by_name,
         login_senders=login_senders or {},
         max_recipients=max_recipients,
+        header_names=tuple({name.lower(): None for one in found for name, _ in one.header}),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """What a client wants sent, as far as routing goes by it."""
-
-    envelope: Envelope
-    origin: Origin
-    authors: tuple[Address, ...] = ()
-    """Every address in every From field."""
-    senders: tuple[Address, ...] = ()
-    """Every address in every Sender field."""
-
-    @property
-    def sender(self) -> Address | None:
-        """Who sends, to the eye: the first author, else the envelope sender."""
-        return self.authors[0] if self.authors else self.envelope.reverse_path
 
 
 def route(transaction: Transaction, table: Table) -> Parts | Reply:
-    """Plans, each with its recipients, which together are the envelope's, each once."""
+    """Plans, each with its recipients, which together are the envelope's, each once, and those
+    whom a route adds."""
     if refusal := refused_sender(transaction, table):
         return refusal
-    parts: dict[Plan, list[Address]] = {}
-    plans: dict[str, Plan | Reply] = {}
-    for recipient in _each_once(transaction.envelope.forward_paths):
-        found = next((one for one in table.routes if matches(one, transaction, recipient)), None)
+    groups: dict[int, tuple[Route, list[Address]]] = {}
+    recipients = {path.key: path for path in _each_once(transaction.envelope.forward_paths)}
+    for recipient in recipients.values():
+        found = taking(transaction, recipient, table)
         if found is None:
             return _no_route(transaction.sender, recipient)
-        if found.name not in plans:
-            plans[found.name] = plan(found, transaction, table)
-        planned = plans[found.name]
+        groups.setdefault(id(found), (found, []))[1].append(recipient)
+    parts: list[tuple[Plan, tuple[Address, ...]]] = []
+    for found, group in groups.values():
+        planned = plan(found, transaction, table)
         if isinstance(planned, Reply):
             return planned
-        parts.setdefault(planned, []).append(recipient)
-    return tuple(
-        (planned, tuple(recipients[start : start + table.max_recipients]))
-        for planned, recipients in parts.items()
-        for start in range(0, len(recipients), table.max_recipients)
-    )
+        for path in map(Address.parse, found.bcc_always):
+            if recipients.setdefault(path.key, path) is path:
+                group.append(path)
+        parts += [(planned, piece) for piece in _pieces(tuple(group), found, table.max_recipients)]
+    return tuple(parts)
+
+
+def taking(transaction: Transaction, recipient: Address, table: Table) -> Route | None:
+    """The first route whose conditions all hold."""
+    fitting = (one for one in table.routes if failing(one, transaction, recipient) is None)
+    return next(fitting, None)
+
+
+def may_take(table: Table, origin: Origin, recipient: Address) -> bool:
+    """Whether any route could take a recipient from there, whatever the message says."""
+    return any(failing_before_data(one, origin, recipient) is None for one in table.routes)
+
+
+def _pieces(
+    recipients: tuple[Address, ...], route: Route, most: int
+) -> Iterable[tuple[Address, ...]]:
+    """So many recipients that one submission can have them. A redirected one goes to one."""
+    if route.redirect_to:
+        return (recipients,)
+    return (recipients[at : at + most] for at in range(0, len(recipients), most))
 
 
 def _each_once(paths: Iterable[Address]) -> Iterable[Address]:
@@ -135,6 +128,20 @@ def _each_once(paths: Iterable[Address]) -> Iterable[Address]:
     for path in paths:
         once.setdefault(path.key, path)
     return once.values()
+
+
+SEE_ROUTES = "see [[routes]] in the configuration"
+
+
+def _no_route(sender: Address | None, recipient: Address) -> Reply:
+    who = f"from {shown(sender)} to {shown(recipient)}"
+    return Reply(550, "5.7.1", f"No route takes mail {who}; {SEE_ROUTES}")
+
+
+def shown(address: Address | None) -> str:
+    """An address that a client wrote, fit for a reply: on one line, and not endless."""
+    text = "".join(c if c.isprintable() else "?" for c in str(address or ""))
+    return f"<{text[:100]}>"
 
 
 # --- Who may send as whom ------------------------------------------------------------------------
@@ -159,64 +166,10 @@ def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
     return None
 
 
-def shown(address: Address | None) -> str:
-    """An address that a client wrote, fit for a reply: on one line, and not endless."""
-    text = "".join(c if c.isprintable() else "?" for c in str(address or ""))
-    return f"<{text[:100]}>"
-
-
-# --- Conditions ----------------------------------------------------------------------------------
-
-
-def matches(route: Route, transaction: Transaction, recipient: Address) -> bool:
-    return could_match(route, transaction.origin, recipient) and (
-        not route.sender or any_matches(route.sender, _pattern_text(transaction.sender))
-    )
-
-
-def could_match(route: Route, origin: Origin, recipient: Address) -> bool:
-    """Whether the route takes this recipient from there, if the sender is right."""
-    return (
-        (not route.recipient or any_matches(route.recipient, str(recipient)))
-        and (not route.listener or origin.listener in route.listener)
-        and (not route.login or (origin.login is not None and origin.login in route.login))
-        and (not route.client or _within(origin.client, route.client))
-    )
-
-
-def any_matches(patterns: Iterable[str], text: str) -> bool:
-    folded = text.casefold()
-    return any(fnmatchcase(folded, pattern.casefold()) for pattern in patterns)
-
-
-def _pattern_text(sender: Address | None) -> str:
-    return str(sender) if sender else "<>"
-
-
-@lru_cache(maxsize=4096)
-def _within(client: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        address: IPv4Address | IPv6Address = ip_address(client)
-    except ValueError:
-        return False  # a Unix socket
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
-
-
-SEE_ROUTES = "see [[routes]] in the configuration"
-
-
-def _no_route(sender: Address | None, recipient: Address) -> Reply:
-    who = f"from {shown(sender)} to {shown(recipient)}"
-    return Reply(550, "5.7.1", f"No route takes mail {who}; {SEE_ROUTES}")
-
-
 # --- What follows --------------------------------------------------------------------------------
 
-_PLAIN_MAILBOX = re.compile(
-    r"[A-Za-z0-9!$&'*+=^_`{|}~-]+(?:\.[A-Za-z0-9!$&'*+=^_`{|}~-]+)*@[A-Za-z0-9.-]+"
-)
+_ATOM = r"[A-Za-z0-9!$&'*+=^_`{|}~-]+"
+_PLAIN_MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9.-]+")
 
 
 def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
@@ -231,6 +184,9 @@ def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
         from_address=_from_address(route.rewrite_from, account, mailbox, transaction.authors),
         content=route.content,
         save_to_sent_items=route.save_to_sent_items,
+        reply_to=route.reply_to,
+        subject_prefix=route.subject_prefix,
+        redirect_to=route.redirect_to,
     )
 
 
@@ -265,3 +221,39 @@ def _from_address(
     if rewrite == "never" or author.key == mailbox.casefold() or usable(account, author):
         return None
     return mailbox
+
+
+# --- Why -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A route that was looked at for a recipient."""
+
+    route: str
+    why_not: str | None
+    """The condition that failed; `None` where the route was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What routing does with a transaction, and why."""
+
+    considered: tuple[tuple[Address, tuple[Considered, ...]], ...]
+    """For each recipient the routes in their order, as far as they were looked at."""
+    result: Parts | Reply
+
+
+def explain(transaction: Transaction, table: Table) -> Explanation:
+    """For people who ask why a message goes where it goes."""
+    recipients = _each_once(transaction.envelope.forward_paths)
+    considered = tuple((one, tuple(_considered(transaction, one, table))) for one in recipients)
+    return Explanation(considered, route(transaction, table))
+
+
+def _considered(transaction: Transaction, recipient: Address, table: Table) -> Iterable[Considered]:
+    for one in table.routes:
+        reason = why_not(one, transaction, recipient)
+        yield Considered(one.name, reason)
+        if reason is None:
+            return

@@ -192,6 +192,16 @@ async def test_parts_are_kept_and_queued_each(room: Room) -> None:
     ]
 
 
+async def test_routes_may_go_by_any_header(room: Room) -> None:
+    shop = Route(
+        name="shop", account="tenant", header=(("Subject", "*Grüße*"),), mailbox="s@contoso.com"
+    )
+    reception = room.reception(router.table([shop], [TENANT]))
+    octets = b"Subject: =?utf-8?q?Viele_Gr=C3=BC=C3=9Fe?=\r\n\r\n"
+    assert isinstance(await room.take(octets, reception=reception), Accepted)
+    assert isinstance(await room.take(b"Subject: x\r\n\r\n", reception=reception), Reply)
+
+
 # --- Refusals -------------------------------------------------------------------------------------
 
 

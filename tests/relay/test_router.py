@@ -78,6 +78,9 @@ CONDITIONS = [
     ({"login": ("scanner",)}, False),
     ({"client": (ip_network("127.0.0.0/8"),)}, True),
     ({"client": (ip_network("10.0.0.0/8"), ip_network("::1/128"))}, False),
+    ({"header": (("X-Mailer", "word*"),)}, True),
+    ({"header": (("x-mailer", "*press*"), ("X-Other", "*"))}, False),
+    ({"header": (("X-Mailer", "drupal*"),)}, False),
 ]
 
 
@@ -86,7 +89,8 @@ def test_the_first_route_whose_conditions_all_hold_is_taken(
     conditions: dict[str, Any], holds: bool
 ) -> None:
     first = Route(name="first", account="website", **conditions)
-    assert the_plan(transaction(), first, LAST).route == ("first" if holds else "last")
+    wanted = replace(transaction(), header={"x-mailer": ("php", "WordPress 6")})
+    assert the_plan(wanted, first, LAST).route == ("first" if holds else "last")
 
 
 def test_a_login_a_mapped_address_and_a_socket_are_told_apart() -> None:
@@ -277,3 +281,75 @@ def test_a_refusal_quotes_nothing_that_could_end_its_line() -> None:
     assert "<a??250 ok?xxx" in reply.text
     assert len(reply.text) < 250
     reply.text.encode()
+
+
+# --- What routes add ------------------------------------------------------------------------------
+
+
+def test_a_route_may_add_recipients_once() -> None:
+    archive = Route(name="r", account="website", bcc_always=("archive@contoso.com", "A@B.example"))
+    parts = routed(transaction(), archive)
+    assert not isinstance(parts, Reply)
+    assert [paths for _, paths in parts] == [addresses("a@b.example", "archive@contoso.com")]
+
+
+def test_who_is_added_by_two_routes_or_named_already_receives_once() -> None:
+    archive = ("archive@contoso.com", "d@contoso.com")
+    inside = Route(name="r", account="website", recipient=("*@contoso.com",), bcc_always=archive)
+    rest = Route(name="r", account="tenant", mailbox="x@contoso.com", bcc_always=archive)
+    parts = routed(transaction("wp@contoso.com", "a@b.example", "d@contoso.com"), inside, rest)
+    assert not isinstance(parts, Reply)
+    assert [(plan.lane.account, paths) for plan, paths in parts] == [
+        ("tenant", addresses("a@b.example", "archive@contoso.com")),
+        ("website", addresses("d@contoso.com")),
+    ]
+
+
+def test_what_the_route_says_about_the_message_is_planned() -> None:
+    more: dict[str, Any] = {
+        "reply_to": "desk@contoso.com",
+        "subject_prefix": "[test]",
+        "redirect_to": "me@x.example",
+    }
+    plan = the_plan(transaction(), Route(name="r", account="website", **more))
+    assert (plan.reply_to, plan.subject_prefix, plan.redirect_to) == tuple(more.values())
+
+
+def test_a_redirected_message_is_never_split() -> None:
+    staging = Route(name="staging", account="website", redirect_to="me@x.example")
+    parts = routed(transaction("a@b", "b@c", "d@e", "f@g"), staging, max_recipients=2)
+    assert not isinstance(parts, Reply)
+    assert len(parts) == 1
+
+
+# --- Why ------------------------------------------------------------------------------------------
+
+REASONS: list[tuple[dict[str, Any], str]] = [
+    ({"sender": ("x@y", "*@z")}, "sender is wp@contoso.com, not x@y or *@z"),
+    ({"recipient": ("x@y",)}, "recipient is a@b.example, not x@y"),
+    ({"listener": ("[::1]:25",)}, "listener is 127.0.0.1:2525, not [::1]:25"),
+    ({"login": ("scanner",)}, "login is none, not scanner"),
+    ({"client": (ip_network("10.0.0.0/8"),)}, "client is 127.0.0.1, not 10.0.0.0/8"),
+    ({"header": (("X-Mailer", "w*"), ("X-A", "b"))}, "header X-A is absent, not b"),
+    ({"header": (("X-Mailer", "b*"),)}, "header X-Mailer is word, not b*"),
+]
+
+
+@pytest.mark.parametrize(("conditions", "reason"), REASONS)
+def test_it_is_explained_why_a_route_was_not_taken(conditions: dict[str, Any], reason: str) -> None:
+    wanted = replace(transaction(), header={"x-mailer": ("word",)})
+    first = Route(name="first", account="website", **conditions)
+    found = router.explain(wanted, router.table([first, LAST, first], [WEBSITE, TENANT]))
+    ((recipient, considered),) = found.considered
+    assert str(recipient) == "a@b.example"
+    assert [(one.route, one.why_not) for one in considered] == [("first", reason), ("last", None)]
+    assert not isinstance(found.result, Reply)
+    assert found.result[0][0].route == "last"
+
+
+def test_the_table_knows_which_headers_are_asked_for() -> None:
+    routes = [
+        Route(name="a", account="website", header=(("X-A", "*"), ("X-B", "*"))),
+        Route(name="b", account="website", header=(("x-a", "c"),)),
+    ]
+    assert router.table(routes, [WEBSITE]).header_names == ("x-a", "x-b")

@@ -1,0 +1,143 @@
+"""A route, and whether it takes a message: every condition that it names must hold. Pure.
+
+An empty condition holds for everything. Patterns are shell patterns without regard to case, so
+`*@contoso.com` is a domain and `wp@contoso.com` itself.
+
+    sender      the From address; the envelope sender where there is no From; `<>` for none at all
+    recipient   each envelope recipient by itself: one message may take several routes
+    listener    as the configuration names it, `127.0.0.1:2525`
+    login       the name that the client logged in with
+    client      networks; a Unix socket is in none
+    header      fields by name, each with a pattern for its decoded value
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Literal
+
+from graphrelay.model import Address, Envelope, Origin
+
+Network = IPv4Network | IPv6Network
+RewriteFrom = Literal["never", "when-needed", "always"]
+Condition = Literal["sender", "recipient", "listener", "login", "client", "header"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Conditions, and what follows when they hold."""
+
+    name: str
+    sender: tuple[str, ...] = ()
+    recipient: tuple[str, ...] = ()
+    listener: tuple[str, ...] = ()
+    login: tuple[str, ...] = ()
+    client: tuple[Network, ...] = ()
+    header: tuple[tuple[str, str], ...] = ()
+    """Field names (in any case) and patterns."""
+    account: str
+    mailbox: str | None = None
+    """An address, `sender` (the mailbox that the From address names), or `None`: the account's
+    own."""
+    rewrite_from: RewriteFrom = "when-needed"
+    content: Literal["mime", "json"] = "mime"
+    save_to_sent_items: bool = True
+    reply_to: str | None = None
+    bcc_always: tuple[str, ...] = ()
+    """Who receives every message besides, unseen."""
+    subject_prefix: str = ""
+    redirect_to: str | None = None
+    """For staging: who receives everything in place of the true recipients."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """What a client wants sent, as far as routing goes by it."""
+
+    envelope: Envelope
+    origin: Origin
+    authors: tuple[Address, ...] = ()
+    """Every address in every From field."""
+    senders: tuple[Address, ...] = ()
+    """Every address in every Sender field."""
+    header: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Decoded values of the fields that routes ask for, by name in lower case."""
+
+    @property
+    def sender(self) -> Address | None:
+        """Who sends, to the eye: the first author, else the envelope sender."""
+        return self.authors[0] if self.authors else self.envelope.reverse_path
+
+
+def failing(route: Route, transaction: Transaction, recipient: Address) -> Condition | None:
+    """The first condition that does not hold; `None` where the route takes the message."""
+    if route.sender and not any_matches(route.sender, str(transaction.sender or "<>")):
+        return "sender"
+    found = failing_before_data(route, transaction.origin, recipient)
+    if found is None and not all(_header_holds(transaction, *one) for one in route.header):
+        return "header"
+    return found
+
+
+def failing_before_data(route: Route, origin: Origin, recipient: Address) -> Condition | None:
+    """The same, of the conditions that are known when RCPT TO comes."""
+    if route.recipient and not any_matches(route.recipient, str(recipient)):
+        return "recipient"
+    if route.listener and origin.listener not in route.listener:
+        return "listener"
+    if route.login and origin.login not in route.login:
+        return "login"
+    if route.client and not _within(origin.client, route.client):
+        return "client"
+    return None
+
+
+def any_matches(patterns: Iterable[str], text: str) -> bool:
+    folded = text.casefold()
+    return any(fnmatchcase(folded, pattern.casefold()) for pattern in patterns)
+
+
+def _header_holds(transaction: Transaction, name: str, pattern: str) -> bool:
+    values = transaction.header.get(name.lower(), ())
+    return any(any_matches((pattern,), value) for value in values)
+
+
+@lru_cache(maxsize=4096)
+def _within(client: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        address: IPv4Address | IPv6Address = ip_address(client)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
+
+
+def why_not(route: Route, transaction: Transaction, recipient: Address) -> str | None:
+    """For people: which condition fails and what it would have taken; `None` if none does."""
+    match failing(route, transaction, recipient):
+        case None:
+            return None
+        case "header":
+            return next(
+                f"header {name} is {_listed(transaction.header.get(name.lower(), ())) or 'absent'}"
+                f", not {pattern}"
+                for name, pattern in route.header
+                if not _header_holds(transaction, name, pattern)
+            )
+        case condition:
+            origin = transaction.origin
+            found = {
+                "sender": str(transaction.sender or "<>"),
+                "recipient": str(recipient),
+                "listener": origin.listener,
+                "login": origin.login or "none",
+                "client": origin.client,
+            }[condition]
+            return f"{condition} is {found}, not {_listed(getattr(route, condition))}"
+
+
+def _listed(values: Iterable[object]) -> str:
+    return " or ".join(map(str, values))
