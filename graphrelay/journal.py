@@ -189,6 +189,10 @@ class Journal:
             client_request_id=outcome.answer.client_request_id or None,
         )
 
+    def settled(self, queue_id: str, found: str) -> None:
+        """An uncertain attempt was looked into; `found` says what there was to see."""
+        self._tell("info", "settled", queue_id, found=found)
+
     def held(self, queue_id: str, reason: str) -> None:
         """A message waits for a person."""
         self._tell("warning", "held", queue_id, reason=reason)

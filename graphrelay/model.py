@@ -280,6 +280,9 @@ class Uncertain:
     reason: str
     retry_after: timedelta | None = None
     answer: Answer = field(default_factory=Answer)
+    draft: str = ""
+    """The immutable id of the draft that was to be sent, where one was made: it settles the doubt
+    for certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
