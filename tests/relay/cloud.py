@@ -1,0 +1,165 @@
+"""Delivery for real: a spool on a disk, Graph over TLS in the sandbox, and a clock that the test
+moves. Only the tokens are handed out without asking."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from graphrelay.graph.client import GraphClient
+from graphrelay.graph.clouds import custom_cloud
+from graphrelay.graph.connection import Timeouts
+from graphrelay.graph.tls import client_context
+from graphrelay.journal import Entry, Journal
+from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
+from graphrelay.oauth.answers import Granted
+from graphrelay.relay.courier import Carried, Courier
+from graphrelay.relay.message import outgoing
+from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
+from graphrelay.sandbox.mailbox_items import Mail
+from graphrelay.spool import Spool
+from tests.clock import FakeClock
+
+WP = Lane("website", "wp@contoso.com")
+INFO = Lane("website", "info@contoso.com")
+QUICK = Timeouts(answer=timedelta(seconds=5))
+
+
+class AppTokens:
+    """Real tokens of the sandbox's application, with the roles that it has just now."""
+
+    def __init__(self, cloud: Sandbox) -> None:
+        self._cloud = cloud
+        self._token = ""
+
+    async def token(self, account: str, *, fresh: bool = False) -> Granted:
+        app = self._cloud.directory.app(CONFIDENTIAL_CLIENT)
+        assert app is not None
+        if fresh or not self._token:
+            self._token = self._cloud.tokens.for_app(app, app.tenant_id).token
+        expires_at = self._cloud.now() + timedelta(hours=1)
+        return Granted(access_token=self._token, expires_at=expires_at, scopes=tuple(app.roles))
+
+
+class WatchedCourier(Courier):
+    """Tells when an attempt has ended."""
+
+    ended = 0
+    changed: asyncio.Event
+
+    async def carry(self, waiting: Waiting) -> Carried:
+        carried = await super().carry(waiting)
+        self.ended += 1
+        self.changed.set()
+        return carried
+
+
+class Delivery:
+    """One life of the relay's delivery side; `restarted` makes the next on the same disk."""
+
+    def __init__(
+        self,
+        cloud: Sandbox,
+        spool: Spool,
+        clock: FakeClock,
+        policy: DeliveryPolicy,
+        entries: list[Entry],
+    ) -> None:
+        self.cloud = cloud
+        self.spool = spool
+        self.clock = clock
+        self.entries = entries
+        self.journal = Journal(clock, entries.append)
+        tls = client_context(cloud.ca_file)
+        hosts = custom_cloud(cloud.login_url, cloud.graph_url)
+        self.graph = GraphClient(hosts, tls, clock, timeouts=QUICK)
+        self.courier = WatchedCourier(
+            spool,
+            AppTokens(cloud),
+            self.graph,
+            outgoing,
+            lambda lane: False,
+            clock,
+            self.journal,
+            policy,
+            lambda: 0.0,
+        )
+        self.courier.changed = asyncio.Event()
+        self.queue = QueueManager(spool, self.courier, clock, self.journal, policy)
+
+    async def accept(
+        self,
+        number: int,
+        *,
+        lane: Lane = WP,
+        to: str = "you@example.org",
+        body: bytes = b"Hello\r\n",
+        message_id: str = "",
+    ) -> Submission:
+        """A message as reception would put it."""
+        message_id = message_id or f"<{number}@contoso.com>"
+        head = f"From: {lane.mailbox}\r\nTo: {to}\r\nSubject: {number}\r\n"
+        head += f"Message-ID: {message_id}\r\n\r\n"
+        incoming = self.spool.incoming()
+        await incoming.write(head.encode() + body)
+        paths = (Address.parse(to),)
+        new = NewMessage(
+            envelope=Envelope(Address.parse(lane.mailbox), paths),
+            origin=Origin("127.0.0.1:2525", "127.0.0.1"),
+            received_at=self.clock.now(),
+            message_id=message_id,
+            subject=str(number),
+            prefix=b"",
+            parts=((Plan(route="default", lane=lane), paths),),
+        )
+        [one] = await self.spool.put(new, incoming)
+        self.queue.add([Waiting(one.id, lane, one.received_at, one.received_at)])
+        return one
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait for attempts to end until it is so."""
+        async with asyncio.timeout(30):
+            while not ready():
+                self.courier.changed.clear()
+                await self.courier.changed.wait()
+
+    async def ended(self, attempts: int) -> None:
+        """Wait until so many attempts have ended in all."""
+        await self.until(lambda: self.courier.ended >= attempts)
+
+    def told(self, *names: str) -> list[str]:
+        return [entry.event for entry in self.entries if not names or entry.event in names]
+
+    @property
+    def submitted(self) -> list[Mail]:
+        return self.cloud.mailboxes.submitted
+
+    @property
+    def doubles(self) -> int:
+        """How often a message was submitted again after it had been."""
+        return sum(count - 1 for count in self.cloud.mailboxes.submissions.values())
+
+
+@asynccontextmanager
+async def delivering(
+    cloud: Sandbox,
+    directory: Path,
+    policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008 (frozen)
+    clock: FakeClock | None = None,
+    entries: list[Entry] | None = None,
+) -> AsyncIterator[Delivery]:
+    clock = clock or FakeClock(cloud.now())
+    entries = entries if entries is not None else []
+    async with AsyncExitStack() as stack:
+        journal = Journal(clock, entries.append)
+        spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
+        delivery = Delivery(cloud, spool, clock, policy, entries)
+        stack.push_async_callback(delivery.graph.aclose)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(delivery.queue.run())
+        stack.push_async_callback(delivery.queue.drain, timedelta(0))
+        yield delivery
