@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from graphrelay.oauth.assertion import thumbprint
 from graphrelay.oauth.scenario import (
     Certificate,
     ClientSecret,
@@ -40,7 +41,7 @@ class Material:
     """What msal takes as `client_credential`; equal while nothing has changed."""
 
     identity: str = field(repr=False)
-    """Tells one credential from another."""
+    """Tells one credential from another; also what must never be quoted."""
     for_msal: "str | dict[str, Any]" = field(repr=False, compare=False)
 
 
@@ -48,8 +49,7 @@ class Material:
 class KeyPair:
     """A private key and its certificate."""
 
-    private_key: bytes = field(repr=False)
-    """PEM, unencrypted: it lives in memory only."""
+    private_key: RSAPrivateKey = field(repr=False)
     certificate: x509.Certificate
 
     @property
@@ -57,14 +57,19 @@ class KeyPair:
         return self.certificate.not_valid_after_utc
 
 
-def material(credential: ClientSecret | Certificate | FederatedToken) -> Material:
-    """Read the credential. Raises `CredentialProblem`."""
+def material(
+    credential: ClientSecret | Certificate | FederatedToken, sign: Callable[[KeyPair], str]
+) -> Material:
+    """Read the credential; `sign` makes an assertion with a key pair when one is needed. Raises
+    `CredentialProblem`."""
     match credential:
         case ClientSecret(source):
             secret = read_secret(source)
             return Material(secret, secret)
         case Certificate():
-            return _certificate_material(load_key_pair(credential))
+            pair = load_key_pair(credential)
+            identity = thumbprint(pair.certificate).hex()
+            return Material(identity, {"client_assertion": lambda: sign(pair)})
         case FederatedToken(path):
             read_token(path)
             return Material(str(path), {"client_assertion": _reader(path)})
@@ -111,12 +116,7 @@ def load_key_pair(credential: Certificate) -> KeyPair:
         raise _unusable(credential, _why(problem)) from None
     if not isinstance(key, RSAPrivateKey):
         raise _unusable(credential, "its key is not RSA, which is what Entra takes")
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return KeyPair(pem, certificate)
+    return KeyPair(key, certificate)
 
 
 def _matching(certificates: list[x509.Certificate], key: Any) -> x509.Certificate:
@@ -125,12 +125,6 @@ def _matching(certificates: list[x509.Certificate], key: Any) -> x509.Certificat
         if certificate.public_key() == public:
             return certificate
     raise ValueError("the private key belongs to another certificate")
-
-
-def _certificate_material(pair: KeyPair) -> Material:
-    public = pair.certificate.public_bytes(serialization.Encoding.PEM).decode()
-    private = pair.private_key.decode()
-    return Material(public, {"private_key": private, "public_certificate": public})
 
 
 def _reader(path: Path) -> Callable[[], str]:

@@ -18,8 +18,9 @@ import msal as untyped_msal
 
 from graphrelay.clock import Clock
 from graphrelay.oauth.answers import Refused, Unreachable
+from graphrelay.oauth.assertion import client_assertion
 from graphrelay.oauth.cloud import Cloud
-from graphrelay.oauth.credentials import CredentialProblem, Material, material
+from graphrelay.oauth.credentials import CredentialProblem, KeyPair, Material, material
 from graphrelay.oauth.refusals import is_passing, refused, words
 from graphrelay.oauth.scenario import (
     Account,
@@ -97,7 +98,7 @@ class Entra:
         if isinstance(credential, ManagedIdentity):
             self._app = self._app or self._managed(credential)
             return self._app
-        found = material(credential) if credential is not None else None
+        found = material(credential, self._sign) if credential is not None else None
         if self._app is None or found != self._material:
             self._app, self._material = self._registered(found), found
         return self._app
@@ -118,6 +119,16 @@ class Entra:
             return msal.PublicClientApplication(self._account.client_id, **common)
         return msal.ConfidentialClientApplication(
             self._account.client_id, client_credential=found.for_msal, **common
+        )
+
+    def _sign(self, pair: KeyPair) -> str:
+        endpoint = f"{self._cloud.authority(self._account.authority_tenant)}/oauth2/v2.0/token"
+        return client_assertion(
+            pair.private_key,
+            pair.certificate,
+            self._account.client_id,
+            endpoint,
+            self._clock.now(),
         )
 
     def _managed(self, identity: ManagedIdentity) -> Any:
