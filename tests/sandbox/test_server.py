@@ -107,7 +107,7 @@ async def test_an_answer_takes_the_place_of_the_true_one(
     assert await status(http) == 200
 
 
-async def test_an_answer_comes_after_the_whole_request_was_read(
+async def test_a_client_that_is_still_sending_gets_the_answer(
     cloud: Sandbox, http: httpx.AsyncClient
 ) -> None:
     cloud.faults.on(Answer(status=413))

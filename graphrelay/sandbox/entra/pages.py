@@ -15,7 +15,7 @@ from html import escape
 from aiohttp import web
 
 _STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+:root { color-scheme: light; font: 16px/1.5 system-ui, sans-serif }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: #eef2f7 }
 main { background: #fff; color: #1b1b1b; width: min(26rem, 90vw); padding: 2.5rem;
   border-radius: .5rem; box-shadow: 0 2px 12px #0003; box-sizing: border-box }

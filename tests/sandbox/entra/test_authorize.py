@@ -190,6 +190,10 @@ async def test_where_users_may_not_consent_an_administrator_must(
     page = await pressed(visitor, page, "sign-in", email="wp@contoso.com", password="pass")
     assert "AADSTS90094" in page.problem
     assert "accept" not in page.buttons
+    page.buttons["forged"] = ("choice", "accept")
+    assert isinstance(await visitor.press(page, "forged"), str)
+    assert cloud.directory.consents == {}
+    page = await page_at(visitor, client.authorize_url())
     landing = await visitor.press(page, "cancel")
     assert isinstance(landing, str)
     assert answer_of(landing)["error_description"].startswith("AADSTS90094: An administrator")
