@@ -19,6 +19,8 @@ class EntraError(Fault):
     error: str = ""
     """In place of the table's OAuth error."""
     suberror: str = ""
+    status: int = 0
+    """In place of the table's HTTP status: applications in a loop get 50196 with 429."""
     endpoint: str = "token"
     """`token`, `devicecode` or `authorize`."""
     grant_type: str = ""
@@ -46,4 +48,6 @@ def struck(
 
 def refusal(fault: EntraError) -> Refused:
     """The refusal that a fault stands for."""
-    return Refused(fault.aadsts, error=fault.error, suberror=fault.suberror)
+    refused = Refused(fault.aadsts, error=fault.error, suberror=fault.suberror)
+    refused.status = fault.status or refused.status
+    return refused

@@ -499,9 +499,12 @@ async def test_a_fault_can_be_limited_to_a_grant_and_a_client(
 
 
 async def test_a_fault_may_name_the_error_itself(cloud: Sandbox, client: Client) -> None:
-    cloud.faults.on(EntraError(aadsts=50076, error="interaction_required", suberror="bad_token"))
-    body = (await client.token()).json()
-    assert (body["error"], body["suberror"]) == ("interaction_required", "bad_token")
+    cloud.faults.on(
+        EntraError(aadsts=50076, error="interaction_required", suberror="bad_token", status=429)
+    )
+    answer = await client.token()
+    assert refused(answer) == (429, "interaction_required", 50076)
+    assert answer.json()["suberror"] == "bad_token"
 
 
 # Continuous access evaluation ---------------------------------------------------------------------
