@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -23,11 +24,15 @@ def needs(name: str) -> Path:
     place = _places()[name]
     found = _find(place)
     if found is None:
-        missing = f"{name} is missing ({place}): scripts/install-test-tools installs it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        do_without(f"{name} is missing ({place}): scripts/install-test-tools installs it")
     return found
+
+
+def do_without(missing: str) -> NoReturn:
+    """Skip the test and say why, or fail it where nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
 
 
 @cache

@@ -1,0 +1,66 @@
+"""The service under real systemd: started, reloaded, killed, hung, stopped, badly configured."""
+
+import pytest
+
+from tests.systemd.machine import can_boot, run_trial
+from tests.systemd.trial import Findings
+from tests.tools import do_without, needs
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    nspawn = needs("nspawn")
+    if not can_boot(nspawn):
+        do_without("no machine can be started here: that takes root, and a kernel that lets it")
+    findings = Findings(**run_trial(nspawn, tmp_path_factory.mktemp("machine")))
+    assert findings.problem == "", findings.journal
+    return findings
+
+
+def test_it_starts_as_its_own_user_and_says_that_it_is_ready(found: Findings) -> None:
+    assert found.started == ""
+    assert found.user == "graphrelay"
+    assert found.status_text != ""
+
+
+def test_mail_to_port_25_arrives_although_it_may_not_open_the_port(found: Findings) -> None:
+    assert found.arrived == 1
+
+
+def test_root_asks_it_for_its_status_and_leaves_no_file_behind(found: Findings) -> None:
+    assert "Authorized" in found.account_status
+    assert found.not_the_users == ""
+
+
+def test_nobody_else_can_read_what_it_keeps(found: Findings) -> None:
+    open_to_others = [line for line in found.modes.splitlines() if line.split()[0][-2:] != "00"]
+    assert found.modes.startswith("700 \n")
+    assert open_to_others == []
+
+
+def test_the_vault_uses_the_key_that_systemd_hands_over(found: Findings) -> None:
+    assert "vault" in found.modes
+    assert "vault.key" not in found.modes
+
+
+def test_it_goes_on_after_a_reload(found: Findings) -> None:
+    assert "config=/etc/graphrelay/config.toml" in found.reloaded
+    assert found.active_after_reload == "active"
+
+
+def test_it_comes_back_after_a_kill(found: Findings) -> None:
+    assert found.restarts_after_kill == "1 active"
+    assert found.arrived_after_kill == 2
+
+
+def test_it_is_started_again_when_it_hangs(found: Findings) -> None:
+    assert found.restarts_after_hang == "2 active"
+    assert found.arrived_after_hang == 3
+
+
+def test_a_stop_is_no_failure(found: Findings) -> None:
+    assert found.stopped == "inactive success"
+
+
+def test_a_bad_configuration_ends_it_for_good(found: Findings) -> None:
+    assert found.failed_with == "failed 78 0"

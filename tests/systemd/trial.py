@@ -1,0 +1,188 @@
+"""What an admin does with the service, tried on a machine of its own (machine.py), as root.
+
+python -m tests.systemd.trial FINDINGS      writes what it found there, as JSON
+"""
+
+import asyncio
+import contextlib
+import json
+import smtplib
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.directory import CLIENT_SECRET
+from tests import configuration
+from tests.systemd.machine import PROGRAM, PYTHON
+
+STATE = Path("/var/lib/graphrelay")
+CONFIG = Path("/etc/graphrelay/config.toml")
+DROP_IN = f"""
+[Service]
+Environment=LD_LIBRARY_PATH={PYTHON}/lib PYTHONDONTWRITEBYTECODE=1
+LoadCredential=vault.key:/etc/graphrelay/vault.key
+LoadCredential=accounts.website.client_secret:/etc/graphrelay/secret
+WatchdogSec=2
+RestartSec=0
+"""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is asserted by the tests."""
+
+    started: str = ""
+    """What `systemctl start` said; nothing if READY=1 came."""
+    user: str = ""
+    """Whom the process runs as."""
+    status_text: str = ""
+    authorized: str = ""
+    """What `graphrelay authorize` said, called by root."""
+    account_status: str = ""
+    """The exit status and output of `graphrelay status`, asked as root."""
+    arrived: int = 0
+    """Messages at the sandbox after one was sent to port 25."""
+    reloaded: str = ""
+    """The line in the journal that says so."""
+    active_after_reload: str = ""
+    arrived_after_kill: int = 0
+    restarts_after_kill: str = ""
+    restarts_after_hang: str = ""
+    arrived_after_hang: int = 0
+    not_the_users: str = ""
+    """Files below the state directory that do not belong to the service's user."""
+    modes: str = ""
+    """Of the state directory and of all that is in it."""
+    stopped: str = ""
+    """What became of a stop."""
+    failed_with: str = ""
+    """State, exit status and restarts with a configuration that cannot be used."""
+    problem: str = ""
+    """Why the trial did not get to its end."""
+    journal: str = ""
+
+
+async def said(*command: str) -> str:
+    """Exit status, when it is not 0, and everything that the command printed."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    failed = f"[{process.returncode}] " if process.returncode else ""
+    return failed + output.decode("utf-8", "replace").strip()
+
+
+async def shown(*properties: str) -> str:
+    """Their values, in the order of the question."""
+    values = [
+        await said("systemctl", "show", "graphrelay", f"--property={name}", "--value")
+        for name in properties
+    ]
+    return " ".join(values)
+
+
+def send(subject: str) -> None:
+    sender, recipient = configuration.SENDER, "anna@example.org"
+    with smtplib.SMTP("127.0.0.1", 25, timeout=30) as smtp:
+        text = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello\r\n"
+        smtp.sendmail(sender, [recipient], text)
+
+
+async def arrived_after(cloud: Sandbox, subject: str, count: int) -> int:
+    """Send one more message to port 25; how many have arrived then."""
+    await asyncio.to_thread(send, subject)
+    return len(await cloud.mailboxes.arrived(count, timeout=30))
+
+
+async def until(wanted: str, *properties: str) -> str:
+    """Wait until systemd shows this; what it shows, if it never does."""
+    return await asked_until(lambda said: said == wanted, lambda: shown(*properties))
+
+
+async def asked_until(good: Callable[[str], bool], ask: Callable[[], Awaitable[str]]) -> str:
+    """Ask until the answer is good; the last answer, if it never is."""
+    answer = await ask()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(30):
+            while not good(answer):
+                await asyncio.sleep(0.05)  # systemd, another process, tells no event
+                answer = await ask()
+    return answer
+
+
+def installed(cloud: Sandbox) -> None:
+    """The files that docs/operations.md has the admin write."""
+    Path("/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", "utf-8")
+    CONFIG.parent.mkdir()
+    ca_file = CONFIG.parent / "cloud.pem"
+    ca_file.write_bytes(cloud.ca_file.read_bytes())
+    CONFIG.write_text(
+        configuration.for_sandbox(cloud, STATE, "systemd:smtp", ca_file=ca_file, client_secret=""),
+        "utf-8",
+    )
+    for name, secret in (("vault.key", "kV" * 16), ("secret", CLIENT_SECRET)):
+        path = CONFIG.parent / name
+        path.touch(0o600)
+        path.write_text(secret, "utf-8")
+    folder = Path("/etc/systemd/system/graphrelay.service.d")
+    folder.mkdir()
+    (folder / "trial.conf").write_text(DROP_IN, "utf-8")
+
+
+async def first_message(cloud: Sandbox, found: Findings) -> None:
+    await said("systemctl", "daemon-reload")
+    found.started = await said("systemctl", "enable", "--now", "graphrelay.socket")
+    found.started = await said("systemctl", "start", "graphrelay")
+    found.user = await said("ps", "-o", "user=", "-p", await shown("MainPID"))
+    found.status_text = await shown("StatusText")
+    program = f"{PROGRAM}/bin/graphrelay"
+    found.authorized = await said(program, "authorize", "website")
+    found.account_status = await said(program, "status")
+    found.arrived = await arrived_after(cloud, "one", 1)
+    await said("systemctl", "reload", "graphrelay")
+    find = ("journalctl", "--unit=graphrelay", "--output=cat", "--grep=Z reloaded ")
+    found.reloaded = await asked_until(lambda line: "config=" in line, lambda: said(*find))
+    found.active_after_reload = await until("active", "ActiveState")
+
+
+async def mishaps(cloud: Sandbox, found: Findings) -> None:
+    await said("kill", "-KILL", await shown("MainPID"))
+    found.restarts_after_kill = await until("1 active", "NRestarts", "ActiveState")
+    found.arrived_after_kill = await arrived_after(cloud, "two", 2)
+    await said("kill", "-STOP", await shown("MainPID"))
+    found.restarts_after_hang = await until("2 active", "NRestarts", "ActiveState")
+    found.arrived_after_hang = await arrived_after(cloud, "three", 3)
+
+
+async def end(found: Findings) -> None:
+    found.not_the_users = await said("find", str(STATE), "!", "-user", "graphrelay")
+    found.modes = await said("find", str(STATE), "-printf", "%m %P\n")
+    await said("systemctl", "stop", "graphrelay.socket", "graphrelay.service")
+    found.stopped = await shown("ActiveState", "Result")
+    CONFIG.write_text("nonsense = 1\n", "utf-8")
+    await said("systemctl", "reset-failed", "graphrelay")
+    await said("systemctl", "start", "graphrelay")
+    found.failed_with = await shown("ActiveState", "ExecMainStatus", "NRestarts")
+
+
+async def trial(findings: Path) -> None:
+    found = Findings()
+    try:
+        async with Sandbox() as cloud:
+            installed(cloud)
+            await first_message(cloud, found)
+            await mishaps(cloud, found)
+            await end(found)
+    except Exception:
+        found.problem = traceback.format_exc()
+        raise
+    finally:
+        found.journal = await said("journalctl", "--no-pager", "--unit=graphrelay")
+        findings.write_text(json.dumps(asdict(found)), "utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(trial(Path(sys.argv[1])))
