@@ -1,0 +1,233 @@
+"""kill -9 while mail comes in: what was answered with 250 arrives, and doubles are counted.
+
+    python -m tests.e2e.kill_nine --rounds 20 --messages 2000
+
+Each round, 20 connections send messages until 2,000 have been acknowledged; at a random moment of
+it the daemon is killed, and started again on what it left, now and then killed in that too. At the
+end the queue is let run empty, and the sandbox says how often each Message-ID was submitted.
+
+    flood ── SMTP ──▶ graphrelay serve (a process, killed and started again) ── HTTPS ──▶ sandbox
+
+Lost must be 0. A message that was on its way to Microsoft when the process died may go out twice,
+since nobody was left to hear the answer: at most `IN_FLIGHT` for each kill.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.mailbox_settings import MailSettings
+from tests import configuration
+from tests.e2e.flood import Flood
+
+IN_FLIGHT = 4
+"""Requests at once for one mailbox."""
+CONNECTIONS = 20
+KILLED_AT_START = 0.25
+"""How often the daemon is killed once more while it takes up what the first kill left."""
+IMPATIENT = """
+        [delivery]
+        retry_min = "1s"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the sandbox got, against what the senders were told."""
+
+    kills: int
+    acknowledged: int
+    lost: int
+    """Acknowledged, and never submitted."""
+    doubled: int
+    """Submitted more than once."""
+    extra: int
+    """Submissions beyond the first, in all."""
+    unacknowledged: int
+    """Submitted although the connection was gone before its 250 could be read: no fault."""
+    strangers: int
+    """Submitted, and never sent by anybody here."""
+    refused: int
+    """Replies other than 250; each of these messages was sent again as another one."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.lost and not self.strangers and self.extra <= IN_FLIGHT * self.kills
+
+    def __str__(self) -> str:
+        return (
+            f"{self.acknowledged} acknowledged, {self.lost} lost, {self.doubled} doubled "
+            f"({self.extra} extra; at most {IN_FLIGHT * self.kills} were in flight at "
+            f"{self.kills} kills), {self.unacknowledged} arrived without having been acknowledged, "
+            f"{self.refused} refused, {self.strangers} strangers"
+        )
+
+
+def judge(flood: Flood, submissions: Mapping[str, int], kills: int) -> Verdict:
+    told = flood.told
+    known = told.acknowledged | told.unanswered
+    return Verdict(
+        kills=kills,
+        acknowledged=len(told.acknowledged),
+        lost=len(told.acknowledged - submissions.keys()),
+        doubled=sum(times > 1 for times in submissions.values()),
+        extra=sum(times - 1 for times in submissions.values()),
+        unacknowledged=len(told.unanswered & submissions.keys()),
+        strangers=len(submissions.keys() - known),
+        refused=len(told.refused),
+    )
+
+
+class Daemon:
+    """`graphrelay serve` as a process; its journal goes to a file."""
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self._config = folder / "config.toml"
+        self._config.write_text(config, "utf-8")
+        self._journal = folder / "journal"
+        self._process: asyncio.subprocess.Process | None = None
+        self.kills = 0
+
+    @property
+    def journal(self) -> str:
+        return self._journal.read_text("utf-8")
+
+    async def authorize(self) -> None:
+        said = await self._asked("authorize", "website")
+        assert "Authorized" in said, said
+
+    async def start(self) -> None:
+        with self._journal.open("ab") as journal:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "graphrelay", "--config", str(self._config), "serve"),
+                stdout=journal,
+                stderr=journal,
+            )
+
+    async def kill(self) -> None:
+        """kill -9. It must have lived until now."""
+        await self._end(signal.SIGKILL)
+        self.kills += 1
+
+    async def stop(self) -> None:
+        assert await self._end(signal.SIGTERM) == 0, self.journal[-2000:]
+
+    async def _end(self, with_signal: signal.Signals) -> int:
+        assert self._process is not None
+        assert self._process.returncode is None, f"it ended by itself:\n{self.journal[-2000:]}"
+        self._process.send_signal(with_signal)
+        return await self._process.wait()
+
+    async def abandon(self) -> None:
+        """Leave no process behind, whatever happened."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def waiting(self) -> int:
+        """How many messages are in the queue."""
+        return len((await self._asked("queue", "list", "--json")).splitlines())
+
+    async def _asked(self, *words: str) -> str:
+        asked = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "graphrelay", "--config", str(self._config), *words),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await asked.communicate()
+        assert asked.returncode == 0, f"{' '.join(words)} ended with {asked.returncode}"
+        return output.decode()
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def relaying(folder: Path) -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]:
+    """A cloud, a daemon that submits to it (not started yet), and who sends to that."""
+    async with Sandbox(mail_settings=MailSettings(keep_bodies=False)) as cloud:
+        port = free_port()
+        config = configuration.for_sandbox(cloud, folder / "state", f"127.0.0.1:{port}")
+        daemon = Daemon(folder, config + IMPATIENT)
+        recipient, mark = "anna@example.org", f"kill{os.getpid()}"
+        flood = Flood(
+            "127.0.0.1", port, sender=configuration.SENDER, recipient=recipient, mark=mark
+        )
+        try:
+            yield cloud, daemon, flood
+        finally:
+            await daemon.abandon()
+
+
+async def one_round(daemon: Daemon, flood: Flood, messages: int, dice: Random) -> None:
+    """Send, and kill once in the middle of it."""
+    before = len(flood.told.acknowledged)
+    strike = before + dice.randrange(1, messages)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(flood.send(messages, CONNECTIONS))
+        await flood.acknowledged(strike)
+        await asyncio.sleep(dice.random() / 50)
+        await daemon.kill()
+        await daemon.start()
+        if dice.random() < KILLED_AT_START:
+            await asyncio.sleep(dice.random())
+            await daemon.kill()
+            await daemon.start()
+
+
+async def emptied(daemon: Daemon, flood: Flood, submissions: Mapping[str, int]) -> None:
+    """Return when the queue is empty. Listing it costs the daemon time, so it is not asked often
+    while much is still to come."""
+    while await daemon.waiting():
+        left = len(flood.told.acknowledged - submissions.keys())
+        await asyncio.sleep(min(max(0.2, left / 500), 10))
+
+
+async def run(rounds: int, messages: int, seed: int, folder: Path) -> Verdict:
+    dice = Random(seed)
+    async with relaying(folder) as (cloud, daemon, flood):
+        await daemon.authorize()
+        await daemon.start()
+        for number in range(1, rounds + 1):
+            began = time.monotonic()
+            async with asyncio.timeout(120):
+                await one_round(daemon, flood, messages, dice)
+            print(
+                f"round {number:2}: {len(flood.told.acknowledged)} acknowledged, "
+                f"{len(cloud.mailboxes.submissions)} submitted, "
+                f"{time.monotonic() - began:.1f} s",
+                flush=True,
+            )
+        async with asyncio.timeout(900):
+            await emptied(daemon, flood, cloud.mailboxes.submissions)
+        await daemon.stop()
+        return judge(flood, cloud.mailboxes.submissions, daemon.kills)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--messages", type=int, default=2000, help="in each round")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        verdict = asyncio.run(run(chosen.rounds, chosen.messages, chosen.seed, Path(folder)))
+    print(verdict)
+    return 0 if verdict.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
