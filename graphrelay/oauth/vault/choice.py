@@ -18,7 +18,8 @@ from typing import Literal
 from keyring.backend import KeyringBackend
 
 from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
-from graphrelay.oauth.vault.key import CREDENTIAL_NAME, load_key
+from graphrelay.oauth.vault.key import CREDENTIAL_NAME, load_keys
+from graphrelay.oauth.vault.pieces import InPieces
 from graphrelay.oauth.vault.problem import VaultFailure
 
 BackendName = Literal["auto", "file", "secret-service", "keychain", "credential-locker"]
@@ -71,9 +72,11 @@ def choose(wanted: BackendName, around: Surroundings) -> Choice:
     else:
         name, reason = wanted, "configured"
     if name == "file":
-        key = load_key(around.state_directory, around.credentials_directory)
-        reason = f"{reason}; {key.origin}"
-        return Choice(EncryptedFiles(around.directory, key), name, reason)
+        files = EncryptedFiles(
+            around.directory,
+            lambda: load_keys(around.state_directory, around.credentials_directory),
+        )
+        return Choice(files, name, f"{reason}; {files.keys.origin}")
     return Choice(_DESKTOP[name](), name, reason)
 
 
@@ -111,7 +114,7 @@ def _keychain() -> KeyringBackend:
 def _credential_locker() -> KeyringBackend:
     from keyring.backends import Windows
 
-    return _viable(Windows.WinVaultKeyring, "Windows Credential Locker")
+    return InPieces(_viable(Windows.WinVaultKeyring, "Windows Credential Locker"))
 
 
 _DESKTOP: dict[str, Callable[[], KeyringBackend]] = {

@@ -4,12 +4,11 @@
 
 For servers, where no desktop keyring runs. The name is authenticated with the secret, so a file
 that was renamed over another one is found out. The key id is no secret: it tells "written with
-another key" from "damaged".
+another key" from "damaged", and which of two keys it was while they are being changed.
 """
 
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -19,38 +18,44 @@ from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
 from graphrelay.oauth.vault.disk import read_file, remove_file, replace_file
-from graphrelay.oauth.vault.key import VaultKey
+from graphrelay.oauth.vault.key import (
+    KEY_ID_OCTETS,
+    VaultKeys,
+    key_id,
+    with_new_key,
+    without_older_keys,
+)
 from graphrelay.oauth.vault.problem import VaultFailure
 
 MAGIC = b"GRV1"
-KEY_ID_OCTETS = 8
 NONCE_OCTETS = 12
 HEAD_OCTETS = len(MAGIC) + KEY_ID_OCTETS + NONCE_OCTETS
 SUFFIX = ".secret"
 
 
 class EncryptedFiles(KeyringBackend):
-    """Secrets as files under `directory`, encrypted with `key`."""
+    """Secrets as files under `directory`. Every verb raises `VaultFailure`."""
 
     priority = 0.1
 
-    def __init__(self, directory: Path, key: VaultKey) -> None:
+    def __init__(self, directory: Path, load_keys: Callable[[], VaultKeys]) -> None:
         # Not KeyringBackend.__init__: it would let KEYRING_PROPERTY_* variables set our fields.
         self.directory = directory
-        self.key = key
+        self.keys = load_keys()
+        self._load_keys = load_keys
 
     def get_password(self, service: str, username: str) -> str | None:
-        """The secret, or `None` where there is none. Raises `VaultFailure`."""
+        """The secret, or `None` where there is none."""
         path = self._path(service, username)
         octets = read_file(path)
         return None if octets is None else self._open(octets, path, _name(service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Replace it atomically. Raises `VaultFailure`."""
+        """Replace it atomically."""
         nonce = os.urandom(NONCE_OCTETS)
-        head = MAGIC + key_id(self.key)
+        head = MAGIC + key_id(self.keys.current)
         bound = head + _name(service, username)
-        sealed = AESGCM(self.key.octets).encrypt(nonce, password.encode(), bound)
+        sealed = AESGCM(self.keys.current).encrypt(nonce, password.encode(), bound)
         replace_file(self._path(service, username), head + nonce + sealed)
 
     def delete_password(self, service: str, username: str) -> None:
@@ -65,6 +70,25 @@ class EncryptedFiles(KeyringBackend):
             if path.name.startswith(prefix):
                 yield unquote(path.name[len(prefix) : -len(SUFFIX)])
 
+    def rotate(self, service: str) -> int:
+        """Encrypt everything with a new key; how many secrets there were.
+
+            keys: new, old ─▶ every file with new ─▶ keys: new
+
+        A crash in between leaves both keys, so every file can be read, and rotating again ends
+        what was begun. An older key that was put there by hand is rotated away from likewise.
+        """
+        self.keys = self._load_keys()
+        if not self.keys.older:
+            self.keys = with_new_key(self.keys)
+        names = list(self.names(service))
+        for name in names:
+            if (secret := self.get_password(service, name)) is not None:
+                self.set_password(service, name, secret)
+        if self.keys.path is not None:
+            self.keys = without_older_keys(self.keys)
+        return len(names)
+
     def _path(self, service: str, username: str) -> Path:
         return self.directory / f"{quote(service, safe='')}+{quote(username, safe='')}{SUFFIX}"
 
@@ -72,21 +96,26 @@ class EncryptedFiles(KeyringBackend):
         head = octets[: len(MAGIC) + KEY_ID_OCTETS]
         if len(octets) < HEAD_OCTETS or not head.startswith(MAGIC):
             raise _damaged(path)
-        if head[len(MAGIC) :] != key_id(self.key):
-            raise VaultFailure(
-                f"The vault file {path} was encrypted with another key than the {self.key.origin}.",
-                "Put the old key back, or authorize the account again.",
-            )
+        key = self._key_named(head[len(MAGIC) :], path)
         nonce, sealed = octets[len(head) : HEAD_OCTETS], octets[HEAD_OCTETS:]
         try:
-            return AESGCM(self.key.octets).decrypt(nonce, sealed, head + name).decode()
+            return AESGCM(key).decrypt(nonce, sealed, head + name).decode()
         except (InvalidTag, UnicodeDecodeError) as problem:
             raise _damaged(path) from problem
 
-
-def key_id(key: VaultKey) -> bytes:
-    """Eight octets that name a key and tell nothing about it."""
-    return hashlib.sha256(b"graphrelay vault key\0" + key.octets).digest()[:KEY_ID_OCTETS]
+    def _key_named(self, identity: bytes, path: Path) -> bytes:
+        """Another process may have rotated the key since ours was read."""
+        key = self.keys.named(identity)
+        if key is None:
+            self.keys = self._load_keys()
+            key = self.keys.named(identity)
+        if key is None:
+            raise VaultFailure(
+                f"The vault file {path} was encrypted with another key than the "
+                f"{self.keys.origin}.",
+                "Put the old key back, or authorize the account again.",
+            )
+        return key
 
 
 def _name(service: str, username: str) -> bytes:

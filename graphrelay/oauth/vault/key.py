@@ -1,16 +1,18 @@
-"""The key of the encrypted files: 32 octets that are never beside nothing.
+"""The keys of the encrypted files: 32 octets each, the current one first.
 
 Two places, in this order:
     $CREDENTIALS_DIRECTORY/vault.key   given by systemd (which may keep it sealed to the machine)
     <state directory>/vault.key        made on first use, 0600; refused if others could read it
 
 A key file beside the files protects copies of single files, not of the whole directory: the
-systemd credential is the better place, and `status` says which of the two is in use.
+systemd credential is the better place, and `status` says which of the two is in use. While keys
+are being changed there are two lines: what is written uses the first, what is read either.
 """
 
 import base64
 import binascii
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -18,27 +20,41 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from graphrelay.oauth.vault.disk import read_file, sync_directory
+from graphrelay.oauth.vault.disk import read_file, replace_file, sync_directory
 from graphrelay.oauth.vault.problem import VaultFailure
 
 KEY_OCTETS = 32
+KEY_ID_OCTETS = 8
 CREDENTIAL_NAME = "vault.key"
 
 
 @dataclass(frozen=True, slots=True)
-class VaultKey:
-    """A key and where it came from, for people."""
+class VaultKeys:
+    """The current key, older ones that may still be read with, and where they are kept."""
 
-    octets: bytes = field(repr=False)
-    origin: str
+    current: bytes = field(repr=False)
+    older: tuple[bytes, ...] = field(default=(), repr=False)
+    origin: str = ""
+    path: Path | None = None
+    """The key file, if it is ours to change."""
+
+    def named(self, identity: bytes) -> bytes | None:
+        """The key with this id."""
+        return next((key for key in (self.current, *self.older) if key_id(key) == identity), None)
 
 
-def load_key(state_directory: Path, credentials_directory: Path | None) -> VaultKey:
-    """The key to use here; made if there is none yet. Raises `VaultFailure`."""
+def key_id(key: bytes) -> bytes:
+    """Eight octets that name a key and tell nothing about it."""
+    return hashlib.sha256(b"graphrelay vault key\0" + key).digest()[:KEY_ID_OCTETS]
+
+
+def load_keys(state_directory: Path, credentials_directory: Path | None) -> VaultKeys:
+    """The keys to use here; one is made if there is none yet. Raises `VaultFailure`."""
     if credentials_directory is not None:
         credential = credentials_directory / CREDENTIAL_NAME
         if (octets := read_file(credential)) is not None:
-            return VaultKey(_decode(octets, credential), f"systemd credential {CREDENTIAL_NAME}")
+            current, *older = _decode(octets, credential)
+            return VaultKeys(current, tuple(older), f"systemd credential {CREDENTIAL_NAME}")
     path = state_directory / CREDENTIAL_NAME
     try:
         if not path.exists():
@@ -49,18 +65,54 @@ def load_key(state_directory: Path, credentials_directory: Path | None) -> Vault
             f"The vault key {path} cannot be made or read: {problem.strerror}.",
             "Run this as the user that graphrelay runs as, and let it own the state directory.",
         ) from problem
-    return VaultKey(_decode(read_file(path) or b"", path), f"key file {path}")
+    current, *older = _decode(read_file(path) or b"", path)
+    return VaultKeys(current, tuple(older), f"key file {path}", path)
+
+
+def with_new_key(keys: VaultKeys) -> VaultKeys:
+    """Put a new key before the others, on disk first. Raises `VaultFailure`."""
+    path = _writable(keys)
+    lines = [new_key_text(), *(_text(key) for key in (keys.current, *keys.older))]
+    replace_file(path, b"".join(lines))
+    current, *older = _decode(b"".join(lines), path)
+    return VaultKeys(current, tuple(older), keys.origin, path)
+
+
+def without_older_keys(keys: VaultKeys) -> VaultKeys:
+    """Forget all but the current one, on disk first. Raises `VaultFailure`."""
+    path = _writable(keys)
+    replace_file(path, _text(keys.current))
+    return VaultKeys(keys.current, (), keys.origin, path)
 
 
 def new_key_text() -> bytes:
     """A fresh key as it stands in a file."""
-    return base64.b64encode(secrets.token_bytes(KEY_OCTETS)) + b"\n"
+    return _text(secrets.token_bytes(KEY_OCTETS))
 
 
-def _decode(octets: bytes, path: Path) -> bytes:
+def _text(key: bytes) -> bytes:
+    return base64.b64encode(key) + b"\n"
+
+
+def _writable(keys: VaultKeys) -> Path:
+    if keys.path is None:
+        raise VaultFailure(
+            f"The {keys.origin} is read-only here.",
+            "Put the new key as its first line and the old one as its second, restart graphrelay, "
+            "run `graphrelay vault rotate`, then take the second line away.",
+        )
+    return keys.path
+
+
+def _decode(octets: bytes, path: Path) -> list[bytes]:
     if len(octets) == KEY_OCTETS:
-        return octets
-    text = octets.strip()
+        return [octets]
+    keys = [_one(line, path) for line in octets.splitlines() if line.strip()]
+    return keys or [_one(b"", path)]
+
+
+def _one(line: bytes, path: Path) -> bytes:
+    text = line.strip()
     for decode in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
         with contextlib.suppress(ValueError, binascii.Error):
             key = decode(text.decode("ascii"))

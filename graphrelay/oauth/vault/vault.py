@@ -6,7 +6,7 @@ lock between processes, so that nobody's newer secret is ever overwritten with a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError
 
 from graphrelay.oauth.vault.choice import BackendName, Choice, Surroundings, choose
+from graphrelay.oauth.vault.files import EncryptedFiles
 from graphrelay.oauth.vault.lock import locked
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.worker import Worker
@@ -71,6 +72,31 @@ class Vault:
                 decision = decide(backend.get_password(SERVICE, name))
                 _apply(backend, name, decision)
                 return decision
+
+        return self._do(work)
+
+    def names(self, configured: Iterable[str] = ()) -> tuple[str, ...]:
+        """What there are secrets for. A desktop keyring is asked for `configured` names only."""
+
+        def work(backend: KeyringBackend) -> tuple[str, ...]:
+            if isinstance(backend, EncryptedFiles):
+                return tuple(backend.names(SERVICE))
+            wanted = sorted(set(configured))
+            return tuple(n for n in wanted if backend.get_password(SERVICE, n) is not None)
+
+        return self._do(work)
+
+    def rotate(self) -> int:
+        """Change the key of the encrypted files; how many secrets were encrypted anew."""
+
+        def work(backend: KeyringBackend) -> int:
+            if not isinstance(backend, EncryptedFiles):
+                raise VaultFailure(
+                    "This keyring has a key of its own, which is not ours to change.",
+                    "Change the password of the keyring instead.",
+                )
+            with locked(self._lock_file):
+                return backend.rotate(SERVICE)
 
         return self._do(work)
 

@@ -8,7 +8,7 @@ import pytest
 from graphrelay.oauth.vault import choice
 from graphrelay.oauth.vault.choice import Surroundings, choose
 from graphrelay.oauth.vault.files import EncryptedFiles
-from graphrelay.oauth.vault.key import VaultKey
+from graphrelay.oauth.vault.key import VaultKeys
 from graphrelay.oauth.vault.problem import VaultFailure
 
 
@@ -20,7 +20,7 @@ def server(tmp_path: Path) -> Surroundings:
 @pytest.fixture
 def desktop(server: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     """A session whose Secret Service answers."""
-    stand_in = EncryptedFiles(server.directory / "elsewhere", VaultKey(b"k" * 32, "test"))
+    stand_in = EncryptedFiles(server.directory / "elsewhere", lambda: VaultKeys(b"k" * 32))
     monkeypatch.setattr(choice, "_secret_service", lambda: stand_in)
     monkeypatch.setitem(choice._DESKTOP, "secret-service", lambda: stand_in)
     return replace(server, session_bus=True)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from hypothesis import strategies as st
 from keyring.errors import PasswordDeleteError
 
 from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
-from graphrelay.oauth.vault.key import VaultKey
+from graphrelay.oauth.vault.key import VaultKeys, load_keys, new_key_text
 from graphrelay.oauth.vault.problem import VaultFailure
 
-KEY = VaultKey(b"k" * 32, "test key")
-OTHER = VaultKey(b"o" * 32, "other key")
+KEYS = VaultKeys(b"k" * 32, origin="test key")
+OTHER = VaultKeys(b"o" * 32, origin="other key")
 
 
 def only_file(directory: Path) -> Path:
@@ -23,7 +24,7 @@ def only_file(directory: Path) -> Path:
 
 
 def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path / "vault", KEY)
+    files = EncryptedFiles(tmp_path / "vault", lambda: KEYS)
     assert files.get_password("s", "n") is None
     files.set_password("s", "n", "geheim ✓")
     assert files.get_password("s", "n") == "geheim ✓"
@@ -32,22 +33,22 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
 
 
 def test_the_secret_and_the_key_stand_in_no_file(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, KEY)
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("s", "n", "a-secret-of-some-length")
     octets = only_file(tmp_path).read_bytes()
     assert b"a-secret" not in octets
-    assert KEY.octets[:8] not in octets
+    assert KEYS.current[:8] not in octets
 
 
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path / "vault", KEY)
+    files = EncryptedFiles(tmp_path / "vault", lambda: KEYS)
     files.set_password("s", "n", "x")
     assert stat.S_IMODE((tmp_path / "vault").stat().st_mode) == 0o700
     assert stat.S_IMODE(only_file(tmp_path / "vault").stat().st_mode) == 0o600
 
 
 def test_the_same_secret_never_looks_the_same_twice(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, KEY)
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("s", "n", "x")
     first = only_file(tmp_path).read_bytes()
     files.set_password("s", "n", "x")
@@ -55,7 +56,7 @@ def test_the_same_secret_never_looks_the_same_twice(tmp_path: Path) -> None:
 
 
 def test_a_file_renamed_over_another_is_found_out(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, KEY)
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("s", "mallory", "x")
     stolen = only_file(tmp_path)
     stolen.rename(stolen.with_name(stolen.name.replace("mallory", "alice")))
@@ -64,9 +65,9 @@ def test_a_file_renamed_over_another_is_found_out(tmp_path: Path) -> None:
 
 
 def test_another_key_is_named_as_the_cause(tmp_path: Path) -> None:
-    EncryptedFiles(tmp_path, KEY).set_password("s", "n", "x")
+    EncryptedFiles(tmp_path, lambda: KEYS).set_password("s", "n", "x")
     with pytest.raises(VaultFailure, match="another key than the other key"):
-        EncryptedFiles(tmp_path, OTHER).get_password("s", "n")
+        EncryptedFiles(tmp_path, lambda: OTHER).get_password("s", "n")
 
 
 @given(st.data())
@@ -74,7 +75,7 @@ def test_any_damage_is_found_and_nothing_of_the_secret_told(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     directory = tmp_path_factory.mktemp("vault")
-    files = EncryptedFiles(directory, KEY)
+    files = EncryptedFiles(directory, lambda: KEYS)
     files.set_password("s", "n", "a-secret-of-some-length")
     path = only_file(directory)
     octets = bytearray(path.read_bytes())
@@ -93,7 +94,7 @@ def test_any_name_is_a_file_inside_the_directory(
     tmp_path_factory: pytest.TempPathFactory, service: str, name: str
 ) -> None:
     directory = tmp_path_factory.mktemp("vault")
-    files = EncryptedFiles(directory, KEY)
+    files = EncryptedFiles(directory, lambda: KEYS)
     if not (service + name).isprintable():
         service, name = repr(service), repr(name)
     files.set_password(service, name, "x")
@@ -103,7 +104,7 @@ def test_any_name_is_a_file_inside_the_directory(
 
 
 def test_names_that_differ_by_their_separator_do_not_meet(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, KEY)
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("a+b", "c", "one")
     files.set_password("a", "b+c", "two")
     assert files.get_password("a+b", "c") == "one"
@@ -111,7 +112,7 @@ def test_names_that_differ_by_their_separator_do_not_meet(tmp_path: Path) -> Non
 
 
 def test_deleting_what_is_not_there_is_said_as_keyring_says_it(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, KEY)
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("s", "n", "x")
     files.delete_password("s", "n")
     assert files.get_password("s", "n") is None
@@ -120,7 +121,7 @@ def test_deleting_what_is_not_there_is_said_as_keyring_says_it(tmp_path: Path) -
 
 
 def test_a_failed_write_leaves_the_old_secret(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, KEY)
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("s", "n", "old")
 
     def no_space(*_: object) -> None:
@@ -138,4 +139,93 @@ def test_the_environment_sets_none_of_our_fields(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEYRING_PROPERTY_DIRECTORY", "/tmp")
-    assert EncryptedFiles(tmp_path, KEY).directory == tmp_path
+    assert EncryptedFiles(tmp_path, lambda: KEYS).directory == tmp_path
+
+
+# --- Changing keys -------------------------------------------------------------------------------
+
+
+def with_key_file(folder: Path) -> EncryptedFiles:
+    return EncryptedFiles(folder / "vault", lambda: load_keys(folder, None))
+
+
+def test_rotating_changes_the_key_and_no_secret(tmp_path: Path) -> None:
+    files = with_key_file(tmp_path)
+    files.set_password("s", "a", "one")
+    files.set_password("s", "b", "two")
+    old = files.keys
+    before = (tmp_path / "vault.key").read_bytes()
+    assert files.rotate("s") == 2
+    assert files.keys.current != old.current
+    assert (tmp_path / "vault.key").read_bytes() != before
+    assert load_keys(tmp_path, None).older == ()
+    with pytest.raises(VaultFailure, match="another key"):
+        EncryptedFiles(tmp_path / "vault", lambda: old).get_password("s", "a")
+    again = with_key_file(tmp_path)
+    assert [again.get_password("s", name) for name in ("a", "b")] == ["one", "two"]
+
+
+def test_a_process_that_runs_meanwhile_takes_the_new_key(tmp_path: Path) -> None:
+    daemon = with_key_file(tmp_path)
+    daemon.set_password("s", "a", "one")
+    with_key_file(tmp_path).rotate("s")
+    assert daemon.get_password("s", "a") == "one"
+    daemon.set_password("s", "a", "two")
+    assert with_key_file(tmp_path).get_password("s", "a") == "two"
+
+
+class Crash(BaseException):
+    """The power went out."""
+
+
+@pytest.mark.parametrize("step", range(16))
+def test_a_crash_at_any_step_of_rotating_loses_nothing(tmp_path: Path, step: int) -> None:
+    """Each call that touches the disk is a step; the process dies at one of them."""
+    files = with_key_file(tmp_path)
+    for name in ("a", "b", "c"):
+        files.set_password("s", name, name * 3)
+    left = step
+
+    def dying(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **more: object) -> object:
+            nonlocal left
+            if left == 0:
+                raise Crash
+            left -= 1
+            return real(*args, **more)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", dying(os.fsync))
+        patch.setattr(Path, "replace", dying(Path.replace))
+        if step < 15:
+            with pytest.raises(Crash):
+                files.rotate("s")
+        else:
+            files.rotate("s")
+    after = with_key_file(tmp_path)
+    assert [after.get_password("s", name) for name in "abc"] == ["aaa", "bbb", "ccc"]
+    after.rotate("s")
+    assert load_keys(tmp_path, None).older == ()
+    assert [with_key_file(tmp_path).get_password("s", n) for n in "abc"] == ["aaa", "bbb", "ccc"]
+
+
+def test_a_key_from_systemd_is_changed_by_giving_both(tmp_path: Path) -> None:
+    old, new = new_key_text(), new_key_text()
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+
+    def files() -> EncryptedFiles:
+        return EncryptedFiles(tmp_path / "vault", lambda: load_keys(tmp_path, credentials))
+
+    (credentials / "vault.key").write_bytes(old)
+    files().set_password("s", "a", "one")
+    with pytest.raises(VaultFailure, match="read-only") as caught:
+        files().rotate("s")
+    assert "first line" in caught.value.remedy
+    (credentials / "vault.key").write_bytes(new + old)
+    assert files().get_password("s", "a") == "one"
+    assert files().rotate("s") == 1
+    (credentials / "vault.key").write_bytes(new)
+    assert files().get_password("s", "a") == "one"
