@@ -6,42 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.config import load
-from graphrelay.daemon import running
-from graphrelay.oauth.authorize import Authorizer, Stored
-from graphrelay.sandbox import Sandbox
-from tests import configuration
 from tests.clients import wordpress_site
 from tests.clients.arrivals import Arrival, Relay
 from tests.clients.wordpress_site import Site
+from tests.world import World, world
 
 
 class Relayed:
-    """The relay in the test's own event loop, seen from outside."""
+    """The world as its clients see it: a port, and what came out far away."""
 
-    def __init__(self, cloud: Sandbox, address: str) -> None:
-        self.smtp_host, _, port = address.rpartition(":")
-        self.smtp_port = int(port)
-        self._cloud = cloud
+    def __init__(self, world: World) -> None:
+        self.smtp_host = "127.0.0.1"
+        self.smtp_port = world.port
         self.looked_at = 0
+        self._mailboxes = world.cloud.mailboxes
 
     async def arrived(self, count: int) -> list[Arrival]:
-        mails = await self._cloud.mailboxes.arrived(count, timeout=30)
+        mails = await self._mailboxes.arrived(count, timeout=30)
         self.looked_at = len(mails)
         return [Arrival(tuple(sorted(mail.received)), mail.delivered) for mail in mails]
 
 
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    config = tmp_path / "config.toml"
-    async with Sandbox() as cloud:
-        config.write_text(configuration.for_sandbox(cloud, tmp_path / "state"), "utf-8")
-        async with running(load(config)) as relay:
-            [account] = relay.tokens.accounts
-            assert isinstance(await Authorizer(relay.tokens).approve(account, "tests"), Stored)
-            relayed = Relayed(cloud, relay.addresses[0])
-            yield relayed
-        assert len(cloud.mailboxes.submitted) == relayed.looked_at, "something arrived later"
+    async with world(tmp_path, scenario="user") as here:
+        relayed = Relayed(here)
+        yield relayed
+    assert len(here.cloud.mailboxes.submitted) == relayed.looked_at, "something arrived later"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ since nobody was left to hear the answer: at most `IN_FLIGHT` for each kill.
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -27,18 +28,19 @@ from pathlib import Path
 from random import Random
 
 from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.mailbox_settings import MailSettings
-from tests import configuration
 from tests.e2e.flood import Flood
 
 IN_FLIGHT = 4
 """Requests at once for one mailbox."""
 CONNECTIONS = 20
+SENDER = "wp@contoso.com"
 KILLED_AT_START = 0.25
 """How often the daemon is killed once more while it takes up what the first kill left."""
 IMPATIENT = """
-        [delivery]
-        retry_min = "1s"
+[delivery]
+retry_min = "1s"
 """
 
 
@@ -160,12 +162,10 @@ async def relaying(folder: Path) -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]
     """A cloud, a daemon that submits to it (not started yet), and who sends to that."""
     async with Sandbox(mail_settings=MailSettings(keep_bodies=False)) as cloud:
         port = free_port()
-        config = configuration.for_sandbox(cloud, folder / "state", f"127.0.0.1:{port}")
+        config = relay_config(cloud, folder / "state", f"127.0.0.1:{port}", "any-user")
         daemon = Daemon(folder, config + IMPATIENT)
         recipient, mark = "anna@example.org", f"kill{os.getpid()}"
-        flood = Flood(
-            "127.0.0.1", port, sender=configuration.SENDER, recipient=recipient, mark=mark
-        )
+        flood = Flood("127.0.0.1", port, sender=SENDER, recipient=recipient, mark=mark)
         try:
             yield cloud, daemon, flood
         finally:
@@ -223,6 +223,8 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=2000, help="in each round")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    # The sandbox's web server tells of each request that a killed daemon left half sent.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         verdict = asyncio.run(run(chosen.rounds, chosen.messages, chosen.seed, Path(folder)))
     print(verdict)

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import CLIENT_SECRET
-from tests import configuration
 from tests.systemd.machine import PROGRAM, PYTHON
 
 STATE = Path("/var/lib/graphrelay")
@@ -85,7 +85,7 @@ async def shown(*properties: str) -> str:
 
 
 def send(subject: str) -> None:
-    sender, recipient = configuration.SENDER, "anna@example.org"
+    sender, recipient = "wp@contoso.com", "anna@example.org"
     with smtplib.SMTP("127.0.0.1", 25, timeout=30) as smtp:
         text = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello\r\n"
         smtp.sendmail(sender, [recipient], text)
@@ -120,7 +120,9 @@ def installed(cloud: Sandbox) -> None:
     ca_file = CONFIG.parent / "cloud.pem"
     ca_file.write_bytes(cloud.ca_file.read_bytes())
     CONFIG.write_text(
-        configuration.for_sandbox(cloud, STATE, "systemd:smtp", ca_file=ca_file, client_secret=""),
+        relay_config(cloud, STATE, "systemd:smtp", "any-user")
+        .replace(str(cloud.ca_file), str(ca_file))
+        .replace(f'client_secret = "{CLIENT_SECRET}"', ""),
         "utf-8",
     )
     for name, secret in (("vault.key", "kV" * 16), ("secret", CLIENT_SECRET)):
