@@ -25,7 +25,8 @@ class Member:
     """One mailbox of a list."""
 
     octets: bytes
-    """As it stands in a plain list, without the white space around it; else written anew."""
+    """As it stands in a plain list, without the white space around it; else, or where its name
+    has raw octets beyond ASCII, written anew."""
     address: Address | None
     """`None` where no `local@domain` could be made out."""
     name: bytes
@@ -39,6 +40,8 @@ class AddressList:
 
     members: tuple[Member, ...]
     plain: bool
+    raw: bool = False
+    """Whether a name has octets beyond ASCII, which should stand in encoded words."""
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -60,17 +63,32 @@ _PLAIN = re.compile(
 )
 
 
-def read(value: bytes) -> AddressList:
-    """The members of a field's value (everything after the colon, folded as it came)."""
+def read(value: bytes, charset: str = "") -> AddressList:
+    """The members of a field's value (everything after the colon, folded as it came).
+
+    `charset` is that of the body, for names in raw octets that are no UTF-8.
+    """
     members = _plain_members(value)
-    if members is not None:
+    if members is None or _mixes_charsets(value, members):
+        return AddressList(tuple(_Lenient(charset).read(value)), plain=False)
+    if value.isascii() or all(member.name.isascii() for member in members):
         return AddressList(tuple(members), plain=True)
-    return AddressList(tuple(_Lenient().read(value)), plain=False)
+    legible = (_member(one.address, one.name, charset) for one in members)
+    return AddressList(tuple(legible), plain=True, raw=True)
+
+
+def _mixes_charsets(value: bytes, members: list[Member]) -> bool:
+    """Whether others may read an address otherwise: one in UTF-8, in a field that is not."""
+    if value.isascii() or all(str(member.address).isascii() for member in members):
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _plain_members(value: bytes) -> list[Member] | None:
-    if not _is_utf8(value):
-        return None
     members: list[Member] = []
     at = 0
     while match := _PLAIN.match(value, at):
@@ -81,15 +99,6 @@ def _plain_members(value: bytes) -> list[Member] | None:
             return members
         at = match.end()
     return None
-
-
-def _is_utf8(value: bytes) -> bool:
-    """In a field of several charsets nobody knows how others read an address."""
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _address(local: bytes, domain: bytes) -> Address:
@@ -145,7 +154,8 @@ def _comment(value: bytes, start: int) -> bytes:
 class _Lenient:
     """Collects tokens until a mailbox is complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, charset: str) -> None:
+        self._charset = charset
         self._phrase: list[_Token] = []
         self._phrase_kinds: set[str] = set()
         self._angle: list[_Token] = []
@@ -186,7 +196,7 @@ class _Lenient:
         spec = b"".join(octets for _, octets in self._angle).rpartition(b":")[2]
         self._angle, self._angle_kinds, self._in_angle = [], set(), False
         phrase = self._take_phrase()
-        return _member(_spec(spec), _name(phrase) or _comment_name(phrase))
+        return _member(_spec(spec), _name(phrase) or _comment_name(phrase), self._charset)
 
     def _flush(self) -> Iterator[Member]:
         """Members of what was collected without angle brackets."""
@@ -194,13 +204,14 @@ class _Lenient:
         phrase = self._take_phrase()
         if bare:
             name = _comment_name(phrase) or _name(phrase)
-            yield from [_member(None, name)] if name else []
+            yield from [_member(None, name, self._charset)] if name else []
             return
         words = list(_words(phrase))
         specs = [word for word in words if b"@" in word]
         rest = b" ".join(word for word in words if b"@" not in word)
+        name = (_comment_name(phrase) or rest) if len(specs) == 1 else b""
         for spec in specs:
-            yield _member(_spec(spec), (_comment_name(phrase) or rest) if len(specs) == 1 else b"")
+            yield _member(_spec(spec), name, self._charset)
 
     def _take_phrase(self) -> list[_Token]:
         phrase, self._phrase, self._phrase_kinds = self._phrase, [], set()
@@ -210,8 +221,8 @@ class _Lenient:
 _NO_WORDS = {"space", "comment"}
 
 
-def _member(address: Address | None, name: bytes) -> Member:
-    octets = mailbox(decoded_name(name), address) if address else b""
+def _member(address: Address | None, name: bytes, charset: str) -> Member:
+    octets = mailbox(decoded_name(name, charset), address) if address else b""
     return Member(octets, address, name)
 
 
@@ -263,13 +274,13 @@ _QUOTED_LOCAL = re.compile(rb'"(?:[^"\\\r\n\0]|\\[^\r\n\0])*+"')
 _LONGEST_NAME = 200
 
 
-def decoded_name(name: bytes) -> str:
+def decoded_name(name: bytes, charset: str = "") -> str:
     """A display name as people read it: without quotes, comment signs and encoded words."""
     if name.startswith(b"("):
         name = _PAIR.sub(rb"\1", name[1:].removesuffix(b")"))
     else:
         name = _QUOTED.sub(lambda match: _PAIR.sub(rb"\1", match[1]), name)
-    return " ".join(encoded_word.decode(name).split())
+    return " ".join(encoded_word.decode(name, charset).split())
 
 
 def mailbox(name: str, address: Address) -> bytes:

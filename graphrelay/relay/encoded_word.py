@@ -19,8 +19,13 @@ _NO_CHARSETS = frozenset(
 )
 
 
-def decode(octets: bytes) -> str:
-    """The text of an unstructured or phrase value, with line folding left in it."""
+def decode(octets: bytes, charset: str = "") -> str:
+    """The text of an unstructured or phrase value, with line folding left in it.
+
+    Octets outside of encoded words should be ASCII; those that are not are read as UTF-8 or else
+    in `charset`, that of the body.
+    """
+    declared = charset
     pieces: list[tuple[str, bytes]] = []
     at = 0
     for word in WORD.finditer(octets):
@@ -35,12 +40,24 @@ def decode(octets: bytes) -> str:
         pieces.append((charset, content))
         at = word.end()
     pieces.append(("", octets[at:]))
-    return "".join(text(content, charset) for charset, content in pieces)
+    return "".join(
+        text(content, charset) if charset else undeclared(content, declared)
+        for charset, content in pieces
+    )
 
 
 def text(octets: bytes, charset: str = "") -> str:
     """Octets as text: by the declared charset if it fits, else UTF-8, else Windows-1252."""
-    for encoding in (charset, "utf-8"):
+    return _first_that_fits(octets, (charset, "utf-8"))
+
+
+def undeclared(octets: bytes, charset: str = "") -> str:
+    """Octets whose charset nobody said: UTF-8, else that of the body, else Windows-1252."""
+    return _first_that_fits(octets, ("utf-8", charset))
+
+
+def _first_that_fits(octets: bytes, charsets: tuple[str, ...]) -> str:
+    for encoding in charsets:
         try:
             if encoding and codecs.lookup(encoding).name not in _NO_CHARSETS:
                 return octets.decode(encoding)

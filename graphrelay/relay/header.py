@@ -79,14 +79,30 @@ class HeaderSection:
         """The value on one line (RFC 5322 section 2.2.3), without white space around it."""
         return self.value(found).replace(b"\r\n", b"").strip(b" \t")
 
-    def spliced(self, replacements: Mapping[Field, bytes], added: bytes = b"") -> bytes:
-        """The section with fields replaced by whole lines of octets (none at all takes them
-        out), and lines added at its end."""
+    def line(self, found: Field) -> bytes:
+        """The whole field, folded as it came, with its line end."""
+        return self.octets[found.start : found.end]
+
+    def spliced(self, edits: "Edits") -> bytes:
         pieces, at = [], 0
-        for found in sorted(replacements, key=lambda one: one.start):
-            pieces += [self.octets[at : found.start], replacements[found]]
+        for found in sorted(edits.replacements, key=lambda one: one.start):
+            pieces += [self.octets[at : found.start], edits.replacements[found]]
             at = found.end
-        return b"".join([*pieces, self.octets[at:], added])
+        return b"".join([*pieces, self.octets[at:], edits.added])
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What to splice into a section. All of it is whole lines."""
+
+    replacements: Mapping[Field, bytes] = field(default_factory=dict)
+    """Fields with what comes in their place; nothing takes them out."""
+    added: bytes = b""
+    """What comes at the end of the section."""
+
+    def __or__(self, others: "Edits") -> "Edits":
+        """Both; no field may be replaced by both."""
+        return Edits({**self.replacements, **others.replacements}, self.added + others.added)
 
 
 @lru_cache(maxsize=256)

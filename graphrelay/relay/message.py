@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphrelay.model import (
+    Address,
     FiledBody,
     InlineBody,
     OctetSource,
     StorageUnavailable,
     Submission,
 )
-from graphrelay.relay import header, recipients, sender
-from graphrelay.relay.header import HeaderSection
+from graphrelay.relay import header, legible, recipients, sender, staging
+from graphrelay.relay.header import Edits, HeaderSection
 
 PIECE = 256 * 1024
 INLINE_HEADER = 64 * 1024
@@ -50,10 +51,11 @@ class HeadAndFile:
     path: Path
     start: int
     end: int
+    tail: bytes = field(default=b"", repr=False)
 
     @property
     def size(self) -> int:
-        return len(self.head) + self.end - self.start
+        return len(self.head) + self.end - self.start + len(self.tail)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises `StorageUnavailable` where the file cannot be read to its end."""
@@ -71,6 +73,8 @@ class HeadAndFile:
                     yield piece
         except OSError as error:
             raise StorageUnavailable(f"cannot read {self.path}: {error.strerror}") from error
+        if self.tail:
+            yield self.tail
 
 
 async def outgoing(submission: Submission) -> OctetSource:
@@ -89,7 +93,8 @@ def _inline(submission: Submission, octets: bytes) -> OctetSource:
     section = header.read(message)
     if section is None:
         raise UnreadableHeader(submission.queue_id)
-    return InMemory(rendered(section, submission) + message[section.body_start :])
+    head, tail = rendered(section, submission)
+    return InMemory(head + message[section.body_start :] + tail)
 
 
 def _filed(submission: Submission, body: FiledBody) -> OctetSource:
@@ -102,23 +107,32 @@ def _filed(submission: Submission, body: FiledBody) -> OctetSource:
     if section is None:
         raise UnreadableHeader(submission.queue_id)
     start = section.body_start - len(submission.prefix)
-    return HeadAndFile(rendered(section, submission), body.path, start, body.size)
+    head, tail = rendered(section, submission)
+    return HeadAndFile(head, body.path, start, body.size, tail)
 
 
-def rendered(section: HeaderSection, submission: Submission) -> bytes:
-    """The header section for this submission, with the empty line that ends it."""
-    whom = recipients.edits(section, submission.envelope.forward_paths)
-    who = sender.edits(section, submission.plan)
-    added = _doubles(section, submission.prefix)
-    replacements = added | whom.replacements | who.replacements
-    return section.spliced(replacements, who.added + whom.added) + b"\r\n"
+def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, bytes]:
+    """What comes before the body, with the empty line that ends the header section, and after."""
+    plan = submission.plan
+    whom = submission.envelope.forward_paths
+    if plan.redirect_to:
+        whom = (Address.parse(plan.redirect_to),)
+    edits = (
+        _doubles(section, submission.prefix)
+        | sender.edits(section, plan)
+        | legible.subject_edits(section, plan.subject_prefix)
+        | recipients.edits(section, whom)
+    )
+    if not plan.redirect_to:
+        return section.spliced(edits) + b"\r\n", b""
+    wrapping = staging.wrapping(section, submission)
+    return section.spliced(edits | wrapping.edits) + b"\r\n" + wrapping.before, wrapping.after
 
 
-def _doubles(section: HeaderSection, prefix: bytes) -> dict[header.Field, bytes]:
-    """Empty fields that acceptance put better ones before."""
+def _doubles(section: HeaderSection, prefix: bytes) -> Edits:
+    """Takes out empty fields that acceptance put better ones before."""
     if not prefix:
-        return {}
+        return Edits()
     given = section.find("date", "message-id")
-    return {
-        found: b"" for found in given if found.start >= len(prefix) and not section.unfolded(found)
-    }
+    empty = (one for one in given if one.start >= len(prefix) and not section.unfolded(one))
+    return Edits(dict.fromkeys(empty, b""))

@@ -27,7 +27,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import encoded_word, header, router, sender
+from graphrelay.relay import encoded_word, header, legible, router, sender
 from graphrelay.relay.header import HeaderSection
 from graphrelay.relay.router import Table, Transaction
 
@@ -61,7 +61,7 @@ class Letterhead:
     message_id: str
     subject: str
     prefix: bytes
-    """The fields that were missing."""
+    """The fields that were missing, and the empty line if there was no header section at all."""
 
 
 class Reception:
@@ -120,12 +120,12 @@ class Reception:
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> Accepted | Reply:
         """Route and store. `StorageUnavailable` goes through to the caller, who answers 452."""
-        section = await _section(body)
-        if section is None:
+        head = await _head(body)
+        if head is None:
             await body.discard()
             return HEADER_TOO_LARGE
         received_at = self._clock.now()
-        letterhead = self._read(section, envelope, origin, received_at)
+        letterhead = self._read(*head, envelope, origin, received_at)
         parts = router.route(letterhead.transaction, self._table)
         if isinstance(parts, Reply):
             await body.discard()
@@ -154,7 +154,12 @@ class Reception:
         return Accepted(queue_id)
 
     def _read(
-        self, section: HeaderSection, envelope: Envelope, origin: Origin, received_at: datetime
+        self,
+        section: HeaderSection,
+        text: bytes,
+        envelope: Envelope,
+        origin: Origin,
+        received_at: datetime,
     ) -> Letterhead:
         authors = sender.authors(section, "from")
         transaction = Transaction(
@@ -171,6 +176,7 @@ class Reception:
         if not message_id:
             message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
             prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
+        prefix += legible.missing_fields(section, text)
         if not section.octets and section.body_start == 0:
             prefix += b"\r\n"  # the message begins with its text
         return Letterhead(transaction, message_id, _subject(section), prefix)
@@ -181,15 +187,17 @@ class Reception:
         return domain if plain and plain.isalnum() else self._hostname
 
 
-async def _section(body: IncomingBody) -> HeaderSection | None:
-    """The header section; `None` where it is too long."""
+async def _head(body: IncomingBody) -> tuple[HeaderSection, bytes] | None:
+    """The header section and the text after it, as far as it was read; `None` where the section
+    is too long."""
     beginning = await body.head(FIRST_READ)
-    section = header.read(beginning, complete=len(beginning) == body.size)
-    if section is not None or len(beginning) == body.size:
-        return section
-    beginning = await body.head(header.LIMIT)
     complete = len(beginning) == body.size
-    return await asyncio.to_thread(header.read, beginning, complete=complete)
+    section = header.read(beginning, complete=complete)
+    if not complete and (section is None or section.first("content-type") is None):
+        beginning = await body.head(header.LIMIT)
+        complete = len(beginning) == body.size
+        section = await asyncio.to_thread(header.read, beginning, complete=complete)
+    return (section, beginning[section.body_start :]) if section else None
 
 
 def _value(section: HeaderSection, name: str) -> bytes:
@@ -213,7 +221,8 @@ def _message_id(value: bytes) -> str:
 
 def _subject(section: HeaderSection) -> str:
     """Decoded, on one line, shortened."""
-    words = encoded_word.decode(_value(section, "subject")[:4096]).split()
+    value = _value(section, "subject")[:4096]
+    words = encoded_word.decode(value, legible.charset(section, value)).split()
     return "".join(c if c.isprintable() else "�" for c in " ".join(words))[:LONGEST_SUBJECT]
 
 

@@ -15,21 +15,12 @@ refused by Exchange (ErrorInvalidRecipients); without any To, readers show what 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from graphrelay.model import Address
-from graphrelay.relay import address_list
-from graphrelay.relay.header import Field, HeaderSection
+from graphrelay.relay import address_list, legible
+from graphrelay.relay.header import Edits, Field, HeaderSection
 
 FIELDS = ("to", "cc", "bcc", "resent-*", "apparently-to")
-
-
-@dataclass(frozen=True, slots=True)
-class Edits:
-    """What to splice: fields with what comes in their place, and lines to add at the end."""
-
-    replacements: dict[Field, bytes]
-    added: bytes = b""
 
 
 def edits(section: HeaderSection, recipients: Iterable[Address]) -> Edits:
@@ -43,7 +34,7 @@ def edits(section: HeaderSection, recipients: Iterable[Address]) -> Edits:
             visible[found.name].append(found)
         else:
             hidden = found.name in ("bcc", "resent-bcc")
-            replacements[found] = b"" if hidden else b"X-" + _line(section, found)
+            replacements[found] = b"" if hidden else b"X-" + section.line(found)
     for fields in visible.values():
         replacements |= _visible(section, fields, unnamed, wanted)
     return Edits(replacements, _bcc(unnamed.values()))
@@ -61,7 +52,7 @@ def _visible(
     as_it_came = len(fields) == 1
     for found in fields:
         value = section.value(found)
-        members = address_list.read(value)
+        members = address_list.read(value, legible.charset(section, value))
         strangers = not members.plain
         for member in members.members:
             if member.address and unnamed.pop(member.address.key, None):
@@ -69,18 +60,14 @@ def _visible(
                 continue
             as_it_came = False
             strangers |= not member.address or member.address.key not in wanted
-        as_it_came &= members.plain
+        as_it_came &= members.plain and not members.raw
         if strangers and not _is_empty_group(value):
-            originals.append(b"X-Graphrelay-" + _line(section, found))
+            originals.append(b"X-Graphrelay-" + section.line(found))
     if as_it_came or not fields:
         return {}
     name = fields[0].name.capitalize().encode("ascii")
     named = name + b": " + b",\r\n ".join(kept) + b"\r\n" if kept else b""
     return {fields[0]: b"".join([named, *originals])} | dict.fromkeys(fields[1:], b"")
-
-
-def _line(section: HeaderSection, found: Field) -> bytes:
-    return section.octets[found.start : found.end]
 
 
 def _is_empty_group(value: bytes) -> bool:

@@ -9,15 +9,17 @@ one mailbox, and what it makes of two is not documented:
 - a message without From gets the mailbox;
 - an `@` in the display name is written as ` at `, also within encoded words: Exchange answers
   ErrorSendAsDenied to it;
+- the route may set Reply-To; one that was there stays readable as `X-Graphrelay-Reply-To`;
 - Sender becomes `X-Graphrelay-Sender`: Exchange sets Sender by itself, from the mailbox that
   submits.
 """
 
+from collections.abc import Iterable
+
 from graphrelay.model import Address, Plan
-from graphrelay.relay import address_list
-from graphrelay.relay.address_list import Member
-from graphrelay.relay.header import Field, HeaderSection
-from graphrelay.relay.recipients import Edits
+from graphrelay.relay import address_list, legible
+from graphrelay.relay.address_list import AddressList, Member
+from graphrelay.relay.header import Edits, Field, HeaderSection
 
 
 def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:
@@ -32,28 +34,50 @@ def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:
 def edits(section: HeaderSection, plan: Plan) -> Edits:
     """What makes the header name the sender that the plan wants."""
     fields = list(section.find("from", "sender", "reply-to"))
-    replacements = {
-        found: b"X-Graphrelay-" + _line(section, found)
-        for found in fields
-        if found.name == "sender"
-    }
     froms = [found for found in fields if found.name == "from"]
-    lists = [address_list.read(section.value(found)) for found in froms]
+    replies = [found for found in fields if found.name == "reply-to"]
+    senders = [found for found in fields if found.name == "sender"]
+    author, wants_replies = _author_edits(section, froms, plan)
+    return (
+        author
+        | Edits({found: _readable(section, found) for found in senders})
+        | _reply_edits(section, replies, plan.reply_to, wants_replies)
+    )
+
+
+def _author_edits(
+    section: HeaderSection, froms: list[Field], plan: Plan
+) -> tuple[Edits, list[Member]]:
+    """Edits to From, and the authors who want the replies that From brings them no more."""
+    lists = [_list(section, found) for found in froms]
     authors = [member for one in lists for member in one.members]
     address = _author(authors, plan)
     if not froms:
-        return Edits(replacements, _from(address))
-    name = _name(authors)
-    as_it_came = len(lists) == len(authors) == 1 and lists[0].plain
+        return Edits(added=_from(address)), []
+    name = _name(authors, legible.charset(section))
+    as_it_came = len(lists) == len(authors) == 1 and lists[0].plain and not lists[0].raw
     if as_it_came and authors[0].address == address and "@" not in name:
-        return Edits(replacements)
+        return Edits(), []
     lines = [_from(address, name)]
-    lost = [one for one in authors if one.address and one.address.key != address.key]
-    if lost and not any(_names_somebody(section, found) for found in fields):
-        lines.append(_reply_to(authors))
-    if lost or not as_it_came:
-        lines += [b"X-Graphrelay-" + _line(section, found) for found in froms]
-    return Edits(replacements | {froms[0]: b"".join(lines)} | dict.fromkeys(froms[1:], b""))
+    lost = any(one.address and one.address.key != address.key for one in authors)
+    if lost or not all(one.plain for one in lists):
+        lines += [_readable(section, found) for found in froms]
+    edits = Edits({froms[0]: b"".join(lines)} | dict.fromkeys(froms[1:], b""))
+    return edits, [one for one in authors if one.address and lost]
+
+
+def _reply_edits(
+    section: HeaderSection, fields: list[Field], reply_to: str | None, authors: list[Member]
+) -> Edits:
+    """Reply-To as the route wants it, else as it came, else to the authors."""
+    if reply_to:
+        line = b"Reply-To: " + address_list.addr_spec(Address.parse(reply_to)) + b"\r\n"
+        return Edits({found: _readable(section, found) for found in fields}, line)
+    named = [found for found in fields if section.unfolded(found)]
+    if named:
+        lists = [(found, _list(section, found)) for found in named]
+        return Edits({found: _reply_to(one.members) for found, one in lists if one.raw})
+    return Edits(added=_reply_to(authors)) if authors else Edits()
 
 
 def _author(authors: list[Member], plan: Plan) -> Address:
@@ -64,10 +88,10 @@ def _author(authors: list[Member], plan: Plan) -> Address:
     return written or Address.parse(plan.lane.mailbox)
 
 
-def _name(authors: list[Member]) -> str:
+def _name(authors: list[Member], charset: str) -> str:
     """The display name of the first address; that of no address where there is none."""
     named = next((one for one in authors if one.address), None) or next(iter(authors), None)
-    return address_list.decoded_name(named.name) if named else ""
+    return address_list.decoded_name(named.name, charset) if named else ""
 
 
 def _from(address: Address, name: str = "") -> bytes:
@@ -75,14 +99,16 @@ def _from(address: Address, name: str = "") -> bytes:
     return b"From: " + address_list.mailbox(name, address) + b"\r\n"
 
 
-def _reply_to(authors: list[Member]) -> bytes:
-    """Where replies went by themselves before From changed (RFC 5322 section 3.6.2)."""
-    return b"Reply-To: " + b",\r\n ".join(one.octets for one in authors if one.address) + b"\r\n"
+def _reply_to(members: Iterable[Member]) -> bytes:
+    """Where replies go, or went by themselves before From changed (RFC 5322 section 3.6.2)."""
+    return b"Reply-To: " + b",\r\n ".join(one.octets for one in members if one.address) + b"\r\n"
 
 
-def _names_somebody(section: HeaderSection, found: Field) -> bool:
-    return found.name == "reply-to" and bool(section.unfolded(found))
+def _list(section: HeaderSection, found: Field) -> AddressList:
+    value = section.value(found)
+    return address_list.read(value, legible.charset(section, value))
 
 
-def _line(section: HeaderSection, found: Field) -> bytes:
-    return section.octets[found.start : found.end]
+def _readable(section: HeaderSection, found: Field) -> bytes:
+    """The field as it came, under a name that means nothing to Exchange."""
+    return b"X-Graphrelay-" + section.line(found)

@@ -16,7 +16,6 @@ from graphrelay.model import (
 )
 from graphrelay.relay import header
 from graphrelay.relay.header import HeaderSection
-from graphrelay.relay.recipients import Edits
 
 LANE = Lane("website", "info@contoso.com")
 ORIGIN = Origin("127.0.0.1:2525", "127.0.0.1")
@@ -31,10 +30,6 @@ def section(octets: bytes) -> HeaderSection:
     found = header.read(octets)
     assert found is not None
     return found
-
-
-def spliced(found: HeaderSection, edits: Edits) -> bytes:
-    return found.spliced(edits.replacements, edits.added)
 
 
 def recipients_by_python(head: bytes) -> list[str]:

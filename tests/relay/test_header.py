@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.relay import header
-from graphrelay.relay.header import HeaderSection
+from graphrelay.relay.header import Edits, HeaderSection
 
 LINES = st.lists(
     st.sampled_from(
@@ -74,7 +74,7 @@ def test_a_star_stands_for_every_ending() -> None:
 def test_splicing_leaves_every_other_octet() -> None:
     found = section(b"A: \xe9\0\r\nTo: x\r\n y\r\nX-B:  z \r\nCc: q\r\n\r\n")
     to, cc = found.find("to", "cc")
-    assert found.spliced({cc: b"Cc: new\r\n", to: b""}, b"Bcc: more\r\n") == (
+    assert found.spliced(Edits({cc: b"Cc: new\r\n", to: b""}, b"Bcc: more\r\n")) == (
         b"A: \xe9\0\r\nX-B:  z \r\nCc: new\r\nBcc: more\r\n"
     )
 

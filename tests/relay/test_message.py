@@ -1,5 +1,7 @@
 """The octets that go to Graph."""
 
+from dataclasses import replace
+from email import message_from_bytes
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +14,7 @@ from graphrelay.relay import header, message
 from tests.relay.mail import plan, recipients_by_python, section, submission
 from tests.relay.test_recipients import HEADS
 
-HEAD = b"From: info@contoso.com\r\nTo: a@b.example\r\nSubject: \xe9 as it came\r\n"
+HEAD = b"From: info@contoso.com\r\nTo: a@b.example\r\nSubject:  as  it came\r\n"
 BODIES = {
     "signed": (
         b"Content-Type: multipart/signed; micalg=sha-256; boundary=x\r\n",
@@ -135,6 +137,32 @@ async def test_a_header_section_without_end_is_an_error(tmp_path: Path) -> None:
         await message.outgoing(submission(FiledBody(path, len(whole) + 6), "a@b.example"))
 
 
+async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
+    tmp_path: Path,
+) -> None:
+    whole = (
+        b"From: info@contoso.com\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: text/html; charset="iso-8859-1"\r\nSubject: x\r\n\r\n<p>\xe9</p>'
+    )
+    path = tmp_path / "body"
+    path.write_bytes(whole)
+    staged = replace(plan(), redirect_to="me@x.example")
+    for body in (InlineBody(whole), FiledBody(path, len(whole))):
+        source = await message.outgoing(
+            submission(body, "a@b.example", "jürgen@b.example", planned=staged)
+        )
+        sent = await octets(source)
+        assert source.size == len(sent)
+        assert recipients_by_python(sent.partition(b"\r\n\r\n")[0] + b"\r\n") == ["me@x.example"]
+        _, note, original = message_from_bytes(sent).walk()
+        assert note.get_content_charset() == "utf-8"
+        assert b"redirected by the route 'default'" in sent
+        assert "  jürgen@b.example\r\n".encode() in sent
+        assert original.get_content_type() == "text/html"
+        assert original.get_payload(decode=True) == b"<p>\xe9</p>"
+        assert "a@b.example" in message_from_bytes(sent)["X-Graphrelay-Recipients"]
+
+
 def test_the_section_is_rendered_with_its_empty_line() -> None:
     found = section(HEAD)
-    assert message.rendered(found, submission(b"", "a@b.example")) == HEAD + b"\r\n"
+    assert message.rendered(found, submission(b"", "a@b.example")) == (HEAD + b"\r\n", b"")

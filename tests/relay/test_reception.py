@@ -171,6 +171,36 @@ async def test_text_without_headers_arrives_as_text(room: Room, octets: bytes) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("octets", "charset"),
+    [
+        ("Subject: x\r\n\r\nGrüße\r\n".encode(), b"utf-8"),
+        ("Grüße\r\n".encode(), b"utf-8"),
+        ("Subject: x\r\n\r\nGrüße €\r\n".encode("cp1252"), b"windows-1252"),
+        (b"Subject: x\r\n\r\n" + b"x" * 20_000 + "Grüße".encode(), b"utf-8"),
+    ],
+)
+async def test_undeclared_text_is_declared(room: Room, octets: bytes, charset: bytes) -> None:
+    submission = await room.taken(octets)
+    assert b"Content-Type: text/plain; charset=" + charset + b"\r\n" in submission.prefix
+    source = await message.outgoing(submission)
+    sent = b"".join([piece async for piece in source.chunks()])
+    assert sent.endswith(b"\r\n\r\n" + octets.removeprefix(b"Subject: x\r\n\r\n"))
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"Content-Type: text/plain; charset=koi8-r\r\n\r\n\xed\xc9\xd2",
+        b"Content-Transfer-Encoding: binary\r\n\r\n\xff",
+        b"MIME-Version: 1.0\r\n\r\n\xff",
+        b"Subject: x\r\n\r\nplain",
+    ],
+)
+async def test_what_is_declared_or_plain_is_left_alone(room: Room, octets: bytes) -> None:
+    assert b"Content-Type" not in (await room.taken(octets)).prefix
+
+
 async def test_the_subject_is_read_for_the_log(room: Room) -> None:
     await room.take(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?utf-8?q?_aus?= \0 K\xf6ln\r\n\r\n")
     (row,) = await room.spool.queue()

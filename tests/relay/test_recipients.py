@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from graphrelay.model import Address
 from graphrelay.relay import recipients
 from graphrelay.sandbox import mime
-from tests.relay.mail import addresses, recipients_by_python, section, spliced
+from tests.relay.mail import addresses, recipients_by_python, section
 
 
 def edited(head: bytes, *to: str) -> bytes:
     found = section(head)
-    return spliced(found, recipients.edits(found, addresses(*to)))
+    return found.spliced(recipients.edits(found, addresses(*to)))
 
 
 def test_headers_that_name_the_envelope_stay_as_they_are() -> None:
@@ -78,9 +78,16 @@ def test_many_hidden_recipients_stand_on_short_lines(count: int) -> None:
 
 def test_quoted_and_international_addresses_survive() -> None:
     to = ['"a b"@x.example', "a..b@x.example", "jürgen@bücher.example", "o'brien+tag@x.example"]
-    head = edited('To: Jürgen <jürgen@bücher.example>, "a b"@x.example\r\n'.encode(), *to)
-    assert 'To: Jürgen <jürgen@bücher.example>, "a b"@x.example\r\n'.encode() in head
+    head = edited('To: J <jürgen@bücher.example>, "a b"@x.example\r\n'.encode(), *to)
+    assert 'To: J <jürgen@bücher.example>, "a b"@x.example\r\n'.encode() in head
     assert b'Bcc: "a..b"@x.example,\r\n o\'brien+tag@x.example\r\n' in head
+
+
+def test_names_in_raw_octets_become_encoded_words() -> None:
+    head = "To: Jürgen <a@b>\r\n".encode()
+    assert edited(head, "a@b") == b"To: =?utf-8?B?SsO8cmdlbg==?= <a@b>\r\n"
+    head = b"Content-Type: text/plain; charset=koi8-r\r\nCc: \xed\xc9\xd2 <a@b>\r\n"
+    assert edited(head, "a@b").endswith(b"Cc: =?utf-8?B?0JzQuNGA?= <a@b>\r\n")  # Мир
 
 
 # --- For every header and every envelope ----------------------------------------------------------

@@ -1,5 +1,6 @@
 """Whom recipients see as sender."""
 
+from dataclasses import replace
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
@@ -10,13 +11,13 @@ from hypothesis import strategies as st
 
 from graphrelay.model import Address
 from graphrelay.relay import sender
-from tests.relay.mail import addresses, plan, section, spliced
+from tests.relay.mail import addresses, plan, section
 from tests.relay.test_recipients import HEADS, VALUES
 
 
 def edited(head: bytes, from_address: str | None = None) -> bytes:
     found = section(head)
-    return spliced(found, sender.edits(found, plan(from_address)))
+    return found.spliced(sender.edits(found, plan(from_address)))
 
 
 def test_a_from_that_may_stay_keeps_its_octets() -> None:
@@ -28,8 +29,8 @@ def test_a_from_that_may_stay_keeps_its_octets() -> None:
 def test_another_address_goes_into_from_and_the_old_one_to_reply_to() -> None:
     assert edited(b"From: Shop <shop@site.example>\r\n", "info@contoso.com") == (
         b'From: "Shop" <info@contoso.com>\r\n'
-        b"Reply-To: Shop <shop@site.example>\r\n"
         b"X-Graphrelay-From: Shop <shop@site.example>\r\n"
+        b"Reply-To: Shop <shop@site.example>\r\n"
     )
 
 
@@ -78,9 +79,9 @@ def test_of_several_authors_the_first_one_sends_and_all_get_the_replies() -> Non
     head = b"From: A <a@contoso.com>, B <b@contoso.com>\r\nFrom: c@contoso.com\r\n"
     assert edited(head) == (
         b'From: "A" <a@contoso.com>\r\n'
-        b"Reply-To: A <a@contoso.com>,\r\n B <b@contoso.com>,\r\n c@contoso.com\r\n"
         b"X-Graphrelay-From: A <a@contoso.com>, B <b@contoso.com>\r\n"
         b"X-Graphrelay-From: c@contoso.com\r\n"
+        b"Reply-To: A <a@contoso.com>,\r\n B <b@contoso.com>,\r\n c@contoso.com\r\n"
     )
 
 
@@ -92,6 +93,22 @@ def test_several_authors_all_get_the_replies_when_another_address_sends() -> Non
 def test_sender_is_left_to_exchange_and_stays_readable() -> None:
     head = edited(b"Sender: boss@x.example\r\nFrom: a@contoso.com\r\n")
     assert head == b"X-Graphrelay-Sender: boss@x.example\r\nFrom: a@contoso.com\r\n"
+
+
+def test_the_route_may_say_where_replies_go() -> None:
+    found = section(b"Reply-To: a@b\r\nFrom: wp@contoso.com\r\n")
+    edits = sender.edits(found, replace(plan(), reply_to="desk@contoso.com"))
+    assert found.spliced(edits) == (
+        b"X-Graphrelay-Reply-To: a@b\r\nFrom: wp@contoso.com\r\nReply-To: desk@contoso.com\r\n"
+    )
+
+
+def test_names_in_raw_octets_become_encoded_words() -> None:
+    head = edited("From: Jürgen <a@contoso.com>\r\nReply-To: Büro <b@x>, c@x\r\n".encode())
+    assert head == (
+        b"From: =?utf-8?B?SsO8cmdlbg==?= <a@contoso.com>\r\n"
+        b"Reply-To: =?utf-8?B?QsO8cm8=?= <b@x>,\r\n c@x\r\n"
+    )
 
 
 def test_a_from_that_nobody_can_read_is_the_mailbox() -> None:
@@ -113,7 +130,7 @@ def test_exactly_one_author_remains_and_it_is_one_that_was_decided_on(
     froms: bytes, head: bytes, from_address: str | None
 ) -> None:
     found = section(froms + head)
-    people = shown(spliced(found, sender.edits(found, plan(from_address))))
+    people = shown(found.spliced(sender.edits(found, plan(from_address))))
     assert len(people) == 1
     assert all("@" not in name for name, _ in people)
     authors = sender.authors(found, "from")

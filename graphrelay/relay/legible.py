@@ -1,0 +1,72 @@
+"""Octets beyond ASCII that nobody declared: old programs send them, and readers guess.
+
+RFC 5322 wants ASCII in the header section and MIME wants a charset for the body. What Exchange
+guesses where both are missing is not documented, so it is not left to guess: raw octets in the
+subject and in display names become encoded words, and a body without any MIME field gets fields
+that say what it is. The body's own octets stay.
+"""
+
+import codecs
+import re
+
+from graphrelay.relay import encoded_word
+from graphrelay.relay.header import Edits, HeaderSection
+
+_CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([!->@-~]{1,64}?)[\"\s;]", re.IGNORECASE)
+_LONGEST_SUBJECT = 4096
+"""Characters; beyond them a subject that must be written anew is cut."""
+
+
+def charset(section: HeaderSection, octets: bytes = b"\xff") -> str:
+    """The charset that Content-Type names, for `octets` that need one; else nothing."""
+    if octets.isascii():
+        return ""
+    for found in section.find("content-type"):
+        if named := _CHARSET.search(section.value(found) + b";"):
+            return named[1].decode("ascii")
+    return ""
+
+
+def subject_edits(section: HeaderSection, prefix: str = "") -> Edits:
+    """The subject in ASCII, with `prefix` before it unless it is there already."""
+    found = section.first("subject")
+    if found is None:
+        return Edits(added=_subject(prefix)) if prefix else Edits()
+    value = section.value(found)
+    text = encoded_word.decode(section.unfolded(found), charset(section, value))
+    missing = prefix if prefix not in text else ""
+    if value.isascii() and not missing:
+        return Edits()
+    if value.isascii() and missing.isascii():
+        return Edits(
+            {found: b"Subject: " + missing.encode("ascii") + b" " + value.lstrip() + b"\r\n"}
+        )
+    words = (f"{missing} " if missing else "") + " ".join(text.split())
+    return Edits({found: _subject(words[:_LONGEST_SUBJECT])})
+
+
+def _subject(text: str) -> bytes:
+    octets = text.encode("ascii") if text.isascii() else encoded_word.encode(text)
+    return b"Subject: " + octets + b"\r\n"
+
+
+def missing_fields(section: HeaderSection, body: bytes) -> bytes:
+    """MIME fields for a body (or its beginning) that has octets beyond ASCII and no MIME field at
+    all; otherwise nothing."""
+    if body.isascii() or section.first("mime-version") or section.first("content-type"):
+        return b""
+    if section.first("content-transfer-encoding"):
+        return b""
+    return (
+        b"MIME-Version: 1.0\r\n"
+        b"Content-Type: text/plain; charset=" + _guess(body) + b"\r\n"
+        b"Content-Transfer-Encoding: 8bit\r\n"
+    )
+
+
+def _guess(body: bytes) -> bytes:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(body)
+    except UnicodeDecodeError:
+        return b"windows-1252"
+    return b"utf-8"
