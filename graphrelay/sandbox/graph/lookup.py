@@ -21,12 +21,13 @@ async def messages(call: Call) -> web.Response:
             f"Could not find a property named '{min(unknown)}' on type 'microsoft.graph.message'.",
         )
     folder = _folder(call.arguments[0]) if call.arguments else None
-    found = [item for item in _candidates(call, query, folder) if _matches(call, query, item)]
+    everywhere = [item for item in _candidates(call, query) if _matches(call, query, item)]
+    found = [item for item in everywhere if folder in (None, _seen_in(item))]
     if query.newest_first:
         found.reverse()
     page = found[query.skip : query.skip + query.top]
     shown = [_shown(call, item, query.select) for item in page]
-    for item in page:
+    for item in everywhere:
         item.seems_draft_for = max(0, item.seems_draft_for - 1)
     answer: dict[str, Any] = {
         "@odata.context": f"{METADATA}#users('{call.box.oid}')/messages",
@@ -55,12 +56,11 @@ async def folder(call: Call) -> web.Response:
     return call.answer(200, _folder_json(call, _folder(call.arguments[0])))
 
 
-def _candidates(call: Call, query: Query, folder: Folder | None) -> Iterable[Item]:
+def _candidates(call: Call, query: Query) -> Iterable[Item]:
     """By the index where the filter allows it: look-ups stay quick in a full mailbox."""
     box = call.cloud.mailboxes.box(call.box)
     message_id = query.message_id()
-    items = box.items() if message_id is None else iter(box.with_message_id(message_id))
-    return (item for item in items if folder in (None, _seen_in(item)))
+    return box.items() if message_id is None else box.with_message_id(message_id)
 
 
 def _seen_in(item: Item) -> Folder:

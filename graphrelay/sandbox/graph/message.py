@@ -293,6 +293,13 @@ class _View:
         text = html.unescape(re.sub(r"<[^>]*>", " ", read.body)) if read.is_html else read.body
         return " ".join(text.split())[:255]
 
+    def delivery_receipt(self) -> bool | None:
+        """`null` for a MIME draft, as in the documents' sample."""
+        content = self.item.content
+        if isinstance(content, Draft) and isinstance(content.content, MimeDraft):
+            return None
+        return self.composition.delivery_receipt
+
     def people(self, which: str) -> list[dict[str, Any]]:
         return [_person_json(person) for person in getattr(self.composition, which)]
 
@@ -326,7 +333,7 @@ _PROPERTIES: dict[str, Callable[[_View], Any]] = {
     "parentFolderId": lambda view: folder_id(view.folder),
     "conversationId": lambda view: f"AAQkSandbox{view.item.serial:08d}",
     "conversationIndex": lambda view: "AQHSandbox",
-    "isDeliveryReceiptRequested": lambda view: view.composition.delivery_receipt,
+    "isDeliveryReceiptRequested": _View.delivery_receipt,
     "isReadReceiptRequested": lambda view: view.composition.read_receipt,
     "isRead": lambda view: view.folder is not Folder.INBOX,
     "isDraft": lambda view: view.seems_draft,

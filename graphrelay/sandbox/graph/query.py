@@ -17,6 +17,7 @@ from graphrelay.sandbox.graph.message import known_property
 _COMPARISON = re.compile(
     r"\s*(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('(?:[^']|'')*'|[^\s']+)\s*(?:\band\b|\Z)", re.IGNORECASE
 )
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\Z")
 _KNOWN = {"$filter", "$select", "$top", "$skip", "$orderby", "$count"}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda left, right: bool(left == right),
@@ -92,7 +93,9 @@ def _literal(text: str) -> str | bool:
         return text[1:-1].replace("''", "'")
     if text in ("true", "false"):
         return text == "true"
-    return text  # a date and time, which compares as text since all are in UTC
+    if _DATE.match(text):
+        return text  # compares as text, since all dates and times are in UTC
+    raise _bad_filter()
 
 
 def _select(text: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ _FILES = {
 def add_reader(app: web.Application) -> None:
     """Mount the three files."""
     for path, (name, content_type) in _FILES.items():
-        app.router.add_get(path, _Static(name, content_type))
+        app.router.add_get(path, _Static(name, content_type).answer)
 
 
 class _Static:
@@ -22,5 +22,5 @@ class _Static:
         self._text = (files(__package__) / "static" / name).read_text("utf-8")
         self._content_type = content_type
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         return web.Response(text=self._text, content_type=self._content_type)

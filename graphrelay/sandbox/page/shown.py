@@ -13,6 +13,12 @@ _REMOTE = re.compile(
     r"""(?:src|background|poster)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//""",
     re.IGNORECASE,
 )
+_NEVER_SHOWN = re.compile(
+    r"<(/?)(?=(?:iframe|frame|frameset|object|embed|applet|portal|fencedframe|base|link|meta)\b)",
+    re.IGNORECASE,
+)
+"""Elements that no mail reader shows. The policy stops what they would load, yet Chromium
+connects to a frame's host before it asks the policy: so they are renamed as well."""
 _FRAME = (
     '<!doctype html><meta charset="utf-8"><base target="_blank">'
     "<style>html{background:#fff;color:#1c1c1e}body{margin:16px;font:15px/1.5 system-ui,"
@@ -99,7 +105,7 @@ def framed_html(content: Content) -> str:
         image = images.get(unquote(found[1]))
         return _data_url(image) if image else found[0]
 
-    return _FRAME + _CID.sub(data_url, content.html)
+    return _FRAME + _CID.sub(data_url, _NEVER_SHOWN.sub(r"<\1x-", content.html))
 
 
 def _is_used(one: Attachment, content: Content) -> bool:

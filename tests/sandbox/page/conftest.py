@@ -1,12 +1,13 @@
-"""A cloud, and people in it who hold tokens."""
+"""A cloud with a page, and somebody who sends."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import httpx
 import pytest
 
 from graphrelay.sandbox import Sandbox
-from tests.sandbox.world import World
+from tests.sandbox.world import Graph, World
 
 
 @pytest.fixture
@@ -18,3 +19,14 @@ async def world() -> AsyncIterator[World]:
 @pytest.fixture
 def cloud(world: World) -> Sandbox:
     return world.cloud
+
+
+@pytest.fixture
+async def graph(world: World) -> Graph:
+    return await world.user()
+
+
+@pytest.fixture
+async def page(cloud: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=cloud.page_url, trust_env=False) as client:
+        yield client
