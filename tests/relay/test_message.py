@@ -160,7 +160,7 @@ async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
         assert "  jürgen@b.example\r\n".encode() in sent
         assert original.get_content_type() == "text/html"
         assert original.get_payload(decode=True) == b"<p>\xe9</p>"
-        assert "a@b.example" in message_from_bytes(sent)["X-Graphrelay-Recipients"]
+        assert "X-Graphrelay-Recipients: a@b.example,\r\n jürgen@b.example\r\n".encode() in sent
 
 
 def test_the_section_is_rendered_with_its_empty_line() -> None:
