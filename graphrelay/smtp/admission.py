@@ -76,11 +76,11 @@ class QuietJournal:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._told: OrderedDict[tuple[str, str], tuple[timedelta, int]] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str, Value], tuple[timedelta, int]] = OrderedDict()
 
     def refused(self, origin: Origin, stage: str, reply: str, **more: Value) -> None:
         """As `Journal.refused`; `before` says how often it was kept quiet."""
-        key = (origin.client, reply)
+        key = (origin.client, reply, more.get("reason"))
         now = self._clock.monotonic()
         since, quiet = self._told.get(key, (None, 0))
         if since is not None and now - since < _QUIET_FOR:

@@ -21,7 +21,7 @@ from graphrelay.smtp.mail import MailSession
 from graphrelay.smtp.message import reply_to
 from graphrelay.smtp.sasl import MECHANISMS
 from graphrelay.smtp.service import MESSAGE, Door
-from graphrelay.smtp.session import Finished
+from graphrelay.smtp.session import Finished, HungUp
 from graphrelay.smtp.wire import Dismissed, Gone, LineTooLong, Wire
 
 _TLS_HANDSHAKE: Final = 0x16
@@ -59,17 +59,20 @@ class Conversation(MailSession):
 
     async def converse(self) -> None:
         """From the door to the end. Raises nothing."""
+        linger = False
         try:
             await self._enter()
-        except (Gone, Finished):
-            pass
+        except (Gone, Finished) as ended:
+            linger = isinstance(ended, HungUp)
         except Dismissed as dismissed:
+            linger = True
             self._dismissed(dismissed.reply)
         except Exception as error:
+            linger = True
             self._report(error)
             self._say(replies.CLOSING_IN_TROUBLE)
         finally:
-            self.wire.close()
+            self.wire.close(linger=linger)
 
     async def _enter(self) -> None:
         refusal = self._refusal_at_the_door()

@@ -118,8 +118,11 @@ class MailSession(SecureSession):
         if refusal is not None:
             self._refuse_recipient(transaction, str(asked.path), refusal)
             return
-        transaction.recipients.setdefault(asked.path.key, asked.path)
         self.wire.say(replies.RECIPIENT_OK)
+        if asked.path.key in transaction.recipients:
+            self._spend(1)  # else there would be no end to them
+        else:
+            transaction.recipients[asked.path.key] = asked.path
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1

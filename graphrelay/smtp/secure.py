@@ -8,6 +8,7 @@ so.
 # ruff: noqa: N802 (the names of the commands are aiosmtpd's)
 
 import ipaddress
+import ssl
 from datetime import timedelta
 from typing import Final
 
@@ -19,6 +20,13 @@ from graphrelay.smtp.sasl import Credentials, credentials
 from graphrelay.smtp.session import SHOWN, Finished, Session
 
 _TLS_HANDSHAKE_TIME: Final = timedelta(seconds=30)
+_REMEDIES: Final = {
+    "WRONG_VERSION_NUMBER": "the client spoke in clear: set it to SSL/TLS, or to another listener",
+    "UNSUPPORTED_PROTOCOL": 'the client knows only old versions of TLS: tls_minimum = "1.0"',
+    "TLSV1_ALERT_UNKNOWN_CA": "the client does not trust the certificate of this listener",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client does not trust the certificate of this listener",
+}
+"""By the reason that OpenSSL gives: what an admin may do about it."""
 
 
 class SecureSession(Session):
@@ -57,12 +65,21 @@ class SecureSession(Session):
         try:
             self._tls = await self.wire.start_tls(self, certificate.context(), _TLS_HANDSHAKE_TIME)
         except OSError as error:
-            reason = str(getattr(error, "reason", None) or error or type(error).__name__)
-            self._service.quiet.refused(
-                self._origin, "TLS", "the TLS handshake failed", reason=reason
-            )
+            self._tell_no_tls(error)
             raise Finished from error
         self._known_origin = None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """In TLS 1.3 we hear only after the handshake that the client did not like it."""
+        super().connection_lost(error)
+        if isinstance(error, ssl.SSLError):
+            self._tell_no_tls(error)
+
+    def _tell_no_tls(self, error: OSError) -> None:
+        reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+        self._service.quiet.refused(
+            self._origin, "TLS", "TLS failed", reason=reason, remedy=_REMEDIES.get(reason)
+        )
 
     async def _begin_anew(self) -> None:
         """Forget what the client said of itself."""

@@ -32,7 +32,11 @@ Told = Callable[["Session"], None]
 
 
 class Finished(Exception):  # noqa: N818 (not an error)
-    """The conversation is over and hangs up."""
+    """The conversation is over."""
+
+
+class HungUp(Finished):
+    """We ended it, and the client may be talking still."""
 
 
 class Session(Connection):
@@ -78,7 +82,7 @@ class Session(Connection):
     def _hang_up(self, reply: Reply) -> None:
         self._service.quiet.refused(self._origin, "COMMAND", str(reply))
         self._say(reply)
-        raise Finished
+        raise HungUp
 
     def _tell_refused(self, stage: str, reply: str, **more: Value) -> None:
         self._journal.refused(self._origin, stage, reply, **more)

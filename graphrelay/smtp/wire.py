@@ -27,7 +27,8 @@ _READ_AHEAD: Final = 65_536
 """Octets that wait in the buffer before the transport is asked to stop reading."""
 _LINES_AT_A_TIME: Final = 50
 """Pipelined commands taken before everybody else has a turn."""
-_CLOSING_PATIENCE: Final = timedelta(seconds=30)
+_CLOSING_PATIENCE: Final = timedelta(seconds=5)
+"""For a client to take our last reply and close its side."""
 
 
 class Gone(Exception):  # noqa: N818 (the client's right, not an error)
@@ -134,6 +135,8 @@ class Wire:
 
     def came(self, octets: bytes) -> None:
         """Octets from the client."""
+        if self._closing_since is not None:
+            return
         if self._at == len(self._buffer):
             self._buffer = octets
         else:
@@ -148,6 +151,8 @@ class Wire:
     def ended(self) -> None:
         """The client will send nothing more, but may still read."""
         self._ended = True
+        if self._closing_since is not None:
+            self._transport.close()
         self._wake()
 
     def lost(self) -> None:
@@ -262,11 +267,20 @@ class Wire:
         self._transport = upgraded
         return str(upgraded.get_extra_info("ssl_object").version())
 
-    def close(self) -> None:
-        """Send what is left and hang up."""
+    def close(self, *, linger: bool = False) -> None:
+        """Send what is left and hang up.
+
+        With `linger` for a client that may be talking still: a socket closed with octets unread is
+        reset, and a reset takes our last reply from the client. So they are read, and thrown
+        away, until the client closes its side or the patience is over.
+        """
         self._send()
         self._closing_since = self._monotonic()
-        self._transport.close()
+        if linger and not self._ended and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
 
     def abort(self) -> None:
         """Hang up without another word."""

@@ -1,8 +1,10 @@
 """A reception in memory, and a client that speaks octet by octet, for the tests of this room."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,19 +14,28 @@ from graphrelay.clock import Clock, SystemClock
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Accepted, Address, Envelope, IncomingBody, Origin, Reply
 from graphrelay.smtp import Limits, Listener, Login, Server
+from graphrelay.smtp.conversation import Conversation
 
 PATIENCE = 20.0
 """Seconds until a test that hangs is given up."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop turn until something shows that cannot be waited for."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
 
 class MemoryBody:
     """Keeps the octets; tells whether they were discarded."""
 
     def __init__(self) -> None:
-        self.octets = b""
+        self.octets = bytearray()
         self.discarded = 0
         self.largest = 0
         self.trouble: Exception | None = None
+        self._grown = asyncio.Event()
         self.may_write = asyncio.Event()
         self.may_write.set()
 
@@ -38,13 +49,19 @@ class MemoryBody:
             raise self.trouble
         self.largest = max(self.largest, len(octets))
         self.octets += octets
+        self._grown.set()
+
+    async def has_grown(self) -> None:
+        """Wait until octets have been written since the last call."""
+        await asyncio.wait_for(self._grown.wait(), PATIENCE)
+        self._grown.clear()
 
     async def head(self, limit: int) -> bytes:
-        return self.octets[:limit]
+        return bytes(self.octets[:limit])
 
     async def discard(self) -> None:
         self.discarded += 1
-        self.octets = b""
+        self.octets = bytearray()
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,7 @@ class MemoryReception:
             raise self.answer
         if self.answer is not None:
             return self.answer
-        self.received.append(Received(envelope, origin, body.octets))
+        self.received.append(Received(envelope, origin, bytes(body.octets)))
         self._grown.set()
         return Accepted(f"Q{len(self.received)}")
 
@@ -159,7 +176,9 @@ class Client:
         await self.writer.start_tls(context, server_hostname="localhost")
 
     def abort(self) -> None:
-        """Hang up with a reset."""
+        """Hang up with a reset, in both directions at once."""
+        mine = self.writer.get_extra_info("socket")
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def close(self) -> None:
@@ -199,6 +218,12 @@ class House:
         assert (await client.reply()).startswith("220 ")
         assert (await client.ask(hello)).startswith("250")
         return client
+
+    @property
+    def conversation(self) -> Conversation:
+        """The only one under way."""
+        (only,) = self.server._connections
+        return only
 
     def events(self, event: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.event == event]

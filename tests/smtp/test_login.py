@@ -1,0 +1,150 @@
+"""Passwords, and what guessing them costs."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from graphrelay.smtp import Login, hash_password, is_password_hash, verify
+from graphrelay.smtp.login import LockedOut, LoginBook, WrongPassword
+from tests.clock import FakeClock
+from tests.smtp.passwords import quick_hash
+
+SCANNER = Login("scanner", quick_hash("secret"))
+WRONG = WrongPassword()
+
+
+def test_a_password_is_verified_by_its_hash_and_no_other() -> None:
+    made = hash_password("geheim ü")
+    assert verify(made, "geheim ü")
+    assert not verify(made, "geheim u")
+    assert made != hash_password("geheim ü")
+    assert made.startswith("$scrypt$ln=14,r=8,p=5$")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "secret",
+        "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$" + "A" * 43,
+        "$scrypt$ln=14,r=8,p=1$c2FsdHNhbHQ$AAAA",
+        "$scrypt$ln=14,r=8,p=1$c2E$" + "A" * 43,
+        "$scrypt$ln=0,r=8,p=1$c2FsdHNhbHQ$" + "A" * 43,
+        "$2b$12$abcdefghijklmnopqrstuv",
+    ],
+)
+def test_what_is_no_hash_is_said_so(text: str) -> None:
+    assert not is_password_hash(text)
+    with pytest.raises(ValueError, match="password hash"):
+        verify(text, "secret")
+
+
+def test_the_hash_is_in_no_repr() -> None:
+    assert "scrypt" not in repr(SCANNER)
+
+
+def test_senders_are_compared_without_regard_to_case() -> None:
+    login = Login("x", "", ("Scanner@contoso.com", "*@print.example"))
+    assert login.may_send_as("scanner@CONTOSO.com")
+    assert login.may_send_as("anybody@print.example")
+    assert not login.may_send_as("anybody@evil.print.example")
+    assert not login.may_send_as("scanner@contoso.com.evil.example")
+    assert Login("x", "").may_send_as("anybody@anywhere.example")
+
+
+async def test_the_right_password_is_let_in_and_the_wrong_one_not() -> None:
+    book = LoginBook((SCANNER,), FakeClock())
+    assert await book.check("192.0.2.1", "scanner", "secret") == SCANNER
+    assert await book.check("192.0.2.1", "scanner", "Secret") == WRONG
+
+
+async def tries(book: LoginBook, clock: FakeClock, client: str, password: str) -> object:
+    """One try, with all the time that it takes."""
+    check = asyncio.create_task(book.check(client, "scanner", password))
+    while not check.done():
+        await clock.advance(timedelta(seconds=1))
+        await asyncio.sleep(0.001)
+    return check.result()
+
+
+async def test_each_wrong_password_makes_the_next_try_slower() -> None:
+    clock = FakeClock()
+    book = LoginBook((SCANNER,), clock)
+    taken = []
+    for _ in range(4):
+        began = clock.monotonic()
+        check = asyncio.create_task(book.check("192.0.2.1", "scanner", "wrong"))
+        while not check.done():
+            if clock.sleepers:
+                await clock.advance(timedelta(seconds=0.5))
+            await asyncio.sleep(0.001)
+        assert check.result() == WRONG
+        taken.append((clock.monotonic() - began).total_seconds())
+    assert taken == [0, 0.5, 1, 2]
+
+
+async def test_a_guesser_is_locked_out_for_a_while_and_nobody_else_is() -> None:
+    clock = FakeClock()
+    book = LoginBook((SCANNER,), clock)
+    for _ in range(10):
+        assert await tries(book, clock, "192.0.2.1", "wrong") == WRONG
+    assert isinstance(await tries(book, clock, "192.0.2.1", "secret"), LockedOut)
+    assert await tries(book, clock, "192.0.2.2", "secret") == SCANNER
+    await clock.advance(timedelta(minutes=5))
+    assert await tries(book, clock, "192.0.2.1", "secret") == SCANNER
+
+
+async def test_who_was_right_a_moment_ago_is_let_in_even_from_a_guessers_address() -> None:
+    clock = FakeClock()
+    book = LoginBook((SCANNER,), clock)
+    assert await tries(book, clock, "192.0.2.1", "secret") == SCANNER
+    for _ in range(10):
+        await tries(book, clock, "192.0.2.9", "wrong")
+    assert await book.check("192.0.2.9", "scanner", "secret") == SCANNER
+
+
+async def test_guesses_are_forgiven_after_a_quarter_of_an_hour() -> None:
+    clock = FakeClock()
+    book = LoginBook((SCANNER,), clock)
+    for _ in range(9):
+        await tries(book, clock, "192.0.2.1", "wrong")
+    await clock.advance(timedelta(minutes=16))
+    before = clock.monotonic()
+    assert await book.check("192.0.2.1", "scanner", "secret") == SCANNER
+    assert clock.monotonic() == before
+
+
+async def test_parallel_guesses_of_one_client_wait_for_each_other() -> None:
+    clock = FakeClock()
+    book = LoginBook((SCANNER,), clock)
+    checks = [
+        asyncio.create_task(book.check("192.0.2.1", "scanner", f"guess {i}")) for i in range(5)
+    ]
+    for _ in range(50):
+        await asyncio.sleep(0.001)
+    assert sum(check.done() for check in checks) == 1
+    while not all(check.done() for check in checks):
+        await clock.advance(timedelta(seconds=1))
+        await asyncio.sleep(0.001)
+
+
+async def test_an_unknown_name_takes_as_long_as_a_known_one() -> None:
+    book = LoginBook((Login("known", hash_password("secret")),), FakeClock())
+    times = {}
+    for name, client in (("known", "192.0.2.1"), ("unknown", "192.0.2.2")):
+        began = time.process_time()
+        assert await book.check(client, name, "wrong") == WRONG
+        times[name] = time.process_time() - began
+    assert times["unknown"] > times["known"] / 3
+
+
+async def test_checking_a_password_does_not_stop_the_loop() -> None:
+    book = LoginBook((Login("x", hash_password("secret")),), FakeClock())
+    check = asyncio.create_task(book.check("192.0.2.1", "x", "secret"))
+    turns = 0
+    while not check.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 100

@@ -1,0 +1,262 @@
+"""Opening, limiting and stopping."""
+
+import asyncio
+import ipaddress
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.journal import Journal
+from graphrelay.smtp import Limits, Listener, ListenError, Server
+from graphrelay.smtp.sockets import open_sockets
+from tests.clock import FakeClock
+from tests.smtp.reception import Client, MemoryReception, serving
+
+NETWORK_OF_OTHERS = (ipaddress.ip_network("192.0.2.0/24"),)
+IN_MESSAGE = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA")
+
+
+def server(*listeners: Listener) -> Server:
+    clock = FakeClock()
+    return Server(
+        listeners, Limits(), "relay.example", (), MemoryReception(), Journal(clock), clock
+    )
+
+
+async def send_data(client: Client) -> None:
+    client.say(*IN_MESSAGE)
+    replies = [await client.reply() for _ in IN_MESSAGE]
+    assert replies[-1].startswith("354")
+
+
+# --- Listening ------------------------------------------------------------------------------------
+
+
+async def test_several_listeners_serve_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "smtp"
+    async with serving(
+        Listener(address="127.0.0.1:0"), Listener(address=f"unix:{path}", allow_from=())
+    ) as house:
+        assert house.server.addresses[1] == f"unix:{path}"
+        async with await house.connect() as client:
+            assert await client.reply() == "220 relay.example ESMTP graphrelay"
+        async with Client(*await asyncio.open_unix_connection(path)) as client:
+            client.say("HELO local", *IN_MESSAGE, "x", ".")
+            replies = [await client.reply() for _ in range(6)]
+            assert replies[-1] == "250 2.0.0 Ok: queued as Q1"
+        assert house.reception.received[0].origin.client == "unix"
+        assert [entry.fields["address"] for entry in house.events("listening")] == list(
+            house.server.addresses
+        )
+    assert not path.exists()
+
+
+async def test_ipv6_is_served() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 on this machine")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 loopback address on this machine")
+    async with serving(Listener(address="[::1]:0")) as house:
+        assert house.server.addresses[0].startswith("[::1]:")
+        async with Client(*await asyncio.open_connection("::1", house.port)) as client:
+            assert (await client.reply()).startswith("220")
+
+
+async def test_an_address_in_use_is_named_and_nothing_stays_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        one = server(Listener(address="127.0.0.1:0"), Listener(address=taken))
+        with pytest.raises(ListenError, match=f"{taken}: .*in use by another program"):
+            await one.start()
+
+
+@pytest.mark.parametrize(
+    ("listener", "expected"),
+    [
+        (Listener(address="192.0.2.1:0"), "no such address"),
+        (Listener(address="unix:/nonexistent/smtp"), "No such file"),
+        (Listener(address="systemd:smtp"), "handed over: none"),
+        (Listener(address="nobody.invalid:25"), "cannot listen there"),
+        (
+            Listener(address="0.0.0.0:0", allow_from=(ipaddress.ip_network("0.0.0.0/0"),)),
+            "open relay",
+        ),
+        (
+            Listener(address="127.0.0.1:0", tls="implicit", certificate_file=Path("/none.pem")),
+            "cannot read /none.pem",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.address,
+)
+async def test_what_cannot_be_opened_is_said_in_a_sentence(
+    listener: Listener, expected: str
+) -> None:
+    with pytest.raises(ListenError, match=expected) as caught:
+        await server(listener).start()
+    assert str(caught.value).startswith(listener.address)
+
+
+async def test_the_socket_of_a_killed_relay_is_replaced_and_a_living_one_is_not(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "smtp"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))
+    left.close()
+    async with serving(Listener(address=f"unix:{path}")):
+        with pytest.raises(ListenError, match="in use"):
+            await server(Listener(address=f"unix:{path}")).start()
+        assert path.exists()
+
+
+async def test_a_file_in_the_place_of_a_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(ListenError, match="no socket"):
+        await server(Listener(address=f"unix:{path}")).start()
+    assert path.read_text() == "data"
+
+
+async def test_sockets_of_systemd_are_found_by_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as handed:
+        number = handed.getsockname()[1]
+        # systemd hands over from number 3 on, where pytest has files of its own: count up to ours.
+        names = ["other"] * (handed.fileno() - 3) + ["smtp"]
+        environment = {
+            "LISTEN_PID": str(os.getpid()),
+            "LISTEN_FDS": str(len(names)),
+            "LISTEN_FDNAMES": ":".join(names),
+        }
+        (found,) = await open_sockets("systemd:smtp", environment)
+        with found:
+            assert found.getsockname()[1] == number
+        with pytest.raises(ListenError, match="handed over: none"):
+            await open_sockets("systemd:smtp", environment | {"LISTEN_PID": "1"})
+        with pytest.raises(ListenError, match="FileDescriptorName=mail"):
+            await open_sockets("systemd:mail", environment)
+
+
+# --- Who is let in --------------------------------------------------------------------------------
+
+
+async def test_a_client_of_another_network_is_told_so_and_logged_once() -> None:
+    async with serving(Listener(address="127.0.0.1:0", allow_from=NETWORK_OF_OTHERS)) as house:
+        for _ in range(3):
+            async with await house.connect() as client:
+                assert (
+                    await client.reply()
+                    == "554 5.7.1 127.0.0.1 may not use this relay (allow_from)"
+                )
+                assert await client.is_closed()
+        (entry,) = house.events("refused")
+        assert entry.fields["client"] == "127.0.0.1"
+        assert entry.fields["stage"] == "CONNECT"
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(max_connections=2), Limits(max_connections_per_client=2)], ids=["all", "one"]
+)
+async def test_too_many_connections_get_421_and_a_place_that_is_free_again_is_given(
+    limits: Limits,
+) -> None:
+    async with serving(limits=limits) as house, await house.greeted() as first:
+        async with await house.greeted(), await house.connect() as third:
+            assert (await third.reply()).startswith("421 4.")
+            assert await third.is_closed()
+        assert await first.ask("QUIT") == "221 2.0.0 Bye"
+        assert await first.is_closed()
+        async with await house.greeted() as fourth, await house.greeted():
+            assert await fourth.ask("NOOP") == "250 2.0.0 Ok"
+
+
+async def test_a_client_over_the_recipient_limit_gets_452_and_the_others_receive() -> None:
+    async with serving(limits=Limits(max_recipients=2)) as house:
+        async with await house.greeted() as client:
+            client.say("MAIL FROM:<a@b.example>")
+            client.say(*(f"RCPT TO:<r{i}@d.example>" for i in range(10_000)))
+            assert (await client.reply()).startswith("250")
+            codes = [(await client.reply())[:9] for _ in range(3)]
+            assert codes == ["250 2.1.5", "250 2.1.5", "452 4.5.3"]
+            heard = [await client.reply()]
+            while not heard[-1].startswith("421"):
+                heard.append(await client.reply())
+            assert heard[-1] == "421 4.7.0 Too many errors; closing"
+            assert len(heard) < 1_100
+        assert len(house.events("refused")) < 30
+
+
+# --- Stopping -------------------------------------------------------------------------------------
+
+
+async def test_stop_sends_idle_clients_away_and_lets_nobody_in() -> None:
+    async with serving() as house:
+        idle = await house.greeted()
+        silent = await house.connect()
+        assert (await silent.reply()).startswith("220")
+        await house.server.stop(timedelta(minutes=1))
+        for client in (idle, silent):
+            assert await client.reply() == "421 4.3.2 The relay is stopping; try again later"
+            assert await client.is_closed()
+            await client.close()
+        with pytest.raises(ConnectionRefusedError):
+            await house.connect()
+
+
+async def test_stop_lets_a_message_come_to_its_end_within_the_grace() -> None:
+    async with serving(clock=FakeClock()) as house:
+        client = await house.greeted()
+        await send_data(client)
+        client.say("half")
+        stopping = asyncio.create_task(house.server.stop(timedelta(minutes=1)))
+        client.say("a message", ".")
+        assert await client.reply() == "250 2.0.0 Ok: queued as Q1"
+        assert await client.reply() == "421 4.3.2 The relay is stopping; try again later"
+        await stopping
+        await client.close()
+        assert house.reception.received[0].octets == b"half\r\na message\r\n"
+
+
+async def test_stop_cuts_a_message_short_when_the_grace_is_over() -> None:
+    clock = FakeClock()
+    async with serving(clock=clock) as house:
+        client = await house.greeted()
+        await send_data(client)
+        client.say("half")
+        stopping = asyncio.create_task(house.server.stop(timedelta(minutes=1)))
+        await clock.advance(timedelta(seconds=59))
+        assert not stopping.done()
+        await clock.advance(timedelta(seconds=2))
+        assert await client.reply() == "421 4.3.2 The relay is stopping; try again later"
+        await stopping
+        await client.close()
+        assert house.reception.received == []
+        assert house.reception.bodies[0].discarded
+
+
+async def test_stop_waits_for_a_message_that_is_being_taken_over() -> None:
+    async with serving() as house:
+        client = await house.greeted()
+        await send_data(client)
+        house.reception.may_accept.clear()
+        client.say("x", ".")
+        await house.reception.accepting.wait()
+        stopping = asyncio.create_task(house.server.stop())
+        await asyncio.sleep(0)
+        house.reception.may_accept.set()
+        await stopping
+        assert await client.reply() == "250 2.0.0 Ok: queued as Q1"
+        await client.close()
+
+
+async def test_stopping_twice_does_no_harm_and_no_connection_is_left_behind() -> None:
+    async with serving() as house:
+        client = await house.greeted()
+        await house.server.stop()
+        await house.server.stop()
+        assert house.server._connections == set()
+        await client.close()
