@@ -43,6 +43,10 @@ class Disk:
     def rename(self, old: Path, new: Path) -> None:
         old.rename(new)
 
+    def link(self, file: Path, name: Path) -> None:
+        """A second name for a file."""
+        name.hardlink_to(file)
+
     def unlink(self, path: Path) -> None:
         """Gone, or was not there."""
         with suppress(FileNotFoundError):

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
 from graphrelay.spool.attempts import OUTCOME
-from graphrelay.spool.codec import microseconds, moment, restored
+from graphrelay.spool.codec import microseconds, moment, restored, storable
 from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.queue_ids import normalised
 from graphrelay.spool.values import (
@@ -235,7 +235,7 @@ def _and(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
 
 
 def _equal(column: str, value: str | None) -> Conditions:
-    return [] if value is None else [(f"{column} = ?", (value,))]
+    return [] if value is None else [(f"{column} = ?", (storable(value),))]
 
 
 def _moment(condition: str, value: Any) -> Conditions:
@@ -264,9 +264,9 @@ def _recipient(text: str | None) -> Conditions:
     return [("s.id IN (SELECT submission FROM recipients WHERE address_key = ?)", (_key(text),))]
 
 
-def _key(text: str) -> str:
+def _key(text: str) -> str | bytes:
     bare = text.strip().removeprefix("<").removesuffix(">")
-    return Address.parse(bare).key if bare else ""
+    return storable(Address.parse(bare).key) if bare else ""
 
 
 def _when(value: int | None) -> Any:

@@ -23,12 +23,15 @@ class Migration:
     sql: str
 
     def statements(self) -> Iterator[str]:
+        """One by one: `executescript` would commit the transaction that they are to run in."""
         statement = ""
-        for line in self.sql.splitlines(keepends=True):
-            statement += line
-            if sqlite3.complete_statement(statement):
+        for piece in self.sql.split(";")[:-1]:
+            statement += piece + ";"
+            if sqlite3.complete_statement(statement):  # not inside a text or a comment
                 yield statement
                 statement = ""
+        if statement:
+            raise ValueError(f"migration {self.version} ends in the middle of {statement[:60]!r}")
 
 
 def _packaged(version: int, name: str) -> Migration:

@@ -26,12 +26,12 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.spool import attempts, history, verbs
+from graphrelay.spool import attempts, check, history, verbs
 from graphrelay.spool.bodies import BodyFolder, Incoming
 from graphrelay.spool.codec import moment
 from graphrelay.spool.deposit import Deposit, Depositor, erase
 from graphrelay.spool.disk import Disk
-from graphrelay.spool.errors import MailLost, is_full, translated
+from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
 from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.reader import Reader
 from graphrelay.spool.schema import Migration, migrations
@@ -103,7 +103,9 @@ class Spool:
         has less than `reserve` left. Raises `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`.
         """
         disk = disk or Disk()
-        start = Start(directory, disk, clock, journal, steps or migrations())
+        start = Start(
+            directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
+        )
         folder = BodyFolder(directory / "bodies", disk, inline_limit=inline_limit, reserve=reserve)
         lock = await asyncio.to_thread(start.own)
         try:
@@ -267,7 +269,9 @@ class Spool:
     async def keep_house(self, keep: timedelta) -> None:
         """Never returns: prunes the mail log, and tidies up whenever nothing has happened for a
         while. Troubles are told to the journal, and it is tried again later."""
-        looked, tidied = self._writer.changes, self._writer.changes
+        if self._start.database_size() > check.AT_ONCE:
+            await self.verify()
+        looked, tidied = self._writer.changes, -1
         while True:
             await self._clock.sleep(IDLE)
             try:
@@ -278,17 +282,23 @@ class Spool:
                 self._journal.warning("spool-housekeeping", reason=str(error))
             looked = self._writer.changes
 
+    async def verify(self) -> None:
+        """Check the whole database beside the running work; damage is told to the journal, and
+        recovered from at the next start."""
+        what = await check.behind(self._start.database, self._start.disk)
+        if what:
+            self._start.mark_damaged(what)
+
     async def tidy(self) -> None:
         """Give the room of deleted mail back to the file system, and empty the WAL.
 
         Stops as soon as there is mail to be kept: each portion costs a few milliseconds.
         """
-        own, before = 0, self._writer.changes
-        while self._writer.changes == before + own:
+        before = self._writer.changes
+        while self._writer.changes == before:
             if await self._run(free_pages, "give room back") <= KEPT_PAGES:
                 break
             await self._run(give_pages_back, "give room back")
-            own += 1
         await self._writer.run_alone(empty_wal, "empty the WAL")
 
     async def _run(self, work: Work[T], doing: str) -> T:
@@ -297,6 +307,8 @@ class Spool:
 
 def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, Reader, Depositor]:
     def explain(error: BaseException, doing: str) -> BaseException:
+        if is_damage(error):
+            start.mark_damaged(str(error))
         return translated(error, doing, start.directory)
 
     def unlink(names: Sequence[str]) -> None:

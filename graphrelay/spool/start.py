@@ -6,19 +6,25 @@ Afterwards every row that names a body file has it whole or is held, and every b
 row: whatever the process was doing when it died.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.spool.attempts import hold_lost
 from graphrelay.spool.bodies import BodyFolder
+from graphrelay.spool.check import MARK, Damaged, Later, Sound, check_at_start
 from graphrelay.spool.deposit import part_id
 from graphrelay.spool.disk import Disk
-from graphrelay.spool.errors import translated
+from graphrelay.spool.errors import SpoolTooNew, translated
 from graphrelay.spool.lock import Lock
+from graphrelay.spool.recovery import Recovery, finish_if_decided
 from graphrelay.spool.schema import Migration, configure, migrate
 from graphrelay.spool.writer import Transaction
 
@@ -34,6 +40,7 @@ class Start:
     clock: Clock
     journal: Journal
     migrations: Sequence[Migration]
+    loop: asyncio.AbstractEventLoop
 
     @property
     def database(self) -> Path:
@@ -58,7 +65,11 @@ class Start:
             self.disk.sync_directory(directory.parent)
 
     def open_database(self) -> sqlite3.Connection:
-        if not self.database.exists():
+        """Sound and of today's version. Raises `SpoolTooNew`."""
+        finish_if_decided(self.database, self.disk)
+        if self.database.exists():
+            self._check()
+        else:
             self.disk.close(self.disk.create(self.database))  # ours alone from its first moment
             self.disk.sync_directory(self.directory)
         connection = self.disk.connect(self.database)
@@ -69,8 +80,55 @@ class Start:
             connection.close()
             raise
         if before not in (0, now):
-            self.journal.notice("spool-migrated", from_version=before, to_version=now)
+            self._tell(self.journal.notice, "spool-migrated", from_version=before, to_version=now)
         return connection
+
+    def _check(self) -> None:
+        match check_at_start(self.database, self.disk):
+            case Damaged(what, version):
+                self._refuse_newer(version)
+                self._recover(what, version)
+            case Sound(version):
+                self._refuse_newer(version)
+                self.disk.unlink(self.directory / MARK)
+            case Later(version):
+                self._refuse_newer(version)
+
+    def _refuse_newer(self, version: int | None) -> None:
+        newest = self.migrations[-1].version
+        if version is not None and version > newest:
+            raise SpoolTooNew(self.database, version, newest)
+
+    def _recover(self, what: str, version: int | None) -> None:
+        self._tell(self.journal.error, "spool-damaged", database=str(self.database), reason=what)
+        recovery = Recovery(
+            self.database, self.directory / "bodies", self.migrations, self.disk, self.clock.now()
+        )
+        recovered = recovery.run(version)
+        self.disk.unlink(self.directory / MARK)
+        self._tell(
+            self.journal.error,
+            "spool-recovered",
+            kept_aside=str(recovered.aside),
+            waiting=recovered.submissions,
+            held_without_octets=recovered.held,
+            lost_without_envelope=recovered.lost,
+        )
+
+    def mark_damaged(self, what: str) -> None:
+        """Found while the relay runs: the next start checks all, and recovers."""
+        mark = self.directory / MARK
+        if mark.exists():
+            return
+        with suppress(OSError):  # then the next start finds it by itself, or the next damage
+            self.disk.close(self.disk.create(mark))
+        self._tell(
+            self.journal.error,
+            "spool-damaged",
+            database=str(self.database),
+            reason=what,
+            remedy="restart the relay: it then recovers what can be read",
+        )
 
     def match_bodies(self, connection: sqlite3.Connection, folder: BodyFolder) -> None:
         """Sweep files that no row names; hold mail whose file is missing or cut short."""
@@ -83,7 +141,9 @@ class Start:
         for name in found:
             folder.unlink(name)
         if found:
-            self.journal.notice("spool-swept", files=len(found), octets=sum(found.values()))
+            self._tell(
+                self.journal.notice, "spool-swept", files=len(found), octets=sum(found.values())
+            )
         for file, size, message in rows:
             try:
                 folder.whole(file, size)
@@ -102,4 +162,8 @@ class Start:
             hold_lost(Transaction(connection), submission, reason, self.clock.now())
         self.disk.commit(connection)
         for _, queue_id, part in parts:
-            self.journal.held(part_id(queue_id, part), reason)
+            self._tell(self.journal.held, part_id(queue_id, part), reason)
+
+    def _tell(self, event: Callable[..., None], *words: str, **fields: Any) -> None:
+        """From a thread to the journal, whose sinks belong to the event loop."""
+        self.loop.call_soon_threadsafe(partial(event, *words, **fields))

@@ -2,7 +2,21 @@
 
 from datetime import UTC, datetime
 
-from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan
+from graphrelay.model import (
+    Address,
+    Answer,
+    Attempt,
+    Delayed,
+    Envelope,
+    Lane,
+    NewMessage,
+    Origin,
+    Outcome,
+    Plan,
+    Relayed,
+    Submission,
+)
+from graphrelay.spool import Spool
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WEBSITE = Lane("website", "wp@contoso.com")
@@ -16,7 +30,7 @@ def plan(lane: Lane = WEBSITE, route: str = "default") -> Plan:
     return Plan(route=route, lane=lane)
 
 
-def message(
+def a_message(
     *parts: tuple[Plan, tuple[Address, ...]],
     sender: Address | None = WP,
     received_at: datetime = NOON,
@@ -35,3 +49,24 @@ def message(
         prefix=prefix,
         parts=parts,
     )
+
+
+async def put(
+    spool: Spool, octets: bytes = b"Hello\r\n", message: NewMessage | None = None
+) -> tuple[Submission, ...]:
+    body = spool.incoming()
+    for start in range(0, len(octets), 50_000):
+        await body.write(octets[start : start + 50_000])
+    return await spool.put(message or a_message(), body)
+
+
+def attempt(outcome: Outcome, number: int = 1, at: datetime = NOON) -> Attempt:
+    return Attempt(number=number, started_at=at, finished_at=at, outcome=outcome)
+
+
+def relayed(number: int = 1) -> Attempt:
+    return attempt(Relayed(answer=Answer(http_status=202, request_id="r")), number)
+
+
+def delayed(number: int = 1, reason: str = "busy") -> Attempt:
+    return attempt(Delayed(status="4.7.0", reason=reason), number)

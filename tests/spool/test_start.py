@@ -1,0 +1,141 @@
+"""Whatever the process was doing when it died, the start puts it right."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from graphrelay.journal import Entry, Journal
+from graphrelay.model import FiledBody, Held, StorageUnavailable, Submission
+from graphrelay.spool import MailLost, Spool
+from tests.clock import FakeClock
+from tests.spool.faulty import FaultyDisk, database_full, no_room
+from tests.spool.mail import ANNA, BERT, a_message, plan, put
+
+LARGE = bytes(100_000)
+
+
+@pytest.fixture
+async def large(tmp_path: Path, clock: FakeClock, journal: Journal) -> Submission:
+    """A large message in a spool that is closed again."""
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        (submission,) = await put(spool, LARGE)
+    return submission
+
+
+def file_of(submission: Submission) -> Path:
+    assert isinstance(submission.body, FiledBody)
+    return submission.body.path
+
+
+async def test_everything_is_closed_to_others(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    directory = tmp_path / "made" / "spool"
+    async with Spool.open(directory, clock, journal, reserve=0) as spool:
+        await put(spool, LARGE)
+        for path in (directory, *directory.rglob("*")):
+            assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+async def test_a_directory_that_was_open_to_others_is_closed(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    tmp_path.chmod(0o755)
+    async with Spool.open(tmp_path, clock, journal):
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_body_file_without_a_row_is_swept(
+    tmp_path: Path, clock: FakeClock, journal: Journal, entries: list[Entry], large: Submission
+) -> None:
+    (tmp_path / "bodies" / "0123.body").write_bytes(b"12345")
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert list((tmp_path / "bodies").iterdir()) == [file_of(large)]
+        assert await spool.load(large.id) == large
+    (entry,) = entries
+    assert (entry.event, entry.fields) == ("spool-swept", {"files": 1, "octets": 5})
+
+
+@pytest.mark.parametrize("left", [None, LARGE[:-1]])
+async def test_mail_whose_file_is_gone_or_cut_short_is_held_and_the_rest_goes_on(
+    tmp_path: Path,
+    clock: FakeClock,
+    journal: Journal,
+    entries: list[Entry],
+    large: Submission,
+    left: bytes | None,
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        (other,) = await put(spool, LARGE)
+    if left is None:
+        file_of(large).unlink()
+    else:
+        file_of(large).write_bytes(left)
+
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert [waiting.submission_id for waiting in await spool.waiting()] == [other.id]
+        (row,) = [row for row in await spool.queue() if row.submission_id == large.id]
+    assert isinstance(row.state, Held)
+    assert str(file_of(large)) in row.state.reason
+    (entry,) = entries
+    assert (entry.event, entry.queue_id) == ("held", large.queue_id)
+
+
+async def test_a_file_that_goes_while_the_relay_runs_is_noticed_when_it_is_loaded(
+    tmp_path: Path, clock: FakeClock, journal: Journal, entries: list[Entry]
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        parts = await put(spool, LARGE, a_message((plan(), (ANNA,)), (plan(), (BERT,))))
+        file_of(parts[0]).unlink()
+        with pytest.raises(MailLost, match="missing"):
+            await spool.load(parts[0].id)
+        assert [entry.queue_id for entry in entries] == [parts[0].queue_id]
+        assert [waiting.submission_id for waiting in await spool.waiting()] == [parts[1].id]
+
+
+async def test_a_plan_that_cannot_be_read_holds_its_mail(
+    tmp_path: Path, clock: FakeClock, journal: Journal, large: Submission
+) -> None:
+    connection = sqlite3.connect(tmp_path / "spool.db")
+    connection.execute("UPDATE submissions SET plan = '{}'")
+    connection.commit()
+    connection.close()
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        with pytest.raises(MailLost, match="Plan without"):
+            await spool.load(large.id)
+        assert await spool.waiting() == []
+
+
+async def test_a_disk_without_room_at_start_is_said_in_words_and_leaves_the_mail(
+    tmp_path: Path, clock: FakeClock, journal: Journal, large: Submission
+) -> None:
+    file_of(large).unlink()  # so that the start has something to write
+    disk = FaultyDisk()
+    disk.fail("commit", database_full())
+    with pytest.raises(StorageUnavailable, match="could not be opened"):
+        async with Spool.open(tmp_path, clock, journal, disk=disk):
+            pass
+    async with Spool.open(tmp_path, clock, journal) as spool:
+        assert len(await spool.queue()) == 1
+
+
+async def test_a_new_spool_without_room_is_said_in_words(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    disk = FaultyDisk()
+    disk.fail("create", no_room())
+    with pytest.raises(StorageUnavailable, match="No space left"):
+        async with Spool.open(tmp_path, clock, journal, disk=disk):
+            pass
+    async with Spool.open(tmp_path, clock, journal):
+        pass
+
+
+async def test_a_place_where_no_directory_can_be_is_said_in_words(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageUnavailable, match="Not a directory"):
+        async with Spool.open(tmp_path / "file" / "spool", clock, journal):
+            pass
