@@ -28,11 +28,12 @@ from graphrelay.control.server import ControlServer
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
-from graphrelay.model import Lane, StorageUnavailable
+from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import open_vault
 from graphrelay.oauth.wire import Http
 from graphrelay.relay.courier import Courier
+from graphrelay.relay.dispatch import Dispatcher, rights_in
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reception import Reception
@@ -164,15 +165,9 @@ async def _rooms(
     graph = GraphClient(cloud, tls, clock, proxy=wiring.proxy(settings.cloud))
     stack.push_async_callback(graph.aclose)
     policy = wiring.policy(settings.delivery)
-    by_name = {account.name: account for account in accounts}
-
-    def is_own_mailbox(lane: Lane) -> bool:
-        account = by_name.get(lane.account)
-        return account is not None and account.is_own_mailbox(lane.mailbox)
-
-    courier = Courier(
-        spool, tokens, graph, outgoing, is_own_mailbox, clock, journal, policy, random.random
-    )
+    rights = rights_in(accounts)
+    dispatcher = Dispatcher(graph, outgoing, spool, rights, policy.on_uncertain, clock, journal)
+    courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random)
     queue = QueueManager(spool, courier, clock, journal, policy)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
     reception = Reception(

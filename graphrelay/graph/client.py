@@ -12,6 +12,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from graphrelay.clock import Clock
@@ -47,6 +48,16 @@ def mailbox_path(address: str) -> str:
     if not address.isprintable() or not address.strip("."):
         raise ValueError(f"{address!r} cannot be the address of a mailbox")
     return f"/users/{quote(address, safe='@')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request in the name of an account; `path` follows the version, such as `/me/sendMail`."""
+
+    method: str
+    path: str
+    token: str = field(repr=False)
+    client_request_id: str
 
 
 class GraphClient:
@@ -101,43 +112,50 @@ class LaneClient:
 
         Raises whatever reading `mime` raises, and `BodyChanged`; then nothing was sent.
         """
-        request = Request(
-            b"POST",
-            f"/v1.0{mailbox}/sendMail".encode("ascii"),
-            self._headers(token, client_request_id, b"text/plain"),
-            encoded_size(mime.size),
-        )
-        result = await self._exchange(request, encoded(mime.chunks()))
-        return self._outcome(result, client_request_id)
+        call = Call("POST", f"{mailbox}/sendMail", token, client_request_id)
+        return self.outcome(await self.call_with_mime(call, mime), call)
+
+    async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged:
+        """Any request whose body is the base64 of a message."""
+        request = self._request(call, b"text/plain", encoded_size(mime.size))
+        return await self._exchange(request, encoded(mime.chunks()))
+
+    async def call(self, call: Call, keep: int = 0) -> Exchanged:
+        """A request without a body. `keep`: how much of the answer is wanted, if it is more than
+        an error's."""
+        return await self._exchange(self._request(call, b"", 0, keep), _nothing())
+
+    def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt:
+        """What the answer to a submission means."""
+        match result:
+            case HttpAnswer():
+                return outcome_of(result, call.client_request_id, self._clock.now())
+            case NotSent(reason, status):
+                said = Answer(client_request_id=call.client_request_id)
+                return Delayed(status=status, reason=reason, answer=said)
+            case Lost(reason):
+                said = Answer(client_request_id=call.client_request_id)
+                return Uncertain(reason=reason, answer=said)
 
     def close(self) -> None:
         """Close the connections that nobody uses just now."""
         while self._idle:
             self._idle.pop().close()
 
-    def _outcome(self, result: Exchanged, client_request_id: str) -> Outcome | TokenDoubt:
-        match result:
-            case HttpAnswer():
-                return outcome_of(result, client_request_id, self._clock.now())
-            case NotSent(reason, status):
-                said = Answer(client_request_id=client_request_id)
-                return Delayed(status=status, reason=reason, answer=said)
-            case Lost(reason):
-                return Uncertain(reason=reason, answer=Answer(client_request_id=client_request_id))
-
-    def _headers(
-        self, token: str, client_request_id: str, content_type: bytes
-    ) -> list[tuple[bytes, bytes]]:
-        return [
+    def _request(self, call: Call, content_type: bytes, size: int, keep: int = 0) -> Request:
+        headers = [
             (b"Host", self._endpoint.authority.encode("ascii")),
-            (b"Authorization", b"Bearer " + token.encode("ascii")),
-            (b"Content-Type", content_type),
+            (b"Authorization", b"Bearer " + call.token.encode("ascii")),
             (b"Accept", b"application/json"),
             (b"User-Agent", _USER_AGENT),
-            (b"client-request-id", client_request_id.encode("ascii")),
+            (b"client-request-id", call.client_request_id.encode("ascii")),
             (b"return-client-request-id", b"true"),
             (b"Prefer", b'IdType="ImmutableId"'),
         ]
+        if content_type:
+            headers.append((b"Content-Type", content_type))
+        target = f"/v1.0{call.path}".encode("ascii")
+        return Request(call.method.encode("ascii"), target, headers, size, keep)
 
     async def _exchange(self, request: Request, body: AsyncGenerator[bytes, None]) -> Exchanged:
         async with self._turns, aclosing(body):
@@ -161,10 +179,16 @@ class LaneClient:
         return await self._endpoint.connect()
 
 
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    return
+    yield
+
+
 __all__ = [
     "CONCURRENCY",
     "OWN_MAILBOX",
     "BodyChanged",
+    "Call",
     "GraphClient",
     "LaneClient",
     "Timeouts",

@@ -27,7 +27,7 @@ from graphrelay.graph.answer import HttpAnswer
 _AT_ONCE = 96 * 1024
 """What is gathered before it is handed to the network: a small request goes out in one write."""
 _LONGEST_HEAD = 64 * 1024
-_LONGEST_BODY = 64 * 1024
+LONGEST_ERROR = 64 * 1024
 """An error of Graph has some hundred octets. More than this is read, but not kept."""
 
 _NOT_SENT_LIMIT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
@@ -57,6 +57,8 @@ class Request:
     target: bytes
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     size: int = 0
+    keep: int = 0
+    """How much of the answer's body is wanted, if more than `LONGEST_ERROR`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._response: h11.Response | None = None
         self._body = bytearray()
         self._complete = False
+        self._keep = LONGEST_ERROR
         self.idle_since = 0.0
 
     # What the transport says --------------------------------------------------------------------
@@ -143,6 +146,7 @@ class Connection(asyncio.Protocol):
         """
         self._busy, self._response, self._complete = True, None, False
         self._body.clear()
+        self._keep = max(request.keep, LONGEST_ERROR)
         try:
             result = await self._exchange(request, pieces)
             if self._complete and self._ended is None and self._next_cycle():
@@ -171,7 +175,9 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, request: Request, pieces: AsyncIterator[bytes]) -> str | None:
         """`None`: handed over whole. Else why not."""
-        head = [*request.headers, (b"Content-Length", b"%d" % request.size)]
+        head = request.headers
+        if request.size or request.method == b"POST":
+            head = [*head, (b"Content-Length", b"%d" % request.size)]
         event = h11.Request(method=request.method, target=request.target, headers=head)
         waiting, left = self._http.send(event) or b"", request.size
         async for piece in pieces:
@@ -227,7 +233,7 @@ class Connection(asyncio.Protocol):
                 case h11.Response() as response:
                     self._response = response
                 case h11.Data(data=data):
-                    self._body += data[: _LONGEST_BODY - len(self._body)]
+                    self._body += data[: max(0, self._keep - len(self._body))]
                 case h11.EndOfMessage() | h11.PAUSED:
                     self._complete = True
                 case h11.NEED_DATA | h11.ConnectionClosed():

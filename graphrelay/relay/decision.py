@@ -1,10 +1,13 @@
 """What follows from the outcome of an attempt: for the message, and for its lane. Pure.
 
-Relayed     done                                      the lane flows
-Failed      done, failed                              the lane flows (it was an answer)
-Delayed     tried again, or given up after `lifetime`  the lane goes slower
-Uncertain   `on_uncertain`: tried again, or held       the lane goes slower
-Paused      keeps its place                           the lane stops
+    Relayed     done                                       the lane flows
+    Failed      done, failed                               the lane flows (it was an answer)
+    Delayed     tried again, or given up after `lifetime`  the lane goes slower
+    Uncertain   looked into before it is tried again;      the lane goes slower
+                else what `on_uncertain` says
+    Paused      keeps its place                            the lane stops
+
+A message is given up by age alone, never because its lane is paused.
 """
 
 from dataclasses import dataclass
@@ -26,6 +29,8 @@ from graphrelay.model import (
 from graphrelay.relay.schedule import DeliveryPolicy, next_attempt
 
 EXPIRED = "5.4.7"  # RFC 3463 section 3.5: delivery time expired
+SETTLE_AFTER = timedelta(minutes=2)
+"""How long Exchange is given to show in the mailbox what it has sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,13 @@ def decide(
     policy: DeliveryPolicy,
     now: datetime,
     jitter: float,
+    *,
+    settles: bool = False,
 ) -> Decision:
-    """What follows when attempt number `attempts` at `submission` ended in `outcome`."""
+    """What follows when attempt number `attempts` at `submission` ended in `outcome`.
+
+    `settles`: whether the next attempt can look into a doubt before it sends anything.
+    """
     match outcome:
         case Relayed():
             return Decision(Done("relayed"), Flows())
@@ -76,12 +86,14 @@ def decide(
             return Decision(Done("failed", outcome.reason), Flows(), outcome)
         case Paused():
             return Decision(Queued(now), Stops(outcome))
-        case Uncertain() if policy.on_uncertain == "hold":
+        case Uncertain() if policy.on_uncertain == "hold" and not settles:
             return Decision(Held(_held_reason(outcome)), _slower(outcome))
         case Delayed() | Uncertain():
             when = next_attempt(
                 attempts, submission.received_at, now, policy, jitter, outcome.retry_after
             )
+            if when is not None and settles and isinstance(outcome, Uncertain):
+                when = max(when, now + SETTLE_AFTER)
             if when is not None:
                 return Decision(Queued(when), _slower(outcome))
             expired = _expired(outcome, policy)

@@ -24,12 +24,9 @@ from graphrelay.clock import Clock
 from graphrelay.graph.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal
 from graphrelay.model import (
-    Answer,
-    Attempt,
     Lane,
     Queued,
     Trouble,
-    Uncertain,
     Waiting,
 )
 from graphrelay.relay.alarms import Alarms
@@ -45,7 +42,6 @@ from graphrelay.relay.lane import (
     Stopped,
 )
 from graphrelay.relay.schedule import DeliveryPolicy, longest_wait
-from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Changed, Interrupted, Verdict
 
 AT_A_TIME = 2_000
@@ -115,6 +111,8 @@ class QueueManager:
         self._tasks: asyncio.TaskGroup | None = None
         self._closing = False
         self._stop = asyncio.Event()
+        self.recovered = asyncio.Event()
+        """Set when `run` has put everything that waited on the disk in its place."""
 
     # Life -------------------------------------------------------------------------------------
 
@@ -125,6 +123,7 @@ class QueueManager:
         """
         async with asyncio.TaskGroup() as tasks:
             await self._recover()
+            self.recovered.set()
             self._tasks = tasks
             alarms = tasks.create_task(self._alarms.run(self._ring))
             self._ready.update(dict.fromkeys(self._lanes))
@@ -154,29 +153,12 @@ class QueueManager:
     async def _recover(self) -> None:
         """What a process that died left behind: first what was on its way, then what waits."""
         for interrupted in await self._spool.interrupted():
-            await self._conclude(interrupted)
+            await self._courier.recover(interrupted)
         everything = await self._spool.waiting()
         for start in range(0, len(everything), AT_A_TIME):
             for waiting in everything[start : start + AT_A_TIME]:
                 self._place(waiting)
             await asyncio.sleep(0)
-
-    async def _conclude(self, interrupted: Interrupted) -> None:
-        try:
-            submission = await self._spool.load(interrupted.submission_id)
-        except (NotQueued, MailLost):
-            return
-        outcome = Uncertain(
-            reason="the relay was stopped while the request was on its way",
-            answer=Answer(client_request_id=interrupted.client_request_id),
-        )
-        attempt = Attempt(
-            number=interrupted.number,
-            started_at=interrupted.started_at,
-            finished_at=max(interrupted.started_at, self._clock.now()),
-            outcome=outcome,
-        )
-        await self._courier.conclude(submission, attempt)
 
     # What is asked ----------------------------------------------------------------------------
 

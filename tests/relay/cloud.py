@@ -15,6 +15,7 @@ from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.courier import Carried, Courier
+from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.schedule import DeliveryPolicy
@@ -68,6 +69,7 @@ class Delivery:
         clock: FakeClock,
         policy: DeliveryPolicy,
         entries: list[Entry],
+        rights: Rights,
     ) -> None:
         self.cloud = cloud
         self.spool = spool
@@ -77,12 +79,19 @@ class Delivery:
         tls = client_context(cloud.ca_file)
         hosts = custom_cloud(cloud.login_url, cloud.graph_url)
         self.graph = GraphClient(hosts, tls, clock, timeouts=QUICK)
+        self.dispatcher = Dispatcher(
+            self.graph,
+            outgoing,
+            spool,
+            lambda lane: rights,
+            policy.on_uncertain,
+            clock,
+            self.journal,
+        )
         self.courier = WatchedCourier(
             spool,
             AppTokens(cloud),
-            self.graph,
-            outgoing,
-            lambda lane: False,
+            self.dispatcher,
             clock,
             self.journal,
             policy,
@@ -151,15 +160,17 @@ async def delivering(
     policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008 (frozen)
     clock: FakeClock | None = None,
     entries: list[Entry] | None = None,
+    rights: Rights = Rights(),  # noqa: B008 (frozen)
 ) -> AsyncIterator[Delivery]:
     clock = clock or FakeClock(cloud.now())
     entries = entries if entries is not None else []
     async with AsyncExitStack() as stack:
         journal = Journal(clock, entries.append)
         spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
-        delivery = Delivery(cloud, spool, clock, policy, entries)
+        delivery = Delivery(cloud, spool, clock, policy, entries, rights)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.queue.run())
+        await delivery.queue.recovered.wait()
         stack.push_async_callback(delivery.queue.drain, timedelta(0))
         yield delivery

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from graphrelay.graph.client import Call
+from graphrelay.graph.connection import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import (
@@ -35,12 +37,13 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.oauth.answers import Granted, TokenAnswer
-from graphrelay.relay.courier import Compose, Courier
+from graphrelay.relay.courier import Courier
+from graphrelay.relay.dispatch import Compose, Dispatcher, Rights
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.values import Changed, Interrupted, Refused, Verdict
+from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
 from tests.clock import FakeClock
 
 ACCOUNT = "website"
@@ -150,6 +153,9 @@ class MemorySpool:
         assert kept.mark[0] == attempt.number
         kept.mark, kept.state = None, next
         kept.history.append(attempt)
+
+    async def show(self, queue_id: str) -> MessageHistory | None:
+        raise AssertionError("nobody may look here")
 
     async def hold(self, which: str | int, reason: str) -> Verdict:
         return self._change(which, Queued, Held(reason))
@@ -278,6 +284,15 @@ class _ScriptedLane:
         finally:
             graph.in_flight -= 1
 
+    async def call(self, call: Call, keep: int = 0) -> Exchanged:
+        raise AssertionError("nobody may look here")
+
+    async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged:
+        raise AssertionError("nobody makes drafts here")
+
+    def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt:
+        raise AssertionError("nobody calls here")
+
 
 # --- All of it -----------------------------------------------------------------------------------
 
@@ -298,12 +313,19 @@ class Post:
         self.graph = ScriptedGraph()
         self.entries: list[Entry] = []
         self.journal = Journal(self.clock, self.entries.append)
+        dispatcher = Dispatcher(
+            self.graph,
+            compose,
+            self.spool,
+            lambda lane: Rights(own_mailbox=lane == LANE),
+            policy.on_uncertain,
+            self.clock,
+            self.journal,
+        )
         self.courier = Courier(
             self.spool,
             self.tokens,
-            self.graph,
-            compose,
-            lambda lane: lane == LANE,
+            dispatcher,
             self.clock,
             self.journal,
             policy,

@@ -1,0 +1,214 @@
+"""Messages in a mailbox: made as drafts, sent, looked at, looked for.
+
+This is what settles a doubt. A draft has an immutable id, which stays the same when Exchange has
+sent it and moved it to Sent Items (https://learn.microsoft.com/en-us/graph/outlook-immutable-id); a
+message that went out by sendMail is found by its Message-ID. Both need Mail.ReadWrite or a
+permission to read, which most accounts do not have.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from graphrelay.graph.answer import HttpAnswer
+from graphrelay.graph.client import Call
+from graphrelay.graph.connection import Exchanged
+from graphrelay.graph.outcome import TokenDoubt
+from graphrelay.model import Delayed, OctetSource, Outcome, Relayed, Uncertain
+
+_MOST = 50
+"""Copies of a message that are looked at. There is one, unless something is badly wrong."""
+_LONGEST = 4 * 1024 * 1024
+_SELECT = "id,isDraft,createdDateTime,toRecipients,ccRecipients,bccRecipients"
+
+
+class Caller(Protocol):
+    """What is needed of a `LaneClient`."""
+
+    async def call(self, call: Call, keep: int = 0) -> Exchanged: ...
+
+    async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged: ...
+
+    def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A draft was made; `id` is immutable."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message in the mailbox: sent, or still a draft."""
+
+    id: str
+    is_draft: bool
+    created_at: datetime
+    recipients: frozenset[str]
+    """Addresses of To, Cc and Bcc, case folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look-up showed."""
+
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MayNotLook:
+    """The account may not read the mailbox."""
+
+
+async def create(
+    lane: Caller, mailbox: str, mime: OctetSource, token: str, client_request_id: str
+) -> Drafted | Outcome | TokenDoubt:
+    """Put a message into Drafts. It never counts as sent, so nothing here is `Uncertain`.
+
+    Raises what `LaneClient.send_mime` raises.
+    """
+    call = Call("POST", f"{mailbox}/messages", token, client_request_id)
+    result = await lane.call_with_mime(call, mime)
+    outcome = lane.outcome(result, call)
+    match outcome:
+        case Relayed() if isinstance(result, HttpAnswer) and (draft := _id(result.body)):
+            return Drafted(draft)
+        case Relayed():
+            reason = "Graph made a draft and did not say which"
+            return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
+        case Uncertain():
+            return Delayed(
+                status="4.3.2",
+                reason=outcome.reason,
+                retry_after=outcome.retry_after,
+                answer=outcome.answer,
+            )
+        case _:
+            return outcome
+
+
+async def send(
+    lane: Caller, mailbox: str, draft: str, token: str, client_request_id: str
+) -> Outcome | TokenDoubt:
+    """Send a draft. Where that stays open, the outcome names the draft.
+
+    A draft that is not there any more may have been sent by a request whose answer was lost.
+    """
+    call = Call("POST", f"{_path(mailbox, draft)}/send", token, client_request_id)
+    result = await lane.call(call)
+    outcome = lane.outcome(result, call)
+    if isinstance(outcome, Uncertain):
+        return replace(outcome, draft=draft)
+    if isinstance(result, HttpAnswer) and result.status == 404 and isinstance(outcome, Delayed):
+        reason = "the draft is not there any more"
+        return Uncertain(reason=reason, answer=outcome.answer, draft=draft)
+    return outcome
+
+
+async def look_at(
+    lane: Caller, mailbox: str, item: str, token: str, client_request_id: str
+) -> Seen | MayNotLook | Delayed | TokenDoubt:
+    """The message of that id, in a tuple of one or none."""
+    path = f"{_path(mailbox, item)}?$select={_SELECT}"
+    answer = await _look(lane, Call("GET", path, token, client_request_id))
+    if not isinstance(answer, HttpAnswer):
+        return answer
+    if answer.status == 404:
+        return Seen(())
+    return Seen(tuple(_copies([_json(answer.body)])))
+
+
+async def find(
+    lane: Caller, mailbox: str, message_id: str, token: str, client_request_id: str
+) -> Seen | MayNotLook | Delayed | TokenDoubt:
+    """Every message in the mailbox with that Message-ID, in whatever folder."""
+    literal = message_id.replace("'", "''")
+    condition = quote(f"internetMessageId eq '{literal}'", safe="", errors="replace")
+    path = f"{mailbox}/messages?$filter={condition}&$select={_SELECT}&$top={_MOST}"
+    answer = await _look(lane, Call("GET", path, token, client_request_id))
+    if not isinstance(answer, HttpAnswer):
+        return answer
+    document = _json(answer.body)
+    found = document.get("value") if isinstance(document, dict) else None
+    if answer.status == 404 or not isinstance(found, list):
+        return Delayed(status="4.3.0", reason="Graph gave no list of messages")
+    return Seen(tuple(_copies(found)))
+
+
+async def delete(
+    lane: Caller, mailbox: str, draft: str, token: str, client_request_id: str
+) -> None:
+    """Take a draft away that will not be sent. If that fails it stays, and does no harm."""
+    await lane.call(Call("DELETE", _path(mailbox, draft), token, client_request_id))
+
+
+async def _look(lane: Caller, call: Call) -> HttpAnswer | MayNotLook | Delayed | TokenDoubt:
+    """A 2xx, or 404. What is uncertain for a submission is none for a look: nothing was changed."""
+    result = await lane.call(call, keep=_LONGEST)
+    outcome = lane.outcome(result, call)
+    if isinstance(result, HttpAnswer):
+        if result.status == 403:
+            return MayNotLook()
+        if isinstance(outcome, Relayed) or result.status == 404:
+            return result
+    match outcome:
+        case TokenDoubt() | Delayed():
+            return outcome
+        case Relayed():
+            return Delayed(status="4.3.0", reason="Graph did not show the message")
+        case _:
+            return Delayed(status="4.3.0", reason=outcome.reason, answer=outcome.answer)
+
+
+def _path(mailbox: str, item: str) -> str:
+    return f"{mailbox}/messages/{quote(item, safe='')}"
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _id(body: bytes) -> str:
+    document = _json(body)
+    found = document.get("id") if isinstance(document, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _copies(items: list[Any]) -> Iterable[Copy]:
+    for item in items:
+        if isinstance(item, dict) and isinstance(item.get("id"), str):
+            yield Copy(
+                id=item["id"],
+                is_draft=item.get("isDraft") is not False,
+                created_at=_moment(item.get("createdDateTime")),
+                recipients=frozenset(_addresses(item)),
+            )
+
+
+def _moment(text: object) -> datetime:
+    """What cannot be read counts as very old, so that it never settles a doubt."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        found = None
+    if found is None:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _addresses(item: dict[str, Any]) -> Iterable[str]:
+    for name in ("toRecipients", "ccRecipients", "bccRecipients"):
+        people = item.get(name)
+        for person in people if isinstance(people, list) else ():
+            named = person.get("emailAddress") if isinstance(person, dict) else None
+            address = named.get("address") if isinstance(named, dict) else None
+            if isinstance(address, str):
+                yield address.casefold()

@@ -1,0 +1,101 @@
+"""Whether an earlier attempt has sent the message after all. Pure: judges what a look-up showed.
+
+    a copy of ours, not a draft      it was sent
+    a copy of ours, a draft          Exchange is at it, or was never asked to send it
+    no copy                          it was not sent
+    copies, none clearly ours        nobody knows
+
+A Message-ID alone proves little: the parts of a message that was split, or the transactions of a
+program that sends to each recipient by itself, all share it. A copy is ours if it also has the same
+recipients, and was made since the attempt began.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from graphrelay.graph.drafts import Copy
+from graphrelay.model import Attempt, Submission, Uncertain
+from graphrelay.spool.values import MessageHistory
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far Exchange's clock may be behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """At least one attempt may have sent the message."""
+
+    since: datetime
+    """When the first of them began."""
+    draft: str = ""
+    """The immutable id of the draft that the last of them was to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadySent:
+    """Nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillDraft:
+    """It lies in Drafts."""
+
+    copy: Copy
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """The mailbox has no copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The look-up does not tell."""
+
+    reason: str
+
+
+Judgement = AlreadySent | StillDraft | NotThere | Unclear
+
+
+def doubt_in(history: MessageHistory | None, submission_id: int) -> Doubt | None:
+    """What the spool's history of a message says about one part of it."""
+    parts = history.parts if history else ()
+    attempts = [
+        event
+        for part in parts
+        if part.submission_id == submission_id
+        for event in part.history
+        if isinstance(event, Attempt) and isinstance(event.outcome, Uncertain)
+    ]
+    if not attempts:
+        return None
+    drafts = [
+        attempt.outcome.draft
+        for attempt in attempts
+        if isinstance(attempt.outcome, Uncertain) and attempt.outcome.draft
+    ]
+    return Doubt(min(attempt.started_at for attempt in attempts), drafts[-1] if drafts else "")
+
+
+def judge_draft(copies: Iterable[Copy]) -> Judgement:
+    """What became of a draft that was looked at by its immutable id."""
+    for copy in copies:
+        return StillDraft(copy) if copy.is_draft else AlreadySent()
+    return NotThere()
+
+
+def judge(copies: Iterable[Copy], submission: Submission, since: datetime) -> Judgement:
+    """What all the copies with the submission's Message-ID say; sent ones count more than drafts,
+    newer drafts more than older ones."""
+    found = [copy for copy in copies if copy.created_at >= since - CLOCKS_DIFFER]
+    recipients = {path.key for path in submission.envelope.forward_paths}
+    ours = [copy for copy in found if copy.recipients == recipients]
+    if any(not copy.is_draft for copy in ours):
+        return AlreadySent()
+    if ours:
+        return StillDraft(max(ours, key=lambda copy: copy.created_at))
+    if found:
+        return Unclear("the mailbox has messages with this Message-ID, but for other recipients")
+    return NotThere()
