@@ -211,7 +211,12 @@ class Directory:
 
     def owner_of(self, address: str) -> User | None:
         """Who receives mail for `address`, aliases included."""
-        return next((user for user in self.users if user.owns(address)), None)
+        wanted = address.casefold()
+        for user in self.users:
+            for own in user.addresses:
+                if own.casefold() == wanted:
+                    return user
+        return None
 
     def app(self, client_id: str) -> App | None:
         return next((app for app in self.apps if app.client_id == client_id.casefold()), None)

@@ -118,7 +118,7 @@ PIECES = [
     b"Content-Type: text/plain; charset=\xff\r\n",
     b"Content-Type: text/html; charset=utf-16\r\n",
     b"Content-Type: x; name*=utf-9''%ff\r\n",
-    b"Content-Disposition: attachment; filename=\"=?utf-8?b?A?=\"\r\n",
+    b'Content-Disposition: attachment; filename="=?utf-8?b?A?="\r\n',
     b"Content-Disposition: inline; filename*0*=a''%; filename*1=\xe9\r\n",
     b"Content-Transfer-Encoding: base64\r\n",
     b"Content-Transfer-Encoding: x-uuencode\r\n",

@@ -204,7 +204,8 @@ async def _with_faults(
     call: Call, answer: Callable[[Call], Awaitable[web.Response]]
 ) -> web.Response:
     if fault := call.fault(Refuse, lambda fault: not fault.reads_message):
-        await call.request.read()
+        async for _ in call.request.content.iter_any():
+            pass  # the client has sent all of it, and nothing of it counts
         raise fault.error()
     response = await answer(call)
     if after := call.fault(RefuseAfter, lambda fault: not fault.reads_message):
