@@ -10,16 +10,16 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from keyring.backend import KeyringBackend
 
+from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
 from graphrelay.oauth.vault.key import CREDENTIAL_NAME, load_keys
-from graphrelay.oauth.vault.pieces import InPieces
 from graphrelay.oauth.vault.problem import VaultFailure
 
 BackendName = Literal["auto", "file", "secret-service", "keychain", "credential-locker"]
@@ -77,7 +77,7 @@ def choose(wanted: BackendName, around: Surroundings) -> Choice:
             lambda: load_keys(around.state_directory, around.credentials_directory),
         )
         return Choice(files, name, f"{reason}; {files.keys.origin}")
-    return Choice(_DESKTOP[name](), name, reason)
+    return Choice(DESKTOPS[name](), name, reason)
 
 
 def _automatic(around: Surroundings) -> tuple[Chosen, str]:
@@ -93,43 +93,7 @@ def _automatic(around: Surroundings) -> tuple[Chosen, str]:
     if not around.session_bus:
         return "file", "auto: no desktop session"
     try:
-        _secret_service()
+        DESKTOPS["secret-service"]()
     except VaultFailure:
         return "file", "auto: no Secret Service answers in this session"
     return "secret-service", "auto: the desktop session's Secret Service"
-
-
-def _secret_service() -> KeyringBackend:
-    from keyring.backends import SecretService
-
-    return _viable(SecretService.Keyring, "Secret Service")
-
-
-def _keychain() -> KeyringBackend:
-    from keyring.backends import macOS
-
-    return _viable(macOS.Keyring, "macOS Keychain")
-
-
-def _credential_locker() -> KeyringBackend:
-    from keyring.backends import Windows
-
-    return InPieces(_viable(Windows.WinVaultKeyring, "Windows Credential Locker"))
-
-
-_DESKTOP: dict[str, Callable[[], KeyringBackend]] = {
-    "secret-service": _secret_service,
-    "keychain": _keychain,
-    "credential-locker": _credential_locker,
-}
-
-
-def _viable(backend: type[KeyringBackend], name: str) -> KeyringBackend:
-    try:
-        _ = backend.priority  # It is how keyring asks a backend whether it can work here.
-    except RuntimeError as problem:
-        raise VaultFailure(
-            f"The {name} cannot be used here: {problem}.",
-            'Start it, or set backend = "file" in the [vault] section.',
-        ) from problem
-    return backend()

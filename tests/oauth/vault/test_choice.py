@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from keyring.backend import KeyringBackend
 
-from graphrelay.oauth.vault import choice
 from graphrelay.oauth.vault.choice import Surroundings, choose
+from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import EncryptedFiles
 from graphrelay.oauth.vault.key import VaultKeys
 from graphrelay.oauth.vault.problem import VaultFailure
@@ -21,8 +22,7 @@ def server(tmp_path: Path) -> Surroundings:
 def desktop(server: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     """A session whose Secret Service answers."""
     stand_in = EncryptedFiles(server.directory / "elsewhere", lambda: VaultKeys(b"k" * 32))
-    monkeypatch.setattr(choice, "_secret_service", lambda: stand_in)
-    monkeypatch.setitem(choice._DESKTOP, "secret-service", lambda: stand_in)
+    monkeypatch.setitem(DESKTOPS, "secret-service", lambda: stand_in)
     return replace(server, session_bus=True)
 
 
@@ -37,10 +37,10 @@ def test_a_desktop_uses_its_secret_service(desktop: Surroundings) -> None:
 def test_a_desktop_whose_secret_service_is_silent_uses_files(
     desktop: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent() -> None:
+    def silent() -> KeyringBackend:
         raise VaultFailure("no", "none")
 
-    monkeypatch.setattr(choice, "_secret_service", silent)
+    monkeypatch.setitem(DESKTOPS, "secret-service", silent)
     assert choose("auto", desktop).name == "file"
 
 
@@ -86,4 +86,4 @@ def test_the_surroundings_are_read_from_the_environment(tmp_path: Path) -> None:
 
 
 def test_no_backend_that_keeps_plain_text_can_be_chosen() -> None:
-    assert set(choice._DESKTOP) == {"secret-service", "keychain", "credential-locker"}
+    assert set(DESKTOPS) == {"secret-service", "keychain", "credential-locker"}

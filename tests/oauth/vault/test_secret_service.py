@@ -1,0 +1,191 @@
+"""The Secret Service: a real gnome-keyring on a message bus of its own."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import secretstorage
+from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]
+from jeepney.io.blocking import (  # type: ignore[import-untyped]
+    Proxy,
+    open_dbus_connection,
+)
+
+from graphrelay.oauth.answers import Granted, VaultProblem
+from graphrelay.oauth.authorize import Stored
+from graphrelay.oauth.vault import Vault, VaultFailure, move, open_vault
+from graphrelay.oauth.vault.vault import Put, Remove
+from tests.oauth.conftest import WEBSITE, World, files_only
+from tests.tools import needs
+
+BUS = """<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir=/tmp</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+"""Starts nothing by itself: a keyring that has ended stays away."""
+NAME = "org.freedesktop.secrets"
+LONG = timedelta(seconds=20)
+
+
+@dataclass
+class Desktop:
+    """A session: its bus, and a keyring that is unlocked."""
+
+    address: str
+    keyring: "subprocess.Popen[str]"
+
+    def lock(self) -> None:
+        connection = secretstorage.dbus_init()
+        try:
+            secretstorage.get_default_collection(connection).lock()
+        finally:
+            connection.close()
+
+    def end_keyring(self) -> None:
+        self.keyring.terminate()
+        self.keyring.wait(20)
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+    bus_program, keyring_program = needs("dbus"), needs("gnome-keyring")
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    (home / "bus.conf").write_text(BUS)
+    bus = subprocess.Popen(
+        [bus_program, f"--config-file={home / 'bus.conf'}", "--nofork", "--print-address=1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert bus.stdout is not None
+    address = bus.stdout.readline().strip()
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    keyring = subprocess.Popen(
+        [keyring_program, "--foreground", "--components=secrets", "--unlock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert keyring.stdin is not None
+    keyring.stdin.write("password")
+    keyring.stdin.close()
+    try:
+        _wait_for_service(address)
+        yield Desktop(address, keyring)
+    finally:
+        for process in (keyring, bus):
+            process.terminate()
+            process.wait(20)
+        bus.stdout.close()
+
+
+def _wait_for_service(address: str) -> None:
+    """By the bus's own signal, not by the clock."""
+    rule = MatchRule(type="signal", member="NameOwnerChanged", path="/org/freedesktop/DBus")
+    rule.add_arg_condition(0, NAME)
+    with open_dbus_connection(address) as connection:
+        bus = Proxy(message_bus, connection)
+        bus.AddMatch(rule)
+        with connection.filter(rule) as arrived:
+            if not bus.NameHasOwner(NAME)[0]:
+                connection.recv_until_filtered(arrived, timeout=20)
+
+
+@pytest.fixture
+def vault(desktop: Desktop, tmp_path: Path) -> Iterator[Vault]:
+    vault = open_vault(tmp_path / "state", "secret-service", timeout=LONG)
+    yield vault
+    vault.close()
+
+
+def test_secrets_of_any_length_are_kept(vault: Vault) -> None:
+    assert vault.read("website") is None
+    for secret in ("geheim ✓", "x" * 9_000):
+        vault.change("website", lambda _, s=secret: Put(s))  # type: ignore[misc]
+        assert vault.read("website") == secret
+    vault.change("website", lambda _: Remove())
+    assert vault.read("website") is None
+    vault.change("website", lambda _: Remove())
+
+
+def test_auto_takes_it_in_a_desktop_session(desktop: Desktop, tmp_path: Path) -> None:
+    vault = open_vault(tmp_path / "state", "auto", timeout=LONG)
+    told = asyncio.run(vault.describe())
+    vault.close()
+    assert told == "secret-service (auto: the desktop session's Secret Service)"
+    assert not (tmp_path / "state" / "vault.key").exists()
+
+
+def test_without_a_keyring_auto_takes_files(desktop: Desktop, tmp_path: Path) -> None:
+    desktop.end_keyring()
+    vault = open_vault(tmp_path / "state", "auto", timeout=LONG)
+    told = asyncio.run(vault.describe())
+    vault.close()
+    assert told.startswith("file (auto: no Secret Service answers in this session; ")
+
+
+def test_a_locked_keyring_says_so_and_works_when_it_is_unlocked(
+    vault: Vault, desktop: Desktop
+) -> None:
+    vault.change("website", lambda _: Put("x"))
+    desktop.lock()
+    with pytest.raises(VaultFailure) as caught:
+        vault.read("website")
+    assert "ocked" in caught.value.reason + caught.value.remedy
+
+
+def test_secrets_move_from_it_to_files(vault: Vault, tmp_path: Path) -> None:
+    vault.change("website", lambda _: Put("x" * 5_000))
+    state = tmp_path / "state"
+    files = open_vault(state, "file", files_only(state))
+    assert move(vault, files, vault.names(["website", "other"])) == ("website",)
+    assert vault.read("website") is None
+    assert files.read("website") == "x" * 5_000
+    files.close()
+
+
+async def test_an_account_is_authorized_and_renewed_in_it(world: World, desktop: Desktop) -> None:
+    vault = open_vault(world.state_directory, "secret-service", timeout=LONG)
+    manager = world.manager(WEBSITE, vault=vault)
+    assert isinstance(await world.authorize(manager), Stored)
+    await world.clock.advance(timedelta(hours=30))
+    token = await manager.token("website")
+    assert isinstance(token, Granted)
+    another = world.manager(WEBSITE, vault=vault)
+    assert await another.token("website") == token
+    assert (await another.status("website")).vault.startswith("secret-service")
+    vault.close()
+
+
+async def test_mail_flows_on_without_the_keyring_while_the_token_lasts(
+    world: World, desktop: Desktop
+) -> None:
+    vault = open_vault(world.state_directory, "secret-service", timeout=LONG)
+    manager = world.manager(WEBSITE, vault=vault)
+    await world.authorize(manager)
+    token = await manager.token("website")
+    assert isinstance(token, Granted)
+    desktop.end_keyring()
+    await world.clock.advance(token.expires_at - world.clock.now() - timedelta(minutes=4))
+    assert await manager.token("website") == token
+    await world.clock.advance(timedelta(minutes=10))
+    problem = await manager.token("website")
+    assert isinstance(problem, VaultProblem), problem
+    assert problem.remedy
+    vault.close()
