@@ -1,0 +1,173 @@
+"""Other projects' test mail, sent through the whole relay: what arrives must be what was sent.
+
+    python -m tests.relay.corpus FOLDER …       every file below is a message
+    python -m tests.relay.corpus --debian       mail in the test data of Debian's source packages
+
+Nothing of it is copied into this repository. Whatever a file holds, be it mail, half a mail or a
+picture, it goes in by SMTP and must come out in the sandbox's mailbox: once, for exactly the
+envelope's recipients, with one author, and with every octet behind the first empty line.
+"""
+
+import argparse
+import asyncio
+import smtplib
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from graphrelay.sandbox.mailbox_items import Mail
+from tests.relay.mail import recipients_by_python
+from tests.world import World, world
+
+SENDER = "wp@contoso.com"
+LARGEST = 2_800_000
+AT_ONCE = 50
+PACKAGES = {
+    "bogofilter": "src/tests/inputs/*",
+    "enmime": "testdata/*/*",
+    "gmime": "tests/data/**/*",
+    "libemail-mime-perl": "t/Mails/*",
+    "libmime-tools-perl": "testmsgs/*",
+    "notmuch": "test/corpora/**/*",
+    "rspamd": "test/functional/messages/**/*",
+    "ruby-mail": "spec/fixtures/emails/**/*",
+    "spamassassin": "t/data/*/*",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One file, as it went over the wire."""
+
+    name: str
+    octets: bytes
+    recipients: tuple[str, str]
+
+
+def messages(files: Iterable[Path]) -> Iterator[Sent]:
+    for number, path in enumerate(files):
+        recipients = (f"reader{number}@example.org", f"Hidden.{number}@example.org")
+        yield Sent(str(path), _on_the_wire(path.read_bytes()), recipients)
+
+
+def send(port: int, batch: list[Sent]) -> None:
+    """Raises whatever the relay refuses."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+        for one in batch:
+            client.sendmail(SENDER, one.recipients, one.octets, mail_options=["BODY=8BITMIME"])
+
+
+def complaint(sent: Sent, mail: Mail) -> str | None:
+    """What is wrong with what arrived."""
+    if sorted(mail.received) != sorted(sent.recipients):
+        return f"received by {mail.received}"
+    if not mail.raw.endswith(sent.octets.partition(b"\r\n\r\n")[2]):
+        return "octets of the body differ"
+    head = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n"
+    if recipients_by_python(head) != sorted(one.casefold() for one in sent.recipients):
+        return f"Python reads {recipients_by_python(head)}"
+    if len(mail.head.sender) != 1:
+        return f"authors: {mail.head.sender}"
+    return None
+
+
+def _on_the_wire(octets: bytes) -> bytes:
+    """With the line ends of RFC 5321, the last one included."""
+    octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
+
+
+async def complaints(here: World, batch: list[Sent], before: int) -> list[str]:
+    """Send a batch and look at what arrived; a line for each message that is not as it was."""
+    await asyncio.to_thread(send, here.port, batch)
+    arrived = (await here.cloud.mailboxes.arrived(before + len(batch), timeout=120))[before:]
+    by_recipient = {mail.received[0]: mail for mail in arrived}
+    found = []
+    for one in batch:
+        mail = by_recipient.get(one.recipients[0]) or by_recipient.get(one.recipients[1])
+        problem = complaint(one, mail) if mail else "lost"
+        if problem:
+            found.append(f"{one.name}: {problem}")
+    return found
+
+
+async def run(files: Iterable[Path], directory: Path) -> tuple[int, list[str]]:
+    """How many messages went through, and what was wrong with any."""
+    count, wrong = 0, []
+    fitting = (path for path in files if path.is_file() and path.stat().st_size <= LARGEST)
+    sent = messages(fitting)
+    async with world(directory) as here:
+        while batch := list(islice(sent, AT_ONCE)):
+            wrong += await complaints(here, batch, count)
+            count += len(batch)
+    return count, wrong
+
+
+# --- Debian's source packages ---------------------------------------------------------------------
+
+
+def debian(directory: Path) -> Iterator[Path]:
+    """The mail in what can be had of `PACKAGES`."""
+    sources = _deb_src(directory)
+    for package, pattern in PACKAGES.items():
+        found = sorted(_unpacked(package, sources, directory).glob(f"*/{pattern}"))
+        print(f"{package}: {sum(path.is_file() for path in found)} files", flush=True)
+        yield from found
+
+
+def _deb_src(directory: Path) -> list[str]:
+    """Options for apt to read source packages from where this machine gets its packages."""
+    parts = directory / "sources.list.d"
+    (directory / "lists" / "partial").mkdir(parents=True)
+    parts.mkdir()
+    for given in Path("/etc/apt/sources.list.d").glob("*.sources"):
+        text = given.read_text("utf-8").replace("Types: deb\n", "Types: deb-src\n")
+        (parts / given.name).write_text(text, "utf-8")
+    options = [
+        f"-oDir::Etc::SourceParts={parts}",
+        "-oDir::Etc::SourceList=/dev/null",
+        f"-oDir::State::Lists={directory / 'lists'}",
+        "-oAPT::Sandbox::User=",
+    ]
+    subprocess.run(["apt-get", *options, "-qq", "update"], check=True)
+    return options
+
+
+def _unpacked(package: str, options: list[str], directory: Path) -> Path:
+    folder = directory / package
+    folder.mkdir()
+    command = ["apt-get", *options, "-qq", "--download-only", "--tar-only", "source", package]
+    subprocess.run(command, cwd=folder, check=False, stderr=subprocess.DEVNULL)
+    for archive in folder.glob("*.orig.tar.?z"):
+        with tarfile.open(archive) as tar:
+            files = (member for member in tar if member.isfile())
+            tar.extractall(folder, members=files, filter="data")
+    return folder
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--debian", action="store_true")
+    wanted = parser.parse_args()
+    with TemporaryDirectory() as given:
+        directory = Path(given)
+        files = [path for folder in wanted.folders for path in sorted(folder.rglob("*"))]
+        if wanted.debian:
+            files += debian(directory)
+        count, wrong = asyncio.run(run(files, directory))
+    for line in wrong:
+        print(line)
+    print(f"{count} messages sent, {count - len(wrong)} arrived as they were, {len(wrong)} did not")
+    return 1 if wrong or not count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
