@@ -7,6 +7,7 @@ when they are made.
 
 import os
 import socket
+from datetime import date
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -35,6 +36,8 @@ from graphrelay.oauth.scenario import (
     Personal,
     Scenario,
     ScopedUsers,
+    SecretFile,
+    SecretSource,
     SecretText,
     SendAsUser,
 )
@@ -187,15 +190,30 @@ def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scen
 def _credential(table: ApplicationTable) -> Credential:
     if table.client_secret:
         return ClientSecret(_secret(table.client_secret))
+    if table.client_secret_file:
+        return ClientSecret(SecretFile(table.client_secret_file))
     if table.certificate_file:
-        passphrase = table.certificate_password
-        return Certificate(
-            table.certificate_file, passphrase=_secret(passphrase) if passphrase else None
-        )
+        return Certificate(table.certificate_file, table.certificate_key_file, _passphrase(table))
     if table.federated_token_file:
         return FederatedToken(table.federated_token_file)
-    return ManagedIdentity()
+    return ManagedIdentity(table.client_id or None)
+
+
+def _passphrase(table: ApplicationTable) -> SecretSource | None:
+    if table.certificate_password_file:
+        return SecretFile(table.certificate_password_file)
+    return _secret(table.certificate_password) if table.certificate_password else None
 
 
 def _secret(text: SecretStr) -> SecretText:
     return SecretText(text.get_secret_value())
+
+
+def secret_ends(settings: Settings) -> dict[str, date]:
+    """By account, the day on which its client secret ends, as far as somebody wrote it down: Entra
+    tells it to nobody who may only send mail."""
+    return {
+        name: table.client_secret_expires
+        for name, table in settings.accounts.items()
+        if isinstance(table, ApplicationTable) and table.client_secret_expires
+    }

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from graphrelay.config.units import (
+    Day,
     Duration,
     Mailbox,
     MailboxPattern,
@@ -154,31 +156,42 @@ class PersonalTable(DelegatedTable):
 
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-CREDENTIALS = ("client_secret", "certificate_file", "managed_identity", "federated_token_file")
+CREDENTIALS = (
+    "client_secret",
+    "client_secret_file",
+    "certificate_file",
+    "managed_identity",
+    "federated_token_file",
+)
+GOES_WITH = {
+    "client_secret_expires": ("client_secret", "client_secret_file"),
+    "certificate_key_file": ("certificate_file",),
+    "certificate_password": ("certificate_file",),
+    "certificate_password_file": ("certificate_file",),
+}
 
 
 class ApplicationTable(AccountTable):
     """An account with which the application signs in by itself; one credential of these."""
 
     tenant: str = Field(min_length=1)
+    client_id: str = Field(
+        default="", description="with managed_identity: that of a user-assigned one"
+    )
     mailboxes: list[MailboxPattern] = Field(min_length=1)
     client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    client_secret_expires: Day | None = None
     certificate_file: Path | None = None
+    certificate_key_file: Path | None = None
     certificate_password: SecretStr | None = None
+    certificate_password_file: Path | None = None
     managed_identity: bool = False
     federated_token_file: Path | None = None
 
     @model_validator(mode="after")
     def _one_credential_one_tenant(self) -> Self:
-        mistakes = []
-        if self.tenant.lower() in ("common", "organizations", "consumers"):
-            text = "an application signs in to one tenant: its domain or its id"
-            mistakes.append(("tenant", text))
-        given = [key for key in CREDENTIALS if getattr(self, key)]
-        if len(given) != 1:
-            said = f"not {' and '.join(given)} together" if given else "there is none"
-            text = f"exactly one credential is needed of {', '.join(CREDENTIALS)}; {said}"
-            mistakes.append((given[1] if given else "client_secret", text))
+        mistakes = [*self._not_one_application(), *self._not_one_credential()]
         secret = self.client_secret.get_secret_value() if self.client_secret else ""
         if _GUID.fullmatch(secret):
             text = (
@@ -189,6 +202,24 @@ class ApplicationTable(AccountTable):
         if mistakes:
             raise wrong(*mistakes)
         return self
+
+    def _not_one_application(self) -> Iterator[tuple[str, str]]:
+        if self.tenant.lower() in ("common", "organizations", "consumers"):
+            yield "tenant", "an application signs in to one tenant: its domain or its id"
+        if not self.client_id and not self.managed_identity:
+            yield "client_id", "is missing"
+
+    def _not_one_credential(self) -> Iterator[tuple[str, str]]:
+        given = [key for key in CREDENTIALS if getattr(self, key)]
+        if len(given) != 1:
+            said = f"not {' and '.join(given)} together" if given else "there is none"
+            text = f"exactly one credential is needed of {', '.join(CREDENTIALS)}; {said}"
+            yield given[1] if given else "client_secret", text
+        for key, companions in GOES_WITH.items():
+            if getattr(self, key) and not any(getattr(self, other) for other in companions):
+                yield key, f"goes with {' or '.join(companions)}, which is not there"
+        if self.certificate_password and self.certificate_password_file:
+            yield "certificate_password_file", "not together with certificate_password"
 
 
 class AnyUserTable(ApplicationTable):

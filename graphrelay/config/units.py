@@ -1,7 +1,7 @@
-"""How sizes, durations and networks are written in the configuration."""
+"""How sizes, durations, days and networks are written in the configuration."""
 
 import re
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
@@ -43,6 +43,18 @@ def size(value: object) -> int:
     return octets
 
 
+def day(value: object) -> date:
+    """`"2027-11-01"`, or the same without quotation marks, which TOML knows as a date."""
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError('must be a day such as "2027-11-01"') from error
+
+
 def network(value: object) -> Network:
     """`"192.168.7.0/24"`, `"::1/128"`, or a single address."""
     try:
@@ -70,6 +82,7 @@ def mailbox_pattern(value: object) -> str:
 _MAILBOX = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+Day = Annotated[date, BeforeValidator(day)]
 Size = Annotated[int, BeforeValidator(size)]
 NetworkText = Annotated[Network, BeforeValidator(network)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]

@@ -1,10 +1,10 @@
-"""Sizes, durations, networks."""
+"""Sizes, durations, days, networks."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from graphrelay.config.units import duration, mailbox_pattern, network, size
+from graphrelay.config.units import day, duration, mailbox_pattern, network, size
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,17 @@ def test_sizes_are_decimal_or_binary_as_written() -> None:
 def test_a_size_that_is_none_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match='such as "35 MB"'):
         size(value)
+
+
+def test_a_day_is_written_with_or_without_quotation_marks() -> None:
+    assert day("2027-11-01") == day(date(2027, 11, 1)) == date(2027, 11, 1)
+    assert day(datetime(2027, 11, 1, 12, tzinfo=UTC)) == date(2027, 11, 1)
+
+
+@pytest.mark.parametrize("value", ["soon", "2027-13-01", 20271101, None, True])
+def test_what_is_no_day_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match='such as "2027-11-01"'):
+        day(value)
 
 
 def test_a_network_with_host_bits_is_refused_with_the_reason() -> None:
