@@ -88,8 +88,8 @@ async def _opened(
     _keep_going(stack, tasks, rooms, settings)
     with _told_to_the_admin():
         server = _server(settings, rooms, clock, journal)
-        stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
         await server.start()
+        stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
     return Relay(server.addresses, rooms.tokens, rooms.spool, rooms.queue, rooms.reception)
 
 
