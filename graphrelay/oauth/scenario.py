@@ -14,6 +14,7 @@ What each needs, and why, is a table that people get to read before they consent
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class ClientSecret:
     """A client secret of the app registration (its value, not its id)."""
 
     source: SecretSource
+    ends_at: datetime | None = None
+    """When it ends, as the admin noted it; Entra does not tell a program that may only send."""
 
 
 @dataclass(frozen=True, slots=True)

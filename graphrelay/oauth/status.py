@@ -23,7 +23,7 @@ from graphrelay.oauth.answers import (
 )
 from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
 from graphrelay.oauth.claims import claims_of
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.expiry import EndsSoon, ends_soon
 from graphrelay.oauth.scenario import (
     Account,
     Application,
@@ -91,6 +91,8 @@ class Evidence:
     needed: tuple[Permission, ...]
     missing: tuple[str, ...]
     superfluous: tuple[str, ...]
+    credential_ends_at: datetime | None = None
+    """When the application's secret or certificate ends, if anybody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Status:
     verdict: Verdict
     evidence: Evidence | None
     vault: str
+    warning: EndsSoon | None = None
+    """What is well today and will not be before long."""
 
     @property
     def word(self) -> str:
@@ -114,16 +118,20 @@ class Status:
 
 def status_of(
     account: Account,
-    cloud: Cloud,
     answer: TokenAnswer,
     found: "Authorization | Unauthorized | VaultProblem",
     vault: str,
+    ends_at: datetime | None,
     now: datetime,
 ) -> Status:
     """Judge. Nothing is asked here."""
-    evidence = _evidence(account, found) if isinstance(found, SignedIn | Approved) else None
+    evidence = (
+        _evidence(account, found, ends_at) if isinstance(found, SignedIn | Approved) else None
+    )
     verdict = _verdict(account, answer, evidence)
-    return Status(account.name, scenario_name(account.scenario), verdict, evidence, vault)
+    warning = ends_soon(account, ends_at, now)
+    name = scenario_name(account.scenario)
+    return Status(account.name, name, verdict, evidence, vault, warning)
 
 
 def _verdict(account: Account, answer: TokenAnswer, evidence: Evidence | None) -> Verdict:
@@ -155,7 +163,7 @@ def _complete(account: Account, missing: tuple[str, ...]) -> str:
     return f"Consent to {what}. Run: graphrelay authorize {account.name}"
 
 
-def _evidence(account: Account, found: Authorization) -> Evidence:
+def _evidence(account: Account, found: Authorization, ends_at: datetime | None) -> Evidence:
     needed = permissions(account.scenario)
     granted = found.access.scopes
     claims = claims_of(found.access.text)
@@ -171,6 +179,7 @@ def _evidence(account: Account, found: Authorization) -> Evidence:
         needed=needed,
         missing=_missing(granted, needed),
         superfluous=_superfluous(granted, needed),
+        credential_ends_at=ends_at,
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import TypeVar
 
 from graphrelay.clock import Clock
@@ -32,6 +33,7 @@ from graphrelay.oauth.answers import (
 )
 from graphrelay.oauth.authorization import AccessToken, Authorization, Binding
 from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.expiry import credential_ends_at, ends_soon
 from graphrelay.oauth.grants import Grants
 from graphrelay.oauth.held import LAST_USE, MARGIN, Held
 from graphrelay.oauth.renewal import Flown, Renewal
@@ -45,6 +47,7 @@ T = TypeVar("T")
 
 TICK = timedelta(minutes=1)
 """How often `run` looks whether anything is due."""
+WARNED_EVERY = timedelta(days=1)
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again by itself. Lanes ask at their own pace.
     Unreachable: TICK,
@@ -137,11 +140,28 @@ class TokenManager:
     async def run(self) -> None:
         """Keep every authorization fresh until cancelled: access tokens well before they end, and
         with them the refresh tokens, which lapse after 90 days without use."""
+        warn_at = self._clock.monotonic()
         while True:
             for state in tuple(self._states.values()):
                 if self._due(state):
                     await self._renewed(state, Purpose.AHEAD)
+            if self._clock.monotonic() >= warn_at:
+                warn_at = self._clock.monotonic() + WARNED_EVERY
+                await self._warn()
             await self._clock.sleep(TICK)
+
+    async def _warn(self) -> None:
+        """Tell of credentials that end before long."""
+        for state in tuple(self._states.values()):
+            account = state.account
+            ends_at = await self._in_thread(partial(credential_ends_at, account))
+            if warning := ends_soon(account, ends_at, self._clock.now()):
+                self._journal.warning(
+                    "credential_ends",
+                    account=account.name,
+                    reason=warning.reason,
+                    remedy=warning.remedy,
+                )
 
     # Authorizing -----------------------------------------------------------------------------
 
@@ -181,7 +201,8 @@ class TokenManager:
             return Status(account, "", _not_configured(account), None, where)
         answer = await self._renewed(state, Purpose.PROOF) if prove else await self.token(account)
         found = await self._in_thread(state.renewal.load)
-        return status_of(state.account, self._cloud, answer, found, where, self._clock.now())
+        ends_at = await self._in_thread(lambda: credential_ends_at(state.account))
+        return status_of(state.account, answer, found, where, ends_at, self._clock.now())
 
     async def aclose(self) -> None:
         """Close the connections, after whatever is in flight."""

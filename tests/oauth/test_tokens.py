@@ -15,7 +15,7 @@ from graphrelay.oauth.tokens import TICK, TokenManager
 from graphrelay.sandbox.directory import CLIENT_SECRET, PUBLIC_CLIENT, Secret
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, CutBefore, Stall
-from tests.clock import settle
+from tests.clock import FakeClock, settle
 from tests.oauth.conftest import DAEMON, WEBSITE, World
 
 A_DAY_AND_MORE = timedelta(hours=30)
@@ -36,13 +36,11 @@ async def running(manager: TokenManager) -> "asyncio.Task[None]":
 
 
 async def quiet(manager: TokenManager) -> None:
-    """Wait until nothing is in flight: the flights are in a thread, and no clock is asked."""
+    """Wait until the background sleeps: what it does in a thread, no clock knows of."""
+    assert isinstance(manager.clock, FakeClock)
     await settle()
-    while any(state.flight for state in manager._states.values()):
-        await asyncio.gather(
-            *(state.flight for state in manager._states.values() if state.flight is not None)
-        )
-        await settle()
+    while not manager.clock.sleepers:  # noqa: ASYNC110 (the clock has no event for it)
+        await asyncio.sleep(0)
 
 
 async def stopped(task: "asyncio.Task[None]") -> None:
