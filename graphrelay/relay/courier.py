@@ -9,10 +9,10 @@ An outcome must reach the disk. While the spool cannot take it (disk full), the 
 tries again, and keeps its place in the lane; nobody else may start on that message.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from graphrelay.clock import Clock
@@ -38,9 +38,12 @@ from graphrelay.oauth.answers import Granted
 from graphrelay.relay.bearer import Bearer, Tokens, without_token
 from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.dispatch import Dispatched, Dispatcher
+from graphrelay.relay.reports import Reporter
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Interrupted
+
+T = TypeVar("T")
 
 WITHOUT_DISK = timedelta(seconds=5)
 """How long to wait before the spool is asked again."""
@@ -67,6 +70,8 @@ class Finished:
 
     next: Next
     effect: Effect
+    reports: tuple[Waiting, ...] = ()
+    """Notices to the sender, which the spool has taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,10 @@ class Courier:
         journal: Journal,
         policy: DeliveryPolicy,
         dice: Callable[[], float],
+        reporter: Reporter | None = None,
     ) -> None:
-        """`dice` gives random numbers from 0 to 1 (`random.random`)."""
+        """`dice` gives random numbers from 0 to 1 (`random.random`). Without a `reporter` nobody
+        is told of failures but the journal."""
         self._spool = spool
         self._tokens = tokens
         self._dispatcher = dispatcher
@@ -105,6 +112,7 @@ class Courier:
         self._journal = journal
         self._policy = policy
         self._dice = dice
+        self._reporter = reporter
 
     async def carry(self, waiting: Waiting) -> Carried:
         """One attempt. Never raises for anything that the world does."""
@@ -153,8 +161,7 @@ class Courier:
             finished_at=started_at + (self._clock.monotonic() - began),
             outcome=dispatched.outcome,
         )
-        decision = await self._conclude(submission, attempt, settles=dispatched.settles)
-        return Finished(decision.next, decision.effect)
+        return await self._conclude(submission, attempt, settles=dispatched.settles)
 
     async def _dispatch(self, submission: Submission, token: Granted, request: str) -> Dispatched:
         """An outcome in any case: from here on the attempt is on the disk and must be ended."""
@@ -170,8 +177,8 @@ class Courier:
 
     async def _conclude(
         self, submission: Submission, attempt: Attempt, *, settles: bool
-    ) -> Decision:
-        """Record what came of an attempt, and what follows; waits while the disk cannot."""
+    ) -> Finished:
+        """Record what came of an attempt, and what follows; tell the sender first."""
         decision = decide(
             attempt.outcome,
             submission,
@@ -182,16 +189,37 @@ class Courier:
             settles=settles,
         )
         self._tell(submission, attempt, decision)
+        reports = await self._report(submission, attempt, decision)
+        await self._insist(
+            submission, lambda: self._spool.finish_attempt(submission.id, attempt, decision.next)
+        )
+        return Finished(decision.next, decision.effect, reports)
+
+    async def _report(
+        self, submission: Submission, attempt: Attempt, decision: Decision
+    ) -> tuple[Waiting, ...]:
+        """A report that trips us up must not keep the outcome from the disk."""
+        reporter = self._reporter
+        if reporter is None:
+            return ()
+        try:
+            return await self._insist(
+                submission, lambda: reporter.report(submission, attempt, decision)
+            )
+        except Exception as error:
+            self._journal.error("not-reported", message=submission.queue_id, reason=repr(error))
+            return ()
+
+    async def _insist(self, submission: Submission, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the disk, and while it cannot take it, wait and try again."""
         while True:
             try:
-                await self._spool.finish_attempt(submission.id, attempt, decision.next)
+                return await write()
             except StorageUnavailable as error:
                 self._journal.error(
                     "outcome-not-recorded", message=submission.queue_id, reason=str(error)
                 )
                 await self._clock.sleep(WITHOUT_DISK)
-            else:
-                return decision
 
     def _tell(self, submission: Submission, attempt: Attempt, decision: Decision) -> None:
         match attempt.outcome, decision.next:

@@ -296,10 +296,12 @@ class QueueManager:
         queue.done(waiting.submission_id, self._clock.monotonic())
         again = self._again.pop(waiting.submission_id, None)
         match carried:
-            case Finished(Queued(not_before), effect):
-                self._place(replace(waiting, not_before=not_before))
-                self._feel(queue, effect)
-            case Finished(_, effect):
+            case Finished(following, effect, reports):
+                if isinstance(following, Queued):
+                    self._place(replace(waiting, not_before=following.not_before))
+                for report in reports:
+                    self._place(report)
+                    self._ready[report.lane] = None
                 self._feel(queue, effect)
             case NotBegun(effect):
                 self._place(again or waiting)

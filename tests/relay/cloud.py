@@ -18,6 +18,7 @@ from graphrelay.relay.courier import Carried, Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.reports import Reporter, ReportPolicy
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
@@ -27,6 +28,7 @@ from tests.clock import FakeClock
 
 WP = Lane("website", "wp@contoso.com")
 INFO = Lane("website", "info@contoso.com")
+NO_REPORTS = ReportPolicy(to="nobody")
 QUICK = Timeouts(answer=timedelta(seconds=5))
 
 
@@ -70,6 +72,7 @@ class Delivery:
         policy: DeliveryPolicy,
         entries: list[Entry],
         rights: Rights,
+        reports: ReportPolicy,
     ) -> None:
         self.cloud = cloud
         self.spool = spool
@@ -88,6 +91,7 @@ class Delivery:
             clock,
             self.journal,
         )
+        reporter = Reporter(spool, clock, self.journal, reports, "relay.example.org")
         self.courier = WatchedCourier(
             spool,
             AppTokens(cloud),
@@ -96,6 +100,7 @@ class Delivery:
             self.journal,
             policy,
             lambda: 0.0,
+            reporter,
         )
         self.courier.changed = asyncio.Event()
         self.queue = QueueManager(spool, self.courier, clock, self.journal, policy)
@@ -108,16 +113,20 @@ class Delivery:
         to: str = "you@example.org",
         body: bytes = b"Hello\r\n",
         message_id: str = "",
+        sender: Address | None = None,
+        header: str = "",
+        null_sender: bool = False,
     ) -> Submission:
         """A message as reception would put it."""
         message_id = message_id or f"<{number}@contoso.com>"
         head = f"From: {lane.mailbox}\r\nTo: {to}\r\nSubject: {number}\r\n"
-        head += f"Message-ID: {message_id}\r\n\r\n"
+        head += f"Message-ID: {message_id}\r\n{header}\r\n"
         incoming = self.spool.incoming()
         await incoming.write(head.encode() + body)
         paths = (Address.parse(to),)
+        reverse_path = None if null_sender else sender or Address.parse(lane.mailbox)
         new = NewMessage(
-            envelope=Envelope(Address.parse(lane.mailbox), paths),
+            envelope=Envelope(reverse_path, paths),
             origin=Origin("127.0.0.1:2525", "127.0.0.1"),
             received_at=self.clock.now(),
             message_id=message_id,
@@ -161,13 +170,14 @@ async def delivering(
     clock: FakeClock | None = None,
     entries: list[Entry] | None = None,
     rights: Rights = Rights(),  # noqa: B008 (frozen)
+    reports: ReportPolicy = NO_REPORTS,
 ) -> AsyncIterator[Delivery]:
     clock = clock or FakeClock(cloud.now())
     entries = entries if entries is not None else []
     async with AsyncExitStack() as stack:
         journal = Journal(clock, entries.append)
         spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
-        delivery = Delivery(cloud, spool, clock, policy, entries, rights)
+        delivery = Delivery(cloud, spool, clock, policy, entries, rights, reports)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.queue.run())

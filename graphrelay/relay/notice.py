@@ -1,0 +1,167 @@
+"""The octets of a delivery status notification (RFC 3464): undeliverable, or delayed. Pure.
+
+    multipart/report
+      text/plain                what happened, to whom, what the relay does, what to do
+      message/delivery-status   the same for programs
+      text/rfc822-headers       the header section of the message that it is about
+
+Such a notice has the null reverse path, says `Auto-Submitted`, and carries a mark of ours, so that
+nothing ever answers it with another one.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime, formataddr
+
+from graphrelay.model import Address, Answer, Submission
+
+MARK = "X-Graphrelay-Notice"
+"""Whoever finds this in a message knows that it is one of ours."""
+_MOST_HEADER = 32 * 1024
+_LONGEST_LINE = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What is to be told about a submission."""
+
+    action: str
+    """`failed` or `delayed` (RFC 3464 section 2.3.3)."""
+    status: str
+    """Enhanced status code (RFC 3463)."""
+    reason: str
+    following: str
+    """What the relay does, and what the reader can do."""
+    answer: Answer
+    at: datetime
+    """When it was last tried."""
+    retried_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """From whom the notice comes, and to whom it goes."""
+
+    sender: str
+    recipient: Address
+    message_id: str
+    """With its angle brackets."""
+    hostname: str
+    boundary: str
+
+
+def compose(notice: Notice, letter: Letter, submission: Submission, header: bytes) -> bytes:
+    """The whole notice. `header` is the header section that `submission` had."""
+    parts = (
+        _part("text/plain; charset=utf-8", _base64(_text(notice, letter, submission))),
+        _part(*_status(notice, letter, submission)),
+        _part("text/rfc822-headers", b"8bit", _lines(header[:_MOST_HEADER])),
+    )
+    boundary = letter.boundary.encode("ascii")
+    body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts)
+    return _head(notice, letter, submission) + body + b"--" + boundary + b"--\r\n"
+
+
+_SUBJECTS = {"failed": "Undelivered mail", "delayed": "Delayed mail"}
+
+
+def _head(notice: Notice, letter: Letter, submission: Submission) -> bytes:
+    lines = [
+        f"From: {formataddr(('Mail relay', letter.sender))}",
+        f"To: {_addr_spec(letter.recipient)}",
+        f"Subject: {_SUBJECTS[notice.action]} ({submission.queue_id})",
+        f"Date: {format_datetime(notice.at)}",
+        f"Message-ID: {letter.message_id}",
+        "Auto-Submitted: auto-replied",
+        f"{MARK}: {submission.queue_id}",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/report; report-type=delivery-status;",
+        f' boundary="{letter.boundary}"',
+    ]
+    if reference := _reference(submission.message_id):
+        lines += [f"In-Reply-To: {reference}", f"References: {reference}"]
+    return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n"
+
+
+def _text(notice: Notice, letter: Letter, submission: Submission) -> bytes:
+    told = {
+        "failed": "This message could not be delivered to",
+        "delayed": "This message has not been delivered yet to",
+    }
+    received = format_datetime(submission.received_at)
+    paragraphs = [
+        f"This is the mail relay on {letter.hostname}.",
+        "\r\n".join([f"{told[notice.action]}:", *_recipients(submission)]),
+        notice.reason,
+        notice.following,
+        f"It was accepted on {received} from {submission.origin.client}, as {submission.queue_id}.",
+    ]
+    if said := _diagnostic(notice.answer):
+        paragraphs.insert(3, f"Microsoft's answer: {said}")
+    return "\r\n\r\n".join(paragraphs).encode("utf-8", "replace") + b"\r\n"
+
+
+def _recipients(submission: Submission) -> Sequence[str]:
+    return [f"    {path}" for path in submission.envelope.forward_paths]
+
+
+def _status(notice: Notice, letter: Letter, submission: Submission) -> tuple[str, bytes, bytes]:
+    """Type, transfer encoding and octets; the global form (RFC 6533) where addresses need it."""
+    lines = [
+        f"Reporting-MTA: dns; {letter.hostname}",
+        f"X-Queue-ID: {submission.queue_id}",
+        f"Arrival-Date: {format_datetime(submission.received_at)}",
+    ]
+    for path in submission.envelope.forward_paths:
+        kind = "rfc822" if str(path).isascii() else "utf-8"
+        lines += [
+            "",
+            f"Final-Recipient: {kind}; {path}",
+            f"Action: {notice.action}",
+            f"Status: {notice.status}",
+            f"Last-Attempt-Date: {format_datetime(notice.at)}",
+        ]
+        if said := _diagnostic(notice.answer):
+            lines.append(f"Diagnostic-Code: x-microsoft-graph; {said}")
+        if notice.retried_until:
+            lines.append(f"Will-Retry-Until: {format_datetime(notice.retried_until)}")
+    octets = "\r\n".join(line[:_LONGEST_LINE] for line in lines).encode("utf-8", "replace")
+    if octets.isascii():
+        return "message/delivery-status", b"7bit", octets + b"\r\n"
+    return "message/global-delivery-status", b"8bit", octets + b"\r\n"
+
+
+def _diagnostic(answer: Answer) -> str:
+    status = f"HTTP {answer.http_status}" if answer.http_status is not None else ""
+    request = f"(request-id {answer.request_id})" if answer.request_id else ""
+    words = (status, answer.code, answer.message, request)
+    text = " ".join(word for word in words if word)
+    return "".join(character for character in text if character.isprintable())
+
+
+def _part(kind: str, encoding: bytes | tuple[bytes, bytes], octets: bytes = b"") -> bytes:
+    if isinstance(encoding, tuple):
+        encoding, octets = encoding
+    head = f"Content-Type: {kind}\r\nContent-Transfer-Encoding: ".encode("ascii")
+    return head + encoding + b"\r\n\r\n" + octets + b"\r\n"
+
+
+def _base64(octets: bytes) -> tuple[bytes, bytes]:
+    return b"base64", base64.encodebytes(octets).replace(b"\n", b"\r\n")
+
+
+def _lines(octets: bytes) -> bytes:
+    """Whole lines only, none of them endless."""
+    lines = octets.split(b"\r\n")[:-1]
+    return b"\r\n".join(line[:_LONGEST_LINE] for line in lines) + b"\r\n"
+
+
+def _addr_spec(address: Address) -> str:
+    return f"<{address}>"
+
+
+def _reference(message_id: str) -> str:
+    plain = message_id.isascii() and message_id.isprintable() and " " not in message_id
+    return message_id if plain and message_id.startswith("<") and message_id.endswith(">") else ""

@@ -1,0 +1,231 @@
+"""Telling the sender: a message that failed, or takes long, is reported through the same relay.
+
+    failed ─▶ notice ─▶ spool.put ─▶ finish_attempt          in this order: a crash in between tells
+                                                             the sender twice, never not at all
+
+A notice goes out by the lane of the message that it is about, with the null reverse path. Nothing
+is reported about a message that has one, nor about a notice, so that no two machines ever write
+each other for ever.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+from graphrelay.clock import Clock
+from graphrelay.journal import Journal
+from graphrelay.model import (
+    Address,
+    Attempt,
+    Delayed,
+    Envelope,
+    Failed,
+    FiledBody,
+    IncomingBody,
+    InlineBody,
+    NewMessage,
+    Origin,
+    Plan,
+    Queued,
+    Submission,
+    Uncertain,
+    Waiting,
+)
+from graphrelay.relay import header, notice
+from graphrelay.relay.decision import Decision
+from graphrelay.relay.header import HeaderSection
+from graphrelay.relay.notice import Letter, Notice
+from graphrelay.spool.values import MessageHistory
+
+ReportTo = Literal["sender", "nobody"] | Address
+"""Who hears of failures: the envelope's sender, nobody, or always the same address."""
+
+ORIGIN = Origin(listener="the relay itself", client="localhost")
+_HEAD = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPolicy:
+    """Who is told what."""
+
+    to: ReportTo = "sender"
+    delay_notice: timedelta | None = None
+    """After how long the sender hears that a message waits; `None`: not at all."""
+    lifetime: timedelta = timedelta(days=5)
+    """As in DeliveryPolicy: what a delay notice promises."""
+
+
+class ReportSpool(Protocol):
+    """What is needed of the spool."""
+
+    def incoming(self) -> IncomingBody: ...
+
+    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]: ...
+
+    async def show(self, queue_id: str) -> MessageHistory | None: ...
+
+
+class Reporter:
+    """Writes notices and puts them into the spool."""
+
+    def __init__(
+        self,
+        spool: ReportSpool,
+        clock: Clock,
+        journal: Journal,
+        policy: ReportPolicy,
+        hostname: str,
+    ) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._journal = journal
+        self._policy = policy
+        self._hostname = hostname
+
+    async def report(
+        self, submission: Submission, attempt: Attempt, decision: Decision
+    ) -> tuple[Waiting, ...]:
+        """Put what is to be told into the spool; nothing, if there is nothing.
+
+        Raises `StorageUnavailable`.
+        """
+        told = await self._notice(submission, attempt, decision)
+        if told is None:
+            return ()
+        recipient = self._recipient(submission)
+        section = await _section(submission)
+        if recipient is None or (section and _is_notice(section)):
+            return ()
+        if not recipient.domain:
+            self._journal.warning(
+                "not-reported",
+                message=submission.queue_id,
+                reason=f"the sender <{recipient}> has no domain to send a report to",
+            )
+            return ()
+        return await self._put(submission, told, recipient, section)
+
+    def _recipient(self, submission: Submission) -> Address | None:
+        if submission.envelope.reverse_path is None or self._policy.to == "nobody":
+            return None
+        return submission.envelope.reverse_path if self._policy.to == "sender" else self._policy.to
+
+    async def _notice(
+        self, submission: Submission, attempt: Attempt, decision: Decision
+    ) -> Notice | None:
+        at = attempt.finished_at
+        if decision.failed is not None:
+            return _failure(submission, decision.failed, at)
+        match attempt.outcome, decision.next:
+            case Delayed() | Uncertain() as outcome, Queued() if await self._is_due(submission, at):
+                return self._delay(submission, outcome, at)
+            case _:
+                return None
+
+    async def _is_due(self, submission: Submission, at: datetime) -> bool:
+        """Whether this is the first attempt to end after the time for a delay notice."""
+        if self._policy.delay_notice is None:
+            return False
+        due = submission.received_at + self._policy.delay_notice
+        if at < due:
+            return False
+        history = await self._spool.show(submission.queue_id)
+        earlier = [
+            event.finished_at
+            for part in (history.parts if history else ())
+            if part.submission_id == submission.id
+            for event in part.history
+            if isinstance(event, Attempt)
+        ]
+        return all(finished_at < due for finished_at in earlier)
+
+    def _delay(self, submission: Submission, outcome: Delayed | Uncertain, at: datetime) -> Notice:
+        until = submission.received_at + self._policy.lifetime
+        return Notice(
+            action="delayed",
+            status=outcome.status if isinstance(outcome, Delayed) else "4.4.2",
+            reason=f"Reason: {outcome.reason}.",
+            following="The relay goes on trying. You need not do anything, nor send it again.",
+            answer=outcome.answer,
+            at=at,
+            retried_until=until,
+        )
+
+    async def _put(
+        self,
+        submission: Submission,
+        told: Notice,
+        recipient: Address,
+        section: HeaderSection | None,
+    ) -> tuple[Waiting, ...]:
+        now = self._clock.now()
+        name = submission.queue_id.replace("/", "-")
+        letter = Letter(
+            sender=submission.plan.lane.mailbox,
+            recipient=recipient,
+            message_id=f"<{name}.{told.action}@{self._hostname}>",
+            hostname=self._hostname,
+            boundary=f"notice-{name}-{told.action}",
+        )
+        octets = notice.compose(told, letter, submission, section.octets if section else b"")
+        body = self._spool.incoming()
+        await body.write(octets)
+        new = NewMessage(
+            envelope=Envelope(None, (recipient,)),
+            origin=ORIGIN,
+            received_at=now,
+            message_id=letter.message_id,
+            subject=f"{told.action} {submission.queue_id}",
+            prefix=b"",
+            parts=((Plan(route="report", lane=submission.plan.lane), (recipient,)),),
+        )
+        put = await self._spool.put(new, body)
+        self._journal.accepted(
+            put[0].queue_id,
+            None,
+            new.envelope.forward_paths,
+            ORIGIN,
+            size=len(octets),
+            message_id=letter.message_id,
+        )
+        return tuple(Waiting(one.id, one.plan.lane, one.received_at, now) for one in put)
+
+
+def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:
+    return Notice(
+        action="failed",
+        status=failed.status,
+        reason=f"Reason: {failed.reason}".removesuffix(".") + ".",
+        following="The relay does not try again. Correct what is wrong, then send it once more.",
+        answer=failed.answer,
+        at=at,
+    )
+
+
+async def _section(submission: Submission) -> HeaderSection | None:
+    """The message's header section; `None` where it cannot be read, which delays no report."""
+    match submission.body:
+        case InlineBody(octets):
+            beginning = octets[:_HEAD]
+        case FiledBody(path):
+            try:
+                beginning = await asyncio.to_thread(_read, path)
+            except OSError:
+                return None
+    complete = len(beginning) == submission.body.size
+    return header.read(submission.prefix + beginning, complete=complete)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(_HEAD)
+
+
+def _is_notice(section: HeaderSection) -> bool:
+    """One of ours that came back, or another machine's report."""
+    if section.first(notice.MARK.lower()):
+        return True
+    kinds = (section.unfolded(found).lower() for found in section.find("content-type"))
+    return any(kind.startswith(b"multipart/report") for kind in kinds)

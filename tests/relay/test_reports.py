@@ -1,0 +1,197 @@
+"""Who hears of a failure, and who must not, through a spool and the sandbox."""
+
+import email
+import email.policy
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.model import Address, StorageUnavailable
+from graphrelay.relay.notice import MARK
+from graphrelay.relay.reports import ReportPolicy
+from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient
+from graphrelay.sandbox.mailbox_items import Mail
+from tests.relay.cloud import WP, Delivery, delivering
+
+HOUR = timedelta(hours=1)
+SENDER = Address("scanner", "example.net")
+REPORTS = ReportPolicy(to="sender")
+BAD = "nobody@example.org"
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as cloud:
+        cloud.faults.on(UnknownRecipient(address=BAD))
+        yield cloud
+
+
+async def failed(delivery: Delivery, number: int = 1, **how: object) -> None:
+    """A message to somebody whom Exchange refuses, and what follows from it."""
+    await delivery.accept(number, to=BAD, sender=SENDER, **how)  # type: ignore[arg-type]
+    await delivery.until(lambda: delivery.told("failed") != [] and delivery.queue.in_flight == 0)
+
+
+def reports(delivery: Delivery, address: Address = SENDER) -> list[Mail]:
+    return delivery.cloud.mailboxes.received_by(str(address))
+
+
+async def test_the_sender_hears_of_a_failure(cloud: Sandbox, tmp_path: Path) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await failed(delivery)
+        [mail] = reports(delivery)
+        message = email.message_from_bytes(mail.raw, policy=email.policy.SMTP)
+        assert message.get_content_type() == "multipart/report"
+        assert message["From"].addresses[0].addr_spec == WP.mailbox
+        assert b"Final-Recipient: rfc822; nobody@example.org" in mail.raw
+        assert b"ErrorInvalidRecipients" in mail.raw
+        assert delivery.told() == ["attempt", "failed", "accepted", "attempt", "relayed"]
+
+
+async def test_nobody_hears_of_it_where_nobody_is_to(cloud: Sandbox, tmp_path: Path) -> None:
+    async with delivering(cloud, tmp_path, reports=ReportPolicy(to="nobody")) as delivery:
+        await failed(delivery)
+        assert delivery.told() == ["attempt", "failed"]
+
+
+async def test_a_fixed_address_hears_of_everything(cloud: Sandbox, tmp_path: Path) -> None:
+    admin = Address("postmaster", "example.net")
+    async with delivering(cloud, tmp_path, reports=ReportPolicy(to=admin)) as delivery:
+        await failed(delivery)
+        assert len(reports(delivery, admin)) == 1
+        assert reports(delivery) == []
+
+
+async def test_a_message_from_the_null_sender_is_never_reported(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    admin = Address("postmaster", "example.net")
+    async with delivering(cloud, tmp_path, reports=ReportPolicy(to=admin)) as delivery:
+        await failed(delivery, null_sender=True)
+        assert delivery.told() == ["attempt", "failed"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{MARK}: Q1\r\n",
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n",
+    ],
+)
+async def test_a_notice_is_never_reported_even_if_it_lost_its_null_sender(
+    cloud: Sandbox, tmp_path: Path, header: str
+) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await failed(delivery, header=header)
+        assert delivery.told() == ["attempt", "failed"]
+
+
+async def test_a_report_that_fails_itself_ends_there(cloud: Sandbox, tmp_path: Path) -> None:
+    cloud.faults.on(UnknownRecipient(address=str(SENDER)))
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await failed(delivery)
+        await delivery.until(lambda: len(delivery.told("failed")) == 2)
+        assert delivery.told("accepted") == ["accepted"]
+
+
+async def test_a_sender_without_a_domain_gets_a_line_in_the_journal(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await delivery.accept(1, to=BAD, sender=Address("root", ""))
+        await delivery.ended(1)
+        assert delivery.told() == ["attempt", "failed", "not-reported"]
+
+
+async def test_what_is_given_up_for_its_age_is_reported(cloud: Sandbox, tmp_path: Path) -> None:
+    policy = DeliveryPolicy(lifetime=timedelta(seconds=50))
+    async with delivering(cloud, tmp_path, policy, reports=REPORTS) as delivery:
+        cloud.faults.on(Refuse(code="ErrorServerBusy", recipient="you@example.org"))
+        await delivery.accept(1, sender=SENDER)
+        await delivery.ended(1)
+        for attempts in (2, 3):
+            await delivery.clock.advance(timedelta(seconds=30))
+            await delivery.ended(attempts)
+        await delivery.clock.advance(timedelta(minutes=5))
+        await delivery.until(lambda: len(reports(delivery)) == 1)
+        [mail] = reports(delivery)
+        assert b"Status: 5.4.7" in mail.raw
+        [text, *_] = email.message_from_bytes(mail.raw, policy=email.policy.SMTP).iter_parts()
+        assert "Given up after 50 seconds." in text.get_content()
+
+
+async def test_a_large_message_is_reported_with_its_header_only(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await failed(delivery, body=b"x" * 70 * 10_000 + b"\r\n")
+        [mail] = reports(delivery)
+        assert b"Subject: 1\r\n" in mail.raw
+        assert len(mail.raw) < 10_000
+
+
+async def test_a_delay_is_told_once_and_only_where_it_is_wanted(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    wanted = ReportPolicy(to="sender", delay_notice=4 * HOUR)
+    async with delivering(cloud, tmp_path, reports=wanted) as delivery:
+        cloud.faults.on(Refuse(code="ErrorServerBusy", recipient="you@example.org"))
+        await delivery.accept(1, sender=SENDER)
+        await delivery.ended(1)
+        for _ in range(14):
+            before = delivery.courier.ended
+            await delivery.clock.advance(HOUR)
+            await delivery.ended(before + 1)
+        await delivery.until(lambda: delivery.queue.in_flight == 0)
+        [mail] = reports(delivery)
+        assert b"Action: delayed" in mail.raw
+        assert b"Will-Retry-Until:" in mail.raw
+        cloud.faults.clear()
+        await delivery.clock.advance(HOUR)
+        await delivery.until(lambda: len(delivery.told("relayed")) == 2)
+
+
+async def test_a_report_is_on_the_disk_before_the_failure_is(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        order: list[str] = []
+        put, finish = delivery.spool.put, delivery.spool.finish_attempt
+
+        async def watched_put(*args: object) -> object:
+            order.append("put")
+            return await put(*args)  # type: ignore[arg-type]
+
+        async def watched_finish(*args: object) -> None:
+            order.append("finish")
+            await finish(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(delivery.spool, "put", watched_put)
+        monkeypatch.setattr(delivery.spool, "finish_attempt", watched_finish)
+        await failed(delivery)
+        assert order[:3] == ["put", "put", "finish"]  # the message, the report, the failure
+
+
+async def test_a_disk_that_is_full_delays_the_report_and_loses_nothing(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        put = delivery.spool.put
+        full = True
+
+        async def full_disk(*args: object) -> object:
+            if full and delivery.told("failed"):
+                raise StorageUnavailable("disk full")
+            return await put(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(delivery.spool, "put", full_disk)
+        await delivery.accept(1, to=BAD, sender=SENDER)
+        while not delivery.told("outcome-not-recorded"):
+            await delivery.clock.advance(timedelta(seconds=5))
+        full = False
+        await delivery.clock.advance(timedelta(seconds=5))
+        await delivery.until(lambda: len(reports(delivery)) == 1)
