@@ -43,6 +43,10 @@ def test_the_vault_uses_the_key_that_systemd_hands_over(found: Findings) -> None
     assert "vault.key" not in found.modes
 
 
+def test_its_memory_is_never_written_to_disk(found: Findings) -> None:
+    assert found.core_limit.split() == ["0", "0"]
+
+
 def test_it_goes_on_after_a_reload(found: Findings) -> None:
     assert "config=/etc/graphrelay/config.toml" in found.reloaded
     assert found.active_after_reload == "active"

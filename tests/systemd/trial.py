@@ -25,7 +25,7 @@ DROP_IN = f"""
 Environment=LD_LIBRARY_PATH={PYTHON}/lib PYTHONDONTWRITEBYTECODE=1
 LoadCredential=vault.key:/etc/graphrelay/vault.key
 LoadCredential=accounts.website.client_secret:/etc/graphrelay/secret
-WatchdogSec=2
+WatchdogSec=4
 RestartSec=0
 """
 
@@ -36,6 +36,8 @@ class Findings:
 
     started: str = ""
     """What `systemctl start` said; nothing if READY=1 came."""
+    core_limit: str = ""
+    """Of the process: soft and hard."""
     user: str = ""
     """Whom the process runs as."""
     status_text: str = ""
@@ -139,6 +141,9 @@ async def first_message(cloud: Sandbox, found: Findings) -> None:
     found.started = await said("systemctl", "enable", "--now", "graphrelay.socket")
     found.started = await said("systemctl", "start", "graphrelay")
     found.user = await said("ps", "-o", "user=", "-p", await shown("MainPID"))
+    found.core_limit = await said(
+        "prlimit", "--core", "--noheadings", "--output=SOFT,HARD", "--pid", await shown("MainPID")
+    )
     found.status_text = await shown("StatusText")
     program = f"{PROGRAM}/bin/graphrelay"
     found.authorized = await said(program, "authorize", "website")
