@@ -6,14 +6,16 @@
 The order is the real one's: who asks comes first, what is in the body last.
 """
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
+from graphrelay.sandbox.faults import Delay, Stall
 from graphrelay.sandbox.graph import drafts, lookup, users
 from graphrelay.sandbox.graph.access import Need, mailbox_for
 from graphrelay.sandbox.graph.call import Call, ConnectionCut, Ids
@@ -54,6 +56,8 @@ class GraphService:
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Any method on an upload URL."""
         return await self._answered(request, self._upload)
+
+    graph.waits_itself = upload.waits_itself = True  # type: ignore[attr-defined]
 
     async def _answered(
         self,
@@ -203,11 +207,30 @@ def _split(request: web.Request) -> tuple[str | None, list[str]]:
 async def _with_faults(
     call: Call, answer: Callable[[Call], Awaitable[web.Response]]
 ) -> web.Response:
+    if stall := call.fault(Stall):
+        await _wait(call, call.cloud.faults.while_on(stall))
     if fault := call.fault(Refuse, lambda fault: not fault.reads_message):
         async for _ in call.request.content.iter_any():
             pass  # the client has sent all of it, and nothing of it counts
         raise fault.error()
     response = await answer(call)
+    if delay := call.fault(Delay):
+        await _wait(call, asyncio.sleep(delay.seconds))
     if after := call.fault(RefuseAfter, lambda fault: not fault.reads_message):
         raise after.error()
     return response
+
+
+async def _wait(call: Call, until: Coroutine[Any, Any, None]) -> None:
+    """Wait, in flight all the while; whoever has gone away is in flight no more."""
+    waiting = asyncio.ensure_future(until)
+    try:
+        while not (await asyncio.wait([waiting], timeout=_LOOK))[0]:
+            if call.request.transport is None or call.request.transport.is_closing():
+                raise ConnectionCut
+    finally:
+        waiting.cancel()
+
+
+_LOOK = 0.05
+"""Seconds between two looks at whether the client is still there: aiohttp does not tell."""

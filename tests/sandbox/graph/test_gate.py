@@ -6,11 +6,13 @@ import httpx
 import pytest
 
 from graphrelay.sandbox.directory import User, contoso
+from graphrelay.sandbox.faults import Delay, Fault, Stall
 from graphrelay.sandbox.graph.errors import GraphError
 from graphrelay.sandbox.graph.gate import Gate
 from graphrelay.sandbox.mailbox import Mailboxes
 from tests.sandbox.world import World, code_of, message
 
+SEND = "/v1.0/me/sendMail"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -90,15 +92,8 @@ async def test_five_requests_at_once_over_the_wire(
     cloud = world.cloud
     cloud.mailboxes.settings.in_flight_retry_after = retry_after
     graph = await world.user()
-    all_inside, release = asyncio.Event(), asyncio.Event()
-    note = cloud.mailboxes.note_in_flight
-
-    def noted(user: User, count: int) -> None:
-        note(user, count)
-        if count == 4:
-            all_inside.set()
-
-    monkeypatch.setattr(cloud.mailboxes, "note_in_flight", noted)
+    all_inside = when_inside(cloud.mailboxes, 4, monkeypatch)
+    release = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
         await release.wait()
@@ -118,3 +113,37 @@ async def test_five_requests_at_once_over_the_wire(
     await asyncio.gather(*slow)
     assert (await graph.send(message())).status_code == 202
     assert cloud.mailboxes.peak_in_flight("wp@contoso.com") == 5
+
+
+def when_inside(
+    mailboxes: Mailboxes, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> asyncio.Event:
+    """Set once so many are in flight."""
+    inside, note = asyncio.Event(), mailboxes.note_in_flight
+
+    def noted(user: User, count: int) -> None:
+        note(user, count)
+        if count == wanted:
+            inside.set()
+
+    monkeypatch.setattr(mailboxes, "note_in_flight", noted)
+    return inside
+
+
+@pytest.mark.parametrize("fault", [Stall(path=SEND), Delay(path=SEND, seconds=600)])
+async def test_whoever_is_kept_waiting_is_in_flight_until_he_goes_away(
+    world: World, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = world.cloud
+    all_inside = when_inside(cloud.mailboxes, 4, monkeypatch)
+    graph = await world.user(scopes="Mail.Send Mail.Read")
+    cloud.faults.on(fault)
+    waiting = [asyncio.create_task(graph.send(message())) for _ in range(4)]
+    await all_inside.wait()
+    assert (await graph.http.get("/me/messages")).status_code == 429
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    async with asyncio.timeout(10):
+        while (await graph.http.get("/me/messages")).status_code == 429:
+            pass
