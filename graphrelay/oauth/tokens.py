@@ -116,6 +116,21 @@ class TokenManager:
     def clock(self) -> Clock:
         return self._clock
 
+    async def reconfigure(self, accounts: Iterable[Account]) -> None:
+        """Take another list of accounts. Those that stay the same keep their tokens, and one that
+        changed is as if it were new: its authorization is looked at anew."""
+        old = self._states
+        self._states = {
+            account.name: old[account.name]
+            if account.name in old and old[account.name].account == account
+            else self._new_state(account)
+            for account in accounts
+        }
+        kept = {id(state) for state in self._states.values()}
+        for state in old.values():
+            if id(state) not in kept:
+                await self._in_thread(state.grants.close)
+
     # Asking ----------------------------------------------------------------------------------
 
     async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> TokenAnswer:
@@ -243,6 +258,8 @@ class TokenManager:
         state.flight = None
         if flight.cancelled() or flight.exception() is not None:
             return  # Whoever waits is told.
+        if self._states.get(state.account.name) is not state:
+            return  # Reconfigured meanwhile.
         flown = flight.result()
         if isinstance(flown.answer, Granted) and flown.access is not None:
             self._landed_well(state, flown.access)

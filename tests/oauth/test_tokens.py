@@ -434,6 +434,26 @@ async def test_an_authorization_is_not_used_for_another_configuration(world: Wor
     assert "username" in answer.reason
 
 
+async def test_a_reload_keeps_what_did_not_change(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    token = await granted(manager)
+    asked = world.asked()
+    await manager.reconfigure([WEBSITE, DAEMON])
+    assert await granted(manager) is token
+    assert world.asked() == asked
+    assert isinstance(await manager.token("daemon"), Unauthorized)
+    await manager.reconfigure([replace(WEBSITE, client_id="another")])
+    changed = await manager.token("website")
+    assert isinstance(changed, Unauthorized)
+    assert "client_id" in changed.reason
+    gone = await manager.token("daemon")
+    assert isinstance(gone, Unauthorized)
+    assert "not configured" in gone.reason
+    await manager.reconfigure([WEBSITE])
+    assert (await granted(manager)).access_token == token.access_token
+
+
 async def test_no_failure_of_a_scenario_ever_tries_another_grant(world: World) -> None:
     """The public application is even given a secret and tenant-wide roles: nothing uses them."""
     app = world.cloud.directory.app(PUBLIC_CLIENT)

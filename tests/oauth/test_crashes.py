@@ -1,0 +1,249 @@
+"""A crash between any two steps leaves a working authorization; two processes never lose one."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.oauth.answers import Granted, Unauthorized
+from graphrelay.oauth.authorization import from_text, to_text
+from graphrelay.oauth.authorize import Authorizer, Pending, Stored
+from graphrelay.oauth.entra import Trouble
+from graphrelay.oauth.grants import Grants, Minted
+from graphrelay.oauth.vault import Vault
+from graphrelay.oauth.vault.vault import Put, Remove
+from graphrelay.sandbox.visitor import Visitor
+from tests.oauth.conftest import DAEMON, WEBSITE, World
+
+A_DAY_AND_MORE = timedelta(hours=30)
+
+
+class Crash(BaseException):
+    """The power went out."""
+
+
+@contextmanager
+def dying_at(step: int) -> Iterator[Callable[[], bool]]:
+    """Each call that changes the disk is a step: the process dies before the given one, and does
+    nothing more. Tells whether it got there."""
+    left = step
+    dead = False
+
+    def mortal(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **more: object) -> object:
+            nonlocal left, dead
+            if threading.current_thread().name != "vault":
+                return real(*args, **more)
+            dead = dead or left == 0
+            left -= 1
+            if dead:
+                raise Crash
+            return real(*args, **more)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", mortal(os.fsync))
+        patch.setattr(os, "link", mortal(os.link))
+        patch.setattr(Path, "replace", mortal(Path.replace))
+        patch.setattr(Path, "unlink", mortal(Path.unlink))
+        yield lambda: dead
+
+
+@pytest.mark.parametrize("step", range(4))
+async def test_a_crash_while_renewing_leaves_a_working_authorization(
+    world: World, step: int
+) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    with dying_at(step) as died:
+        with suppress(Crash):
+            await manager.token("website")
+        assert died() is (step < 3), "a renewal has three steps"
+    await world.clock.advance(A_DAY_AND_MORE)
+    assert isinstance(await world.manager(WEBSITE).token("website"), Granted)
+
+
+@pytest.mark.parametrize("step", range(7))
+async def test_a_crash_while_authorizing_first_leaves_none_or_a_working_one(
+    world: World, step: int
+) -> None:
+    with dying_at(step) as died:
+        with suppress(Crash):
+            await world.authorize(world.manager(WEBSITE))
+        crashed = died()
+    answer = await world.manager(WEBSITE).token("website")
+    assert isinstance(answer, Granted | Unauthorized)
+    assert crashed or isinstance(answer, Granted)
+    assert isinstance(await world.authorize(world.manager(WEBSITE)), Stored)
+
+
+@pytest.mark.parametrize("step", range(4))
+async def test_a_crash_while_authorizing_again_leaves_the_old_or_the_new(
+    world: World, step: int
+) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    with dying_at(step), suppress(Crash):
+        await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    assert isinstance(await world.manager(WEBSITE).token("website"), Granted)
+
+
+@pytest.mark.parametrize("step", range(3))
+async def test_a_crash_while_revoking_leaves_it_or_nothing(world: World, step: int) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    with dying_at(step), suppress(Crash):
+        await manager.revoke("website")
+    answer = await world.manager(WEBSITE).token("website")
+    assert isinstance(answer, Granted | Unauthorized)
+
+
+# --- Two processes at once -----------------------------------------------------------------------
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, grants: Grants, do: Callable[[], object]) -> None:
+    """Between Entra's answer to a refresh and its being stored, somebody else does this."""
+    refresh = grants.refresh
+
+    def refresh_then(*args: str) -> "Minted | Trouble":
+        minted = refresh(*args)  # type: ignore[arg-type]
+        do()
+        return minted
+
+    monkeypatch.setattr(grants, "refresh", refresh_then)
+
+
+async def test_a_refresh_never_undoes_what_another_process_authorized(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, other = world.vault(), world.vault()
+    manager = world.manager(WEBSITE, vault=vault)
+    await world.authorize(manager)
+    first = from_text(vault.read("website") or "")
+    await world.authorize(world.manager(WEBSITE, vault=other))
+    newer = from_text(other.read("website") or "")
+    other.change("website", lambda _: Put(to_text(first)))
+    await world.clock.advance(A_DAY_AND_MORE)
+    once = iter([lambda: other.change("website", lambda _: Put(to_text(newer)))])
+    meanwhile(monkeypatch, manager._states["website"].grants, lambda: next(once, lambda: None)())
+    assert isinstance(await manager.token("website"), Granted)
+    assert from_text(vault.read("website") or "").consent.id == newer.consent.id != first.consent.id
+
+
+async def test_a_refresh_never_revives_what_another_process_revoked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, other = world.vault(), world.vault()
+    manager = world.manager(WEBSITE, vault=vault)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    meanwhile(
+        monkeypatch,
+        manager._states["website"].grants,
+        lambda: other.change("website", lambda _: Remove()),
+    )
+    assert isinstance(await manager.token("website"), Unauthorized)
+    assert vault.read("website") is None
+
+
+async def test_a_refusal_that_was_overtaken_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours was revoked at Entra, while another process signed in anew."""
+    vault, other = world.vault(), world.vault()
+    manager = world.manager(WEBSITE, vault=vault)
+    await world.authorize(manager)
+    stale = vault.read("website") or ""
+    user = world.cloud.directory.user("wp@contoso.com")
+    assert user is not None
+    await world.clock.advance(A_DAY_AND_MORE)
+    world.cloud.directory.revoke_sessions(user, world.clock.now())
+    await world.authorize(world.manager(WEBSITE, vault=other))
+    newer = other.read("website") or ""
+    other.change("website", lambda _: Put(stale))
+    once = iter([lambda: other.change("website", lambda _: Put(newer))])
+    meanwhile(monkeypatch, manager._states["website"].grants, lambda: next(once, lambda: None)())
+    assert isinstance(await manager.token("website"), Granted)
+
+
+async def test_many_processes_renew_at_once_and_all_get_a_token(world: World) -> None:
+    await world.authorize(world.manager(WEBSITE))
+    await world.authorize(world.manager(DAEMON), DAEMON)
+    managers = [world.manager(WEBSITE, DAEMON) for _ in range(5)]
+    for _ in range(3):
+        await world.clock.advance(A_DAY_AND_MORE)
+        answers = await asyncio.gather(
+            *(manager.token(name) for manager in managers for name in ("website", "daemon"))
+        )
+        assert all(isinstance(answer, Granted) for answer in answers)
+    await world.clock.advance(A_DAY_AND_MORE)
+    assert isinstance(await world.manager(WEBSITE).token("website"), Granted)
+
+
+async def test_a_sign_in_while_another_process_renews_is_kept(world: World) -> None:
+    daemon, admin = world.manager(WEBSITE), world.manager(WEBSITE)
+    await world.authorize(daemon)
+    await world.clock.advance(A_DAY_AND_MORE)
+    authorizer = Authorizer(admin)
+    pending = await authorizer.begin(WEBSITE, "http://localhost:1/")
+    assert isinstance(pending, Pending)
+    async with Visitor(world.cloud.ca_file) as visitor:
+        back = await visitor.sign_in(pending.authorization_url, "wp@contoso.com")
+    token, stored = await asyncio.gather(
+        daemon.token("website"), authorizer.complete(pending, back, "root")
+    )
+    assert isinstance(token, Granted)
+    assert isinstance(stored, Stored)
+    await world.clock.advance(A_DAY_AND_MORE)
+    assert isinstance(await world.manager(WEBSITE).token("website"), Granted)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.vault.vault import Put
+
+vault = open_vault(Path(sys.argv[1]), "file")
+while True:
+    vault.change("n", lambda text: Put(str(int(text or "0") + 1).rjust(3000)))
+    print(int(vault.read("n")), flush=True)
+"""
+
+
+def test_processes_that_are_killed_while_they_write_lose_nothing(
+    tmp_path: Path, make_vault: Callable[[], Vault]
+) -> None:
+    """Real processes, kill -9 at whatever moment it is; two write at once."""
+    told = 0
+    for round_ in range(4):
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        for writer in writers:
+            assert writer.stdout is not None
+            for _ in range(3 + round_):
+                told = max(told, int(writer.stdout.readline()))
+        for writer in writers:
+            writer.send_signal(signal.SIGKILL)
+        for writer in writers:
+            assert writer.stdout is not None
+            told = max([told, *(int(line) for line in writer.stdout if line.endswith("\n"))])
+            writer.stdout.close()
+            writer.wait(20)
+        found = int(make_vault().read("n") or "0")
+        assert told <= found <= told + 2, "one write each may have been made and not yet told"
