@@ -3,10 +3,10 @@ cannot be delivered after all (RFC 3464; 202 is no promise)."""
 
 from datetime import datetime
 from email.utils import format_datetime
-from textwrap import dedent
 from uuid import uuid4
 
 from graphrelay.sandbox.mailbox_items import Bounced, Mail
+from graphrelay.sandbox.mime_compose import encoded
 
 
 def non_delivery_report(mail: Mail, bounced: Bounced, to: str, now: datetime) -> bytes:
@@ -31,52 +31,47 @@ def _head(mail: Mail, to: str, now: datetime, boundary: str) -> bytes:
     domain = to.rpartition("@")[2]
     postmaster = f"MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@{domain}"
     return _lines(
-        f"""\
-        From: Microsoft Outlook <{postmaster}>
-        To: {to}
-        Date: {format_datetime(now)}
-        Message-ID: <{uuid4()}@{domain}>
-        In-Reply-To: {mail.message_id}
-        References: {mail.message_id}
-        Subject: =?utf-8?q?Undeliverable?=: your message
-        Auto-Submitted: auto-replied
-        X-MS-Exchange-Message-Is-Ndr:
-        MIME-Version: 1.0
-        Content-Type: multipart/report; report-type=delivery-status;
-         boundary="{boundary}"
-        """
+        f"From: Microsoft Outlook <{postmaster}>",
+        f"To: {to}",
+        f"Date: {format_datetime(now)}",
+        f"Message-ID: <{uuid4()}@{domain}>",
+        f"In-Reply-To: {mail.message_id}",
+        f"References: {mail.message_id}",
+        f"Subject: {encoded('Undeliverable: ' + mail.subject)}",
+        "Auto-Submitted: auto-replied",
+        "X-MS-Exchange-Message-Is-Ndr:",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/report; report-type=delivery-status;",
+        f' boundary="{boundary}"',
     )
 
 
 def _for_people(mail: Mail, bounced: Bounced) -> bytes:
-    about = _lines(
-        """\
-        Content-Type: text/plain; charset="utf-8"
-        Content-Transfer-Encoding: 8bit
-
-        """
+    return _lines(
+        'Content-Type: text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding: 8bit",
+        "",
+        "Delivery has failed to these recipients or groups:",
+        "",
+        bounced.address,
+        bounced.diagnostic,
+        "",
+        f"Subject: {mail.subject}",
     )
-    text = (
-        f"Delivery has failed to these recipients or groups:\r\n\r\n{bounced.address}\r\n"
-        f"{bounced.diagnostic}\r\n\r\nSubject: {mail.subject}\r\n"
-    )
-    return about + text.encode("utf-8", "replace")
 
 
 def _for_programs(mail: Mail, bounced: Bounced) -> bytes:
     return _lines(
-        f"""\
-        Content-Type: message/delivery-status
-
-        Reporting-MTA: dns;EUR01-SANDBOX.prod.exchangelabs.com
-        Received-From-MTA: dns;EUR01-SANDBOX.prod.exchangelabs.com
-        Arrival-Date: {format_datetime(mail.received_at)}
-
-        Final-Recipient: rfc822;{bounced.address}
-        Action: failed
-        Status: {bounced.status}
-        Diagnostic-Code: smtp;{bounced.diagnostic}
-        """
+        "Content-Type: message/delivery-status",
+        "",
+        "Reporting-MTA: dns;EUR01-SANDBOX.prod.exchangelabs.com",
+        "Received-From-MTA: dns;EUR01-SANDBOX.prod.exchangelabs.com",
+        f"Arrival-Date: {format_datetime(mail.received_at)}",
+        "",
+        f"Final-Recipient: rfc822;{bounced.address}",
+        "Action: failed",
+        f"Status: {bounced.status}",
+        f"Diagnostic-Code: smtp;{bounced.diagnostic}",
     )
 
 
@@ -85,5 +80,5 @@ def _original_header(mail: Mail) -> bytes:
     return head if head.endswith(b"\n") else head + b"\r\n"
 
 
-def _lines(text: str) -> bytes:
-    return dedent(text).replace("\n", "\r\n").encode("utf-8", "replace")
+def _lines(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")

@@ -295,6 +295,8 @@ def _attachment(part: _Part, kind: str, name: str, number: int) -> Attachment:
 
 _ENDINGS = {
     "message/rfc822": ".eml",
+    "message/delivery-status": ".txt",
+    "text/rfc822-headers": ".txt",
     "text/calendar": ".ics",
     "text/plain": ".txt",
     "text/html": ".html",

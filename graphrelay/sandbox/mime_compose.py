@@ -100,7 +100,7 @@ def _head(message: Composition, sender: Person, now: datetime) -> Iterator[tuple
     ):
         if people:
             yield name, _mailboxes(people)
-    yield "Subject", _encoded(message.subject)
+    yield "Subject", encoded(message.subject)
     yield "Message-ID", message.message_id
     yield "Date", format_datetime(now)
     for name, id_ in (
@@ -119,7 +119,7 @@ def _head(message: Composition, sender: Person, now: datetime) -> Iterator[tuple
     if message.delivery_receipt:
         yield "Return-Receipt-To", _mailboxes((message.sender or sender,))
     for name, value in message.headers:
-        yield name, _encoded(value)
+        yield name, encoded(value)
     yield "MIME-Version", "1.0"
 
 
@@ -187,11 +187,12 @@ def _mailbox(person: Person) -> str:
     name, address = _one_line(person.name), _one_line(person.address)
     if not name:
         return address
-    shown = formataddr((name, "x")).removesuffix(" <x>") if name.isascii() else _encoded(name)
+    shown = formataddr((name, "x")).removesuffix(" <x>") if name.isascii() else encoded(name)
     return f"{shown} <{address}>"
 
 
-def _encoded(text: str) -> str:
+def encoded(text: str) -> str:
+    """On one logical line; in encoded words (RFC 2047) where it is not ASCII."""
     text = _one_line(text)
     if text.isascii():
         return text
