@@ -120,7 +120,7 @@ async def test_one_who_gives_up_waiting_does_not_take_the_token_from_the_others(
     manager = world.manager()
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
-    stall = Stall(path="/contoso.com/oauth2/v2.0/token")
+    stall = Stall(part="entra")
     world.cloud.faults.on(stall)
     impatient = asyncio.create_task(manager.token("website"))
     patient = asyncio.create_task(manager.token("website"))
