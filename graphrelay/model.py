@@ -217,6 +217,23 @@ class Waiting:
     lane: Lane
     received_at: datetime
     not_before: datetime
+    sender: str = ""
+    """The `key` of the reverse path: senders in a lane take turns."""
+    size: int = 0
+    """Of the whole message in octets: large ones leave room for small ones."""
+
+    @classmethod
+    def of(cls, submission: Submission) -> "Waiting":
+        """What has just been taken, and may go at once."""
+        path = submission.envelope.reverse_path
+        return cls(
+            submission.id,
+            submission.plan.lane,
+            submission.received_at,
+            submission.received_at,
+            path.key if path else "",
+            submission.size,
+        )
 
 
 # --- What came of an attempt ---------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """One lane: what waits in it, in which order it goes, and how fast.
 
-    later ──(its time comes)──▶ due ──(oldest first)──▶ in flight ──▶ gone, or later again
+    later ──(its time comes)──▶ due ──(in turns, oldest first)──▶ in flight ──▶ gone, or later again
 
 Times in here are monotonic, so that a wall clock set back or ahead neither stops the lane nor
 makes it hurry. The lane knows no I/O: the QueueManager, its only owner, asks what to start, says
@@ -14,10 +14,11 @@ a pause one message goes ahead alone, to see.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from graphrelay.model import Lane, Paused, Trouble, Waiting
 from graphrelay.relay.decision import Effect, Flows, Slower, Stops
+from graphrelay.relay.due import Due, is_large
 
 LOOK_AGAIN = {
     # How long a paused lane waits before it looks by itself, where nobody said how long.
@@ -87,7 +88,8 @@ class LaneQueue:
         self._state: LaneState = Open()
         self._troubles = 0
         self._places: dict[int, _Place] = {}
-        self._due: list[tuple[datetime, int]] = []
+        self._due = Due()
+        self._large_in_flight = 0
         self._later: list[tuple[timedelta, int]] = []
         self._hope = ""
         self.in_flight = 0
@@ -135,15 +137,19 @@ class LaneQueue:
         if not self.may_start(now):
             return None
         self._promote(now)
-        while self._due:
-            _, submission_id = heapq.heappop(self._due)
+        while (submission_id := self._due.pop(small_only=self._is_full_of_large())) is not None:
             place = self._places.get(submission_id)
             if place is None or place.in_flight or place.due_at > now:
                 continue
             place.in_flight = True
             self.in_flight += 1
+            self._large_in_flight += is_large(place.waiting)
             return place.waiting
         return None
+
+    def _is_full_of_large(self) -> bool:
+        """The last free request is for small messages, unless there is only one at a time."""
+        return self._allowed > 1 and self._large_in_flight >= self._allowed - 1
 
     def may_start(self, now: timedelta) -> bool:
         match self._state:
@@ -157,14 +163,15 @@ class LaneQueue:
             due_at, submission_id = heapq.heappop(self._later)
             place = self._places.get(submission_id)
             if place is not None and place.due_at == due_at and not place.in_flight:
-                heapq.heappush(self._due, (place.waiting.received_at, submission_id))
+                self._due.push(place.waiting)
 
     def wakes_at(self, now: timedelta) -> timedelta | None:
         """When something may start that may not now; `None` when only an event can bring it on."""
         self._drop_stale()
-        if self.in_flight >= self._allowed or not (self._due or self._later):
+        may_go = self._due.has(small_only=self._is_full_of_large())
+        if self.in_flight >= self._allowed or not (may_go or self._later):
             return None
-        earliest = now if self._due else self._later[0][0]
+        earliest = now if may_go else self._later[0][0]
         match self._state:
             case Resting(until=until) | Stopped(until=until):
                 return None if self.in_flight else max(earliest, until)
@@ -183,8 +190,10 @@ class LaneQueue:
 
     def done(self, submission_id: int, now: timedelta) -> None:
         """It is not in flight any more, nor does it wait here, unless it is `put` again."""
-        if self._places.pop(submission_id, None) is not None:
+        place = self._places.pop(submission_id, None)
+        if place is not None:
             self.in_flight -= 1
+            self._large_in_flight -= is_large(place.waiting)
             self.empty_since = now
 
     def feel(self, effect: Effect, now: timedelta) -> NewlyPaused | Resumed | None:

@@ -150,7 +150,7 @@ class Reception:
             size=size,
             message_id=letterhead.message_id,
         )
-        self._queue.add([_waiting(submission) for submission in submissions])
+        self._queue.add([Waiting.of(submission) for submission in submissions])
         return Accepted(queue_id)
 
     def _read(
@@ -234,10 +234,4 @@ def _unwritable(address: Address) -> bool:
         or not address.domain
         or not text.isprintable()
         or bool(set(address.domain) & set(' \t<>()",;\\@'))
-    )
-
-
-def _waiting(submission: Submission) -> Waiting:
-    return Waiting(
-        submission.id, submission.plan.lane, submission.received_at, submission.received_at
     )

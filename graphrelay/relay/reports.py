@@ -190,7 +190,7 @@ class Reporter:
             size=len(octets),
             message_id=letter.message_id,
         )
-        return tuple(Waiting(one.id, one.plan.lane, one.received_at, now) for one in put)
+        return tuple(Waiting.of(one) for one in put)
 
 
 def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:

@@ -135,7 +135,7 @@ class Delivery:
             parts=((Plan(route="default", lane=lane), paths),),
         )
         [one] = await self.spool.put(new, incoming)
-        self.queue.add([Waiting(one.id, lane, one.received_at, one.received_at)])
+        self.queue.add([Waiting.of(one)])
         return one
 
     async def until(self, ready: Callable[[], bool]) -> None:

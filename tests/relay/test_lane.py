@@ -1,5 +1,6 @@
 """One lane by itself: order, pace, pauses."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
@@ -58,6 +59,29 @@ def test_of_what_is_due_the_oldest_goes_first_whenever_it_came_due() -> None:
     for number, age in ((1, 10), (2, 30), (3, 20)):
         queue.put(waiting(number, age), START + number * SECOND)
     assert started(queue, START + 9 * SECOND) == [2, 3, 1]
+
+
+def test_the_last_free_request_is_kept_for_small_messages() -> None:
+    queue = lane()
+    for number in range(1, 9):
+        size = 5_000_000 if number < 8 else 10
+        queue.put(replace(waiting(number, age=100 - number), size=size), START)
+    assert started(queue) == [1, 8, 2, 3]
+    queue.done(8, START)
+    assert started(queue) == []
+    assert queue.wakes_at(START) is None
+    queue.done(1, START)
+    assert started(queue) == [4]
+
+
+def test_a_lane_that_goes_one_at_a_time_sends_large_messages_too() -> None:
+    queue = lane(1)
+    started(queue)
+    for now in (START, START + SECOND):
+        queue.feel(Slower("busy"), now)
+    queue.done(1, START)
+    queue.put(replace(waiting(2), size=5_000_000), START)
+    assert started(queue, START + 60 * SECOND) == [2]
 
 
 def test_moving_a_message_forgets_its_old_time() -> None:
