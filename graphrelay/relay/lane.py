@@ -111,13 +111,16 @@ class LaneQueue:
 
     # What waits -------------------------------------------------------------------------------
 
-    def put(self, waiting: Waiting, due_at: timedelta) -> None:
+    def put(self, waiting: Waiting, now: timedelta, due_at: timedelta) -> None:
         """Add, or move what is here already; nothing that is in flight moves."""
         place = self._places.get(waiting.submission_id)
         if place is not None and place.in_flight:
             return
         self._places[waiting.submission_id] = _Place(waiting, due_at)
-        heapq.heappush(self._later, (due_at, waiting.submission_id))
+        if due_at <= now:
+            self._due.push(waiting)
+        else:
+            heapq.heappush(self._later, (due_at, waiting.submission_id))
 
     def remove(self, submission_id: int) -> bool:
         """Whether it was here. What is in flight stays until `done`."""

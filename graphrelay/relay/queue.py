@@ -44,7 +44,7 @@ from graphrelay.relay.lane import (
 from graphrelay.relay.schedule import DeliveryPolicy, longest_wait
 from graphrelay.spool.values import Changed, Interrupted, Verdict
 
-AT_A_TIME = 2_000
+AT_A_TIME = 500
 """Messages that are put in place before others get a turn of the event loop."""
 EMPTY_LANE = timedelta(minutes=1)
 """How long an empty lane keeps its connections."""
@@ -236,7 +236,8 @@ class QueueManager:
             self._lanes[waiting.lane] = queue
         left = waiting.not_before - self._clock.now()
         wait = min(max(left, timedelta(0)), self._longest_wait)
-        queue.put(waiting, self._clock.monotonic() + wait)
+        now = self._clock.monotonic()
+        queue.put(waiting, now, now + wait)
 
     def _forget(self, submissions: Iterable[Waiting]) -> None:
         for waiting in submissions:

@@ -24,7 +24,7 @@ def waiting(number: int, age: int = 0) -> Waiting:
 def lane(*numbers: int) -> LaneQueue:
     queue = LaneQueue(LANE, 4)
     for number in numbers:
-        queue.put(waiting(number), START)
+        queue.put(waiting(number), START, START)
     return queue
 
 
@@ -46,8 +46,8 @@ def test_four_go_at_a_time_and_the_next_when_one_is_done() -> None:
 
 def test_what_is_not_due_does_not_go_and_says_when_it_will() -> None:
     queue = lane()
-    queue.put(waiting(1), START + 10 * SECOND)
-    queue.put(waiting(2), START + 5 * SECOND)
+    queue.put(waiting(1), START, START + 10 * SECOND)
+    queue.put(waiting(2), START, START + 5 * SECOND)
     assert started(queue) == []
     assert queue.wakes_at(START) == START + 5 * SECOND
     assert started(queue, START + 7 * SECOND) == [2]
@@ -57,7 +57,7 @@ def test_what_is_not_due_does_not_go_and_says_when_it_will() -> None:
 def test_of_what_is_due_the_oldest_goes_first_whenever_it_came_due() -> None:
     queue = lane()
     for number, age in ((1, 10), (2, 30), (3, 20)):
-        queue.put(waiting(number, age), START + number * SECOND)
+        queue.put(waiting(number, age), START, START + number * SECOND)
     assert started(queue, START + 9 * SECOND) == [2, 3, 1]
 
 
@@ -65,7 +65,7 @@ def test_the_last_free_request_is_kept_for_small_messages() -> None:
     queue = lane()
     for number in range(1, 9):
         size = 5_000_000 if number < 8 else 10
-        queue.put(replace(waiting(number, age=100 - number), size=size), START)
+        queue.put(replace(waiting(number, age=100 - number), size=size), START, START)
     assert started(queue) == [1, 8, 2, 3]
     queue.done(8, START)
     assert started(queue) == []
@@ -80,16 +80,16 @@ def test_a_lane_that_goes_one_at_a_time_sends_large_messages_too() -> None:
     for now in (START, START + SECOND):
         queue.feel(Slower("busy"), now)
     queue.done(1, START)
-    queue.put(replace(waiting(2), size=5_000_000), START)
+    queue.put(replace(waiting(2), size=5_000_000), START, START)
     assert started(queue, START + 60 * SECOND) == [2]
 
 
 def test_moving_a_message_forgets_its_old_time() -> None:
     queue = lane(1)
-    queue.put(waiting(1), START + 60 * SECOND)
+    queue.put(waiting(1), START, START + 60 * SECOND)
     assert started(queue) == []
     assert queue.wakes_at(START) == START + 60 * SECOND
-    queue.put(waiting(1), START)
+    queue.put(waiting(1), START, START)
     assert started(queue) == [1]
     queue.done(1, START)
     assert started(queue, START + 120 * SECOND) == []
@@ -252,7 +252,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _put(self, number: int, wait: int) -> None:
         self.due[number] = self.now + wait * SECOND
-        self.queue.put(waiting(number), self.due[number])
+        self.queue.put(waiting(number), self.now, self.due[number])
 
     @invariant()
     def counts_agree(self) -> None:
