@@ -135,6 +135,18 @@ def test_a_failed_write_leaves_the_old_secret(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [only_file(tmp_path).name]
 
 
+def test_a_secret_is_never_written_over_in_place(tmp_path: Path) -> None:
+    """Power may fail in the middle of a write: the new file is whole before it has the name."""
+    files = EncryptedFiles(tmp_path, lambda: KEYS)
+    files.set_password("s", "n", "old")
+    path = only_file(tmp_path)
+    with path.open("rb") as before:
+        files.set_password("s", "n", "new")
+        held = before.read()
+    assert held != path.read_bytes()
+    assert held.startswith(b"GRV1")
+
+
 def test_the_environment_sets_none_of_our_fields(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
