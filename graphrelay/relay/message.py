@@ -89,44 +89,71 @@ async def outgoing(submission: Submission) -> OctetSource:
 
 
 def _inline(submission: Submission, octets: bytes) -> OctetSource:
-    message = submission.prefix + octets
-    section = header.read(message)
-    if section is None:
-        raise UnreadableHeader(submission.queue_id)
+    section, start = _section_in_memory(submission, octets)
     head, tail = rendered(section, submission)
-    return InMemory(head + message[section.body_start :] + tail)
+    return InMemory(head + octets[start:] + tail)
 
 
 def _filed(submission: Submission, body: FiledBody) -> OctetSource:
+    section, start = _section_in_file(submission, body)
+    head, tail = rendered(section, submission)
+    return HeadAndFile(head, body.path, start, body.size, tail)
+
+
+def spliced(submission: Submission) -> tuple[HeaderSection, int]:
+    """The header section as it goes out, and where the content begins in the body's octets.
+    Blocks; raises `StorageUnavailable` and `UnreadableHeader`."""
+    body = submission.body
+    if isinstance(body, FiledBody):
+        section, start = _section_in_file(submission, body)
+    else:
+        section, start = _section_in_memory(submission, body.octets)
+    octets = section.spliced(_edits(section, submission))
+    return HeaderSection(octets, len(octets)), start
+
+
+def _section_in_memory(submission: Submission, octets: bytes) -> tuple[HeaderSection, int]:
+    return _section(submission, octets, complete=True)
+
+
+def _section_in_file(submission: Submission, body: FiledBody) -> tuple[HeaderSection, int]:
     try:
         with body.path.open("rb") as opened:
             beginning = opened.read(header.LIMIT + 4)
     except OSError as error:
         raise StorageUnavailable(f"cannot read {body.path}: {error.strerror}") from error
-    section = header.read(submission.prefix + beginning, complete=len(beginning) >= body.size)
+    return _section(submission, beginning, complete=len(beginning) >= body.size)
+
+
+def _section(
+    submission: Submission, beginning: bytes, *, complete: bool
+) -> tuple[HeaderSection, int]:
+    section = header.read(submission.prefix + beginning, complete=complete)
     if section is None:
         raise UnreadableHeader(submission.queue_id)
-    start = section.body_start - len(submission.prefix)
-    head, tail = rendered(section, submission)
-    return HeadAndFile(head, body.path, start, body.size, tail)
+    return section, section.body_start - len(submission.prefix)
 
 
 def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, bytes]:
     """What comes before the body, with the empty line that ends the header section, and after."""
+    edits = _edits(section, submission)
+    if not submission.plan.redirect_to:
+        return section.spliced(edits) + b"\r\n", b""
+    wrapping = staging.wrapping(section, submission)
+    return section.spliced(edits | wrapping.edits) + b"\r\n" + wrapping.before, wrapping.after
+
+
+def _edits(section: HeaderSection, submission: Submission) -> Edits:
     plan = submission.plan
     whom = submission.envelope.forward_paths
     if plan.redirect_to:
         whom = (Address.parse(plan.redirect_to),)
-    edits = (
+    return (
         _doubles(section, submission.prefix)
         | sender.edits(section, plan)
         | legible.subject_edits(section, plan.subject_prefix)
         | recipients.edits(section, whom)
     )
-    if not plan.redirect_to:
-        return section.spliced(edits) + b"\r\n", b""
-    wrapping = staging.wrapping(section, submission)
-    return section.spliced(edits | wrapping.edits) + b"\r\n" + wrapping.before, wrapping.after
 
 
 def _doubles(section: HeaderSection, prefix: bytes) -> Edits:

@@ -44,14 +44,15 @@ def wrapping(section: HeaderSection, submission: Submission) -> Wrapping:
         b"--" + boundary + b"\r\n"
         b"Content-Type: text/plain; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: 8bit\r\n"
-        b"\r\n" + _note(submission) + b"\r\n"
+        b"\r\n" + note(submission).encode("utf-8", "replace") + b"\r\n"
         b"--" + boundary + b"\r\n" + moved + b"\r\n"
     )
     edits = Edits(dict.fromkeys(content, b""), added)
     return Wrapping(edits, before, b"\r\n--" + boundary + b"--\r\n")
 
 
-def _note(submission: Submission) -> bytes:
+def note(submission: Submission) -> str:
+    """What the reader is told."""
     recipients = submission.envelope.forward_paths
     named = [f"  {one}" for one in recipients[:_MOST_NAMED]]
     more = len(recipients) - len(named)
@@ -62,4 +63,4 @@ def _note(submission: Submission) -> bytes:
         *([f"  and {more} more"] if more > 0 else []),
         "",
     ]
-    return "\r\n".join(lines).encode("utf-8", "replace")
+    return "\r\n".join(lines)

@@ -1,0 +1,134 @@
+"""The parts of a message by byte range (RFC 2046): where each begins and ends, nothing decoded.
+
+    message ── header section, body ──▶ Entity ── children ──▶ Entity …
+
+Octets are read in pieces as the boundaries are looked for, so the size of a message does not
+matter. What is broken is read as mail programs read it: a missing last boundary ends with what is
+around it; a multipart in which no boundary is found is text.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from graphrelay.relay import header, parameters
+from graphrelay.relay.header import HeaderSection
+from graphrelay.relay.parameters import Parametrized
+from graphrelay.relay.transfer import Content, Octets
+
+MOST_PARTS = 1_000
+DEEPEST = 30
+_PIECE = 1 << 20
+_HEADER = 64 * 1024
+_LONGEST_BOUNDARY = 200
+_TAIL = re.compile(rb"(--)?[ \t]{0,64}(?:\r?\n|\Z)")
+_LONGEST_TAIL = 70
+_LINE_END = re.compile(rb"\r?\n\Z")
+
+
+class TooTangled(Exception):  # noqa: N818 (a condition, not a programming error)
+    """More parts, or deeper ones, than any mail program writes."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A message or a part of one."""
+
+    header: HeaderSection
+    octets: Octets
+    start: int
+    """Where its body begins."""
+    end: int
+    children: tuple["Entity", ...] = ()
+
+    def parametrized(self, name: str) -> Parametrized:
+        found = self.header.first(name)
+        return parameters.read(self.header.value(found)) if found else Parametrized("")
+
+    @cached_property
+    def content_type(self) -> Parametrized:
+        found = self.parametrized("content-type")
+        return found if found.value.count("/") == 1 else Parametrized("text/plain")
+
+    @cached_property
+    def disposition(self) -> Parametrized:
+        return self.parametrized("content-disposition")
+
+    @cached_property
+    def encoding(self) -> str:
+        return self.parametrized("content-transfer-encoding").value
+
+    @property
+    def content(self) -> Content:
+        return Content(self.octets, self.start, self.end, self.encoding)
+
+
+@dataclass(slots=True)
+class _Count:
+    parts: int = 0
+
+
+def read(section: HeaderSection, octets: Octets, start: int, end: int) -> Entity:
+    """The message whose body is `octets[start:end]`. Raises `TooTangled`, `StorageUnavailable`."""
+    return _entity(section, octets, start, end, 0, _Count())
+
+
+def _entity(
+    section: HeaderSection, octets: Octets, start: int, end: int, depth: int, count: _Count
+) -> Entity:
+    count.parts += 1
+    if count.parts > MOST_PARTS or depth > DEEPEST:
+        raise TooTangled
+    whole = Entity(section, octets, start, end)
+    boundary = whole.content_type.parameters.get("boundary", "")[:_LONGEST_BOUNDARY]
+    if not whole.content_type.value.startswith("multipart/") or not boundary:
+        return whole
+    children = tuple(
+        _part(octets, part_start, part_end, depth + 1, count)
+        for part_start, part_end in _ranges(
+            octets, start, end, boundary.encode("latin-1", "replace")
+        )
+    )
+    return Entity(section, octets, start, end, children)
+
+
+def _part(octets: Octets, start: int, end: int, depth: int, count: _Count) -> Entity:
+    beginning = octets.read(start, min(start + _HEADER, end))
+    section = header.read(beginning, complete=len(beginning) == end - start)
+    if section is None:
+        raise TooTangled
+    return _entity(section, octets, start + section.body_start, end, depth, count)
+
+
+def _ranges(octets: Octets, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
+    """Where each part begins and ends; what is before the first and behind the last is none."""
+    begun: int | None = None
+    for line_start, line_end, closing in _delimiters(octets, start, end, boundary):
+        if begun is not None:
+            yield begun, max(begun, line_start)
+        begun = None if closing else line_end
+        if closing:
+            return
+    if begun is not None:
+        yield begun, end
+
+
+def _delimiters(
+    octets: Octets, start: int, end: int, boundary: bytes
+) -> Iterator[tuple[int, int, bool]]:
+    """Boundary lines: where each begins (with the line end before it) and ends, and whether it is
+    the last one."""
+    dashed = b"--" + boundary
+    around = len(dashed) + _LONGEST_TAIL
+    for at in range(start, end, _PIECE):
+        before = max(start, at - 2)
+        piece = octets.read(before, min(at + _PIECE + around, end))
+        found = piece.find(dashed, at - before)
+        while 0 <= found < at + _PIECE - before:
+            tail = _TAIL.match(piece, found + len(dashed))
+            ending = _LINE_END.search(piece[max(0, found - 2) : found])
+            if tail and (ending or before + found == start):
+                line_start = found - (len(ending[0]) if ending else 0)
+                yield before + line_start, before + tail.end(), bool(tail[1])
+            found = piece.find(dashed, found + len(dashed))

@@ -1,0 +1,71 @@
+"""Content-Type and Content-Disposition: a value and its parameters (RFC 2045, 2183, 2231).
+
+File names come in every form that was ever allowed, and some that never were: encoded words inside
+quotes, percent-encoded charsets, names cut into numbered pieces, spaces without quotes, raw octets.
+All of them are read, in linear time; where a name stands twice, the RFC 2231 form wins.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from graphrelay.relay import encoded_word
+
+_VALUE = re.compile(rb"[ \t\r\n]*+([^;\s(]*+)")
+_PARAMETER = re.compile(
+    rb';[ \t\r\n]*+([^\s=;"*]++)(?:\*(\d{1,4}))?(\*)?[ \t\r\n]*+=[ \t\r\n]*+'
+    rb'(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))',
+    re.DOTALL,
+)
+_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_FOLD = re.compile(rb"\r\n[ \t]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Parametrized:
+    """`value; name=…`."""
+
+    value: str
+    """In lower case."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Decoded, by name in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    octets: bytes
+    percent_encoded: bool
+
+
+def read(octets: bytes) -> Parametrized:
+    value = _VALUE.match(octets)
+    plain: dict[str, str] = {}
+    pieces: dict[str, dict[int, _Piece]] = {}
+    for match in _PARAMETER.finditer(octets):
+        name = match[1].decode("latin-1").lower()
+        quoted, bare = match[4], match[5]
+        content = _PAIR.sub(rb"\1", quoted) if quoted is not None else bare.strip()
+        content = _FOLD.sub(b"", content)
+        if match[2] or match[3]:
+            piece = _Piece(content, bool(match[3]))
+            pieces.setdefault(name, {}).setdefault(int(match[2] or 0), piece)
+        else:
+            plain.setdefault(name, encoded_word.decode(content))
+    extended = {name: _joined(found) for name, found in pieces.items()}
+    return Parametrized(value[1].decode("latin-1").lower() if value else "", plain | extended)
+
+
+def _joined(pieces: dict[int, _Piece]) -> str:
+    """RFC 2231 section 4.1: the charset stands in the first piece, for those that are encoded."""
+    octets, charset = b"", ""
+    for number in sorted(pieces):
+        piece = pieces[number]
+        content = piece.octets
+        if piece.percent_encoded:
+            if number == min(pieces) and content.count(b"'") >= 2:
+                declared, _, content = content.split(b"'", 2)
+                charset = declared.decode("latin-1")
+            content = unquote_to_bytes(content)
+        octets += content
+    return encoded_word.text(octets, charset)

@@ -1,0 +1,145 @@
+"""Contents of parts, decoded as they are read (RFC 2045 section 6).
+
+A part of 100 MB is never in memory: its octets are read in pieces, decoded in pieces, and counted
+beforehand, since Graph wants to know the size first. Reading blocks, so it is done in a thread.
+"""
+
+import asyncio
+import binascii
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from graphrelay.model import Body, InlineBody, StorageUnavailable
+
+PIECE = 256 * 1024
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NO_BASE64 = bytes(set(range(256)) - set(_BASE64 + b"="))
+
+
+class Octets(Protocol):
+    """Octets that can be read anywhere."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, start: int, end: int) -> bytes:
+        """Those that are there of `start` to `end`. Raises `StorageUnavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    octets: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    def read(self, start: int, end: int) -> bytes:
+        return self.octets[start:end]
+
+
+@dataclass(frozen=True, slots=True)
+class InFile:
+    path: Path
+    size: int
+
+    def read(self, start: int, end: int) -> bytes:
+        try:
+            with self.path.open("rb", 0) as opened:
+                octets = os.pread(opened.fileno(), end - start, start)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot read {self.path}: {error.strerror}") from error
+        if len(octets) < min(end, self.size) - start:
+            raise StorageUnavailable(f"{self.path} is shorter than it was")
+        return octets
+
+
+def octets_of(body: Body) -> Octets:
+    if isinstance(body, InlineBody):
+        return InMemory(body.octets)
+    return InFile(body.path, body.size)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a part holds, decoded: an `OctetSource`."""
+
+    octets: Octets
+    start: int
+    end: int
+    encoding: str
+    """Content-Transfer-Encoding in lower case; what is unknown is left as it is."""
+
+    @cached_property
+    def size(self) -> int:
+        """Reads and decodes all of it where only that can tell; blocks."""
+        if self.encoding not in _DECODERS:
+            return self.end - self.start
+        return sum(map(len, self.pieces()))
+
+    def pieces(self) -> Iterator[bytes]:
+        """Decoded octets; blocks."""
+        raw = _raw(self.octets, self.start, self.end)
+        return _DECODERS[self.encoding](raw) if self.encoding in _DECODERS else raw
+
+    def beginning(self, limit: int) -> bytes:
+        """All of it if that is no more than `limit` octets, else a little more than those."""
+        found = b""
+        for piece in self.pieces():
+            found += piece
+            if len(found) > limit:
+                break
+        return found
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        pieces = self.pieces()
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            yield piece
+
+
+def _raw(octets: Octets, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, PIECE):
+        yield octets.read(at, min(at + PIECE, end))
+
+
+def _base64(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Up to the first padding; anything that is not of the alphabet is passed over."""
+    held = b""
+    for piece in raw:
+        held += piece.translate(None, _NO_BASE64)
+        held, padding, _ = held.partition(b"=")
+        whole = len(held) - len(held) % 4
+        if whole:
+            yield binascii.a2b_base64(held[:whole])
+        held = held[whole:]
+        if padding:
+            break
+    if len(held) > 1:
+        yield binascii.a2b_base64(held + b"=" * (4 - len(held)))
+
+
+def _quoted_printable(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Whole lines at a time: white space at a line's end does not count."""
+    held = b""
+    for piece in raw:
+        held += piece
+        whole = held.rfind(b"\n") + 1
+        if not whole and len(held) > PIECE:
+            whole = held.rfind(b"=", -3) if b"=" in held[-3:] else len(held)
+        if whole and (decoded := binascii.a2b_qp(held[:whole])):
+            yield decoded
+        held = held[whole:]
+    if held and (decoded := binascii.a2b_qp(held)):
+        yield decoded
+
+
+_DECODERS: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
+    "base64": _base64,
+    "quoted-printable": _quoted_printable,
+}
+KNOWN_ENCODINGS = frozenset({*_DECODERS, "", "7bit", "8bit", "binary"})

@@ -1,0 +1,191 @@
+"""A message taken apart into one body and attachments."""
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+
+from graphrelay.relay import decompose, entity, header
+from graphrelay.relay.decompose import Letter, Sealed
+from graphrelay.relay.transfer import InMemory
+
+
+def taken_apart(message: bytes | EmailMessage) -> Letter | Sealed:
+    octets = message if isinstance(message, bytes) else message.as_bytes(policy=SMTP)
+    section = header.read(octets)
+    assert section
+    return decompose.decompose(
+        entity.read(section, InMemory(octets), section.body_start, len(octets))
+    )
+
+
+def letter(message: bytes | EmailMessage) -> Letter:
+    found = taken_apart(message)
+    assert isinstance(found, Letter), found
+    return found
+
+
+def names(found: Letter) -> list[tuple[str, str, bool]]:
+    return [(one.name, one.content_type, one.inline) for one in found.attachments]
+
+
+def multipart(kind: str, *parts: bytes) -> bytes:
+    mark = b"=" + kind.encode()
+    inside = b"".join(b"--" + mark + b"\r\n" + part + b"\r\n" for part in parts)
+    head = b"Content-Type: multipart/" + kind.encode() + b'; boundary="' + mark + b'"\r\n\r\n'
+    return head + inside + b"--" + mark + b"--\r\n"
+
+
+TEXT = b"Content-Type: text/plain; charset=utf-8\r\n\r\nGr\xc3\xbc\xc3\x9fe"
+HTML = b"Content-Type: text/html; charset=iso-8859-1\r\n\r\n<p>Gr\xfc\xdfe</p>"
+IMAGE = b"Content-Type: image/png\r\nContent-ID: <logo@x>\r\n\r\n\x89PNG"
+FILE = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF"
+NESTED = b"Content-Type: message/rfc822\r\n\r\nSubject: =?utf-8?q?Br=C3=BCcke=3A_x/y?=\r\n\r\nin"
+INVITE = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR"
+
+
+def test_plain_text_is_the_body() -> None:
+    assert letter(TEXT) == Letter("Grüße", False, (), ())
+    assert letter(b"\r\nno header") == Letter("no header", False, (), ())
+
+
+def test_of_alternatives_html_is_the_body() -> None:
+    found = letter(multipart("alternative", TEXT, HTML))
+    assert (found.text, found.is_html) == ("<p>Grüße</p>", True)
+    assert found.lost == ("the alternative in text/plain",)
+
+
+def test_images_of_the_html_are_inline_and_files_are_not() -> None:
+    related = multipart("related", HTML, IMAGE)
+    found = letter(multipart("mixed", multipart("alternative", TEXT, related), FILE))
+    assert found.is_html
+    assert names(found) == [
+        ("attachment-1.png", "image/png", True),
+        ("a.pdf", "application/pdf", False),
+    ]
+    assert found.attachments[0].content_id == "logo@x"
+    assert b"".join(found.attachments[1].content.pieces()) == b"%PDF"
+
+
+def test_the_start_parameter_names_the_root_of_related_parts() -> None:
+    html = HTML.replace(b"\r\n\r\n", b"\r\nContent-ID: <root@x>\r\n\r\n", 1)
+    message = multipart("related", IMAGE, html).replace(b"; ", b'; start="<root@x>"; ', 1)
+    found = letter(message)
+    assert (found.is_html, len(found.attachments)) == (True, 1)
+
+
+def test_text_that_has_a_name_is_a_file() -> None:
+    named = b"Content-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nlog"
+    found = letter(multipart("mixed", named, TEXT))
+    assert found.text == "Grüße"
+    assert names(found) == [("attachment-1.txt", "text/plain", False)]
+
+
+def test_a_second_text_continues_the_first() -> None:
+    assert letter(multipart("mixed", TEXT, FILE, TEXT)).text == "Grüße\r\nGrüße"
+    found = letter(multipart("mixed", HTML, TEXT))
+    assert (found.text, names(found)) == (
+        "<p>Grüße</p>",
+        [("attachment-1.txt", "text/plain", False)],
+    )
+
+
+def test_a_nested_message_is_a_file_with_its_subject_as_name() -> None:
+    found = letter(multipart("mixed", TEXT, NESTED))
+    assert names(found) == [("y.eml", "message/rfc822", False)]
+    assert b"".join(found.attachments[0].content.pieces()).endswith(b"\r\n\r\nin")
+
+
+def test_an_invitation_is_a_file_and_that_is_told() -> None:
+    found = letter(multipart("alternative", TEXT, HTML, INVITE))
+    assert names(found) == [("attachment-1.ics", "text/calendar", False)]
+    assert "the invitation is an attachment, not a meeting request" in found.lost
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        multipart("signed", TEXT, b"Content-Type: application/pkcs7-signature\r\n\r\nMII"),
+        multipart("mixed", multipart("signed", TEXT, b"\r\n"), TEXT),
+        multipart("encrypted", b"\r\n", b"\r\n"),
+        b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nMII",
+        b"Content-Type: application/x-pkcs7-mime\r\n\r\nMII",
+    ],
+)
+def test_what_is_signed_or_encrypted_is_never_taken_apart(message: bytes) -> None:
+    found = taken_apart(message)
+    assert isinstance(found, Sealed)
+    assert "signed" in found.reason or "encrypted" in found.reason
+
+
+def test_a_signed_message_inside_of_another_stays_whole() -> None:
+    signed = b"Content-Type: message/rfc822\r\n\r\n" + multipart("signed", TEXT, b"\r\n")
+    assert len(letter(multipart("mixed", TEXT, signed)).attachments) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        (b"Content-Disposition: attachment; filename*=utf-8''Gr%C3%BC%C3%9Fe.pdf", "Grüße.pdf"),
+        (
+            b'Content-Disposition: attachment; filename="=?utf-8?q?Gr=C3=BC=C3=9Fe.pdf?="',
+            "Grüße.pdf",
+        ),
+        (b'Content-Disposition: attachment; filename="C:\\\\temp\\\\..\\\\scan.pdf"', "scan.pdf"),
+        (b"Content-Disposition: attachment; filename=../../etc/passwd", "passwd"),
+        (b'Content-Disposition: attachment; filename="a\0b<c>.pdf"', "a_b_c_.pdf"),
+        (b"Content-Disposition: attachment; filename=" + b"x" * 500 + b".pdf", "x" * 180 + ".pdf"),
+        (b'Content-Disposition: attachment; filename="..."', "attachment-1.bin"),
+        (b"Content-Type: application/x-nothing-known", "attachment-1.bin"),
+        (b"Content-Type: application/zip", "attachment-1.zip"),
+    ],
+)
+def test_names_survive_and_do_no_harm(fields: bytes, name: str) -> None:
+    part = fields if b"Content-Type" in fields else b"Content-Type: x/y\r\n" + fields
+    found = letter(multipart("mixed", TEXT, part + b"\r\n\r\nx"))
+    assert found.attachments[0].name == name
+
+
+def test_a_text_too_long_for_a_body_is_attached() -> None:
+    found = letter(b"Content-Type: text/html\r\n\r\n" + b"x" * (decompose.LONGEST_BODY + 1))
+    assert (found.text, names(found)) == ("", [("attachment-1.html", "text/html", False)])
+    assert found.lost == ("the text is too long for a body and is attached",)
+
+
+def test_an_unknown_transfer_encoding_is_told() -> None:
+    part = FILE.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n")
+    assert "'x-uuencode' is not known" in letter(multipart("mixed", TEXT, part)).lost[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "delsp", "text"),
+    [
+        ("one \r\ntwo\r\nthree", "", "one two\r\nthree"),
+        ("one \r\ntwo", "; delsp=yes", "onetwo"),
+        ("> a \r\n> b\r\nc", "", "> a b\r\nc"),
+        ("a \r\n> b", "", "a \r\n> b"),
+        ("a\r\n-- \r\nsignature", "", "a\r\n-- \r\nsignature"),
+        (" >not a quote", "", ">not a quote"),
+    ],
+)
+def test_flowed_text_is_joined(body: str, delsp: str, text: str) -> None:
+    head = f"Content-Type: text/plain; format=flowed{delsp}\r\n\r\n"
+    assert letter((head + body).encode()).text == text
+
+
+def test_what_pythons_email_package_writes_is_taken_apart() -> None:
+    message = EmailMessage()
+    message["Subject"] = "x"
+    message.set_content("Grüße\n")
+    message.add_alternative("<p>Grüße <img src='cid:a'></p>", subtype="html")
+    html = message.get_payload(1)
+    assert isinstance(html, EmailMessage)
+    html.add_related(b"\x89PNG" * 1000, "image", "png", cid="<a>")
+    message.add_attachment(b"%PDF" * 1000, maintype="application", subtype="pdf", filename="ä.pdf")
+    found = letter(message)
+    assert found.text.startswith("<p>Grüße")
+    assert names(found) == [
+        ("attachment-1.png", "image/png", True),
+        ("ä.pdf", "application/pdf", False),
+    ]
+    assert [one.content.size for one in found.attachments] == [4000, 4000]
