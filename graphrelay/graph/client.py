@@ -104,6 +104,13 @@ class LaneClient:
         self._clock = clock
         self._turns = asyncio.Semaphore(concurrency)
         self._idle: list[Connection] = []
+        self._requests = self._octets = 0
+
+    def take_spent(self) -> tuple[int, int]:
+        """Requests made and octets sent in them since it was asked last."""
+        spent = self._requests, self._octets
+        self._requests = self._octets = 0
+        return spent
 
     async def send_mime(
         self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
@@ -162,6 +169,8 @@ class LaneClient:
             connection = await self._connection()
             if isinstance(connection, NotSent):
                 return connection
+            self._requests += 1
+            self._octets += request.size
             result = await connection.exchange(request, body)
             if connection.reusable:
                 connection.idle_since = asyncio.get_running_loop().time()

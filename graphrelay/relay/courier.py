@@ -36,6 +36,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.bearer import Bearer, Tokens, without_token
+from graphrelay.relay.budget import NOTHING, Spent
 from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.dispatch import Dispatched, Dispatcher
 from graphrelay.relay.reports import Reporter
@@ -72,6 +73,7 @@ class Finished:
     effect: Effect
     reports: tuple[Waiting, ...] = ()
     """Notices to the sender, which the spool has taken."""
+    spent: Spent = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,8 @@ class Courier:
         await self._insist(
             submission, lambda: self._spool.finish_attempt(submission.id, attempt, decision.next)
         )
-        return Finished(decision.next, decision.effect, reports)
+        spent = self._dispatcher.spent(submission, attempt.outcome)
+        return Finished(decision.next, decision.effect, reports, spent)
 
     async def _report(
         self, submission: Submission, attempt: Attempt, decision: Decision

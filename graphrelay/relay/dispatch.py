@@ -34,6 +34,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.scenario import Account
 from graphrelay.relay.bearer import Bearer
+from graphrelay.relay.budget import Spent
 from graphrelay.relay.doubt import (
     AlreadySent,
     Doubt,
@@ -91,6 +92,8 @@ class LanePost(drafts.Caller, Protocol):
     async def send_mime(
         self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
     ) -> Outcome | TokenDoubt: ...
+
+    def take_spent(self) -> tuple[int, int]: ...
 
 
 class Post(Protocol):
@@ -157,6 +160,14 @@ class Dispatcher:
     def leave(self, lane: Lane) -> None:
         """Nothing waits in the lane any more: its connections may go."""
         self._post.close_lane(lane)
+
+    def spent(self, submission: Submission, outcome: Outcome) -> Spent:
+        """What an attempt cost; what others in the lane have done meanwhile may be counted here,
+        and is not counted there then."""
+        requests, octets = self._post.for_lane(submission.plan.lane).take_spent()
+        if not isinstance(outcome, Relayed):
+            return Spent(requests, octets)
+        return Spent(requests, octets, 1, len(submission.envelope.forward_paths))
 
     async def dispatch(self, submission: Submission, bearer: Bearer, request_id: str) -> Dispatched:
         """Get it to Graph, unless it is there already.

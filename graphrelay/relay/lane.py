@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from graphrelay.model import Lane, Paused, Trouble, Waiting
+from graphrelay.relay.budget import Budget, Limit
 from graphrelay.relay.decision import Effect, Flows, Slower, Stops
 from graphrelay.relay.due import Due, is_large
 
@@ -81,8 +82,9 @@ class _Place:
 class LaneQueue:
     """Everything that waits for one account and mailbox."""
 
-    def __init__(self, lane: Lane, most: int) -> None:
+    def __init__(self, lane: Lane, most: int, limits: tuple[Limit, ...] = ()) -> None:
         self.lane = lane
+        self.budget = Budget(limits)
         self._most = most
         self._allowed = most
         self._state: LaneState = Open()
@@ -155,6 +157,8 @@ class LaneQueue:
         return self._allowed > 1 and self._large_in_flight >= self._allowed - 1
 
     def may_start(self, now: timedelta) -> bool:
+        if self.budget.free_at(now) > now:
+            return False
         match self._state:
             case Resting(until=until) | Stopped(until=until):
                 return now >= until and self.in_flight == 0
@@ -174,7 +178,7 @@ class LaneQueue:
         may_go = self._due.has(small_only=self._is_full_of_large())
         if self.in_flight >= self._allowed or not (may_go or self._later):
             return None
-        earliest = now if may_go else self._later[0][0]
+        earliest = max(now if may_go else self._later[0][0], self.budget.free_at(now))
         match self._state:
             case Resting(until=until) | Stopped(until=until):
                 return None if self.in_flight else max(earliest, until)
@@ -221,8 +225,10 @@ class LaneQueue:
             case Open():
                 pass
 
-    def is_stopped_until_after(self, now: timedelta) -> bool:
-        return isinstance(self._state, Stopped) and now < self._state.until
+    def forgets_at(self, now: timedelta) -> timedelta:
+        """When an empty lane has nothing left to remember; not after `now` if it has nothing."""
+        stopped = self._state.until if isinstance(self._state, Stopped) else now
+        return max(stopped, self.budget.empty_at(now))
 
     def _flow(self, now: timedelta) -> Resumed | None:
         was = self._state

@@ -30,11 +30,11 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.relay.alarms import Alarms
+from graphrelay.relay.budget import Use, in_words
 from graphrelay.relay.courier import Attempts, Carried, Courier, Finished, Gone, NotBegun
 from graphrelay.relay.decision import Effect, Slower
 from graphrelay.relay.lane import (
     LaneQueue,
-    LaneState,
     NewlyPaused,
     Open,
     Resting,
@@ -72,7 +72,7 @@ class LaneView:
 
     lane: Lane
     state: str
-    """`open`, `resting`, or a trouble: `authorization`, `quota`, `blocked`."""
+    """`open`, `resting`, `budget`, or a trouble: `authorization`, `quota`, `blocked`."""
     reason: str
     remedy: str
     until: datetime | None
@@ -82,6 +82,9 @@ class LaneView:
     in_flight: int
     allowed: int
     """Requests at a time just now."""
+    oldest: datetime | None
+    """When the oldest that waits was received."""
+    budgets: tuple[Use, ...]
 
 
 class QueueManager:
@@ -108,6 +111,7 @@ class QueueManager:
         self._ready: OrderedDict[Lane, None] = OrderedDict()
         """Lanes that may be able to start something; they take turns, a message each."""
         self._alarms = Alarms(clock)
+        self._budgets_told: set[Lane] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._closing = False
         self._stop = asyncio.Event()
@@ -232,7 +236,8 @@ class QueueManager:
             return
         queue = self._lanes.get(waiting.lane)
         if queue is None:
-            queue = LaneQueue(waiting.lane, self._policy.concurrency_per_mailbox)
+            most, limits = self._policy.concurrency_per_mailbox, self._policy.budgets
+            queue = LaneQueue(waiting.lane, most, limits)
             self._lanes[waiting.lane] = queue
         left = waiting.not_before - self._clock.now()
         wait = min(max(left, timedelta(0)), self._longest_wait)
@@ -271,13 +276,38 @@ class QueueManager:
     def _rest(self, queue: LaneQueue, now: timedelta) -> None:
         """Nothing can start in the lane: wake it when time alone will change that."""
         if len(queue) == 0:
-            if now >= queue.empty_since + EMPTY_LANE and not queue.is_stopped_until_after(now):
-                del self._lanes[queue.lane]
-                self._courier.leave(queue.lane)
-                return
-            self._alarms.set(queue.lane, max(now, queue.empty_since) + EMPTY_LANE)
+            self._rest_empty(queue, now)
         elif (at := queue.wakes_at(now)) is not None:
             self._alarms.set(queue.lane, at)
+            self._tell_budget(queue, now)
+
+    def _rest_empty(self, queue: LaneQueue, now: timedelta) -> None:
+        """After a while its connections go, and the lane itself once it need remember nothing."""
+        at = max(now, queue.empty_since + EMPTY_LANE)
+        if at == now:
+            self._courier.leave(queue.lane)
+            at = queue.forgets_at(now)
+        if at > now:
+            self._alarms.set(queue.lane, at)
+        else:
+            del self._lanes[queue.lane]
+            self._budgets_told.discard(queue.lane)
+
+    def _tell_budget(self, queue: LaneQueue, now: timedelta) -> None:
+        """Once, when a budget holds mail back; and again after it has not."""
+        exhausted = queue.budget.exhausted(now)
+        if not exhausted:
+            self._budgets_told.discard(queue.lane)
+        elif queue.lane not in self._budgets_told:
+            self._budgets_told.add(queue.lane)
+            until = self._clock.now() + (queue.budget.free_at(now) - now)
+            self._journal.warning(
+                "budget-used-up",
+                account=queue.lane.account,
+                mailbox=queue.lane.mailbox,
+                reason=in_words(exhausted),
+                until=until.isoformat(timespec="seconds"),
+            )
 
     async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
         try:
@@ -297,7 +327,8 @@ class QueueManager:
         queue.done(waiting.submission_id, self._clock.monotonic())
         again = self._again.pop(waiting.submission_id, None)
         match carried:
-            case Finished(following, effect, reports):
+            case Finished(following, effect, reports, spent):
+                queue.budget.spend(spent, self._clock.monotonic())
                 if isinstance(following, Queued):
                     self._place(replace(waiting, not_before=following.not_before))
                 for report in reports:
@@ -323,22 +354,26 @@ class QueueManager:
     # For people -------------------------------------------------------------------------------
 
     def _view(self, queue: LaneQueue) -> LaneView:
-        state, reason, remedy, until = _describe(queue.state)
-        left = until - self._clock.monotonic() if until is not None else None
+        now = self._clock.monotonic()
+        state, reason, remedy, until = _describe(queue, now)
         return LaneView(
             lane=queue.lane,
             state=state,
             reason=reason,
             remedy=remedy,
-            until=self._clock.now() + left if left is not None else None,
+            until=self._clock.now() + (until - now) if until is not None else None,
             waiting=len(queue),
             in_flight=queue.in_flight,
             allowed=queue.allowed,
+            oldest=min((one.received_at for one in queue.waiting()), default=None),
+            budgets=queue.budget.uses(now),
         )
 
 
-def _describe(state: LaneState) -> tuple[str, str, str, timedelta | None]:
-    match state:
+def _describe(queue: LaneQueue, now: timedelta) -> tuple[str, str, str, timedelta | None]:
+    match queue.state:
+        case Open() if exhausted := queue.budget.exhausted(now):
+            return "budget", in_words(exhausted), "", queue.budget.free_at(now)
         case Open():
             return "open", "", "", None
         case Resting(reason, until):

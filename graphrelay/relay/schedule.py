@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from graphrelay.relay.budget import Limit
+
 _MOST_NEEDED = 12
 """Attempts after which the clock is believed that the lifetime is over."""
 _MOST_DOUBLINGS = 24  # beyond any retry_max, and within what a timedelta holds
@@ -30,6 +32,8 @@ class DeliveryPolicy:
     concurrency_per_mailbox: int = 4
     concurrency: int = 256
     """Requests in flight over all mailboxes."""
+    budgets: tuple[Limit, ...] = ()
+    """How much each lane may do in a time."""
 
 
 def backoff(attempts: int, policy: DeliveryPolicy) -> timedelta:

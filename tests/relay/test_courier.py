@@ -15,6 +15,7 @@ from graphrelay.model import (
     Trouble,
 )
 from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
+from graphrelay.relay.budget import Spent
 from graphrelay.relay.courier import Finished, Gone, NotBegun
 from graphrelay.relay.decision import Flows, Slower, Stops
 from tests.clock import settle
@@ -49,7 +50,10 @@ async def test_the_mark_is_on_the_disk_before_the_request_goes_out() -> None:
     [sent] = post.graph.sent
     assert interrupted.client_request_id == sent.client_request_id
     post.graph.gate.set()
-    assert await carrying == Finished(Done("relayed"), Flows())
+    finished = await carrying
+    assert isinstance(finished, Finished)
+    assert (finished.next, finished.effect) == (Done("relayed"), Flows())
+    assert finished.spent == Spent(requests=1, octets=1_000, messages=1, recipients=1)
 
 
 async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from graphrelay.model import Done, Held, Queued, StorageUnavailable
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
+from graphrelay.relay.budget import Limit
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.values import Changed
 from graphrelay.spool.values import Refused as VerbRefused
@@ -210,6 +211,46 @@ async def test_an_uncertain_message_is_sent_again_or_held_as_the_policy_says() -
         await post.clock.advance(HOUR)
         assert isinstance(post.spool.state(1), Held)
         assert post.told() == ["attempt", "uncertain", "held"]
+
+
+# Budgets -------------------------------------------------------------------------------------
+
+
+async def test_a_budget_that_is_used_up_holds_a_lane_back_and_no_other() -> None:
+    budgets = (Limit("messages", 10, MINUTE),)
+    async with running(Post(DeliveryPolicy(budgets=budgets))) as post:
+        post.take(*range(1, 31))
+        post.take(*range(31, 36), lane=INFO)
+        await settle(300)
+        assert 10 <= post.graph.order.count(LANE.mailbox) <= 13
+        assert post.graph.order.count(INFO.mailbox) == 5
+        [view] = [view for view in post.queue.lanes() if view.lane == LANE]
+        assert view.state == "budget"
+        assert view.reason == "10 messages in a minute are used up"
+        assert view.until is not None
+        assert post.clock.now() + MINUTE <= view.until <= post.clock.now() + 61 * SECOND
+        assert post.told("budget-used-up") == ["budget-used-up"]
+        for _ in range(3):
+            await post.clock.advance(61 * SECOND)
+            await settle(300)
+        assert len(post.graph.sent) == 35
+
+
+async def test_a_lane_remembers_its_budget_after_it_was_empty() -> None:
+    budgets = (Limit("recipients", 3, timedelta(days=1)),)
+    async with running(Post(DeliveryPolicy(budgets=budgets))) as post:
+        post.take(1, 2, 3)
+        await post.clock.advance(HOUR)
+        assert post.graph.left
+        post.take(4)
+        await post.clock.advance(HOUR)
+        assert len(post.graph.sent) == 3
+        [view] = post.queue.lanes()
+        assert [(use.used, use.exhausted_in) for use in view.budgets] == [(3, timedelta(0))]
+        await post.clock.advance(timedelta(days=1))
+        assert len(post.graph.sent) == 4
+        await post.clock.advance(timedelta(days=2))
+        assert post.queue.lanes() == []
 
 
 # Pauses --------------------------------------------------------------------------------------
