@@ -15,6 +15,8 @@ VERBS = {
     "serve": "Run the relay in the foreground (what systemd starts).",
     "demo": "Try it all on this machine: sandbox cloud, relay and mail reader.",
     "sandbox": "Run the sandbox cloud alone: Entra ID and Graph mail on loopback.",
+    "init": "Make a configuration, and show how to register the application.",
+    "setup-scope": "Print the Exchange PowerShell that limits an application to mailboxes.",
     "authorize": "Sign in an account, once.",
     "status": "Say whether each account is authorized, and prove it.",
     "revoke": "Delete an account's authorization.",

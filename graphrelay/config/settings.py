@@ -155,7 +155,7 @@ class PersonalTable(DelegatedTable):
     scenario: Literal["personal"]
 
 
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CREDENTIALS = (
     "client_secret",
     "client_secret_file",
@@ -193,7 +193,7 @@ class ApplicationTable(AccountTable):
     def _one_credential_one_tenant(self) -> Self:
         mistakes = [*self._not_one_application(), *self._not_one_credential()]
         secret = self.client_secret.get_secret_value() if self.client_secret else ""
-        if _GUID.fullmatch(secret):
+        if GUID.fullmatch(secret):
             text = (
                 "looks like the secret's id; what is needed is its value, which the portal shows "
                 "only once, right after the secret was made"

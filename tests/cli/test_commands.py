@@ -16,6 +16,8 @@ VERBS = [
     ["serve"],
     ["demo"],
     ["sandbox"],
+    ["init"],
+    ["setup-scope"],
     ["authorize"],
     ["status"],
     ["revoke"],

@@ -1,0 +1,160 @@
+"""The app registration as `az` commands (Azure CLI, bash), for exactly one account.
+
+They can be pasted as they are; what only the admin knows stands between `<` and `>`.
+"""
+
+import shlex
+from collections.abc import Iterator
+
+from graphrelay.cli.guide.permission_ids import GRAPH, ROLES, SCOPES
+from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of, name_of
+from graphrelay.oauth.scenario import (
+    Account,
+    Certificate,
+    ClientSecret,
+    FederatedToken,
+    Kind,
+    ManagedIdentity,
+    Permission,
+    Personal,
+    ScopedUsers,
+    permissions,
+)
+
+CLOUDS = {
+    "us-gov-high": "AzureUSGovernment",
+    "us-gov-dod": "AzureUSGovernment",
+    "china": "AzureChinaCloud",
+}
+GRAPH_OF = {
+    "us-gov-high": "https://graph.microsoft.us",
+    "us-gov-dod": "https://dod-graph.microsoft.us",
+    "china": "https://microsoftgraph.chinacloudapi.cn",
+}
+_GRAPH = "https://graph.microsoft.com"
+
+
+def commands(setup: Setup) -> list[str]:
+    """Lines for a shell."""
+    identity = credential_of(setup.account)
+    if isinstance(identity, ManagedIdentity):
+        return [*_login(setup), *_identity(setup, identity)]
+    account = setup.account
+    return [*_login(setup), *_registration(account), *_credential(account), *_ids(account)]
+
+
+def _login(setup: Setup) -> Iterator[str]:
+    if cloud := CLOUDS.get(setup.cloud.name):
+        yield f"az cloud set --name {cloud}"
+    if setup.cloud.name == "us-gov-dod":
+        graph = GRAPH_OF["us-gov-dod"]
+        yield f"az cloud update --name {cloud} --endpoint-microsoft-graph-resource-id {graph}/"
+    tenant = setup.account.tenant
+    known = tenant and tenant != NO_ID
+    yield "az login --allow-no-subscriptions" + (f" --tenant {shlex.quote(tenant)}" * bool(known))
+
+
+def _registration(account: Account) -> Iterator[str]:
+    audience = "AzureADMyOrg"
+    if isinstance(account.scenario, Personal):
+        audience = "PersonalMicrosoftAccount --requested-access-token-version 2"
+    yield f"APP_ID=$(az ad app create --display-name {name_of(account)} \\"
+    yield f"  --sign-in-audience {audience} \\"
+    if account.username:
+        yield "  --public-client-redirect-uris http://localhost --is-fallback-public-client true \\"
+    yield "  --query appId --output tsv)"
+    if not isinstance(account.scenario, Personal):
+        yield 'az ad sp create --id "$APP_ID" --output none'
+    yield from _granting(account)
+
+
+def _granting(account: Account) -> Iterator[str]:
+    needed = permissions(account.scenario)
+    kind = needed[0].kind
+    if kind is Kind.EXCHANGE_ROLE:
+        yield "# No permission here: Exchange adds it to its own scope, which would then be idle."
+        return
+    yield f"# {', '.join(permission.name for permission in needed)}"
+    yield f'az ad app permission add --id "$APP_ID" --api {GRAPH} \\'
+    yield f"  --api-permissions {' '.join(map(_named, needed))}"
+    if isinstance(account.scenario, Personal):
+        return
+    if kind is Kind.SCOPE:
+        yield "# Only if users of the tenant may not consent by themselves:"
+    yield 'az ad app permission admin-consent --id "$APP_ID"'
+
+
+def _named(permission: Permission) -> str:
+    if permission.kind is Kind.SCOPE:
+        return f"{SCOPES[permission.name]}=Scope"
+    return f"{ROLES[permission.name]}=Role"
+
+
+def _credential(account: Account) -> Iterator[str]:
+    match credential_of(account):
+        case ClientSecret():
+            yield "# The secret's value, shown this once; it is good for a year:"
+            yield 'az ad app credential reset --id "$APP_ID" --append --years 1 \\'
+            yield f"  --display-name {name_of(account)} --query password --output tsv"
+        case Certificate() as certificate:
+            yield from _certificate(account, certificate)
+        case FederatedToken():
+            yield "# Issuer and subject exactly as the token has them (iss, sub):"
+            yield 'az ad app federated-credential create --id "$APP_ID" --parameters \\'
+            yield (
+                '  \'{"name": "graphrelay", "issuer": "<ISSUER>", "subject": "<SUBJECT>", '
+                '"audiences": ["api://AzureADTokenExchange"]}\''
+            )
+
+
+def _certificate(account: Account, certificate: Certificate) -> Iterator[str]:
+    """The private key is made where the relay runs, and stays there."""
+    name, path = name_of(account), shlex.quote(str(certificate.path))
+    yield "# On the machine of the relay, whose private key never leaves it (two years):"
+    yield f"openssl req -x509 -newkey rsa:3072 -nodes -sha256 -days 730 -subj /CN={name} \\"
+    yield f"  -keyout {name}.key -out {name}.crt"
+    if certificate.path.suffix.lower() in (".pfx", ".p12"):
+        yield f"openssl pkcs12 -export -inkey {name}.key -in {name}.crt -out {path}"
+    elif certificate.key_path:
+        yield f"cp {name}.crt {path} && cp {name}.key {shlex.quote(str(certificate.key_path))}"
+    else:
+        yield f"cat {name}.key {name}.crt > {path}"
+    yield f"# Then let nobody but the relay read it, remove {name}.key, and upload the certificate:"
+    yield f'az ad app credential reset --id "$APP_ID" --append --cert @{name}.crt --output none'
+
+
+def _ids(account: Account) -> Iterator[str]:
+    yield 'echo "client_id: $APP_ID"'
+    if not isinstance(account.scenario, Personal):
+        yield 'echo "tenant: $(az account show --query tenantId --output tsv)"'
+    if isinstance(account.scenario, ScopedUsers):
+        yield "# For setup-scope: the object id of the enterprise application."
+        yield 'echo "object id: $(az ad sp show --id "$APP_ID" --query id --output tsv)"'
+
+
+def _identity(setup: Setup, identity: ManagedIdentity) -> Iterator[str]:
+    if identity.client_id:
+        yield "az vm identity assign --resource-group <GROUP> --name <MACHINE> --identities <NAME>"
+        shown = f"az ad sp show --id {identity.client_id} --query id --output tsv"
+    else:
+        yield "az vm identity assign --resource-group <GROUP> --name <MACHINE>"
+        shown = (
+            "az vm show --resource-group <GROUP> --name <MACHINE> "
+            "--query identity.principalId --output tsv"
+        )
+    yield f"PRINCIPAL_ID=$({shown})"
+    needed = permissions(setup.account.scenario)
+    if needed[0].kind is Kind.EXCHANGE_ROLE:
+        yield "# Grant it nothing here. For setup-scope, its object id:"
+        yield 'echo "object id: $PRINCIPAL_ID"'
+        return
+    graph = GRAPH_OF.get(setup.cloud.name, _GRAPH)
+    yield f"GRAPH_ID=$(az ad sp show --id {GRAPH} --query id --output tsv)"
+    for permission in needed:
+        yield f"# {permission.name}"
+        yield "az rest --method POST --headers Content-Type=application/json \\"
+        yield f'  --url "{graph}/v1.0/servicePrincipals/$PRINCIPAL_ID/appRoleAssignments" \\'
+        yield (
+            '  --body "{\\"principalId\\": \\"$PRINCIPAL_ID\\", \\"resourceId\\": \\"$GRAPH_ID\\", '
+            f'\\"appRoleId\\": \\"{ROLES[permission.name]}\\"}}"'
+        )

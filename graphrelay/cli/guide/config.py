@@ -1,0 +1,165 @@
+"""A commented config.toml for one account: only what was decided, each with its why.
+
+What is left out has its default, which config.example.toml shows.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+from graphrelay.cli.guide.setup import Setup
+from graphrelay.config.settings import CloudTable
+from graphrelay.oauth.scenario import (
+    Account,
+    AnyUser,
+    Application,
+    Certificate,
+    ClientSecret,
+    Credential,
+    FederatedToken,
+    ManagedIdentity,
+    Personal,
+    ScopedUsers,
+    SecretFile,
+    SecretSource,
+    SecretText,
+    SendAsUser,
+    scenario_name,
+)
+
+WHAT: dict[type, str] = {
+    SendAsUser: "A person signs in once, and mail goes out through that mailbox.",
+    Personal: "The owner of an outlook.com account signs in once.",
+    AnyUser: "The application signs in by itself, as every mailbox of the tenant: risky.",
+    ScopedUsers: "The application signs in by itself, for the mailboxes that Exchange lets it use.",
+}
+
+
+def config_text(setup: Setup, command: str) -> str:
+    """TOML that `check-config` passes; `command` is how graphrelay is called for this file."""
+    return "\n".join(_lines(setup, command)) + "\n"
+
+
+def _lines(setup: Setup, command: str) -> Iterator[str]:
+    yield "# Made by `graphrelay init`. Every other setting and its default: config.example.toml."
+    yield f"# After each change: {command} check-config"
+    yield ""
+    yield "# Where accepted mail, the mail log and the vault live."
+    yield f"state_directory = {quoted(setup.state_directory)}"
+    yield from _listener(setup)
+    yield from _cloud(setup.cloud)
+    yield from _account(setup.account, setup.secret_expires)
+    yield from _route(setup.account)
+
+
+def _listener(setup: Setup) -> Iterator[str]:
+    yield ""
+    yield "# Where your applications send to: SMTP, without TLS and without a login."
+    yield "[[smtp.listeners]]"
+    yield f"address = {quoted(setup.listener)}"
+    if setup.allow_from:
+        yield "# Who may connect; everybody else is turned away."
+        yield f"allow_from = {_list(setup.allow_from)}"
+
+
+def _cloud(cloud: CloudTable) -> Iterator[str]:
+    keys = ("login_url", "graph_url", "ca_file", "proxy")
+    given = {key: getattr(cloud, key) for key in keys if getattr(cloud, key)}
+    if cloud.name == "global" and not given:
+        return
+    yield ""
+    yield "[cloud]"
+    yield "# Which of Microsoft's clouds the tenant lives in, and the way there."
+    yield f"name = {quoted(cloud.name)}"
+    for key, value in given.items():
+        yield f"{key} = {quoted(str(value).rstrip('/') if key.endswith('_url') else value)}"
+
+
+def _account(account: Account, secret_expires: date | None) -> Iterator[str]:
+    scenario = account.scenario
+    yield ""
+    yield f"[accounts.{account.name}]"
+    yield f"# {WHAT[type(scenario)]} No failure ever leads to another way."
+    yield f"scenario = {quoted(scenario_name(scenario))}"
+    if not isinstance(scenario, Personal):
+        yield "# The directory (tenant) ID or a verified domain of the tenant."
+        yield f"tenant = {quoted(account.tenant)}"
+    if account.client_id:
+        yield "# The application (client) ID."
+        yield f"client_id = {quoted(account.client_id)}"
+    if account.username:
+        yield "# Who signs in; anybody else is refused."
+        yield f"username = {quoted(account.username)}"
+    if account.mailboxes:
+        yield "# The mailboxes that mail may go out through."
+        yield f"mailboxes = {_list(account.mailboxes)}"
+    if isinstance(scenario, Application):
+        yield from _credential(scenario.credential, secret_expires)
+    for key, why in (
+        ("large_messages", "Messages over about 3 MB"),
+        ("exact_once", "No message twice, even where an answer was lost"),
+    ):
+        if getattr(scenario, key):
+            yield f"# {why}; needs Mail.ReadWrite."
+            yield f"{key} = true"
+
+
+def _credential(credential: Credential, secret_expires: date | None) -> Iterator[str]:
+    match credential:
+        case ClientSecret(source):
+            yield "# The client secret's value, not its ID. A file is read anew at each use."
+            yield from _secret("client_secret", source)
+            if secret_expires:
+                yield "# 30 days before this day, status and the log begin to warn."
+                yield f"client_secret_expires = {secret_expires.isoformat()}"
+        case Certificate(path, key_path, passphrase):
+            yield "# The certificate with its private key, PEM or PFX; read anew at each use."
+            yield f"certificate_file = {quoted(path)}"
+            if key_path:
+                yield f"certificate_key_file = {quoted(key_path)}"
+            if passphrase:
+                yield from _secret("certificate_password", passphrase)
+        case ManagedIdentity(client_id):
+            which = "client_id names it" if client_id else "the machine's own"
+            yield f"# The identity that Azure gave this machine ({which}): no secret to keep."
+            yield "managed_identity = true"
+        case FederatedToken(path):
+            yield "# A token of another identity provider, read anew at each use."
+            yield f"federated_token_file = {quoted(path)}"
+
+
+def _secret(key: str, source: SecretSource) -> Iterator[str]:
+    match source:
+        case SecretText(value):
+            yield f"{key} = {quoted(value)}"
+        case SecretFile(path):
+            yield f"{key}_file = {quoted(path)}"
+
+
+def _route(account: Account) -> Iterator[str]:
+    """With one mailbox none is needed; with several an application submits through the one that
+    From names."""
+    several = len(account.mailboxes) > 1 or account.default_mailbox is None
+    if not isinstance(account.scenario, Application) or not several:
+        return
+    yield ""
+    yield "# The mailbox that From names submits. Another From goes out through the first mailbox"
+    yield "# that is named in full above, or is refused where there is none."
+    yield "[[routes]]"
+    yield f"account = {quoted(account.name)}"
+    yield 'mailbox = "sender"'
+
+
+def quoted(value: object) -> str:
+    """A TOML basic string: what JSON writes is one, but for DEL."""
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"[{', '.join(map(quoted, values))}]"
+
+
+def beside(config: Path, account: str, suffix: str) -> Path:
+    """Where a file that belongs to an account is kept unless somebody says otherwise."""
+    return config.absolute().with_name(f"{account}.{suffix}")

@@ -1,0 +1,298 @@
+"""The interview of `graphrelay init`: from questions to a `Setup`.
+
+What hangs on an answer is told before it is given. The registration is shown as soon as everything
+is known but the ids, because it is the registration that brings them forth.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import click
+
+from graphrelay.cli.guide.config import WHAT, beside
+from graphrelay.cli.guide.questions import (
+    Questions,
+    absolute,
+    account_name,
+    an_id,
+    day_or_nothing,
+    mailboxes,
+    no_secret_id,
+    one_word,
+    option_of,
+    some_mailboxes,
+)
+from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of
+from graphrelay.config.settings import CloudTable
+from graphrelay.config.units import day, mailbox
+from graphrelay.oauth.scenario import (
+    SCENARIO_NAMES,
+    Account,
+    AnyUser,
+    Certificate,
+    ClientSecret,
+    Credential,
+    FederatedToken,
+    ManagedIdentity,
+    Personal,
+    Scenario,
+    ScopedUsers,
+    SecretFile,
+    SendAsUser,
+)
+from graphrelay.wiring import state_directory_or_default
+
+Show = Callable[[Setup], None]
+
+WHY_SCENARIO = "How may the account send? It is pinned: nothing that fails is tried another way."
+WHY_CREDENTIAL = {
+    "certificate": "a key that stays on this machine; Entra gets its public part",
+    "secret": "a password of the application; ends after two years at most",
+    "managed-identity": "this machine runs in Azure, which vouches for it: nothing to keep",
+    "federated": "another identity provider vouches for it (Kubernetes, a CI system)",
+}
+
+
+def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
+    """All that is to be known, and the client secret if somebody typed it. `show` is called when
+    everything is known but the ids that a registration brings."""
+    meanings = {SCENARIO_NAMES[kind]: WHAT[kind] for kind in SCENARIO_NAMES}
+    scenario = questions.choose("scenario", WHY_SCENARIO, meanings, "user")
+    credential = _credential_name(questions, scenario)
+    _refuse_what_is_missing(questions, scenario)
+    name = questions.ask(
+        "account", "A name of your own for this account.", "Name", account_name, "website"
+    )
+    cloud = _cloud(questions, scenario)
+    tenant = "" if scenario == "personal" else _tenant(questions)
+    username = _username(questions, scenario)
+    boxes = _mailboxes(questions, scenario, username)
+    draft = _files(questions, credential, name) if credential else None
+    setup = Setup(
+        account=Account(
+            name=name,
+            tenant=tenant,
+            client_id=_client_id(questions),
+            scenario=_scenario(questions, scenario, username, boxes, draft),
+            mailboxes=boxes,
+        ),
+        cloud=cloud,
+        listener=_listener(questions),
+        allow_from=tuple(questions.given("allow_from") or ()),
+        state_directory=_state_directory(questions),
+        secret_expires=_day_of(questions),
+    )
+    show(setup)
+    return _with_ids(questions, setup)
+
+
+def _refuse_what_is_missing(questions: Questions, scenario: str) -> None:
+    """In silence there are things that nobody can guess."""
+    if not questions.silent:
+        return
+    needed = ["username"] if scenario in ("user", "personal") else ["mailboxes"]
+    if missing := [option_of(key) for key in needed if not questions.given(key)]:
+        raise click.UsageError(f"--yes with scenario {scenario} needs {', '.join(missing)}")
+
+
+def _credential_name(questions: Questions, scenario: str) -> str | None:
+    if scenario in ("user", "personal"):
+        _refuse(questions, scenario, "credential", *_FILES)
+        return None
+    _refuse(questions, scenario, "username")
+    told = (name for name, keys in _IMPLIES.items() if any(questions.given(key) for key in keys))
+    why = "How does the application prove itself?"
+    return questions.choose("credential", why, WHY_CREDENTIAL, next(told, "certificate"))
+
+
+_FILES = (
+    "client_secret_file",
+    "client_secret_expires",
+    "certificate_file",
+    "certificate_key_file",
+    "certificate_password_file",
+    "federated_token_file",
+)
+_IMPLIES = {
+    "secret": _FILES[:2],
+    "certificate": _FILES[2:5],
+    "federated": _FILES[5:],
+}
+
+
+def _refuse(questions: Questions, scenario: str, *keys: str) -> None:
+    if wrong := [option_of(key) for key in keys if questions.given(key)]:
+        raise click.UsageError(f"{', '.join(wrong)}: not with scenario {scenario}")
+
+
+def _cloud(questions: Questions, scenario: str) -> CloudTable:
+    keys = ("login_url", "graph_url", "ca_file", "proxy")
+    choices = {
+        "global": "nearly everybody, GCC too",
+        "us-gov-high": "US Government GCC High",
+        "us-gov-dod": "US Government DoD",
+        "china": "operated by 21Vianet",
+    }
+    name = questions.given("cloud")
+    if name is None:
+        why = "Which of Microsoft's clouds does the tenant live in?"
+        personal = scenario == "personal"  # They exist in one only.
+        name = "global" if personal else questions.choose("cloud", why, choices, "global")
+    return CloudTable.model_construct(
+        name=name, **{key: questions.given(key) for key in keys if questions.given(key)}
+    )
+
+
+def _tenant(questions: Questions) -> str:
+    why = (
+        "The tenant: its directory (tenant) ID, or one of its verified domains, such as "
+        "contoso.onmicrosoft.com."
+    )
+    return questions.ask("tenant", why, "Tenant", one_word, NO_ID if questions.silent else None)
+
+
+def _username(questions: Questions, scenario: str) -> str:
+    if scenario not in ("user", "personal"):
+        return ""
+    why = "Who signs in? Mail goes out through this mailbox; anybody else is refused."
+    return questions.ask("username", why, "User name", mailbox)
+
+
+def _mailboxes(questions: Questions, scenario: str, username: str) -> tuple[str, ...]:
+    given = ", ".join(questions.given("mailboxes") or ()) or None
+    asked = Questions(questions.config, {"mailboxes": given}, questions.silent)
+    if scenario == "personal":
+        _refuse(questions, scenario, "mailboxes")
+        return ()
+    if scenario == "user":
+        why = (
+            "Other mailboxes that may stand in From, with commas between them (it needs Send As on "
+            "them in Exchange, and the permission Mail.Send.Shared). Enter: none."
+        )
+        others = asked.ask("mailboxes", why, "Other mailboxes", mailboxes, "")
+        return tuple(dict.fromkeys((username, *others))) if others else ()
+    why = (
+        "The mailboxes that mail may go out through, with commas between them; *@contoso.com is "
+        "all of a domain. The first that is named in full submits where From names none of them."
+    )
+    return asked.ask("mailboxes", why, "Mailboxes", some_mailboxes)
+
+
+def _client_id(questions: Questions) -> str:
+    given = questions.given("client_id")
+    return questions.ask("client_id", "", "", an_id) if given else ""
+
+
+def _files(questions: Questions, credential: str, account: str) -> Credential:
+    """Where the credential is kept; the secret itself is asked for when there is one."""
+
+    def path(key: str, why: str, suffix: str) -> Path:
+        default = str(beside(questions.config, account, suffix))
+        return questions.ask(key, why, "File", absolute, default)
+
+    match credential:
+        case "secret":
+            file = questions.given("client_secret_file")
+            place = Path(file) if file else beside(questions.config, account, "secret")
+            return ClientSecret(SecretFile(place.absolute()))
+        case "certificate":
+            why = "The certificate with its private key, PEM or PFX. It need not be there yet."
+            where = path("certificate_file", why, "pem")
+            key, password = (_given_path(questions, f"certificate_{k}_file") for k in _PARTS)
+            return Certificate(where, key, SecretFile(password) if password else None)
+        case "federated":
+            why = "The file in which the other provider's token is kept fresh."
+            return FederatedToken(path("federated_token_file", why, "jwt"))
+    return ManagedIdentity(_client_id(questions) or None)
+
+
+_PARTS = ("key", "password")
+
+
+def _given_path(questions: Questions, key: str) -> Path | None:
+    given = questions.given(key)
+    return Path(given).absolute() if given else None
+
+
+def _scenario(
+    questions: Questions,
+    name: str,
+    username: str,
+    boxes: tuple[str, ...],
+    credential: Credential | None,
+) -> Scenario:
+    large = questions.decide(
+        "large_messages",
+        "Messages over about 3 MB go through Drafts, which needs the permission Mail.ReadWrite.",
+        "Send large messages",
+    )
+    exact = questions.decide(
+        "exact_once",
+        "Where an answer is lost, a message may go out twice, unless the account may look for it: "
+        "that needs Mail.ReadWrite too.",
+        "Look for it",
+    )
+    match name:
+        case "user":
+            shared = any(box.casefold() != username.casefold() for box in boxes)
+            return SendAsUser(username, shared, large, exact)
+        case "personal":
+            return Personal(username, large, exact)
+    assert credential is not None  # noqa: S101 (the interview asked)
+    return (AnyUser if name == "any-user" else ScopedUsers)(credential, large, exact)
+
+
+def _listener(questions: Questions) -> str:
+    why = "Where your applications send to. 127.0.0.1 is this machine alone."
+    return questions.ask("listener", why, "Address", one_word, "127.0.0.1:2525")
+
+
+def _state_directory(questions: Questions) -> Path:
+    if given := questions.given("state_directory"):
+        return Path(given).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/graphrelay")
+    return state_directory_or_default(None).absolute()
+
+
+def _day_of(questions: Questions) -> date | None:
+    given = questions.given("client_secret_expires")
+    return questions.ask("client_secret_expires", "", "", day) if given else None
+
+
+# --- What a registration brings ------------------------------------------------------------------
+
+
+def _with_ids(questions: Questions, setup: Setup) -> tuple[Setup, str | None]:
+    account, credential = setup.account, credential_of(setup.account)
+    if isinstance(credential, ManagedIdentity):
+        return setup, None
+    if not account.client_id:
+        why = "What the registration brought. Enter: put it into the file later."
+        client_id = questions.ask("client_id", why, "Application (client) ID", an_id, NO_ID)
+        setup = replace(setup, account=replace(account, client_id=client_id))
+    if not isinstance(credential, ClientSecret) or questions.silent:
+        return setup, None
+    if questions.given("client_secret_file"):
+        return setup, None
+    return _with_secret(setup, credential)
+
+
+def _with_secret(setup: Setup, credential: ClientSecret) -> tuple[Setup, str | None]:
+    assert isinstance(credential.source, SecretFile)  # noqa: S101 (made above)
+    click.echo(f"\nThe secret's value goes to {credential.source.path}. Enter: put it there later.")
+    secret = click.prompt(
+        "Value (not shown)",
+        hide_input=True,
+        default="",
+        show_default=False,
+        value_proc=no_secret_id,
+    )
+    if not secret:
+        return setup, None
+    click.echo("\nThe day on which it ends, so that you are warned before. Enter: not known.")
+    ends = click.prompt("Day", default="", show_default=False, value_proc=day_or_nothing)
+    return replace(setup, secret_expires=ends), secret

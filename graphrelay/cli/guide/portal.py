@@ -1,0 +1,121 @@
+"""The app registration as steps in the Entra portal, for exactly one account.
+
+Names in capitals of the portal's own pages; they follow
+https://learn.microsoft.com/entra/identity-platform/quickstart-register-app.
+"""
+
+from collections.abc import Iterator
+
+from graphrelay.cli.guide.setup import Setup, credential_of, name_of
+from graphrelay.oauth.scenario import (
+    Account,
+    Certificate,
+    ClientSecret,
+    FederatedToken,
+    Kind,
+    ManagedIdentity,
+    Personal,
+    ScopedUsers,
+    permissions,
+)
+
+PORTALS = {
+    "us-gov-high": "https://portal.azure.us (Microsoft Entra ID)",
+    "us-gov-dod": "https://portal.azure.us (Microsoft Entra ID)",
+    "china": "https://portal.azure.cn (Microsoft Entra ID)",
+}
+PORTAL = "https://entra.microsoft.com"
+
+
+def steps(setup: Setup) -> list[str]:
+    """One sentence or two each, in their order."""
+    account = setup.account
+    if isinstance(credential_of(account), ManagedIdentity):
+        return list(_identity(account))
+    return [*_registration(setup), *_credential(account), *_permissions(account), *_ids(account)]
+
+
+def _registration(setup: Setup) -> Iterator[str]:
+    account = setup.account
+    portal = PORTALS.get(setup.cloud.name, PORTAL)
+    who = "Accounts in this organizational directory only"
+    if isinstance(account.scenario, Personal):
+        who = "Personal Microsoft accounts only"
+    yield f"{portal}: App registrations > New registration."
+    yield f"Name: {name_of(account)}. Supported account types: {who}. Register."
+    if account.username:
+        yield (
+            "Authentication > Add a platform > Mobile and desktop applications > Custom redirect "
+            "URIs: http://localhost > Configure."
+        )
+        yield "Authentication > Allow public client flows: Yes (for --device). Save."
+
+
+def _credential(account: Account) -> Iterator[str]:
+    match credential_of(account):
+        case ClientSecret():
+            yield (
+                "Certificates & secrets > Client secrets > New client secret. Copy its Value now: "
+                "it is shown once. (The Secret ID is of no use.)"
+            )
+        case Certificate():
+            yield (
+                "Certificates & secrets > Certificates > Upload certificate: the certificate "
+                "alone, without its private key."
+            )
+        case FederatedToken():
+            yield (
+                "Certificates & secrets > Federated credentials > Add credential: issuer, subject "
+                "and audience exactly as in the token (audience: api://AzureADTokenExchange)."
+            )
+
+
+def _permissions(account: Account) -> Iterator[str]:
+    needed = permissions(account.scenario)
+    names = ", ".join(permission.name for permission in needed)
+    match needed[0].kind:
+        case Kind.SCOPE:
+            yield (
+                f"API permissions > Add a permission > Microsoft Graph > Delegated permissions: "
+                f"{names}. Remove whatever else is listed."
+            )
+            if not isinstance(account.scenario, Personal):
+                yield (
+                    "Only if users of the tenant may not consent by themselves: Grant admin "
+                    "consent."
+                )
+        case Kind.ROLE:
+            yield (
+                f"API permissions > Add a permission > Microsoft Graph > Application permissions: "
+                f"{names}. Then Grant admin consent."
+            )
+        case Kind.EXCHANGE_ROLE:
+            yield (
+                "API permissions: grant nothing. Exchange adds what is granted here to its own "
+                "scope, so Mail.Send here would open every mailbox."
+            )
+
+
+def _ids(account: Account) -> Iterator[str]:
+    tenant = "" if isinstance(account.scenario, Personal) else " and the Directory (tenant) ID"
+    yield f"Overview: copy the Application (client) ID{tenant}."
+    if isinstance(account.scenario, ScopedUsers):
+        yield (
+            "Enterprise applications > the same name > Overview: copy the Object ID. It is another "
+            "one than the app registration's, and the one that Exchange wants."
+        )
+
+
+def _identity(account: Account) -> Iterator[str]:
+    if account.client_id:
+        yield "https://portal.azure.com: Managed Identities > Create (or choose one)."
+        yield "The virtual machine or app > Identity > User assigned > Add: that identity."
+    else:
+        yield "https://portal.azure.com: the virtual machine or app > Identity."
+        yield "System assigned > Status: On > Save."
+    yield "Copy the Object (principal) ID: it is that of the enterprise application."
+    if isinstance(account.scenario, ScopedUsers):
+        yield "Grant it nothing in Entra: Exchange gives it a scope."
+    else:
+        names = ", ".join(permission.name for permission in permissions(account.scenario))
+        yield f"The portal cannot grant it {names}: use the az commands."

@@ -1,0 +1,36 @@
+"""What is to be set up, as one value."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from graphrelay.config.settings import CloudTable
+from graphrelay.oauth.scenario import Account, Application, Credential
+
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""Stands for an id that is not known yet."""
+DISPLAY_NAME = "graphrelay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """One account in one cloud, and where the relay listens and keeps its state."""
+
+    account: Account
+    cloud: CloudTable
+    listener: str
+    allow_from: tuple[str, ...]
+    """Empty: this machine alone."""
+    state_directory: Path
+    secret_expires: date | None = None
+
+
+def credential_of(account: Account) -> Credential | None:
+    """What the application proves itself with; nobody needs one where a person signs in."""
+    scenario = account.scenario
+    return scenario.credential if isinstance(scenario, Application) else None
+
+
+def name_of(account: Account) -> str:
+    """What the application is called in Entra and in Exchange."""
+    return f"{DISPLAY_NAME}-{account.name}"[:50]

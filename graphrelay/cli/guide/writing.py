@@ -1,0 +1,99 @@
+"""Writing what `init` made: checked first, private from the first moment, and never half.
+
+A file is made under another name with its final owner and mode, then linked to its own, which
+fails where there is one already; with `force` it takes the other's place in one step.
+"""
+
+import grp
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from graphrelay.cli.ask import Failed
+from graphrelay.cli.guide.config import config_text
+from graphrelay.cli.guide.setup import Setup, credential_of
+from graphrelay.config import ConfigError, load
+from graphrelay.oauth.scenario import ClientSecret, SecretFile
+
+GROUP = "graphrelay"
+"""The service's own, where it is installed: it reads what root wrote."""
+
+
+def write(
+    config: Path, setup: Setup, secret: str | None, *, command: str, force: bool
+) -> tuple[Path, ...]:
+    """What was written. Raises `Failed`."""
+    written = [config]
+    with _explained(config), _draft(config, config_text(setup, command)) as draft:
+        _check(draft)
+        if secret is not None:
+            file = _secret_file(setup)
+            with _explained(file), _draft(file, f"{secret}\n") as kept:
+                _put(kept, file, force)
+            written.insert(0, file)
+        _put(draft, config, force)
+    return tuple(written)
+
+
+def _secret_file(setup: Setup) -> Path:
+    credential = credential_of(setup.account)
+    assert isinstance(credential, ClientSecret)  # noqa: S101 (else there is no secret)
+    assert isinstance(credential.source, SecretFile)  # noqa: S101 (init keeps none in the file)
+    return credential.source.path
+
+
+def _check(draft: Path) -> None:
+    try:
+        load(draft)
+    except ConfigError as error:
+        problems = "\n  ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
+        raise Failed(f"this would be no good configuration:\n  {problems}") from error
+
+
+@contextmanager
+def _draft(path: Path, text: str) -> Iterator[Path]:
+    """A file beside `path` that only its owner, and the service, may read."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            _let_the_service_read(descriptor)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _let_the_service_read(descriptor: int) -> None:
+    if os.geteuid() != 0:
+        return
+    try:
+        group = grp.getgrnam(GROUP).gr_gid
+    except KeyError:
+        return
+    os.fchown(descriptor, 0, group)
+    os.fchmod(descriptor, 0o640)
+
+
+def _put(draft: Path, path: Path, force: bool) -> None:
+    if force:
+        draft.replace(path)
+        return
+    try:
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise Failed(f"{path} is there already. Look at it, or use --force") from error
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        advice = "run this with sudo, or name another file with --config"
+        raise Failed(f"{path} cannot be written: {error.strerror}; {advice}") from error
