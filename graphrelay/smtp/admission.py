@@ -47,15 +47,15 @@ class Gate:
     """Counts those who are in."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._inside: Counter[str] = Counter()
         self._total = 0
 
     def enter(self, client: str) -> Reply | None:
         """Count the client in, or tell why not."""
-        if self._total >= self._limits.max_connections:
+        if self._total >= self.limits.max_connections:
             return Reply(421, "4.3.2", "Too many connections to this relay; try again later")
-        per_client = self._limits.max_connections_per_client
+        per_client = self.limits.max_connections_per_client
         if client != LOCAL and self._inside[client] >= per_client:
             return Reply(421, "4.7.0", f"Too many connections from {client}, {per_client} allowed")
         self._total += 1

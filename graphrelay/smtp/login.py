@@ -123,6 +123,12 @@ class LoginBook:
         self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
         self._threads = asyncio.Semaphore(2)
 
+    def with_logins(self, logins: tuple[Login, ...]) -> "LoginBook":
+        """Other logins, the same memory of who guesses; right passwords are checked again."""
+        book = LoginBook(logins, self._clock)
+        book._guesses = self._guesses
+        return book
+
     async def check(self, client: str, name: str, password: str) -> Verdict:
         """Whether `client` may log in so; answers late when it has been wrong before."""
         login, scrypt = self._logins.get(name, (None, self._nobody))

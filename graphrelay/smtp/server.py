@@ -1,16 +1,16 @@
 """The SMTP server: opens the listeners, runs a conversation for each client, stops in order.
 
 What is always true here: either all listeners are open or none is, and a `ListenError` says which
-one was at fault; on `stop` no new client comes in, a message that is being sent may end within the
-grace, and a message that the reception is taking over is never interrupted.
+one was at fault; new rules are taken whole or not at all, and hold from the next client on; on
+`stop` no new client comes in, a message that is being sent may end within the grace, and a message
+that the reception is taking over is never interrupted.
 """
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,15 +19,8 @@ from graphrelay.journal import Journal
 from graphrelay.model import Reception
 from graphrelay.smtp.admission import Gate, QuietJournal
 from graphrelay.smtp.conversation import Conversation
-from graphrelay.smtp.listener import (
-    Limits,
-    Listener,
-    ListenError,
-    UnixEndpoint,
-    endpoint,
-    mistake,
-    strangers_can_reach,
-)
+from graphrelay.smtp.entrance import Entrance
+from graphrelay.smtp.listener import Limits, Listener, ListenError, mistake, strangers_can_reach
 from graphrelay.smtp.login import Login, LoginBook
 from graphrelay.smtp.replies import STOPPING
 from graphrelay.smtp.service import (
@@ -37,13 +30,14 @@ from graphrelay.smtp.service import (
     patience_for_a_command,
     patience_for_a_message,
 )
-from graphrelay.smtp.sockets import close_all, name_of, open_sockets
 from graphrelay.smtp.tls import Certificate
 
 _LOOK_EVERY: Final = timedelta(seconds=1)
 _LAST_PATIENCE: Final = timedelta(seconds=60)
 """For the conversations to end when they have been told to."""
-_BACKLOG: Final = 1024
+
+_Place = tuple[str, int]
+"""A listener's address, and how many before it had the same: port 0 may be asked for repeatedly."""
 
 
 class Server:
@@ -74,9 +68,7 @@ class Server:
             for_a_command=patience_for_a_command(limits),
             for_a_message=patience_for_a_message(limits),
         )
-        self._servers: list[asyncio.Server] = []
-        self._addresses: list[str] = []
-        self._paths: list[Path] = []
+        self._entrances: dict[_Place, Entrance] = {}
         self._connections: set[Conversation] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -84,24 +76,42 @@ class Server:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, with the real ports; `localhost` may make two of one listener."""
-        return tuple(self._addresses)
+        return tuple(address for one in self._entrances.values() for address in one.addresses)
 
     async def start(self) -> None:
         """Open all listeners, then serve. Raises `ListenError`."""
-        try:
-            for listener in self._listeners:
-                await self._open(listener)
-        except BaseException:
-            self._close_listeners()
-            raise
-        for server in self._servers:
-            await server.start_serving()
+        await self._change(self._listeners, self._service)
         self._watch = asyncio.create_task(self._watch_the_slow(), name="smtp-patience")
+
+    async def reload(
+        self,
+        listeners: Sequence[Listener],
+        limits: Limits,
+        hostname: str,
+        logins: Sequence[Login],
+    ) -> None:
+        """Serve by new rules from the next client on; who is inside goes on by the old ones.
+
+        Listeners of the same address keep their sockets. Raises `ListenError`, and then nothing
+        has changed.
+        """
+        service = replace(
+            self._service,
+            hostname=hostname,
+            limits=limits,
+            logins=self._service.logins.with_logins(tuple(logins)),
+            for_a_command=patience_for_a_command(limits),
+            for_a_message=patience_for_a_message(limits),
+        )
+        await self._change(tuple(listeners), service)
+        service.gate.limits = limits
+        self._service = service
 
     async def stop(self, grace: timedelta = timedelta()) -> None:
         """Let nobody in, send all away with 421; who is sending a message may do so for `grace`."""
         self._stopping = True
-        self._close_listeners()
+        for entrance in self._entrances.values():
+            entrance.close()
         for conversation in self._connections:
             conversation.wire.dismiss(STOPPING, spare=MESSAGE)
         await self._wait_for_conversations(grace)
@@ -127,48 +137,54 @@ class Server:
     ) -> None:
         await self.stop()
 
-    async def _open(self, listener: Listener) -> None:
+    # --- Listeners --------------------------------------------------------------------------------
+
+    async def _change(self, listeners: tuple[Listener, ...], service: Service) -> None:
+        """From the open listeners to these: first all that can fail, then all that cannot."""
+        doors = self._doors(listeners, service)
+        opened: dict[_Place, Entrance] = {}
+        try:
+            for place, door in doors.items():
+                if place not in self._entrances:
+                    opened[place] = Entrance(door, self._began, self._ended)
+                    await opened[place].open()
+        except BaseException:
+            for entrance in opened.values():
+                entrance.close()
+            raise
+        for place in self._entrances.keys() - doors.keys():
+            self._entrances.pop(place).close()
+        known = self._entrances | opened
+        self._entrances = {place: known[place] for place in doors}
+        for place, door in doors.items():
+            self._entrances[place].door = door
+        for entrance in opened.values():
+            await entrance.serve()
+            self._tell_of(entrance)
+
+    def _doors(self, listeners: tuple[Listener, ...], service: Service) -> "dict[_Place, Door]":
+        """In the order of the listeners. Raises `ListenError`."""
+        doors: dict[_Place, Door] = {}
+        for listener in listeners:
+            again = sum(address == listener.address for address, _ in doors)
+            if again and not listener.address.endswith(":0"):
+                raise ListenError(f"{listener.address}: two listeners have this address")
+            doors[listener.address, again] = self._door(listener, service)
+        return doors
+
+    def _door(self, listener: Listener, service: Service) -> Door:
         problem = mistake(listener) or strangers_can_reach(listener)
         if problem is not None:
             raise ListenError(problem)
         certificate = Certificate(listener, self._journal) if listener.tls != "off" else None
-        door = Door(listener, self._service, certificate)
-        opened = await open_sockets(listener.address)
-        while opened:
-            try:
-                await self._listen(door, opened[0])
-            except BaseException:
-                close_all(opened)
-                raise
-            opened.pop(0)
+        return Door(listener, service, certificate)
 
-    async def _listen(self, door: Door, opened: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if opened.family == socket.AF_UNIX else loop.create_server
-        server = await create(
-            lambda: Conversation(door, self._began, self._ended),
-            sock=opened,
-            backlog=_BACKLOG,
-            start_serving=False,
-        )
-        self._servers.append(server)
-        if isinstance(where := endpoint(door.listener.address), UnixEndpoint):
-            self._paths.append(where.path)
-        self._addresses.append(name_of(opened))
-        self._journal.notice(
-            "listening",
-            address=self._addresses[-1],
-            tls=door.listener.tls,
-            auth=door.listener.auth,
-        )
+    def _tell_of(self, entrance: Entrance) -> None:
+        listener = entrance.door.listener
+        for address in entrance.addresses:
+            self._journal.notice("listening", address=address, tls=listener.tls, auth=listener.auth)
 
-    def _close_listeners(self) -> None:
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-        for path in self._paths:
-            path.unlink(missing_ok=True)
-        self._paths.clear()
+    # --- Conversations ----------------------------------------------------------------------------
 
     def _began(self, conversation: Conversation) -> None:
         self._connections.add(conversation)

@@ -44,12 +44,21 @@ async def test_a_message_goes_through_with_envelope_and_origin() -> None:
         assert message.origin.tls is None
 
 
-async def test_pipelined_commands_are_answered_in_one_packet() -> None:
+async def test_pipelined_commands_are_answered_in_one_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with serving() as house, await house.greeted() as client:
+        transport = house.conversation.wire._transport
+        write, written = transport.write, []
+
+        def spy(octets: bytes) -> None:
+            written.append(octets)
+            write(octets)
+
+        monkeypatch.setattr(transport, "write", spy)
         client.say(*ENVELOPE, "RCPT TO:<e@f.example>", "DATA")
-        packet = await client.reader.read(1000)
-        assert packet.count(b"\r\n") == 4
-        assert packet.endswith(b"354 End data with <CR><LF>.<CR><LF>\r\n")
+        assert [(await client.reply())[:3] for _ in range(4)] == ["250", "250", "250", "354"]
+        assert len(written) == 1
 
 
 async def test_every_reply_with_a_status_has_an_enhanced_one() -> None:

@@ -13,7 +13,7 @@ from graphrelay.journal import Journal
 from graphrelay.smtp import Limits, Listener, ListenError, Server
 from graphrelay.smtp.sockets import open_sockets
 from tests.clock import FakeClock
-from tests.smtp.reception import Client, MemoryReception, serving
+from tests.smtp.reception import Client, House, MemoryReception, serving
 
 NETWORK_OF_OTHERS = (ipaddress.ip_network("192.0.2.0/24"),)
 IN_MESSAGE = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA")
@@ -188,6 +188,65 @@ async def test_a_client_over_the_recipient_limit_gets_452_and_the_others_receive
             assert heard[-1] == "421 4.7.0 Too many errors; closing"
             assert len(heard) < 1_100
         assert len(house.events("refused")) < 30
+
+
+# --- New rules ------------------------------------------------------------------------------------
+
+
+async def reload(house: House, *listeners: Listener, limits: Limits | None = None) -> None:
+    await house.server.reload(listeners, limits or Limits(), "new.example", ())
+
+
+async def test_new_rules_hold_from_the_next_client_on_and_nobody_is_cut_off() -> None:
+    async with serving() as house, await house.greeted() as inside:
+        before = house.server.addresses
+        await reload(house, Listener(address="127.0.0.1:0", allow_from=NETWORK_OF_OTHERS))
+        assert house.server.addresses == before
+        assert await inside.ask("HELO x") == "250 relay.example"
+        async with await house.connect() as client:
+            assert (await client.reply()).startswith("554 5.7.1")
+        await reload(house, Listener(address="127.0.0.1:0"), limits=Limits(max_connections=1))
+        async with await house.connect() as client:
+            assert (await client.reply()).startswith("421 4.3.2")
+        assert await inside.ask("QUIT") == "221 2.0.0 Bye"
+        assert await inside.is_closed()
+        async with await house.connect() as client:
+            assert (await client.reply()) == "220 new.example ESMTP graphrelay"
+
+
+async def test_new_listeners_open_and_old_ones_close(tmp_path: Path) -> None:
+    first, second = (Listener(address=f"unix:{tmp_path}/{name}") for name in ("first", "second"))
+    async with serving(first) as house:
+        inside = Client(*await asyncio.open_unix_connection(tmp_path / "first"))
+        assert (await inside.reply()).startswith("220")
+        await reload(house, second, Listener(address="127.0.0.1:0"))
+        assert not (tmp_path / "first").exists()
+        async with Client(*await asyncio.open_unix_connection(tmp_path / "second")) as client:
+            assert (await client.reply()).startswith("220")
+        assert await inside.ask("NOOP") == "250 2.0.0 Ok"
+        await inside.close()
+
+
+async def test_bad_rules_change_nothing() -> None:
+    async with serving() as house:
+        before = house.server.addresses
+        wide = (ipaddress.ip_network("0.0.0.0/0"),)
+        for bad in (
+            Listener(address="192.0.2.1:0"),
+            Listener(address="0.0.0.0:0", allow_from=wide),
+            Listener(address="127.0.0.1:0", tls="implicit"),
+        ):
+            with pytest.raises(ListenError):
+                await reload(house, Listener(address="unix:/nonexistent/x"), bad)
+            assert house.server.addresses == before
+            async with await house.connect() as client:
+                assert (await client.reply()) == "220 relay.example ESMTP graphrelay"
+
+
+async def test_two_listeners_at_one_address_are_a_mistake() -> None:
+    one = Listener(address="127.0.0.1:2525")
+    with pytest.raises(ListenError, match="two listeners"):
+        await server(one, one).start()
 
 
 # --- Stopping -------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""One listener while it is open: its sockets, and the door behind them.
+
+What is always true here: who comes in is received at the door of that moment, so that the rules can
+change without closing a socket; and what was opened is closed, the file of a Unix socket included.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from graphrelay.smtp.conversation import Conversation
+from graphrelay.smtp.listener import UnixEndpoint, endpoint
+from graphrelay.smtp.service import Door
+from graphrelay.smtp.sockets import close_all, name_of, open_sockets
+
+_BACKLOG: Final = 1024
+
+Told = Callable[[Conversation], None]
+
+
+class Entrance:
+    """The open sockets of a listener."""
+
+    def __init__(self, door: Door, began: Told, ended: Told) -> None:
+        self.door = door
+        self.addresses: list[str] = []
+        self._began = began
+        self._ended = ended
+        self._servers: list[asyncio.Server] = []
+        self._path: Path | None = None
+
+    async def open(self) -> None:
+        """Bind all sockets; nobody is served yet. Raises `ListenError`, with nothing left open."""
+        address = self.door.listener.address
+        opened = await open_sockets(address)
+        if isinstance(where := endpoint(address), UnixEndpoint):
+            self._path = where.path
+        try:
+            while opened:
+                await self._adopt(opened[0])
+                opened.pop(0)
+        except BaseException:
+            close_all(opened)
+            self.close()
+            raise
+
+    async def serve(self) -> None:
+        """Let clients in."""
+        for server in self._servers:
+            await server.start_serving()
+
+    def close(self) -> None:
+        """Let nobody in any more; who is inside stays."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+    async def _adopt(self, opened: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        create = loop.create_unix_server if opened.family == socket.AF_UNIX else loop.create_server
+        self._servers.append(
+            await create(self._receive, sock=opened, backlog=_BACKLOG, start_serving=False)
+        )
+        self.addresses.append(name_of(opened))
+
+    def _receive(self) -> Conversation:
+        return Conversation(self.door, self._began, self._ended)

@@ -1,0 +1,36 @@
+"""Replies on the wire, and that the documentation knows all of them."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.model import Reply
+from graphrelay.smtp import path, replies, sasl
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "smtp.md").read_text()
+
+
+@given(st.integers(400, 599), st.text(max_size=1500))
+def test_any_text_becomes_lines_that_a_client_can_read(code: int, text: str) -> None:
+    octets = replies.octets(Reply(code, "5.0.0", text))
+    *lines, rest = octets.split(b"\r\n")
+    assert rest == b""
+    assert all(line.startswith(b"%d-5.0.0 " % code) for line in lines[:-1])
+    assert lines[-1].startswith(b"%d 5.0.0 " % code)
+    for line in lines:
+        assert len(line) <= 510
+        assert line.isascii()
+        assert b"\r" not in line
+        assert b"\n" not in line
+
+
+def test_every_reply_is_documented() -> None:
+    spoken = [
+        reply
+        for module in (replies, path, sasl)
+        for reply in vars(module).values()
+        if isinstance(reply, Reply)
+    ]
+    assert len(spoken) > 30
+    assert [r for r in spoken if f"{r.code} {r.status}" not in DOCUMENTED] == []
