@@ -121,6 +121,8 @@ def _stage(entry: "Entry") -> None:
             text = f"number {fields['number']} through mailbox {fields['mailbox']}"
         case "relayed":
             text = f"Graph answered {fields['http']} after {fields['seconds']} s"
+        case "unauthorized":
+            return  # about to be mended
         case "listening":
             text = f"SMTP on {fields['address']}"
         case "delayed" | "failed" | "uncertain" | "paused" | "refused" | "held" | "resumed":

@@ -1,0 +1,106 @@
+"""`graphrelay demo`, as a person meets it: it starts, says how to send, shows, and ends cleanly."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.tools import needs
+
+WAYS = ("curl", "Python", "PHP")
+
+
+@dataclass(slots=True)
+class Demo:
+    """A running demo and what it printed before it waited."""
+
+    process: "subprocess.Popen[str]"
+    printed: str
+
+    def command(self, way: str) -> str:
+        """The shell command that it tells people to type in, on as many lines as it has."""
+        found = re.search(rf"(?ms)^  {way} +(.*?)\n\n", self.printed)
+        assert found, self.printed
+        return re.sub(r"(?m)^ {12}", "", found[1])
+
+    def until(self, event: str) -> str:
+        """Its next line that begins with `event`."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith(event):
+                return line
+        raise AssertionError(f"the demo ended without {event}")
+
+    def arrived(self) -> list[dict[str, object]]:
+        found = re.search(r"http://localhost:(\d+)", self.printed)
+        assert found
+        with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/api/messages") as answer:
+            messages: list[dict[str, object]] = json.load(answer)["messages"]
+        return messages
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    command = [sys.executable, "-m", "graphrelay", "demo", "--smtp-port", "0", "--page-port", "0"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if "Ctrl-C ends the demo" in line:
+                break
+        yield Demo(process, printed)
+        if process.poll() is None:
+            process.kill()
+
+
+def test_the_account_is_authorized_by_itself_with_an_authorization_code(demo: Demo) -> None:
+    assert "authorized  wp@contoso.com by authorization code with PKCE" in demo.printed
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_it_says_about_sending_works_when_typed_in(demo: Demo, way: str) -> None:
+    if way != "Python":
+        needs(way.lower())
+    subprocess.run(["bash", "-c", demo.command(way)], check=True, timeout=30)
+    assert "alice@contoso.com" in demo.until("accepted")
+    assert demo.until("attempt")
+    assert "202" in demo.until("relayed")
+    (message,) = demo.arrived()
+    assert message["subject"] == f"Hello from {way}"
+
+
+def test_ctrl_c_ends_it_cleanly(demo: Demo) -> None:
+    demo.process.send_signal(signal.SIGINT)
+    output, _ = demo.process.communicate(timeout=30)
+    assert demo.process.returncode == 0
+    assert output.splitlines()[-1] == "ended; nothing is left on this machine"
+
+
+def test_a_port_in_use_is_a_sentence_that_says_which_option_to_use(demo: Demo) -> None:
+    found = re.search(r"takes mail on 127\.0\.0\.1:(\d+)", demo.printed)
+    assert found
+    second = subprocess.run(
+        [sys.executable, "-m", "graphrelay", "demo", "--smtp-port", found[1], "--page-port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "in use" in second.stderr
+    assert "--smtp-port" in second.stderr
+    assert "Traceback" not in second.stderr
