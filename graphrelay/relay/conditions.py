@@ -85,6 +85,11 @@ def failing_before_data(route: Route, origin: Origin, recipient: Address) -> Con
     """The same, of the conditions that are known when RCPT TO comes."""
     if route.recipient and not any_matches(route.recipient, str(recipient)):
         return "recipient"
+    return failing_on_connect(route, origin)
+
+
+def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
+    """The same, of the conditions that are known before any mail."""
     if route.listener and origin.listener not in route.listener:
         return "listener"
     if route.login and origin.login not in route.login:

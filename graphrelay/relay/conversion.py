@@ -85,12 +85,17 @@ class Converted:
         return _Request(tuple(pieces), sum(map(_length, pieces)))
 
 
-async def convert(submission: Submission) -> Converted | Sealed:
-    """Raises `StorageUnavailable` and `message.UnreadableHeader`."""
-    return await asyncio.to_thread(_convert, submission)
+async def convert(
+    submission: Submission, *, most_headers: int = MOST_HEADERS
+) -> Converted | Sealed:
+    """`most_headers` is 0 where Graph refused the header fields (InvalidInternetMessageHeader).
+
+    Raises `StorageUnavailable` and `message.UnreadableHeader`.
+    """
+    return await asyncio.to_thread(_convert, submission, most_headers)
 
 
-def _convert(submission: Submission) -> Converted | Sealed:
+def _convert(submission: Submission, most_headers: int) -> Converted | Sealed:
     section, start = message.spliced(submission)
     octets = octets_of(submission.body)
     try:
@@ -100,7 +105,7 @@ def _convert(submission: Submission) -> Converted | Sealed:
     letter = decompose.decompose(whole)
     if isinstance(letter, Sealed):
         return letter
-    headers, lost = _headers(section)
+    headers, lost = _headers(section, most_headers)
     fields = {
         "subject": _text(section, "subject"),
         "body": _body(letter, submission),
@@ -175,8 +180,8 @@ def _properties(section: HeaderSection) -> list[dict[str, str]]:
     return found
 
 
-def _headers(section: HeaderSection) -> tuple[list[dict[str, str]], list[str]]:
-    """Up to five fields that Graph takes by name, the sender's before ours; and which are lost."""
+def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], list[str]]:
+    """Fields that Graph takes by name, the sender's before ours; and which are lost."""
     wanted: dict[str, dict[str, str]] = {}
     lost: dict[str, None] = {}
     for found in section.find("*"):
@@ -190,9 +195,9 @@ def _headers(section: HeaderSection) -> tuple[list[dict[str, str]], list[str]]:
         else:
             lost[name] = None
     ordered = sorted(wanted.values(), key=lambda one: one["name"].startswith("X-Graphrelay-"))
-    lost |= {one["name"]: None for one in ordered[MOST_HEADERS:]}
+    lost |= {one["name"]: None for one in ordered[most:]}
     told = [f"the header field {name}" for name in lost if not name.startswith("X-Graphrelay-")]
-    return ordered[:MOST_HEADERS], told
+    return ordered[:most], told
 
 
 def _decoded(value: bytes) -> str:

@@ -16,8 +16,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graphrelay.relay import encoded_word, header
+from graphrelay.relay import encoded_word, header, parameters
 from graphrelay.relay.entity import Entity
+from graphrelay.relay.header import HeaderSection
 from graphrelay.relay.transfer import KNOWN_ENCODINGS, Content
 
 LONGEST_BODY = 1_000_000
@@ -85,6 +86,12 @@ def decompose(message: Entity) -> Letter | Sealed:
     )
     findings.lost += _lost_encodings(findings)
     return Letter(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)))
+
+
+def sealed_type(section: HeaderSection) -> str | None:
+    """How a message with such a header section is sealed as a whole, in words."""
+    found = section.first("content-type")
+    return _SEALED.get(parameters.read(section.value(found)).value) if found else None
 
 
 def _sealed(entity: Entity) -> str | None:

@@ -27,9 +27,9 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import encoded_word, header, legible, router, sender
+from graphrelay.relay import decompose, encoded_word, header, legible, router, sender
 from graphrelay.relay.header import HeaderSection
-from graphrelay.relay.router import Table, Transaction
+from graphrelay.relay.router import Parts, Table, Transaction
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
@@ -94,8 +94,8 @@ class Reception:
         self._max_message_size = max_message_size
 
     def size_limit(self, origin: Origin) -> int:
-        """The largest message that can be taken."""
-        return self._max_message_size
+        """The largest message that any route could take from there."""
+        return router.largest_from(self._table, origin, self._max_message_size)
 
     def sender(self, reverse_path: Address | None, origin: Origin) -> Reply | None:
         """The refusal for an envelope sender that the login may not use."""
@@ -127,10 +127,12 @@ class Reception:
         received_at = self._clock.now()
         letterhead = self._read(*head, envelope, origin, received_at)
         parts = router.route(letterhead.transaction, self._table)
+        size = len(letterhead.prefix) + body.size
+        if not isinstance(parts, Reply):
+            parts = self._refused_size(parts, size, head[0]) or parts
         if isinstance(parts, Reply):
             await body.discard()
             return parts
-        size = len(letterhead.prefix) + body.size
         message = NewMessage(
             envelope=envelope,
             origin=origin,
@@ -152,6 +154,16 @@ class Reception:
         )
         self._queue.add([Waiting.of(submission) for submission in submissions])
         return Accepted(queue_id)
+
+    def _refused_size(self, parts: Parts, size: int, section: HeaderSection) -> Reply | None:
+        if refusal := router.refused_size(parts, size, self._table):
+            return refusal
+        most = self._table.largest_mime
+        kind = decompose.sealed_type(section) if most is not None and size > most else None
+        if kind is None:
+            return None
+        text = f"The message is {kind} and has {size} octets: such messages go up to {most}"
+        return Reply(554, "5.6.3", f"{text}, since larger ones must be taken apart")
 
     def _read(
         self,

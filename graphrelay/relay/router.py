@@ -24,6 +24,7 @@ from graphrelay.relay.conditions import (
     any_matches,
     failing,
     failing_before_data,
+    failing_on_connect,
     why_not,
 )
 
@@ -56,6 +57,11 @@ class Table:
     """Recipients of one submission (Exchange's default limit)."""
     header_names: tuple[str, ...] = ()
     """Fields that routes ask for, in lower case."""
+    largest: Mapping[str, int] = field(default_factory=dict)
+    """Per account the octets of the largest message that it can submit; none given: no limit."""
+    largest_mime: int | None = None
+    """Octets of the largest message that goes in one piece. What is larger is taken apart, which
+    nothing that is signed or encrypted survives."""
 
 
 def table(
@@ -64,6 +70,8 @@ def table(
     *,
     login_senders: Mapping[str, Sequence[str]] | None = None,
     max_recipients: int = 500,
+    largest: Mapping[str, int] | None = None,
+    largest_mime: int | None = None,
 ) -> Table:
     """With one account and no routes, everything goes through that account."""
     by_name = {account.name: account for account in accounts}
@@ -75,6 +83,8 @@ def table(
         accounts=by_name,
         login_senders=login_senders or {},
         max_recipients=max_recipients,
+        largest=largest or {},
+        largest_mime=largest_mime,
         header_names=tuple({name.lower(): None for one in found for name, _ in one.header}),
     )
 
@@ -112,6 +122,27 @@ def taking(transaction: Transaction, recipient: Address, table: Table) -> Route 
 def may_take(table: Table, origin: Origin, recipient: Address) -> bool:
     """Whether any route could take a recipient from there, whatever the message says."""
     return any(failing_before_data(one, origin, recipient) is None for one in table.routes)
+
+
+def largest_from(table: Table, origin: Origin, most: int) -> int:
+    """The largest message that any route could take from there."""
+    limits = [
+        table.largest.get(one.account, most)
+        for one in table.routes
+        if failing_on_connect(one, origin) is None
+    ]
+    return min(most, max(limits, default=most))
+
+
+def refused_size(parts: Parts, size: int, table: Table) -> Reply | None:
+    """The refusal where an account cannot submit so much."""
+    for planned, _ in parts:
+        account = planned.lane.account
+        largest = table.largest.get(account)
+        if largest is not None and size > largest:
+            text = f"The message has {size} octets, and account {account!r} can submit {largest}"
+            return Reply(552, "5.3.4", text)
+    return None
 
 
 def _pieces(

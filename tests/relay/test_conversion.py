@@ -97,6 +97,13 @@ async def test_five_header_fields_go_and_the_senders_come_first() -> None:
     assert found.lost == ("the header field X-MS-Exchange-Foo", "the header field X-5")
 
 
+async def test_fields_that_graph_refused_are_left_out_and_told() -> None:
+    found = await conversion.convert(submission(MIXED, *TO), most_headers=0)
+    assert isinstance(found, Converted)
+    assert "internetMessageHeaders" not in found.fields
+    assert "the header field X-Mailer" in found.lost
+
+
 @pytest.mark.parametrize("save", [True, False])
 async def test_one_request_carries_it_all(world: World, save: bool, tmp_path: Path) -> None:
     path = tmp_path / "body"

@@ -256,6 +256,34 @@ async def test_a_header_section_below_the_limit_is_taken(room: Room) -> None:
     assert isinstance(await room.take(octets + b"\r\ntext"), Accepted)
 
 
+async def test_what_the_account_cannot_submit_is_refused_with_its_limit(room: Room) -> None:
+    small = Route(name="small", account="website", login=("scanner",))
+    large = Route(name="large", account="tenant", mailbox="info@contoso.com")
+    table = router.table([large], [WEBSITE, TENANT], largest={"website": 5_000, "tenant": 9_000})
+    reception = room.reception(replace(table, routes=(small, large)))
+    assert reception.size_limit(ORIGIN) == 9_000
+    assert reception.size_limit(replace(ORIGIN, login="scanner")) == 9_000
+    assert room.reception(replace(table, routes=(small,))).size_limit(ORIGIN) == 35_000_000
+    assert isinstance(await room.take(HEAD + b"\r\n" + b"x" * 6_000, reception=reception), Accepted)
+    answer = await room.take(HEAD + b"\r\n" + b"x" * 9_000, reception=reception)
+    assert isinstance(answer, Reply)
+    assert (answer.code, answer.status) == (552, "5.3.4")
+    assert answer.text.endswith("octets, and account 'tenant' can submit 9000")
+    assert len(await room.spool.queue()) == 1
+
+
+async def test_a_sealed_message_too_large_for_one_piece_is_refused(room: Room) -> None:
+    reception = room.reception(router.table([], [WEBSITE], largest_mime=5_000))
+    signed = HEAD + b"Content-Type: Multipart/Signed; boundary=x\r\n\r\n"
+    assert isinstance(await room.take(signed, reception=reception), Accepted)
+    plain = HEAD + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"x" * 5_000
+    assert isinstance(await room.take(plain, reception=reception), Accepted)
+    answer = await room.take(signed + b"x" * 5_000, reception=reception)
+    assert isinstance(answer, Reply)
+    assert (answer.code, answer.status) == (554, "5.6.3")
+    assert "is signed and has" in answer.text
+
+
 async def test_a_full_disk_promises_nothing(room: Room) -> None:
     reception = room.reception(spool=FullSpool(room.spool))
     with pytest.raises(StorageUnavailable):
