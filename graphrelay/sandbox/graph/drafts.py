@@ -14,15 +14,10 @@ from aiohttp import web
 from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
 from graphrelay.sandbox.graph.faults import DraftStuck, ItemNotFoundOnSend
-from graphrelay.sandbox.graph.message import (
-    attachment,
-    attachment_id,
-    attachment_json,
-    composition,
-    message_json,
-)
+from graphrelay.sandbox.graph.message import attachment, composition
 from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.sending import composed, new_message_id, submit
+from graphrelay.sandbox.graph.view import attachment_id, attachment_json, message_json
 from graphrelay.sandbox.mailbox_items import Draft, Folder, Item, MimeDraft, read_id
 from graphrelay.sandbox.mime import Attachment, fields_of, read_content, read_head
 from graphrelay.sandbox.mime_compose import Composition, taken_apart, with_attachment

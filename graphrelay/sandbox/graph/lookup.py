@@ -7,8 +7,8 @@ from aiohttp import web
 
 from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
-from graphrelay.sandbox.graph.message import folder_id, known_property, message_json
 from graphrelay.sandbox.graph.query import Query
+from graphrelay.sandbox.graph.view import folder_id, known_property, message_json
 from graphrelay.sandbox.mailbox_items import Folder, Item
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from graphrelay.sandbox.graph.errors import GraphError
-from graphrelay.sandbox.graph.message import known_property
+from graphrelay.sandbox.graph.view import known_property
 
 _COMPARISON = re.compile(
     r"\s*(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('(?:[^']|'')*'|[^\s']+)\s*(?:\band\b|\Z)", re.IGNORECASE

@@ -20,7 +20,7 @@ from graphrelay.sandbox.graph.call import Call
 from graphrelay.sandbox.graph.drafts import add_attachment, find_draft
 from graphrelay.sandbox.graph.errors import GraphError
 from graphrelay.sandbox.graph.faults import UploadExpired
-from graphrelay.sandbox.graph.message import attachment_id
+from graphrelay.sandbox.graph.view import attachment_id
 from graphrelay.sandbox.mailbox_items import ItemId
 from graphrelay.sandbox.mime import Attachment
 from graphrelay.sandbox.tokens import Principal

@@ -34,8 +34,7 @@ class Tab:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.requests: list[str] = []
-        """The URL of everything that the page asked for."""
+        self._loaded = asyncio.Event()
         self.problems: list[str] = []
         """Exceptions of the page's scripts."""
 
@@ -44,8 +43,8 @@ class Tab:
             said = message.json()
             if "id" in said:
                 self._answers.pop(said["id"]).set_result(said)
-            elif said["method"] == "Network.requestWillBeSent":
-                self.requests.append(said["params"]["request"]["url"])
+            elif said["method"] == "Page.loadEventFired":
+                self._loaded.set()
             elif said["method"] == "Runtime.exceptionThrown":
                 self.problems.append(str(said["params"]["exceptionDetails"]))
 
@@ -59,11 +58,16 @@ class Tab:
         return result
 
     async def open(self, url: str, *, width: int = 1280, height: int = 800) -> None:
-        for domain in ("Page", "Runtime", "Network"):
+        for domain in ("Page", "Runtime"):
             await self.call(f"{domain}.enable")
         await self.resize(width, height)
+        await self.navigate(url)
+
+    async def navigate(self, url: str) -> None:
+        """Return when the page has been loaded; it may be one in which no script runs."""
+        self._loaded.clear()
         await self.call("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete'")
+        await asyncio.wait_for(self._loaded.wait(), 30)
 
     async def resize(self, width: int, height: int) -> None:
         await self.call(

@@ -53,11 +53,11 @@ class Tracker:
     """A server that counts who comes, as senders of newsletters do."""
 
     def __init__(self) -> None:
-        self.visits: list[str] = []
+        self.visits = 0
         self.port = 0
 
-    async def visited(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.visits.append((await reader.readline()).decode())
+    async def visited(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.visits += 1  # a connection alone already tells that somebody reads
         writer.close()
 
 
@@ -115,16 +115,16 @@ async def test_nothing_in_a_message_runs_or_loads(
     assert await tab.evaluate("document.title") == "Sandbox mailbox"
     assert "not loaded" in await tab.evaluate("document.querySelector('#panel').innerText")
 
-    assert tracker.visits == []
+    assert tracker.visits == 0
 
     # The same, where somebody opens the frame's address by itself.
-    await tab.call("Page.navigate", url=f"{cloud.page_url}/api/messages/1/html")
-    await tab.until("document.getElementById('seen')?.textContent === 'Hello'")
+    await tab.navigate(f"{cloud.page_url}/api/messages/1/html")
+    assert await tab.evaluate("document.getElementById('seen').textContent") == "Hello"
     assert await tab.evaluate("typeof window.hacked") == "undefined"
     await tab.evaluate("document.getElementById('link').click()")
     await tab.evaluate("document.getElementById('send').click()")
     assert await tab.evaluate("document.getElementById('seen').textContent") == "Hello"
-    assert tracker.visits == []
+    assert tracker.visits == 0
 
 
 async def test_what_a_message_says_of_itself_is_shown_as_text(tab: Tab, graph: Graph) -> None:
