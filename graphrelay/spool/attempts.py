@@ -49,23 +49,19 @@ class Lost:
 def waiting(transaction: Transaction) -> list[Waiting]:
     """Everything queued that is not in flight, oldest first."""
     rows = transaction.connection.execute(
-        """SELECT s.id, s.account, s.mailbox, s.received_at, s.not_before, m.sender_key, m.size
-           FROM submissions s INDEXED BY submissions_open JOIN messages m ON m.id = s.message
-           WHERE s.done_at IS NULL AND s.state = 'queued'
-             AND s.id NOT IN (SELECT submission FROM in_flight)
-           ORDER BY s.received_at"""
+        """SELECT id, account, mailbox, received_at, not_before
+           FROM submissions INDEXED BY submissions_open
+           WHERE done_at IS NULL AND state = 'queued'
+             AND id NOT IN (SELECT submission FROM in_flight)
+           ORDER BY received_at"""
     )
     lanes: dict[tuple[str, str], Lane] = {}
-    senders: dict[str | bytes, str] = {}
     found = []
-    for row, account, mailbox, received_at, not_before, sender, size in rows:
+    for row, account, mailbox, received_at, not_before in rows:
         lane = lanes.get((account, mailbox))
         if lane is None:
             lane = lanes[account, mailbox] = Lane(restored(account), restored(mailbox))
-        key = senders.get(sender)
-        if key is None:
-            key = senders[sender] = restored(sender)
-        found.append(Waiting(row, lane, moment(received_at), moment(not_before), key, size))
+        found.append(Waiting(row, lane, moment(received_at), moment(not_before)))
     return found
 
 

@@ -8,7 +8,7 @@ takes.
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,15 @@ class Later:
 
 
 def check_at_start(database: Path, disk: Disk) -> Sound | Damaged | Later:
-    """Looks, and changes nothing: through a connection that cannot write."""
+    """Looks, and changes nothing: through a connection that cannot write.
+
+    But for one case: a process that died while it made the database has left a rollback journal,
+    and nothing can be read before it has been rolled back.
+    """
     version = None
+    if database.with_name(database.name + "-journal").exists():
+        with closing(disk.connect(database)) as connection, suppress(sqlite3.DatabaseError):
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     try:
         with closing(disk.connect_to_read(database)) as connection:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])

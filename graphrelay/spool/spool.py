@@ -52,6 +52,8 @@ T = TypeVar("T")
 
 INLINE_LIMIT = 64 * 1024
 RESERVE = 32 * 1024 * 1024
+"""Twice the size to which the WAL grows (schema.py): once for itself, once for its copy in the
+database. So outcomes can be kept on a disk that takes no more mail."""
 IDLE = timedelta(seconds=30)
 KEPT_PAGES = 4096
 """Free pages (16 MB) that stay for the mail to come."""

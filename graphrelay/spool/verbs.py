@@ -25,11 +25,9 @@ class _Part:
     lane: Lane
     received_at: datetime
     not_before: datetime | None
-    sender: str
-    size: int
 
     def waiting(self, not_before: datetime) -> Waiting:
-        return Waiting(self.id, self.lane, self.received_at, not_before, self.sender, self.size)
+        return Waiting(self.id, self.lane, self.received_at, not_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +93,8 @@ def delete(which: str | int, reason: str, now: datetime) -> Verb:
 
 
 _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
-                   s.received_at, s.not_before, m.sender_key, m.size
-            FROM submissions s JOIN messages m ON m.id = s.message
-            LEFT JOIN in_flight f ON f.submission = s.id"""
+                   s.received_at, s.not_before
+            FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id"""
 _BY_ID = f"{_PARTS} WHERE s.id = ?"
 _BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?1)
                AND (?2 IS NULL OR s.part = ?2) ORDER BY s.part"""  # noqa: S608 (constants)
@@ -117,8 +114,6 @@ def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
             Lane(restored(account), restored(mailbox)),
             moment(received_at),
             None if not_before is None else moment(not_before),
-            restored(sender),
-            size,
         )
-        for row, state, in_flight, account, mailbox, received_at, not_before, sender, size in rows
+        for row, state, in_flight, account, mailbox, received_at, not_before in rows
     ]

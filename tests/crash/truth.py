@@ -1,0 +1,116 @@
+"""What may be on the disk after a crash, and what is.
+
+Each thing that was started may have happened; each that was acknowledged has; each that was
+refused has not. From that follows for each submission the set of states in which it may be found.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from graphrelay.journal import Entry, Journal
+from graphrelay.model import FiledBody, InlineBody
+from graphrelay.spool import Spool
+from tests.clock import FakeClock
+from tests.crash.work import INLINE_LIMIT, octets_of
+
+ABSENT = "absent"
+OPEN = {"queued", "held", "in flight"}
+
+
+@dataclass
+class Promises:
+    """Made from what a worker told."""
+
+    allowed: dict[str, set[str]] = field(default_factory=dict)
+    ended: bool = False
+    steps: int = 0
+
+    @classmethod
+    def told(cls, lines: list[str]) -> "Promises":
+        promises = cls()
+        for line in lines:
+            promises._hear(json.loads(line))
+        return promises
+
+    def _hear(self, told: dict[str, str]) -> None:
+        if told["what"] == "end":
+            self.ended, self.steps = True, int(told["steps"])
+        if "name" not in told:
+            return
+        states = self.allowed.setdefault(told["name"], {ABSENT})
+        target = told["target"]
+        match told["what"]:
+            case "start":
+                self._before = set(states)
+                states.add(target)
+            case "done":
+                self.allowed[told["name"]] = {target}
+            case "refused":
+                if told["name"] in self.allowed and len(states) > 1:
+                    states.discard(target)
+
+
+async def check(directory: Path, promises: Promises) -> list[Entry]:
+    """Opens the spool as a restart would; what the journal was told."""
+    clock = FakeClock()
+    entries: list[Entry] = []
+    async with Spool.open(
+        directory, clock, Journal(clock, entries.append), inline_limit=INLINE_LIMIT, reserve=0
+    ) as spool:
+        found = states(directory)
+        for name, allowed in promises.allowed.items():
+            assert found.get(name, (ABSENT, 0))[0] in allowed, (name, found.get(name), allowed)
+        assert set(found) <= set(promises.allowed)
+        waiting = {waiting.submission_id for waiting in await spool.waiting()}
+        assert waiting == {row for state, row in found.values() if state == "queued"}
+        in_flight = {crashed.submission_id for crashed in await spool.interrupted()}
+        assert in_flight == {row for state, row in found.values() if state == "in flight"}
+        for state, row in found.values():
+            if state in OPEN:
+                await _whole(spool, row)
+        _nothing_else(directory)
+    with closing(sqlite3.connect(directory / "spool.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    return entries
+
+
+def states(directory: Path) -> dict[str, tuple[str, int]]:
+    with closing(sqlite3.connect(directory / "spool.db")) as connection:
+        rows = connection.execute(
+            """SELECT r.address_key, s.id,
+                      CASE WHEN f.number IS NULL THEN s.state ELSE 'in flight' END
+               FROM submissions s JOIN recipients r ON r.submission = s.id
+               LEFT JOIN in_flight f ON f.submission = s.id"""
+        ).fetchall()
+    assert len({key for key, _, _ in rows}) == len(rows)
+    return {key.removesuffix("@example.org"): (state, row) for key, row, state in rows}
+
+
+async def _whole(spool: Spool, row: int) -> None:
+    submission = await spool.load(row)
+    shown = await spool.show(submission.queue_id)
+    assert shown is not None
+    name, _, size = shown.subject.rpartition(" ")
+    match submission.body:
+        case InlineBody(octets):
+            assert int(size) <= INLINE_LIMIT
+        case FiledBody(path):
+            octets = path.read_bytes()
+    assert octets == octets_of(name, int(size))
+
+
+def _nothing_else(directory: Path) -> None:
+    with closing(sqlite3.connect(directory / "spool.db")) as connection:
+        files = {file for (file,) in connection.execute("SELECT file FROM bodies") if file}
+        (orphans,) = connection.execute(
+            """SELECT count(*) FROM bodies WHERE message NOT IN
+               (SELECT message FROM submissions WHERE done_at IS NULL)"""
+        ).fetchone()
+    assert orphans == 0
+    assert {path.name for path in (directory / "bodies").iterdir()} == files
+    names = {path.name for path in directory.iterdir()}
+    assert names <= {"spool.db", "spool.db-wal", "spool.db-shm", "lock", "bodies"}, names

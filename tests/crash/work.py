@@ -1,0 +1,181 @@
+"""What the crashing process does: a little of everything that a spool is for, told step by step.
+
+Before and after each thing it tells its `Teller` a line, so that the test knows what was promised:
+`start` before, `done` when the call has returned, `refused` when it raised StorageUnavailable.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+from graphrelay.journal import Journal
+from graphrelay.model import (
+    Address,
+    Delayed,
+    Done,
+    Next,
+    Plan,
+    Queued,
+    StorageUnavailable,
+    Submission,
+)
+from graphrelay.spool import Spool
+from tests.clock import FakeClock
+from tests.spool.mail import NOON, a_message, attempt, plan, relayed
+
+INLINE_LIMIT = 2000
+TRIES = 4
+
+Teller = Callable[[str], None]
+
+
+def octets_of(name: str, size: int) -> bytes:
+    """Different for each name."""
+    return (hashlib.sha256(name.encode()).hexdigest().encode() * (size // 64 + 1))[:size]
+
+
+class Worker:
+    """Carries out the work and tells of it."""
+
+    def __init__(self, spool: Spool, tell: Teller) -> None:
+        self._spool = spool
+        self._tell = tell
+        self._ids: dict[str, int] = {}
+        self._begun: dict[str, int] = {}
+
+    async def _do(self, name: str, target: str, call: Callable[[], Awaitable[object]]) -> bool:
+        """Tries a few times, as the relay does; whether it went well in the end."""
+        for _ in range(TRIES):
+            self._tell(json.dumps({"what": "start", "name": name, "target": target}))
+            try:
+                await call()
+            except StorageUnavailable as error:
+                told = {"what": "refused", "name": name, "target": target, "why": str(error)}
+                self._tell(json.dumps(told))
+            else:
+                self._tell(json.dumps({"what": "done", "name": name, "target": target}))
+                return True
+        return False
+
+    async def put(self, name: str, size: int = 500, parts: int = 1) -> None:
+        names = [f"{name}#{part}" if part > 1 else name for part in range(1, parts + 1)]
+        found: tuple[Submission, ...] = ()
+
+        async def call() -> None:
+            nonlocal found
+            body = self._spool.incoming()
+            octets = octets_of(name, size)
+            for start in range(0, size, 100_000):
+                await body.write(octets[start : start + 100_000])
+            paths: list[tuple[Plan, tuple[Address, ...]]] = [
+                (plan(), (Address(part, "example.org"),)) for part in names
+            ]
+            found = await self._spool.put(a_message(*paths, subject=f"{name} {size}"), body)
+
+        for part in names[1:]:
+            self._tell(json.dumps({"what": "start", "name": part, "target": "queued"}))
+        if await self._do(names[0], "queued", call):
+            for part, submission in zip(names, found, strict=True):
+                self._ids[part] = submission.id
+                self._tell(json.dumps({"what": "done", "name": part, "target": "queued"}))
+
+    async def begin(self, name: str) -> None:
+        if name not in self._ids or name in self._begun:
+            return
+        number = 0
+
+        async def call() -> None:
+            nonlocal number
+            number = await self._spool.begin_attempt(self._ids[name], NOON, "c")
+
+        if await self._do(name, "in flight", call):
+            self._begun[name] = number
+
+    async def finish(self, name: str, *, again: bool = False) -> None:
+        if name not in self._begun:
+            return
+        submission, number = self._ids[name], self._begun[name]
+        call = self._spool.finish_attempt
+        outcome, target, following = relayed(number), "relayed", cast(Next, Done("relayed"))
+        if again:
+            outcome = attempt(Delayed(status="4.0.0", reason="busy"), number)
+            target, following = "queued", Queued(NOON + timedelta(minutes=5))
+        if await self._do(name, target, lambda: call(submission, outcome, following)):
+            del self._begun[name]
+
+    async def hold(self, name: str) -> None:
+        if name in self._ids:
+            await self._do(name, "held", lambda: self._spool.hold(self._ids[name], "odd"))
+
+    async def release(self, name: str) -> None:
+        if name in self._ids:
+            await self._do(name, "queued", lambda: self._spool.release(self._ids[name], NOON))
+
+    async def delete(self, name: str) -> None:
+        if name in self._ids:
+            await self._do(name, "deleted", lambda: self._spool.delete(self._ids[name], "no"))
+
+
+async def a_little_of_everything(worker: Worker, spool: Spool) -> None:
+    await worker.put("small")
+    await worker.put("large", 300_000)
+    await asyncio.gather(
+        *(worker.put(f"together{n}") for n in range(5)), worker.put("large together", 5000)
+    )
+    await worker.put("parts", 5000, parts=3)
+    await worker.begin("small")
+    await worker.finish("small", again=True)
+    await worker.begin("small")
+    await worker.finish("small")
+    await worker.begin("large")
+    await worker.finish("large")
+    await worker.begin("parts#2")
+    await worker.finish("parts#2")
+    await worker.hold("together1")
+    await worker.hold("together2")
+    await worker.release("together2")
+    await worker.put("large deleted", 5000)
+    await worker.delete("large deleted")
+    with suppress(StorageUnavailable):
+        await spool.tidy()
+    await worker.put("after the checkpoint", 5000)
+    await worker.begin("together0")
+    await worker.delete("together3")
+
+
+async def many_at_once(worker: Worker, name: str) -> None:
+    """Twenty callers, each with a dozen messages of all sizes, most of which are relayed."""
+
+    async def caller(number: int) -> None:
+        chance = random.Random(f"{name} {number}")
+        for count in range(12):
+            message = f"{name}.{number}.{count}"
+            await worker.put(message, int(10 ** chance.uniform(1, 5)))
+            if chance.random() < 0.7:
+                await worker.begin(message)
+                if chance.random() < 0.9:
+                    await worker.finish(message)
+
+    await asyncio.gather(*(caller(number) for number in range(20)))
+
+
+async def work(directory: Path, tell: Teller, load: str = "") -> None:
+    clock = FakeClock()
+    for _ in range(TRIES):
+        try:
+            async with Spool.open(
+                directory, clock, Journal(clock), inline_limit=INLINE_LIMIT, reserve=0
+            ) as spool:
+                if load:
+                    await many_at_once(Worker(spool, tell), load)
+                else:
+                    await a_little_of_everything(Worker(spool, tell), spool)
+                return
+        except StorageUnavailable as error:
+            tell(json.dumps({"what": "not opened", "why": str(error)}))
