@@ -12,7 +12,7 @@ from graphrelay.cli.demo import authorize
 from graphrelay.clock import Clock
 from graphrelay.config import load
 from graphrelay.daemon import Relay, running
-from graphrelay.journal import Entry
+from graphrelay.journal import Entry, Sink
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.mailbox_settings import MailSettings
@@ -50,6 +50,18 @@ class World:
         return [entry for entry in self.entries if entry.event in wanted]
 
 
+def hearing() -> tuple[Sink, list[Entry], asyncio.Event]:
+    """A journal's sink, what it has heard, and an event that is set whenever it hears."""
+    entries: list[Entry] = []
+    told = asyncio.Event()
+
+    def hear(entry: Entry) -> None:
+        entries.append(entry)
+        told.set()
+
+    return hear, entries, told
+
+
 @asynccontextmanager
 async def world(
     directory: Path,
@@ -65,13 +77,7 @@ async def world(
         config = directory / "config.toml"
         text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario)
         config.write_text(text + extra, encoding="utf-8")
-        entries: list[Entry] = []
-        told = asyncio.Event()
-
-        def hear(entry: Entry) -> None:
-            entries.append(entry)
-            told.set()
-
+        hear, entries, told = hearing()
         async with running(load(config), clock, hear) as relay:
             if authorized:
                 assert (await authorize(cloud, relay))["kind"] == "authorized"

@@ -84,6 +84,8 @@ class Sandbox:
         self.page_note = ""
         """What the page shows while nothing has arrived: plain text, such as how to send."""
         self.requests: deque[Recorded] = deque(maxlen=100_000)
+        self.grant_types: deque[str] = deque(maxlen=100_000)
+        """What tokens were asked for with, in order."""
         self.identity_header = secrets.token_urlsafe(24)
         """What App Service would put in `IDENTITY_HEADER`."""
         self._host = host

@@ -1,5 +1,6 @@
 """What the Entra half needs of the cloud that it is mounted in."""
 
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -15,6 +16,7 @@ class Cloud(Protocol):
     directory: Directory
     faults: Faults
     tokens: TokenIssuer
+    grant_types: deque[str]
     now: Callable[[], datetime]
 
     @property

@@ -80,6 +80,7 @@ class TokenEndpoint:
     async def post(self, request: web.Request) -> web.Response:
         form = {key: value for key, value in (await request.post()).items() if type(value) is str}
         correlation_id = request.headers.get("client-request-id", "") or str(uuid4())
+        self._cloud.grant_types.append(form.get("grant_type", ""))
         fault = struck(self._cloud, request, "token", form)
         try:
             if fault is not None:
