@@ -39,8 +39,8 @@ class Route:
     """Field names (in any case) and patterns."""
     account: str
     mailbox: str | None = None
-    """An address, `sender` (the mailbox that the From address names), or `None`: the account's
-    own."""
+    """An address, `sender` (the mailbox that the From address names), or `None`: the mailbox of
+    the user who signed in; `sender` where nobody does."""
     rewrite_from: RewriteFrom = "when-needed"
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True

@@ -40,6 +40,11 @@ class Account(Protocol):
     def name(self) -> str: ...
 
     @property
+    def username(self) -> str | None:
+        """Who signed in; nobody did for an application."""
+        ...
+
+    @property
     def default_mailbox(self) -> str | None: ...
 
     def may_use(self, address: str) -> bool: ...
@@ -224,7 +229,9 @@ def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
 def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Reply:
     if route.mailbox and route.mailbox != "sender":
         return route.mailbox
-    if route.mailbox == "sender" and sender and usable(account, sender):
+    # An application submits through any mailbox that it may use, and needs no Send As for it.
+    of_sender = route.mailbox == "sender" or account.username is None
+    if of_sender and sender and usable(account, sender):
         return str(sender)
     outside = route.mailbox == "sender" and route.rewrite_from == "never"
     if account.default_mailbox and not outside:

@@ -188,6 +188,17 @@ def test_the_sender_may_name_the_mailbox() -> None:
     assert (plan.lane.mailbox, plan.from_address) == ("jane@contoso.com", "jane@contoso.com")
 
 
+def test_an_application_submits_through_the_senders_own_mailbox() -> None:
+    application = Account(
+        "app", "t", "c", AnyUser(ManagedIdentity()), ("wp@contoso.com", "*@contoso.com")
+    )
+    table = router.table([], [application])
+    for author, mailbox in [("jane@contoso.com", "jane@contoso.com"), ("root@h", "wp@contoso.com")]:
+        parts = router.route(transaction("www@host", authors=(author,)), table)
+        assert not isinstance(parts, Reply)
+        assert parts[0][0].lane.mailbox == mailbox
+
+
 def test_a_sender_from_outside_goes_through_the_accounts_own_mailbox() -> None:
     plan = plan_of("root@host", account="website", mailbox="sender")
     assert (plan.lane.mailbox, plan.from_address) == ("wp@contoso.com", "wp@contoso.com")
