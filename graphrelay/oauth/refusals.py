@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrelay.oauth.answers import Refused
-from graphrelay.oauth.scenario import Account, Delegated
+from graphrelay.oauth.scenario import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +260,3 @@ def _first_lines(description: str) -> str:
     for mark in ("\r\nTrace ID", "\nTrace ID", " Trace ID"):
         description = description.split(mark, 1)[0]
     return " ".join(description.split())[:600]
-
-
-def needs_a_person(account: Account) -> bool:
-    """Whether authorizing means that somebody signs in."""
-    return isinstance(account.scenario, Delegated)

@@ -60,13 +60,15 @@ class World:
     def http(self) -> Http:
         return Http(ssl.create_default_context(cafile=str(self.cloud.ca_file)))
 
-    def manager(self, *accounts: Account, vault: Vault | None = None) -> TokenManager:
+    def manager(
+        self, *accounts: Account, vault: Vault | None = None, http: Http | None = None
+    ) -> TokenManager:
         """A token manager as the daemon makes one; another one is another process's."""
         manager = TokenManager(
             accounts or (WEBSITE, DAEMON),
             Cloud(self.cloud.login_url, self.cloud.graph_url),
             vault or self.vault(),
-            self.http(),
+            http or self.http(),
             self.clock,
             Journal(self.clock, self.entries.append),
         )

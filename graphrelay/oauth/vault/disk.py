@@ -24,19 +24,49 @@ def read_file(path: Path) -> bytes | None:
 
 def replace_file(path: Path, octets: bytes) -> None:
     """Readable by the owner alone. Raises `VaultFailure`; the old file is then untouched."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        make_private(path.parent)
+        draft = write_beside(path, octets)
+        try:
+            draft.replace(path)
+            sync_directory(path.parent)
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise
+    except OSError as problem:
+        raise _failure("written", path, problem) from problem
+
+
+def write_beside(path: Path, octets: bytes) -> Path:
+    """The same octets under another name in the same directory, on disk. Raises `OSError`."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            own_like(draft.parent, file.fileno())
             file.write(octets)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
-        sync_directory(path.parent)
-    except OSError as problem:
+    except OSError:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise _failure("written", path, problem) from problem
+        raise
+    return draft
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory that only its owner may enter, if there is none. Raises `OSError`."""
+    if not directory.is_dir():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_like(directory.parent, directory)
+
+
+def own_like(directory: Path, what: "int | Path") -> None:
+    """What root makes in the service's directory belongs to the service, which must read it."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner = directory.stat()
+        os.chown(what, owner.st_uid, owner.st_gid)
 
 
 def remove_file(path: Path) -> bool:

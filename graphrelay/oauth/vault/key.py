@@ -20,7 +20,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from graphrelay.oauth.vault.disk import read_file, replace_file, sync_directory
+from graphrelay.oauth.vault.disk import (
+    make_private,
+    read_file,
+    replace_file,
+    sync_directory,
+    write_beside,
+)
 from graphrelay.oauth.vault.problem import VaultFailure
 
 KEY_OCTETS = 32
@@ -128,13 +134,9 @@ def _one(line: bytes, path: Path) -> bytes:
 
 def _make(path: Path) -> None:
     """Made whole under another name, then linked: two processes at once agree on one key."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    make_private(path.parent)
+    draft = write_beside(path, new_key_text())
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(new_key_text())
-            file.flush()
-            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         sync_directory(path.parent)
@@ -148,7 +150,8 @@ def _check_privacy(path: Path) -> None:
     if sys.platform == "win32":
         return
     found = path.stat()
-    if found.st_uid not in (os.geteuid(), 0):
+    # Root may act for the service: what it writes here belongs to the directory's owner.
+    if os.geteuid() not in (0, found.st_uid) and found.st_uid != 0:
         raise VaultFailure(
             f"The vault key {path} belongs to another user (uid {found.st_uid}).",
             f"Run: chown {os.geteuid()} {path}",

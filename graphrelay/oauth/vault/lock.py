@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from graphrelay.oauth.vault.disk import make_private, own_like
 from graphrelay.oauth.vault.problem import VaultFailure
 
 if sys.platform == "win32":
@@ -35,8 +36,9 @@ else:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock. Blocks the thread; raises `VaultFailure` where no lock can be had."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        own_like(path.parent, descriptor)
     except OSError as problem:
         raise VaultFailure(
             f"The vault cannot be locked with {path}: {problem.strerror}.",

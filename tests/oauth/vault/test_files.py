@@ -147,6 +147,20 @@ def test_a_secret_is_never_written_over_in_place(tmp_path: Path) -> None:
     assert held.startswith(b"GRV1")
 
 
+def test_what_root_writes_belongs_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`graphrelay authorize` as root must leave nothing that the service cannot read."""
+    owners: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda _, uid, gid: owners.append((uid, gid)))
+    EncryptedFiles(tmp_path / "vault", lambda: load_keys(tmp_path, None)).set_password(
+        "s", "n", "x"
+    )
+    service = tmp_path.stat()
+    assert owners == [(service.st_uid, service.st_gid)] * 3, "the key, the folder and the file"
+
+
 def test_the_environment_sets_none_of_our_fields(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
