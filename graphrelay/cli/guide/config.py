@@ -36,6 +36,15 @@ WHAT: dict[type, str] = {
 }
 
 
+_MAILBOXES = {
+    False: ("# The mailboxes that may stand in From; others than the user's own need Send As.",),
+    True: (
+        "# The mailboxes that mail may go out through: the one that From names, else the first of",
+        "# these that is named in full.",
+    ),
+}
+
+
 def config_text(setup: Setup, command: str) -> str:
     """TOML that `check-config` passes; `command` is how graphrelay is called for this file."""
     return "\n".join(_lines(setup, command)) + "\n"
@@ -50,7 +59,6 @@ def _lines(setup: Setup, command: str) -> Iterator[str]:
     yield from _listener(setup)
     yield from _cloud(setup.cloud)
     yield from _account(setup.account, setup.secret_expires)
-    yield from _route(setup.account)
 
 
 def _listener(setup: Setup) -> Iterator[str]:
@@ -92,7 +100,7 @@ def _account(account: Account, secret_expires: date | None) -> Iterator[str]:
         yield "# Who signs in; anybody else is refused."
         yield f"username = {quoted(account.username)}"
     if account.mailboxes:
-        yield "# The mailboxes that mail may go out through."
+        yield from _MAILBOXES[isinstance(scenario, Application)]
         yield f"mailboxes = {_list(account.mailboxes)}"
     if isinstance(scenario, Application):
         yield from _credential(scenario.credential, secret_expires)
@@ -135,20 +143,6 @@ def _secret(key: str, source: SecretSource) -> Iterator[str]:
             yield f"{key} = {quoted(value)}"
         case SecretFile(path):
             yield f"{key}_file = {quoted(path)}"
-
-
-def _route(account: Account) -> Iterator[str]:
-    """With one mailbox none is needed; with several an application submits through the one that
-    From names."""
-    several = len(account.mailboxes) > 1 or account.default_mailbox is None
-    if not isinstance(account.scenario, Application) or not several:
-        return
-    yield ""
-    yield "# The mailbox that From names submits. Another From goes out through the first mailbox"
-    yield "# that is named in full above, or is refused where there is none."
-    yield "[[routes]]"
-    yield f"account = {quoted(account.name)}"
-    yield 'mailbox = "sender"'
 
 
 def quoted(value: object) -> str:
