@@ -11,15 +11,13 @@ TaskGroup holds all that lives in between.
 
 import asyncio
 import random
-import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from graphrelay import __version__, wiring
+from graphrelay import wiring
 from graphrelay.clock import Clock, SystemClock
-from graphrelay.config import ConfigError, Settings, load
+from graphrelay.config import Settings
 from graphrelay.control.authorizations import AuthorizationVerbs
 from graphrelay.control.conversation import Verb
 from graphrelay.control.live import LiveVerbs
@@ -28,19 +26,18 @@ from graphrelay.control.server import ControlServer
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
-from graphrelay.model import StorageUnavailable
+from graphrelay.model import Lane, StorageUnavailable
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import open_vault
 from graphrelay.oauth.wire import Http
 from graphrelay.relay.courier import Courier
-from graphrelay.relay.dispatch import Dispatcher, rights_in
+from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reception import Reception
 from graphrelay.smtp.listener import ListenError
 from graphrelay.smtp.server import Server
 from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
-from graphrelay.systemd import Notifier
 
 
 class CannotStart(Exception):  # noqa: N818 (a condition, told to the admin)
@@ -51,12 +48,30 @@ class CannotStart(Exception):  # noqa: N818 (a condition, told to the admin)
 class Relay:
     """A relay that runs, for those who started it."""
 
-    addresses: tuple[str, ...]
-    """Where it listens, with the real ports."""
     tokens: TokenManager
     spool: Spool
     queue: QueueManager
     reception: Reception
+    server: Server
+    journal: Journal
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, with the real ports."""
+        return self.server.addresses
+
+    async def reload(self, settings: Settings) -> None:
+        """Go by other listeners, limits, logins, accounts and routes from the next client on.
+        Raises `CannotStart`, and then nothing has changed."""
+        with _told_to_the_admin():
+            await self.server.reload(
+                wiring.listeners(settings),
+                wiring.limits(settings),
+                wiring.hostname(settings),
+                wiring.logins(settings),
+            )
+        await self.tokens.reconfigure(wiring.accounts(settings))
+        self.reception.use(wiring.table(settings), wiring.max_message_size(settings))
 
 
 @asynccontextmanager
@@ -90,7 +105,7 @@ async def _opened(
         server = _server(settings, rooms, clock, journal)
         await server.start()
         stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
-    return Relay(server.addresses, rooms.tokens, rooms.spool, rooms.queue, rooms.reception)
+    return Relay(rooms.tokens, rooms.spool, rooms.queue, rooms.reception, server, journal)
 
 
 @asynccontextmanager
@@ -103,33 +118,6 @@ async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str,
         with _told_to_the_admin():
             rooms = await _rooms(stack, settings, clock, journal)
         yield _verbs(rooms, IdleQueue(rooms.spool, clock), clock)
-
-
-async def serve(path: Path) -> None:
-    """What `graphrelay serve` does: run until SIGTERM or SIGINT, reload at SIGHUP. Raises
-    `CannotStart`, `ConfigError`."""
-    settings = load(path)
-    clock, notifier = SystemClock(), Notifier()
-    journal = Journal(clock, log_sink(settings))
-    journal.notice("starting", version=__version__, config=str(path))
-    stop, reload = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
-    async with running(settings, clock) as relay:
-        listening = f"listening on {', '.join(relay.addresses)}"
-        notifier.ready(listening)
-        async with asyncio.TaskGroup() as tasks:
-            minding = (
-                tasks.create_task(notifier.watch(clock)),
-                tasks.create_task(_reload_when_told(reload, path, relay, notifier, journal, clock)),
-            )
-            await stop.wait()
-            for task in minding:
-                task.cancel()
-        notifier.stopping("finishing what is in flight")
-    journal.notice("stopped")
 
 
 # --- Opening --------------------------------------------------------------------------------------
@@ -165,7 +153,10 @@ async def _rooms(
     graph = GraphClient(cloud, tls, clock, proxy=wiring.proxy(settings.cloud))
     stack.push_async_callback(graph.aclose)
     policy = wiring.policy(settings.delivery)
-    rights = rights_in(accounts)
+
+    def rights(lane: Lane) -> Rights:
+        return rights_in(tokens.accounts)(lane)  # as they are after a reload
+
     dispatcher = Dispatcher(graph, outgoing, spool, rights, policy.on_uncertain, clock, journal)
     courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random)
     queue = QueueManager(spool, courier, clock, journal, policy)
@@ -253,30 +244,3 @@ def _told_to_the_admin() -> Iterator[None]:
         StorageUnavailable,
     ) as error:
         raise CannotStart(str(error)) from error
-
-
-# --- Reloading ------------------------------------------------------------------------------------
-
-
-async def _reload_when_told(
-    told: asyncio.Event,
-    path: Path,
-    relay: Relay,
-    notifier: Notifier,
-    journal: Journal,
-    clock: Clock,
-) -> None:
-    """At SIGHUP: routes and size from then on. Of a bad configuration nothing is taken."""
-    while True:
-        await told.wait()
-        told.clear()
-        notifier.reloading(clock)
-        try:
-            settings = load(path)
-        except ConfigError as error:
-            for problem in error.problems:
-                journal.error("reload-refused", config=str(path), reason=str(problem))
-        else:
-            relay.reception.use(wiring.table(settings), wiring.max_message_size(settings))
-            journal.notice("reloaded", config=str(path))
-        notifier.ready(f"listening on {', '.join(relay.addresses)}")

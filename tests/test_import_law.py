@@ -24,7 +24,9 @@ MAY_IMPORT = {
     "control": BASE | ROOMS | {"relay", "control"},
     "systemd": BASE,
     "wiring": BASE | ROOMS | {"relay", "config"},
-    "daemon": BASE | ROOMS | {"relay", "control", "config", "wiring", "systemd", "daemon"},
+    "daemon": BASE | ROOMS | {"relay", "control", "config", "wiring", "daemon"},
+    "service": BASE | {"config", "daemon", "systemd", "service"},
+    "sendmail": frozenset({"__init__", "sendmail"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }
 EVERYTHING = frozenset({"cli", "__main__"})

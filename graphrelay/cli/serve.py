@@ -15,7 +15,8 @@ def command(config: Path) -> None:
     """Run the relay in the foreground. SIGTERM finishes what is in flight, SIGHUP reads the
     configuration anew; under systemd, readiness is told when it listens."""
     from graphrelay.config import ConfigError
-    from graphrelay.daemon import CannotStart, serve
+    from graphrelay.daemon import CannotStart
+    from graphrelay.service import serve
 
     try:
         asyncio.run(serve(config))

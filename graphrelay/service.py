@@ -1,0 +1,96 @@
+"""The relay as a service: signals, and what systemd is told.
+
+SIGTERM, SIGINT   nobody new comes in, what is in flight ends (bounded), the rest stays on disk
+SIGHUP            the configuration is read anew; a bad one is refused, and the old one stays
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from graphrelay import __version__
+from graphrelay.clock import Clock, SystemClock
+from graphrelay.config import ConfigError, Settings, load
+from graphrelay.daemon import CannotStart, Relay, log_sink, running
+from graphrelay.journal import Journal
+from graphrelay.systemd import Notifier
+
+ONLY_AT_START = ("state_directory", "cloud", "delivery", "log", "vault")
+"""The tables that a reload does not take over; a change in one is told."""
+
+
+async def serve(path: Path) -> None:
+    """Run until told to stop. Raises `CannotStart`, `ConfigError`."""
+    settings = load(path)
+    clock, notifier = SystemClock(), Notifier()
+    journal = Journal(clock, log_sink(settings))
+    journal.notice("starting", version=__version__, config=str(path))
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    async with running(settings, clock) as relay:
+        notifier.ready(_listening(relay))
+        reloader = Reloader(path, settings, relay, notifier, clock)
+        async with asyncio.TaskGroup() as tasks:
+            minding = (
+                tasks.create_task(notifier.watch(clock)),
+                tasks.create_task(reloader.run(reload)),
+            )
+            await stop.wait()
+            for task in minding:
+                task.cancel()
+        notifier.stopping("finishing what is in flight")
+    journal.notice("stopped")
+
+
+class Reloader:
+    """Takes another configuration over, or says why it does not."""
+
+    def __init__(
+        self, path: Path, settings: Settings, relay: Relay, notifier: Notifier, clock: Clock
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._relay = relay
+        self._notifier = notifier
+        self._clock = clock
+
+    async def run(self, told: asyncio.Event) -> None:
+        """Reload each time that `told` is set; never returns."""
+        while True:
+            await told.wait()
+            told.clear()
+            self._notifier.reloading(self._clock)
+            await self.reload()
+            self._notifier.ready(_listening(self._relay))
+
+    async def reload(self) -> None:
+        """Once. The journal says what came of it."""
+        journal, config = self._relay.journal, str(self._path)
+        try:
+            settings = load(self._path)
+            await self._relay.reload(settings)
+        except ConfigError as error:
+            for problem in error.problems:
+                journal.error("reload-refused", config=config, reason=str(problem))
+        except CannotStart as error:
+            journal.error("reload-refused", config=config, reason=str(error))
+        else:
+            journal.notice("reloaded", config=config)
+            if waiting := self._needs_restart(settings):
+                journal.warning("restart-needed", config=config, changed=waiting)
+            self._settings = settings
+
+    def _needs_restart(self, settings: Settings) -> list[str]:
+        """What changed and is not taken over."""
+        return [
+            name
+            for name in ONLY_AT_START
+            if getattr(settings, name) != getattr(self._settings, name)
+        ]
+
+
+def _listening(relay: Relay) -> str:
+    return f"listening on {', '.join(relay.addresses)}"

@@ -1,0 +1,105 @@
+"""Reloading: what a running relay takes over from a changed configuration."""
+
+import asyncio
+import smtplib
+from pathlib import Path
+
+from graphrelay.clock import SystemClock
+from graphrelay.config import load
+from graphrelay.service import Reloader
+from graphrelay.systemd import Notifier
+from tests.world import World, world
+
+LIMITED = """
+[smtp]
+max_recipients = 1
+
+[[smtp.listeners]]
+address = "127.0.0.1:0"
+"""
+
+
+def reloader(here: World) -> Reloader:
+    return Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
+
+
+def rewrite(here: World, old: str, new: str) -> None:
+    text = here.config.read_text(encoding="utf-8")
+    assert old in text
+    here.config.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def recipients_taken(client: smtplib.SMTP) -> int:
+    client.rset()
+    client.mail("wp@contoso.com")
+    return sum(client.rcpt(f"{name}@example.org")[0] == 250 for name in "abc")
+
+
+async def test_limits_are_taken_over_and_a_client_inside_goes_on_as_it_began(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        inside = await asyncio.to_thread(here.client)
+        await asyncio.to_thread(inside.ehlo)
+        reloading = reloader(here)
+        listener = '[[smtp.listeners]]\naddress = "127.0.0.1:0"\n'
+        rewrite(here, listener, LIMITED)
+        await reloading.reload()
+        assert here.events("reloaded")
+        assert await asyncio.to_thread(recipients_taken, inside) == 3
+        newcomer = await asyncio.to_thread(here.client)
+        await asyncio.to_thread(newcomer.ehlo)
+        assert await asyncio.to_thread(recipients_taken, newcomer) == 1
+        for client in (inside, newcomer):
+            await asyncio.to_thread(client.quit)
+
+
+async def test_routes_are_taken_over(tmp_path: Path) -> None:
+    route = '\n[[routes]]\naccount = "website"\nmailbox = "info@contoso.com"\n'
+    async with world(tmp_path) as here:
+        reloading = reloader(here)
+        here.config.write_text(here.config.read_text() + route)
+        await reloading.reload()
+        with await asyncio.to_thread(here.client) as client:
+            await asyncio.to_thread(
+                client.sendmail, "root@host", ["alice@contoso.com"], "Subject: x\n\nx\n"
+            )
+        (mail,) = await here.cloud.mailboxes.arrived(1)
+    assert mail.mailbox == "info@contoso.com"
+
+
+async def test_of_a_bad_configuration_nothing_is_taken_and_every_mistake_is_told(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        reloading = reloader(here)
+        rewrite(here, 'scenario = "any-user"', 'scenario = "everybody"\ncolour = "red"')
+        await reloading.reload()
+        assert "must be one of" in str(here.events("reload-refused")[0].fields["reason"])
+        assert not here.events("reloaded")
+        with await asyncio.to_thread(here.client) as client:
+            await asyncio.to_thread(
+                client.sendmail, "root@host", ["alice@contoso.com"], "Subject: x\n\nx\n"
+            )
+        await here.cloud.mailboxes.arrived(1)
+
+
+async def test_an_address_that_is_taken_refuses_the_whole_reload(tmp_path: Path) -> None:
+    blocking = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    async with blocking, world(tmp_path) as here:
+        before = here.relay.addresses
+        reloading = reloader(here)
+        port = blocking.sockets[0].getsockname()[1]
+        rewrite(here, '"127.0.0.1:0"', f'"127.0.0.1:{port}"')
+        await reloading.reload()
+        assert f"127.0.0.1:{port}" in str(here.events("reload-refused")[0].fields["reason"])
+        assert here.relay.addresses == before
+
+
+async def test_what_a_reload_does_not_take_over_is_told(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        reloading = reloader(here)
+        here.config.write_text(here.config.read_text() + '\n[log]\nlevel = "debug"\n')
+        await reloading.reload()
+        (told,) = here.events("restart-needed")
+    assert told.fields["changed"] == ["log"]
