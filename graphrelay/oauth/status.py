@@ -137,11 +137,18 @@ def status_of(
 def _verdict(account: Account, answer: TokenAnswer, evidence: Evidence | None) -> Verdict:
     if not isinstance(answer, Granted):
         return answer
-    if isinstance(account.scenario, ScopedUsers):
-        roles = tuple(role for role in answer.scopes if role in MAIL_ROLES)
-        return TooBroad(roles, _narrow(account, roles)) if roles else Authorized()
+    if broad := too_broad(account, answer.scopes):
+        return broad
     missing = evidence.missing if evidence else ()
     return Lacking(missing, _complete(account, missing)) if missing else Authorized()
+
+
+def too_broad(account: Account, roles: tuple[str, ...]) -> TooBroad | None:
+    """Whether an application that should be limited to a scope may act for the whole tenant."""
+    mail = tuple(role for role in roles if role in MAIL_ROLES)
+    if not mail or not isinstance(account.scenario, ScopedUsers):
+        return None
+    return TooBroad(mail, _narrow(account, mail))
 
 
 def _narrow(account: Account, roles: tuple[str, ...]) -> str:

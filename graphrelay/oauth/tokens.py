@@ -38,7 +38,7 @@ from graphrelay.oauth.grants import Grants
 from graphrelay.oauth.held import LAST_USE, MARGIN, Held
 from graphrelay.oauth.renewal import Flown, Renewal
 from graphrelay.oauth.scenario import Account
-from graphrelay.oauth.status import Status, status_of
+from graphrelay.oauth.status import Status, status_of, too_broad
 from graphrelay.oauth.vault import Vault
 from graphrelay.oauth.wire import Http
 from graphrelay.oauth.worker import Worker
@@ -166,16 +166,17 @@ class TokenManager:
             await self._clock.sleep(TICK)
 
     async def _warn(self) -> None:
-        """Tell of credentials that end before long."""
+        """Tell of what works today and should not stay as it is."""
         for state in tuple(self._states.values()):
             account = state.account
             ends_at = await self._in_thread(partial(credential_ends_at, account))
-            if warning := ends_soon(account, ends_at, self._clock.now()):
+            if ends := ends_soon(account, ends_at, self._clock.now()):
                 self._journal.warning(
-                    "credential_ends",
-                    account=account.name,
-                    reason=warning.reason,
-                    remedy=warning.remedy,
+                    "credential_ends", account=account.name, reason=ends.reason, remedy=ends.remedy
+                )
+            if state.held and (broad := too_broad(account, state.held.access.scopes)):
+                self._journal.warning(
+                    "too_broad", account=account.name, roles=broad.roles, remedy=broad.remedy
                 )
 
     # Authorizing -----------------------------------------------------------------------------
@@ -187,12 +188,12 @@ class TokenManager:
 
     async def adopt(self, account: Account, authorization: Authorization) -> VaultProblem | None:
         """Store an authorization in place of any older one, and use it from now on."""
-        renewal = self._states[account.name].renewal
-        problem = await self._in_thread(lambda: renewal.replace(authorization))
+        state = self._states[account.name]
+        problem = await self._in_thread(lambda: state.renewal.replace(authorization))
         if problem is None:
-            state = self._states[account.name]
             self._forget(state)
             self._hold(state, authorization.access)
+            self._journal.notice("authorized", account=account.name, by=authorization.consent.by)
             self._changed(state)
         return problem
 

@@ -13,6 +13,7 @@ from graphrelay.oauth.scenario import (
     Certificate,
     ClientSecret,
     ManagedIdentity,
+    ScopedUsers,
     SecretText,
 )
 from tests.oauth.conftest import DAEMON, WEBSITE, World
@@ -85,3 +86,14 @@ async def test_status_warns_and_the_journal_does_daily(world: World, tmp_path: P
         await manager.token("daemon")
     await stopped(background)
     assert 3 <= world.events().count("credential_ends") <= 4
+
+
+async def test_what_is_too_broad_is_told_daily(world: World) -> None:
+    account = replace(
+        DAEMON, scenario=ScopedUsers(ClientSecret(SecretText("sandbox~secret.value")))
+    )
+    manager = world.manager(account)
+    await world.authorize(manager, account)
+    background = await running(manager)
+    assert world.events().count("too_broad") == 1
+    await stopped(background)
