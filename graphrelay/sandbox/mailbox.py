@@ -216,7 +216,10 @@ class Mailboxes:
     # What the Graph half does ------------------------------------------------------------------
 
     def box(self, user: User) -> Box:
-        return self._boxes.setdefault(user.oid, Box())
+        box = self._boxes.get(user.oid)
+        if box is None:
+            box = self._boxes[user.oid] = Box()
+        return box
 
     def submit(self, sender: User, message: Submission, draft: Item | None = None) -> Mail:
         """Deliver to everybody, file the copy in Sent Items, and write the reports that are due.

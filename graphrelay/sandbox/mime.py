@@ -15,7 +15,7 @@ from email.header import decode_header
 from email.message import Message
 from email.policy import compat32
 from email.utils import getaddresses
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "Attachment",
@@ -44,12 +44,11 @@ _SOFT_BREAK_WITHOUT_CR = re.compile(rb"=(?=\n)")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field (RFC 5322 section 2.2) and where it stands."""
 
     name: str
-    value: bytes = field(repr=False)
+    value: bytes
     """What follows the colon, still folded, with its line ends."""
     start: int
     end: int
