@@ -7,7 +7,7 @@ when they are made.
 
 import os
 import socket
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -189,14 +189,20 @@ def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scen
 
 def _credential(table: ApplicationTable) -> Credential:
     if table.client_secret:
-        return ClientSecret(_secret(table.client_secret))
+        return ClientSecret(_secret(table.client_secret), _end(table.client_secret_expires))
     if table.client_secret_file:
-        return ClientSecret(SecretFile(table.client_secret_file))
+        file = SecretFile(table.client_secret_file)
+        return ClientSecret(file, _end(table.client_secret_expires))
     if table.certificate_file:
         return Certificate(table.certificate_file, table.certificate_key_file, _passphrase(table))
     if table.federated_token_file:
         return FederatedToken(table.federated_token_file)
     return ManagedIdentity(table.client_id or None)
+
+
+def _end(day: date | None) -> datetime | None:
+    """The portal shows a day. The first moment of it, so that nothing ends before we say so."""
+    return datetime.combine(day, time(), UTC) if day else None
 
 
 def _passphrase(table: ApplicationTable) -> SecretSource | None:
@@ -207,13 +213,3 @@ def _passphrase(table: ApplicationTable) -> SecretSource | None:
 
 def _secret(text: SecretStr) -> SecretText:
     return SecretText(text.get_secret_value())
-
-
-def secret_ends(settings: Settings) -> dict[str, date]:
-    """By account, the day on which its client secret ends, as far as somebody wrote it down: Entra
-    tells it to nobody who may only send mail."""
-    return {
-        name: table.client_secret_expires
-        for name, table in settings.accounts.items()
-        if isinstance(table, ApplicationTable) and table.client_secret_expires
-    }

@@ -1,6 +1,6 @@
 """From settings to values: accounts and their credentials."""
 
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,9 +67,16 @@ def test_the_machine_s_own_identity_has_no_client_id(tmp_path: Path) -> None:
     assert account.scenario == AnyUser(ManagedIdentity())
 
 
-def test_the_end_of_a_secret_is_known_where_it_was_written_down(tmp_path: Path) -> None:
-    text = f'client_id = "{CLIENT}"\nclient_secret = "s"\n'
-    assert wiring.secret_ends(load(configuration(tmp_path, text))) == {}
+@pytest.mark.parametrize("kept", ['client_secret = "s"', 'client_secret_file = "/s"'])
+def test_the_end_of_a_secret_is_known_where_it_was_written_down(tmp_path: Path, kept: str) -> None:
+    text = f'client_id = "{CLIENT}"\n{kept}\n'
+    assert end_of_secret(tmp_path, text) is None
     text += 'client_secret_expires = "2027-11-01"'
-    ends = wiring.secret_ends(load(configuration(tmp_path, text)))
-    assert ends == {"alerts": date(2027, 11, 1)}
+    assert end_of_secret(tmp_path, text) == datetime(2027, 11, 1, tzinfo=UTC)
+
+
+def end_of_secret(directory: Path, written: str) -> datetime | None:
+    (account,) = wiring.accounts(load(configuration(directory, written)))
+    assert isinstance(account.scenario, AnyUser)
+    assert isinstance(account.scenario.credential, ClientSecret)
+    return account.scenario.credential.ends_at

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import subprocess
-from datetime import date
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +56,13 @@ def made(directory: Path, *options: str) -> tuple[Settings, str]:
 def account(settings: Settings) -> Account:
     (only,) = wiring.accounts(settings)
     return only
+
+
+def end_of_secret(settings: Settings) -> datetime | None:
+    scenario = account(settings).scenario
+    assert isinstance(scenario, AnyUser)
+    assert isinstance(scenario.credential, ClientSecret)
+    return scenario.credential.ends_at
 
 
 # --- What is written -----------------------------------------------------------------------------
@@ -155,7 +162,7 @@ def test_everything_else_that_can_be_said_is_written(tmp_path: Path) -> None:
 def test_the_day_on_which_a_secret_ends_is_noted(tmp_path: Path) -> None:
     options = ["--client-secret-file", "/s", "--client-secret-expires", "2027-11-01"]
     settings, _ = made(tmp_path, "--scenario", "any-user", *IDS, *APPLICATION, *options)
-    assert wiring.secret_ends(settings) == {"website": date(2027, 11, 1)}
+    assert end_of_secret(settings) == datetime(2027, 11, 1, tzinfo=UTC)
 
 
 def test_each_key_has_its_why_in_the_line_before(tmp_path: Path) -> None:
@@ -289,7 +296,7 @@ def test_a_typed_secret_goes_into_a_file_of_its_own_and_is_never_shown(tmp_path:
     assert kept.read_text(encoding="utf-8") == "s3cret~value\n"
     assert stat.S_IMODE(kept.stat().st_mode) & 0o007 == 0
     assert "s3cret" not in (tmp_path / "config.toml").read_text(encoding="utf-8")
-    assert wiring.secret_ends(load(tmp_path / "config.toml")) == {"alerts": date(2027, 11, 1)}
+    assert end_of_secret(load(tmp_path / "config.toml")) == datetime(2027, 11, 1, tzinfo=UTC)
 
 
 # --- The registration ----------------------------------------------------------------------------

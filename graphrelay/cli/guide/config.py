@@ -5,7 +5,6 @@ What is left out has its default, which config.example.toml shows.
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import date
 from pathlib import Path
 
 from graphrelay.cli.guide.setup import Setup
@@ -58,7 +57,7 @@ def _lines(setup: Setup, command: str) -> Iterator[str]:
     yield f"state_directory = {quoted(setup.state_directory)}"
     yield from _listener(setup)
     yield from _cloud(setup.cloud)
-    yield from _account(setup.account, setup.secret_expires)
+    yield from _account(setup.account)
 
 
 def _listener(setup: Setup) -> Iterator[str]:
@@ -84,7 +83,7 @@ def _cloud(cloud: CloudTable) -> Iterator[str]:
         yield f"{key} = {quoted(str(value).rstrip('/') if key.endswith('_url') else value)}"
 
 
-def _account(account: Account, secret_expires: date | None) -> Iterator[str]:
+def _account(account: Account) -> Iterator[str]:
     scenario = account.scenario
     yield ""
     yield f"[accounts.{account.name}]"
@@ -103,7 +102,7 @@ def _account(account: Account, secret_expires: date | None) -> Iterator[str]:
         yield from _MAILBOXES[isinstance(scenario, Application)]
         yield f"mailboxes = {_list(account.mailboxes)}"
     if isinstance(scenario, Application):
-        yield from _credential(scenario.credential, secret_expires)
+        yield from _credential(scenario.credential)
     for key, why in (
         ("large_messages", "Messages over about 3 MB"),
         ("exact_once", "No message twice, even where an answer was lost"),
@@ -113,14 +112,14 @@ def _account(account: Account, secret_expires: date | None) -> Iterator[str]:
             yield f"{key} = true"
 
 
-def _credential(credential: Credential, secret_expires: date | None) -> Iterator[str]:
+def _credential(credential: Credential) -> Iterator[str]:
     match credential:
-        case ClientSecret(source):
+        case ClientSecret(source, ends_at):
             yield "# The client secret's value, not its ID. A file is read anew at each use."
             yield from _secret("client_secret", source)
-            if secret_expires:
+            if ends_at:
                 yield "# 30 days before this day, status and the log begin to warn."
-                yield f"client_secret_expires = {secret_expires.isoformat()}"
+                yield f"client_secret_expires = {ends_at.date().isoformat()}"
         case Certificate(path, key_path, passphrase):
             yield "# The certificate with its private key, PEM or PFX; read anew at each use."
             yield f"certificate_file = {quoted(path)}"

@@ -7,7 +7,7 @@ is known but the ids, because it is the registration that brings them forth.
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import click
@@ -32,6 +32,7 @@ from graphrelay.oauth.scenario import (
     SCENARIO_NAMES,
     Account,
     AnyUser,
+    Application,
     Certificate,
     ClientSecret,
     Credential,
@@ -83,7 +84,6 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
         listener=_listener(questions),
         allow_from=tuple(questions.given("allow_from") or ()),
         state_directory=_state_directory(questions),
-        secret_expires=_day_of(questions),
     )
     show(setup)
     return _with_ids(questions, setup)
@@ -197,7 +197,7 @@ def _files(questions: Questions, credential: str, account: str) -> Credential:
         case "secret":
             file = questions.given("client_secret_file")
             place = Path(file) if file else beside(questions.config, account, "secret")
-            return ClientSecret(SecretFile(place.absolute()))
+            return ClientSecret(SecretFile(place.absolute()), _end_of(questions))
         case "certificate":
             why = "The certificate with its private key, PEM or PFX. It need not be there yet."
             where = path("certificate_file", why, "pem")
@@ -258,9 +258,13 @@ def _state_directory(questions: Questions) -> Path:
     return state_directory_or_default(None).absolute()
 
 
-def _day_of(questions: Questions) -> date | None:
+def _end_of(questions: Questions) -> datetime | None:
     given = questions.given("client_secret_expires")
-    return questions.ask("client_secret_expires", "", "", day) if given else None
+    return _first_moment(questions.ask("client_secret_expires", "", "", day)) if given else None
+
+
+def _first_moment(of: date) -> datetime:
+    return datetime.combine(of, time(), UTC)
 
 
 # --- What a registration brings ------------------------------------------------------------------
@@ -295,4 +299,13 @@ def _with_secret(setup: Setup, credential: ClientSecret) -> tuple[Setup, str | N
         return setup, None
     click.echo("\nThe day on which it ends, so that you are warned before. Enter: not known.")
     ends = click.prompt("Day", default="", show_default=False, value_proc=day_or_nothing)
-    return replace(setup, secret_expires=ends), secret
+    if ends is None:
+        return setup, secret
+    return _with_credential(setup, replace(credential, ends_at=_first_moment(ends))), secret
+
+
+def _with_credential(setup: Setup, credential: Credential) -> Setup:
+    scenario = setup.account.scenario
+    assert isinstance(scenario, Application)  # noqa: S101 (nobody else has one)
+    account = replace(setup.account, scenario=replace(scenario, credential=credential))
+    return replace(setup, account=account)

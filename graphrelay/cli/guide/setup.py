@@ -1,7 +1,6 @@
 """What is to be set up, as one value."""
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from graphrelay.config.settings import CloudTable
@@ -22,7 +21,6 @@ class Setup:
     allow_from: tuple[str, ...]
     """Empty: this machine alone."""
     state_directory: Path
-    secret_expires: date | None = None
 
 
 def credential_of(account: Account) -> Credential | None:
