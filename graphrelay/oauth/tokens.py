@@ -172,11 +172,11 @@ class TokenManager:
             ends_at = await self._in_thread(partial(credential_ends_at, account))
             if ends := ends_soon(account, ends_at, self._clock.now()):
                 self._journal.warning(
-                    "credential_ends", account=account.name, reason=ends.reason, remedy=ends.remedy
+                    "credential-ends", account=account.name, reason=ends.reason, remedy=ends.remedy
                 )
             if state.held and (broad := too_broad(account, state.held.access.scopes)):
                 self._journal.warning(
-                    "too_broad", account=account.name, roles=broad.roles, remedy=broad.remedy
+                    "too-broad", account=account.name, roles=broad.roles, remedy=broad.remedy
                 )
 
     # Authorizing -----------------------------------------------------------------------------
@@ -271,7 +271,7 @@ class TokenManager:
         self._hold(state, access)
         if state.trouble is not None:
             state.trouble = None
-            self._journal.notice("authorization_works", account=state.account.name)
+            self._journal.notice("authorization-works", account=state.account.name)
             self._changed(state)
 
     def _landed_badly(self, state: _State, trouble: NotGranted) -> None:
@@ -323,14 +323,14 @@ class TokenManager:
     def _report(self, account: str, trouble: NotGranted) -> None:
         match trouble:
             case Unreachable(reason=reason):
-                self._journal.warning("authorization_unreachable", account=account, reason=reason)
+                self._journal.warning("authorization-unreachable", account=account, reason=reason)
             case Unauthorized(reason=reason, remedy=remedy):
                 self._journal.warning("unauthorized", account=account, reason=reason, remedy=remedy)
             case VaultProblem(reason=reason, remedy=remedy):
-                self._journal.error("vault_problem", account=account, reason=reason, remedy=remedy)
+                self._journal.error("vault-problem", account=account, reason=reason, remedy=remedy)
             case Refused():
                 self._journal.error(
-                    "authorization_refused",
+                    "authorization-refused",
                     account=account,
                     error=trouble.error,
                     suberror=trouble.suberror or None,

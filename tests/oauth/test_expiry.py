@@ -85,7 +85,7 @@ async def test_status_warns_and_the_journal_does_daily(world: World, tmp_path: P
         await quiet(manager)
         await manager.token("daemon")
     await stopped(background)
-    assert 3 <= world.events().count("credential_ends") <= 4
+    assert 3 <= world.events().count("credential-ends") <= 4
 
 
 async def test_what_is_too_broad_is_told_daily(world: World) -> None:
@@ -95,5 +95,5 @@ async def test_what_is_too_broad_is_told_daily(world: World) -> None:
     manager = world.manager(account)
     await world.authorize(manager, account)
     background = await running(manager)
-    assert world.events().count("too_broad") == 1
+    assert world.events().count("too-broad") == 1
     await stopped(background)

@@ -198,7 +198,7 @@ async def test_entra_is_down_and_mail_flows_while_the_token_lasts(world: World) 
         await world.clock.advance(timedelta(minutes=1))
         await quiet(manager)
         assert (await granted(manager)).access_token == token.access_token
-    assert world.events().count("authorization_unreachable") == 1
+    assert world.events().count("authorization-unreachable") == 1
     await stopped(background)
 
 
@@ -421,7 +421,7 @@ async def test_another_process_authorizes_and_this_one_notices(world: World) -> 
     await world.authorize(world.manager())
     await world.clock.advance(TICK)
     await quiet(manager)
-    assert world.events() == ["unauthorized", "authorized", "authorization_works"]
+    assert world.events() == ["unauthorized", "authorized", "authorization-works"]
     await granted(manager)
     await stopped(background)
 
@@ -487,7 +487,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(world: World) -> None:
         await manager.token("website")
     world.cloud.faults.off(fault)
     await granted(manager)
-    assert world.events() == ["authorized", "authorization_refused", "authorization_works"]
+    assert world.events() == ["authorized", "authorization-refused", "authorization-works"]
 
 
 async def test_nothing_secret_is_in_any_repr(world: World) -> None:
