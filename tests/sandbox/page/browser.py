@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import itertools
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 
 import aiohttp
 
-CHROMIUM = shutil.which("chromium")
+from tests.tools import needs
+
 _FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -35,6 +35,8 @@ class Tab:
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._loaded = asyncio.Event()
+        self.requests: list[str] = []
+        """The URL of everything that the page asked for, also where a policy stopped it."""
         self.problems: list[str] = []
         """Exceptions of the page's scripts."""
 
@@ -43,6 +45,8 @@ class Tab:
             said = message.json()
             if "id" in said:
                 self._answers.pop(said["id"]).set_result(said)
+            elif said["method"] == "Network.requestWillBeSent":
+                self.requests.append(said["params"]["request"]["url"])
             elif said["method"] == "Page.loadEventFired":
                 self._loaded.set()
             elif said["method"] == "Runtime.exceptionThrown":
@@ -58,7 +62,7 @@ class Tab:
         return result
 
     async def open(self, url: str, *, width: int = 1280, height: int = 800) -> None:
-        for domain in ("Page", "Runtime"):
+        for domain in ("Page", "Runtime", "Network"):
             await self.call(f"{domain}.enable")
         await self.resize(width, height)
         await self.navigate(url)
@@ -113,10 +117,9 @@ class Tab:
 
 @asynccontextmanager
 async def browser(profile: Path) -> AsyncIterator[Tab]:
-    """Chromium with an empty profile; `profile` is a new folder."""
-    assert CHROMIUM is not None
+    """Chromium with an empty profile; `profile` is a new folder. Skips where there is none."""
     process = await asyncio.create_subprocess_exec(
-        CHROMIUM,
+        needs("chromium"),
         *_FLAGS,
         f"--user-data-dir={profile}",
         "about:blank",

@@ -9,12 +9,8 @@ import pytest
 
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.faults import Delay
-from tests.sandbox.page.browser import CHROMIUM, Tab, browser
+from tests.sandbox.page.browser import Tab, browser
 from tests.sandbox.world import Graph, message
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is not installed (Debian's package chromium)"
-)
 
 LIVE = "document.getElementById('state').className.includes('live')"
 
