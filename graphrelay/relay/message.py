@@ -21,8 +21,8 @@ from graphrelay.relay import header, legible, recipients, sender, staging
 from graphrelay.relay.header import Edits, HeaderSection
 
 PIECE = 256 * 1024
-INLINE_HEADER = 64 * 1024
-"""Longer header sections are read in a thread: hostile ones take a second."""
+SMALL_HEADER = 8 * 1024
+"""Longer header sections are spliced in a thread: hostile ones take seconds."""
 
 
 class UnreadableHeader(Exception):  # noqa: N818 (a condition, not a programming error)
@@ -81,9 +81,9 @@ async def outgoing(submission: Submission) -> OctetSource:
     """The octets of `submission` for Graph. Raises `StorageUnavailable`."""
     match submission.body:
         case InlineBody(octets):
-            if len(octets) > INLINE_HEADER:
-                return await asyncio.to_thread(_inline, submission, octets)
-            return _inline(submission, octets)
+            if octets.find(b"\r\n\r\n", 0, SMALL_HEADER) >= 0 or len(octets) <= SMALL_HEADER:
+                return _inline(submission, octets)
+            return await asyncio.to_thread(_inline, submission, octets)
         case FiledBody():
             return await asyncio.to_thread(_filed, submission, submission.body)
 

@@ -27,7 +27,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import decompose, encoded_word, header, legible, router, sender
+from graphrelay.relay import decompose, encoded_word, header, legible, message, router, sender
 from graphrelay.relay.header import HeaderSection
 from graphrelay.relay.router import Parts, Table, Transaction
 
@@ -125,7 +125,10 @@ class Reception:
             await body.discard()
             return HEADER_TOO_LARGE
         received_at = self._clock.now()
-        letterhead = self._read(*head, envelope, origin, received_at)
+        if len(head[0].octets) <= message.SMALL_HEADER:
+            letterhead = self._read(*head, envelope, origin, received_at)
+        else:
+            letterhead = await asyncio.to_thread(self._read, *head, envelope, origin, received_at)
         parts = router.route(letterhead.transaction, self._table)
         size = len(letterhead.prefix) + body.size
         if not isinstance(parts, Reply):
@@ -133,7 +136,7 @@ class Reception:
         if isinstance(parts, Reply):
             await body.discard()
             return parts
-        message = NewMessage(
+        accepted = NewMessage(
             envelope=envelope,
             origin=origin,
             received_at=received_at,
@@ -142,7 +145,7 @@ class Reception:
             prefix=letterhead.prefix,
             parts=parts,
         )
-        submissions = await self._spool.put(message, body)
+        submissions = await self._spool.put(accepted, body)
         queue_id = submissions[0].queue_id
         self._journal.accepted(
             queue_id,

@@ -166,6 +166,15 @@ def test_what_is_written_is_a_plain_list_of_the_same(people: list[tuple[str, Add
         )
 
 
+def test_a_field_of_two_charsets_is_not_plain() -> None:
+    """Who reads all of it as Windows-1252 sees another address."""
+    value = b"M\xfcller <a@b>, " + "jürgen@b".encode()
+    found = address_list.read(value)
+    assert not found.plain
+    assert [str(one) for one in found.addresses] == ["a@b", "jürgen@b"]
+    assert found.members[0].octets == b"=?utf-8?B?TcO8bGxlcg==?= <a@b>"
+
+
 def test_long_names_are_cut() -> None:
     written = address_list.mailbox("x" * 5000, Address("a", "b"))
     assert len(written) < 250

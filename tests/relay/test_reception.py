@@ -1,5 +1,6 @@
 """Taking over mail: nothing is promised before the spool has it, and nothing decided twice."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from email.parser import BytesHeaderParser
@@ -235,20 +236,22 @@ async def test_routes_may_go_by_any_header(room: Room) -> None:
 # --- Refusals -------------------------------------------------------------------------------------
 
 
-async def test_a_refused_message_leaves_nothing_behind(room: Room) -> None:
+async def test_a_refused_message_leaves_nothing_behind(room: Room, tmp_path: Path) -> None:
     never = Route(name="never", account="website", sender=("nobody@x",))
     reception = room.reception(router.table([never], [WEBSITE]))
     answer = await room.take(HEAD + b"\r\n" + b"x" * 2_000_000, reception=reception)
     assert isinstance(answer, Reply)
     assert answer.code == 550
     assert (room.queue.waiting, room.entries, await room.spool.queue()) == ([], [], [])
+    assert list((tmp_path / "spool" / "bodies").iterdir()) == []
 
 
-async def test_an_endless_header_section_is_refused(room: Room) -> None:
+async def test_an_endless_header_section_is_refused(room: Room, tmp_path: Path) -> None:
     octets = HEAD + b"X-Filler: y\r\n" * (header.LIMIT // 13)
     answer = await room.take(octets + b"\r\ntext")
     assert isinstance(answer, Reply)
     assert str(answer) == "552 5.3.4 The header section is longer than 1024 KiB"
+    assert list((tmp_path / "spool" / "bodies").iterdir()) == []
 
 
 async def test_a_header_section_below_the_limit_is_taken(room: Room) -> None:
@@ -282,6 +285,29 @@ async def test_a_sealed_message_too_large_for_one_piece_is_refused(room: Room) -
     assert isinstance(answer, Reply)
     assert (answer.code, answer.status) == (554, "5.6.3")
     assert "is signed and has" in answer.text
+
+
+async def test_a_hostile_header_does_not_hold_up_others(room: Room) -> None:
+    """A From of 300 kB takes a second to read; the loop goes on meanwhile."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    meanwhile = asyncio.create_task(others())
+    answer = await room.take(b"From: " + b"a@b<" * 75_000 + b"\r\nTo: x@y\r\n\r\n")
+    meanwhile.cancel()
+    assert isinstance(answer, Accepted)
+    taken = turns
+    submission = await room.spool.load(room.queue.waiting[-1].submission_id)
+    turns = 0
+    meanwhile = asyncio.create_task(others())
+    await message.outgoing(submission)
+    meanwhile.cancel()
+    assert min(taken, turns) > 50
 
 
 async def test_a_full_disk_promises_nothing(room: Room) -> None:
