@@ -26,12 +26,21 @@ from graphrelay.journal import Journal
 from graphrelay.model import (
     Lane,
     Queued,
+    StorageUnavailable,
     Trouble,
     Waiting,
 )
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.budget import Use, in_words
-from graphrelay.relay.courier import Attempts, Carried, Courier, Finished, Gone, NotBegun
+from graphrelay.relay.courier import (
+    WITHOUT_DISK,
+    Attempts,
+    Carried,
+    Courier,
+    Finished,
+    Gone,
+    NotBegun,
+)
 from graphrelay.relay.decision import Effect, Slower
 from graphrelay.relay.lane import (
     LaneQueue,
@@ -121,13 +130,10 @@ class QueueManager:
     # Life -------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Carry mail until `drain` has ended. To be called once; what was added before is kept.
-
-        Raises `StorageUnavailable` if the spool cannot be read at the start.
-        """
+        """Carry mail until `drain` has ended. To be called once; what was added before is kept."""
         async with asyncio.TaskGroup() as tasks:
-            await self._recover()
-            self.recovered.set()
+            while not (self.recovered.is_set() or self._stop.is_set()):
+                await self._recover_if_possible()
             self._tasks = tasks
             alarms = tasks.create_task(self._alarms.run(self._ring))
             self._ready.update(dict.fromkeys(self._lanes))
@@ -153,6 +159,15 @@ class QueueManager:
         finally:
             alarm.cancel()
             self._stop.set()
+
+    async def _recover_if_possible(self) -> None:
+        try:
+            await self._recover()
+        except StorageUnavailable as error:
+            self._journal.error("queue-not-read", reason=str(error))
+            await self._clock.sleep(WITHOUT_DISK)
+        else:
+            self.recovered.set()
 
     async def _recover(self) -> None:
         """What a process that died left behind: first what was on its way, then what waits."""

@@ -97,6 +97,8 @@ class MemorySpool:
     def __init__(self) -> None:
         self.kept: dict[int, _Kept] = {}
         self.trouble: StorageUnavailable | None = None
+        self.begun: list[tuple[int, str]] = []
+        """Every attempt that was ever begun: submission, and client-request-id."""
         self.before_begin: Callable[[int], Awaitable[object]] | None = None
 
     def put(self, one: Submission, not_before: datetime | None = None) -> Waiting:
@@ -143,6 +145,7 @@ class MemorySpool:
         if not isinstance(kept.state, Queued) or kept.mark:
             raise NotQueued(str(submission_id))
         kept.mark = (len(kept.history) + 1, started_at, client_request_id)
+        self.begun.append((submission_id, client_request_id))
         return kept.mark[0]
 
     async def finish_attempt(self, submission_id: int, attempt: Attempt, next: Next) -> None:
@@ -252,8 +255,9 @@ class ScriptedGraph:
     def close_lane(self, lane: Lane) -> None:
         self.left.append(lane)
 
-    def answer(self, lane: Lane) -> Outcome | TokenDoubt:
-        said = self._script.popleft() if self._script else self._by_lane.get(lane, self.usually)
+    def answer(self, sent: Sent) -> Outcome | TokenDoubt:
+        usually = self._by_lane.get(sent.lane, self.usually)
+        said = self._script.popleft() if self._script else usually
         if isinstance(said, BaseException):
             raise said
         return said
@@ -277,10 +281,11 @@ class _ScriptedLane:
         graph.in_flight += 1
         graph.most_in_flight = max(graph.most_in_flight, graph.in_flight)
         try:
-            graph.sent.append(Sent(self.lane, mailbox, octets, token, client_request_id))
+            sent = Sent(self.lane, mailbox, octets, token, client_request_id)
+            graph.sent.append(sent)
             if graph.gate is not None:
                 await graph.gate.wait()
-            return graph.answer(self.lane)
+            return graph.answer(sent)
         finally:
             graph.in_flight -= 1
 
@@ -313,12 +318,19 @@ class Post:
         self.clock = clock or FakeClock()
         self.spool = spool or MemorySpool()
         self.tokens = FixedTokens()
-        self.graph = ScriptedGraph()
         self.entries: list[Entry] = []
         self.journal = Journal(self.clock, self.entries.append)
+        self._policy = policy
+        self._compose = compose
+        self.use(ScriptedGraph())
+
+    def use(self, graph: "ScriptedGraph") -> None:
+        """Another Graph, before anything runs."""
+        self.graph = graph
+        policy = self._policy
         dispatcher = Dispatcher(
-            self.graph,
-            compose,
+            graph,
+            self._compose,
             self.spool,
             lambda lane: Rights(own_mailbox=lane == LANE),
             policy.on_uncertain,

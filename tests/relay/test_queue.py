@@ -418,6 +418,19 @@ async def test_what_was_on_its_way_at_a_crash_is_uncertain() -> None:
         assert post.spool.outcomes(1) == ["Uncertain", "Relayed"]
 
 
+async def test_a_disk_that_cannot_be_read_at_the_start_is_read_when_it_can() -> None:
+    post = Post()
+    post.spool.put(submission(1))
+    await post.spool.begin_attempt(1, post.clock.now(), "id")
+    post.spool.trouble = StorageUnavailable("I/O error")
+    async with running(post):
+        await post.clock.advance(MINUTE)
+        assert post.told("queue-not-read")
+        post.spool.trouble = None
+        await post.clock.advance(2 * MINUTE)
+        assert post.spool.outcomes(1) == ["Uncertain", "Relayed"]
+
+
 async def test_what_was_on_its_way_at_a_crash_is_held_where_the_policy_says_so() -> None:
     post = Post(DeliveryPolicy(on_uncertain="hold"))
     post.spool.put(submission(1))
