@@ -1,0 +1,10 @@
+"""The end of the program before its time."""
+
+
+class Stop(Exception):  # noqa: N818 (a condition, told to the caller)
+    """Ends the program with `status` (sysexits.h); the text says why, in a sentence."""
+
+    def __init__(self, status: int, text: str, *, quiet: bool = False) -> None:
+        super().__init__(text)
+        self.status = status
+        self.quiet = quiet
