@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -214,3 +215,23 @@ def test_no_failure_of_a_server_gives_mail_up(status: int, code: str) -> None:
     if code.casefold() in {known.casefold() for known in CODES}:
         return
     assert not isinstance(outcome(status, code), Failed)
+
+
+# The page for people -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_page_on_delivery_tells_every_code_with_its_outcome(code: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text(encoding="utf-8")
+    [row] = [line for line in page.splitlines() if line.startswith("|") and f"`{code}`" in line]
+    found = outcome(400, code)
+    match found:
+        case TokenDoubt():
+            told = f"Paused: {found.outcome.trouble}"
+        case Paused():
+            told = f"Paused: {found.trouble}"
+        case Failed() | Delayed():
+            told = f"{type(found).__name__} {found.status}"
+        case _:
+            told = type(found).__name__
+    assert f"| {told} |" in row

@@ -9,6 +9,7 @@ from graphrelay.model import Done, Held, Queued, StorageUnavailable
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
 from graphrelay.relay.budget import Limit
 from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed
 from graphrelay.spool.values import Refused as VerbRefused
 from tests.clock import settle
@@ -523,25 +524,17 @@ async def test_what_is_on_its_way_is_not_touched() -> None:
         assert post.told("held", "deleted") == []
 
 
-async def test_a_hold_just_before_the_mark_wins_and_a_release_right_after_is_not_lost() -> None:
+async def test_a_hold_just_before_the_mark_wins() -> None:
     post = Post()
 
-    async def hold_and_release(number: int) -> None:
+    async def hold(number: int) -> None:
         post.spool.before_begin = None
         await post.queue.hold(number, "wait")
-        post.spool.before_begin = release_after
-        raise_later.set()
 
-    raise_later = asyncio.Event()
-
-    async def release_after(number: int) -> None:
-        post.spool.before_begin = None
-
-    post.spool.before_begin = hold_and_release
+    post.spool.before_begin = hold
     async with running(post):
         post.take(1)
         await settle()
-        assert raise_later.is_set()
         assert isinstance(post.spool.state(1), Held)
         assert post.graph.sent == []
         await post.queue.release(1)
@@ -549,25 +542,18 @@ async def test_a_hold_just_before_the_mark_wins_and_a_release_right_after_is_not
         assert post.spool.state(1) == Done("relayed")
 
 
-async def test_a_release_while_the_courier_still_believes_it_queued_is_not_lost() -> None:
+async def test_a_release_that_overtakes_the_news_of_the_hold_is_not_lost() -> None:
     post = Post()
-    gate = asyncio.Event()
 
-    async def dawdle(number: int) -> None:
-        await gate.wait()
+    async def hold_and_release(number: int) -> None:
+        post.spool.before_begin = None
+        await post.queue.hold(number, "wait")
+        await post.queue.release(number)
+        raise NotQueued(f"{number} was held when I looked")
 
-    post.spool.before_begin = dawdle
+    post.spool.before_begin = hold_and_release
     async with running(post):
         post.take(1)
-        await settle()
-        await post.queue.hold(1, "wait")
-        gate.set()  # the courier finds it held …
-        verdict = await post.spool.release(1, post.clock.now())
-        post.spool.kept[1].state = Held("")
-        await settle(2)
-        post.spool.kept[1].state = Queued(post.clock.now())
-        assert isinstance(verdict, Changed)
-        post.queue.add(verdict.submissions)
         await settle()
         assert post.spool.state(1) == Done("relayed")
 
