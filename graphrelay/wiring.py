@@ -7,7 +7,8 @@ when they are made.
 
 import os
 import socket
-from datetime import UTC, date, datetime, time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -24,6 +25,7 @@ from graphrelay.config.settings import (
 )
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.endpoint import Proxy
+from graphrelay.model import Address
 from graphrelay.oauth.cloud import Cloud as TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
@@ -42,6 +44,8 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.relay import router
+from graphrelay.relay.budget import Limit, What
+from graphrelay.relay.reports import ReportPolicy, ReportTo
 from graphrelay.relay.router import Route, Table
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.smtp.listener import Limits, Listener
@@ -121,7 +125,30 @@ def policy(table: DeliveryTable) -> DeliveryPolicy:
         lifetime=table.lifetime,
         on_uncertain=table.on_uncertain,
         concurrency_per_mailbox=table.concurrency_per_mailbox,
+        budgets=tuple(_budgets(table)),
     )
+
+
+def _budgets(table: DeliveryTable) -> Iterator[Limit]:
+    limits: tuple[tuple[What, int | None, timedelta], ...] = (
+        ("requests", table.requests_per_10_minutes, timedelta(minutes=10)),
+        ("octets", table.upload_per_5_minutes, timedelta(minutes=5)),
+        ("messages", table.messages_per_minute, timedelta(minutes=1)),
+        ("recipients", table.recipients_per_day, timedelta(days=1)),
+    )
+    return (Limit(what, most, window) for what, most, window in limits if most is not None)
+
+
+def reports(table: DeliveryTable) -> ReportPolicy:
+    to: ReportTo
+    match table.report_to:
+        case "sender":
+            to = "sender"
+        case "nobody":
+            to = "nobody"
+        case address:
+            to = Address.parse(address)
+    return ReportPolicy(to=to, delay_notice=table.delay_notice, lifetime=table.lifetime)
 
 
 _SPLICED = 16 * 1024

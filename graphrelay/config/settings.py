@@ -22,12 +22,16 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from graphrelay.config.units import (
+    CountOrUnlimited,
     Day,
     Duration,
+    DurationOrNever,
     Mailbox,
     MailboxPattern,
     NetworkText,
+    ReportTo,
     Size,
+    SizeOrUnlimited,
     network,
 )
 from graphrelay.smtp.listener import Listener, mistake, strangers_can_reach
@@ -260,6 +264,12 @@ class DeliveryTable(Table):
     retry_min: Duration = timedelta(seconds=30)
     retry_max: Duration = timedelta(hours=1)
     on_uncertain: Literal["retry", "hold"] = "retry"
+    report_to: ReportTo = "sender"
+    delay_notice: DurationOrNever = None
+    requests_per_10_minutes: CountOrUnlimited = None
+    upload_per_5_minutes: SizeOrUnlimited = None
+    messages_per_minute: CountOrUnlimited = None
+    recipients_per_day: CountOrUnlimited = None
     shutdown_grace: Duration = timedelta(seconds=30)
 
 

@@ -79,6 +79,45 @@ def mailbox_pattern(value: object) -> str:
     raise ValueError('must be a mail address, or "*@contoso.com" for all of a domain')
 
 
+def duration_or_never(value: object) -> timedelta | None:
+    """A duration, or `"never"`."""
+    if value in ("never", None):
+        return None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError('must be "never" or a duration such as "4h"') from error
+
+
+def count_or_unlimited(value: object) -> int | None:
+    """A number from 1, or `"unlimited"`."""
+    if value in ("unlimited", None):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError('must be "unlimited" or a number from 1')
+
+
+def size_or_unlimited(value: object) -> int | None:
+    """A size, or `"unlimited"`."""
+    if value in ("unlimited", None):
+        return None
+    try:
+        return size(value)
+    except ValueError as error:
+        raise ValueError('must be "unlimited" or a size such as "150 MB"') from error
+
+
+def report_to(value: object) -> str:
+    """`"sender"`, `"nobody"`, or a mail address."""
+    if value in ("sender", "nobody"):
+        return str(value)
+    try:
+        return mailbox(value)
+    except ValueError as error:
+        raise ValueError('must be "sender", "nobody" or a mail address') from error
+
+
 _MAILBOX = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
@@ -87,3 +126,7 @@ Size = Annotated[int, BeforeValidator(size)]
 NetworkText = Annotated[Network, BeforeValidator(network)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]
 MailboxPattern = Annotated[str, BeforeValidator(mailbox_pattern)]
+DurationOrNever = Annotated[timedelta | None, BeforeValidator(duration_or_never)]
+CountOrUnlimited = Annotated[int | None, BeforeValidator(count_or_unlimited)]
+SizeOrUnlimited = Annotated[int | None, BeforeValidator(size_or_unlimited)]
+ReportTo = Annotated[str, BeforeValidator(report_to)]
