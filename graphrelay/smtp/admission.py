@@ -35,12 +35,12 @@ def client_address(peername: object) -> str:
     return str(address.ipv4_mapped or address)
 
 
-def may_connect(client: str, allow_from: tuple[Network, ...]) -> bool:
-    """Whether one of the networks holds the client."""
-    if client == LOCAL:
-        return True
+def is_among(client: str, networks: tuple[Network, ...]) -> bool:
+    """Whether one of the networks holds the client; none holds one of a Unix socket."""
+    if not networks or client == LOCAL:
+        return False
     address = ipaddress.ip_address(client)
-    return any(address in network for network in allow_from)
+    return any(address in network for network in networks)
 
 
 class Gate:

@@ -10,11 +10,15 @@ when its sender hangs up.
 """
 
 import asyncio
+import logging
 from typing import Final
 
 from aiosmtpd.smtp import SMTP
 
 from graphrelay.smtp.wire import Wire
+
+# The journal tells what is worth telling; aiosmtpd's own log would go to standard error beside it.
+logging.getLogger("mail.log").addHandler(logging.NullHandler())
 
 _SCRATCH: Final = memoryview(bytearray(65_536))
 """Where the event loop reads into, for one connection after the other: what came is copied out

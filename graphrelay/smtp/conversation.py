@@ -16,12 +16,14 @@ from typing import Final, cast
 
 from graphrelay.model import Reply
 from graphrelay.smtp import replies
-from graphrelay.smtp.admission import client_address, may_connect
+from graphrelay.smtp.admission import LOCAL, client_address, is_among
 from graphrelay.smtp.mail import MailSession
 from graphrelay.smtp.message import reply_to
+from graphrelay.smtp.proxy import NoProxyHeader, real_client
 from graphrelay.smtp.sasl import MECHANISMS
 from graphrelay.smtp.service import MESSAGE, Door
 from graphrelay.smtp.session import Finished, HungUp
+from graphrelay.smtp.transcript import Transcript
 from graphrelay.smtp.wire import Dismissed, Gone, LineTooLong, Wire
 
 _TLS_HANDSHAKE: Final = 0x16
@@ -43,6 +45,7 @@ class Conversation(MailSession):
         super().__init__(door)
         self._began = began
         self._ended = ended
+        self._transcript: Transcript | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
@@ -73,8 +76,14 @@ class Conversation(MailSession):
             self._say(replies.CLOSING_IN_TROUBLE)
         finally:
             self.wire.close(linger=linger)
+            self._tell_transcript()
 
     async def _enter(self) -> None:
+        if is_among(self.client, self._door.listener.proxy_from):
+            await self._learn_real_client()
+        if is_among(self.client, self._service.transcribed):
+            self._transcript = Transcript()
+            self.wire.write_down(self._transcript)
         refusal = self._refusal_at_the_door()
         if refusal is not None:
             self._service.quiet.refused(self._origin, "CONNECT", str(refusal))
@@ -87,8 +96,18 @@ class Conversation(MailSession):
             self._service.gate.leave(self.client)
             await self._give_up()
 
+    async def _learn_real_client(self) -> None:
+        try:
+            self.client = await real_client(self.wire) or self.client
+        except NoProxyHeader as error:
+            self._service.quiet.refused(
+                self._origin, "CONNECT", "no PROXY header from a proxy", reason=str(error)
+            )
+            raise Finished from error
+        self._known_origin = None
+
     def _refusal_at_the_door(self) -> Reply | None:
-        if not may_connect(self.client, self._door.listener.allow_from):
+        if self.client != LOCAL and not is_among(self.client, self._door.listener.allow_from):
             return replies.not_allowed(self.client)
         return self._service.gate.enter(self.client)
 
@@ -206,10 +225,21 @@ class Conversation(MailSession):
 
     def _dismissed(self, reply: Reply) -> None:
         if reply is not replies.STOPPING:
+            self._failed = True
             self._service.quiet.refused(self._origin, self.wire.stage, str(reply))
         self._say(reply)
 
+    def _tell_transcript(self) -> None:
+        if self._transcript is not None and self._failed:
+            self._journal.notice(
+                "transcript",
+                client=self.client,
+                listener=self._door.listener.address,
+                lines=self._transcript.lines(),
+            )
+
     def _tells_of_tls_on_a_plain_port(self) -> None:
+        self._failed = True
         self._service.quiet.refused(
             self._origin,
             "CONNECT",

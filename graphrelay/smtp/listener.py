@@ -78,6 +78,9 @@ class Listener:
     """Take passwords without TLS from other machines too: for copiers that know no TLS."""
     open_relay: bool = False
     """The admin says that strangers may reach it all the same."""
+    proxy_from: tuple[Network, ...] = ()
+    """Load balancers: from there each connection begins with a PROXY header that names the client,
+    for whom all other rules then hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

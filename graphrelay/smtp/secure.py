@@ -119,7 +119,7 @@ class SecureSession(Session):
 
     async def _ask(self, challenge: bytes) -> bytes:
         self.wire.say(b"334 " + challenge + b"\r\n")
-        return (await self.wire.line()).rstrip(b"\r\n")
+        return (await self.wire.line(secret=True)).rstrip(b"\r\n")
 
 
 def _is_this_machine(client: str) -> bool:

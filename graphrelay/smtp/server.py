@@ -20,7 +20,14 @@ from graphrelay.model import Reception
 from graphrelay.smtp.admission import Gate, QuietJournal
 from graphrelay.smtp.conversation import Conversation
 from graphrelay.smtp.entrance import Entrance
-from graphrelay.smtp.listener import Limits, Listener, ListenError, mistake, strangers_can_reach
+from graphrelay.smtp.listener import (
+    Limits,
+    Listener,
+    ListenError,
+    Network,
+    mistake,
+    strangers_can_reach,
+)
 from graphrelay.smtp.login import Login, LoginBook
 from graphrelay.smtp.replies import STOPPING
 from graphrelay.smtp.service import (
@@ -52,7 +59,10 @@ class Server:
         reception: Reception,
         journal: Journal,
         clock: Clock,
+        *,
+        transcribed: Sequence[Network] = (),
     ) -> None:
+        """`transcribed`: clients whose failed conversations are written into the journal."""
         self._listeners = tuple(listeners)
         self._journal = journal
         self._clock = clock
@@ -65,6 +75,7 @@ class Server:
             quiet=QuietJournal(journal, clock),
             clock=clock,
             gate=Gate(limits),
+            transcribed=tuple(transcribed),
             for_a_command=patience_for_a_command(limits),
             for_a_message=patience_for_a_message(limits),
         )
@@ -89,6 +100,8 @@ class Server:
         limits: Limits,
         hostname: str,
         logins: Sequence[Login],
+        *,
+        transcribed: Sequence[Network] = (),
     ) -> None:
         """Serve by new rules from the next client on; who is inside goes on by the old ones.
 
@@ -99,6 +112,7 @@ class Server:
             self._service,
             hostname=hostname,
             limits=limits,
+            transcribed=tuple(transcribed),
             logins=self._service.logins.with_logins(tuple(logins)),
             for_a_command=patience_for_a_command(limits),
             for_a_message=patience_for_a_message(limits),

@@ -7,7 +7,7 @@ from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.model import Reception
 from graphrelay.smtp.admission import Gate, QuietJournal
-from graphrelay.smtp.listener import Limits, Listener
+from graphrelay.smtp.listener import Limits, Listener, Network
 from graphrelay.smtp.login import LoginBook
 from graphrelay.smtp.tls import Certificate
 from graphrelay.smtp.wire import Patience
@@ -30,6 +30,8 @@ class Service:
     quiet: QuietJournal
     clock: Clock
     gate: Gate
+    transcribed: tuple[Network, ...]
+    """Clients whose failed conversations are written into the journal."""
     for_a_command: Patience
     for_a_message: Patience
 

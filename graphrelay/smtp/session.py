@@ -55,6 +55,7 @@ class Session(Connection):
         self._known_origin: Origin | None = None
         self._patience = _PATIENCE
         self._chatter = 0
+        self._failed = False
 
     @property
     def _origin(self) -> Origin:
@@ -81,13 +82,16 @@ class Session(Connection):
 
     def _hang_up(self, reply: Reply) -> None:
         self._service.quiet.refused(self._origin, "COMMAND", str(reply))
+        self._failed = True
         self._say(reply)
         raise HungUp
 
     def _tell_refused(self, stage: str, reply: str, **more: Value) -> None:
+        self._failed = True
         self._journal.refused(self._origin, stage, reply, **more)
 
     def _spend(self, cost: int) -> None:
+        self._failed = True
         self._patience -= cost
         if self._patience <= 0:
             raise Dismissed(replies.TOO_MANY_ERRORS)

@@ -14,12 +14,13 @@ The time that we ourselves need (disk, password hashing) never counts.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 
 from graphrelay.model import Reply
+from graphrelay.smtp.transcript import Transcript
 
 LONGEST_LINE: Final = 12_288
 """Octets of a command: what AUTH may need (RFC 4954 section 4), and more than all others do."""
@@ -102,6 +103,7 @@ class Wire:
         "_received",
         "_replies",
         "_spared",
+        "_transcript",
         "_transport",
         "_waited",
         "_waiter",
@@ -125,6 +127,7 @@ class Wire:
         self._closing_since: timedelta | None = None
         self._dismissal: Reply | None = None
         self._spared: Reply | None = None
+        self._transcript: Transcript | None = None
         self._ended = False
         self._lost = False
         self._choked = False
@@ -177,6 +180,10 @@ class Wire:
         """What the client is expected to send."""
         return self._patience.stage
 
+    def write_down(self, transcript: Transcript) -> None:
+        """Keep what is said from now on."""
+        self._transcript = transcript
+
     def begin(self, patience: Patience) -> None:
         """A new stage of the conversation: the client's time starts anew."""
         self._patience = patience
@@ -191,7 +198,7 @@ class Wire:
             await self._more()
         return self._buffer[self._at]
 
-    async def line(self) -> bytes:
+    async def line(self, *, secret: bool = False) -> bytes:
         """The next line with its end. Raises `LineTooLong`, `Gone`, `Dismissed`."""
         self._lines += 1
         if self._lines % _LINES_AT_A_TIME == 0:
@@ -205,6 +212,8 @@ class Wire:
         self._at = end + 1
         if len(line) > LONGEST_LINE:
             raise LineTooLong
+        if self._transcript is not None:
+            self._transcript.heard(line, secret=secret)
         return line
 
     async def piece(self, at_most: int | None = None) -> bytes:
@@ -216,6 +225,8 @@ class Wire:
         self._at += len(piece)
         if not self.has_more:
             self.forget_input()  # a large piece is not to be kept alive here
+        if self._transcript is not None:
+            self._transcript.heard_data(len(piece))
         return piece
 
     async def skip(self, octets: int) -> None:
@@ -235,6 +246,8 @@ class Wire:
     def say(self, octets: bytes) -> None:
         """A reply, sent with the next `flush` or when we next wait for the client."""
         self._replies.append(octets)
+        if self._transcript is not None:
+            self._transcript.said(octets)
 
     async def flush(self) -> None:
         """Send the replies, and wait while the client does not read them. Raises `Gone`."""
@@ -250,18 +263,23 @@ class Wire:
     ) -> str:
         """Go on in TLS and tell the version; the replies so far go out in clear text.
 
-        What the client sent ahead of the handshake must have been dealt with: the buffer is empty
-        when TLS begins. Raises `OSError` (`ssl.SSLError` among them) when the handshake fails.
+        What is in the buffer is taken for the beginning of the handshake. Raises `OSError`
+        (`ssl.SSLError` among them) when that fails.
         """
         self._send()
+        begun = self._buffer[self._at :]
         self.forget_input()
-        upgraded = await asyncio.get_running_loop().start_tls(
+        upgrade = asyncio.get_running_loop().start_tls(
             self._transport,
             protocol,
             context,
             server_side=True,
             ssl_handshake_timeout=timeout.total_seconds(),
         )
+        if begun:
+            upgraded = await self._start_tls_with(begun, upgrade)
+        else:
+            upgraded = await upgrade  # in one go: no octet can come in between
         if upgraded is None:  # the connection was lost meanwhile
             raise ConnectionResetError("connection lost during the TLS handshake")
         self._transport = upgraded
@@ -333,6 +351,16 @@ class Wire:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    async def _start_tls_with(
+        self, begun: bytes, upgrade: Coroutine[object, object, asyncio.Transport | None]
+    ) -> asyncio.Transport | None:
+        """Where TLS comes first, uvloop may have handed us the hello before we could begin."""
+        upgrading = asyncio.ensure_future(upgrade)
+        await asyncio.sleep(0)  # by then the TLS layer is in place, and about to begin
+        layer = cast(asyncio.BufferedProtocol, self._transport.get_protocol())
+        asyncio.get_running_loop().call_soon(_feed, layer, begun)
+        return await upgrading
+
     async def _skip_line(self) -> None:
         while (end := self._buffer.find(b"\n", self._at)) < 0:
             self._buffer, self._at = b"", 0
@@ -343,3 +371,12 @@ class Wire:
         if self._replies and not self._lost:
             self._transport.write(b"".join(self._replies))
         self._replies.clear()
+
+
+def _feed(protocol: asyncio.BufferedProtocol, octets: bytes) -> None:
+    while octets:
+        room = memoryview(protocol.get_buffer(len(octets)))
+        taken = octets[: len(room)]
+        room[: len(taken)] = taken
+        protocol.buffer_updated(len(taken))
+        octets = octets[len(taken) :]

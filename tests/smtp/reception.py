@@ -15,6 +15,7 @@ from graphrelay.journal import Entry, Journal
 from graphrelay.model import Accepted, Address, Envelope, IncomingBody, Origin, Reply
 from graphrelay.smtp import Limits, Listener, Login, Server
 from graphrelay.smtp.conversation import Conversation
+from graphrelay.smtp.listener import Network
 
 PATIENCE = 20.0
 """Seconds until a test that hangs is given up."""
@@ -237,6 +238,7 @@ async def serving(
     logins: tuple[Login, ...] = (),
     clock: Clock | None = None,
     grace: timedelta = timedelta(),
+    transcribed: tuple[Network, ...] = (),
 ) -> AsyncIterator[House]:
     """A server on a free port of the loopback address."""
     clock = clock or SystemClock()
@@ -250,6 +252,7 @@ async def serving(
         reception,
         Journal(clock, entries.append),
         clock,
+        transcribed=transcribed,
     )
     await server.start()
     try:

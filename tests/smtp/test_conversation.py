@@ -166,6 +166,19 @@ async def test_a_client_that_hangs_up_during_acceptance_stops_nothing() -> None:
         assert not house.reception.bodies[0].discarded
 
 
+async def test_a_client_that_closed_its_side_still_hears_what_became_of_its_message() -> None:
+    async with serving() as house, await house.greeted() as client:
+        await begin_data(client)
+        house.reception.may_accept.clear()
+        client.say("x", ".")
+        client.writer.write_eof()
+        await house.reception.accepting.wait()
+        await until(lambda: house.conversation.wire._ended)
+        house.reception.may_accept.set()
+        assert await client.reply() == QUEUED
+        assert await client.is_closed()
+
+
 async def test_a_client_that_hangs_up_inside_the_message_leaves_nothing() -> None:
     async with serving() as house:
         for hang_up in (Client.abort, lambda client: client.writer.write_eof()):

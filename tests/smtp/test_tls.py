@@ -10,6 +10,7 @@ import pytest
 
 from graphrelay.journal import Entry, Journal
 from graphrelay.smtp import Listener, ListenError
+from graphrelay.smtp.conversation import Conversation
 from graphrelay.smtp.tls import Certificate
 from tests.clock import FakeClock
 from tests.smtp.conftest import Certificates, make_certificates
@@ -38,6 +39,21 @@ async def test_starttls_hides_itself_afterwards_and_the_origin_knows_the_version
         (message,) = house.reception.received
         assert message.origin.tls == "TLSv1.3"
         assert len(message.octets) == 500_002
+
+
+async def test_a_hello_that_came_before_the_tls_layer_was_in_place_is_not_lost(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_tls = Conversation._start_tls
+
+    async def late(self: Conversation) -> None:
+        await self.wire.first_octet()  # as some event loops do it
+        await start_tls(self)
+
+    monkeypatch.setattr(Conversation, "_start_tls", late)
+    implicit = listener(certificates.file, tls="implicit")
+    async with serving(implicit) as house, await house.connect(certificates.trust) as client:
+        assert (await client.reply()).startswith("220")
 
 
 async def test_nothing_said_before_the_handshake_counts_after_it(

@@ -1,0 +1,57 @@
+"""The PROXY protocol, where a load balancer speaks for its clients (HAProxy, versions 1 and 2).
+
+What is always true here: it is read only from the addresses that the listener names, and from those
+it is demanded: whoever could choose whether to send it could also choose whom to be.
+"""
+
+import asyncio
+import ipaddress
+from typing import cast
+
+from aiosmtpd.proxy_protocol import V2_CMD, get_proxy
+
+from graphrelay.smtp.wire import Gone, Wire
+
+
+class NoProxyHeader(Exception):  # noqa: N818 (the proxy's fault)
+    """The proxy did not say for whom it speaks; the text says what was wrong."""
+
+
+async def real_client(wire: Wire) -> str | None:
+    """The address for which the proxy speaks; `None` when it speaks for itself (a health check).
+
+    Raises `NoProxyHeader`, `Gone`, `Dismissed`.
+    """
+    said = await get_proxy(cast(asyncio.StreamReader, _Reader(wire)))
+    if not said.valid:
+        raise NoProxyHeader(said.error or "no PROXY header")
+    if said.src_addr is None or said.command == V2_CMD.LOCAL:
+        return None
+    return str(ipaddress.ip_address(str(said.src_addr)))
+
+
+class _Reader:
+    """A wire as aiosmtpd's reader of the header wants it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def readexactly(self, octets: int) -> bytes:
+        read = b""
+        while len(read) < octets:
+            read += await self._wire.piece(octets - len(read))
+        return read
+
+    async def read(self, octets: int) -> bytes:
+        try:
+            return await self._wire.piece(octets)
+        except Gone:
+            return b""
+
+    async def readuntil(self, separator: bytes = b"\n") -> bytes:
+        read = b""
+        while not read.endswith(separator):
+            read += await self._wire.piece(1)
+            if len(read) > 107:  # the longest header of version 1
+                raise NoProxyHeader("a PROXY header of more than 107 octets")
+        return read

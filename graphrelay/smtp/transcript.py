@@ -1,0 +1,52 @@
+"""What a client and the relay said to each other, for an admin who wonders why a device failed.
+
+What is always true here: it is kept only for clients that the admin named, it is bounded, and it
+holds neither passwords nor messages: what a client answers to a prompt of AUTH, and what follows
+AUTH's mechanism, is masked, and of the data only the number of octets is written down.
+"""
+
+import re
+from collections import deque
+from typing import Final
+
+_LINES: Final = 100
+"""The last ones are kept."""
+_LONGEST: Final = 200
+_SECRET = re.compile(r"(AUTH\s+\S+\s+).*", re.IGNORECASE | re.DOTALL)
+
+
+class Transcript:
+    """The lines of one conversation: `C: …` and `S: …`."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._octets = 0
+
+    def heard(self, line: bytes, *, secret: bool = False) -> None:
+        """A line of the client, with its end."""
+        text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        masked = "****" if secret else _SECRET.sub(r"\1****", text)
+        self._add(f"C: {masked}")
+
+    def heard_data(self, octets: int) -> None:
+        """Octets of a message, in however many pieces."""
+        self._octets += octets
+
+    def said(self, octets: bytes) -> None:
+        """Replies, with their ends."""
+        for line in octets.decode("utf-8", "backslashreplace").splitlines():
+            self._add(f"S: {line}")
+
+    def lines(self) -> list[str]:
+        """From the beginning, or what is left of it."""
+        self._tell_octets()
+        return list(self._lines)
+
+    def _add(self, line: str) -> None:
+        self._tell_octets()
+        self._lines.append("".join(c if c.isprintable() else "\ufffd" for c in line[:_LONGEST]))
+
+    def _tell_octets(self) -> None:
+        if self._octets:
+            self._lines.append(f"C: ({self._octets} octets of a message)")
+            self._octets = 0
