@@ -35,6 +35,7 @@ from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reception import Reception
+from graphrelay.relay.reports import Reporter
 from graphrelay.smtp.listener import ListenError
 from graphrelay.smtp.server import Server
 from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
@@ -158,7 +159,9 @@ async def _rooms(
         return rights_in(tokens.accounts)(lane)  # as they are after a reload
 
     dispatcher = Dispatcher(graph, outgoing, spool, rights, policy.on_uncertain, clock, journal)
-    courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random)
+    reports = wiring.reports(settings.delivery)
+    reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
+    courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random, reporter)
     queue = QueueManager(spool, courier, clock, journal, policy)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
     reception = Reception(
