@@ -22,6 +22,7 @@ from graphrelay.control.authorizations import AuthorizationVerbs
 from graphrelay.control.conversation import Verb
 from graphrelay.control.live import LiveVerbs
 from graphrelay.control.mail import IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.scope import ScopeVerbs
 from graphrelay.control.server import ControlServer
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.tls import CertificatesUnreadable, client_context
@@ -129,6 +130,7 @@ class _Rooms:
     """What works before anybody can connect."""
 
     tokens: TokenManager
+    graph: GraphClient
     spool: Spool
     queue: QueueManager
     reception: Reception
@@ -173,7 +175,7 @@ async def _rooms(
         hostname=wiring.hostname(settings),
         max_message_size=wiring.max_message_size(settings),
     )
-    return _Rooms(tokens, spool, queue, reception)
+    return _Rooms(tokens, graph, spool, queue, reception)
 
 
 def _keep_going(
@@ -209,7 +211,8 @@ def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -
 
 def _verbs(rooms: _Rooms, queue: QueueVerbs, clock: Clock) -> dict[str, Verb]:
     mail = MailVerbs(rooms.spool, queue, clock)
-    return mail.table() | AuthorizationVerbs(rooms.tokens).table()
+    scope = ScopeVerbs(rooms.tokens, rooms.graph)
+    return mail.table() | AuthorizationVerbs(rooms.tokens).table() | scope.table()
 
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:

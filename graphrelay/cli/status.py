@@ -2,31 +2,103 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import NO, events
+from graphrelay.cli.ask import NO, Failed, events
 from graphrelay.cli.output import Event, json_option
 
 
 @click.command(name="status")
 @click.argument("account", metavar="[ACCOUNT]", required=False)
+@click.option("--probe", metavar="ADDRESS", help="Send a real test message there, and wait for it.")
+@click.option("--from", "sender", metavar="ADDRESS", help="From of it; unset: the own mailbox.")
+@click.option(
+    "--outside",
+    metavar="MAILBOX",
+    help="Prove that a scoped-users account may not use it; nobody receives anything.",
+)
 @json_option
 @click.pass_obj
-def command(config: Path, account: str | None, as_json: bool) -> None:
+def command(
+    config: Path,
+    account: str | None,
+    probe: str | None,
+    sender: str | None,
+    outside: str | None,
+    as_json: bool,
+) -> None:
     """Say whether each account is authorized, and prove it by asking for a real token.
 
-    Exit code 1 unless all is well.
+    Exit code 1 unless all is well. A credential that ends within 30 days is warned about, and is
+    well until then.
     """
-    found: list[Event] = []
+    told = _Told(as_json)
+    events(config, "status", {"account": account}, told.status)
+    if probe:
+        for status in [one for one in told.found if one["well"]]:
+            _probe(config, status, probe, sender, told)
+    if outside:
+        arguments = {"account": account, "mailbox": outside}
+        events(config, "outside", arguments, told.proof)
+    sys.exit(0 if told.all_is_well else NO)
 
-    def tell(event: Event) -> None:
-        found.append(event)
-        (output.print_json if as_json else _print)(event)
 
-    events(config, "status", {"account": account}, tell)
-    sys.exit(0 if all(event["well"] for event in found) else NO)
+class _Told:
+    """Says each event, and remembers what was said."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self.found: list[Event] = []
+        self.all_is_well = True
+
+    def status(self, event: Event) -> None:
+        self.found.append(event)
+        self.all_is_well &= event["well"]
+        (output.print_json if self._as_json else _print)(event)
+
+    def proof(self, event: Event) -> None:
+        """Of a scope, or of a message."""
+        self.all_is_well &= event["well"]
+        (output.print_json if self._as_json else _print_proof)(event)
+
+
+# --- A message -----------------------------------------------------------------------------------
+
+
+def _probe(config: Path, status: Event, to: str, sender: str | None, told: _Told) -> None:
+    """One message from the account's own mailbox, and whether it did go through the account."""
+    account = status["account"]
+    author = sender or status["mailbox"]
+    if not author:
+        raise Failed(f"account {account} has no mailbox of its own; say --from ADDRESS")
+    ends: list[Event] = []
+    events(config, "send-test", {"recipient": to, "sender": author}, ends.append)
+    last = ends[-1]
+    taken: list[Event] = []
+    events(config, "queue-show", {"queue_id": last["queue_id"]}, taken.append)
+    told.proof({**_judged(account, last, taken), "recipient": to, "queue_id": last["queue_id"]})
+
+
+def _judged(account: str, last: Event, taken: list[Event]) -> dict[str, Any]:
+    parts = [part for message in taken for part in message["parts"]]
+    others = {part["account"] for part in parts} - {account}
+    judged = {"kind": "probe", "account": account, "result": last["kind"], "remedy": ""}
+    if others:
+        routes = ", ".join(part["route"] for part in parts)
+        reason = f"the message went through account {', '.join(others)} (route {routes})"
+        remedy = "Choose a From that a route of this account takes: --from ADDRESS"
+        return judged | {"well": False, "reason": reason, "remedy": remedy}
+    if last["kind"] == "relayed":
+        return judged | {"well": True, "reason": "Microsoft took the message"}
+    events = [event for part in parts for event in part["history"]]
+    reason = last.get("reason") or (events[-1]["reason"] if events else "")
+    return judged | {"well": False, "reason": reason, "remedy": last.get("remedy", "")}
+
+
+# --- For people ----------------------------------------------------------------------------------
 
 
 def _print(status: Event) -> None:
@@ -39,6 +111,8 @@ def _print(status: Event) -> None:
         click.echo(f"  error       {status['error']}{suberror}")
     if status["remedy"]:
         click.echo(f"  what to do  {status['remedy']}")
+    if status["warning"]:
+        click.secho(f"  soon        {status['warning']}", fg="yellow")
     if status.get("who"):
         _print_evidence(status)
     click.echo(f"  vault       {status['vault']}")
@@ -51,7 +125,17 @@ def _print_evidence(status: Event) -> None:
     click.echo(f"  refreshed   {output.local_time(status['refreshed_at'])}")
     if status["lapses_at"]:
         click.echo(f"  would lapse {output.local_time(status['lapses_at'])} if it were never used")
+    if status["credential_ends_at"]:
+        click.echo(f"  credential  ends {output.local_time(status['credential_ends_at'])}")
     click.echo(f"  granted     {', '.join(status['granted']) or 'nothing that the token names'}")
     for key, label in (("missing", "missing"), ("superfluous", "not needed")):
         if status[key]:
             click.secho(f"  {label:<12}{', '.join(status[key])}", fg="yellow")
+
+
+def _print_proof(event: Event) -> None:
+    label = "message" if event["kind"] == "probe" else "outside"
+    click.secho(f"  {label:<12}{event['result']}", fg="green" if event["well"] else "red", nl=False)
+    click.echo(f": {event['reason']}")
+    if event["remedy"]:
+        click.echo(f"  what to do  {event['remedy']}")

@@ -48,7 +48,8 @@ class AuthorizationVerbs:
         wanted = arguments.get("account")
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
-            yield plain.status(await self._tokens.status(account.name))
+            found = plain.status(await self._tokens.status(account.name))
+            yield {"kind": "status", **found, "mailbox": account.default_mailbox}
 
     async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         account = self._account(str(arguments["account"]))

@@ -181,6 +181,7 @@ def status(found: Status) -> Event:
         "vault": found.vault,
         "remedy": getattr(verdict, "remedy", ""),
         "reason": getattr(verdict, "reason", ""),
+        "warning": f"{found.warning.reason} {found.warning.remedy}" if found.warning else "",
     }
     if isinstance(verdict, Refused):
         told |= {
@@ -213,4 +214,5 @@ def _evidence(evidence: Evidence) -> Event:
         "needed": needed(evidence.needed),
         "missing": list(evidence.missing),
         "superfluous": list(evidence.superfluous),
+        "credential_ends_at": when(evidence.credential_ends_at),
     }

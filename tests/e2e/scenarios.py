@@ -228,16 +228,15 @@ async def relay_for(
     environment: pytest.MonkeyPatch,
     *more: str,
     clock: Clock | None = None,
-    change: Callable[[Sandbox], object] = lambda _: None,
+    extra: str = "",
 ) -> AsyncIterator[World]:
-    """Prepared, initialized and running; nobody has authorized anything yet. `change` does
-    something to the cloud before that."""
+    """Prepared, initialized and running; nobody has authorized anything yet. `extra` is TOML that
+    follows what `init` wrote."""
     _alone(environment)
     async with Sandbox(now=clock.now if clock else None) as cloud:
-        change(cloud)
-        config = initialized(
-            cloud, folder, case, [*case.prepare(cloud, folder, environment), *more]
-        )
+        options = [*case.prepare(cloud, folder, environment), *more]
+        config = initialized(cloud, folder, case, options)
+        config.write_text(config.read_text("utf-8") + extra, encoding="utf-8")
         hear, entries, told = hearing()
         async with running(load(config), clock, hear) as relay:
             yield World(cloud, relay, config, entries, told)
