@@ -94,6 +94,8 @@ class Journal:
     def __init__(self, clock: Clock, *sinks: Sink) -> None:
         self._clock = clock
         self._sinks = sinks
+        self._lost: dict[int, int] = {}
+        """Per sink, how many entries it could not take."""
 
     # Mail ------------------------------------------------------------------------------------
 
@@ -257,8 +259,21 @@ class Journal:
 
     def _tell(self, level: Level, event: str, queue_id: str, **fields: Value) -> None:
         entry = Entry(self._clock.now(), level, event, queue_id, fields)
-        for sink in self._sinks:
+        for number, sink in enumerate(self._sinks):
+            self._hand(number, sink, entry)
+
+    def _hand(self, number: int, sink: Sink, entry: Entry) -> None:
+        """A log that cannot be written (a full disk, a pipe that nobody reads) is no reason to
+        stop mail, nor to take back what was accepted. How many lines were lost is the first thing
+        that is said when it works again."""
+        lost = self._lost.get(number, 0)
+        try:
+            if lost:
+                sink(Entry(entry.at, "error", "journal-lost", "", {"lines": lost}))
+                self._lost[number] = 0
             sink(entry)
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self._lost[number] = self._lost.get(number, 0) + 1
 
 
 def _path(path: Address | None) -> str:

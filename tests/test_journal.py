@@ -112,3 +112,25 @@ def test_only_the_wanted_level_and_graver_is_written() -> None:
     journal.notice("listening", address="127.0.0.1:2525")
     journal.warning("disk-low", free="1 GB")
     assert lines == ['2026-11-23T12:00:00Z disk-low free="1 GB"\n']
+
+
+def test_a_log_that_cannot_be_written_stops_nothing_and_says_later_how_much_is_missing() -> None:
+    lines: list[str] = []
+    broken = True
+
+    def write(line: str) -> None:
+        if broken:
+            raise OSError(28, "No space left on device")
+        lines.append(line)
+
+    beside: list[str] = []
+    journal = Journal(FakeClock(), stream_sink(write), stream_sink(beside.append))
+    journal.notice("first")
+    journal.notice("second")
+    broken = False
+    journal.notice("third")
+    assert lines == [
+        "2026-11-23T12:00:00Z journal-lost lines=2\n",
+        "2026-11-23T12:00:00Z third\n",
+    ]
+    assert len(beside) == 3
