@@ -24,6 +24,7 @@ from graphrelay.control.live import LiveVerbs
 from graphrelay.control.mail import IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.scope import ScopeVerbs
 from graphrelay.control.server import ControlServer
+from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
@@ -107,6 +108,7 @@ async def _opened(
         server = _server(settings, rooms, clock, journal)
         await server.start()
         stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
+        await _pick_up(stack, tasks, rooms, settings, clock, journal)
     return Relay(rooms.tokens, rooms.spool, rooms.queue, rooms.reception, server, journal)
 
 
@@ -197,6 +199,33 @@ def _keep_going(
     stack.push_async_callback(finish)
 
 
+async def _pick_up(
+    stack: AsyncExitStack,
+    tasks: asyncio.TaskGroup,
+    rooms: _Rooms,
+    settings: Settings,
+    clock: Clock,
+    journal: Journal,
+) -> None:
+    """Take up what was left in the drop folder, from now on."""
+    directory = settings.drop.directory
+    if directory is None:
+        if await asyncio.to_thread(DropFolder.is_left_alone, USUAL):
+            remedy = f'set [drop] directory = "{USUAL}", or mail left there stays there'
+            journal.warning("drop-not-read", directory=str(USUAL), remedy=remedy)
+        return
+    folder = await asyncio.to_thread(DropFolder.open, directory)
+    stack.callback(folder.close)
+    pickup = Pickup(folder, rooms.reception, wiring.drop_listener(settings), journal, clock)
+    picking_up = tasks.create_task(pickup.run(), name="drop")
+
+    async def finish() -> None:
+        pickup.stop()
+        await picking_up
+
+    stack.push_async_callback(finish)
+
+
 def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -> Server:
     return Server(
         wiring.listeners(settings),
@@ -243,6 +272,7 @@ def _told_to_the_admin() -> Iterator[None]:
         yield
     except (
         CertificatesUnreadable,
+        DropUnusable,
         ListenError,
         OSError,
         SpoolInUse,

@@ -65,7 +65,8 @@ class Origin:
     listener: str
     """The listener as configured, such as `127.0.0.1:2525`."""
     client: str
-    """The client's IP address, or `unix` for a Unix socket."""
+    """The client's IP address, `unix` for a Unix socket, or `unix:USER` for mail that USER left in
+    the drop folder."""
     helo: str = ""
     login: str | None = None
     tls: str | None = None

@@ -91,6 +91,14 @@ def listeners(settings: Settings) -> tuple[Listener, ...]:
     return tuple(table.listener for table in settings.smtp.listeners)
 
 
+def drop_listener(settings: Settings) -> str:
+    """As which listener mail from the drop folder counts in routes: the one at which it would
+    have been handed in."""
+    listeners = (table for table in settings.smtp.listeners if table.auth != "required")
+    sockets = (one.address for one in listeners if one.address.startswith("unix:"))
+    return next(sockets, "drop")
+
+
 def limits(settings: Settings) -> Limits:
     table = settings.smtp
     return Limits(

@@ -273,6 +273,10 @@ class DeliveryTable(Table):
     shutdown_grace: Duration = timedelta(seconds=30)
 
 
+class DropTable(Table):
+    directory: Path | None = None
+
+
 class LogTable(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
@@ -296,5 +300,6 @@ class Settings(BaseSettings):
     accounts: dict[str, AnyAccountTable] = Field(min_length=1)
     routes: list[RouteTable] = []
     delivery: DeliveryTable = DeliveryTable()
+    drop: DropTable = DropTable()
     log: LogTable = LogTable()
     vault: VaultTable = VaultTable()

@@ -64,14 +64,14 @@ def hand_over(envelope: Envelope, written: Message, places: Places) -> Taken | s
             return outcome
     waiting = envelope.to(outcome.recipients)
     try:
-        name = drop.leave(places.drop_folder, waiting, written)
+        names = drop.leave(places.drop_folder, waiting, written)
     except OSError as error:
         raise Stop(
             os.EX_TEMPFAIL,
             f"{outcome.reason}; and {places.drop_folder}, where it would wait for that, "
             f"cannot take it either: {error.strerror or error}",
         ) from error
-    return Taken(f"{outcome.reason}; it waits as {places.drop_folder}/{name}")
+    return Taken(f"{outcome.reason}; it waits in {places.drop_folder} as {', '.join(names)}")
 
 
 def _deliver(options: Options, places: Places) -> Taken:
