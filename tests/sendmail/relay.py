@@ -68,9 +68,4 @@ def _accept(listening: socket.socket, relay: Scripted) -> None:
 
 
 def _until_dot(lines: Iterator[bytes]) -> bytes:
-    text = b""
-    for line in lines:
-        if line == b".\r\n":
-            break
-        text += line
-    return text
+    return b"".join(iter(lambda: next(lines), b".\r\n"))

@@ -21,7 +21,7 @@ def written(text: bytes = b"Subject: x\n\nhello\n") -> Message:
 def test_a_file_holds_the_envelope_and_the_counted_message(tmp_path: Path) -> None:
     envelope = Envelope("wp@contoso.com", ["a@b", "jürgen@x"])
     envelope.notify = "NEVER"
-    name = drop.leave(str(tmp_path), envelope, written())
+    (name,) = drop.leave(str(tmp_path), envelope, written())
     assert (tmp_path / name).read_bytes() == (
         b"graphrelay drop 1\r\n"
         b"MAIL FROM:<wp@contoso.com>\r\n"
@@ -35,14 +35,15 @@ def test_a_file_holds_the_envelope_and_the_counted_message(tmp_path: Path) -> No
 def test_its_group_may_read_it_and_nobody_else(tmp_path: Path) -> None:
     umask = os.umask(0o077)
     try:
-        name = drop.leave(str(tmp_path), Envelope("", ["a@b"]), written())
+        (name,) = drop.leave(str(tmp_path), Envelope("", ["a@b"]), written())
     finally:
         os.umask(umask)
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
 
 
 def test_names_sort_by_time_and_never_meet(tmp_path: Path) -> None:
-    names = [drop.leave(str(tmp_path), Envelope("", ["a@b"]), written()) for _ in range(20)]
+    envelope = Envelope("", ["a@b"])
+    names = [name for _ in range(20) for name in drop.leave(str(tmp_path), envelope, written())]
     assert names == sorted(set(names))
     assert len(list(tmp_path.iterdir())) == 20
 
@@ -74,6 +75,32 @@ def test_the_name_is_synced_behind_the_rename(
         monkeypatch.setattr(os, name, noted)
     drop.leave(str(tmp_path), Envelope("", ["a@b"]), written())
     assert steps == ["fsync", "rename", "fsync", "fsync"]
+
+
+def test_very_many_recipients_get_several_files_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [f"user{number}@example.org" for number in range(1001)]
+    names = drop.leave(str(tmp_path), Envelope("a@b", people), written())
+    assert len(names) == 3
+    texts = [(tmp_path / name).read_bytes() for name in names]
+    assert [text.count(b"RCPT TO:") for text in texts] == [500, 500, 1]
+    assert all(text.endswith(b"hello\n") for text in texts)
+    for name in names:
+        (tmp_path / name).unlink()
+    renamed: list[object] = []
+    real = os.rename
+
+    def twice(old: str, new: str) -> None:
+        if len(renamed) == 2:
+            raise OSError(5, "Input/output error")
+        renamed.append(new)
+        real(old, new)
+
+    monkeypatch.setattr(os, "rename", twice)
+    with pytest.raises(OSError, match="Input/output"):
+        drop.leave(str(tmp_path), Envelope("a@b", people), written())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_folder_is_an_error(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_refusal_is_told_in_the_relays_words(caller: Caller, tmp_path: Path) -
 def test_without_a_relay_it_waits_and_the_caller_is_content(caller: Caller) -> None:
     done = caller.call("-v", "-t", "-i", "-f", "")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"it waits as" in done.stdout
+    assert b"it waits in" in done.stdout
     (octets,) = caller.waiting
     assert octets.startswith(b"graphrelay drop 1\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\n")
     assert octets.endswith(LETTER)
