@@ -1,11 +1,17 @@
 """A drop folder, and people who put things there."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from graphrelay.sendmail import drop
 from graphrelay.sendmail.envelope import Envelope
 from graphrelay.sendmail.message import Message
 
+NOBODY = 65534
 TEXT = b"Subject: x\n\nhello\n"
 
 
@@ -25,3 +31,20 @@ def leave(
 def names(folder: Path) -> list[str]:
     """What is there, the folders of ours aside."""
     return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Another user's rights to files, for what the block does."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can try what another user may do")
+    groups = os.getgroups()
+    os.setegid(NOBODY)
+    os.setgroups([])
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)

@@ -4,17 +4,14 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from graphrelay.drop.folder import DropFolder, DropUnusable, Gone, Opened, Strange
-from tests.drop.folder import leave, names
+from tests.drop.folder import NOBODY, leave, names, somebody_else
 
 LARGEST = 1_000_000
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -22,29 +19,6 @@ def folder(tmp_path: Path) -> Iterator[DropFolder]:
     opened = DropFolder.open(tmp_path)
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that all users can reach, as they cannot reach pytest's."""
-    with TemporaryDirectory() as path:
-        Path(path).chmod(0o755)
-        yield Path(path)
-
-
-@contextmanager
-def somebody_else() -> Iterator[None]:
-    """Another user's rights to files, for what the block does."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can try what another user may do")
-    os.setegid(NOBODY)
-    os.setgroups([])
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def why(found: object) -> str:

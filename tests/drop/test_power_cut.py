@@ -1,0 +1,70 @@
+"""The power goes as soon as sendmail has ended.
+
+What the disk was given by then is what there is: an image of it is copied, and mounted. sendmail's
+caller may not list the folder, and so cannot sync it; that syncing the file behind its rename does
+it as well is what this shows, on ext4.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from graphrelay.drop import DropFolder
+from graphrelay.sendmail import drop
+from tests.drop.folder import leave, names, somebody_else
+from tests.tools import do_without
+
+
+@contextmanager
+def mounted(image: Path, at: Path) -> Iterator[Path]:
+    at.mkdir(exist_ok=True)
+    done = subprocess.run(
+        ["mount", "-o", "loop", image, at], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        do_without(f"a file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+def left_and_cut(public: Path) -> tuple[str, list[str]]:
+    """What was left, and what is there when the power is back."""
+    mkfs = shutil.which("mkfs.ext4", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if os.geteuid() != 0 or mkfs is None:
+        do_without("only root can make and mount a file system")
+    image, cut = public / "image", public / "cut"
+    with image.open("wb") as opened:
+        opened.truncate(64 << 20)
+    subprocess.run([mkfs, "-q", image], check=True)
+    with mounted(image, public / "disk") as disk:
+        DropFolder.open(disk).close()
+        os.sync()
+        with somebody_else():
+            name = leave(disk, text=b"x" * 100_000)
+        shutil.copyfile(image, cut)
+        written = (disk / "drop" / name).read_bytes()
+    with mounted(cut, public / "after") as after:
+        found = [one for one in names(after / "drop") if (after / "drop" / one).stat().st_size]
+        if name in found:
+            assert (after / "drop" / name).read_bytes() == written
+        return name, found
+
+
+def test_the_message_is_there_under_its_name(public: Path) -> None:
+    name, found = left_and_cut(public)
+    assert found == [name]
+
+
+def test_without_the_last_sync_it_would_not_be(
+    public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drop, "_sync_names", lambda *_: None)
+    name, found = left_and_cut(public)
+    assert name not in found
