@@ -155,6 +155,22 @@ def test_a_file_exchanged_for_another_is_noticed(
     assert "exchanged" in why(folder.open_file(name, LARGEST))
 
 
+@pytest.mark.timeout(20)
+def test_a_file_exchanged_for_a_fifo_holds_up_nothing(
+    folder: DropFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = leave(tmp_path)
+    real = os.open
+
+    def exchange(path: str, flags: int, *, dir_fd: int) -> int:
+        (tmp_path / "drop" / name).unlink()
+        os.mkfifo(tmp_path / "drop" / name)
+        return real(path, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", exchange)
+    assert "a FIFO" in why(folder.open_file(name, LARGEST))
+
+
 def test_another_file_of_the_same_name_is_not_deleted(folder: DropFolder, tmp_path: Path) -> None:
     name, other = leave(tmp_path), leave(tmp_path, "bert@example.org")
     found = folder.open_file(name, LARGEST)

@@ -10,6 +10,7 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.daemon import running
+from graphrelay.drop import DropFolder
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from tests.drop.dying import POINTS
@@ -28,14 +29,15 @@ async def test_nothing_is_lost_and_one_point_doubles(tmp_path: Path, point: str)
         config = tmp_path / "config.toml"
         text = relay_config(cloud, tmp_path / "state", "127.0.0.1:0", "any-user")
         config.write_text(f'{text}\n[drop]\ndirectory = "{spool}"\n', "utf-8")
-        async with running(load(config), None, lambda _: None) as relay:
-            await authorize(cloud, relay)
+        DropFolder.open(spool).close()
         leave(spool, "anna@example.org")
         dying = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.drop.dying", config, point)
         )
         assert await asyncio.wait_for(dying.wait(), 60) == -signal.SIGKILL
-        async with running(load(config), None, lambda _: None):
+        # Not authorized until here, so that nothing was on its way to the cloud when it died.
+        async with running(load(config), None, lambda _: None) as relay:
+            await authorize(cloud, relay)
             mails = await cloud.mailboxes.arrived(TIMES[point], timeout=30)
         assert len(cloud.mailboxes.submitted) == len(mails) == TIMES[point]
         assert names(spool / "drop") == names(spool / "refused") == []

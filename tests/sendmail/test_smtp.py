@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,14 @@ def test_those_who_are_too_many_get_it_in_a_transaction_of_their_own(tmp_path: P
     assert sent_to == [f"RCPT TO:<{person}>" for person in PEOPLE + PEOPLE[2:] + PEOPLE[4:]]
 
 
+def test_who_is_too_many_alone_is_later(tmp_path: Path) -> None:
+    with scripted(tmp_path, RCPT="452 4.3.1 Mail cannot be stored now") as relay:
+        outcome = submit(relay)
+    assert isinstance(outcome, Later)
+    assert outcome.recipients == PEOPLE
+    assert "DATA" not in relay.heard
+
+
 def test_a_reply_of_many_lines_is_one_sentence() -> None:
     reply = Reply(550, ["5.7.1 This is", "5.7.1 too long for", "5.7.1 one line"])
     assert str(reply) == "550 5.7.1 This is too long for one line"
@@ -128,8 +137,6 @@ def test_a_reply_of_many_lines_is_one_sentence() -> None:
 def test_tcp_works_as_well(tmp_path: Path) -> None:
     with scripted(tmp_path) as relay, socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        import threading
-
         thread = threading.Thread(target=lambda: relay.serve(server.accept()[0]))
         thread.start()
         outcome = submit(f"127.0.0.1:{port}")
