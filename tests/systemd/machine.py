@@ -92,14 +92,19 @@ def _installed(folder: Path) -> Iterator[str]:
         program / "python",
         f'#!/bin/sh\nPYTHONPATH={PROGRAM}/source:{PROGRAM}/lib exec {own} "$@"\n',
     )
-    _script(program / "graphrelay", f'#!/bin/sh\nexec {PROGRAM}/bin/python -m graphrelay "$@"\n')
+    for name, module in (
+        ("graphrelay", "graphrelay"),
+        ("graphrelay-sendmail", "graphrelay.sendmail"),
+    ):
+        _script(program / name, f'#!/bin/sh\nexec {PROGRAM}/bin/python -m {module} "$@"\n')
     units = ROOT / "systemd"
     yield f"--bind-ro={sys.base_prefix}:{PYTHON}"
     yield f"--bind-ro={program}:{PROGRAM}/bin"
     yield f"--bind-ro={sysconfig.get_path('purelib')}:{PROGRAM}/lib"
     for part in ("graphrelay", "tests", "systemd"):
         yield f"--bind-ro={ROOT / part}:{PROGRAM}/source/{part}"
-    yield f"--bind-ro={units / 'sysusers.d' / 'graphrelay.conf'}:/etc/sysusers.d/graphrelay.conf"
+    for kind in ("sysusers.d", "tmpfiles.d"):
+        yield f"--bind-ro={units / kind / 'graphrelay.conf'}:/etc/{kind}/graphrelay.conf"
     for unit in ("graphrelay.service", "graphrelay.socket"):
         yield f"--bind-ro={units / unit}:/etc/systemd/system/{unit}"
 

@@ -62,6 +62,17 @@ def test_it_is_started_again_when_it_hangs(found: Findings) -> None:
     assert found.arrived_after_hang == 3
 
 
+def test_any_user_hands_in_mail_by_sendmail(found: Findings) -> None:
+    assert found.handed_in.startswith("250 2.0.0 Ok: queued as")
+
+
+def test_mail_that_sendmail_left_is_taken_up_and_its_user_known(found: Findings) -> None:
+    assert "it waits in /var/spool/graphrelay/drop" in found.left
+    assert found.dropped == "640 nobody graphrelay"
+    assert found.arrived_from_sendmail == 5
+    assert " user=nobody " in found.taken
+
+
 def test_a_stop_is_no_failure(found: Findings) -> None:
     assert found.stopped == "inactive success"
 

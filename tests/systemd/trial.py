@@ -29,6 +29,13 @@ WatchdogSec=4
 RestartSec=0
 """
 
+FOR_SENDMAIL = """
+[[smtp.listeners]]
+address = "unix:/run/graphrelay/smtp.sock"
+[drop]
+directory = "/var/spool/graphrelay"
+"""
+
 
 @dataclass(slots=True)
 class Findings:
@@ -58,6 +65,15 @@ class Findings:
     """Files below the state directory that do not belong to the service's user."""
     modes: str = ""
     """Of the state directory and of all that is in it."""
+    handed_in: str = ""
+    """What graphrelay-sendmail said, called by another user, with the relay there …"""
+    left: str = ""
+    """… and with the relay away."""
+    dropped: str = ""
+    """Mode, user and group of what it left."""
+    arrived_from_sendmail: int = 0
+    taken: str = ""
+    """The line in the journal of the one that was left."""
     stopped: str = ""
     """What became of a stop."""
     failed_with: str = ""
@@ -67,12 +83,15 @@ class Findings:
     journal: str = ""
 
 
-async def said(*command: str) -> str:
+async def said(*command: str, stdin: bytes = b"") -> str:
     """Exit status, when it is not 0, and everything that the command printed."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
+    output, _ = await process.communicate(stdin)
     failed = f"[{process.returncode}] " if process.returncode else ""
     return failed + output.decode("utf-8", "replace").strip()
 
@@ -122,7 +141,7 @@ def installed(cloud: Sandbox) -> None:
     ca_file = CONFIG.parent / "cloud.pem"
     ca_file.write_bytes(cloud.ca_file.read_bytes())
     CONFIG.write_text(
-        relay_config(cloud, STATE, "systemd:smtp", "any-user")
+        (relay_config(cloud, STATE, "systemd:smtp", "any-user") + FOR_SENDMAIL)
         .replace(str(cloud.ca_file), str(ca_file))
         .replace(f'client_secret = "{CLIENT_SECRET}"', ""),
         "utf-8",
@@ -164,6 +183,26 @@ async def mishaps(cloud: Sandbox, found: Findings) -> None:
     found.arrived_after_hang = await arrived_after(cloud, "three", 3)
 
 
+async def sendmail(subject: str) -> str:
+    """As any program of any user calls it; what it said."""
+    program = f"{PROGRAM}/bin/graphrelay-sendmail"
+    text = f"From: wp@contoso.com\nTo: anna@example.org\nSubject: {subject}\n\nHello\n"
+    nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    return await said(*nobody, program, "-v", "-t", "-i", stdin=text.encode())
+
+
+async def local_mail(cloud: Sandbox, found: Findings) -> None:
+    found.handed_in = await sendmail("four")
+    await said("systemctl", "stop", "graphrelay.socket", "graphrelay.service")
+    found.left = await sendmail("five")
+    drop = "/var/spool/graphrelay/drop"
+    found.dropped = await said("find", drop, "-type", "f", "-printf", "%m %u %g")
+    await said("systemctl", "start", "graphrelay.socket", "graphrelay.service")
+    found.arrived_from_sendmail = len(await cloud.mailboxes.arrived(5, timeout=30))
+    find = ("journalctl", "--unit=graphrelay", "--output=cat", "--grep=Z drop-taken ")
+    found.taken = await asked_until(lambda line: "user=" in line, lambda: said(*find))
+
+
 async def end(found: Findings) -> None:
     found.not_the_users = await said("find", str(STATE), "!", "-user", "graphrelay")
     found.modes = await said("find", str(STATE), "-printf", "%m %P\n")
@@ -182,6 +221,7 @@ async def trial(findings: Path) -> None:
             installed(cloud)
             await first_message(cloud, found)
             await mishaps(cloud, found)
+            await local_mail(cloud, found)
             await end(found)
     except Exception:
         found.problem = traceback.format_exc()
