@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import load
 from benchmarks.processes import cpu_seconds, forget_peak, peak, resident
+from benchmarks.sendmail import sendmail
 from benchmarks.servers import Cloud, Server, bare_aiosmtpd, cloud, relay
 
 SMALL = 4_000
@@ -147,6 +148,7 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "relaying": relaying,
     "memory": memory,
     "startup": startup,
+    "sendmail": sendmail,
 }
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -95,6 +96,12 @@ def peak(process: Process) -> float:
 def forget_peak(process: Process) -> None:
     """Let `peak` count from now (proc(5), clear_refs)."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def cpu_of_children() -> float:
+    """Seconds of CPU that all ended children have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cpu_seconds(process: Process) -> float:

@@ -73,15 +73,16 @@ def cloud(folder: Path) -> Iterator[Cloud]:
 
 
 @contextmanager
-def relay(of: Cloud, state: Path, *, authorized: bool) -> Iterator[Server]:
-    """`graphrelay serve` on a state directory. Not authorized, it accepts and everything waits."""
+def relay(of: Cloud, state: Path, *, authorized: bool, extra: str = "") -> Iterator[Server]:
+    """`graphrelay serve` on a state directory. Not authorized, it accepts and everything waits.
+    `extra` is TOML behind the rest."""
     port = free_port()
     config = state / "config.toml"
     state.mkdir(parents=True, exist_ok=True)
     written = (of.folder / "config.toml").read_text(encoding="utf-8")
     written = re.sub(r"(?m)^state_directory = .*$", f'state_directory = "{state}"', written)
     written = re.sub(r"(?s)\[\[smtp.listeners\]\]\naddress = [^\n]*\n", "", written)
-    config.write_text(written + LOAD_SETTINGS.format(port=port), encoding="utf-8")
+    config.write_text(written + LOAD_SETTINGS.format(port=port) + extra, encoding="utf-8")
     command = ["graphrelay", "--config", str(config)]
     if authorized:
         subprocess.run(
