@@ -1,6 +1,7 @@
 """Who may import whom.
 
     model, clock, journal ← smtp, spool, oauth, graph (strangers) ← relay ← control ← daemon ← cli
+                          ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart. Reads the import statements, so a lazy import counts as well.
 """
@@ -20,12 +21,13 @@ MAY_IMPORT = {
     "journal": BASE,
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
+    "alerts": BASE | {"alerts"},
     "relay": BASE | ROOMS | {"relay"},
-    "config": BASE | ROOMS | {"config"},
-    "control": BASE | ROOMS | {"relay", "control"},
+    "config": BASE | ROOMS | {"alerts", "config"},
+    "control": BASE | ROOMS | {"alerts", "relay", "control"},
     "systemd": BASE,
-    "wiring": BASE | ROOMS | {"relay", "config"},
-    "daemon": BASE | ROOMS | {"drop", "relay", "control", "config", "wiring", "daemon"},
+    "wiring": BASE | ROOMS | {"alerts", "relay", "config"},
+    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "wiring", "daemon"},
     "service": BASE | {"config", "daemon", "systemd", "service"},
     "sendmail": frozenset({"__init__", "sendmail"}),
     "sandbox": frozenset({"__init__", "sandbox"}),

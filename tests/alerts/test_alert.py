@@ -1,0 +1,41 @@
+"""The words of an alert."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrelay.alerts.alert import LONGEST, State, clean, in_words, subjects
+from tests.alerts.story import an_alert
+
+
+@given(st.text())
+def test_a_text_from_elsewhere_becomes_one_printable_line_of_bounded_length(text: str) -> None:
+    line = clean(text)
+    assert line.isprintable()
+    assert len(line) <= LONGEST
+
+
+def test_letters_that_hide_or_turn_text_are_taken_out() -> None:
+    assert clean("a\u202eb\u200bc\x1b[31m\r\nd") == "a b c [31m d"
+
+
+def test_a_sentence_names_the_machine_what_is_wrong_and_what_to_do() -> None:
+    assert an_alert("it is broken").sentence == "graphrelay on mail1: it is broken. Wait."
+    assert an_alert("it works", State.CLEARED).sentence.startswith(
+        "graphrelay on mail1: all clear: it works."
+    )
+    again = an_alert("it is broken", State.REPEATED).sentence
+    assert again.startswith("graphrelay on mail1: still: it is broken (since 2026-11-23T12:00:00")
+
+
+def test_durations_have_two_units() -> None:
+    assert in_words(timedelta(days=3, hours=4, minutes=5)) == "3 d 4 h"
+    assert in_words(timedelta(seconds=40)) == "40 s"
+    assert in_words(timedelta(seconds=-1)) == "0 s"
+
+
+def test_a_line_with_little_room_names_kinds_and_subjects() -> None:
+    causes = an_alert("x").causes * 5
+    assert subjects(causes) == "paused a/b, a/b, a/b and 2 more"
+    assert subjects(()) == ""

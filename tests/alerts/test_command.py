@@ -1,0 +1,98 @@
+"""The admin's own program: what it gets, and what comes of it."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.alerts.command import Command
+from graphrelay.alerts.way import NotSent, Sent
+from tests.alerts.story import an_alert
+
+ALERT = an_alert('it is broken; $(touch /tmp/never) `x` "y" --help')
+
+
+def python(program: str, *arguments: str, seconds: float = 30) -> Command:
+    return Command((sys.executable, "-c", program, *arguments), timedelta(seconds=seconds))
+
+
+async def test_it_gets_json_on_stdin_and_the_sentence_as_its_last_argument(tmp_path: Path) -> None:
+    got = tmp_path / "got"
+    program = (
+        "import sys, json, os; json.dump([sys.argv[1:], json.load(sys.stdin), dict(os.environ)],"
+        " open(sys.argv[1], 'w'))"
+    )
+    assert await python(program, str(got)).send(ALERT) == Sent()
+    arguments, given, _ = json.loads(got.read_text())
+    assert arguments == [str(got), ALERT.sentence]
+    assert given == ALERT.plain
+
+
+async def test_it_gets_no_secret_of_our_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHRELAY_ACCOUNTS__X__CLIENT_SECRET", "hush")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    got = tmp_path / "got"
+    program = "import sys, os, json; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
+    assert await python(program, str(got)).send(ALERT) == Sent()
+    environment = json.loads(got.read_text())
+    assert "PATH" in environment
+    assert not {"GRAPHRELAY_ACCOUNTS__X__CLIENT_SECRET", "NOTIFY_SOCKET"} & set(environment)
+
+
+async def test_a_program_that_reads_nothing_is_fine() -> None:
+    assert await Command(("/bin/true",)).send(ALERT) == Sent()
+
+
+async def test_a_failure_is_told_with_the_last_line_of_what_it_said() -> None:
+    program = "import sys; sys.stderr.write('x' * 300_000 + chr(10) + 'no route'); sys.exit(3)"
+    assert await python(program).send(ALERT) == NotSent("ended with status 3: no route", again=True)
+
+
+async def test_a_program_that_is_not_there_is_told_and_not_tried_again() -> None:
+    outcome = await Command(("/nowhere/notify",)).send(ALERT)
+    assert isinstance(outcome, NotSent)
+    assert "No such file" in outcome.reason
+    assert not outcome.again
+
+
+async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    program = (
+        "import subprocess, sys, time; child = subprocess.Popen(['/bin/sleep', '600']);"
+        "open(sys.argv[1], 'w').write(str(child.pid)); time.sleep(600)"
+    )
+    sending = asyncio.create_task(python(program, str(started), seconds=1.5).send(ALERT))
+    child = int(await asyncio.to_thread(started.read_text))
+    outcome = await sending
+    assert isinstance(outcome, NotSent)
+    assert "killed" in outcome.reason
+    assert outcome.again
+    assert _is_dead(child)
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+
+
+async def test_a_cancelled_alert_leaves_no_program_behind(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    program = (
+        "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    sending = asyncio.create_task(python(program, str(started)).send(ALERT))
+    pid = int(await asyncio.to_thread(started.read_text))
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert _is_dead(pid)
