@@ -16,8 +16,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from graphrelay import wiring
+from graphrelay.alerts.manager import AlertManager
+from graphrelay.alerts.watch import Figures, Unreadable
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import Settings
+from graphrelay.control.alerts import AlertVerbs
 from graphrelay.control.authorizations import AuthorizationVerbs
 from graphrelay.control.conversation import Verb
 from graphrelay.control.live import LiveVerbs
@@ -28,7 +31,7 @@ from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
-from graphrelay.model import Lane, StorageUnavailable
+from graphrelay.model import Lane, StorageUnavailable, Trouble
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import open_vault
 from graphrelay.oauth.wire import Http
@@ -56,6 +59,7 @@ class Relay:
     queue: QueueManager
     reception: Reception
     server: Server
+    alerts: AlertManager
     journal: Journal
 
     @property
@@ -64,7 +68,7 @@ class Relay:
         return self.server.addresses
 
     async def reload(self, settings: Settings) -> None:
-        """Go by other listeners, limits, logins, accounts and routes from the next client on.
+        """Go by other listeners, limits, logins, accounts, routes and alerts from now on.
         Raises `CannotStart`, and then nothing has changed."""
         with _told_to_the_admin():
             await self.server.reload(
@@ -75,6 +79,7 @@ class Relay:
             )
         await self.tokens.reconfigure(wiring.accounts(settings))
         self.reception.use(wiring.table(settings), wiring.max_message_size(settings))
+        self.alerts.use(wiring.thresholds(settings.alerts), wiring.ways(settings.alerts))
 
 
 @asynccontextmanager
@@ -87,29 +92,36 @@ async def running(
     Raises `CannotStart`.
     """
     clock = clock or SystemClock()
-    journal = Journal(clock, *(sinks or (log_sink(settings),)))
+    alerts = wiring.alerts(settings, clock)
+    journal = Journal(clock, *(sinks or (log_sink(settings),)), alerts.hear)
     with _alone():
         async with AsyncExitStack() as stack:
-            yield await _opened(stack, settings, clock, journal)
+            yield await _opened(stack, settings, clock, journal, alerts)
 
 
 async def _opened(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, journal: Journal
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    journal: Journal,
+    alerts: AlertManager,
 ) -> Relay:
     """Everything open and going, to be closed with the stack."""
     with _told_to_the_admin():
         rooms = await _rooms(stack, settings, clock, journal)
-        verbs = _verbs(rooms, rooms.queue, clock) | _live_verbs(rooms, settings, clock)
+        verbs = _verbs(rooms, rooms.queue, clock, alerts) | _live_verbs(rooms, settings, clock)
         control = ControlServer(wiring.control_socket(settings), verbs, journal)
         await stack.enter_async_context(control)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")
+    stack.callback(watching.cancel)
     _keep_going(stack, tasks, rooms, settings)
     with _told_to_the_admin():
         server = _server(settings, rooms, clock, journal)
         await server.start()
         stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
         await _pick_up(stack, tasks, rooms, settings, clock, journal)
-    return Relay(rooms.tokens, rooms.spool, rooms.queue, rooms.reception, server, journal)
+    return Relay(rooms.tokens, rooms.spool, rooms.queue, rooms.reception, server, alerts, journal)
 
 
 @asynccontextmanager
@@ -121,7 +133,8 @@ async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str,
     async with AsyncExitStack() as stack:
         with _told_to_the_admin():
             rooms = await _rooms(stack, settings, clock, journal)
-        yield _verbs(rooms, IdleQueue(rooms.spool, clock), clock)
+        alerts = wiring.alerts(settings, clock)
+        yield _verbs(rooms, IdleQueue(rooms.spool, clock), clock, alerts)
 
 
 # --- Opening --------------------------------------------------------------------------------------
@@ -136,6 +149,27 @@ class _Rooms:
     spool: Spool
     queue: QueueManager
     reception: Reception
+
+
+class _Watched:
+    """What the alerts look at."""
+
+    def __init__(self, rooms: _Rooms) -> None:
+        self._rooms = rooms
+
+    async def figures(self) -> Figures | Unreadable:
+        try:
+            stats = await self._rooms.spool.stats()
+        except (OSError, StorageUnavailable) as error:
+            return Unreadable(str(error))
+        return Figures(waiting=stats.queued, oldest=stats.oldest, free=stats.free)
+
+    def paused(self) -> set[str]:
+        lanes = self._rooms.queue.lanes()
+        return {str(view.lane) for view in lanes if view.state in set(Trouble)}
+
+    def accounts(self) -> set[str]:
+        return {account.name for account in self._rooms.tokens.accounts}
 
 
 async def _rooms(
@@ -238,10 +272,11 @@ def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -
     )
 
 
-def _verbs(rooms: _Rooms, queue: QueueVerbs, clock: Clock) -> dict[str, Verb]:
-    mail = MailVerbs(rooms.spool, queue, clock)
-    scope = ScopeVerbs(rooms.tokens, rooms.graph)
-    return mail.table() | AuthorizationVerbs(rooms.tokens).table() | scope.table()
+def _verbs(rooms: _Rooms, queue: QueueVerbs, clock: Clock, alerts: AlertManager) -> dict[str, Verb]:
+    mail = MailVerbs(rooms.spool, queue, clock).table()
+    authorizations = AuthorizationVerbs(rooms.tokens).table()
+    scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
+    return mail | authorizations | scope | AlertVerbs(alerts).table()
 
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:

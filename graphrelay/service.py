@@ -32,6 +32,7 @@ async def serve(path: Path) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     async with running(settings, clock) as relay:
         notifier.ready(_listening(relay))
+        relay.alerts.on_status(lambda: notifier.status(_listening(relay)))
         reloader = Reloader(path, settings, relay, notifier, clock)
         async with asyncio.TaskGroup() as tasks:
             minding = (
@@ -93,4 +94,6 @@ class Reloader:
 
 
 def _listening(relay: Relay) -> str:
-    return f"listening on {', '.join(relay.addresses)}"
+    """With what is wrong, for `systemctl status`."""
+    wrong = relay.alerts.status
+    return f"listening on {', '.join(relay.addresses)}" + (f"; ALERT: {wrong}" if wrong else "")

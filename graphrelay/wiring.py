@@ -13,7 +13,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from graphrelay.alerts.command import Command
+from graphrelay.alerts.manager import AlertManager
+from graphrelay.alerts.watch import Thresholds
+from graphrelay.alerts.way import Secret, Way
+from graphrelay.alerts.webhook import Webhook
+from graphrelay.clock import Clock
 from graphrelay.config.settings import (
+    AlertsTable,
     ApplicationTable,
     CloudTable,
     DeliveryTable,
@@ -22,6 +29,7 @@ from graphrelay.config.settings import (
     ScopedUsersTable,
     SendAsUserTable,
     Settings,
+    WebhookTable,
 )
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.endpoint import Proxy
@@ -157,6 +165,42 @@ def reports(table: DeliveryTable) -> ReportPolicy:
         case address:
             to = Address.parse(address)
     return ReportPolicy(to=to, delay_notice=table.delay_notice, lifetime=table.lifetime)
+
+
+def alerts(settings: Settings, clock: Clock) -> AlertManager:
+    table = settings.alerts
+    return AlertManager(hostname(settings), thresholds(table), ways(table), clock)
+
+
+def thresholds(table: AlertsTable) -> Thresholds:
+    return Thresholds(
+        queue_older_than=table.queue_older_than,
+        disk_below=table.disk_below,
+        failures_per_hour=table.failures_per_hour,
+        repeat_after=table.repeat_after,
+    )
+
+
+def ways(table: AlertsTable) -> tuple[Way, ...]:
+    """By which alerts go to people."""
+    webhooks = [_webhook(webhook, table.proxy) for webhook in table.webhooks]
+    return (*webhooks, *([Command(tuple(table.command))] if table.command else ()))
+
+
+def _webhook(table: WebhookTable, proxy: str | None) -> Webhook:
+    has_header = table.header_value or table.header_value_file
+    return Webhook(
+        url=_kept(table.url, table.url_file),
+        shape=table.shape,
+        header=table.header,
+        header_value=_kept(table.header_value, table.header_value_file) if has_header else None,
+        label=table.name,
+        proxy=proxy,
+    )
+
+
+def _kept(text: SecretStr | None, file: Path | None) -> Secret:
+    return Secret(text.get_secret_value() if text else "", file)
 
 
 _SPLICED = 16 * 1024

@@ -6,7 +6,6 @@ followed, and the environment's proxies are not used: what is configured is wher
 """
 
 import asyncio
-import ipaddress
 import re
 import ssl
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from graphrelay.alerts.address import mistake
 from graphrelay.alerts.alert import Alert, clean
 from graphrelay.alerts.shapes import Shape, payload
 from graphrelay.alerts.way import NotSent, Secret, Sent
@@ -81,30 +81,6 @@ class Webhook:
         reason = f"answered {answer.status_code}" + (f": {said}" if said else "")
         again = answer.status_code in (408, 425, 429) or answer.is_server_error
         return NotSent(reason, again=again, after=_retry_after(answer) if again else None)
-
-
-def mistake(url: str) -> str:
-    """What is wrong with an address as that of a webhook; empty if nothing."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port  # raises where it is no number
-    except ValueError:
-        return "is not an address"
-    if not host or not url.isprintable() or " " in url:
-        return "must be written https://host/path"
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)):
-        return ""
-    return "must begin with https:// (http:// only for this machine itself)"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _system_trust() -> ssl.SSLContext:

@@ -23,6 +23,7 @@ VERBS = {
     "send-test": "Send one message all the way, each step printed.",
     "queue": "List, show, retry, hold, release and delete what waits.",
     "log": "Show what happened to mail: who, to whom, outcome, reason.",
+    "alert-test": "Send a test alert by every way in [alerts].",
     "lanes": "Show each account and mailbox: state, in flight, waiting.",
     "check-config": "Check the configuration and say every mistake in it.",
     "hash-password": "Hash a password for [[smtp.users]].",

@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graphrelay.alerts import address
+from graphrelay.alerts.shapes import Shape
 from graphrelay.config.units import (
     CountOrUnlimited,
     Day,
@@ -277,6 +279,59 @@ class DropTable(Table):
     directory: Path | None = None
 
 
+class WebhookTable(Table):
+    name: str = Field(default="", max_length=60, description="default: the shape and the host")
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    shape: Shape = "generic"
+    header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]{1,60}$")
+    header_value: SecretStr | None = None
+    header_value_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        mistakes = []
+        if (self.url is None) == (self.url_file is None):
+            mistakes.append(("url", "exactly one is needed of url, url_file"))
+        elif self.url and (text := address.mistake(self.url.get_secret_value())):
+            mistakes.append(("url", text))
+        if self.header_value and self.header_value_file:
+            mistakes.append(("header_value_file", "not together with header_value"))
+        if self.header_value and not re.fullmatch(
+            r"[\x20-\x7e]+", self.header_value.get_secret_value()
+        ):
+            mistakes.append(("header_value", "must be printable ASCII"))
+        if mistakes:
+            raise wrong(*mistakes)
+        return self
+
+
+def _http_proxy(value: object) -> object:
+    if isinstance(value, str) and re.match(r"https?://[^/\s]+/?$", value):
+        return value
+    raise ValueError("must be written http://host:port")
+
+
+class AlertsTable(Table):
+    queue_older_than: Duration = timedelta(hours=1)
+    disk_below: Size = 500_000_000
+    failures_per_hour: int = Field(default=20, ge=1)
+    repeat_after: Duration = timedelta(hours=6)
+    webhooks: list[WebhookTable] = []
+    proxy: Annotated[str, BeforeValidator(_http_proxy)] | None = None
+    command: list[str] = []
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        if self.repeat_after < timedelta(minutes=10):
+            raise wrong(("repeat_after", 'must be "10min" or more'))
+        if self.command and not Path(self.command[0]).is_absolute():
+            raise wrong(("command", "must begin with the program's whole path, such as /usr/…"))
+        if any("\0" in word for word in self.command):
+            raise wrong(("command", "holds a character that no argument can"))
+        return self
+
+
 class LogTable(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
@@ -301,5 +356,6 @@ class Settings(BaseSettings):
     routes: list[RouteTable] = []
     delivery: DeliveryTable = DeliveryTable()
     drop: DropTable = DropTable()
+    alerts: AlertsTable = AlertsTable()
     log: LogTable = LogTable()
     vault: VaultTable = VaultTable()

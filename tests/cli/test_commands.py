@@ -31,6 +31,7 @@ VERBS = [
     ["queue", "delete"],
     ["log"],
     ["lanes"],
+    ["alert-test"],
     ["check-config"],
     ["hash-password"],
 ]
@@ -149,6 +150,19 @@ def test_an_empty_queue_says_so(tmp_path: Path) -> None:
     shown = run("--config", config, "queue", "show", "ABCDEF")
     assert shown.returncode == 1
     assert "no message ABCDEF" in shown.stderr
+
+
+def test_alert_test_answers_no_unless_every_way_worked(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    shown = run("--config", config, "alert-test")
+    assert shown.returncode == 1
+    assert "nobody would be told" in shown.stderr
+    plain = Path(config).read_text(encoding="utf-8")
+    for command, status in (("/bin/true", 0), ("/bin/false", 1)):
+        Path(config).write_text(f'{plain}[alerts]\ncommand = ["{command}"]\n', encoding="utf-8")
+        shown = run("--config", config, "alert-test", "--json")
+        assert shown.returncode == status, shown.stderr
+        assert json.loads(shown.stdout)["sent"] is (status == 0)
 
 
 def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:

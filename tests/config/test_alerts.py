@@ -1,0 +1,98 @@
+"""[alerts]: what is taken, and what is refused with a sentence."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay import wiring
+from graphrelay.alerts.command import Command
+from graphrelay.alerts.webhook import Webhook
+from graphrelay.config import ConfigError, Settings, load
+
+BASE = """
+[accounts.a]
+scenario = "user"
+tenant = "contoso.onmicrosoft.com"
+client_id = "9d5a2c1e-3a0f-4a3e-9d6e-0e6c0c5a1b2d"
+username = "wp@contoso.com"
+"""
+
+
+def loaded(directory: Path, text: str) -> Settings:
+    file = directory / "config.toml"
+    file.write_text(BASE + text, encoding="utf-8")
+    return load(file)
+
+
+def test_webhooks_and_a_command_become_ways(tmp_path: Path) -> None:
+    settings = loaded(
+        tmp_path,
+        """
+[alerts]
+repeat_after = "2h"
+command = ["/usr/local/bin/notify", "--urgent"]
+[[alerts.webhooks]]
+name = "operators"
+url = "https://hooks.slack.com/services/T0/B0/geheim"
+shape = "slack"
+[[alerts.webhooks]]
+url_file = "/run/secret"
+header = "X-Key"
+header_value = "geheim"
+""",
+    )
+    slack, generic, command = wiring.ways(settings.alerts)
+    assert isinstance(slack, Webhook)
+    assert (slack.name, slack.shape) == ("webhook operators", "slack")
+    assert isinstance(generic, Webhook)
+    assert generic.header == "X-Key"
+    assert command == Command(("/usr/local/bin/notify", "--urgent"))
+    assert wiring.thresholds(settings.alerts).repeat_after == timedelta(hours=2)
+    assert "geheim" not in repr(settings)
+    assert "geheim" not in repr((slack, generic))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "said"),
+    [
+        ('url = "http://hooks.example/geheim"', "url", "must begin with https://"),
+        ('url = "geheim"', "url", "must be written https://"),
+        ('shape = "slack"', "url", "exactly one is needed of url, url_file"),
+        ('url = "https://x/geheim"\nurl_file = "/x"', "url", "exactly one"),
+        ('url = "https://x/geheim"\nshape = "irc"', "shape", "'generic', 'slack'"),
+        ('url = "https://x/geheim"\nheader = "a: b"', "header", "pattern"),
+        ('url = "https://x/geheim"\nheader_value = "geheim\\r\\nx"', "header_value", "printable"),
+        (
+            'url = "https://x/"\nheader_value = "geheim"\nheader_value_file = "/x"',
+            "header_value_file",
+            "not together",
+        ),
+    ],
+)
+def test_a_webhook_that_cannot_be_is_refused_without_its_secret(
+    tmp_path: Path, text: str, key: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, f"[[alerts.webhooks]]\n{text}\n")
+    (problem,) = refused.value.problems
+    assert problem.key == f"alerts.webhooks[0].{key}"
+    assert said in problem.text
+    assert problem.line > 6
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('command = ["notify"]', "the program's whole path"),
+        ('command = ["/bin/x", "a\\u0000b"]', "holds a character"),
+        ('repeat_after = "1min"', '"10min" or more'),
+        ('proxy = "socks5://x"', "http://host:port"),
+        ("failures_per_hour = 0", "greater than or equal to 1"),
+    ],
+)
+def test_other_mistakes_are_told(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, f"[alerts]\n{text}\n")
+    assert said in str(refused.value)
