@@ -49,7 +49,8 @@ PARTS: tuple[Register, ...] = (entra.register, graph.register)
 PAGES: tuple[Register, ...] = (page.register,)
 """What is mounted on the page's plain HTTP port, where one was asked for: for people."""
 LARGEST_REQUEST = 5_000_000
-"""Octets of a request's body that are read; the halves have stricter limits of their own."""
+"""Octets of a request's body that are read, unless Graph is set up to take more; the halves have
+stricter limits of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ class Sandbox:
     ) -> int:
         """Serve `parts` until the stack is closed; the port, which was chosen if it was 0."""
         middlewares = [] if parts is PAGES else [self._strike]
-        app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=middlewares)
+        largest = max(LARGEST_REQUEST, self.mailboxes.settings.request_limit + 1)
+        app = web.Application(client_max_size=largest, middlewares=middlewares)
         for register in parts:
             register(app, self)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, keepalive_timeout=75)
