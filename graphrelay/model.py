@@ -36,17 +36,34 @@ class Address:
 
     @property
     def key(self) -> str:
-        """What to compare by: case folded, the local part without needless quotes."""
+        """What to compare by: case folded, the local part without needless quotes, the domain in
+        letters."""
         local = self.local
         if len(local) >= 2 and local[0] == local[-1] == '"':
             local = local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
-        return f"{local}@{self.domain}".casefold()
+        return f"{local}@{_in_letters(self.domain)}".casefold()
 
     @classmethod
     def parse(cls, text: str) -> "Address":
         """Split at the last `@`. Whether it may stand on the wire is for the smtp room to say."""
         local, at, domain = text.rpartition("@")
         return cls(local, domain) if at else cls(text, "")
+
+
+def _in_letters(domain: str) -> str:
+    """With `xn--` labels (RFC 5890) as the letters that they stand for: programs write a domain
+    one way in the envelope and the other way in the header."""
+    if "xn--" not in domain.lower():
+        return domain
+    labels = domain.split(".")
+    for number, label in enumerate(labels):
+        if label[:4].lower() == "xn--":
+            try:
+                letters = label[4:].encode("ascii").decode("punycode")
+            except UnicodeError:
+                continue  # stands for nothing, so for itself
+            labels[number] = label if letters.isascii() else letters
+    return ".".join(labels)
 
 
 @dataclass(frozen=True, slots=True)
