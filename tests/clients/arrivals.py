@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.parser import HeaderParser
+from pathlib import Path
 from typing import Protocol, cast
 
 
@@ -47,8 +49,9 @@ class Arrival:
         }
 
     def header_addresses(self, name: str) -> list[str]:
-        """Every address in the headers of that name."""
-        headers = self.message.get_all(name, [])
+        """Every address in the headers of that name; they may be in UTF-8 (RFC 6532)."""
+        text = self.raw.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape")
+        headers = HeaderParser(policy=policy.default).parsestr(text).get_all(name, [])
         return [address.addr_spec for header in headers for address in header.addresses]
 
     def _content(self, subtype: str) -> str:
@@ -61,6 +64,25 @@ class Arrival:
         return self.message.walk()
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Of [[smtp.users]]."""
+
+    name: str
+    password: str
+
+
+LOGIN = Login("smarthost", "geheim")
+
+
+@dataclass(frozen=True, slots=True)
+class Sendmail:
+    """A command without arguments, in the environment that it needs."""
+
+    program: Path
+    environment: dict[str, str]
+
+
 class Relay(Protocol):
     """The way to the far end: where programs send to, and what came out there."""
 
@@ -69,6 +91,21 @@ class Relay(Protocol):
 
     @property
     def smtp_port(self) -> int: ...
+
+    @property
+    def tls_port(self) -> int:
+        """Where STARTTLS is offered and a login (`LOGIN`) needed."""
+        ...
+
+    @property
+    def ca_file(self) -> Path:
+        """Who signed the certificate there, for `localhost`."""
+        ...
+
+    @property
+    def sendmail(self) -> Sendmail:
+        """graphrelay-sendmail, set up for this relay."""
+        ...
 
     async def arrived(self, count: int) -> list[Arrival]:
         """Wait until `count` messages have arrived, and return all that have."""

@@ -6,5 +6,5 @@ const transport = nodemailer.createTransport({ host, port, secure: false, ignore
 const from = { name: letter.name, address: letter.from };
 const scan = { filename: "scan.bin", encoding: "base64", content: letter.scan };
 transport
-  .sendMail({ from, to, cc, bcc, subject, text, html, attachments: [scan] })
+  .sendMail({ from, to, cc, bcc, subject, text, html, attachments: letter.scan ? [scan] : [] })
   .then(() => transport.close());

@@ -11,12 +11,20 @@ $mail->Host = $letter['host'];
 $mail->Port = $letter['port'];
 $mail->CharSet = PHPMailer::CHARSET_UTF8;
 $mail->setFrom($letter['from'], $letter['name']);
-$mail->addAddress($letter['to'], 'Anna Müller');
-$mail->addCC($letter['cc']);
-$mail->addBCC($letter['bcc']);
+foreach ((array) $letter['to'] as $address) {
+    $mail->addAddress($address, 'Anna Müller');
+}
+array_map([$mail, 'addCC'], (array) $letter['cc']);
+array_map([$mail, 'addBCC'], (array) $letter['bcc']);
 $mail->Subject = $letter['subject'];
-$mail->isHTML();
-$mail->Body = $letter['html'];
-$mail->AltBody = $letter['text'];
-$mail->addStringAttachment(base64_decode($letter['scan']), 'scan.bin');
+if ($letter['html']) {
+    $mail->isHTML();
+    $mail->Body = $letter['html'];
+    $mail->AltBody = $letter['text'];
+} else {
+    $mail->Body = $letter['text'];
+}
+if ($letter['scan']) {
+    $mail->addStringAttachment(base64_decode($letter['scan']), 'scan.bin');
+}
 $mail->send();

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.clients import letter
-from tests.clients.arrivals import Relay
+from tests.clients import letter, letters
+from tests.clients.arrivals import LOGIN, Relay
 from tests.clients.programs import run
 from tests.tools import needs
 
@@ -48,3 +48,30 @@ async def test_a_form_becomes_a_letter_with_an_attachment(relay: Relay, tmp_path
     assert letter.BCC.encode() not in arrival.raw
     assert arrival.text == letter.TEXT
     assert arrival.attachments == {"scan.bin": letter.SCAN}
+
+
+async def test_every_kind_of_letter_arrives(relay: Relay) -> None:
+    for one in letters.ALL:
+        await run(
+            needs("curl"),
+            *("--silent", "--show-error", "--url", f"smtp://{relay.smtp_host}:{relay.smtp_port}"),
+            *("--mail-from", letter.SENDER),
+            *(word for address in one.everybody for word in ("--mail-rcpt", address)),
+            *("--upload-file", "-"),
+            stdin=one.octets(line_end="\r\n"),
+        )
+    await letters.assert_arrived(relay, *letters.ALL)
+
+
+async def test_tls_and_login_are_used_when_asked_for(relay: Relay) -> None:
+    one = letters.TEXT
+    await run(
+        needs("curl"),
+        *("--silent", "--show-error", "--url", f"smtp://localhost:{relay.tls_port}", "--ssl-reqd"),
+        *("--cacert", relay.ca_file, "--user", f"{LOGIN.name}:{LOGIN.password}"),
+        *("--mail-from", letter.SENDER),
+        *(word for address in one.everybody for word in ("--mail-rcpt", address)),
+        *("--upload-file", "-"),
+        stdin=one.octets(line_end="\r\n"),
+    )
+    await letters.assert_arrived(relay, one)

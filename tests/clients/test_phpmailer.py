@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.clients import letter
+from tests.clients import letter, letters
 from tests.clients.arrivals import Relay
 from tests.clients.programs import run
 from tests.tools import needs
@@ -15,3 +15,12 @@ async def test_text_html_and_attachment_arrive(relay: Relay) -> None:
     (arrival,) = await relay.arrived(1)
     letter.assert_is_the_letter(arrival)
     assert arrival.html == letter.HTML
+
+
+async def test_every_kind_of_letter_that_it_can_write_arrives(relay: Relay) -> None:
+    """Debian's PHPMailer takes no local part in UTF-8."""
+    needs("phpmailer")
+    script = Path(__file__).with_name("phpmailer.php")
+    for one in letters.ASCII:
+        await run(needs("php"), script, stdin=one.as_json(relay))
+    await letters.assert_arrived(relay, *letters.ASCII)

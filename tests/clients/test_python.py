@@ -2,10 +2,11 @@
 
 import asyncio
 import smtplib
+import ssl
 from email.message import EmailMessage
 
-from tests.clients import letter
-from tests.clients.arrivals import Relay
+from tests.clients import letter, letters
+from tests.clients.arrivals import LOGIN, Relay
 
 
 def the_letter() -> EmailMessage:
@@ -57,3 +58,26 @@ async def test_recipients_in_no_header_receive_and_stay_unseen(relay: Relay) -> 
     (arrival,) = await relay.arrived(1)
     assert arrival.recipients == letter.EVERYBODY
     assert not any(address.encode() in arrival.raw for address in letter.EVERYBODY)
+
+
+async def test_every_kind_of_letter_arrives(relay: Relay) -> None:
+    def send() -> None:
+        with smtplib.SMTP(relay.smtp_host, relay.smtp_port, timeout=30) as smtp:
+            for one in letters.ALL:
+                assert smtp.send_message(one.message(bcc=True)) == {}
+
+    await asyncio.to_thread(send)
+    await letters.assert_arrived(relay, *letters.ALL)
+
+
+async def test_every_kind_of_letter_arrives_with_tls_and_login(relay: Relay) -> None:
+    def send() -> None:
+        trust = ssl.create_default_context(cafile=relay.ca_file)
+        with smtplib.SMTP("localhost", relay.tls_port, timeout=30) as smtp:
+            smtp.starttls(context=trust)
+            smtp.login(LOGIN.name, LOGIN.password)
+            for one in letters.ALL:
+                assert smtp.send_message(one.message(bcc=True)) == {}
+
+    await asyncio.to_thread(send)
+    await letters.assert_arrived(relay, *letters.ALL)

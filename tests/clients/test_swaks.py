@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.clients import letter
-from tests.clients.arrivals import Relay
+from tests.clients import letter, letters
+from tests.clients.arrivals import LOGIN, Relay
 from tests.clients.programs import run
 from tests.tools import needs
 
@@ -39,3 +39,30 @@ async def test_pipelined_commands_are_answered_in_order(relay: Relay, tmp_path: 
     (arrival,) = await relay.arrived(1)
     assert arrival.recipients == letter.EVERYBODY
     assert arrival.text == "pipelined"
+
+
+async def test_every_kind_of_letter_arrives(relay: Relay, tmp_path: Path) -> None:
+    for one in letters.ALL:
+        await run(
+            needs("swaks"),
+            *("--server", relay.smtp_host, "--port", str(relay.smtp_port), "--no-hints"),
+            *("--from", letter.SENDER, "--to", ",".join(one.everybody), "--data", "-"),
+            stdin=one.octets(),
+            env=letter.environment(tmp_path),
+        )
+    await letters.assert_arrived(relay, *letters.ALL)
+
+
+async def test_tls_and_login_are_used_when_asked_for(relay: Relay, tmp_path: Path) -> None:
+    one = letters.TEXT
+    needs("perl-ssl")
+    await run(
+        needs("swaks"),
+        *("--server", "localhost", "--port", str(relay.tls_port), "--tls", "--tls-verify"),
+        *("--tls-ca-path", relay.ca_file, "--auth", "LOGIN"),
+        *("--auth-user", LOGIN.name, "--auth-password", LOGIN.password),
+        *("--from", letter.SENDER, "--to", ",".join(one.everybody), "--data", "-"),
+        stdin=one.octets(),
+        env=letter.environment(tmp_path),
+    )
+    await letters.assert_arrived(relay, one)
