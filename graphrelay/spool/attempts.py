@@ -47,21 +47,27 @@ class Lost:
 
 
 def waiting(transaction: Transaction) -> list[Waiting]:
-    """Everything queued that is not in flight, oldest first."""
+    """Everything queued that is not in flight, in the order of acceptance."""
     rows = transaction.connection.execute(
-        """SELECT id, account, mailbox, received_at, not_before
+        """SELECT id, account, mailbox, received_at, not_before, sender_key, size
            FROM submissions INDEXED BY submissions_open
            WHERE done_at IS NULL AND state = 'queued'
              AND id NOT IN (SELECT submission FROM in_flight)
-           ORDER BY received_at"""
+           ORDER BY id"""
     )
     lanes: dict[tuple[str, str], Lane] = {}
+    senders: dict[str | bytes, str] = {}
     found = []
-    for row, account, mailbox, received_at, not_before in rows:
+    for row, account, mailbox, received_at, not_before, sender, size in rows:
         lane = lanes.get((account, mailbox))
         if lane is None:
             lane = lanes[account, mailbox] = Lane(restored(account), restored(mailbox))
-        found.append(Waiting(row, lane, moment(received_at), moment(not_before)))
+        name = senders.get(sender)
+        if name is None:
+            name = senders[sender] = restored(sender)
+        received = moment(received_at)
+        due = received if not_before == received_at else moment(not_before)
+        found.append(Waiting(row, lane, received, due, name, size))
     return found
 
 
@@ -176,14 +182,15 @@ class Finish:
     attempt: Attempt
     following: Next
 
-    def __call__(self, transaction: Transaction) -> None:
+    def __call__(self, transaction: Transaction) -> bool:
+        """False if it had been done before."""
         connection, number = transaction.connection, self.attempt.number
         mark = connection.execute(
             "DELETE FROM in_flight WHERE submission = ? AND number = ?", (self.submission, number)
         )
         if not mark.rowcount:
             self._check_finished(connection)
-            return
+            return False
         outcome = self.attempt.outcome
         what, at = type(outcome).__name__.lower(), self.attempt.finished_at
         reason = outcome.answer.message if isinstance(outcome, Relayed) else outcome.reason
@@ -210,6 +217,7 @@ class Finish:
         set_state(connection, self.submission, self.following, at)
         if isinstance(self.following, Done):
             forget_octets_if_done(transaction, self.submission, at)
+        return True
 
     def _check_finished(self, connection: sqlite3.Connection) -> None:
         found = connection.execute(

@@ -37,7 +37,8 @@ _MESSAGES = Insert(
 _BODIES = Insert("bodies", "message, size, file, prefix, octets")
 _SUBMISSIONS = Insert(
     "submissions",
-    "id, message, part, received_at, envelope, plan, account, mailbox, state, not_before",
+    "id, message, part, received_at, sender_key, size, envelope, plan, account, mailbox, state,"
+    " not_before",
 )
 _RECIPIENTS = Insert("recipients", "address_key, submission")
 
@@ -62,6 +63,17 @@ class _Rows:
     bodies: list[Row] = field(default_factory=list)
     submissions: list[Row] = field(default_factory=list)
     recipients: list[Row] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Common:
+    """What the rows of one message share."""
+
+    message: int
+    queue_id: str
+    received_at: int
+    sender_key: str | bytes
+    size: int
 
 
 class Depositor:
@@ -92,59 +104,65 @@ class Depositor:
         return answers
 
     def _add(self, rows: _Rows, deposit: Deposit) -> tuple[Submission, ...]:
-        new, stored = deposit.message, deposit.stored
-        sender = new.envelope.reverse_path
-        message, queue_id = next(self._messages), self._ids.next(deposit.now)
+        new, stored, sender = deposit.message, deposit.stored, deposit.message.envelope.reverse_path
+        common = _Common(
+            message=next(self._messages),
+            queue_id=self._ids.next(deposit.now),
+            received_at=microseconds(new.received_at),
+            sender_key=storable(sender.key) if sender else "",
+            size=len(new.prefix) + stored.size,
+        )
         rows.messages.append(
             (
-                message,
-                queue_id,
-                microseconds(new.received_at),
+                common.message,
+                common.queue_id,
+                common.received_at,
                 storable(str(sender)) if sender else "",
-                storable(sender.key) if sender else "",
+                common.sender_key,
                 storable(new.origin.client),
                 ORIGIN.text(new.origin),
                 storable(new.message_id),
                 storable(new.subject),
-                len(new.prefix) + stored.size,
+                common.size,
             )
         )
         match stored:
             case Kept(octets):
                 body: Body = InlineBody(octets)
-                rows.bodies.append((message, stored.size, None, new.prefix, octets))
+                rows.bodies.append((common.message, stored.size, None, new.prefix, octets))
             case Filed(name, size):
                 body = FiledBody(self._folder.file(name), size)
-                rows.bodies.append((message, size, name, new.prefix, None))
+                rows.bodies.append((common.message, size, name, new.prefix, None))
         return tuple(
-            self._add_part(rows, new, body, message, part_id(queue_id, part), part)
-            for part in range(1, len(new.parts) + 1)
+            self._add_part(rows, new, body, common, part) for part in range(1, len(new.parts) + 1)
         )
 
     def _add_part(
-        self, rows: _Rows, new: NewMessage, body: Body, message: int, queue_id: str, part: int
+        self, rows: _Rows, new: NewMessage, body: Body, common: _Common, part: int
     ) -> Submission:
         plan, recipients = new.parts[part - 1]
         envelope = Envelope(new.envelope.reverse_path, recipients)
-        submission, received_at = next(self._submissions), microseconds(new.received_at)
+        submission = next(self._submissions)
         rows.submissions.append(
             (
                 submission,
-                message,
+                common.message,
                 part,
-                received_at,
+                common.received_at,
+                common.sender_key,
+                common.size,
                 ENVELOPE.text(envelope),
                 PLAN.text(plan),
                 storable(plan.lane.account),
                 storable(plan.lane.mailbox),
                 "queued",
-                received_at,
+                common.received_at,
             )
         )
-        rows.recipients += ((key, submission) for key in recipient_keys(envelope))
+        rows.recipients += [(key, submission) for key in recipient_keys(envelope)]
         return Submission(
             id=submission,
-            queue_id=queue_id,
+            queue_id=part_id(common.queue_id, part),
             envelope=envelope,
             origin=new.origin,
             plan=plan,

@@ -56,7 +56,7 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _DAMAGED
 
 
-def is_full(error: BaseException) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Whether there is no room, in which case nothing of the transaction is on disk."""
     if isinstance(error, sqlite3.Error):
         return _primary_code(error) == sqlite3.SQLITE_FULL

@@ -233,7 +233,7 @@ def _index_recipients(new: sqlite3.Connection) -> None:
 def _name_nameless(new: sqlite3.Connection, now: datetime) -> None:
     """An open submission needs its envelope and its octets; the rest can be made up."""
     nameless = new.execute(
-        """SELECT s.message, min(s.received_at), b.size + length(b.prefix)
+        """SELECT s.message, min(s.received_at), s.sender_key, s.size
            FROM submissions s JOIN bodies b ON b.message = s.message
            WHERE s.done_at IS NULL AND s.message NOT IN (SELECT id FROM messages)
            GROUP BY s.message"""
@@ -241,12 +241,12 @@ def _name_nameless(new: sqlite3.Connection, now: datetime) -> None:
     (last,) = new.execute("SELECT max(queue_id) FROM messages").fetchone()
     ids = QueueIds(last or "")
     origin = ORIGIN.text(Origin(listener="", client="unknown"))
-    for message, received_at, size in nameless:
+    for message, received_at, sender, size in nameless:
         new.execute(
             """INSERT INTO messages (id, queue_id, received_at, sender, sender_key, client, origin,
                                      message_id, subject, size)
-               VALUES (?, ?, ?, '', '', 'unknown', ?, '', '', ?)""",
-            (message, ids.next(now), received_at, origin, size),
+               VALUES (?, ?, ?, ?, ?, 'unknown', ?, '', '', ?)""",
+            (message, ids.next(now), received_at, sender, sender, origin, size),
         )
     new.execute("DELETE FROM submissions WHERE message NOT IN (SELECT id FROM messages)")
     new.execute("DELETE FROM recipients WHERE submission NOT IN (SELECT id FROM submissions)")

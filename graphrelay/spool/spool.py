@@ -46,7 +46,7 @@ from graphrelay.spool.values import (
     Stats,
     Verdict,
 )
-from graphrelay.spool.writer import Job, Shared, Work, Writer
+from graphrelay.spool.writer import Job, Shared, Transaction, Work, Writer
 
 T = TypeVar("T")
 
@@ -134,41 +134,37 @@ class Spool:
         `body` is one of `incoming()`, and done with afterwards. A cancelled `put` leaves nothing
         behind, a failed one neither.
         """
-        if not isinstance(body, Incoming):
-            raise TypeError("a body must come from this spool's incoming()")
-        stored = await body.store()
-        deposit = Deposit(message, stored, self._clock.now())
+        mine = _ours(body)
+        deposit = Deposit(message, await mine.store(), self._clock.now())
         job = self._writer.submit(Shared(self._depositor.put, deposit), "take a message")
         try:
-            submissions = await job.future
-        except StorageUnavailable as error:
-            await self._give_up(body, error)
-            raise
+            return await job.future
         except asyncio.CancelledError:
-            await self._take_back(body, job)
+            await self._afterwards(lambda transaction: erase(transaction, job.answer))
             raise
-        body.hand_over()
-        return submissions
+        finally:
+            await self._part_with(mine, job)
 
-    async def _give_up(self, body: Incoming, error: StorageUnavailable) -> None:
-        if error.__cause__ is not None and not is_full(error.__cause__):
+    async def _afterwards(self, work: Work[None]) -> None:
+        """For a caller who was cancelled while a work of his was under way: this comes next."""
+        following = self._writer.submit(work, "end a cancelled call")
+        while not following.future.done():
+            with suppress(asyncio.CancelledError):  # he is being cancelled already
+                await asyncio.wait([following.future])
+        if following.future.exception() is not None:
+            reason = str(following.future.exception())
+            self._journal.warning("spool-cancelled-call-kept", reason=reason)
+
+    async def _part_with(self, body: Incoming, job: Job[tuple[Submission, ...]]) -> None:
+        """A row refers to the body now, or it goes."""
+        if job.error is None and job.answer:
+            body.hand_over()
+            return
+        if isinstance(job.error, StorageUnavailable) and not is_full(job.error.__cause__):
             name = body.abandon()
             if name:
                 self._writer.unlink_after_next_commit(name)
         await body.discard()
-
-    async def _take_back(self, body: Incoming, job: Job[tuple[Submission, ...]]) -> None:
-        """The caller of `put` was cancelled: what its work has done, the next one undoes."""
-        undo = self._writer.submit(lambda transaction: erase(transaction, job.answer), "forget it")
-        while not undo.future.done():
-            with suppress(asyncio.CancelledError):  # cancelled already: `put` raises it
-                await asyncio.wait([undo.future])
-        if undo.future.exception() is not None:
-            self._journal.warning("spool-cancelled-put-kept", reason=str(undo.future.exception()))
-        if isinstance(job.error, StorageUnavailable):
-            await self._give_up(body, job.error)
-        else:
-            body.hand_over()
 
     # The queue -------------------------------------------------------------------------------
 
@@ -201,13 +197,42 @@ class Spool:
         begin = attempts.Begin(submission_id, started_at, client_request_id)
         return await self._run(begin, "record an attempt")
 
-    async def finish_attempt(self, submission_id: int, attempt: Attempt, next: Next) -> None:
+    async def finish_attempt(
+        self,
+        submission_id: int,
+        attempt: Attempt,
+        next: Next,
+        report: tuple[NewMessage, IncomingBody] | None = None,
+    ) -> tuple[Submission, ...]:
         """The outcome and what follows, in one transaction. When the last part of a message is
         `Done`, its octets go. Calling it again for the same attempt changes nothing.
 
+        A `report` about it is put in the same transaction, so that the sender is told once, and
+        not at all only if the outcome is not kept either; its parts are the answer. Its body is
+        done with afterwards, also when this fails.
+
         Raises `NotQueued` when no such attempt was begun.
         """
-        await self._run(attempts.Finish(submission_id, attempt, next), "record an outcome")
+        finish = attempts.Finish(submission_id, attempt, next)
+        if report is None:
+            await self._run(finish, "record an outcome")
+            return ()
+        body = _ours(report[1])
+        deposit = Deposit(report[0], await body.store(), self._clock.now())
+
+        def work(transaction: Transaction) -> tuple[Submission, ...]:
+            if not finish(transaction):
+                return ()
+            return self._depositor.put(transaction, [deposit])[0]
+
+        job = self._writer.submit(work, "record an outcome")
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            await self._afterwards(lambda transaction: None)
+            raise
+        finally:
+            await self._part_with(body, job)
 
     # What a person does ----------------------------------------------------------------------
 
@@ -305,6 +330,12 @@ class Spool:
 
     async def _run(self, work: Work[T], doing: str) -> T:
         return await self._writer.run(work, doing)
+
+
+def _ours(body: IncomingBody) -> Incoming:
+    if not isinstance(body, Incoming):
+        raise TypeError("a body must come from this spool's incoming()")
+    return body
 
 
 def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, Reader, Depositor]:

@@ -25,9 +25,11 @@ class _Part:
     lane: Lane
     received_at: datetime
     not_before: datetime | None
+    sender: str
+    size: int
 
     def waiting(self, not_before: datetime) -> Waiting:
-        return Waiting(self.id, self.lane, self.received_at, not_before)
+        return Waiting(self.id, self.lane, self.received_at, not_before, self.sender, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def delete(which: str | int, reason: str, now: datetime) -> Verb:
 
 
 _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
-                   s.received_at, s.not_before
+                   s.received_at, s.not_before, s.sender_key, s.size
             FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id"""
 _BY_ID = f"{_PARTS} WHERE s.id = ?"
 _BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?1)
@@ -114,6 +116,8 @@ def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
             Lane(restored(account), restored(mailbox)),
             moment(received_at),
             None if not_before is None else moment(not_before),
+            restored(sender),
+            size,
         )
-        for row, state, in_flight, account, mailbox, received_at, not_before in rows
+        for row, state, in_flight, account, mailbox, received_at, not_before, sender, size in rows
     ]

@@ -11,17 +11,22 @@ import pytest
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import (
     Address,
+    Attempt,
     Delayed,
     Done,
+    Failed,
     FiledBody,
     Held,
+    IncomingBody,
     InlineBody,
     Lane,
+    NewMessage,
     Origin,
     Queued,
     StorageUnavailable,
     Submission,
     Uncertain,
+    Waiting,
 )
 from graphrelay.spool import LogFilter, NotQueued, QueueFilter, Spool
 from tests.clock import FakeClock, settle
@@ -74,7 +79,7 @@ async def test_mail_is_there_again_after_a_restart(
     async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
         waiting = await spool.waiting()
         assert [w.submission_id for w in waiting] == [small.id, large.id]
-        assert waiting[0].lane == WEBSITE
+        assert waiting == [Waiting.of(small), Waiting.of(large)]
         assert await spool.load(small.id) == small
         assert await spool.load(large.id) == large
 
@@ -312,12 +317,8 @@ async def test_a_body_file_that_cannot_be_removed_is_swept_at_the_next_start(
 # --- When the caller goes away -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("octets", [b"small", LARGE])
-async def test_a_cancelled_put_leaves_nothing(
-    faulty: Spool, disk: FaultyDisk, tmp_path: Path, octets: bytes
-) -> None:
-    body = faulty.incoming()
-    await body.write(octets)
+def held_at_commit(disk: FaultyDisk) -> tuple[asyncio.Event, ThreadEvent]:
+    """The writer stops at its commits: the first event says so, the second lets it go on."""
     loop, reached, go_on = asyncio.get_running_loop(), asyncio.Event(), ThreadEvent()
 
     def before(step: Step) -> None:
@@ -326,6 +327,16 @@ async def test_a_cancelled_put_leaves_nothing(
             go_on.wait(10)
 
     disk.before = before
+    return reached, go_on
+
+
+@pytest.mark.parametrize("octets", [b"small", LARGE])
+async def test_a_cancelled_put_leaves_nothing(
+    faulty: Spool, disk: FaultyDisk, tmp_path: Path, octets: bytes
+) -> None:
+    body = faulty.incoming()
+    await body.write(octets)
+    reached, go_on = held_at_commit(disk)
     putting = asyncio.create_task(faulty.put(a_message(), body))
     await reached.wait()
     putting.cancel()
@@ -403,3 +414,81 @@ async def test_housekeeping_survives_a_full_disk(
     keeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await keeping
+
+
+# --- Reports -------------------------------------------------------------------------------------
+
+
+def gone(number: int = 1) -> Attempt:
+    return attempt(Failed(status="5.1.1", reason="no such mailbox"), number)
+
+
+async def a_report(spool: Spool, octets: bytes) -> tuple[NewMessage, IncomingBody]:
+    body = spool.incoming()
+    await body.write(octets)
+    return a_message(sender=None, subject="Not relayed"), body
+
+
+@pytest.mark.parametrize("octets", [b"short", LARGE])
+async def test_a_failure_and_the_report_about_it_are_one_transaction(
+    faulty: Spool, disk: FaultyDisk, tmp_path: Path, octets: bytes
+) -> None:
+    (submission,) = await put(faulty)
+    await faulty.begin_attempt(submission.id, NOON, "c")
+    disk.fail("commit", database_full())
+    with pytest.raises(StorageUnavailable):
+        await faulty.finish_attempt(
+            submission.id, gone(), Done("failed"), await a_report(faulty, octets)
+        )
+    assert len(await faulty.interrupted()) == 1
+    assert await faulty.waiting() == []
+    assert list((tmp_path / "bodies").iterdir()) == []
+
+    (report,) = await faulty.finish_attempt(
+        submission.id, gone(), Done("failed"), await a_report(faulty, octets)
+    )
+
+    assert [waiting.submission_id for waiting in await faulty.waiting()] == [report.id]
+    assert await faulty.load(report.id) == report
+    assert report.envelope.reverse_path is None
+
+
+async def test_telling_an_outcome_again_reports_it_once(faulty: Spool, tmp_path: Path) -> None:
+    (submission,) = await put(faulty)
+    await faulty.begin_attempt(submission.id, NOON, "c")
+    for expected in (1, 0):
+        report = await a_report(faulty, LARGE)
+        answer = await faulty.finish_attempt(submission.id, gone(), Done("failed"), report)
+        assert len(answer) == expected
+    assert len(await faulty.waiting()) == 1
+    assert len(list((tmp_path / "bodies").iterdir())) == 1
+
+
+async def test_a_report_about_an_unknown_attempt_leaves_nothing(
+    faulty: Spool, tmp_path: Path
+) -> None:
+    with pytest.raises(NotQueued):
+        await faulty.finish_attempt(7, gone(), Done("failed"), await a_report(faulty, LARGE))
+    assert list((tmp_path / "bodies").iterdir()) == []
+
+
+async def test_a_cancelled_report_is_kept_with_its_outcome(
+    faulty: Spool, disk: FaultyDisk, tmp_path: Path
+) -> None:
+    (submission,) = await put(faulty)
+    await faulty.begin_attempt(submission.id, NOON, "c")
+    report = await a_report(faulty, LARGE)
+    reached, go_on = held_at_commit(disk)
+    finishing = asyncio.create_task(
+        faulty.finish_attempt(submission.id, gone(), Done("failed"), report)
+    )
+    await reached.wait()
+    finishing.cancel()
+    await settle()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    (waiting,) = await faulty.waiting()
+    loaded = await faulty.load(waiting.submission_id)
+    assert isinstance(loaded.body, FiledBody)
+    assert loaded.body.path.read_bytes() == LARGE

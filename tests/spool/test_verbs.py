@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.model import Done, Held, Queued, Submission
+from graphrelay.model import Done, Held, Queued, Submission, Waiting
 from graphrelay.spool import Changed, Event, NotQueued, QueueFilter, Refused, Spool, Verdict
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, BERT, NOON, a_message, plan, put, relayed
@@ -51,7 +51,7 @@ async def test_what_is_held_does_not_wait_and_does_not_go_out(spool: Spool) -> N
     verdict = await spool.hold(submission.queue_id, "looks odd")
 
     assert isinstance(verdict, Changed)
-    assert [waiting.submission_id for waiting in verdict.submissions] == [submission.id]
+    assert verdict.submissions == (Waiting.of(submission),)
     assert await spool.waiting() == []
     assert await states(spool, submission.queue_id) == [Held("looks odd")]
     with pytest.raises(NotQueued):

@@ -34,7 +34,9 @@ CREATE TABLE submissions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     message     INTEGER NOT NULL REFERENCES messages (id),
     part        INTEGER NOT NULL,   -- from 1
-    received_at INTEGER NOT NULL,   -- as in messages
+    received_at INTEGER NOT NULL,   -- as in messages, so that the queue is read without them
+    sender_key  TEXT    NOT NULL,   -- likewise
+    size        INTEGER NOT NULL,   -- likewise
     envelope    TEXT    NOT NULL,   -- JSON of Envelope: this part's recipients
     plan        TEXT    NOT NULL,   -- JSON of Plan
     account     TEXT    NOT NULL,   -- its lane
@@ -48,8 +50,8 @@ CREATE TABLE submissions (
     CHECK ((state = 'queued') = (not_before IS NOT NULL)),
     CHECK ((state IN ('queued', 'held')) = (done_at IS NULL))
 );
--- The queue, oldest first. It stays small however long the log grows.
-CREATE INDEX submissions_open ON submissions (received_at) WHERE done_at IS NULL;
+-- The queue, in the order of acceptance. It stays small however long the log grows.
+CREATE INDEX submissions_open ON submissions (id) WHERE done_at IS NULL;
 
 CREATE TABLE recipients (
     address_key TEXT    NOT NULL,
