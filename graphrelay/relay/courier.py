@@ -24,7 +24,9 @@ from graphrelay.model import (
     Delayed,
     Done,
     Held,
+    IncomingBody,
     Lane,
+    NewMessage,
     Next,
     Paused,
     Queued,
@@ -39,7 +41,7 @@ from graphrelay.relay.bearer import Bearer, Tokens, without_token
 from graphrelay.relay.budget import NOTHING, Spent
 from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.dispatch import Dispatched, Dispatcher
-from graphrelay.relay.reports import Reporter
+from graphrelay.relay.reports import Report, Reporter
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Interrupted
@@ -59,7 +61,15 @@ class Attempts(Protocol):
         self, submission_id: int, started_at: datetime, client_request_id: str
     ) -> int: ...
 
-    async def finish_attempt(self, submission_id: int, attempt: Attempt, next: Next) -> None: ...
+    def incoming(self) -> IncomingBody: ...
+
+    async def finish_attempt(
+        self,
+        submission_id: int,
+        attempt: Attempt,
+        next: Next,
+        report: tuple[NewMessage, IncomingBody] | None = None,
+    ) -> tuple[Submission, ...]: ...
 
 
 # --- What came of it ------------------------------------------------------------------------------
@@ -72,7 +82,7 @@ class Finished:
     next: Next
     effect: Effect
     reports: tuple[Waiting, ...] = ()
-    """Notices to the sender, which the spool has taken."""
+    """What tells the sender of it; the spool has taken it."""
     spent: Spent = NOTHING
 
 
@@ -180,7 +190,7 @@ class Courier:
     async def _conclude(
         self, submission: Submission, attempt: Attempt, *, settles: bool
     ) -> Finished:
-        """Record what came of an attempt, and what follows; tell the sender first."""
+        """Record what came of an attempt, what follows, and what the sender is told of it."""
         decision = decide(
             attempt.outcome,
             submission,
@@ -190,28 +200,47 @@ class Courier:
             self._dice(),
             settles=settles,
         )
-        self._tell(submission, attempt, decision)
-        reports = await self._report(submission, attempt, decision)
-        await self._insist(
-            submission, lambda: self._spool.finish_attempt(submission.id, attempt, decision.next)
+        report = await self._report(submission, attempt, decision)
+        put = await self._insist(
+            submission, lambda: self._finish(submission.id, attempt, decision.next, report)
         )
+        self._tell(submission, attempt, decision)
+        if report is not None:
+            report.tell(self._journal, put)
         spent = self._dispatcher.spent(submission, attempt.outcome)
+        reports = tuple(Waiting.of(one) for one in put)
         return Finished(decision.next, decision.effect, reports, spent)
+
+    async def _finish(
+        self, submission_id: int, attempt: Attempt, following: Next, report: Report | None
+    ) -> tuple[Submission, ...]:
+        """The outcome and what tells the sender of it, in one transaction."""
+        if report is None:
+            return await self._spool.finish_attempt(submission_id, attempt, following)
+        body = self._spool.incoming()
+        try:
+            await body.write(report.octets)
+        except BaseException:
+            await body.discard()
+            raise
+        return await self._spool.finish_attempt(
+            submission_id, attempt, following, (report.message, body)
+        )
 
     async def _report(
         self, submission: Submission, attempt: Attempt, decision: Decision
-    ) -> tuple[Waiting, ...]:
+    ) -> Report | None:
         """A report that trips us up must not keep the outcome from the disk."""
         reporter = self._reporter
         if reporter is None:
-            return ()
+            return None
         try:
             return await self._insist(
                 submission, lambda: reporter.report(submission, attempt, decision)
             )
         except Exception as error:
             self._journal.error("not-reported", message=submission.queue_id, reason=repr(error))
-            return ()
+            return None
 
     async def _insist(self, submission: Submission, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the disk, and while it cannot take it, wait and try again."""

@@ -1,7 +1,7 @@
 """Telling the sender: a message that failed, or takes long, is reported through the same relay.
 
-    failed ─▶ notice ─▶ spool.put ─▶ finish_attempt          in this order: a crash in between tells
-                                                             the sender twice, never not at all
+    failed ─▶ notice ─▶ finish_attempt(report)       in one transaction: no crash tells the sender
+                                                     twice, or not at all
 
 A notice goes out by the lane of the message that it is about, with the null reverse path. Nothing
 is reported about a message that has one, nor about a notice, so that no two machines ever write
@@ -23,7 +23,6 @@ from graphrelay.model import (
     Envelope,
     Failed,
     FiledBody,
-    IncomingBody,
     InlineBody,
     NewMessage,
     Origin,
@@ -31,7 +30,6 @@ from graphrelay.model import (
     Queued,
     Submission,
     Uncertain,
-    Waiting,
 )
 from graphrelay.relay import header, notice
 from graphrelay.relay.decision import Decision
@@ -57,18 +55,34 @@ class ReportPolicy:
     """As in DeliveryPolicy: what a delay notice promises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A notice, as the spool is to take it."""
+
+    message: NewMessage
+    octets: bytes
+
+    def tell(self, journal: Journal, put: tuple[Submission, ...]) -> None:
+        """Once the spool has taken it."""
+        for one in put:
+            journal.accepted(
+                one.queue_id,
+                None,
+                one.envelope.forward_paths,
+                ORIGIN,
+                size=one.size,
+                message_id=one.message_id,
+            )
+
+
 class ReportSpool(Protocol):
     """What is needed of the spool."""
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]: ...
 
     async def show(self, queue_id: str) -> MessageHistory | None: ...
 
 
 class Reporter:
-    """Writes notices and puts them into the spool."""
+    """Writes notices."""
 
     def __init__(
         self,
@@ -86,26 +100,26 @@ class Reporter:
 
     async def report(
         self, submission: Submission, attempt: Attempt, decision: Decision
-    ) -> tuple[Waiting, ...]:
-        """Put what is to be told into the spool; nothing, if there is nothing.
+    ) -> Report | None:
+        """What is to be told, and to whom; `None` if there is nothing to tell, or nobody.
 
         Raises `StorageUnavailable`.
         """
         told = await self._notice(submission, attempt, decision)
         if told is None:
-            return ()
+            return None
         recipient = self._recipient(submission)
         section = await _section(submission)
         if recipient is None or (section and _is_notice(section)):
-            return ()
+            return None
         if not recipient.domain:
             self._journal.warning(
                 "not-reported",
                 message=submission.queue_id,
                 reason=f"the sender <{recipient}> has no domain to send a report to",
             )
-            return ()
-        return await self._put(submission, told, recipient, section)
+            return None
+        return self._compose(submission, told, recipient, section)
 
     def _recipient(self, submission: Submission) -> Address | None:
         if submission.envelope.reverse_path is None or self._policy.to == "nobody":
@@ -153,13 +167,13 @@ class Reporter:
             retried_until=until,
         )
 
-    async def _put(
+    def _compose(
         self,
         submission: Submission,
         told: Notice,
         recipient: Address,
         section: HeaderSection | None,
-    ) -> tuple[Waiting, ...]:
+    ) -> Report:
         now = self._clock.now()
         name = submission.queue_id.replace("/", "-")
         letter = Letter(
@@ -170,8 +184,6 @@ class Reporter:
             boundary=f"notice-{name}-{told.action}",
         )
         octets = notice.compose(told, letter, submission, section.octets if section else b"")
-        body = self._spool.incoming()
-        await body.write(octets)
         new = NewMessage(
             envelope=Envelope(None, (recipient,)),
             origin=ORIGIN,
@@ -181,16 +193,7 @@ class Reporter:
             prefix=b"",
             parts=((Plan(route="report", lane=submission.plan.lane), (recipient,)),),
         )
-        put = await self._spool.put(new, body)
-        self._journal.accepted(
-            put[0].queue_id,
-            None,
-            new.envelope.forward_paths,
-            ORIGIN,
-            size=len(octets),
-            message_id=letter.message_id,
-        )
-        return tuple(Waiting.of(one) for one in put)
+        return Report(new, octets)
 
 
 def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:

@@ -20,8 +20,10 @@ from graphrelay.model import (
     Envelope,
     Failed,
     Held,
+    IncomingBody,
     InlineBody,
     Lane,
+    NewMessage,
     Next,
     OctetSource,
     Origin,
@@ -148,7 +150,17 @@ class MemorySpool:
         self.begun.append((submission_id, client_request_id))
         return kept.mark[0]
 
-    async def finish_attempt(self, submission_id: int, attempt: Attempt, next: Next) -> None:
+    def incoming(self) -> IncomingBody:
+        raise AssertionError("nobody reports here")
+
+    async def finish_attempt(
+        self,
+        submission_id: int,
+        attempt: Attempt,
+        next: Next,
+        report: tuple[NewMessage, IncomingBody] | None = None,
+    ) -> tuple[Submission, ...]:
+        assert report is None
         if self.trouble:
             raise self.trouble
         kept = self.kept[submission_id]
@@ -156,6 +168,7 @@ class MemorySpool:
         assert kept.mark[0] == attempt.number
         kept.mark, kept.state = None, next
         kept.history.append(attempt)
+        return ()
 
     async def show(self, queue_id: str) -> MessageHistory | None:
         raise AssertionError("nobody may look here")
