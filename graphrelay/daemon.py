@@ -43,6 +43,7 @@ from graphrelay.relay.reception import Reception
 from graphrelay.relay.reports import Reporter
 from graphrelay.smtp.listener import ListenError
 from graphrelay.smtp.server import Server
+from graphrelay.smtp.transcript import Transcripts
 from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
 
 
@@ -76,6 +77,7 @@ class Relay:
                 wiring.limits(settings),
                 wiring.hostname(settings),
                 wiring.logins(settings),
+                transcribed=settings.smtp.transcripts,
             )
         await self.tokens.reconfigure(wiring.accounts(settings))
         self.reception.use(wiring.table(settings), wiring.max_message_size(settings))
@@ -149,6 +151,7 @@ class _Rooms:
     spool: Spool
     queue: QueueManager
     reception: Reception
+    transcripts: Transcripts
 
 
 class _Watched:
@@ -211,7 +214,7 @@ async def _rooms(
         hostname=wiring.hostname(settings),
         max_message_size=wiring.max_message_size(settings),
     )
-    return _Rooms(tokens, graph, spool, queue, reception)
+    return _Rooms(tokens, graph, spool, queue, reception, Transcripts())
 
 
 def _keep_going(
@@ -269,6 +272,8 @@ def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -
         rooms.reception,
         journal,
         clock,
+        transcribed=settings.smtp.transcripts,
+        transcripts=rooms.transcripts,
     )
 
 
@@ -281,7 +286,8 @@ def _verbs(rooms: _Rooms, queue: QueueVerbs, clock: Clock, alerts: AlertManager)
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:
     listener = settings.smtp.listeners[0].address if settings.smtp.listeners else ""
-    return LiveVerbs(rooms.reception, rooms.spool, rooms.queue, listener, clock).table()
+    live = LiveVerbs(rooms.reception, rooms.spool, rooms.queue, listener, rooms.transcripts, clock)
+    return live.table()
 
 
 def log_sink(settings: Settings) -> Sink:

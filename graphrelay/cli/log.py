@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import events
+from graphrelay.cli.ask import Failed, events
 from graphrelay.cli.output import Event, json_option
 
 
@@ -55,17 +55,44 @@ class Moment(click.ParamType[datetime]):
     ),
     help="Only what came out so.",
 )
-@click.option("--client", metavar="IP", help="Where it came from.")
+@click.option(
+    "--client", metavar="IP", help="Where it came from; with its last failed conversation."
+)
 @click.option("--limit", default=100, show_default=True, metavar="N", help="The latest N at most.")
 @json_option
 @click.pass_obj
 def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
-    """Show what became of mail: who sent what to whom, the outcome, Microsoft's reason."""
+    """Show what became of mail: who sent what to whom, the outcome, Microsoft's reason.
+
+    With --client also what that client and the relay said to each other when it last failed, for
+    clients in smtp.transcripts."""
     arguments = {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in wanted.items()
     }
     events(config, "log", arguments, output.print_json if as_json else _print)
+    if wanted["client"]:
+        _show_transcript(config, wanted["client"], as_json)
+
+
+def _show_transcript(config: Path, client: str, as_json: bool) -> None:
+    found: list[Event] = []
+    try:
+        events(config, "transcript", {"client": client}, found.append)
+    except Failed as error:  # the mail log can be read without a daemon, this cannot
+        click.echo(f"no transcript: {error.message}", err=True)
+        return
+    if not found:
+        hint = f'to keep them, put "{client}" into smtp.transcripts'
+        click.echo(f"no transcript of a failed conversation with {client}; {hint}", err=True)
+    for event in found:
+        if as_json:
+            output.print_json(event)
+            continue
+        where = f"with {event['client']} on {event['listener']}"
+        click.echo(f"\nlast failed conversation {where}, {output.local_time(event['at'])}:")
+        for line in event["lines"]:
+            click.echo(f"    {line}")
 
 
 def _print(row: Event) -> None:

@@ -62,6 +62,7 @@ class ListenerTable(Table):
     allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
     auth_in_clear: bool = False
     open_relay: Literal["", "i understand"] = ""
+    proxy_from: list[NetworkText] = []
 
     @property
     def listener(self) -> Listener:
@@ -76,6 +77,7 @@ class ListenerTable(Table):
             allow_from=tuple(self.allow_from),
             auth_in_clear=self.auth_in_clear,
             open_relay=bool(self.open_relay),
+            proxy_from=tuple(self.proxy_from),
         )
 
     @model_validator(mode="after")
@@ -110,6 +112,7 @@ class SmtpTable(Table):
     max_connections_per_client: int = Field(default=200, ge=1)
     command_timeout: Duration = timedelta(minutes=5)
     data_timeout: Duration = timedelta(minutes=5)
+    transcripts: list[NetworkText] = []
     listeners: list[ListenerTable] = [ListenerTable(address="127.0.0.1:2525")]
     users: list[UserTable] = []
 

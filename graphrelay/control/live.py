@@ -1,4 +1,4 @@
-"""The verbs that only a running daemon can answer: `lanes`, `send-test`."""
+"""The verbs that only a running daemon can answer: `lanes`, `send-test`, `transcript`."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -13,6 +13,7 @@ from graphrelay.control.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
 from graphrelay.relay.queue import LaneView, QueueManager
 from graphrelay.relay.reception import Reception
+from graphrelay.smtp.transcript import Transcripts
 from graphrelay.spool import Spool
 from graphrelay.spool.values import MessageHistory
 
@@ -29,6 +30,7 @@ class LiveVerbs:
         spool: Spool,
         queue: QueueManager,
         listener: str,
+        transcripts: Transcripts,
         clock: Clock,
     ) -> None:
         """`listener` is the one whose routes a test message takes when it names none."""
@@ -36,14 +38,30 @@ class LiveVerbs:
         self._spool = spool
         self._queue = queue
         self._listener = listener
+        self._transcripts = transcripts
         self._clock = clock
 
     def table(self) -> dict[str, Verb]:
-        return {"lanes": self._lanes, "send-test": self._send_test}
+        return {
+            "lanes": self._lanes,
+            "send-test": self._send_test,
+            "transcript": self._transcript,
+        }
 
     async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
         for lane in self._queue.lanes():
             yield plain.lane(lane)
+
+    async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        """A client's last failed conversation, if there was one."""
+        if found := self._transcripts.of(str(arguments["client"])):
+            yield {
+                "kind": "transcript",
+                "at": plain.when(found.at),
+                "client": found.client,
+                "listener": found.listener,
+                "lines": list(found.lines),
+            }
 
     async def _send_test(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         """Ends when the message has come to its end, or waits for more than `patience`."""

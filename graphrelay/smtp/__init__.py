@@ -16,14 +16,17 @@ from graphrelay.smtp.listener import (
 )
 from graphrelay.smtp.login import Login, hash_password, is_password_hash, verify
 from graphrelay.smtp.server import Server
+from graphrelay.smtp.transcript import FailedConversation, Transcripts
 
 __all__ = [
     "LOOPBACK",
+    "FailedConversation",
     "Limits",
     "ListenError",
     "Listener",
     "Login",
     "Server",
+    "Transcripts",
     "hash_password",
     "is_password_hash",
     "mistake",

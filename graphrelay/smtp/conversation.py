@@ -23,7 +23,7 @@ from graphrelay.smtp.proxy import NoProxyHeader, real_client
 from graphrelay.smtp.sasl import MECHANISMS
 from graphrelay.smtp.service import MESSAGE, Door
 from graphrelay.smtp.session import Finished, HungUp
-from graphrelay.smtp.transcript import Transcript
+from graphrelay.smtp.transcript import FailedConversation, Transcript
 from graphrelay.smtp.wire import Dismissed, Gone, LineTooLong, Wire
 
 _TLS_HANDSHAKE: Final = 0x16
@@ -230,13 +230,14 @@ class Conversation(MailSession):
         self._say(reply)
 
     def _tell_transcript(self) -> None:
-        if self._transcript is not None and self._failed:
-            self._journal.notice(
-                "transcript",
-                client=self.client,
-                listener=self._door.listener.address,
-                lines=self._transcript.lines(),
-            )
+        if self._transcript is None or not self._failed:
+            return
+        listener, lines = self._door.listener.address, self._transcript.lines()
+        self._journal.notice("transcript", client=self.client, listener=listener, lines=lines)
+        ended = self._service.clock.now()
+        self._service.transcripts.keep(
+            FailedConversation(ended, self.client, listener, tuple(lines))
+        )
 
     def _tells_of_tls_on_a_plain_port(self) -> None:
         self._failed = True

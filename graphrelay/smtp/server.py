@@ -38,6 +38,7 @@ from graphrelay.smtp.service import (
     patience_for_a_message,
 )
 from graphrelay.smtp.tls import Certificate
+from graphrelay.smtp.transcript import Transcripts
 
 _LOOK_EVERY: Final = timedelta(seconds=1)
 _LAST_PATIENCE: Final = timedelta(seconds=60)
@@ -61,8 +62,10 @@ class Server:
         clock: Clock,
         *,
         transcribed: Sequence[Network] = (),
+        transcripts: Transcripts | None = None,
     ) -> None:
-        """`transcribed`: clients whose failed conversations are written into the journal."""
+        """`transcribed`: clients whose failed conversations are written into the journal, and the
+        last of each into `transcripts`."""
         self._listeners = tuple(listeners)
         self._journal = journal
         self._clock = clock
@@ -76,6 +79,7 @@ class Server:
             clock=clock,
             gate=Gate(limits),
             transcribed=tuple(transcribed),
+            transcripts=transcripts or Transcripts(),
             for_a_command=patience_for_a_command(limits),
             for_a_message=patience_for_a_message(limits),
         )

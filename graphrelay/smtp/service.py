@@ -10,6 +10,7 @@ from graphrelay.smtp.admission import Gate, QuietJournal
 from graphrelay.smtp.listener import Limits, Listener, Network
 from graphrelay.smtp.login import LoginBook
 from graphrelay.smtp.tls import Certificate
+from graphrelay.smtp.transcript import Transcripts
 from graphrelay.smtp.wire import Patience
 
 COMMAND: Final = "a command"
@@ -31,7 +32,9 @@ class Service:
     clock: Clock
     gate: Gate
     transcribed: tuple[Network, ...]
-    """Clients whose failed conversations are written into the journal."""
+    """Clients whose failed conversations are written into the journal …"""
+    transcripts: Transcripts
+    """… and kept, for who asks."""
     for_a_command: Patience
     for_a_message: Patience
 

@@ -6,13 +6,47 @@ AUTH's mechanism, is masked, and of the data only the number of octets is writte
 """
 
 import re
-from collections import deque
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 _LINES: Final = 100
 """The last ones are kept."""
 _LONGEST: Final = 200
+_CLIENTS: Final = 256
+"""Whose last failed conversation is kept in memory."""
 _SECRET = re.compile(r"(AUTH\s+\S+\s+).*", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedConversation:
+    """A client's last conversation in which something went wrong."""
+
+    at: datetime
+    """When it ended."""
+    client: str
+    listener: str
+    lines: tuple[str, ...]
+    """`C: …` and `S: …`."""
+
+
+class Transcripts:
+    """The last failed conversation of each client that the admin named, until the relay ends."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, FailedConversation] = OrderedDict()
+
+    def keep(self, failed: FailedConversation) -> None:
+        """In place of the one before."""
+        self._last[failed.client] = failed
+        self._last.move_to_end(failed.client)
+        while len(self._last) > _CLIENTS:
+            self._last.popitem(last=False)
+
+    def of(self, client: str) -> FailedConversation | None:
+        """By the address of the client, or `unix`."""
+        return self._last.get(client)
 
 
 class Transcript:

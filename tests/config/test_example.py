@@ -24,6 +24,8 @@ EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 # Shown as they are used, not as they are by default.
 _SHOWN_IN_USE = {
     "smtp.hostname",
+    "smtp.transcripts",
+    "smtp.listeners.proxy_from",
     "smtp.listeners.certificate_file",
     "smtp.listeners.key_file",
     "cloud.login_url",
