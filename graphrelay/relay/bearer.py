@@ -3,6 +3,9 @@
 A token may be older than the consent that was given since, or have died before its time. So the
 first refusal counts for nothing: a fresh one is fetched and the same request made again. If that
 is refused as well, or there is no other, the lane pauses, as nothing else in it would be sent.
+
+Where Graph says what the next token must say besides (a claims challenge), Entra is asked for just
+that. Somebody else's newer token need not say it: it is tried, and counts for nothing either.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,7 +30,9 @@ T = TypeVar("T")
 class Tokens(Protocol):
     """What is needed of the TokenManager."""
 
-    async def token(self, account: str, *, fresh: bool = False) -> TokenAnswer: ...
+    async def token(
+        self, account: str, *, fresh: bool = False, challenge: str = ""
+    ) -> TokenAnswer: ...
 
 
 class Bearer:
@@ -44,20 +49,22 @@ class Bearer:
     ) -> T | Paused | Delayed:
         """What `request` answers to a token that Graph takes, or why there is none."""
         answer = await request(self._granted.access_token)
-        if isinstance(answer, TokenDoubt) and not self._is_fresh:
-            fresh = await self._fresh()
+        while isinstance(answer, TokenDoubt) and not self._is_fresh:
+            fresh = await self._fresh(answer.claims or "")
             if not isinstance(fresh, Granted):
                 return without_token(self._lane, fresh)
-            self._granted, self._is_fresh = fresh, True
+            self._granted = fresh
             answer = await request(fresh.access_token)
         return _refused(self._lane, answer) if isinstance(answer, TokenDoubt) else answer
 
-    async def _fresh(self) -> TokenAnswer:
+    async def _fresh(self, challenge: str) -> TokenAnswer:
         """Another token than the one that was refused; somebody may have fetched it already."""
         current = await self._tokens.token(self._lane.account)
         if isinstance(current, Granted) and current.access_token != self._granted.access_token:
+            self._is_fresh = not challenge
             return current
-        return await self._tokens.token(self._lane.account, fresh=True)
+        self._is_fresh = True
+        return await self._tokens.token(self._lane.account, fresh=True, challenge=challenge)
 
 
 def without_token(lane: Lane, answer: NotGranted) -> Paused | Delayed:

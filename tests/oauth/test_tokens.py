@@ -1,18 +1,37 @@
 """TokenManager: one flight, saved before used, and mail that keeps flowing."""
 
 import asyncio
+import json
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
 from graphrelay.oauth.authorization import SignedIn, from_text
 from graphrelay.oauth.authorize import Stored
-from graphrelay.oauth.scenario import AnyUser, ClientSecret, SecretFile, SendAsUser
+from graphrelay.oauth.scenario import (
+    Account,
+    AnyUser,
+    ClientSecret,
+    Personal,
+    ScopedUsers,
+    SecretFile,
+    SecretText,
+    SendAsUser,
+)
 from graphrelay.oauth.tokens import TICK, TokenManager
-from graphrelay.sandbox.directory import CLIENT_SECRET, PUBLIC_CLIENT, Secret
+from graphrelay.oauth.wire import Http
+from graphrelay.sandbox.directory import (
+    CLIENT_SECRET,
+    CONFIDENTIAL_CLIENT,
+    PUBLIC_CLIENT,
+    Secret,
+)
+from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, CutBefore, Stall
 from tests.clock import FakeClock, settle
@@ -354,14 +373,32 @@ async def test_fresh_gets_another_token(world: World) -> None:
     assert (await granted(manager)).access_token == fresh.access_token
 
 
+@dataclass(frozen=True, slots=True)
+class Watched(Http):
+    """Keeps every form that is sent."""
+
+    forms: list[dict[str, list[str]]] = field(default_factory=list)
+
+    def client(self, *, through_proxy: bool = True) -> httpx.Client:
+        client = Http.client(self, through_proxy=through_proxy)
+        hook = lambda request: self.forms.append(parse_qs(request.read().decode()))  # noqa: E731
+        client.event_hooks = {"request": [hook]}
+        return client
+
+
 async def test_a_claims_challenge_is_carried_to_entra(world: World) -> None:
-    manager = world.manager()
-    await world.authorize(manager)
-    token = await granted(manager)
-    challenge = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
-    answer = await manager.token("website", fresh=True, challenge=challenge)
-    assert isinstance(answer, Granted)
-    assert answer.access_token != token.access_token
+    http = Watched(world.http().ssl)
+    manager = world.manager(http=http)
+    for account in (WEBSITE, DAEMON):
+        await world.authorize(manager, account)
+        token = await granted(manager, account.name)
+        challenge = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
+        answer = await manager.token(account.name, fresh=True, challenge=challenge)
+        assert isinstance(answer, Granted)
+        assert answer.access_token != token.access_token
+        said = json.loads(http.forms[-1]["claims"][0])["access_token"]
+        assert said["nbf"] == {"essential": True, "value": "1"}
+        assert said["xms_cc"] == {"values": ["cp1"]}
 
 
 async def test_a_token_that_graph_and_entra_both_reject_is_not_used_again(world: World) -> None:
@@ -454,27 +491,48 @@ async def test_a_reload_keeps_what_did_not_change(world: World) -> None:
     assert (await granted(manager)).access_token == token.access_token
 
 
-async def test_no_failure_of_a_scenario_ever_tries_another_grant(world: World) -> None:
-    """The public application is even given a secret and tenant-wide roles: nothing uses them."""
-    app = world.cloud.directory.app(PUBLIC_CLIENT)
-    assert app is not None
-    app.roles = {"Mail.Send"}
-    grants: list[str] = []
-    manager = world.manager(WEBSITE)
-    await world.authorize(manager)
-    issuer = world.cloud.tokens
-    issued_for_app = issuer.for_app
+PERSONAL = Account("outlook", "", PUBLIC_CLIENT, Personal("me@outlook.com"))
+SCOPED = replace(
+    DAEMON, name="scoped", scenario=ScopedUsers(ClientSecret(SecretText(CLIENT_SECRET)))
+)
+EACH_WITH_ITS_GRANT = [
+    (WEBSITE, "refresh_token"),
+    (PERSONAL, "refresh_token"),
+    (DAEMON, "client_credentials"),
+    (SCOPED, "client_credentials"),
+]
 
-    def for_app(*args: object, **more: object) -> object:
-        grants.append("client_credentials")
-        return issued_for_app(*args, **more)  # type: ignore[arg-type]
 
-    issuer.for_app = for_app  # type: ignore[method-assign,assignment]
-    for number in (50173, 53003, 65001, 7000218, 700016, 50057, 90033):
+NAMES = [account.name for account, _ in EACH_WITH_ITS_GRANT]
+
+
+@pytest.mark.parametrize(("account", "grant"), EACH_WITH_ITS_GRANT, ids=NAMES)
+async def test_no_failure_of_a_scenario_ever_tries_another_grant(
+    world: World, account: Account, grant: str
+) -> None:
+    """Every other way stands open: both applications have the role, and all accounts share one
+    manager and one vault."""
+    for client_id in (PUBLIC_CLIENT, CONFIDENTIAL_CLIENT):
+        app = world.cloud.directory.app(client_id)
+        assert app is not None
+        app.roles = {"Mail.Send"}
+    manager = world.manager(*(one for one, _ in EACH_WITH_ITS_GRANT))
+    for one, _ in EACH_WITH_ITS_GRANT:
+        assert isinstance(await world.authorize(manager, one), Stored)
+    failures = [
+        *(EntraError(aadsts=number) for number in sorted(KNOWN)),
+        *(Answer(status=status, part="entra") for status in (400, 401, 403, 404, 429, 500, 503)),
+        CutBefore(part="entra"),
+    ]
+    for failure in failures:
         await world.clock.advance(A_DAY_AND_MORE)
-        world.cloud.faults.on(EntraError(aadsts=number, times=1))
-        assert not isinstance(await manager.token("website"), Granted)
-    assert grants == []
+        world.cloud.grant_types.clear()
+        world.cloud.faults.on(failure)
+        for fresh in (False, True):
+            assert not isinstance(await manager.token(account.name, fresh=fresh), Granted)
+        world.cloud.faults.off(failure)
+        await granted(manager, account.name, fresh=True)
+        assert set(world.cloud.grant_types) == {grant}, failure
 
 
 async def test_trouble_is_told_once_and_so_is_its_end(world: World) -> None:

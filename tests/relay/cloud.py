@@ -39,7 +39,7 @@ class AppTokens:
         self._cloud = cloud
         self._token = ""
 
-    async def token(self, account: str, *, fresh: bool = False) -> Granted:
+    async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> Granted:
         app = self._cloud.directory.app(CONFIDENTIAL_CLIENT)
         assert app is not None
         if fresh or not self._token:

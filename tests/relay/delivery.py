@@ -221,7 +221,7 @@ class FixedTokens:
         self.asked: list[tuple[str, bool]] = []
         self._count = 1
 
-    async def token(self, account: str, *, fresh: bool = False) -> TokenAnswer:
+    async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> TokenAnswer:
         self.asked.append((account, fresh))
         self._count += fresh
         return self.answers.get(account) or granted(f"token-{self._count}")
