@@ -1,0 +1,73 @@
+"""Postfix with the relay as its smarthost: TLS and login are demanded, the letters are its own to
+queue and to split."""
+
+import asyncio
+import os
+import smtplib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks import postfix
+from tests.clients import letters
+from tests.clients.arrivals import LOGIN, Relay
+from tests.clients.letters import Letter
+from tests.tools import needs
+
+
+@asynccontextmanager
+async def smarthost_client(relay: Relay, folder: Path) -> AsyncIterator[int]:
+    """A Postfix that hands all mail to the relay; the port where it takes mail."""
+    needs("postfix")
+    needs("sasl")
+    if os.geteuid() != 0:
+        pytest.skip("Postfix is started by root only")
+    smarthost = f"[127.0.0.1]:{relay.tls_port}"
+    settings = {
+        "relayhost": smarthost,
+        "smtp_tls_security_level": "secure",
+        "smtp_tls_secure_cert_match": "localhost",
+        "smtp_tls_CAfile": str(relay.ca_file),
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_sasl_password_maps": f"inline:{{ {smarthost}={LOGIN.name}:{LOGIN.password} }}",
+    }
+    running = postfix.postfix(folder, settings)
+    port, _ = await asyncio.to_thread(running.__enter__)
+    try:
+        yield port
+    except BaseException as error:
+        error.add_note(postfix.said(folder))
+        raise
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+def hand_in(port: int, *sent: Letter) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        for one in sent:
+            options = ["SMTPUTF8"] if one is letters.UTF8 else []
+            octets = one.octets(line_end="\r\n")
+            client.sendmail(letters.SENDER, one.everybody, octets, options)
+
+
+async def test_every_kind_of_letter_arrives(relay: Relay, tmp_path: Path) -> None:
+    sent = [one for one in letters.ALL if one is not letters.MANY]
+    async with smarthost_client(relay, tmp_path / "postfix") as port:
+        await asyncio.to_thread(hand_in, port, *sent)
+        await letters.assert_arrived(relay, *sent)
+
+
+async def test_sixty_recipients_in_two_transactions_receive_once_each(
+    relay: Relay, tmp_path: Path
+) -> None:
+    async with smarthost_client(relay, tmp_path / "postfix") as port:
+        await asyncio.to_thread(hand_in, port, letters.MANY)
+        arrivals = await relay.arrived(2)  # Postfix names at most fifty in one
+    received = [person for arrival in arrivals for person in arrival.recipients]
+    assert sorted(received) == sorted(letters.MANY.everybody)
+    for arrival in arrivals:
+        assert arrival.text == letters.MANY.text
+        assert not any(hidden.encode() in arrival.raw for hidden in letters.MANY.bcc)
