@@ -2,6 +2,10 @@
 
 Each thing that was started may have happened; each that was acknowledged has; each that was
 refused has not. From that follows for each submission the set of states in which it may be found.
+
+One refusal proves nothing yet: that of a commit whose sync failed. Its pages may stand whole in
+the write-ahead log and come back at the next start, until the next commit overwrites them
+(docs/spool.md).
 """
 
 import json
@@ -9,6 +13,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import FiledBody, InlineBody
@@ -27,6 +32,7 @@ class Promises:
     allowed: dict[str, set[str]] = field(default_factory=dict)
     ended: bool = False
     steps: int = 0
+    _doubtful: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def told(cls, lines: list[str]) -> "Promises":
@@ -35,7 +41,7 @@ class Promises:
             promises._hear(json.loads(line))
         return promises
 
-    def _hear(self, told: dict[str, str]) -> None:
+    def _hear(self, told: dict[str, Any]) -> None:
         if told["what"] == "end":
             self.ended, self.steps = True, int(told["steps"])
         if "name" not in told:
@@ -44,13 +50,20 @@ class Promises:
         target = told["target"]
         match told["what"]:
             case "start":
-                self._before = set(states)
                 states.add(target)
             case "done":
                 self.allowed[told["name"]] = {target}
+                for name, refused in self._doubtful:
+                    self._refuse(name, refused)
+                self._doubtful.clear()
+            case "refused" if told["doubtful"]:
+                self._doubtful.append((told["name"], target))
             case "refused":
-                if told["name"] in self.allowed and len(states) > 1:
-                    states.discard(target)
+                self._refuse(told["name"], target)
+
+    def _refuse(self, name: str, target: str) -> None:
+        if len(self.allowed[name]) > 1:
+            self.allowed[name].discard(target)
 
 
 async def check(directory: Path, promises: Promises) -> list[Entry]:

@@ -1,7 +1,8 @@
 """What the crashing process does: a little of everything that a spool is for, told step by step.
 
 Before and after each thing it tells its `Teller` a line, so that the test knows what was promised:
-`start` before, `done` when the call has returned, `refused` when it raised StorageUnavailable.
+`start` before, `done` when the call has returned, `refused` when it raised StorageUnavailable;
+`doubtful` where it was not for want of room.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from graphrelay.model import (
     Submission,
 )
 from graphrelay.spool import Spool
+from graphrelay.spool.errors import is_full
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, attempt, plan, relayed
 
@@ -57,7 +59,7 @@ class Worker:
                 await call()
             except StorageUnavailable as error:
                 told = {"what": "refused", "name": name, "target": target, "why": str(error)}
-                self._tell(json.dumps(told))
+                self._tell(json.dumps(told | {"doubtful": not is_full(error.__cause__)}))
             else:
                 self._tell(json.dumps({"what": "done", "name": name, "target": target}))
                 return True
