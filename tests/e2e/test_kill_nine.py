@@ -8,13 +8,14 @@ from tests.e2e.flood import Flood
 from tests.e2e.kill_nine import IN_FLIGHT, judge, run
 
 
+@pytest.mark.parametrize(("rounds", "faults"), [(12, False), (8, True)])
 async def test_nothing_acknowledged_is_lost_and_doubles_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rounds: int, faults: bool
 ) -> None:
-    verdict = await run(rounds=20, messages=200, seed=1, folder=tmp_path)
+    verdict = await run(rounds=rounds, messages=200, seed=1, folder=tmp_path, faults=faults)
     with capsys.disabled():
-        print(f"\nkill -9: {verdict}")
-    assert verdict.acknowledged == 20 * 200
+        print(f"\nkill -9{', with faults in the cloud' if faults else ''}: {verdict}")
+    assert verdict.acknowledged == rounds * 200
     assert verdict.holds
 
 
@@ -38,6 +39,11 @@ def test_one_that_is_missing_is_lost(flood: Flood) -> None:
 def test_doubles_are_fine_up_to_what_was_in_flight(flood: Flood) -> None:
     assert judge(flood, {"<a>": 1 + IN_FLIGHT, "<b>": 1}, kills=1).holds
     assert not judge(flood, {"<a>": 1 + IN_FLIGHT, "<b>": 2}, kills=1).holds
+
+
+def test_a_double_for_each_answer_that_was_withheld_is_fine(flood: Flood) -> None:
+    assert judge(flood, {"<a>": 3, "<b>": 1}, kills=0, withheld=2).holds
+    assert not judge(flood, {"<a>": 3, "<b>": 1}, kills=0, withheld=1).holds
 
 
 def test_one_that_nobody_sent_is_no_mail_of_ours(flood: Flood) -> None:
