@@ -32,10 +32,10 @@ async def encoded(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
 
 
 @asynccontextmanager
-async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[None]:
+async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
     """Closes a generator at the end, so that the file it reads is not left open when we stop."""
     try:
-        yield
+        yield chunks
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()

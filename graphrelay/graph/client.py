@@ -9,15 +9,17 @@ and nowhere else.
 """
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from functools import partial
+from urllib.parse import quote, urlsplit
 
 from graphrelay.clock import Clock
 from graphrelay.graph.answer import HttpAnswer
-from graphrelay.graph.base64stream import encoded, encoded_size
+from graphrelay.graph.base64stream import closing, encoded, encoded_size
 from graphrelay.graph.clouds import Cloud
 from graphrelay.graph.connection import (
     BodyChanged,
@@ -60,6 +62,17 @@ class Call:
     client_request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A request to an upload session. Its URL carries an authorization of its own and may be at
+    another host, so that no token of ours goes there."""
+
+    method: str
+    url: str = field(repr=False)
+    content_range: str = ""
+    """Such as `bytes 0-2097151/3483322`."""
+
+
 class GraphClient:
     """All lanes' way to one cloud. What they share is the trust in certificates, nothing else."""
 
@@ -73,7 +86,8 @@ class GraphClient:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
         concurrency: int = CONCURRENCY,
     ) -> None:
-        self._endpoint = Endpoint.of(cloud.graph_url, tls, proxy, timeouts)
+        self._graph_url = cloud.graph_url
+        self._endpoint_of = partial(Endpoint.of, tls=tls, proxy=proxy, timeouts=timeouts)
         self._clock = clock
         self._concurrency = concurrency
         self._lanes: dict[Lane, LaneClient] = {}
@@ -81,7 +95,8 @@ class GraphClient:
     def for_lane(self, lane: Lane) -> "LaneClient":
         """The lane's client; made at its first use."""
         if lane not in self._lanes:
-            self._lanes[lane] = LaneClient(self._endpoint, self._clock, self._concurrency)
+            turns = asyncio.Semaphore(self._concurrency)
+            self._lanes[lane] = LaneClient(self._graph_url, self._endpoint_of, self._clock, turns)
         return self._lanes[lane]
 
     def close_lane(self, lane: Lane) -> None:
@@ -97,20 +112,33 @@ class GraphClient:
 
 
 class LaneClient:
-    """At most `concurrency` requests at a time, over as many connections, kept while they last."""
+    """As many requests at a time as there are `turns`, over as many connections, kept while they
+    last."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, concurrency: int) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self,
+        url: str,
+        endpoint_of: Callable[[str], Endpoint],
+        clock: Clock,
+        turns: asyncio.Semaphore,
+    ) -> None:
+        self._endpoint = endpoint_of(url)
+        self._endpoint_of = endpoint_of
         self._clock = clock
-        self._turns = asyncio.Semaphore(concurrency)
+        self._turns = turns
         self._idle: list[Connection] = []
+        self._elsewhere: dict[str, LaneClient] = {}
+        """For upload sessions, by the beginning of their URLs."""
         self._requests = self._octets = 0
 
     def take_spent(self) -> tuple[int, int]:
         """Requests made and octets sent in them since it was asked last."""
-        spent = self._requests, self._octets
+        requests, octets = self._requests, self._octets
         self._requests = self._octets = 0
-        return spent
+        for client in self._elsewhere.values():
+            more_requests, more_octets = client.take_spent()
+            requests, octets = requests + more_requests, octets + more_octets
+        return requests, octets
 
     async def send_mime(
         self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
@@ -126,6 +154,39 @@ class LaneClient:
         """Any request whose body is the base64 of a message."""
         request = self._request(call, b"text/plain", encoded_size(mime.size))
         return await self._exchange(request, encoded(mime.chunks()))
+
+    async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged:
+        """Any request whose body is JSON."""
+        request = self._request(call, b"application/json", body.size, keep)
+        return await self._exchange(request, _pieces(body))
+
+    async def upload(self, upload: Upload, body: OctetSource | None = None) -> Exchanged:
+        """A request to an upload session, in one of the lane's turns.
+
+        Raises whatever reading `body` raises, and `BodyChanged`.
+        """
+        origin = _origin(upload.url)
+        if origin is None:
+            return NotSent("Graph named an address for the upload that is none", "4.3.5")
+        if origin not in self._elsewhere:
+            made = LaneClient(origin, self._endpoint_of, self._clock, self._turns)
+            self._elsewhere[origin] = made
+        return await self._elsewhere[origin]._upload(upload, body)
+
+    async def _upload(self, upload: Upload, body: OctetSource | None) -> Exchanged:
+        parts = urlsplit(upload.url)
+        headers = [
+            (b"Host", self._endpoint.authority.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"User-Agent", _USER_AGENT),
+        ]
+        if body is not None:
+            headers.append((b"Content-Type", b"application/octet-stream"))
+            headers.append((b"Content-Range", upload.content_range.encode("ascii")))
+        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}".encode("ascii")
+        size = body.size if body is not None else 0
+        request = Request(upload.method.encode("ascii"), target, headers, size)
+        return await self._exchange(request, _pieces(body) if body is not None else _nothing())
 
     async def call(self, call: Call, keep: int = 0) -> Exchanged:
         """A request without a body. `keep`: how much of the answer is wanted, if it is more than
@@ -148,6 +209,8 @@ class LaneClient:
         """Close the connections that nobody uses just now."""
         while self._idle:
             self._idle.pop().close()
+        for client in self._elsewhere.values():
+            client.close()
 
     def _request(self, call: Call, content_type: bytes, size: int, keep: int = 0) -> Request:
         headers = [
@@ -188,9 +251,24 @@ class LaneClient:
         return await self._endpoint.connect()
 
 
+_URL = re.compile(r"(https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?)/[!-~]*")
+
+
+def _origin(url: str) -> str | None:
+    """Scheme, host and port; `None` for what is no address to send mail to."""
+    found = _URL.fullmatch(url)
+    return found[1] if found else None
+
+
 async def _nothing() -> AsyncGenerator[bytes, None]:
     return
     yield
+
+
+async def _pieces(body: OctetSource) -> AsyncGenerator[bytes, None]:
+    async with closing(body.chunks()) as chunks:
+        async for piece in chunks:
+            yield piece
 
 
 __all__ = [
@@ -201,5 +279,6 @@ __all__ = [
     "GraphClient",
     "LaneClient",
     "Timeouts",
+    "Upload",
     "mailbox_path",
 ]
