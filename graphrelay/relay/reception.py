@@ -27,7 +27,16 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import decompose, encoded_word, header, legible, message, router, sender
+from graphrelay.relay import (
+    decompose,
+    encoded_word,
+    header,
+    legible,
+    message,
+    router,
+    sender,
+    trace,
+)
 from graphrelay.relay.header import HeaderSection
 from graphrelay.relay.router import Parts, Table, Transaction
 
@@ -124,6 +133,9 @@ class Reception:
         if head is None:
             await body.discard()
             return HEADER_TOO_LARGE
+        if looped := trace.loop(head[0], self._hostname):
+            await body.discard()
+            return looped
         received_at = self._clock.now()
         if len(head[0].octets) <= message.SMALL_HEADER:
             letterhead = self._read(*head, envelope, origin, received_at)
@@ -184,7 +196,7 @@ class Reception:
             senders=sender.authors(section, "sender"),
             header=_header(section, self._table.header_names),
         )
-        prefix = b""
+        prefix = trace.received(section, self._hostname, received_at)
         if not _value(section, "date"):
             prefix += f"Date: {format_datetime(received_at)}\r\n".encode("ascii")
         message_id = _message_id(_value(section, "message-id"))

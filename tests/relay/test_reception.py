@@ -363,3 +363,18 @@ async def test_other_settings_hold_from_the_next_transaction_on(room: Room) -> N
     reception.use(router.table([], []), 1_000)
     assert reception.size_limit(ORIGIN) == 1_000
     assert isinstance(await room.take(HEAD + b"\r\n", reception=reception), Reply)
+
+
+async def test_a_message_that_goes_round_is_refused_and_nothing_is_kept(room: Room) -> None:
+    octets = HEAD + STAMPS + b"\r\ntext\r\n"
+    hop = b"Received: from mail.example by relay.example with ESMTP; today\r\n"
+    for _ in range(4):
+        octets = hop + octets
+        answer = await room.take(octets)
+        if isinstance(answer, Reply):
+            break
+        submission = await room.spool.load(room.queue.waiting[-1].submission_id)
+        octets = submission.prefix + octets
+    assert isinstance(answer, Reply)
+    assert (answer.code, answer.status) == (554, "5.4.6")
+    assert len(room.queue.waiting) == 3

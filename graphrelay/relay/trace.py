@@ -1,0 +1,43 @@
+"""Loops: mail that comes back is refused before it goes round for ever (RFC 5321 section 6.3).
+
+    application ─▶ relay ─▶ Exchange ─▶ a rule or a connector ─▶ application ─▶ relay ─▶ …
+
+Every server on the way adds a Received field, so a message with very many of them is going round.
+The relay adds one of its own, with a mark to know it by, to mail that has been on the way before:
+a few of those are proof enough. Mail that an application has just written stays as it is, and
+nobody reads its address in it.
+"""
+
+from datetime import datetime
+from email.utils import format_datetime
+
+from graphrelay.model import Reply
+from graphrelay.relay.header import HeaderSection
+
+MOST_HOPS = 50
+"""Received fields; what Postfix allows."""
+MOST_VISITS = 3
+"""Received fields of this very relay."""
+_COMMENT = "(graphrelay)"
+
+
+def loop(section: HeaderSection, hostname: str) -> Reply | None:
+    """The refusal for what has come by too often."""
+    fields = [section.unfolded(found) for found in section.find("received")]
+    visits = sum(value.startswith(_mark(hostname)) for value in fields)
+    if visits >= MOST_VISITS:
+        return Reply(554, "5.4.6", f"Mail loop: this message has been here {visits} times")
+    if len(fields) > MOST_HOPS:
+        return Reply(554, "5.4.6", f"Mail loop: this message has {len(fields)} Received fields")
+    return None
+
+
+def received(section: HeaderSection, hostname: str, at: datetime) -> bytes:
+    """The field for a message that has been on the way before; else nothing."""
+    if section.first("received") is None:
+        return b""
+    return b"Received: " + _mark(hostname) + f"; {format_datetime(at)}\r\n".encode("ascii")
+
+
+def _mark(hostname: str) -> bytes:
+    return f"by {hostname} {_COMMENT}".encode("ascii", "replace")
