@@ -203,6 +203,24 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DraftProgress:
+    """How far a message got that is put together in Drafts before it is sent."""
+
+    id: str
+    """Immutable: the same when it has been sent."""
+    attachments: int = 0
+    """How many it is to have."""
+    attached: int = 0
+    """How many it is known to have; they are added one after the other."""
+    upload_url: str = field(default="", repr=False)
+    """The upload session of the next one, if it has begun. Carries its own authorization."""
+    uploaded: int = 0
+    """Octets of the next one that are there."""
+    lost: tuple[str, ...] = ()
+    """What of the message this form cannot keep, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One part of an accepted message, as the spool keeps it: what one request to Graph carries.
 
@@ -221,6 +239,8 @@ class Submission:
     body: Body = field(repr=False)
     attempts: int
     """How many attempts at Graph have been started before."""
+    draft: DraftProgress | None = None
+    """Where an earlier one has begun to put the message together in Drafts."""
 
     @property
     def size(self) -> int:
@@ -284,6 +304,8 @@ class Relayed:
     """Graph answered 2xx: final. Exchange took the message; an NDR may still follow."""
 
     answer: Answer
+    lost: tuple[str, ...] = ()
+    """What of the message did not go along, in words; nothing, where it went as MIME."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +340,8 @@ class Uncertain:
     draft: str = ""
     """The immutable id of the draft that was to be sent, where one was made: it settles the doubt
     for certain."""
+    lost: tuple[str, ...] = ()
+    """What of the message did not go along if it was sent, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from graphrelay.model import (
     Attempt,
     Body,
     Done,
+    DraftProgress,
     FiledBody,
     Held,
     InlineBody,
@@ -29,10 +30,11 @@ from graphrelay.spool.bodies import BodyFolder
 from graphrelay.spool.codec import Codec, microseconds, moment, restored, storable
 from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.values import Interrupted
+from graphrelay.spool.values import Interrupted, LeftBehind
 from graphrelay.spool.writer import Transaction
 
 OUTCOME: Codec[Outcome] = Codec(Outcome)
+DRAFT: Codec[DraftProgress] = Codec(DraftProgress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,10 @@ class Load:
     def __call__(self, transaction: Transaction) -> Submission | Lost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
-                      b.prefix, b.octets, b.file, b.size, s.attempts
+                      b.prefix, b.octets, b.file, b.size, s.attempts, d.progress
                FROM submissions s JOIN messages m ON m.id = s.message
                LEFT JOIN bodies b ON b.message = m.id
+               LEFT JOIN drafts d ON d.submission = s.id
                WHERE s.id = ? AND s.done_at IS NULL""",
             (self.submission,),
         ).fetchone()
@@ -125,6 +128,7 @@ class Load:
                 prefix=row[7] or b"",
                 body=self._body(*row[8:11]),
                 attempts=row[11],
+                draft=None if row[12] is None else DRAFT.value(row[12]),
             )
         except (ValueError, FileNotFoundError) as error:
             lost = Lost(part_id(queue_id, part), f"Its octets are lost: {error}")
@@ -215,6 +219,8 @@ class Finish:
             case _:
                 pass
         set_state(connection, self.submission, self.following, at)
+        if isinstance(outcome, Relayed):
+            connection.execute("DELETE FROM drafts WHERE submission = ?", (self.submission,))
         if isinstance(self.following, Done):
             forget_octets_if_done(transaction, self.submission, at)
         return True
@@ -228,6 +234,59 @@ class Finish:
             raise NotQueued(
                 f"The attempt {self.attempt.number} at submission {self.submission} is unknown."
             )
+
+
+# --- Drafts --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeepDraft:
+    """How far a draft got, as long as the attempt at its submission is under way."""
+
+    submission: int
+    progress: DraftProgress
+
+    def __call__(self, transaction: Transaction) -> None:
+        kept = transaction.connection.execute(
+            """INSERT INTO drafts (submission, progress)
+               SELECT submission, ?2 FROM in_flight WHERE submission = ?1
+               ON CONFLICT (submission) DO UPDATE SET progress = excluded.progress""",
+            (self.submission, DRAFT.text(self.progress)),
+        )
+        if not kept.rowcount:
+            raise NotQueued(f"No attempt at the submission {self.submission} is under way.")
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetDraft:
+    """It is not there any more. A newer one, which has another id, stays."""
+
+    submission: int
+    draft: str
+
+    def __call__(self, transaction: Transaction) -> None:
+        transaction.connection.execute(
+            "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') = ?",
+            (self.submission, self.draft),
+        )
+
+
+def left_behind(transaction: Transaction) -> list[LeftBehind]:
+    """Drafts of submissions that were given up."""
+    rows = transaction.connection.execute(
+        """SELECT s.id, m.queue_id, s.part, s.account, s.mailbox, d.progress
+           FROM drafts d JOIN submissions s ON s.id = d.submission
+           JOIN messages m ON m.id = s.message WHERE s.done_at IS NOT NULL ORDER BY s.id"""
+    )
+    return [
+        LeftBehind(
+            submission_id=submission,
+            queue_id=part_id(queue_id, part),
+            lane=Lane(restored(account), restored(mailbox)),
+            draft=DRAFT.value(progress).id,
+        )
+        for submission, queue_id, part, account, mailbox, progress in rows
+    ]
 
 
 # --- What several works share --------------------------------------------------------------------

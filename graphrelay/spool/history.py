@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
-from graphrelay.spool.attempts import OUTCOME
+from graphrelay.spool.attempts import DRAFT, OUTCOME
 from graphrelay.spool.codec import microseconds, moment, restored, storable
 from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.queue_ids import normalised
@@ -149,8 +149,9 @@ def _show(connection: sqlite3.Connection, queue_id: str) -> MessageHistory | Non
         return None
     parts = connection.execute(
         """SELECT s.id, s.part, s.envelope, s.plan, s.state, s.not_before, s.reason, s.done_at,
-                  f.number, f.started_at, f.client_request_id
+                  f.number, f.started_at, f.client_request_id, d.progress
            FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id
+           LEFT JOIN drafts d ON d.submission = s.id
            WHERE s.message = ? ORDER BY s.part""",
         (row[0],),
     ).fetchall()
@@ -188,6 +189,7 @@ def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -
         done_at=_when(done_at),
         in_flight=in_flight,
         history=tuple(_history(connection, submission)),
+        draft=None if row[11] is None else DRAFT.value(row[11]),
     )
 
 

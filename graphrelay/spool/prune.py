@@ -38,6 +38,7 @@ class Prune:
                     [(key, submission) for key in keys],
                 )
                 connection.execute("DELETE FROM log WHERE submission = ?", (submission,))
+                connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
             connection.execute("DELETE FROM submissions WHERE message = ?", (message,))
             connection.execute("DELETE FROM messages WHERE id = ?", (message,))
         return len(messages)

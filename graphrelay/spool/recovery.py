@@ -28,7 +28,7 @@ from graphrelay.spool.errors import is_damage
 from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.schema import Migration, configure, migrate
 
-_TABLES = ("messages", "bodies", "submissions", "in_flight", "log")
+_TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts")
 """Those that are copied; `recipients` is made anew from the envelopes."""
 
 _LOST_OCTETS = "Its octets were lost when the spool was damaged."
@@ -136,9 +136,19 @@ def _copy(database: Path, new: sqlite3.Connection, disk: Disk) -> None:
 
 def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
     columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
+    if not columns or _lacks(old, table):
+        return  # the damaged database is older than the table
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
     new.executemany(insert, readable_rows(old, table, names))
+
+
+def _lacks(connection: sqlite3.Connection, table: str) -> bool:
+    try:
+        connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 (our own words)
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_ERROR
+    return False
 
 
 def readable_rows(
@@ -208,10 +218,11 @@ def _mend(new: sqlite3.Connection, now: datetime) -> tuple[int, tuple[str, ...],
     _index_recipients(new)
     _name_nameless(new, now)
     lost = _forget_without_envelope(new)
-    for table in ("in_flight", "log"):
-        new.execute(
-            f"DELETE FROM {table} WHERE submission NOT IN (SELECT id FROM submissions)"  # noqa: S608
-        )
+    for table in ("in_flight", "log", "drafts"):
+        if not _lacks(new, table):
+            new.execute(
+                f"DELETE FROM {table} WHERE submission NOT IN (SELECT id FROM submissions)"  # noqa: S608
+            )
     held = _hold_without_octets(new, now)
     (whole,) = new.execute("SELECT count(*) FROM submissions WHERE state = 'queued'").fetchone()
     return whole, held, lost

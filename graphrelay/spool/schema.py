@@ -40,7 +40,7 @@ def _packaged(version: int, name: str) -> Migration:
 
 def migrations() -> tuple[Migration, ...]:
     """All there are, in order."""
-    return (_packaged(1, "001_mail.sql"),)
+    return (_packaged(1, "001_mail.sql"), _packaged(2, "002_drafts.sql"))
 
 
 def configure(connection: sqlite3.Connection) -> None:

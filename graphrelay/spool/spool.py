@@ -19,6 +19,7 @@ from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Attempt,
+    DraftProgress,
     IncomingBody,
     NewMessage,
     Next,
@@ -38,6 +39,7 @@ from graphrelay.spool.schema import Migration, migrations
 from graphrelay.spool.start import Start
 from graphrelay.spool.values import (
     Interrupted,
+    LeftBehind,
     LogFilter,
     LogRow,
     MessageHistory,
@@ -233,6 +235,23 @@ class Spool:
             raise
         finally:
             await self._part_with(body, job)
+
+    # Drafts ----------------------------------------------------------------------------------
+
+    async def keep_draft(self, submission_id: int, progress: DraftProgress) -> None:
+        """How far the draft of an attempt that is under way got. It goes when that is relayed.
+
+        Raises `NotQueued` when no attempt is under way.
+        """
+        await self._run(attempts.KeepDraft(submission_id, progress), "record a draft")
+
+    async def forget_draft(self, submission_id: int, draft: str) -> None:
+        """The draft of that id is not there any more."""
+        await self._run(attempts.ForgetDraft(submission_id, draft), "forget a draft")
+
+    async def left_behind(self) -> list[LeftBehind]:
+        """Drafts of submissions that were given up: failed, or deleted by a person."""
+        return await self._run(attempts.left_behind, "read what lies in Drafts")
 
     # What a person does ----------------------------------------------------------------------
 

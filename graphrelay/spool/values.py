@@ -8,6 +8,7 @@ from graphrelay.model import (
     Address,
     Attempt,
     Done,
+    DraftProgress,
     Held,
     Lane,
     Next,
@@ -157,6 +158,17 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """A draft in a mailbox, of a submission that was given up."""
+
+    submission_id: int
+    queue_id: str
+    lane: Lane
+    draft: str
+    """Its immutable id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartHistory:
     """One submission of a message, from its plan to what came of it."""
 
@@ -169,6 +181,8 @@ class PartHistory:
     in_flight: Interrupted | None
     """The attempt that is on its way."""
     history: tuple[Attempt | Event, ...]
+    draft: DraftProgress | None = None
+    """What lies in Drafts of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

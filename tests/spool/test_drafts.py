@@ -1,0 +1,132 @@
+"""How far a draft got stands on the disk, and goes when it does not matter any more."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.journal import Journal
+from graphrelay.model import Delayed, Done, DraftProgress, Failed, Queued, Relayed, Submission
+from graphrelay.spool import Spool
+from graphrelay.spool.disk import Disk
+from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.recovery import Recovery
+from graphrelay.spool.schema import migrations
+from tests.clock import FakeClock
+from tests.spool.mail import NOON, attempt, put, relayed
+
+HALF = DraftProgress(
+    id="AAk1",
+    attachments=3,
+    attached=1,
+    upload_url="https://outlook.example/x?authtoken=secret",
+    uploaded=3_276_800,
+    lost=("the header field Date",),
+)
+FAILED = attempt(Failed(status="5.1.3", reason="no such recipient"))
+
+
+async def begun(spool: Spool) -> Submission:
+    (one,) = await put(spool)
+    await spool.begin_attempt(one.id, NOON, "c")
+    return one
+
+
+async def test_how_far_a_draft_got_outlives_the_process(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        one = await begun(spool)
+        await spool.keep_draft(one.id, DraftProgress(id="AAk1", attachments=3))
+        await spool.keep_draft(one.id, HALF)
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert (await spool.load(one.id)).draft == HALF
+        shown = await spool.show(one.queue_id)
+        assert shown is not None
+        assert shown.parts[0].draft == HALF
+
+
+async def test_another_attempt_takes_it_up(spool: Spool) -> None:
+    one = await begun(spool)
+    await spool.keep_draft(one.id, HALF)
+    delayed = attempt(Delayed(status="4.4.2", reason="the connection broke"))
+    await spool.finish_attempt(one.id, delayed, Queued(NOON))
+    assert (await spool.load(one.id)).draft == HALF
+    assert await spool.left_behind() == []
+
+
+async def test_nothing_is_kept_of_a_draft_that_was_sent(spool: Spool) -> None:
+    one = await begun(spool)
+    await spool.keep_draft(one.id, HALF)
+    sent = attempt(Relayed(answer=relayed().outcome.answer, lost=HALF.lost))
+    await spool.finish_attempt(one.id, sent, Done("relayed"))
+    shown = await spool.show(one.queue_id)
+    assert shown is not None
+    assert shown.parts[0].draft is None
+    assert shown.parts[0].history == (sent,)
+    assert await spool.left_behind() == []
+
+
+async def test_a_draft_of_what_was_given_up_is_told_until_it_is_taken_away(spool: Spool) -> None:
+    one = await begun(spool)
+    await spool.keep_draft(one.id, HALF)
+    await spool.finish_attempt(one.id, FAILED, Done("failed"))
+    two = await begun(spool)
+    await spool.keep_draft(two.id, DraftProgress(id="AAk2"))
+    await spool.finish_attempt(
+        two.id, attempt(Delayed(status="4.4.2", reason="broke")), Queued(NOON)
+    )
+    await spool.delete(two.queue_id, "not wanted")
+    left = await spool.left_behind()
+    assert [(one.queue_id, one.draft) for one in left] == [
+        (one.queue_id, "AAk1"),
+        (two.queue_id, "AAk2"),
+    ]
+    await spool.forget_draft(one.id, "another")
+    await spool.forget_draft(two.id, "AAk2")
+    assert [one.draft for one in await spool.left_behind()] == ["AAk1"]
+
+
+async def test_only_an_attempt_that_is_under_way_makes_drafts(spool: Spool) -> None:
+    (one,) = await put(spool)
+    with pytest.raises(NotQueued):
+        await spool.keep_draft(one.id, HALF)
+
+
+async def test_old_mail_is_forgotten_with_its_draft(spool: Spool, clock: FakeClock) -> None:
+    one = await begun(spool)
+    await spool.keep_draft(one.id, HALF)
+    await spool.finish_attempt(one.id, FAILED, Done("failed"))
+    await clock.advance(timedelta(days=91))
+    assert await spool.prune(timedelta(days=90)) == 1
+    assert await spool.left_behind() == []
+
+
+def recover(directory: Path, version: int | None) -> int:
+    """How many submissions were saved."""
+    database, bodies = directory / "spool.db", directory / "bodies"
+    return Recovery(database, bodies, migrations(), Disk(), NOON).run(version).submissions
+
+
+async def test_it_is_carried_over_out_of_a_damaged_database(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        one = await begun(spool)
+        await spool.keep_draft(one.id, HALF)
+    assert recover(tmp_path, None) == 1
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert (await spool.load(one.id)).draft == HALF
+
+
+@pytest.mark.parametrize("version", [1, None])
+async def test_a_damaged_database_from_before_drafts_is_recovered(
+    tmp_path: Path, clock: FakeClock, journal: Journal, version: int | None
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0, steps=migrations()[:1]):
+        pass
+    assert recover(tmp_path, version) == 0
+
+
+def test_the_address_of_an_upload_session_is_not_shown() -> None:
+    assert "secret" not in repr(HALF)
