@@ -27,13 +27,15 @@ from graphrelay.control.live import LiveVerbs
 from graphrelay.control.mail import IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.scope import ScopeVerbs
 from graphrelay.control.server import ControlServer
+from graphrelay.control.vault import VaultVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
 from graphrelay.model import Lane, StorageUnavailable, Trouble
 from graphrelay.oauth.tokens import TokenManager
-from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.vault import Vault, open_vault
+from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.oauth.wire import Http
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
@@ -111,7 +113,8 @@ async def _opened(
     """Everything open and going, to be closed with the stack."""
     with _told_to_the_admin():
         rooms = await _rooms(stack, settings, clock, journal)
-        verbs = _verbs(rooms, rooms.queue, clock, alerts) | _live_verbs(rooms, settings, clock)
+        verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
+        verbs |= _live_verbs(rooms, settings, clock)
         control = ControlServer(wiring.control_socket(settings), verbs, journal)
         await stack.enter_async_context(control)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -136,7 +139,7 @@ async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str,
         with _told_to_the_admin():
             rooms = await _rooms(stack, settings, clock, journal)
         alerts = wiring.alerts(settings, clock)
-        yield _verbs(rooms, IdleQueue(rooms.spool, clock), clock, alerts)
+        yield _verbs(rooms, IdleQueue(rooms.spool, clock), settings, clock, alerts)
 
 
 # --- Opening --------------------------------------------------------------------------------------
@@ -277,11 +280,19 @@ def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -
     )
 
 
-def _verbs(rooms: _Rooms, queue: QueueVerbs, clock: Clock, alerts: AlertManager) -> dict[str, Verb]:
+def _verbs(
+    rooms: _Rooms, queue: QueueVerbs, settings: Settings, clock: Clock, alerts: AlertManager
+) -> dict[str, Verb]:
+    directory = wiring.state_directory(settings)
+
+    def another_place(backend: Chosen) -> Vault:
+        return open_vault(directory, backend, why="moved there")
+
     mail = MailVerbs(rooms.spool, queue, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
-    return mail | authorizations | scope | AlertVerbs(alerts).table()
+    vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
+    return mail | authorizations | scope | vault | AlertVerbs(alerts).table()
 
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:

@@ -20,6 +20,7 @@ VERBS = {
     "authorize": "Sign in an account, once.",
     "status": "Say whether each account is authorized, and prove it.",
     "revoke": "Delete an account's authorization.",
+    "vault": "Show where authorizations are kept, change the key, or move them.",
     "send-test": "Send one message all the way, each step printed.",
     "queue": "List, show, retry, hold, release and delete what waits.",
     "log": "Show what happened to mail: who, to whom, outcome, reason.",

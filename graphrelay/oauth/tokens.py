@@ -220,6 +220,10 @@ class TokenManager:
         ends_at = await self._in_thread(lambda: credential_ends_at(state.account))
         return status_of(state.account, answer, found, where, ends_at, self._clock.now())
 
+    async def with_vault(self, work: Callable[[Vault], T]) -> T:
+        """Do something with the vault itself, while nobody renews. Raises `VaultFailure`."""
+        return await self._in_thread(lambda: work(self._vault))
+
     async def aclose(self) -> None:
         """Close the connections, after whatever is in flight."""
         for state in self._states.values():

@@ -7,8 +7,8 @@ TokenManager ── read, change ──▶ Vault ── one thread, one lock ─
                                                                    └ Windows Credential Locker
 """
 
-from graphrelay.oauth.vault.move import move
+from graphrelay.oauth.vault.move import clear, copy, move
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.vault import Vault, open_vault
 
-__all__ = ["Vault", "VaultFailure", "move", "open_vault"]
+__all__ = ["Vault", "VaultFailure", "clear", "copy", "move", "open_vault"]

@@ -64,17 +64,24 @@ class Surroundings:
     def directory(self) -> Path:
         return self.state_directory / "vault"
 
+    def encrypted(self) -> list[Path]:
+        """What encrypted files there are."""
+        return list(self.directory.glob(f"*{SUFFIX}"))
 
-def choose(wanted: BackendName, around: Surroundings) -> Choice:
+
+def choose(wanted: BackendName, around: Surroundings, why: str = "configured") -> Choice:
     """Open the backend. Blocks (disk, message bus); raises `VaultFailure`."""
+    name: Chosen
     if wanted == "auto":
         name, reason = _automatic(around)
     else:
-        name, reason = wanted, "configured"
+        name, reason = wanted, why
     if name == "file":
         files = EncryptedFiles(
             around.directory,
-            lambda: load_keys(around.state_directory, around.credentials_directory),
+            lambda: load_keys(
+                around.state_directory, around.credentials_directory, around.encrypted()
+            ),
         )
         return Choice(files, name, f"{reason}; {files.keys.origin}")
     return Choice(DESKTOPS[name](), name, reason)
@@ -88,7 +95,7 @@ def _automatic(around: Surroundings) -> tuple[Chosen, str]:
     credentials = around.credentials_directory
     if credentials is not None and (credentials / CREDENTIAL_NAME).exists():
         return "file", "auto: systemd gave a key"
-    if any(around.directory.glob(f"*{SUFFIX}")):
+    if around.encrypted():
         return "file", "auto: it is in use already"
     if not around.session_bus:
         return "file", "auto: no desktop session"

@@ -51,7 +51,9 @@ class EncryptedFiles(KeyringBackend):
         return None if octets is None else self._open(octets, path, _name(service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Replace it atomically."""
+        """Replace it atomically. The keys are read anew: another process may have changed them,
+        and nobody could read what was written with a key that is gone."""
+        self.keys = self._load_keys()
         nonce = os.urandom(NONCE_OCTETS)
         head = MAGIC + key_id(self.keys.current)
         bound = head + _name(service, username)

@@ -7,6 +7,9 @@ Two places, in this order:
 A key file beside the files protects copies of single files, not of the whole directory: the
 systemd credential is the better place, and `status` says which of the two is in use. While keys
 are being changed there are two lines: what is written uses the first, what is read either.
+
+There is never a second key by accident: none is made where the service is handed one that we are
+not, nor where there are files already that another one has encrypted.
 """
 
 import base64
@@ -17,6 +20,7 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +32,7 @@ from graphrelay.oauth.vault.disk import (
     write_beside,
 )
 from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.unit import NAME, ServiceUnit, service_unit
 
 KEY_OCTETS = 32
 KEY_ID_OCTETS = 8
@@ -54,16 +59,24 @@ def key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"graphrelay vault key\0" + key).digest()[:KEY_ID_OCTETS]
 
 
-def load_keys(state_directory: Path, credentials_directory: Path | None) -> VaultKeys:
-    """The keys to use here; one is made if there is none yet. Raises `VaultFailure`."""
+def load_keys(
+    state_directory: Path,
+    credentials_directory: Path | None,
+    encrypted: Iterable[Path] = (),
+    unit: Callable[[], ServiceUnit] = service_unit,
+) -> VaultKeys:
+    """The keys to use here; one is made if there is none yet and nothing was `encrypted` with
+    one. Raises `VaultFailure`."""
     if credentials_directory is not None:
         credential = credentials_directory / CREDENTIAL_NAME
         if (octets := read_file(credential)) is not None:
             current, *older = _decode(octets, credential)
             return VaultKeys(current, tuple(older), f"systemd credential {CREDENTIAL_NAME}")
     path = state_directory / CREDENTIAL_NAME
+    _check_that_it_is_ours(state_directory, unit())
     try:
         if not path.exists():
+            _check_that_none_is_lost(path, encrypted)
             _make(path)
         _check_privacy(path)
     except OSError as problem:
@@ -73,6 +86,25 @@ def load_keys(state_directory: Path, credentials_directory: Path | None) -> Vaul
         ) from problem
     current, *older = _decode(read_file(path) or b"", path)
     return VaultKeys(current, tuple(older), f"key file {path}", path)
+
+
+def _check_that_it_is_ours(state_directory: Path, unit: ServiceUnit) -> None:
+    if unit.gives(CREDENTIAL_NAME) and unit.keeps_its_state_in(state_directory):
+        raise VaultFailure(
+            f"The vault's key is a systemd credential, which {NAME} is handed and nobody else.",
+            f"Run: sudo systemctl start {NAME.removesuffix('.service')}   and then this again: it "
+            "asks the service.",
+        )
+
+
+def _check_that_none_is_lost(path: Path, encrypted: Iterable[Path]) -> None:
+    for file in encrypted:
+        raise VaultFailure(
+            f"The vault's key is not here (neither a systemd credential {CREDENTIAL_NAME} nor "
+            f"{path}), and what is in {file.parent} was encrypted with it.",
+            "If the service is handed the key, start it and run this again. Else put the key back; "
+            f"if it is lost, delete {file.parent} and authorize every account again.",
+        )
 
 
 def with_new_key(keys: VaultKeys) -> VaultKeys:

@@ -100,10 +100,24 @@ class Vault:
 
         return self._do(work)
 
+    def place(self) -> Choice:
+        """Which backend it is, and why."""
+        return self._do(lambda _: self._opened())
+
+    def become(self, other: "Vault") -> "Vault":
+        """Be what `other` is from now on; gives what this was until now, to be closed."""
+        there, here = other.place(), self.place()
+
+        def work(_: KeyringBackend) -> None:
+            self._chosen, self._choice = there, lambda: there
+
+        self._do(work)
+        return Vault(lambda: here, self._lock_file, self._timeout)
+
     async def describe(self) -> str:
         """Which backend, and why; or what is wrong with it."""
         try:
-            return await asyncio.to_thread(self._do, lambda _: str(self._chosen))
+            return str(await asyncio.to_thread(self.place))
         except VaultFailure as failure:
             return failure.reason
 
@@ -122,12 +136,16 @@ class Vault:
                 '(backend = "file" in the [vault] section).',
             ) from problem
 
+    def _opened(self) -> Choice:
+        """In the vault's thread."""
+        if self._chosen is None:
+            self._chosen = self._choice()
+        return self._chosen
+
     def _translated(self, work: Callable[[KeyringBackend], T]) -> T:
         """In the vault's thread: keyring's exceptions end here."""
         try:
-            if self._chosen is None:
-                self._chosen = self._choice()
-            return work(self._chosen.backend)
+            return work(self._opened().backend)
         except KeyringLocked as problem:
             raise VaultFailure(
                 "The keyring is locked.",
@@ -168,7 +186,9 @@ def open_vault(
     backend: BackendName = "auto",
     around: Surroundings | None = None,
     timeout: timedelta = timedelta(seconds=20),
+    why: str = "configured",
 ) -> Vault:
-    """A vault for the relay with this state directory. Nothing is touched before it is used."""
+    """A vault for the relay with this state directory. Nothing is touched before it is used.
+    `why` this backend is told by `status`, where it is not `auto` that chooses."""
     here = around or Surroundings.of_this_process(state_directory)
-    return Vault(lambda: choose(backend, here), state_directory / "vault.lock", timeout)
+    return Vault(lambda: choose(backend, here, why), state_directory / "vault.lock", timeout)

@@ -200,6 +200,13 @@ def test_a_process_that_runs_meanwhile_takes_the_new_key(tmp_path: Path) -> None
     assert with_key_file(tmp_path).get_password("s", "a") == "two"
 
 
+def test_what_is_new_is_written_with_the_key_that_another_process_made(tmp_path: Path) -> None:
+    daemon = with_key_file(tmp_path)
+    with_key_file(tmp_path).rotate("s")
+    daemon.set_password("s", "a", "one")
+    assert with_key_file(tmp_path).get_password("s", "a") == "one"
+
+
 class Crash(BaseException):
     """The power went out."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.oauth.vault import Vault, VaultFailure, move
+from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy, move
 from graphrelay.oauth.vault.choice import Choice
 from graphrelay.oauth.vault.vault import Put
 from tests.oauth.vault.test_vault import Memory, put
@@ -54,22 +54,68 @@ def test_a_new_place_that_changes_what_it_keeps_is_found_out(
     assert one.secrets == {"a": "1"}
 
 
+@pytest.mark.parametrize("when", [1, 2])
 def test_a_secret_that_rolls_meanwhile_is_copied_again(
-    places: Places, monkeypatch: pytest.MonkeyPatch
+    places: Places, monkeypatch: pytest.MonkeyPatch, when: int
 ) -> None:
     one, first, two, second = places
     put(first, "a", "old")
-    rolls = iter(["new"])
-    read = second.read
+    read, left = first.read, when
 
-    def roll_once(name: str) -> str | None:
-        if (newer := next(rolls, None)) is not None:
-            one.secrets["a"] = newer
-        return read(name)
+    def roll_after(name: str) -> str | None:
+        nonlocal left
+        found, left = read(name), left - 1
+        if left == 0:
+            one.secrets["a"] = "new"
+        return found
 
-    monkeypatch.setattr(second, "read", roll_once)
+    monkeypatch.setattr(first, "read", roll_after)
     assert move(first, second, ["a"]) == ("a",)
     assert (one.secrets, two.secrets) == ({}, {"a": "new"})
+
+
+def test_nothing_leaves_the_old_place_before_everything_is_in_the_new_one(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, first, two, second = places
+    put(first, "a", "1")
+    put(first, "b", "2")
+    keep = two.set_password
+
+    def full(service: str, username: str, password: str) -> None:
+        if username == "b":
+            raise OSError(28, "No space left")
+        keep(service, username, password)
+
+    monkeypatch.setattr(two, "set_password", full)
+    with pytest.raises(VaultFailure):
+        move(first, second, ["a", "b"])
+    assert one.secrets == {"a": "1", "b": "2"}
+    monkeypatch.undo()
+    assert move(first, second, ["a", "b"]) == ("a", "b")
+    assert (one.secrets, two.secrets) == ({}, {"a": "1", "b": "2"})
+
+
+def test_what_is_revoked_meanwhile_is_revoked_in_both(places: Places) -> None:
+    one, first, two, second = places
+    put(first, "a", "1")
+    copied = copy(first, second, ["a"])
+    del one.secrets["a"]
+    clear(first, second, copied)
+    assert (one.secrets, two.secrets) == ({}, {})
+
+
+def test_a_vault_that_moved_goes_by_the_new_place_and_gives_back_the_old(places: Places) -> None:
+    one, first, two, second = places
+    put(first, "a", "1")
+    copied = copy(first, second, ["a"])
+    old = first.become(second)
+    put(first, "a", "2")
+    assert (one.secrets, two.secrets) == ({"a": "1"}, {"a": "2"})
+    assert (first.place().name, old.place().name) == ("secret-service", "file")
+    clear(old, first, copied)
+    old.close()
+    assert (one.secrets, two.secrets) == ({}, {"a": "2"})
 
 
 def test_names_are_told_and_values_are_not(places: Places) -> None:
