@@ -199,9 +199,13 @@ class Journal:
         """A message waits for a person."""
         self._tell("warning", "held", queue_id, reason=reason)
 
-    def released(self, queue_id: str) -> None:
+    def released(self, queue_id: str, reason: str) -> None:
         """A person let a held message go on."""
-        self._tell("info", "released", queue_id)
+        self._tell("info", "released", queue_id, reason=reason or None)
+
+    def retried(self, queue_id: str, reason: str) -> None:
+        """A person wants a message tried now."""
+        self._tell("info", "retried", queue_id, reason=reason or None)
 
     def deleted(self, queue_id: str, reason: str) -> None:
         """A person took a message out of the queue."""

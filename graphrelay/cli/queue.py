@@ -1,12 +1,15 @@
 """`graphrelay queue …`."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import events
+from graphrelay.cli.ask import Failed, events
+from graphrelay.cli.log import Moment
 from graphrelay.cli.output import Event, json_option
 
 
@@ -15,18 +18,38 @@ def command() -> None:
     """See what waits, and do something about it. IDs are those that clients saw in the 250."""
 
 
+_FILTERS = (
+    click.option("--account", metavar="NAME", help="Only what waits for this account."),
+    click.option("--mailbox", metavar="ADDRESS", help="Only what goes through this mailbox."),
+    click.option("--route", metavar="NAME", help="Only what took this route, such as routes[0]."),
+    click.option("--sender", metavar="ADDRESS", help="Envelope sender: an address, @domain, <>."),
+    click.option("--recipient", metavar="ADDRESS", help="One of the recipients."),
+    click.option(
+        "--older-than",
+        "received_before",
+        type=Moment(),
+        metavar="TIME",
+        help='Only what has waited for longer, such as "2h", or since before a date.',
+    ),
+)
+
+
+def _filtered(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_FILTERS):
+        function = option(function)
+    return function
+
+
 @command.command(name="list")
 @click.option("--state", type=click.Choice(["queued", "held"]), help="Only what is in this state.")
-@click.option("--account", metavar="NAME", help="Only what waits for this account.")
-@click.option("--sender", metavar="ADDRESS", help="Envelope sender: an address, @domain, or <>.")
-@click.option("--recipient", metavar="ADDRESS", help="One of the recipients.")
+@_filtered
 @click.option("--limit", default=1000, show_default=True, metavar="N", help="Rows at most.")
 @json_option
 @click.pass_obj
 def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
     """List what waits, oldest first."""
     rows: list[Event] = []
-    events(config, "queue-list", wanted, output.print_json if as_json else rows.append)
+    events(config, "queue-list", _sendable(wanted), output.print_json if as_json else rows.append)
     if as_json:
         return
     if not rows:
@@ -47,6 +70,15 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
             for row in rows
         ],
     )
+
+
+def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
+    """As it goes to the daemon."""
+    given = {key: value for key, value in wanted.items() if value is not None}
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in given.items()
+    }
 
 
 def _state(row: Event) -> str:
@@ -115,26 +147,50 @@ def _happened(event: Event) -> str:
 
 
 def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
-    @click.argument("queue_ids", metavar="ID…", nargs=-1, required=True)
+    @click.argument("queue_ids", metavar="[ID…]", nargs=-1)
+    @_filtered
+    @click.option("--all", is_flag=True, help="Everything in the queue.")
+    @click.option("--reason", required=takes_reason, help="Why; kept in the mail log.")
     @json_option
     @click.pass_obj
     def change(
-        config: Path, queue_ids: tuple[str, ...], as_json: bool, reason: str | None = None
+        config: Path,
+        /,
+        queue_ids: tuple[str, ...],
+        as_json: bool,
+        reason: str | None,
+        **wanted: Any,
     ) -> None:
+        chosen = _sendable(wanted)
+        everything = chosen.pop("all")
+        if bool(queue_ids) == bool(chosen or everything):
+            raise click.UsageError("Say which: by ID, or by a filter, or --all.")
+        count = 0
+
         def tell(event: Event) -> None:
+            nonlocal count
+            count += event["changed"]
             if as_json:
                 output.print_json(event)
-            else:
+            elif event["changed"]:
                 click.echo(f"{event['queue_id']}: {_DONE[what]}")
+            else:
+                click.echo(f"{event['queue_id']}: left as it is. {event['reason']}")
 
+        common = {"what": what, "reason": reason}
         for queue_id in queue_ids:
-            arguments = {"queue_id": queue_id, "what": what, "reason": reason}
-            events(config, f"queue-{what}", arguments, tell)
+            events(config, f"queue-{what}", {**common, "queue_id": queue_id}, tell)
+        if not queue_ids:
+            events(config, f"queue-{what}", {**common, **chosen, "all": everything}, tell)
+            if not count:
+                raise Failed(f"there was nothing to {what}")
 
-    change.__doc__ = help_text
-    if takes_reason:
-        change = click.option("--reason", required=True, help="Why; kept in the mail log.")(change)
+    change.__doc__ = f"{help_text}\n\n{_WHICH}"
     command.command(name=what)(change)
+
+
+_WHICH = """By ID, or all that fit the filters given, as `queue list` shows them with the same ones.
+What is on its way to Microsoft just then is left as it is."""
 
 
 _DONE = {

@@ -3,9 +3,11 @@
 Changes go through the QueueManager, which knows what is in flight; listings read the spool.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
 from graphrelay.control import plain
@@ -25,15 +27,17 @@ T = TypeVar("T")
 
 FOLLOW = timedelta(seconds=1)
 """How often a followed log is looked at."""
+PAGE = 500
+"""Messages that are changed at a time; they share a transaction."""
 
 
 class QueueVerbs(Protocol):
     """What a person may ask of the one who knows what is in flight."""
 
-    async def hold(self, which: str, reason: str) -> Verdict: ...
-    async def release(self, which: str) -> Verdict: ...
-    async def retry_now(self, which: str) -> Verdict: ...
-    async def delete(self, which: str, reason: str) -> Verdict: ...
+    async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
+    async def release(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
+    async def retry_now(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
+    async def delete(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
 
 
 class IdleQueue:
@@ -43,16 +47,16 @@ class IdleQueue:
         self._spool = spool
         self._clock = clock
 
-    async def hold(self, which: str, reason: str) -> Verdict:
+    async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
         return await self._spool.hold(which, reason)
 
-    async def release(self, which: str) -> Verdict:
-        return await self._spool.release(which, self._clock.now())
+    async def release(self, which: str | int, reason: str, called: str = "") -> Verdict:
+        return await self._spool.release(which, self._clock.now(), reason)
 
-    async def retry_now(self, which: str) -> Verdict:
-        return await self._spool.retry_now(which, self._clock.now())
+    async def retry_now(self, which: str | int, reason: str, called: str = "") -> Verdict:
+        return await self._spool.retry_now(which, self._clock.now(), reason)
 
-    async def delete(self, which: str, reason: str) -> Verdict:
+    async def delete(self, which: str | int, reason: str, called: str = "") -> Verdict:
         return await self._spool.delete(which, reason)
 
 
@@ -88,24 +92,52 @@ class MailVerbs:
         yield plain.message(found)
 
     async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        which, what = str(arguments["queue_id"]), str(arguments["what"])
-        reason = str(arguments.get("reason") or "by hand")
-        match what:
-            case "hold":
-                change = self._queue.hold(which, reason)
-            case "release":
-                change = self._queue.release(which)
-            case "retry":
-                change = self._queue.retry_now(which)
-            case "delete":
-                change = self._queue.delete(which, reason)
-            case _:
-                raise VerbError(f"cannot {what} a message")
-        match await stored(change):
+        """One message by its id, or all that a filter finds."""
+        change = self._changing(str(arguments["what"]), str(arguments.get("reason") or ""))
+        if "queue_id" not in arguments:
+            async for event in self._change_all(arguments, change):
+                yield event
+            return
+        which = str(arguments["queue_id"])
+        match await stored(change(which, which)):
             case Changed(submissions):
                 yield {"queue_id": which, "changed": len(submissions)}
             case Refused(text=text):
                 raise VerbError(text)
+
+    def _changing(self, what: str, reason: str) -> Callable[[str | int, str], Awaitable[Verdict]]:
+        match what:
+            case "hold":
+                return lambda which, called: self._queue.hold(which, reason or "by hand", called)
+            case "release":
+                return lambda which, called: self._queue.release(which, reason, called)
+            case "retry":
+                return lambda which, called: self._queue.retry_now(which, reason, called)
+            case "delete":
+                return lambda which, called: self._queue.delete(which, reason or "by hand", called)
+            case _:
+                raise VerbError(f"cannot {what} a message")
+
+    async def _change_all(
+        self,
+        arguments: Mapping[str, Any],
+        change: Callable[[str | int, str], Awaitable[Verdict]],
+    ) -> AsyncIterator[Event]:
+        """A page at a time, each part by itself: what is on its way meanwhile is left, and said."""
+        wanted = QueueFilter(**{**_known(arguments, QueueFilter), "limit": PAGE})
+        if wanted == QueueFilter(state=wanted.state, limit=PAGE) and not arguments.get("all"):
+            raise VerbError("say which messages: by id, by a filter, or all")
+        if wanted.state is None and (state := _STATES.get(str(arguments["what"]))):
+            wanted = replace(wanted, state=state)
+        while rows := await stored(self._spool.queue(wanted)):
+            changes = (stored(change(row.submission_id, row.queue_id)) for row in rows)
+            for row, verdict in zip(rows, await asyncio.gather(*changes), strict=True):
+                match verdict:
+                    case Changed():
+                        yield {"queue_id": row.queue_id, "changed": 1}
+                    case Refused(text=text):
+                        yield {"queue_id": row.queue_id, "changed": 0, "reason": text}
+            wanted = replace(wanted, after_id=rows[-1].submission_id)
 
     async def _log(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         wanted = _known(arguments, LogFilter)
@@ -123,6 +155,12 @@ class MailVerbs:
                 yield plain.log_row(row)
 
 
+_STATES: dict[str, Literal["queued", "held"]] = {
+    "hold": "queued",
+    "release": "held",
+    "retry": "queued",
+}
+"""What a verb is for, where the filter names no state."""
 _MOMENTS = ("since", "until", "received_before")
 
 

@@ -68,9 +68,13 @@ class QueueSpool(Attempts, Protocol):
 
     async def hold(self, which: str | int, reason: str) -> Verdict: ...
 
-    async def release(self, which: str | int, not_before: datetime) -> Verdict: ...
+    async def release(
+        self, which: str | int, not_before: datetime, reason: str = ""
+    ) -> Verdict: ...
 
-    async def retry_now(self, which: str | int, not_before: datetime) -> Verdict: ...
+    async def retry_now(
+        self, which: str | int, not_before: datetime, reason: str = ""
+    ) -> Verdict: ...
 
     async def delete(self, which: str | int, reason: str) -> Verdict: ...
 
@@ -200,38 +204,41 @@ class QueueManager:
                 self._ready[lane] = None
         self._serve()
 
-    async def hold(self, which: str | int, reason: str) -> Verdict:
+    # `called` is what people know a message by, where `which` is the spool's number.
+
+    async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
         """Keep a message from going out until `release`."""
         verdict = await self._spool.hold(which, reason)
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
-            self._journal.held(str(which), reason)
+            self._journal.held(called or str(which), reason)
         return verdict
 
-    async def release(self, which: str | int) -> Verdict:
+    async def release(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
         """Let a held message go on, at once."""
-        verdict = await self._spool.release(which, self._clock.now())
+        verdict = await self._spool.release(which, self._clock.now(), reason)
         if isinstance(verdict, Changed):
-            self._journal.released(str(which))
+            self._journal.released(called or str(which), reason)
             self.add(verdict.submissions)
         return verdict
 
-    async def retry_now(self, which: str | int) -> Verdict:
+    async def retry_now(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
         """Try a message at once; its lane, if it is paused, looks whether it still must be."""
-        verdict = await self._spool.retry_now(which, self._clock.now())
+        verdict = await self._spool.retry_now(which, self._clock.now(), reason)
         if isinstance(verdict, Changed):
+            self._journal.retried(called or str(which), reason)
             for waiting in verdict.submissions:
                 if queue := self._lanes.get(waiting.lane):
                     queue.look_now(self._clock.monotonic(), "A retry was asked for.")
             self.add(verdict.submissions)
         return verdict
 
-    async def delete(self, which: str | int, reason: str) -> Verdict:
+    async def delete(self, which: str | int, reason: str, called: str = "") -> Verdict:
         """Take a message out of the queue for good."""
         verdict = await self._spool.delete(which, reason)
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
-            self._journal.deleted(str(which), reason)
+            self._journal.deleted(called or str(which), reason)
         return verdict
 
     def lanes(self) -> list[LaneView]:

@@ -259,14 +259,14 @@ class Spool:
         """Keep it from going out, by queue id or submission id."""
         return await self._run(verbs.hold(which, reason, self._clock.now()), "hold a message")
 
-    async def release(self, which: str | int, not_before: datetime) -> Verdict:
+    async def release(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
         """Let what was held go on."""
-        verb = verbs.release(which, not_before, self._clock.now())
+        verb = verbs.release(which, not_before, reason, self._clock.now())
         return await self._run(verb, "release a message")
 
-    async def retry_now(self, which: str | int, not_before: datetime) -> Verdict:
+    async def retry_now(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
         """Try what is queued at `not_before` instead of when it would be due."""
-        verb = verbs.retry(which, not_before, self._clock.now())
+        verb = verbs.retry(which, not_before, reason, self._clock.now())
         return await self._run(verb, "retry a message")
 
     async def delete(self, which: str | int, reason: str) -> Verdict:

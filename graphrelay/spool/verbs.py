@@ -82,12 +82,12 @@ def hold(which: str | int, reason: str, now: datetime) -> Verb:
     return Verb(which, "held", ("queued",), Held(reason), reason, now)
 
 
-def release(which: str | int, not_before: datetime, now: datetime) -> Verb:
-    return Verb(which, "released", ("held",), Queued(not_before), "", now)
+def release(which: str | int, not_before: datetime, reason: str, now: datetime) -> Verb:
+    return Verb(which, "released", ("held",), Queued(not_before), reason, now)
 
 
-def retry(which: str | int, not_before: datetime, now: datetime) -> Verb:
-    return Verb(which, "retried", ("queued",), Queued(not_before), "", now)
+def retry(which: str | int, not_before: datetime, reason: str, now: datetime) -> Verb:
+    return Verb(which, "retried", ("queued",), Queued(not_before), reason, now)
 
 
 def delete(which: str | int, reason: str, now: datetime) -> Verb:

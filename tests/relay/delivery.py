@@ -176,10 +176,10 @@ class MemorySpool:
     async def hold(self, which: str | int, reason: str) -> Verdict:
         return self._change(which, Queued, Held(reason))
 
-    async def release(self, which: str | int, not_before: datetime) -> Verdict:
+    async def release(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
         return self._change(which, Held, Queued(not_before))
 
-    async def retry_now(self, which: str | int, not_before: datetime) -> Verdict:
+    async def retry_now(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
         return self._change(which, Queued, Queued(not_before))
 
     async def delete(self, which: str | int, reason: str) -> Verdict:

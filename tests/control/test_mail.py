@@ -1,0 +1,137 @@
+"""What a person does to many messages at once, by what they have in common."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphrelay.control.conversation import Event, VerbError
+from graphrelay.control.mail import IdleQueue, MailVerbs
+from graphrelay.journal import Journal
+from graphrelay.model import Address, Lane, Submission
+from graphrelay.spool import Spool
+from graphrelay.spool.values import LogFilter
+from tests.clock import FakeClock
+from tests.spool.mail import ANNA, BERT, NOON, WEBSITE, WP, a_message, plan, put
+
+INFO = Lane("website", "info@contoso.com")
+ALERTS = Address("Alerts", "fabrikam.com")
+
+
+class Desk:
+    """A spool with mail of several kinds, and the verbs over it."""
+
+    def __init__(self, spool: Spool, clock: FakeClock) -> None:
+        self.spool = spool
+        self.table = MailVerbs(spool, IdleQueue(spool, clock), clock).table()
+
+    async def put(self, **differently: Any) -> Submission:
+        lane, route = differently.pop("lane", WEBSITE), differently.pop("route", "default")
+        to = differently.pop("to", ANNA)
+        message = a_message((plan(lane, route), (to,)), **differently)
+        (submission,) = await put(self.spool, message=message)
+        return submission
+
+    async def do(self, verb: str, **arguments: Any) -> list[Event]:
+        async def nobody(what: str) -> str:
+            raise AssertionError(what)
+
+        table = self.table[f"queue-{verb}"]
+        return [event async for event in table({"what": verb, **arguments}, nobody)]
+
+    async def state(self, submission: Submission) -> str:
+        shown = await self.spool.show(submission.queue_id)
+        assert shown is not None
+        return type(shown.parts[0].state).__name__
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    clock = FakeClock()
+    async with Spool.open(tmp_path / "spool", clock, Journal(clock), reserve=0) as spool:
+        yield Desk(spool, clock)
+
+
+ODD: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"sender": ALERTS}, {"sender": "alerts@Fabrikam.com"}),
+    ({"sender": ALERTS}, {"sender": "@fabrikam.com"}),
+    ({"sender": None}, {"sender": "<>"}),
+    ({"to": BERT}, {"recipient": "bert@example.org"}),
+    ({"route": "routes[1]"}, {"route": "routes[1]"}),
+    ({"lane": INFO}, {"mailbox": "info@contoso.com"}),
+    ({"lane": Lane("other", "wp@contoso.com")}, {"account": "other"}),
+    (
+        {"received_at": NOON - timedelta(hours=3)},
+        {"received_before": (NOON - timedelta(hours=2)).isoformat()},
+    ),
+]
+
+
+@pytest.mark.parametrize(("odd", "chosen"), ODD, ids=lambda what: "-".join(what))
+async def test_what_a_filter_finds_is_changed_and_nothing_else(
+    desk: Desk, odd: dict[str, Any], chosen: dict[str, Any]
+) -> None:
+    plain = await desk.put(sender=WP)
+    meant = [await desk.put(**odd) for _ in range(3)]
+    ids = [one.queue_id for one in meant]
+
+    async def changed(what: str, **reason: str) -> list[str]:
+        events = await desk.do(what, **chosen, **reason)
+        assert all(event["changed"] == 1 for event in events)
+        return [event["queue_id"] for event in events]
+
+    assert await changed("hold", reason="a mistake in the template") == ids
+    assert await changed("retry") == []
+    assert await changed("release", reason="mended") == ids
+    assert await changed("retry", reason="the printer waits") == ids
+    assert await changed("delete", reason="nobody wants it") == ids
+    assert {await desk.state(one) for one in meant} == {"Done"}
+    assert await desk.state(plain) == "Queued"
+    log = [(row.what, row.reason) for row in await desk.spool.log(LogFilter(queue_id=ids[0]))]
+    assert log[::-1] == [
+        ("held", "a mistake in the template"),
+        ("released", "mended"),
+        ("retried", "the printer waits"),
+        ("deleted", "nobody wants it"),
+    ]
+
+
+async def test_what_is_on_its_way_is_left_and_said(desk: Desk) -> None:
+    first, second = await desk.put(), await desk.put()
+    await desk.spool.begin_attempt(first.id, NOON, "c")
+    left, gone = await desk.do("delete", sender="wp@contoso.com", reason="no")
+    assert (left["queue_id"], left["changed"]) == (first.queue_id, 0)
+    assert "on its way" in left["reason"]
+    assert (gone["queue_id"], gone["changed"]) == (second.queue_id, 1)
+
+
+async def test_one_part_is_changed_and_the_others_of_its_message_stay(desk: Desk) -> None:
+    message = a_message((plan(), (ANNA,)), (plan(INFO), (BERT,)))
+    parts = await put(desk.spool, message=message)
+    assert await desk.do("hold", recipient="anna@example.org") == [
+        {"queue_id": parts[0].queue_id, "changed": 1}
+    ]
+    (waiting,) = await desk.spool.waiting()
+    assert waiting.submission_id == parts[1].id
+
+
+async def test_thousands_are_changed_a_page_at_a_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphrelay.control.mail.PAGE", 7)
+    for _ in range(40):
+        await desk.put()
+    assert len(await desk.do("hold", all=True)) == 40
+    assert await desk.spool.waiting() == []
+    assert len(await desk.do("release", all=True)) == 40
+
+
+async def test_without_a_filter_nothing_is_changed(desk: Desk) -> None:
+    await desk.put()
+    with pytest.raises(VerbError, match="say which"):
+        await desk.do("delete", reason="oops")
+    with pytest.raises(VerbError, match="say which"):
+        await desk.do("delete", reason="oops", state="queued")
+    assert len(await desk.spool.waiting()) == 1
