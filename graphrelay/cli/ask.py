@@ -6,6 +6,7 @@ to run.
 """
 
 import asyncio
+import contextlib
 import os
 import pwd
 import sys
@@ -34,11 +35,27 @@ class Failed(click.ClickException):
 
 def settings_from(path: Path) -> "Settings":
     """The configuration, or every mistake in it on standard error and exit code 78."""
+    settings, unseen = checked(path)
+    if unseen:
+        raise Failed(
+            f"systemd hands {', '.join(unseen)} to the service alone, and no service runs. "
+            "Run: sudo systemctl start graphrelay   and then this again: it asks the service"
+        )
+    return settings
+
+
+def checked(path: Path) -> "tuple[Settings, list[str]]":
+    """The configuration, and which of its secrets are systemd credentials of the service, which
+    cannot be seen here."""
     from graphrelay.config import ConfigError, load
+    from graphrelay.oauth.vault.unit import service_unit
 
     try:
-        return load(path)
+        return load(path), []
     except ConfigError as error:
+        unseen = service_unit().credentials
+        with contextlib.suppress(ConfigError):
+            return load(path, unseen), [name for name in unseen if name.startswith("accounts.")]
         for problem in error.problems:
             click.echo(f"{path}: {problem}", err=True)
         sys.exit(BAD_CONFIG)
@@ -92,11 +109,13 @@ def _by_the_daemon(
 async def _by_ourselves(
     settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
+    from graphrelay.cli.memory import keep_to_ourselves
     from graphrelay.control.conversation import VerbError
     from graphrelay.daemon import CannotStart, verbs_without_daemon
     from graphrelay.wiring import state_directory
 
     become_owner(state_directory(settings), verb)
+    keep_to_ourselves()  # A change of user undoes it, so it comes after.
     try:
         async with verbs_without_daemon(settings) as verbs:
             if verb not in verbs:

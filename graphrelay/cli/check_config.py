@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import settings_from
+from graphrelay.cli.ask import checked
 
 
 @click.command(name="check-config")
@@ -14,8 +14,10 @@ def command(config: Path) -> None:
 
     Exit code 78 if there is any.
     """
-    settings = settings_from(config)
+    settings, unseen = checked(config)
     click.echo(f"{config} is fine")
+    for name in unseen:
+        click.echo(f"  {name}: a systemd credential of the service; its value is not seen here")
     for name, account in settings.accounts.items():
         mailboxes = ", ".join(account.mailboxes) or getattr(account, "username", "")
         click.echo(f"  account {name}: {account.scenario}, {mailboxes}")

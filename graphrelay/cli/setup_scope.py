@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import Failed, settings_from
+from graphrelay.cli.ask import Failed, checked
 
 
 @click.command(name="setup-scope")
@@ -37,7 +37,7 @@ def command(config: Path, account: str, object_id: str, attribute: str, group: s
     from graphrelay.oauth.scenario import ScopedUsers, scenario_name
     from graphrelay.wiring import accounts
 
-    settings = settings_from(config)
+    settings, _ = checked(config)
     known = {one.name: one for one in accounts(settings)}
     if account not in known:
         raise Failed(f"no account is named {account!r}; there is {', '.join(known)}")

@@ -7,8 +7,9 @@ Order of precedence: environment (`GRAPHRELAY_CLOUD__GRAPH_URL`), systemd creden
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ class ConfigError(Exception):
         super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
     """The settings in `path`, with the environment and credentials over them.
+
+    `elsewhere` names credentials that another process is handed: they count as there, so that the
+    rest can be checked, and what stands for them is of no other use.
 
     Raises `ConfigError` with every mistake that was found.
     """
@@ -59,7 +63,7 @@ def load(path: Path) -> Settings:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
-    credentials = _credentials()
+    credentials = _credentials(elsewhere)
     problems = [
         Problem(line_of(text, key), _dotted(key), said) for key, said in _between_tables(written)
     ]
@@ -124,14 +128,22 @@ def _read(path: Path) -> str:
         raise ConfigError(path, (Problem(0, "", f"cannot be read: {reason}"),)) from error
 
 
-def _credentials() -> dict[str, Any]:
+def _credentials(elsewhere: Iterable[str]) -> dict[str, Any]:
     """Secrets that systemd hands over: files named like `accounts.website.client_secret`."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    found = dict.fromkeys(elsewhere, "(seen by another process alone)")
+    for file in sorted(Path(directory).iterdir()) if directory else ():
+        if _of_account(file.name):
+            found[file.name] = file.read_text(encoding="utf-8").strip()
     accounts: dict[str, Any] = {}
-    for file in sorted(Path(directory).glob("accounts.*.*")) if directory else ():
-        _, account, key = file.name.split(".", 2)
-        accounts.setdefault(account, {})[key] = file.read_text(encoding="utf-8").strip()
+    for name in filter(_of_account, found):
+        _, account, key = name.split(".", 2)
+        accounts.setdefault(account, {})[key] = found[name]
     return {"accounts": accounts} if accounts else {}
+
+
+def _of_account(credential: str) -> bool:
+    return fnmatchcase(credential, "accounts.*.*")
 
 
 def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from graphrelay.cli import cli
 
 ROOT = Path(__file__).parents[2]
 BAD = ROOT / "tests" / "config" / "bad" / "everything-at-once.toml"
@@ -118,6 +121,65 @@ def test_check_config_says_that_the_example_is_fine() -> None:
     shown = run("--config", str(EXAMPLE), "check-config")
     assert shown.returncode == 0
     assert f"{EXAMPLE} is fine" in shown.stdout
+
+
+SECRET_IS_ELSEWHERE = """[Service]
+StateDirectory=graphrelay
+LoadCredential=accounts.website.client_secret:/etc/graphrelay/secret
+LoadCredential=vault.key:/etc/graphrelay/vault.key
+"""
+
+
+@pytest.fixture
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is installed, and is handed a secret and the vault's key; its state is here."""
+    from graphrelay.oauth.vault import unit
+
+    (tmp_path / "graphrelay.service").write_text(SECRET_IS_ELSEWHERE, "utf-8")
+    monkeypatch.setattr(unit, "DIRECTORIES", (tmp_path,))
+    monkeypatch.setattr(unit, "STATES", tmp_path)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def application(directory: Path, secret: str) -> str:
+    path = Path(configured(directory))
+    text = path.read_text("utf-8").replace("/state", "/graphrelay")
+    person = ('"user"', 'username = "wp@contoso.com"')
+    machine = ('"any-user"', f'mailboxes = ["wp@contoso.com"]\n{secret}')
+    for old, new in zip(person, machine, strict=True):
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+@pytest.mark.usefixtures("unit")
+def test_a_secret_that_systemd_hands_to_the_service_is_not_missing(tmp_path: Path) -> None:
+    config = application(tmp_path, "")
+    shown = CliRunner().invoke(cli, ["--config", config, "check-config"])
+    assert shown.exit_code == 0, shown.output
+    assert "accounts.website.client_secret: a systemd credential of the service" in shown.output
+    asked = CliRunner().invoke(cli, ["--config", config, "authorize", "website"])
+    assert asked.exit_code == 1
+    assert "Run: sudo systemctl start graphrelay" in asked.output
+
+
+@pytest.mark.usefixtures("unit")
+def test_other_mistakes_are_told_all_the_same(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(
+        cli, ["--config", application(tmp_path, "colour = 1"), "check-config"]
+    )
+    assert shown.exit_code == 78
+    assert "unknown key" in shown.output
+
+
+@pytest.mark.usefixtures("unit")
+def test_no_second_key_is_made_for_a_service_that_is_handed_one(tmp_path: Path) -> None:
+    config = application(tmp_path, 'client_secret = "a-secret"')
+    for verb in (["status"], ["vault", "list"]):
+        shown = CliRunner().invoke(cli, ["--config", config, *verb])
+        assert shown.exit_code == 1
+        assert "sudo systemctl start graphrelay" in shown.output
+    assert not (tmp_path / "graphrelay" / "vault.key").exists()
 
 
 def test_an_unknown_verb_is_a_usage_error() -> None:

@@ -43,6 +43,19 @@ def test_the_vault_uses_the_key_that_systemd_hands_over(found: Findings) -> None
     assert "vault.key" not in found.modes
 
 
+def test_who_acts_for_a_stopped_service_without_its_secrets_is_told_to_start_it(
+    found: Findings,
+) -> None:
+    name = "accounts.website.client_secret"
+    assert "is fine" in found.checked
+    assert f"{name}: a systemd credential of the service" in found.checked
+    assert found.status_without_secret.startswith("[1] ")
+    assert f"systemd hands {name} to the service alone" in found.status_without_secret
+    assert found.authorized_without_key.startswith("[1] ")
+    assert "The vault's key is a systemd credential" in found.authorized_without_key
+    assert "sudo systemctl start graphrelay" in found.authorized_without_key
+
+
 def test_its_memory_is_never_written_to_disk(found: Findings) -> None:
     assert found.core_limit.split() == ["0", "0"]
 

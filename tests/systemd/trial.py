@@ -69,6 +69,12 @@ class Findings:
     """What graphrelay-sendmail said, called by another user, with the relay there …"""
     left: str = ""
     """… and with the relay away."""
+    checked: str = ""
+    """What `check-config` says of a secret that only the service is handed."""
+    status_without_secret: str = ""
+    """What `status` says, called by root with the service stopped …"""
+    authorized_without_key: str = ""
+    """… and what `authorize`, by somebody who has the secret and not the vault's key."""
     dropped: str = ""
     """Mode, user and group of what it left."""
     arrived_from_sendmail: int = 0
@@ -195,6 +201,11 @@ async def local_mail(cloud: Sandbox, found: Findings) -> None:
     found.handed_in = await sendmail("four")
     await said("systemctl", "stop", "graphrelay.socket", "graphrelay.service")
     found.left = await sendmail("five")
+    program = f"{PROGRAM}/bin/graphrelay"
+    found.checked = await said(program, "check-config")
+    found.status_without_secret = await said(program, "status")
+    secret = f"GRAPHRELAY_ACCOUNTS__WEBSITE__CLIENT_SECRET={CLIENT_SECRET}"
+    found.authorized_without_key = await said("env", secret, program, "authorize", "website")
     drop = "/var/spool/graphrelay/drop"
     found.dropped = await said("find", drop, "-type", "f", "-printf", "%m %u %g")
     await said("systemctl", "start", "graphrelay.socket", "graphrelay.service")

@@ -40,16 +40,17 @@ class ServiceUnit:
         return directory.resolve() in {path.resolve() for path in self.state_directories}
 
 
-def service_unit(directories: tuple[Path, ...] = DIRECTORIES) -> ServiceUnit:
-    """Read it. What cannot be read counts as not there."""
+def service_unit(directories: tuple[Path, ...] | None = None) -> ServiceUnit:
+    """Read it, from `DIRECTORIES` unless others are named. What cannot be read counts as not
+    there."""
     credentials: dict[str, list[str]] = {}
     states: list[str] = []
-    for key, value in _settings(directories):
+    for key, value in _settings(DIRECTORIES if directories is None else directories):
         if key in _HANDED_OVER | {"ImportCredential"}:
             names = credentials.setdefault(key, [])
             if not value:  # An empty assignment begins the list anew.
                 names.clear()
-            names += [name for name in [value.partition(":")[0]] if name]
+            names += [value.partition(":")[0]] if value else []
         elif key == "StateDirectory":
             states = [*states, *value.split()] if value else []
     return ServiceUnit(
