@@ -97,7 +97,7 @@ def table(
 def route(transaction: Transaction, table: Table) -> Parts | Reply:
     """Plans, each with its recipients, which together are the envelope's, each once, and those
     whom a route adds."""
-    if refusal := refused_sender(transaction, table):
+    if refusal := refused_sender(transaction, table) or _refused_nameless(transaction, table):
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
     recipients = {path.key: path for path in _each_once(transaction.envelope.forward_paths)}
@@ -200,6 +200,18 @@ def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
             who = f"Login {login!r} may not send as {shown(address)} ({where})"
             return Reply(550, "5.7.1", f"{who}; it may send as {', '.join(allowed)}")
     return None
+
+
+def _refused_nameless(transaction: Transaction, table: Table) -> Reply | None:
+    """The refusal where a limited login names nobody at all: the message would go out in the name
+    of the route's mailbox, which nobody allowed it."""
+    login = transaction.origin.login
+    allowed = table.login_senders.get(login, ()) if login is not None else ()
+    named = transaction.envelope.reverse_path or transaction.authors or transaction.senders
+    if not allowed or named:
+        return None
+    text = f"Login {login!r} must say in whose name it sends: {', '.join(allowed)}"
+    return Reply(550, "5.7.1", text)
 
 
 # --- What follows --------------------------------------------------------------------------------

@@ -279,6 +279,25 @@ def test_a_limited_login_sends_as_itself(sender: str | None) -> None:
     assert not isinstance(router.route(wanted, table()), Reply)
 
 
+def test_a_limited_login_reports_from_the_null_path_in_its_own_name() -> None:
+    wanted = transaction(None, authors=(MINE,), origin=SCANNER)
+    assert not isinstance(router.route(wanted, table()), Reply)
+
+
+def test_a_limited_login_must_say_in_whose_name_it_sends() -> None:
+    """Else it went out in the name of the route's mailbox, which nobody allowed it."""
+    reply = router.route(transaction(None, authors=(), origin=SCANNER), table())
+    assert isinstance(reply, Reply)
+    assert (reply.code, reply.status) == (550, "5.7.1")
+    assert reply.text == f"Login 'scanner' must say in whose name it sends: {MINE}"
+
+
+@pytest.mark.parametrize("login", ["free", None])
+def test_who_is_not_limited_may_name_nobody(login: str | None) -> None:
+    wanted = transaction(None, authors=(), origin=replace(ORIGIN, login=login))
+    assert not isinstance(router.route(wanted, table()), Reply)
+
+
 @pytest.mark.parametrize("login", ["free", None])
 def test_others_are_not_limited(login: str | None) -> None:
     wanted = transaction(OTHER, origin=replace(ORIGIN, login=login))
