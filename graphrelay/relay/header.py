@@ -14,7 +14,11 @@ few octets as that takes, until all readers see the same fields:
 - a line that is no field, right before a well-known one, gets the space that folding had lost;
 - any other line that is no field begins the body, and gets the empty line that was missing.
 
-All of it takes time linear in the length.
+Where no field came before it, such a line makes all of the message text, from its first octet.
+
+A message is read by itself, both when it is accepted and when it is sent: fields of ours come
+before what was read (`below`), never before what is yet to be read. Else they could turn text into
+fields that nobody had judged. All of it takes time linear in the length.
 """
 
 import re
@@ -137,6 +141,12 @@ def read(octets: bytes, *, complete: bool = True) -> HeaderSection | None:
     return section
 
 
+def below(prefix: bytes, octets: bytes, *, complete: bool = True) -> HeaderSection | None:
+    """What `read` finds in `octets`, below the fields of ours in `prefix`."""
+    section = read(octets, complete=complete)
+    return section and HeaderSection(prefix + section.octets, section.body_start)
+
+
 def _knows_a_field(octets: bytes) -> bool:
     return any(_WELL_KNOWN.match(octets, start) for start in _field_starts(octets))
 
@@ -156,13 +166,13 @@ def _mended(octets: bytes, complete: bool) -> HeaderSection | None:
     while True:
         line, after = _line(octets, at, complete)
         if line is None:
-            return HeaderSection(b"".join(kept), at) if complete else None
+            return _ending(kept, at) if complete else None
         if not line:
             return HeaderSection(b"".join(kept), after)
         if line[0] in b" \t":
             if not line.isspace():
                 if not kept:
-                    return HeaderSection(b"", at)
+                    return _ending(kept, at)
                 kept.append(line + b"\r\n")
         elif named := _FIELD_LINE.match(line):
             kept.append(named[1] + line[named.end(2) :] + b"\r\n")
@@ -171,9 +181,14 @@ def _mended(octets: bytes, complete: bool) -> HeaderSection | None:
             if following is None and not complete:
                 return None
             if not kept or not _WELL_KNOWN.match(following or b""):
-                return HeaderSection(b"".join(kept), at)
+                return _ending(kept, at)
             kept.append(b" " + line + b"\r\n")
         at = after
+
+
+def _ending(kept: list[bytes], at: int) -> HeaderSection:
+    """The section that ends at `at` without an empty line; where there is none, all is text."""
+    return HeaderSection(b"".join(kept), at if kept else 0)
 
 
 def _line(octets: bytes, at: int, complete: bool) -> tuple[bytes | None, int]:

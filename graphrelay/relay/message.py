@@ -18,7 +18,7 @@ from graphrelay.model import (
     Submission,
 )
 from graphrelay.relay import header, legible, recipients, sender, staging
-from graphrelay.relay.header import Edits, HeaderSection
+from graphrelay.relay.header import Edits, Field, HeaderSection
 
 PIECE = 256 * 1024
 SMALL_HEADER = 8 * 1024
@@ -128,10 +128,10 @@ def _section_in_file(submission: Submission, body: FiledBody) -> tuple[HeaderSec
 def _section(
     submission: Submission, beginning: bytes, *, complete: bool
 ) -> tuple[HeaderSection, int]:
-    section = header.read(submission.prefix + beginning, complete=complete)
+    section = header.below(submission.prefix, beginning, complete=complete)
     if section is None:
         raise UnreadableHeader(submission.queue_id)
-    return section, section.body_start - len(submission.prefix)
+    return section, section.body_start
 
 
 def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, bytes]:
@@ -149,17 +149,22 @@ def _edits(section: HeaderSection, submission: Submission) -> Edits:
     if plan.redirect_to:
         whom = (Address.parse(plan.redirect_to),)
     return (
-        _doubles(section, submission.prefix)
+        _doubles(section)
         | sender.edits(section, plan)
         | legible.subject_edits(section, plan.subject_prefix)
         | recipients.edits(section, whom)
     )
 
 
-def _doubles(section: HeaderSection, prefix: bytes) -> Edits:
-    """Takes out empty fields that acceptance put better ones before."""
-    if not prefix:
-        return Edits()
-    given = section.find("date", "message-id")
-    empty = (one for one in given if one.start >= len(prefix) and not section.unfolded(one))
-    return Edits(dict.fromkeys(empty, b""))
+def _doubles(section: HeaderSection) -> Edits:
+    """One Date and one Message-ID, the first of each that says something: acceptance goes by it,
+    and which of two Exchange takes is not documented. Others stay readable."""
+    replacements: dict[Field, bytes] = {}
+    for name in ("date", "message-id"):
+        given = list(section.find(name))
+        said = [one for one in given if section.unfolded(one)]
+        others = (one for one in given if one not in said[:1])
+        replacements |= {
+            one: b"X-Graphrelay-" + section.line(one) if one in said else b"" for one in others
+        }
+    return Edits(replacements)

@@ -70,7 +70,7 @@ class Letterhead:
     message_id: str
     subject: str
     prefix: bytes
-    """The fields that were missing, and the empty line if there was no header section at all."""
+    """The fields that were missing: whole lines."""
 
 
 class Reception:
@@ -204,8 +204,6 @@ class Reception:
             message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
             prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
         prefix += legible.missing_fields(section, text)
-        if not section.octets and section.body_start == 0:
-            prefix += b"\r\n"  # the message begins with its text
         return Letterhead(transaction, message_id, _subject(section), prefix)
 
     def _domain(self, author: Address | None) -> str:

@@ -218,7 +218,7 @@ async def _section(submission: Submission) -> HeaderSection | None:
             except OSError:
                 return None
     complete = len(beginning) == submission.body.size
-    return header.read(submission.prefix + beginning, complete=complete)
+    return header.below(submission.prefix, beginning, complete=complete)
 
 
 def _read(path: Path) -> bytes:

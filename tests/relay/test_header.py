@@ -91,6 +91,10 @@ def test_splicing_leaves_every_other_octet() -> None:
         ),
         (b"Warning: disk full\r\n\r\nmore\r\n", b"", b"Warning: disk full\r\n\r\nmore\r\n"),
         (b" folded\r\nTo: x\r\n\r\n", b"", b" folded\r\nTo: x\r\n\r\n"),
+        (b" \r\n foo\r\nTo: x\r\n\r\n", b"", b" \r\n foo\r\nTo: x\r\n\r\n"),
+        (b"From root Mon\r\njunk\r\nTo: x\r\n", b"", b"From root Mon\r\njunk\r\nTo: x\r\n"),
+        (b"From here on all is well\r\n", b"", b"From here on all is well\r\n"),
+        (b" \r\nTo: x\r\n\r\nb", b"To: x\r\n", b"b"),
         (b"Subject: no body\r\n", b"Subject: no body\r\n", b""),
         (b"Subject: no end", b"Subject: no end\r\n", b""),
         (b"From root Mon\r\nTo: x\r\n\r\nb", b"To: x\r\n", b"b"),
@@ -129,6 +133,15 @@ def test_the_text_of_the_message_is_never_lost(octets: bytes) -> None:
     for line in octets.replace(b"\r", b"\n").split(b"\n"):
         if line.strip() and b":" not in line and not line.startswith(taken_out):
             assert line.strip() in kept
+
+
+@given(LINES)
+def test_fields_of_ours_change_nothing_of_what_is_read(octets: bytes) -> None:
+    prefix = b"Date: x\r\nMessage-ID: <1@x>\r\n"
+    found, alone = header.below(prefix, octets), section(octets)
+    assert found == HeaderSection(prefix + alone.octets, alone.body_start)
+    again = found.octets + b"\r\n" + octets[found.body_start :]
+    assert section(again) == HeaderSection(found.octets, len(found.octets) + 2)
 
 
 @given(LINES, st.data())

@@ -71,14 +71,24 @@ async def test_what_acceptance_added_stands_first() -> None:
 
 
 async def test_a_message_of_nothing_but_text_keeps_its_text() -> None:
-    prefix = b"Date: x\r\nMessage-ID: <1@contoso.com>\r\n\r\n"
+    prefix = b"Date: x\r\nMessage-ID: <1@contoso.com>\r\n"
     sent = await octets(
         await message.outgoing(
             submission(b"just text\r\nTo: x@y\r\n", "a@b.example", prefix=prefix)
         )
     )
     assert sent == (
-        prefix[:-2] + b"From: info@contoso.com\r\nBcc: a@b.example\r\n\r\njust text\r\nTo: x@y\r\n"
+        prefix + b"From: info@contoso.com\r\nBcc: a@b.example\r\n\r\njust text\r\nTo: x@y\r\n"
+    )
+
+
+async def test_one_date_and_one_message_id_go_out() -> None:
+    """Which of two Exchange would take is not documented; the journal names the first."""
+    head = b"Message-ID: \r\nMessage-ID: <1@x>\r\nmessage-id: <2@x>\r\nDate: a\r\nDate: b\r\n"
+    sent = await octets(await message.outgoing(submission(head + HEAD + b"\r\nx", "a@b.example")))
+    assert sent == (
+        b"Message-ID: <1@x>\r\nX-Graphrelay-message-id: <2@x>\r\n"
+        b"Date: a\r\nX-Graphrelay-Date: b\r\n" + HEAD + b"\r\nx"
     )
 
 
