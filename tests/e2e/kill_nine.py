@@ -134,7 +134,10 @@ def withheld(faults: list[Fault]) -> int:
 class Daemon:
     """`graphrelay serve` as a process; its journal goes to a file."""
 
-    def __init__(self, folder: Path, config: str) -> None:
+    def __init__(
+        self, folder: Path, config: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._environment = {**os.environ, **(environment or {})}
         self._config = folder / "config.toml"
         self._config.write_text(config, "utf-8")
         self._journal = folder / "journal"
@@ -155,7 +158,18 @@ class Daemon:
                 *(sys.executable, "-m", "graphrelay", "--config", str(self._config), "serve"),
                 stdout=journal,
                 stderr=journal,
+                env=self._environment,
             )
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def freeze(self) -> None:
+        """Stop it where it stands; only `kill` follows."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     async def kill(self) -> None:
         """kill -9. It must have lived until now."""
