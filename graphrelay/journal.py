@@ -144,6 +144,7 @@ class Journal:
             submission.queue_id,
             mailbox=submission.plan.lane.mailbox,
             recipients=[_path(path) for path in submission.envelope.forward_paths],
+            redirected_to=submission.plan.redirect_to,
             http=outcome.answer.http_status,
             request_id=outcome.answer.request_id,
             seconds=round(took.total_seconds(), 3),

@@ -231,11 +231,16 @@ def _route(number: int, table: RouteTable) -> Route:
         listener=tuple(table.listener),
         login=tuple(table.login),
         client=tuple(table.client),
+        header=tuple(table.header),
         account=table.account,
         mailbox=table.mailbox,
         rewrite_from=table.rewrite_from,
         content=table.content,
         save_to_sent_items=table.save_to_sent_items,
+        reply_to=table.reply_to,
+        bcc_always=tuple(table.bcc_always),
+        subject_prefix=table.subject_prefix,
+        redirect_to=table.redirect_to,
     )
 
 

@@ -28,12 +28,15 @@ from graphrelay.config.units import (
     Day,
     Duration,
     DurationOrNever,
+    HeaderPattern,
     Mailbox,
     MailboxPattern,
     NetworkText,
+    OneLine,
     ReportTo,
     Size,
     SizeOrUnlimited,
+    is_mailbox,
     network,
 )
 from graphrelay.smtp.listener import Listener, mistake, strangers_can_reach
@@ -252,6 +255,7 @@ class RouteTable(Table):
     listener: list[str] = []
     login: list[str] = []
     client: list[NetworkText] = []
+    header: list[HeaderPattern] = []
     account: str
     mailbox: str | None = Field(
         default=None, description='an address, or "sender"; default: the account\'s own'
@@ -259,6 +263,22 @@ class RouteTable(Table):
     rewrite_from: Literal["never", "when-needed", "always"] = "when-needed"
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
+    reply_to: Mailbox | None = None
+    bcc_always: list[Mailbox] = []
+    subject_prefix: OneLine = ""
+    redirect_to: Mailbox | None = None
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        mistakes = []
+        if self.mailbox not in (None, "sender") and not is_mailbox(self.mailbox):
+            mistakes.append(("mailbox", 'must be a mail address, or "sender"'))
+        if not self.save_to_sent_items and self.content != "json":
+            text = 'without content = "json": Graph keeps a copy of whatever goes as MIME'
+            mistakes.append(("save_to_sent_items", f"cannot be false {text}"))
+        if mistakes:
+            raise wrong(*mistakes)
+        return self
 
 
 class DeliveryTable(Table):

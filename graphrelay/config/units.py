@@ -65,9 +65,13 @@ def network(value: object) -> Network:
         ) from error
 
 
+def is_mailbox(value: object) -> bool:
+    return isinstance(value, str) and bool(_MAILBOX.fullmatch(value))
+
+
 def mailbox(value: object) -> str:
     """`"wp@contoso.com"`."""
-    if isinstance(value, str) and _MAILBOX.fullmatch(value):
+    if isinstance(value, str) and is_mailbox(value):
         return value
     raise ValueError('must be a mail address such as "wp@contoso.com"')
 
@@ -118,7 +122,23 @@ def report_to(value: object) -> str:
         raise ValueError('must be "sender", "nobody" or a mail address') from error
 
 
-_MAILBOX = re.compile(r"[^@\s<>]+@[^@\s<>]+")
+def header_pattern(value: object) -> tuple[str, str]:
+    """`"Subject: *invoice*"`: a field's name, and the pattern of its value."""
+    found = _HEADER_PATTERN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('must be a field and a pattern, such as "Subject: *invoice*"')
+    return found[1], found[2].strip()
+
+
+def one_line(value: object) -> str:
+    """Up to 100 printable characters."""
+    if isinstance(value, str) and value.isprintable() and len(value) <= 100:
+        return value.strip()
+    raise ValueError("must be up to 100 printable characters")
+
+
+_MAILBOX = re.compile(r"""[^@\s<>()",;:\\]+@[^@\s<>()",;:\\]+""")
+_HEADER_PATTERN = re.compile(r"([!-9;-~]+):(.*\S.*)")
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Day = Annotated[date, BeforeValidator(day)]
@@ -130,3 +150,5 @@ DurationOrNever = Annotated[timedelta | None, BeforeValidator(duration_or_never)
 CountOrUnlimited = Annotated[int | None, BeforeValidator(count_or_unlimited)]
 SizeOrUnlimited = Annotated[int | None, BeforeValidator(size_or_unlimited)]
 ReportTo = Annotated[str, BeforeValidator(report_to)]
+HeaderPattern = Annotated[tuple[str, str], BeforeValidator(header_pattern)]
+OneLine = Annotated[str, BeforeValidator(one_line)]
