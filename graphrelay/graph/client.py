@@ -11,11 +11,12 @@ and nowhere else.
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from urllib.parse import quote, urlsplit
+
+import httpx
 
 from graphrelay.clock import Clock
 from graphrelay.graph.answer import HttpAnswer
@@ -23,15 +24,16 @@ from graphrelay.graph.base64stream import closing, encoded, encoded_size
 from graphrelay.graph.clouds import Cloud
 from graphrelay.graph.connection import (
     BodyChanged,
-    Connection,
+    Exchange,
     Exchanged,
     Lost,
     NotSent,
     Request,
     Timeouts,
 )
-from graphrelay.graph.endpoint import Endpoint, Proxy
+from graphrelay.graph.endpoint import Proxy, Way
 from graphrelay.graph.outcome import TokenDoubt, outcome_of
+from graphrelay.graph.wire import Network
 from graphrelay.model import Answer, Delayed, Lane, OctetSource, Outcome, Uncertain
 
 OWN_MAILBOX = "/me"
@@ -86,8 +88,8 @@ class GraphClient:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
         concurrency: int = CONCURRENCY,
     ) -> None:
-        self._graph_url = cloud.graph_url
-        self._endpoint_of = partial(Endpoint.of, tls=tls, proxy=proxy, timeouts=timeouts)
+        self._graph = httpx.URL(cloud.graph_url)
+        self._way = Way(tls, proxy, timeouts)
         self._clock = clock
         self._concurrency = concurrency
         self._lanes: dict[Lane, LaneClient] = {}
@@ -95,50 +97,42 @@ class GraphClient:
     def for_lane(self, lane: Lane) -> "LaneClient":
         """The lane's client; made at its first use."""
         if lane not in self._lanes:
-            turns = asyncio.Semaphore(self._concurrency)
-            self._lanes[lane] = LaneClient(self._graph_url, self._endpoint_of, self._clock, turns)
+            made = LaneClient(self._graph, self._way, self._clock, self._concurrency)
+            self._lanes[lane] = made
         return self._lanes[lane]
 
     def close_lane(self, lane: Lane) -> None:
-        """Close what a lane has open; it may be asked for again later."""
+        """Close what a lane has open, once nobody uses it; it may be asked for again later."""
         if client := self._lanes.pop(lane, None):
             client.close()
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for lane in list(self._lanes):
-            self.close_lane(lane)
-        await asyncio.sleep(0)
+        lanes, self._lanes = self._lanes, {}
+        for client in lanes.values():
+            await client.aclose()
+        await asyncio.sleep(0)  # so that the connections hear of it
 
 
 class LaneClient:
-    """As many requests at a time as there are `turns`, over as many connections, kept while they
-    last."""
+    """At most `concurrency` requests at a time, over connections that are kept while they last."""
 
-    def __init__(
-        self,
-        url: str,
-        endpoint_of: Callable[[str], Endpoint],
-        clock: Clock,
-        turns: asyncio.Semaphore,
-    ) -> None:
-        self._endpoint = endpoint_of(url)
-        self._endpoint_of = endpoint_of
+    def __init__(self, graph: httpx.URL, way: Way, clock: Clock, concurrency: int) -> None:
+        self._graph = graph
+        self._way = way
         self._clock = clock
-        self._turns = turns
-        self._idle: list[Connection] = []
-        self._elsewhere: dict[str, LaneClient] = {}
-        """For upload sessions, by the beginning of their URLs."""
+        self._turns = asyncio.Semaphore(concurrency)
+        self._network = Network(through_proxy=way.proxy is not None)
+        self._http = way.client(self._network, concurrency)
+        self._in_flight = 0
+        self._closing = False
         self._requests = self._octets = 0
 
     def take_spent(self) -> tuple[int, int]:
         """Requests made and octets sent in them since it was asked last."""
-        requests, octets = self._requests, self._octets
+        spent = self._requests, self._octets
         self._requests = self._octets = 0
-        for client in self._elsewhere.values():
-            more_requests, more_octets = client.take_spent()
-            requests, octets = requests + more_requests, octets + more_octets
-        return requests, octets
+        return spent
 
     async def send_mime(
         self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
@@ -165,27 +159,21 @@ class LaneClient:
 
         Raises whatever reading `body` raises, and `BodyChanged`.
         """
-        origin = _origin(upload.url)
-        if origin is None:
+        base = _host(upload.url)
+        if base is None:
             return NotSent("Graph named an address for the upload that is none", "4.3.5")
-        if origin not in self._elsewhere:
-            made = LaneClient(origin, self._endpoint_of, self._clock, self._turns)
-            self._elsewhere[origin] = made
-        return await self._elsewhere[origin]._upload(upload, body)
-
-    async def _upload(self, upload: Upload, body: OctetSource | None) -> Exchanged:
-        parts = urlsplit(upload.url)
         headers = [
-            (b"Host", self._endpoint.authority.encode("ascii")),
+            (b"Host", base.netloc),
             (b"Accept", b"application/json"),
             (b"User-Agent", _USER_AGENT),
         ]
         if body is not None:
             headers.append((b"Content-Type", b"application/octet-stream"))
             headers.append((b"Content-Range", upload.content_range.encode("ascii")))
-        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}".encode("ascii")
+        parts = urlsplit(upload.url)
+        target = f"{parts.path}{'?' if parts.query else ''}{parts.query}".encode("ascii")
         size = body.size if body is not None else 0
-        request = Request(upload.method.encode("ascii"), target, headers, size)
+        request = Request(upload.method.encode("ascii"), base, target, headers, size)
         return await self._exchange(request, _pieces(body) if body is not None else _nothing())
 
     async def call(self, call: Call, keep: int = 0) -> Exchanged:
@@ -206,15 +194,19 @@ class LaneClient:
                 return Uncertain(reason=reason, answer=said)
 
     def close(self) -> None:
-        """Close the connections that nobody uses just now."""
-        while self._idle:
-            self._idle.pop().close()
-        for client in self._elsewhere.values():
-            client.close()
+        """Close the connections once nobody uses them any more."""
+        self._closing = True
+        if not self._in_flight:
+            self._network.close()
+
+    async def aclose(self) -> None:
+        """Close them now."""
+        await self._http.aclose()
+        self._network.close()
 
     def _request(self, call: Call, content_type: bytes, size: int, keep: int = 0) -> Request:
         headers = [
-            (b"Host", self._endpoint.authority.encode("ascii")),
+            (b"Host", self._graph.netloc),
             (b"Authorization", b"Bearer " + call.token.encode("ascii")),
             (b"Accept", b"application/json"),
             (b"User-Agent", _USER_AGENT),
@@ -225,39 +217,33 @@ class LaneClient:
         if content_type:
             headers.append((b"Content-Type", content_type))
         target = f"/v1.0{call.path}".encode("ascii")
-        return Request(call.method.encode("ascii"), target, headers, size, keep)
+        return Request(call.method.encode("ascii"), self._graph, target, headers, size, keep)
 
     async def _exchange(self, request: Request, body: AsyncGenerator[bytes, None]) -> Exchanged:
         async with self._turns, aclosing(body):
-            connection = await self._connection()
-            if isinstance(connection, NotSent):
-                return connection
-            self._requests += 1
-            self._octets += request.size
-            result = await connection.exchange(request, body)
-            if connection.reusable:
-                connection.idle_since = asyncio.get_running_loop().time()
-                self._idle.append(connection)
-            return result
-
-    async def _connection(self) -> Connection | NotSent:
-        """The one used last, if it is fresh; else a new one."""
-        oldest = asyncio.get_running_loop().time() - self._endpoint.timeouts.idle.total_seconds()
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.reusable and connection.idle_since >= oldest:
-                return connection
-            connection.close()
-        return await self._endpoint.connect()
+            way = self._way.to(request.base.host)
+            exchange = Exchange(request, body, way, self._way.timeouts)
+            self._in_flight += 1
+            try:
+                return await exchange.over(self._http)
+            finally:
+                self._in_flight -= 1
+                self._requests += exchange.begun
+                self._octets += request.size * exchange.begun
+                if self._closing and not self._in_flight:
+                    self._network.close()
 
 
 _URL = re.compile(r"(https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?)/[!-~]*")
 
 
-def _origin(url: str) -> str | None:
+def _host(url: str) -> httpx.URL | None:
     """Scheme, host and port; `None` for what is no address to send mail to."""
     found = _URL.fullmatch(url)
-    return found[1] if found else None
+    try:
+        return httpx.URL(found[1]) if found else None
+    except httpx.InvalidURL:
+        return None
 
 
 async def _nothing() -> AsyncGenerator[bytes, None]:

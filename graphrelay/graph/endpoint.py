@@ -1,20 +1,26 @@
 """The way to a host: TLS straight to it, or through a tunnel that an HTTP proxy opens for us.
 
 Either way the TLS session ends at Graph itself, so a proxy sees the host's name and nothing else
-(CONNECT, RFC 9110 section 9.3.6). Whatever fails here, nothing has been sent.
+(CONNECT, RFC 9110 section 9.3.6).
+
+`Way.client` is an httpx.AsyncClient for one lane, over a pool of httpcore: HTTP/1.1, nothing
+from the environment, no redirect, no cookie, and no second try: trying again is decided in the
+spool and nowhere else.
 """
 
-import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from graphrelay.graph.answer import HttpAnswer
-from graphrelay.graph.connection import Connection, NotSent, Request, Timeouts
+import httpcore
+import httpx
 
-_HAPPY_EYEBALLS = 0.25  # RFC 8305 section 8
+from graphrelay.graph.connection import TARGET, Timeouts
+from graphrelay.graph.wire import Network, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,94 +45,166 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where requests go, and how to get there."""
+class Way:
+    """How to get to the cloud's hosts; the trust in certificates is shared by all."""
 
-    host: str
-    port: int
     tls: ssl.SSLContext
     proxy: Proxy | None
     timeouts: Timeouts
 
-    @classmethod
-    def of(
-        cls, url: str, tls: ssl.SSLContext, proxy: Proxy | None, timeouts: Timeouts
-    ) -> "Endpoint":
-        """From a cloud's `https://host[:port]`."""
-        parts = urlsplit(url)
-        return cls(parts.hostname or "", parts.port or 443, tls, proxy, timeouts)
+    def to(self, host: str) -> str:
+        """What we connect to, in words."""
+        return f"the proxy {self.proxy.host}" if self.proxy else host
 
-    @property
-    def authority(self) -> str:
-        """For the Host header (RFC 9110 section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 443 else f"{host}:{self.port}"
+    def client(self, network: Network, concurrency: int) -> httpx.AsyncClient:
+        """A client for a lane with `concurrency` requests at a time: as many connections to Graph,
+        and to the host of upload sessions beside it."""
+        return httpx.AsyncClient(
+            transport=_Transport(self._pool(network, 2 * concurrency), self),
+            trust_env=False,
+            follow_redirects=False,
+            cookies=_NoCookies(),
+        )
 
-    async def connect(self) -> Connection | NotSent:
-        """A fresh connection, ready for requests."""
-        limit = self.timeouts.connect.total_seconds()
+    def _pool(self, network: Network, connections: int) -> httpcore.AsyncConnectionPool:
+        kind = _TunnelPool if self.proxy else httpcore.AsyncConnectionPool
+        return kind(
+            ssl_context=self.tls,
+            proxy=self._proxy(),
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=self.timeouts.idle.total_seconds(),
+            retries=0,
+            network_backend=network,
+        )
+
+    def _proxy(self) -> httpcore.Proxy | None:
+        if self.proxy is None:
+            return None
+        scheme = "https" if self.proxy.tls else "http"
+        login = self.proxy.authorization
+        return httpcore.Proxy(
+            httpcore.URL(scheme=scheme, host=self.proxy.host, port=self.proxy.port, target="/"),
+            headers={"Proxy-Authorization": login} if login else {},
+            ssl_context=self.tls if self.proxy.tls else None,
+        )
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """httpx over a pool with a network backend of ours, which httpx's own transport cannot take
+    (https://www.python-httpx.org/advanced/transports/).
+
+    httpcore knows an extension "target", but asks a proxy for that target too.
+    """
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool, way: Way) -> None:
+        self._pool = pool
+        self._way = way
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises what httpcore raises, and `Unreachable`."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.extensions[TARGET],
+        )
+        asked = httpcore.Request(
+            request.method.encode(),
+            url,
+            headers=request.headers.raw,
+            content=cast(httpx.AsyncByteStream, request.stream),
+            extensions={"timeout": request.extensions["timeout"]},
+        )
         try:
-            async with asyncio.timeout(limit):
-                return await (self._tunnel(self.proxy) if self.proxy else self._direct())
-        except TimeoutError:
-            return NotSent(f"{self.host} could not be reached within {round(limit)} s", "4.4.1")
-        except ssl.SSLCertVerificationError as error:
-            what = f"the certificate of {self.host} is not trusted: {error.verify_message}"
-            return NotSent(what, "4.7.5")
-        except ssl.SSLError as error:
-            return NotSent(f"no TLS session with {self.host}: {error.reason or error}", "4.7.5")
-        except OSError as error:
-            way = f"the proxy {self.proxy.host}" if self.proxy else self.host
-            return NotSent(f"{way} could not be reached: {error.strerror or error}", "4.4.1")
+            answer = await self._pool.handle_async_request(asked)
+        except httpcore.ProxyError as error:
+            status = str(error).partition(" ")[0]
+            raise Unreachable(
+                f"{self._way.to(request.url.host)} answered {status}", "4.4.1"
+            ) from error
+        return httpx.Response(
+            answer.status,
+            headers=_without_redirect(answer),
+            stream=_Answer(answer),
+            extensions=answer.extensions,
+        )
 
-    async def _direct(self) -> Connection:
-        return await _dial(self.host, self.port, self.tls, self.timeouts)
+    async def aclose(self) -> None:
+        await self._pool.aclose()
 
-    async def _tunnel(self, proxy: Proxy) -> Connection | NotSent:
-        outer = await _dial(proxy.host, proxy.port, self.tls if proxy.tls else None, self.timeouts)
+
+class _Answer(httpx.AsyncByteStream):
+    """The body of an answer, as httpx wants it."""
+
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(cast(AsyncIterable[bytes], self._answer.stream))
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class _TunnelPool(httpcore.AsyncConnectionPool):
+    """A pool that lets go of a tunnel in which no TLS session came about.
+
+    httpcore 1.0 keeps such a connection among its own for ever, neither open nor closed; four of
+    them, and no request would go out any more.
+    """
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+        return _Released(super().create_connection(origin))
+
+
+class _Released(httpcore.AsyncConnectionInterface):
+    """A connection that is closed whenever a request over it fails."""
+
+    def __init__(self, connection: httpcore.AsyncConnectionInterface) -> None:
+        self._connection = connection
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         try:
-            answer = await outer.exchange(self._connect_request(proxy), _no_body())
-            if not isinstance(answer, HttpAnswer):
-                return NotSent(f"the proxy {proxy.host}: {answer.reason}", "4.4.1")
-            if not 200 <= answer.status < 300:
-                return NotSent(f"the proxy {proxy.host} answered {answer.status}", "4.4.1")
-            return await self._tls_inside(outer)
+            return await self._connection.handle_async_request(request)
+        except httpcore.ConnectionNotAvailable:
+            raise
         except BaseException:
-            outer.close()
+            await self._connection.aclose()
             raise
 
-    async def _tls_inside(self, outer: Connection) -> Connection:
-        inner = Connection(self.timeouts)
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(
-            outer.transport, inner, self.tls, server_hostname=self.host
-        )
-        if transport is None:
-            raise ConnectionResetError("the proxy closed the connection")
-        inner.connection_made(transport)
-        return inner
+    async def aclose(self) -> None:
+        await self._connection.aclose()
 
-    def _connect_request(self, proxy: Proxy) -> Request:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        target = f"{host}:{self.port}".encode("ascii")
-        headers = [(b"Host", target)]
-        if proxy.authorization:
-            headers.append((b"Proxy-Authorization", proxy.authorization.encode("ascii")))
-        return Request(b"CONNECT", target, headers)
+    def info(self) -> str:
+        return self._connection.info()
 
+    def can_handle_request(self, origin: httpcore.Origin) -> bool:
+        return self._connection.can_handle_request(origin)
 
-async def _dial(host: str, port: int, tls: ssl.SSLContext | None, timeouts: Timeouts) -> Connection:
-    _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(timeouts),
-        host,
-        port,
-        ssl=tls,
-        server_hostname=host if tls else None,
-        happy_eyeballs_delay=_HAPPY_EYEBALLS,
-    )
-    return connection
+    def is_available(self) -> bool:
+        return self._connection.is_available()
+
+    def has_expired(self) -> bool:
+        return self._connection.has_expired()
+
+    def is_idle(self) -> bool:
+        return self._connection.is_idle()
+
+    def is_closed(self) -> bool:
+        return self._connection.is_closed()
 
 
-async def _no_body() -> AsyncIterator[bytes]:
-    return
-    yield
+class _NoCookies(CookieJar):
+    """Keeps none: httpx looks for them in every answer."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        return
+
+
+def _without_redirect(answer: httpcore.Response) -> list[tuple[bytes, bytes]]:
+    """The header fields of an answer. httpx reads the Location of a redirect that it does not
+    follow, and would fail on a bad one."""
+    if not 300 <= answer.status < 400:
+        return answer.headers
+    return [field for field in answer.headers if field[0].lower() != b"location"]

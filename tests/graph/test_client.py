@@ -53,6 +53,16 @@ async def test_a_message_goes_out_as_base64_with_its_length_and_the_headers_grap
     assert request.values("return-client-request-id") == ["true"]
     assert request.values("prefer") == ['IdType="ImmutableId"']
     assert request.values("host") == [f"localhost:{server.port}"]
+    names = {line.partition(b":")[0].lower() for line in request.head.split(b"\r\n")[1:] if line}
+    assert not names & {b"accept-encoding", b"cookie", b"connection", b"expect"}
+
+
+async def test_no_cookie_is_kept() -> None:
+    async with scripted(answers(http(202, b"", "Set-Cookie: a=b; Path=/"))) as server:
+        client = server.client()
+        for _ in range(2):
+            await send(client)
+    assert [request.values("cookie") for request in server.heard] == [[], []]
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 49_151, 49_152, 49_153, 3_000_001])
@@ -130,8 +140,21 @@ async def test_connection_close_is_honoured() -> None:
     assert server.connections == 2
 
 
-async def test_octets_that_nobody_asked_for_end_a_connection() -> None:
-    async with scripted(answers(http(202) + http(500))) as server:
+CHUNKED = b"HTTP/1.1 413 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n%b\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(202),
+        http(202, b"a body\r\n\r\nof two parts"),
+        http(100) + http(202),
+        CHUNKED.replace(b"413", b"202") % (5, b"12345", b""),
+        CHUNKED.replace(b"413", b"202") % (4, b"\r\n\r\n", b"Trailer: x\r\n"),
+    ],
+)
+async def test_octets_that_nobody_asked_for_end_a_connection(answer: bytes) -> None:
+    async with scripted(answers(answer + http(500))) as server:
         client = server.client()
         assert isinstance(await send(client), Relayed)
         assert isinstance(await send(client), Relayed)
@@ -171,6 +194,26 @@ async def test_each_lane_has_connections_of_its_own() -> None:
     assert server.connections == 2
 
 
+async def test_a_lane_that_is_closed_finishes_what_is_in_flight() -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(wire: Wire) -> None:
+        await wire.request()
+        arrived.set()
+        await go_on.wait()
+        await wire.say(http(202))
+        await wire.reader.read()
+
+    async with scripted(answer_late) as server:
+        graph = server.graph()
+        sending = asyncio.create_task(send(graph.for_lane(LANE)))
+        await arrived.wait()
+        graph.close_lane(LANE)
+        go_on.set()
+        assert isinstance(await sending, Relayed)
+        await server.done.wait()  # the server has seen the end of the connection
+
+
 async def test_a_closed_lane_may_be_asked_for_again() -> None:
     async with scripted(answers(http(202))) as server:
         graph = server.graph()
@@ -186,8 +229,8 @@ async def test_a_closed_lane_may_be_asked_for_again() -> None:
 
 async def test_nobody_listening_is_delayed() -> None:
     async with scripted(answers(http(202))) as server:
-        client = server.client()
-    outcome = await send(client)
+        pass
+    outcome = await send(server.client())
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.4.1"
     assert "could not be reached" in outcome.reason
@@ -235,6 +278,32 @@ async def test_a_connection_cut_in_the_middle_of_the_body_is_delayed_not_uncerta
         outcome = await send(server.client(), HUGE)
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.4.2"
+
+
+async def test_a_connection_that_broke_before_the_last_piece_is_delayed_not_uncertain() -> None:
+    async def cut(wire: Wire) -> None:
+        wire.cut()
+
+    class Slow(Octets):
+        async def chunks(self) -> AsyncIterator[bytes]:
+            yield self.octets[:10]
+            await server.done.wait()
+            await asyncio.sleep(0.01)  # so that the client's side has heard of it
+            yield self.octets[10:]
+
+    async with scripted(cut) as server:
+        outcome = await send(server.client(), Slow(SMALL.octets))
+    assert isinstance(outcome, Delayed)
+    assert outcome.status == "4.4.2"
+
+
+async def test_nothing_but_the_spool_tries_again() -> None:
+    async def hang_up(wire: Wire) -> None:
+        wire.cut()
+
+    async with scripted(hang_up, tls=False) as server:
+        assert isinstance(await send(server.client()), Delayed)
+    assert server.connections == 1
 
 
 async def test_a_server_that_stops_reading_is_delayed() -> None:
@@ -288,6 +357,32 @@ async def test_a_refusal_while_we_still_write_is_used() -> None:
     assert isinstance(outcome, Failed)
     assert outcome.status == "5.3.4"
     assert outcome.answer.code == "RequestEntityTooLarge"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(401, TokenDoubt), (429, Delayed)])
+async def test_every_refusal_while_we_still_write_is_used(status: int, outcome: type) -> None:
+    async def refuse_early(wire: Wire) -> None:
+        await wire.reader.readexactly(1_000_000)
+        await wire.say(http(status))
+
+    async with scripted(refuse_early) as server:
+        client = server.client()
+        result = await send(client, HUGE)
+        assert isinstance(result, outcome)
+        answer = result.outcome.answer if isinstance(result, TokenDoubt) else result.answer
+        assert answer.http_status == status
+
+
+async def test_what_is_no_http_while_we_still_write_is_delayed() -> None:
+    async def babble(wire: Wire) -> None:
+        await wire.head()
+        await wire.say(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        await wire.reader.read()
+
+    async with scripted(babble) as server:
+        outcome = await send(server.client(), HUGE)
+    assert isinstance(outcome, Delayed)
+    assert "not an HTTP answer" in outcome.reason
 
 
 async def test_a_refusal_by_a_server_that_never_reads_is_used() -> None:
@@ -431,9 +526,11 @@ async def test_an_answer_in_single_bytes_is_the_same_answer() -> None:
 
 
 async def test_a_chunked_answer_and_one_that_ends_with_the_connection_are_read() -> None:
-    chunked = b"HTTP/1.1 413 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-    async with scripted(answers(chunked % (len(TOO_LARGE), TOO_LARGE))) as server:
-        outcome = await send(server.client())
+    async with scripted(answers(CHUNKED % (len(TOO_LARGE), TOO_LARGE, b""))) as server:
+        client = server.client()
+        for _ in range(2):
+            outcome = await send(client)
+    assert server.connections == 1
     assert isinstance(outcome, Failed)
     assert outcome.answer.code == "RequestEntityTooLarge"
 
@@ -448,8 +545,9 @@ async def test_a_chunked_answer_and_one_that_ends_with_the_connection_are_read()
     assert outcome.answer.code == "RequestEntityTooLarge"
 
 
-async def test_a_redirect_is_not_followed() -> None:
-    async with scripted(answers(http(307, b"", "Location: https://evil.example/"))) as server:
+@pytest.mark.parametrize("place", ["https://evil.example/", "https://[", "\xff", "//:x"])
+async def test_a_redirect_is_not_followed(place: str) -> None:
+    async with scripted(answers(http(307, b"", f"Location: {place}"))) as server:
         outcome = await send(server.client())
     assert isinstance(outcome, Delayed)
     assert len(server.heard) == 1
@@ -535,7 +633,7 @@ async def test_a_proxy_that_refuses_is_delayed_and_named() -> None:
     assert outcome.reason == "the proxy localhost answered 407"
 
 
-async def test_a_proxy_that_hangs_up_is_delayed() -> None:
+async def test_a_proxy_that_hangs_up_is_delayed_and_named() -> None:
     async def hang_up(wire: Wire) -> None:
         await wire.head()
 
@@ -543,6 +641,44 @@ async def test_a_proxy_that_hangs_up_is_delayed() -> None:
         graph = proxy.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
         outcome = await send(graph.for_lane(LANE))
     assert isinstance(outcome, Delayed)
+    assert outcome.reason.startswith("the proxy localhost: ")
+    assert outcome.status == "4.4.1"
+
+
+async def test_tunnels_that_lead_nowhere_do_not_use_up_the_lane() -> None:
+    bad = 20
+
+    async def tunnel(wire: Wire) -> None:
+        nonlocal bad
+        await wire.head()
+        await wire.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        if bad:
+            bad -= 1
+            await wire.say(b"this is not TLS, whatever you may think of it\r\n")
+        else:
+            await forward(wire, server.port)
+
+    async with (
+        scripted(answers(http(202))) as server,
+        scripted(tunnel, tls=False) as proxy,
+    ):
+        client = server.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}")).for_lane(LANE)
+        for _ in range(20):
+            assert isinstance(await send(client), Delayed)
+        assert isinstance(await send(client), Relayed)
+        await server.clients[0].aclose()
+
+
+async def test_a_proxy_that_never_answers_is_delayed_in_time() -> None:
+    async def listen(wire: Wire) -> None:
+        await wire.reader.read()
+
+    async with scripted(listen, tls=False) as proxy:
+        quick = Timeouts(connect=timedelta(milliseconds=100))
+        graph = proxy.graph(quick, proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
+        outcome = await send(graph.for_lane(LANE))
+    assert isinstance(outcome, Delayed)
+    assert outcome.reason == "the proxy localhost could not be reached within 0 s"
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "socks5://x:1", "http://"])
@@ -551,7 +687,11 @@ def test_what_is_no_proxy_is_refused(url: str) -> None:
         Proxy.parse(url)
 
 
-def test_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+async def test_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.invalid:1")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, "/nonexistent/file")
     assert isinstance(client_context(), ssl.SSLContext)
+    async with scripted(answers(http(202))) as server:
+        assert isinstance(await send(server.client()), Relayed)
