@@ -18,17 +18,6 @@ class Cloud:
     name: str
     login_url: str
     graph_url: str
-    personal: bool = False
-    """Whether outlook.com accounts live here (authority `consumers`)."""
-
-    @property
-    def default_scope(self) -> str:
-        """What an application asks for: everything granted to it in this cloud's Graph."""
-        return f"{self.graph_url}/.default"
-
-    def scope(self, permission: str) -> str:
-        """A delegated permission, such as `Mail.Send`, in this cloud's words."""
-        return f"{self.graph_url}/{permission}"
 
 
 CLOUDS = MappingProxyType(
@@ -39,7 +28,6 @@ CLOUDS = MappingProxyType(
                 "global",
                 "https://login.microsoftonline.com",
                 "https://graph.microsoft.com",
-                personal=True,
             ),
             Cloud(
                 "us-gov-high",
@@ -62,12 +50,11 @@ CLOUDS = MappingProxyType(
 
 
 def custom_cloud(login_url: str, graph_url: str) -> Cloud:
-    """A cloud that Microsoft does not list, or a sandbox. Personal accounts are let through: what
-    it can do is its own affair.
+    """A cloud that Microsoft does not list, or a sandbox.
 
     Raises `ValueError` for an address that is not `https://host[:port]`: tokens go there.
     """
-    return Cloud("custom", _base(login_url), _base(graph_url), personal=True)
+    return Cloud("custom", _base(login_url), _base(graph_url))
 
 
 def _base(url: str) -> str:

@@ -18,15 +18,6 @@ def test_hosts_are_those_of_microsofts_table() -> None:
     }
 
 
-def test_personal_accounts_live_in_the_global_cloud_only() -> None:
-    assert [cloud.name for cloud in CLOUDS.values() if cloud.personal] == ["global"]
-
-
-def test_the_scope_follows_the_cloud() -> None:
-    assert CLOUDS["china"].scope("Mail.Send") == "https://microsoftgraph.chinacloudapi.cn/Mail.Send"
-    assert CLOUDS["us-gov-dod"].default_scope == "https://dod-graph.microsoft.us/.default"
-
-
 def test_a_custom_cloud_may_have_a_port_and_loses_a_final_slash() -> None:
     cloud = custom_cloud("https://localhost:8443/", "https://graph.example.org")
     assert (cloud.login_url, cloud.graph_url) == (
