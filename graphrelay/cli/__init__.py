@@ -22,6 +22,7 @@ VERBS = {
     "revoke": "Delete an account's authorization.",
     "vault": "Show where authorizations are kept, change the key, or move them.",
     "send-test": "Send one message all the way, each step printed.",
+    "route": "Say which route mail would take, and why not the earlier ones.",
     "queue": "List, show, retry, hold, release and delete what waits.",
     "log": "Show what happened to mail: who, to whom, outcome, reason.",
     "alert-test": "Send a test alert by every way in [alerts].",

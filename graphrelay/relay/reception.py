@@ -188,14 +188,7 @@ class Reception:
         origin: Origin,
         received_at: datetime,
     ) -> Letterhead:
-        authors = sender.authors(section, "from")
-        transaction = Transaction(
-            envelope=envelope,
-            origin=origin,
-            authors=authors,
-            senders=sender.authors(section, "sender"),
-            header=_header(section, self._table.header_names),
-        )
+        transaction = transaction_of(section, envelope, origin, self._table)
         prefix = trace.received(section, self._hostname, received_at)
         if not _value(section, "date"):
             prefix += f"Date: {format_datetime(received_at)}\r\n".encode("ascii")
@@ -229,6 +222,19 @@ def _value(section: HeaderSection, name: str) -> bytes:
     """The first value under that name that says something."""
     values = (section.unfolded(found) for found in section.find(name))
     return next((value for value in values if value), b"")
+
+
+def transaction_of(
+    section: HeaderSection, envelope: Envelope, origin: Origin, table: Table
+) -> Transaction:
+    """All that routing goes by."""
+    return Transaction(
+        envelope=envelope,
+        origin=origin,
+        authors=sender.authors(section, "from"),
+        senders=sender.authors(section, "sender"),
+        header=_header(section, table.header_names),
+    )
 
 
 def _header(section: HeaderSection, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -29,6 +29,7 @@ VERBS = [
     ["vault", "rotate"],
     ["vault", "move"],
     ["send-test"],
+    ["route"],
     ["queue"],
     ["queue", "list"],
     ["queue", "show"],

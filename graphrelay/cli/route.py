@@ -1,0 +1,165 @@
+"""`graphrelay route`: by which route mail would go, decided by the same code that decides it then.
+
+It goes by the configuration file as it stands, so that a change can be tried before the relay
+takes it over; whether a relay runs makes no difference. Nothing is sent.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphrelay.cli import output
+from graphrelay.cli.ask import NO, Failed, checked
+from graphrelay.cli.output import Event, json_option
+
+if TYPE_CHECKING:
+    from graphrelay.model import Plan
+    from graphrelay.relay.router import Explanation, Table, Transaction
+
+
+@click.command(name="route")
+@click.option(
+    "--from", "sender", metavar="ADDRESS", required=True, help="MAIL FROM and From; <> for none."
+)
+@click.option(
+    "--to", "recipients", metavar="ADDRESS", required=True, multiple=True, help="May be repeated."
+)
+@click.option("--login", metavar="NAME", help="As which of [[smtp.users]] the client logs in.")
+@click.option("--client", metavar="IP", default="127.0.0.1", show_default=True)
+@click.option("--listener", metavar="ADDRESS", help="As configured; unset: the first one.")
+@click.option(
+    "--header",
+    "fields",
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="A header field, also another From than in MAIL FROM, or a Sender. May be repeated.",
+)
+@json_option
+@click.pass_obj
+def command(
+    config: Path,
+    sender: str,
+    recipients: tuple[str, ...],
+    login: str | None,
+    client: str,
+    listener: str | None,
+    fields: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Say which route mail would take, and why the earlier ones would not take it.
+
+    Exit code 1 where the mail would be refused.
+    """
+    from graphrelay import wiring
+    from graphrelay.model import Origin, Reply
+    from graphrelay.relay import router
+
+    settings, _ = checked(config)
+    table = wiring.table(settings)
+    listeners = [one.address for one in settings.smtp.listeners]
+    if listener and listener not in listeners:
+        raise Failed(f"no listener is {listener}; there is {', '.join(listeners)}")
+    if login and login not in table.login_senders:
+        known = ", ".join(table.login_senders) or "none"
+        raise Failed(f"no login is named {login!r} in [[smtp.users]]; there is {known}")
+    origin = Origin(listener or next(iter(listeners), ""), client, login=login)
+    wanted = _transaction(sender, recipients, fields, origin, table)
+    explanation = router.explain(wanted, table)
+    for event in _events(explanation):
+        (output.print_json if as_json else _print)(event)
+    sys.exit(NO if isinstance(explanation.result, Reply) else 0)
+
+
+def _transaction(
+    sender: str, recipients: tuple[str, ...], fields: tuple[str, ...], origin: Any, table: "Table"
+) -> "Transaction":
+    """As reception would read it from a message with these header fields."""
+    from graphrelay.model import Address, Envelope
+    from graphrelay.relay import header, reception
+
+    path = sender.strip().removeprefix("<").removesuffix(">")
+    lines = list(fields)
+    if path and not any(one.partition(":")[0].strip().lower() == "from" for one in lines):
+        lines.append(f"From: {path}")
+    section = header.read("".join(f"{line}\r\n" for line in lines).encode())
+    if section is None or len(list(section.find("*"))) != len(lines):
+        raise Failed("--header wants a field as in a message, such as 'Subject: An invoice'")
+    forward_paths = tuple(Address.parse(one) for one in recipients)
+    envelope = Envelope(Address.parse(path) if path else None, forward_paths)
+    return reception.transaction_of(section, envelope, origin, table)
+
+
+def _events(explanation: "Explanation") -> list[Event]:
+    from graphrelay.model import Reply
+
+    events: list[Event] = [
+        {
+            "kind": "recipient",
+            "recipient": str(recipient),
+            "routes": [{"route": one.route, "why_not": one.why_not} for one in considered],
+        }
+        for recipient, considered in explanation.considered
+    ]
+    match explanation.result:
+        case Reply(code, status, text):
+            return [*events, {"kind": "refused", "code": code, "status": status, "text": text}]
+        case parts:
+            plans = (
+                _plan(plan) | {"recipients": [str(one) for one in whom]} for plan, whom in parts
+            )
+            return [*events, *plans]
+
+
+def _plan(plan: "Plan") -> Event:
+    return {
+        "kind": "plan",
+        "route": plan.route,
+        "account": plan.lane.account,
+        "mailbox": plan.lane.mailbox,
+        "from": plan.from_address,
+        "reply_to": plan.reply_to,
+        "subject_prefix": plan.subject_prefix,
+        "redirect_to": plan.redirect_to,
+        "content": plan.content,
+        "save_to_sent_items": plan.save_to_sent_items,
+    }
+
+
+# --- For people ----------------------------------------------------------------------------------
+
+
+def _print(event: Event) -> None:
+    match event["kind"]:
+        case "recipient":
+            click.echo(f"{event['recipient']}")
+            for one in event["routes"]:
+                verdict = f"no: {one['why_not']}" if one["why_not"] else "yes"
+                click.echo(f"  {one['route']}: {verdict}")
+            if not event["routes"]:
+                click.echo("  there is no route")
+        case "refused":
+            said = f"refused: {event['code']} {event['status']} {event['text']}"
+            click.secho(said, fg="red")
+        case _:
+            _print_plan(event)
+
+
+def _print_plan(plan: Event) -> None:
+    click.secho(f"route {plan['route']}: {output.people(plan['recipients'])}", fg="green")
+    click.echo(f"  account {plan['account']}, mailbox {plan['mailbox']}")
+    click.echo(f"  From becomes {plan['from']}" if plan["from"] else "  From stays")
+    for key, words in _WORDS.items():
+        if plan[key]:
+            click.echo(f"  {words} {plan[key]}")
+    if plan["content"] == "json":
+        kept = "a copy" if plan["save_to_sent_items"] else "no copy"
+        click.echo(f"  converted to JSON, {kept} in Sent Items")
+
+
+_WORDS = {
+    "reply_to": "Reply-To becomes",
+    "subject_prefix": "the subject begins with",
+    "redirect_to": "everything goes instead to",
+}
