@@ -39,6 +39,7 @@ from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.oauth.wire import Http
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
+from graphrelay.relay.leftovers import Leftovers
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reception import Reception
@@ -155,6 +156,7 @@ class _Rooms:
     queue: QueueManager
     reception: Reception
     transcripts: Transcripts
+    leftovers: Leftovers
 
 
 class _Watched:
@@ -202,7 +204,17 @@ async def _rooms(
     def rights(lane: Lane) -> Rights:
         return rights_in(tokens.accounts)(lane)  # as they are after a reload
 
-    dispatcher = Dispatcher(graph, outgoing, spool, rights, policy.on_uncertain, clock, journal)
+    dispatcher = Dispatcher(
+        graph,
+        outgoing,
+        spool,
+        rights,
+        policy.on_uncertain,
+        clock,
+        journal,
+        settings.delivery.max_mime_request,
+    )
+    leftovers = Leftovers(spool, tokens, graph, rights, clock, journal)
     reports = wiring.reports(settings.delivery)
     reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
     courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random, reporter)
@@ -217,7 +229,7 @@ async def _rooms(
         hostname=wiring.hostname(settings),
         max_message_size=wiring.max_message_size(settings),
     )
-    return _Rooms(tokens, graph, spool, queue, reception, Transcripts())
+    return _Rooms(tokens, graph, spool, queue, reception, Transcripts(), leftovers)
 
 
 def _keep_going(
@@ -227,6 +239,7 @@ def _keep_going(
     minding = (
         tasks.create_task(rooms.tokens.run(), name="tokens"),
         tasks.create_task(rooms.spool.keep_house(settings.log.keep), name="spool"),
+        tasks.create_task(rooms.leftovers.run(), name="leftovers"),
     )
     for task in minding:
         stack.callback(task.cancel)

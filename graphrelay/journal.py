@@ -148,6 +148,7 @@ class Journal:
             http=outcome.answer.http_status,
             request_id=outcome.answer.request_id,
             seconds=round(took.total_seconds(), 3),
+            lost=outcome.lost or None,
         )
 
     def delayed(self, submission: Submission, outcome: Delayed, until: datetime) -> None:
@@ -195,6 +196,10 @@ class Journal:
     def settled(self, queue_id: str, found: str) -> None:
         """An uncertain attempt was looked into; `found` says what there was to see."""
         self._tell("info", "settled", queue_id, found=found)
+
+    def draft_swept(self, queue_id: str, found: str) -> None:
+        """The draft of a message that was given up lies in Drafts no more."""
+        self._tell("info", "draft-swept", queue_id, found=found)
 
     def held(self, queue_id: str, reason: str) -> None:
         """A message waits for a person."""

@@ -208,9 +208,21 @@ _SPLICED = 16 * 1024
 
 
 def max_message_size(settings: Settings) -> int:
+    """What the accounts can submit at most; a route may take less (`router.Table.largest`)."""
+    if any(account.large_messages for account in settings.accounts.values()):
+        return settings.smtp.max_message_size
+    return min(settings.smtp.max_message_size, _carried(settings))
+
+
+def _carried(settings: Settings) -> int:
     """What one request to Graph can carry: base64 makes four octets of three."""
-    carried = settings.delivery.max_mime_request // 4 * 3 - _SPLICED
-    return min(settings.smtp.max_message_size, carried)
+    return max(0, settings.delivery.max_mime_request // 4 * 3 - _SPLICED)
+
+
+def _largest(settings: Settings) -> dict[str, int]:
+    """Accounts that may not make drafts submit in one request, and no more."""
+    limited = (name for name, one in settings.accounts.items() if not one.large_messages)
+    return dict.fromkeys(limited, _carried(settings))
 
 
 def table(settings: Settings) -> Table:
@@ -220,6 +232,8 @@ def table(settings: Settings) -> Table:
         accounts(settings),
         login_senders={user.name: tuple(user.senders) for user in settings.smtp.users},
         max_recipients=settings.delivery.max_recipients_per_submission,
+        largest=_largest(settings),
+        largest_mime=_carried(settings),
     )
 
 

@@ -15,6 +15,7 @@ from graphrelay.daemon import Relay, running
 from graphrelay.journal import Entry, Sink
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
+from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_settings import MailSettings
 
 Scenario = Literal["user", "any-user"]
@@ -68,14 +69,20 @@ async def world(
     *,
     scenario: Scenario = "any-user",
     extra: str = "",
+    account: str = "",
     authorized: bool = True,
     clock: Clock | None = None,
     mail_settings: MailSettings | None = None,
+    roles: tuple[str, ...] = (),
 ) -> AsyncIterator[World]:
-    """`extra` is TOML after the sandbox's configuration."""
+    """`extra` is TOML after the sandbox's configuration, `account` more of its account's;
+    `roles` what its application was granted instead of Mail.Send."""
     async with Sandbox(mail_settings=mail_settings) as cloud:
+        app = cloud.directory.app(CONFIDENTIAL_CLIENT)
+        if app is not None and roles:
+            app.roles = set(roles)
         config = directory / "config.toml"
-        text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario)
+        text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario, account)
         config.write_text(text + extra, encoding="utf-8")
         hear, entries, told = hearing()
         async with running(load(config), clock, hear) as relay:

@@ -122,8 +122,26 @@ def _print_message(message: Event) -> None:
         )
         if part["from_address"]:
             click.echo(f"  From      becomes {part['from_address']}")
+        if draft := part.get("draft"):
+            click.echo(f"  in Drafts {_progress(draft)}")
+            _print_lost(draft)
         for event in part["history"]:
             click.echo(f"  {output.local_time(event['at'])}  {_happened(event)}")
+            _print_lost(event)
+
+
+def _progress(draft: Event) -> str:
+    if not draft["attachments"]:
+        return "whole, to be sent"
+    words = f"{draft['attached']} of {draft['attachments']} attachments"
+    next_one = f", {output.size(draft['uploaded'])} of the next" if draft["uploaded"] else ""
+    return words + next_one
+
+
+def _print_lost(event: Event) -> None:
+    """What the way that a message took could not keep."""
+    for what in event.get("lost") or ():
+        click.echo(f"            lost: {what}")
 
 
 _MESSAGE = (

@@ -12,6 +12,7 @@ from graphrelay.model import (
     Attempt,
     Delayed,
     Done,
+    DraftProgress,
     Failed,
     Held,
     Next,
@@ -109,7 +110,19 @@ def _part(part: PartHistory) -> Event:
         "content": part.plan.content,
         **_state(part.state, in_flight),
         "done_at": when(part.done_at),
+        "draft": _draft(part.draft) if part.draft else None,
         "history": [_happened(event) for event in part.history],
+    }
+
+
+def _draft(progress: DraftProgress) -> Event:
+    """Without the address of the upload session, which carries its own authorization."""
+    return {
+        "id": progress.id,
+        "attachments": progress.attachments,
+        "attached": progress.attached,
+        "uploaded": progress.uploaded,
+        "lost": list(progress.lost),
     }
 
 
@@ -122,6 +135,7 @@ def _happened(event: Attempt | PersonalEvent) -> Event:
         "started_at": when(event.started_at),
         "outcome": type(event.outcome).__name__.lower(),
         "reason": "" if isinstance(event.outcome, Relayed) else event.outcome.reason,
+        "lost": list(event.outcome.lost) if isinstance(event.outcome, Relayed | Uncertain) else [],
         **_outcome(event.outcome),
     }
 

@@ -14,10 +14,12 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from graphrelay.graph.answer import HttpAnswer
-from graphrelay.graph.client import Call
+from graphrelay.graph.client import Call, Upload
 from graphrelay.graph.connection import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
-from graphrelay.model import Delayed, OctetSource, Outcome, Relayed, Uncertain
+from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Paused, Relayed, Uncertain
+
+Harmless = Relayed | Delayed | Failed | Paused | TokenDoubt
 
 _MOST = 50
 """Copies of a message that are looked at. There is one, unless something is badly wrong."""
@@ -32,7 +34,25 @@ class Caller(Protocol):
 
     async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged: ...
 
+    async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged: ...
+
+    async def upload(self, upload: Upload, body: OctetSource | None = None) -> Exchanged: ...
+
     def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mime:
+    """A message as its octets."""
+
+    octets: OctetSource
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A message as Graph's `message` resource."""
+
+    octets: OctetSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +86,36 @@ class MayNotLook:
 
 
 async def create(
-    lane: Caller, mailbox: str, mime: OctetSource, token: str, client_request_id: str
+    lane: Caller, mailbox: str, content: Mime | Json, token: str, client_request_id: str
 ) -> Drafted | Outcome | TokenDoubt:
     """Put a message into Drafts. It never counts as sent, so nothing here is `Uncertain`.
 
     Raises what `LaneClient.send_mime` raises.
     """
     call = Call("POST", f"{mailbox}/messages", token, client_request_id)
-    result = await lane.call_with_mime(call, mime)
-    outcome = lane.outcome(result, call)
-    match outcome:
-        case Relayed() if isinstance(result, HttpAnswer) and (draft := _id(result.body)):
-            return Drafted(draft)
-        case Relayed():
-            reason = "Graph made a draft and did not say which"
-            return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
-        case Uncertain():
-            return Delayed(
-                status="4.3.2",
-                reason=outcome.reason,
-                retry_after=outcome.retry_after,
-                answer=outcome.answer,
-            )
-        case _:
-            return outcome
+    if isinstance(content, Mime):
+        result = await lane.call_with_mime(call, content.octets)
+    else:
+        result = await lane.call_with_json(call, content.octets, keep=_LONGEST)
+    outcome = nothing_sent(lane.outcome(result, call))
+    if not isinstance(outcome, Relayed):
+        return outcome
+    if isinstance(result, HttpAnswer) and (draft := _id(result.body)):
+        return Drafted(draft)
+    reason = "Graph made a draft and did not say which"
+    return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
+
+
+def nothing_sent(outcome: Outcome | TokenDoubt) -> Harmless:
+    """What an unclear answer means where the request does not send mail."""
+    if not isinstance(outcome, Uncertain):
+        return outcome
+    return Delayed(
+        status="4.3.2",
+        reason=outcome.reason,
+        retry_after=outcome.retry_after,
+        answer=outcome.answer,
+    )
 
 
 async def send(
@@ -99,7 +125,7 @@ async def send(
 
     A draft that is not there any more may have been sent by a request whose answer was lost.
     """
-    call = Call("POST", f"{_path(mailbox, draft)}/send", token, client_request_id)
+    call = Call("POST", f"{item_path(mailbox, draft)}/send", token, client_request_id)
     result = await lane.call(call)
     outcome = lane.outcome(result, call)
     if isinstance(outcome, Uncertain):
@@ -114,7 +140,7 @@ async def look_at(
     lane: Caller, mailbox: str, item: str, token: str, client_request_id: str
 ) -> Seen | MayNotLook | Delayed | TokenDoubt:
     """The message of that id, in a tuple of one or none."""
-    path = f"{_path(mailbox, item)}?$select={_SELECT}"
+    path = f"{item_path(mailbox, item)}?$select={_SELECT}"
     answer = await _look(lane, Call("GET", path, token, client_request_id))
     if not isinstance(answer, HttpAnswer):
         return answer
@@ -142,9 +168,14 @@ async def find(
 
 async def delete(
     lane: Caller, mailbox: str, draft: str, token: str, client_request_id: str
-) -> None:
-    """Take a draft away that will not be sent. If that fails it stays, and does no harm."""
-    await lane.call(Call("DELETE", _path(mailbox, draft), token, client_request_id))
+) -> bool | TokenDoubt:
+    """Take a draft away that will not be sent; whether it is gone. If not, it does no harm."""
+    call = Call("DELETE", item_path(mailbox, draft), token, client_request_id)
+    result = await lane.call(call)
+    if isinstance(result, HttpAnswer) and result.status == 404:
+        return True
+    outcome = lane.outcome(result, call)
+    return outcome if isinstance(outcome, TokenDoubt) else isinstance(outcome, Relayed)
 
 
 async def _look(lane: Caller, call: Call) -> HttpAnswer | MayNotLook | Delayed | TokenDoubt:
@@ -165,7 +196,7 @@ async def _look(lane: Caller, call: Call) -> HttpAnswer | MayNotLook | Delayed |
             return Delayed(status="4.3.0", reason=outcome.reason, answer=outcome.answer)
 
 
-def _path(mailbox: str, item: str) -> str:
+def item_path(mailbox: str, item: str) -> str:
     return f"{mailbox}/messages/{quote(item, safe='')}"
 
 

@@ -86,23 +86,26 @@ class Converted:
 
 
 async def convert(
-    submission: Submission, *, most_headers: int = MOST_HEADERS
+    submission: Submission,
+    *,
+    most_headers: int = MOST_HEADERS,
+    longest_body: int = decompose.LONGEST_BODY,
 ) -> Converted | Sealed:
     """`most_headers` is 0 where Graph refused the header fields (InvalidInternetMessageHeader).
 
     Raises `StorageUnavailable` and `message.UnreadableHeader`.
     """
-    return await asyncio.to_thread(_convert, submission, most_headers)
+    return await asyncio.to_thread(_convert, submission, most_headers, longest_body)
 
 
-def _convert(submission: Submission, most_headers: int) -> Converted | Sealed:
+def _convert(submission: Submission, most_headers: int, longest_body: int) -> Converted | Sealed:
     section, start = message.spliced(submission)
     octets = octets_of(submission.body)
     try:
         whole = entity.read(section, octets, start, octets.size)
     except entity.TooTangled:
         return Sealed("The message has more parts than the relay can take apart")
-    letter = decompose.decompose(whole)
+    letter = decompose.decompose(whole, longest_body)
     if isinstance(letter, Sealed):
         return letter
     headers, lost = _headers(section, most_headers)
@@ -214,6 +217,20 @@ def attachment(one: Attachment) -> dict[str, Any]:
     if one.content_id:
         described |= {"contentId": one.content_id, "isInline": one.inline}
     return described
+
+
+async def attach_request(one: Attachment) -> OctetSource:
+    """The body of `POST …/attachments`. Raises `StorageUnavailable`."""
+    described = _json(attachment(one)).removesuffix(b"}") + b',"contentBytes":"'
+    pieces: tuple[bytes | Attachment, ...] = (described, one, b'"}')
+    size = await asyncio.to_thread(lambda: sum(map(_length, pieces)))
+    return _Request(pieces, size)
+
+
+async def upload_request(one: Attachment) -> OctetSource:
+    """The body of `POST …/createUploadSession`. Raises `StorageUnavailable`."""
+    described = await asyncio.to_thread(upload_item, one)
+    return message.InMemory(_json({"AttachmentItem": described}))
 
 
 def upload_item(one: Attachment) -> dict[str, Any]:

@@ -155,7 +155,7 @@ class Courier:
             finished_at=max(interrupted.started_at, self._clock.now()),
             outcome=outcome,
         )
-        settles = self._dispatcher.settles(submission.plan.lane)
+        settles = self._dispatcher.settles(submission)
         await self._conclude(submission, attempt, settles=settles)
 
     def leave(self, lane: Lane) -> None:
@@ -184,7 +184,7 @@ class Courier:
             reason = f"The message could not be read from the disk: {error}"
             return Dispatched(Delayed(status="4.3.0", reason=reason), settles=True)
         except Exception as error:
-            settles = self._dispatcher.settles(submission.plan.lane)
+            settles = self._dispatcher.settles(submission)
             return Dispatched(Uncertain(reason=f"a mistake in the relay: {error!r}"), settles)
 
     async def _conclude(

@@ -68,16 +68,17 @@ class Letter:
 class _Findings:
     bodies: list[Entity] = field(default_factory=list)
     body_size: int = 0
+    longest_body: int = LONGEST_BODY
     attached: list[tuple[Entity, bool]] = field(default_factory=list)
     """With whether they belong to the body (multipart/related)."""
     lost: list[str] = field(default_factory=list)
 
 
-def decompose(message: Entity) -> Letter | Sealed:
+def decompose(message: Entity, longest_body: int = LONGEST_BODY) -> Letter | Sealed:
     """Take the message apart. Blocks while it counts; raises `StorageUnavailable`."""
     if reason := _sealed(message):
         return Sealed(reason)
-    findings = _Findings()
+    findings = _Findings(longest_body=longest_body)
     _sort(message, findings, related=False)
     text, is_html = _body(findings)
     attachments = tuple(
@@ -85,6 +86,7 @@ def decompose(message: Entity) -> Letter | Sealed:
         for number, (entity, related) in enumerate(findings.attached, 1)
     )
     findings.lost += _lost_encodings(findings)
+    findings.lost += _lost_structure(message)
     return Letter(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)))
 
 
@@ -129,7 +131,7 @@ def _sort_leaf(entity: Entity, findings: _Findings, related: bool) -> None:
     continued = (
         bool(findings.bodies) and kind == findings.bodies[0].content_type.value == "text/plain"
     )
-    fits = entity.end - entity.start + findings.body_size <= LONGEST_BODY
+    fits = entity.end - entity.start + findings.body_size <= findings.longest_body
     if is_text and not named and not related and fits and (first or continued):
         findings.bodies.append(entity)
         findings.body_size += entity.end - entity.start
@@ -262,6 +264,50 @@ def _fit_for_a_name(name: str) -> str:
         return name
     stem, dot, suffix = name.rpartition(".")
     return f"{stem[:180]}.{suffix}" if dot and len(suffix) < 20 else name[:200]
+
+
+_PART_FIELDS = frozenset(
+    {
+        "content-type",
+        "content-disposition",
+        "content-transfer-encoding",
+        "content-id",
+        "mime-version",
+    }
+)
+"""What an attachment has a place for; its length and its checksum follow from it."""
+
+
+def _lost_structure(message: Entity) -> Iterator[str]:
+    """How the parts were nested, and what each said of itself."""
+    if not message.children:
+        return
+    outline = _outline(message)
+    shown = outline if len(outline) <= _LONGEST_OUTLINE else f"{outline[:_LONGEST_OUTLINE]}…"
+    yield f"the order and nesting of the parts: {shown}"
+    names = {
+        one.name: None
+        for part in _parts(message)
+        for one in part.header.find("*")
+        if one.name not in _PART_FIELDS
+    }
+    yield from (f"the field {name} of a part" for name in list(names)[:_MOST_NAMES])
+
+
+_LONGEST_OUTLINE = 300
+_MOST_NAMES = 20
+
+
+def _outline(entity: Entity) -> str:
+    inside = ", ".join(map(_outline, entity.children))
+    kind = entity.content_type.value
+    return f"{kind} ({inside})" if inside else kind
+
+
+def _parts(entity: Entity) -> Iterator[Entity]:
+    for child in entity.children:
+        yield child
+        yield from _parts(child)
 
 
 def _lost_encodings(findings: _Findings) -> Iterator[str]:

@@ -1,15 +1,15 @@
-"""How a submission gets to Graph: in one request, or as a draft that is then sent; and before it is
-tried again, whether it must be.
+"""How a submission gets to Graph, and before it is tried again, whether it must be.
 
-    first attempt      sendMail                      exact once: draft ─▶ send
-    later attempts     in doubt? look first ─▶ sent: done │ draft: send that │ nothing: as the first
+    first attempt      by its way: in one request, as MIME or JSON, or as a draft that is then sent
+    later attempts     in doubt? look first ─▶ sent: done │ draft: go on there │ nothing: as first
+    header refused     once more, without the header fields that Graph may have meant
 
 Exact once rests on the draft: its immutable id says for certain whether it was sent, so a lost
-answer is never a reason to send another one.
+answer is never a reason to send another one. Mail that leaves no copy cannot be looked for.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Literal, Protocol
@@ -17,12 +17,14 @@ from typing import Literal, Protocol
 from graphrelay.clock import Clock
 from graphrelay.graph import drafts
 from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
-from graphrelay.graph.drafts import Copy, Drafted, MayNotLook, Seen
+from graphrelay.graph.drafts import Copy, MayNotLook, Seen
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Answer,
     Delayed,
+    DraftProgress,
+    Failed,
     Lane,
     OctetSource,
     Outcome,
@@ -33,6 +35,7 @@ from graphrelay.model import (
     Uncertain,
 )
 from graphrelay.oauth.scenario import Account
+from graphrelay.relay import drafting, ways
 from graphrelay.relay.bearer import Bearer
 from graphrelay.relay.budget import Spent
 from graphrelay.relay.doubt import (
@@ -46,14 +49,15 @@ from graphrelay.relay.doubt import (
     judge,
     judge_draft,
 )
+from graphrelay.relay.drafting import Desk
+from graphrelay.relay.ways import REQUEST, Allowance, AsJson, AsMime, ByDraft, Compose, Way
 from graphrelay.spool.values import MessageHistory
 
 SENDING = timedelta(minutes=10)
 """How long Exchange may keep in Drafts what it was asked to send, before we send it from there."""
 LOOK_AGAIN = timedelta(minutes=5)
 
-Compose = Callable[[Submission], Awaitable[OctetSource]]
-"""The octets that go to Graph: the message with Bcc and From as they must be."""
+_HEADER_REFUSED = {"invalidinternetmessageheader", "invalidinternetmessageheadercollection"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,8 @@ class Rights:
     """Whether it may read there."""
     exact_once: bool = False
     """Whether mail goes by draft and send; it then may look."""
+    large_messages: bool = False
+    """Whether mail that is too large for one request goes by draft and upload session."""
 
 
 def rights_in(accounts: Iterable[Account]) -> Callable[[Lane], Rights]:
@@ -81,6 +87,7 @@ def rights_in(accounts: Iterable[Account]) -> Callable[[Lane], Rights]:
             own_mailbox=account.is_own_mailbox(lane.mailbox),
             may_look=scenario.exact_once or scenario.large_messages,
             exact_once=scenario.exact_once,
+            large_messages=scenario.large_messages,
         )
 
     return rights
@@ -91,6 +98,10 @@ class LanePost(drafts.Caller, Protocol):
 
     async def send_mime(
         self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
+    ) -> Outcome | TokenDoubt: ...
+
+    async def send_json(
+        self, mailbox: str, body: OctetSource, token: str, client_request_id: str
     ) -> Outcome | TokenDoubt: ...
 
     def take_spent(self) -> tuple[int, int]: ...
@@ -104,8 +115,8 @@ class Post(Protocol):
     def close_lane(self, lane: Lane) -> None: ...
 
 
-class Histories(Protocol):
-    """What is needed of the spool to know of a doubt."""
+class Records(drafting.Records, Protocol):
+    """What is needed of the spool: to know of a doubt, and how far a draft got."""
 
     async def show(self, queue_id: str) -> MessageHistory | None: ...
 
@@ -121,16 +132,6 @@ class Dispatched:
 _Look = Seen | MayNotLook | Delayed | Paused
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """What every request of one attempt needs."""
-
-    lane: LanePost
-    mailbox: str
-    bearer: Bearer
-    request_id: str
-
-
 class Dispatcher:
     """Owns nothing; every attempt is a call."""
 
@@ -138,24 +139,28 @@ class Dispatcher:
         self,
         post: Post,
         compose: Compose,
-        histories: Histories,
+        records: Records,
         rights: Callable[[Lane], Rights],
         on_uncertain: Literal["retry", "hold"],
         clock: Clock,
         journal: Journal,
+        largest_request: int = REQUEST,
     ) -> None:
         self._post = post
         self._compose = compose
-        self._histories = histories
+        self._records = records
+        self._largest_request = largest_request
         self._rights = rights
         self._on_uncertain = on_uncertain
         self._clock = clock
         self._journal = journal
 
-    def settles(self, lane: Lane) -> bool:
-        """Whether a doubt in this lane can be looked into."""
-        rights = self._rights(lane)
-        return rights.may_look or rights.exact_once
+    def settles(self, submission: Submission) -> bool:
+        """Whether a doubt about it can be looked into."""
+        rights = self._rights(submission.plan.lane)
+        if submission.draft:
+            return True
+        return submission.plan.save_to_sent_items and (rights.may_look or rights.exact_once)
 
     def leave(self, lane: Lane) -> None:
         """Nothing waits in the lane any more: its connections may go."""
@@ -177,79 +182,88 @@ class Dispatcher:
         lane = submission.plan.lane
         rights = self._rights(lane)
         mailbox = OWN_MAILBOX if rights.own_mailbox else mailbox_path(lane.mailbox)
-        desk = _Desk(self._post.for_lane(lane), mailbox, bearer, request_id)
-        if submission.attempts > 0 and self.settles(lane):
-            history = await self._histories.show(submission.queue_id)
+        post = self._post.for_lane(lane)
+        desk = Desk(post, mailbox, bearer, request_id, self._records, submission)
+        way = await self._way(submission, rights)
+        if submission.attempts > 0 and self.settles(submission):
+            history = await self._records.show(submission.queue_id)
             doubt = doubt_in(history, submission.id)
-            if doubt or rights.exact_once:
+            if doubt or submission.draft or isinstance(way, ByDraft):
                 judged = await self._judge(desk, submission, doubt)
-                answered = await self._follow(desk, submission, doubt, rights, judged)
+                answered = await self._follow(desk, way, doubt, judged)
                 if answered is not None:
                     return answered
-        mime = await self._prepared(submission)
-        if isinstance(mime, Delayed):
-            return Dispatched(mime, settles=True)
-        way = _by_draft if rights.exact_once else _at_once
-        return Dispatched(await way(desk, mime), self.settles(lane))
+        outcome = await self._send(desk, post, way)
+        if _is_header_refused(outcome):
+            way = await self._way(submission, rights, bare=True)
+            outcome = await self._send(desk, post, way)
+        settles = isinstance(way, ByDraft | Delayed) or self.settles(submission)
+        return Dispatched(outcome, settles)
 
-    async def _prepared(self, submission: Submission) -> OctetSource | Delayed:
+    async def _way(
+        self, submission: Submission, rights: Rights, *, bare: bool = False
+    ) -> Way | Failed | Delayed:
         """A message that trips us up must not stop others, nor be lost."""
+        allowed = Allowance(rights.exact_once, rights.large_messages, self._largest_request)
         try:
-            return await self._compose(submission)
+            return await ways.way(submission, allowed, self._compose, bare=bare)
         except StorageUnavailable:
             raise
         except Exception as error:
             return Delayed(status="4.3.0", reason=f"The message could not be prepared: {error!r}")
 
+    async def _send(self, desk: Desk, post: LanePost, way: Way | Failed | Delayed) -> Outcome:
+        """As if for the first time."""
+        outcome: Outcome
+        match way:
+            case AsMime(octets, lost):
+                outcome = await desk.ask(partial(post.send_mime, desk.mailbox, octets))
+            case AsJson(octets, lost):
+                outcome = await desk.ask(partial(post.send_json, desk.mailbox, octets))
+            case ByDraft():
+                outcome = await drafting.begin(desk, way, self._largest_request)
+                return self._explained(desk, outcome)
+            case _:
+                return way
+        if lost and isinstance(outcome, Relayed | Uncertain):
+            return replace(outcome, lost=lost)
+        return outcome
+
+    def _explained(self, desk: Desk, outcome: Outcome) -> Outcome:
+        lane = desk.submission.plan.lane
+        if self._rights(lane).exact_once:
+            return outcome
+        return drafting.only_large(outcome, lane.account)
+
     async def _judge(
-        self, desk: _Desk, submission: Submission, doubt: Doubt | None
+        self, desk: Desk, submission: Submission, doubt: Doubt | None
     ) -> Judgement | Delayed | Paused:
-        if doubt and doubt.draft:
-            draft = doubt.draft
-            seen: _Look = await desk.bearer.use(
-                partial(
-                    drafts.look_at,
-                    desk.lane,
-                    desk.mailbox,
-                    draft,
-                    client_request_id=desk.request_id,
-                )
-            )
+        draft = submission.draft.id if submission.draft else doubt.draft if doubt else ""
+        if draft:
+            look = partial(drafts.look_at, desk.lane, desk.mailbox, draft)
+            seen: _Look = await desk.ask(look)
             if not isinstance(seen, Seen) or seen.copies:
                 return _judged(seen, judge_draft)
-        found: _Look = await desk.bearer.use(
-            partial(
-                drafts.find,
-                desk.lane,
-                desk.mailbox,
-                submission.message_id,
-                client_request_id=desk.request_id,
-            )
-        )
+        search = partial(drafts.find, desk.lane, desk.mailbox, submission.message_id)
+        found: _Look = await desk.ask(search)
         since = doubt.since if doubt else submission.received_at
         return _judged(found, lambda copies: judge(copies, submission, since))
 
     async def _follow(
         self,
-        desk: _Desk,
-        submission: Submission,
+        desk: Desk,
+        way: Way | Failed | Delayed,
         doubt: Doubt | None,
-        rights: Rights,
         judged: Judgement | Delayed | Paused,
     ) -> Dispatched | None:
         """What comes of looking; `None`: the message is to be sent as if for the first time."""
+        submission = desk.submission
         match judged:
             case AlreadySent():
                 self._tell(submission, "it had been sent")
-                return Dispatched(_found(desk.request_id), settles=True)
-            case StillDraft(copy) if rights.exact_once or self._is_stuck(copy):
-                self._tell(submission, "it lies in Drafts, and is sent from there")
-                return Dispatched(await _send_draft(desk, copy.id), settles=True)
-            case StillDraft():
-                reason = "an earlier attempt lies in Drafts: Exchange may still be sending it"
-                return Dispatched(
-                    Delayed(status="4.4.5", reason=reason, retry_after=LOOK_AGAIN), settles=True
-                )
+                return Dispatched(_found(desk.request_id, _lost(submission, way)), settles=True)
+            case StillDraft(copy):
+                return await self._from_drafts(desk, way, copy)
             case NotThere():
                 if doubt:
                     self._tell(submission, "it had not been sent, and is sent again")
@@ -262,6 +276,29 @@ class Dispatcher:
                 return None
             case Delayed() | Paused():
                 return Dispatched(judged, settles=True)
+
+    async def _from_drafts(
+        self, desk: Desk, way: Way | Failed | Delayed, copy: Copy
+    ) -> Dispatched | None:
+        """Go on with what lies there; `None` where it is of no use any more, and gone."""
+        submission, known = desk.submission, desk.submission.draft
+        if known is None or known.id != copy.id:
+            if not isinstance(way, ByDraft) and not self._is_stuck(copy):
+                reason = "an earlier attempt lies in Drafts: Exchange may still be sending it"
+                waits = Delayed(status="4.4.5", reason=reason, retry_after=LOOK_AGAIN)
+                return Dispatched(waits, settles=True)
+            number = len(way.attachments) if isinstance(way, ByDraft) else 0
+            known = DraftProgress(id=copy.id, attachments=number, lost=_lost(submission, way))
+        self._tell(submission, "it lies in Drafts, and goes on from there")
+        fits = isinstance(way, ByDraft) and len(way.attachments) == known.attachments
+        if isinstance(way, ByDraft) and fits:
+            outcome = await drafting.go_on(desk, way, known, self._largest_request)
+        elif known.attached == known.attachments:
+            outcome = await drafting.send(desk, known)
+        else:
+            await desk.discard(known.id)
+            return None
+        return Dispatched(self._explained(desk, outcome), settles=True)
 
     def _is_stuck(self, copy: Copy) -> bool:
         return copy.created_at + SENDING <= self._clock.now()
@@ -282,34 +319,18 @@ def _judged(
             return seen
 
 
-async def _at_once(desk: _Desk, mime: OctetSource) -> Outcome:
-    outcome: Outcome = await desk.bearer.use(
-        partial(desk.lane.send_mime, desk.mailbox, mime, client_request_id=desk.request_id)
-    )
-    return outcome
+def _is_header_refused(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and outcome.answer.code.casefold() in _HEADER_REFUSED
 
 
-async def _by_draft(desk: _Desk, mime: OctetSource) -> Outcome:
-    made: Drafted | Outcome = await desk.bearer.use(
-        partial(drafts.create, desk.lane, desk.mailbox, mime, client_request_id=desk.request_id)
-    )
-    return await _send_draft(desk, made.id) if isinstance(made, Drafted) else made
+def _lost(submission: Submission, way: Way | Failed | Delayed) -> tuple[str, ...]:
+    """What does not go along, as far as it is known before anything is sent."""
+    if submission.draft:
+        return submission.draft.lost
+    return () if isinstance(way, Failed | Delayed) else way.lost
 
 
-async def _send_draft(desk: _Desk, draft: str) -> Outcome:
-    """A draft stays behind only where it may have been sent."""
-    outcome: Outcome = await desk.bearer.use(
-        partial(drafts.send, desk.lane, desk.mailbox, draft, client_request_id=desk.request_id)
-    )
-    if not isinstance(outcome, Relayed | Uncertain):
-        await desk.bearer.use(
-            partial(
-                drafts.delete, desk.lane, desk.mailbox, draft, client_request_id=desk.request_id
-            )
-        )
-    return outcome
-
-
-def _found(request_id: str) -> Relayed:
+def _found(request_id: str, lost: tuple[str, ...]) -> Relayed:
     said = "Found in the mailbox: an earlier attempt had sent it."
-    return Relayed(answer=Answer(http_status=200, message=said, client_request_id=request_id))
+    answer = Answer(http_status=200, message=said, client_request_id=request_id)
+    return Relayed(answer=answer, lost=lost)

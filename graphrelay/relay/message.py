@@ -6,7 +6,7 @@ header section is ever in memory; what follows is read from disk in pieces as it
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from graphrelay.model import (
@@ -77,7 +77,7 @@ class HeadAndFile:
             yield self.tail
 
 
-async def outgoing(submission: Submission) -> OctetSource:
+async def outgoing(submission: Submission) -> InMemory | HeadAndFile:
     """The octets of `submission` for Graph. Raises `StorageUnavailable`."""
     match submission.body:
         case InlineBody(octets):
@@ -88,13 +88,69 @@ async def outgoing(submission: Submission) -> OctetSource:
             return await asyncio.to_thread(_filed, submission, submission.body)
 
 
-def _inline(submission: Submission, octets: bytes) -> OctetSource:
+async def bare(submission: Submission) -> tuple[OctetSource, tuple[str, ...]]:
+    """The same without the header fields that Exchange has no property for, and their names: for
+    where Graph refused one of them, and does not say which in a way that can be relied on.
+    Raises `StorageUnavailable`."""
+    return await asyncio.to_thread(_bare, await outgoing(submission))
+
+
+def _bare(source: InMemory | HeadAndFile) -> tuple[OctetSource, tuple[str, ...]]:
+    octets = source.octets if isinstance(source, InMemory) else source.head
+    section = header.read(octets)
+    if section is None:
+        raise UnreadableHeader("a header section of ours")
+    refused = [one for one in section.find("*") if not _has_property(one.name)]
+    kept = section.spliced(Edits(dict.fromkeys(refused, b"")))
+    found = kept + b"\r\n" + octets[section.body_start :]
+    names = dict.fromkeys(
+        section.octets[one.start : one.value_start - 1].decode("ascii") for one in refused
+    )
+    lost = tuple(f"the header field {name}: Graph refused a header field" for name in names)
+    if isinstance(source, InMemory):
+        return InMemory(found), lost
+    return replace(source, head=found), lost
+
+
+_PROPERTIES = frozenset(
+    {
+        "bcc",
+        "cc",
+        "date",
+        "disposition-notification-to",
+        "from",
+        "importance",
+        "in-reply-to",
+        "list-unsubscribe",
+        "message-id",
+        "mime-version",
+        "priority",
+        "references",
+        "reply-to",
+        "return-receipt-to",
+        "sensitivity",
+        "subject",
+        "thread-index",
+        "thread-topic",
+        "to",
+        "x-msmail-priority",
+        "x-priority",
+    }
+)
+"""Fields with a property of their own in a mailbox (MS-OXCMAIL section 2.1.3)."""
+
+
+def _has_property(name: str) -> bool:
+    return name in _PROPERTIES or name.startswith("content-")
+
+
+def _inline(submission: Submission, octets: bytes) -> InMemory:
     section, start = _section_in_memory(submission, octets)
     head, tail = rendered(section, submission)
     return InMemory(head + octets[start:] + tail)
 
 
-def _filed(submission: Submission, body: FiledBody) -> OctetSource:
+def _filed(submission: Submission, body: FiledBody) -> HeadAndFile:
     section, start = _section_in_file(submission, body)
     head, tail = rendered(section, submission)
     return HeadAndFile(head, body.path, start, body.size, tail)

@@ -173,9 +173,15 @@ class Reception:
     def _refused_size(self, parts: Parts, size: int, section: HeaderSection) -> Reply | None:
         if refusal := router.refused_size(parts, size, self._table):
             return refusal
-        most = self._table.largest_mime
-        kind = decompose.sealed_type(section) if most is not None and size > most else None
+        kind = decompose.sealed_type(section)
         if kind is None:
+            return None
+        for planned, _ in parts:
+            if not planned.save_to_sent_items:
+                text = f"The message is {kind}, and route {planned.route!r} keeps no copy in Sent"
+                return Reply(554, "5.6.3", f"{text} Items, for which it must be taken apart")
+        most = self._table.largest_mime
+        if most is None or size <= most:
             return None
         text = f"The message is {kind} and has {size} octets: such messages go up to {most}"
         return Reply(554, "5.6.3", f"{text}, since larger ones must be taken apart")

@@ -14,6 +14,7 @@ def relay_config(
     state_directory: Path,
     smtp_address: str = "127.0.0.1:2525",
     scenario: Literal["user", "any-user"] = "user",
+    account_settings: str = "",
 ) -> str:
     """TOML. `user` is wp@contoso.com, who may send as info@contoso.com as well."""
     account = _USER if scenario == "user" else _ANY_USER
@@ -31,7 +32,7 @@ ca_file = {_quoted(cloud.ca_file)}
 [accounts.website]
 scenario = {_quoted(scenario)}
 tenant = "contoso.onmicrosoft.com"
-{account}
+{account}{account_settings}
 [vault]
 backend = "file"
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from graphrelay.graph.client import Call
+from graphrelay.graph.client import Call, Upload
 from graphrelay.graph.connection import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.journal import Entry, Journal
@@ -17,6 +17,7 @@ from graphrelay.model import (
     Answer,
     Attempt,
     Delayed,
+    DraftProgress,
     Envelope,
     Failed,
     Held,
@@ -40,10 +41,11 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted, TokenAnswer
 from graphrelay.relay.courier import Courier
-from graphrelay.relay.dispatch import Compose, Dispatcher, Rights
+from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.ways import Compose
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
 from tests.clock import FakeClock
@@ -169,6 +171,12 @@ class MemorySpool:
         kept.mark, kept.state = None, next
         kept.history.append(attempt)
         return ()
+
+    async def keep_draft(self, submission_id: int, progress: DraftProgress) -> None:
+        raise AssertionError("nobody makes drafts here")
+
+    async def forget_draft(self, submission_id: int, draft: str) -> None:
+        raise AssertionError("nobody makes drafts here")
 
     async def show(self, queue_id: str) -> MessageHistory | None:
         raise AssertionError("nobody may look here")
@@ -307,6 +315,17 @@ class _ScriptedLane:
 
     async def call(self, call: Call, keep: int = 0) -> Exchanged:
         raise AssertionError("nobody may look here")
+
+    async def send_json(
+        self, mailbox: str, body: OctetSource, token: str, client_request_id: str
+    ) -> Outcome | TokenDoubt:
+        return await self.send_mime(mailbox, body, token, client_request_id)
+
+    async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged:
+        raise AssertionError("nobody makes drafts here")
+
+    async def upload(self, upload: Upload, body: OctetSource | None = None) -> Exchanged:
+        raise AssertionError("nobody uploads here")
 
     async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged:
         raise AssertionError("nobody makes drafts here")

@@ -73,7 +73,12 @@ async def test_every_property_that_graph_has_is_filled() -> None:
 
 async def test_what_is_lost_is_told() -> None:
     found = await converted(submission(MIXED, *TO))
-    assert found.lost == ("the header field Auto-Submitted", "the header field Received")
+    assert found.lost == (
+        "the order and nesting of the parts:"
+        " multipart/mixed (multipart/related (text/html, image/png), application/pdf)",
+        "the header field Auto-Submitted",
+        "the header field Received",
+    )
 
 
 async def test_a_message_of_next_to_nothing_is_converted() -> None:

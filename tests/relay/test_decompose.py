@@ -52,7 +52,10 @@ def test_plain_text_is_the_body() -> None:
 def test_of_alternatives_html_is_the_body() -> None:
     found = letter(multipart("alternative", TEXT, HTML))
     assert (found.text, found.is_html) == ("<p>Grüße</p>", True)
-    assert found.lost == ("the alternative in text/plain",)
+    assert found.lost == (
+        "the alternative in text/plain",
+        "the order and nesting of the parts: multipart/alternative (text/plain, text/html)",
+    )
 
 
 def test_images_of_the_html_are_inline_and_files_are_not() -> None:

@@ -1,0 +1,91 @@
+"""Drafts of messages that were given up, taken away from the mailbox.
+
+A message may be given up, or deleted by a person, while a part of it lies in Drafts, where somebody
+could send it by mistake. The spool remembers such drafts until they are gone; here they are looked
+at now and then, and taken away. One that turns out to have been sent stays where it is: it is the
+copy in Sent Items.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Protocol
+from uuid import uuid4
+
+from graphrelay.clock import Clock
+from graphrelay.graph import drafts
+from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
+from graphrelay.graph.drafts import MayNotLook, Seen
+from graphrelay.journal import Journal
+from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
+from graphrelay.oauth.answers import Granted
+from graphrelay.relay.bearer import Bearer, Tokens
+from graphrelay.relay.dispatch import Post, Rights
+from graphrelay.spool.values import LeftBehind
+
+EVERY = timedelta(minutes=5)
+
+
+class Records(Protocol):
+    """What is needed of the spool."""
+
+    async def left_behind(self) -> list[LeftBehind]: ...
+
+    async def forget_draft(self, submission_id: int, draft: str) -> None: ...
+
+
+class Leftovers:
+    """Owns nothing but its rounds."""
+
+    def __init__(
+        self,
+        records: Records,
+        tokens: Tokens,
+        post: Post,
+        rights: Callable[[Lane], Rights],
+        clock: Clock,
+        journal: Journal,
+    ) -> None:
+        self._records = records
+        self._tokens = tokens
+        self._post = post
+        self._rights = rights
+        self._clock = clock
+        self._journal = journal
+
+    async def run(self) -> None:
+        """Never returns."""
+        while True:
+            try:
+                await self.sweep()
+            except (StorageUnavailable, OSError) as error:
+                self._journal.warning("drafts-not-swept", reason=str(error))
+            await self._clock.sleep(EVERY)
+
+    async def sweep(self) -> None:
+        """Take away what can be, once."""
+        for left in await self._records.left_behind():
+            found = await self._take_away(left)
+            if found:
+                await self._records.forget_draft(left.submission_id, left.draft)
+                self._journal.draft_swept(left.queue_id, found)
+
+    async def _take_away(self, left: LeftBehind) -> str | None:
+        """What became of it; `None` where it must be tried again."""
+        token = await self._tokens.token(left.lane.account)
+        if not isinstance(token, Granted):
+            return None
+        bearer = Bearer(self._tokens, left.lane, token)
+        own = self._rights(left.lane).own_mailbox
+        mailbox = OWN_MAILBOX if own else mailbox_path(left.lane.mailbox)
+        post, request_id = self._post.for_lane(left.lane), str(uuid4())
+        look = partial(drafts.look_at, post, mailbox, left.draft, client_request_id=request_id)
+        seen: Seen | MayNotLook | Delayed | Paused = await bearer.use(look)
+        if not isinstance(seen, Seen):
+            return None
+        if not seen.copies:
+            return "it was gone already"
+        if not seen.copies[0].is_draft:
+            return "it had been sent, and stays in Sent Items"
+        delete = partial(drafts.delete, post, mailbox, left.draft, client_request_id=request_id)
+        return "it was deleted" if await bearer.use(delete) is True else None

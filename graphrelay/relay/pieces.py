@@ -1,0 +1,58 @@
+"""An attachment in pieces, read through once.
+
+A part of 100 MB is decoded from its beginning; to do that anew for each piece would be to decode it
+thirty times over. So the reader stays where it is between two pieces, and begins again only where a
+piece is asked for that it has passed, or that an earlier process did not get to.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from graphrelay.model import StorageUnavailable
+from graphrelay.relay.transfer import Content
+
+
+class PieceReader:
+    """One at a time may read."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._at = 0
+        self._held = b""
+        self._coming: Iterator[bytes] | None = None
+
+    def piece(self, start: int, size: int) -> "Piece":
+        """`size` decoded octets from `start` on."""
+        return Piece(self, start, size)
+
+    def read(self, start: int, most: int) -> bytes:
+        """Some octets from `start` on, at most so many. Blocks; raises `StorageUnavailable`."""
+        if self._coming is None or start < self._at:
+            self._coming, self._at, self._held = self._content.pieces(), 0, b""
+        while self._at + len(self._held) <= start:
+            self._at += len(self._held)
+            self._held = next(self._coming, b"")
+            if not self._held:
+                self._coming = None
+                raise StorageUnavailable("an attachment is shorter than it was")
+        found = self._held[start - self._at :][:most]
+        self._held = self._held[start - self._at + len(found) :]
+        self._at = start + len(found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An `OctetSource`."""
+
+    reader: PieceReader
+    start: int
+    size: int
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        at, end = self.start, self.start + self.size
+        while at < end:
+            found = await asyncio.to_thread(self.reader.read, at, end - at)
+            at += len(found)
+            yield found
