@@ -48,6 +48,18 @@ class Flood:
             for _ in range(connections):
                 senders.create_task(self._sender_loop(work))
 
+    async def greeted(self) -> None:
+        """Return when somebody answers."""
+        while True:
+            with contextlib.suppress(OSError, EOFError):
+                reader, writer = await asyncio.open_connection(self._host, self._port)
+                try:
+                    await _expect(reader, 220)
+                    return
+                finally:
+                    writer.close()
+            await asyncio.sleep(0.02)
+
     async def acknowledged(self, count: int) -> None:
         """Return when so many have been acknowledged in all."""
         reached = asyncio.Event()

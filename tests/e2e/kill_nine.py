@@ -240,6 +240,7 @@ async def one_round(daemon: Daemon, flood: Flood, messages: int, dice: Random) -
             await asyncio.sleep(dice.random())
             await daemon.kill()
             await daemon.start()
+    await flood.greeted()
 
 
 async def emptied(daemon: Daemon, flood: Flood, submissions: Mapping[str, int]) -> None:
