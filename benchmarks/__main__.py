@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import load
+from benchmarks.backlog import backlog
 from benchmarks.processes import cpu_seconds, forget_peak, peak, resident
 from benchmarks.sendmail import sendmail
 from benchmarks.servers import Cloud, Server, bare_aiosmtpd, cloud, relay
@@ -148,6 +149,7 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "relaying": relaying,
     "memory": memory,
     "startup": startup,
+    "backlog": backlog,
     "sendmail": sendmail,
 }
 
