@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from graphrelay.clock import Clock
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import translated
+from graphrelay.spool.room import Room
 
 T = TypeVar("T")
 
@@ -54,11 +56,13 @@ Stored = Kept | Filed
 class BodyFolder:
     """The directory `bodies/`."""
 
-    def __init__(self, path: Path, disk: Disk, *, inline_limit: int, reserve: int) -> None:
+    def __init__(
+        self, path: Path, disk: Disk, clock: Clock, *, inline_limit: int, reserve: int
+    ) -> None:
         self.path = path
         self.disk = disk
         self.inline_limit = inline_limit
-        self._reserve = reserve
+        self._room = Room(path, disk, clock, reserve)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool-body")
 
     def incoming(self) -> "Incoming":
@@ -97,19 +101,9 @@ class BodyFolder:
         return True
 
     def require_room(self) -> None:
-        """Raises `StorageUnavailable` before the last octets are gone.
-
-        What is held back is for the outcomes of mail that we own already: without room for
-        those, mail would be sent and not be known to have been.
-        """
+        """Raises `StorageUnavailable` before the last octets are gone."""
         with self.translating("take a message"):
-            free = self.disk.free(self.path)
-        if free < self._reserve:
-            raise StorageUnavailable(
-                f"The spool takes no new mail: {free >> 20} MB are left on the disk of {self.path},"
-                f" and the last {self._reserve >> 20} MB are kept for the mail that it has."
-                " Free some space there; the relay goes on by itself."
-            )
+            self._room.require()
 
     @contextmanager
     def translating(self, doing: str) -> Iterator[None]:

@@ -110,7 +110,9 @@ class Spool:
         start = Start(
             directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
         )
-        folder = BodyFolder(directory / "bodies", disk, inline_limit=inline_limit, reserve=reserve)
+        folder = BodyFolder(
+            directory / "bodies", disk, clock, inline_limit=inline_limit, reserve=reserve
+        )
         lock = await asyncio.to_thread(start.own)
         try:
             writer, reader, depositor = await asyncio.to_thread(_connect, start, folder)

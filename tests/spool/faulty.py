@@ -43,6 +43,8 @@ class FaultyDisk(Disk):
         self.before: Callable[[Step], None] = lambda step: None
         self.largest_write: int | None = None
         self.free_octets: int | None = None
+        self.looks = 0
+        """How often the free space was asked for."""
 
     def fail(self, step: Step, error: BaseException, times: int = 1) -> None:
         """From now on, the next `times` times that `step` is taken."""
@@ -91,6 +93,7 @@ class FaultyDisk(Disk):
         super().unlink(path)
 
     def free(self, path: Path) -> int:
+        self.looks += 1
         return super().free(path) if self.free_octets is None else self.free_octets
 
     def begin(self, connection: sqlite3.Connection) -> None:

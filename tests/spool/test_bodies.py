@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.bodies import PIECE, BodyFolder, Filed, Kept
+from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, Step, io_error, no_room, open_descriptors
 
 LARGE = bytes(range(256)) * 4096  # 1 MiB
@@ -25,7 +26,7 @@ def disk() -> FaultyDisk:
 
 @pytest.fixture
 async def folder(tmp_path: Path, disk: FaultyDisk) -> AsyncIterator[BodyFolder]:
-    folder = BodyFolder(tmp_path, disk, inline_limit=LIMIT, reserve=0)
+    folder = BodyFolder(tmp_path, disk, FakeClock(), inline_limit=LIMIT, reserve=0)
     yield folder
     await asyncio.to_thread(folder.close)
     assert open_descriptors(tmp_path) == []
@@ -52,7 +53,7 @@ async def _same_octets(disk: FaultyDisk, pieces: list[bytes], whole: bytes) -> N
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:
-        folder = BodyFolder(Path(directory), disk, inline_limit=LIMIT, reserve=0)
+        folder = BodyFolder(Path(directory), disk, FakeClock(), inline_limit=LIMIT, reserve=0)
         body = folder.incoming()
         for piece in pieces:
             await body.write(piece)
@@ -158,7 +159,7 @@ async def test_a_failed_sync_is_never_tried_again(
 async def test_the_last_megabytes_are_kept_for_mail_that_is_ours(
     tmp_path: Path, disk: FaultyDisk
 ) -> None:
-    folder = BodyFolder(tmp_path, disk, inline_limit=LIMIT, reserve=10 << 20)
+    folder = BodyFolder(tmp_path, disk, FakeClock(), inline_limit=LIMIT, reserve=10 << 20)
     disk.free_octets = (10 << 20) - 1
     small, large = folder.incoming(), folder.incoming()
     await small.write(b"x")
