@@ -37,6 +37,6 @@ class Room:
         if free < self._reserve:
             raise StorageUnavailable(
                 f"The spool takes no new mail: {free >> 20} MB are left on the disk of"
-                f" {self._path}, and the last {self._reserve >> 20} MB are kept for the mail that it has."
-                " Free some space there; the relay goes on by itself."
+                f" {self._path}, and the last {self._reserve >> 20} MB are kept for the mail that"
+                " it has. Free some space there; the relay goes on by itself."
             )
