@@ -12,9 +12,8 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from subprocess import Popen
 
-from benchmarks.processes import free_port, until_greeted
+from benchmarks.processes import Process, free_port, until_greeted
 
 _MASTER = Path("/usr/lib/postfix/sbin/master")
 _SERVICES = """
@@ -69,13 +68,15 @@ def can_run() -> bool:
 
 
 @contextlib.contextmanager
-def postfix(folder: Path, settings: Mapping[str, str]) -> "Iterator[tuple[int, Popen[bytes]]]":
+def postfix(folder: Path, settings: Mapping[str, str]) -> "Iterator[tuple[int, Process]]":
     """Started in `folder`; its port and `master`. The log is `folder`/log."""
     port = free_port()
     _write(folder, port, settings)
     with (folder / "said").open("wb") as said:
-        command = [_MASTER, "-d", "-c", folder / "etc"]
-        process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+        command = [str(_MASTER), "-d", "-c", str(folder / "etc")]
+        process = subprocess.Popen(
+            command, stdout=said, stderr=said, start_new_session=True, text=True
+        )
         try:
             until_greeted(port, process)
             yield port, process
@@ -109,7 +110,7 @@ def _write(folder: Path, port: int, settings: Mapping[str, str]) -> None:
     lines = (f"{key} = {value}\n" for key, value in (_SETTINGS | own | dict(settings)).items())
     (etc / "main.cf").write_text("".join(lines), encoding="utf-8")
     (etc / "master.cf").write_text(_SERVICES.format(port=port), encoding="utf-8")
-    make = [_MASTER.with_name("post-install"), "create-missing"]
+    make = [str(_MASTER.with_name("post-install")), "create-missing"]
     where = {"config_directory": str(etc), "meta_directory": "/etc/postfix"}
     told = subprocess.run(
         make,

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -21,10 +22,22 @@ def command(config: Path) -> None:
 
     keep_to_ourselves()
     try:
-        asyncio.run(serve(config))
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
+            runner.run(serve(config))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"{config}: {problem}", err=True)
         sys.exit(BAD_CONFIG)
     except CannotStart as error:
         raise Failed(str(error)) from error
+
+
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed, since a message costs a tenth less CPU there; `None` is
+    asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

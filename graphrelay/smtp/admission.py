@@ -7,6 +7,7 @@ costs one line in the journal per client and reason and hour, however often it k
 import ipaddress
 from collections import Counter, OrderedDict
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from graphrelay.clock import Clock
@@ -39,8 +40,12 @@ def is_among(client: str, networks: tuple[Network, ...]) -> bool:
     """Whether one of the networks holds the client; none holds one of a Unix socket."""
     if not networks or client == LOCAL:
         return False
-    address = ipaddress.ip_address(client)
+    address = _address(client)
     return any(address in network for network in networks)
+
+
+_address = lru_cache(1024)(ipaddress.ip_address)
+"""Reading an address costs more than comparing it, and clients come again."""
 
 
 class Gate:

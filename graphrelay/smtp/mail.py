@@ -21,7 +21,7 @@ from graphrelay.model import (
 )
 from graphrelay.smtp import replies
 from graphrelay.smtp.message import Chunks, drop, receive, reply_to
-from graphrelay.smtp.path import ChunkSize, chunk_size, mail_from, rcpt_to
+from graphrelay.smtp.path import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.secure import SecureSession
 from graphrelay.smtp.session import SHOWN
 from graphrelay.smtp.wire import Dismissed, Gone
@@ -35,6 +35,8 @@ class Transaction:
     """From MAIL to the end of the data."""
 
     reverse_path: Address | None
+    limit: int
+    """Octets that the message may have."""
     recipients: dict[str, Address] = field(default_factory=dict)
     """By their key: one who is named twice receives once."""
     refused: int = 0
@@ -79,17 +81,18 @@ class MailSession(SecureSession):
         if isinstance(asked, Reply):
             self._refuse("MAIL", asked, sender=argument[:SHOWN])
             return
-        refusal = self._refusal_of_sender(asked.path, asked.size)
+        limit = self._service.reception.size_limit(self._origin)
+        refusal = self._refusal_of_sender(asked, limit)
         if refusal is not None:
             sender = str(asked.path or "<>")
             self._refuse("MAIL", refusal, sender=sender, size=asked.size or None)
             return
-        self._transaction = Transaction(asked.path)
+        self._transaction = Transaction(asked.path, limit)
         self.wire.say(replies.SENDER_OK)
 
-    def _refusal_of_sender(self, path: Address | None, size: int) -> Reply | None:
-        limit = self._service.reception.size_limit(self._origin)
-        if size > limit:
+    def _refusal_of_sender(self, asked: MailFrom, limit: int) -> Reply | None:
+        path = asked.path
+        if asked.size > limit:
             return replies.too_big(limit)
         if self._login and path and not self._login.may_send_as(str(path)):
             return replies.sender_not_yours(self._login.name, str(path))
@@ -165,11 +168,10 @@ class MailSession(SecureSession):
             return None
 
     async def _data(self, transaction: Transaction, body: IncomingBody) -> None:
-        limit = self._service.reception.size_limit(self._origin)
         self.wire.say(replies.SEND_DATA)
         self.wire.begin(self._service.for_a_message)
         try:
-            refusal = await receive(self.wire, body, limit, self._report)
+            refusal = await receive(self.wire, body, transaction.limit, self._report)
         except (Gone, Dismissed) as ended:
             await self._cut_short(transaction, body, ended)
             raise
@@ -194,7 +196,7 @@ class MailSession(SecureSession):
             await self._chunk(transaction, asked)
 
     async def _chunk(self, transaction: Transaction, asked: ChunkSize) -> None:
-        chunks = transaction.chunks = transaction.chunks or self._chunks()
+        chunks = transaction.chunks = transaction.chunks or self._chunks(transaction)
         if chunks is None:
             await self.wire.skip(asked.octets)
             self._say(replies.STORAGE_UNAVAILABLE)
@@ -211,10 +213,9 @@ class MailSession(SecureSession):
         else:
             self.wire.say(replies.CHUNK_OK)
 
-    def _chunks(self) -> Chunks | None:
+    def _chunks(self, transaction: Transaction) -> Chunks | None:
         body = self._incoming()
-        limit = self._service.reception.size_limit(self._origin)
-        return Chunks(body, limit, self._report) if body is not None else None
+        return Chunks(body, transaction.limit, self._report) if body is not None else None
 
     # --- The end of the data ----------------------------------------------------------------------
 

@@ -1,11 +1,14 @@
 """Certificates for the listeners of the tests."""
 
+import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 
 
 @dataclass(frozen=True)
@@ -36,3 +39,17 @@ def make_certificates(folder: Path) -> Certificates:
     made = Certificates(folder / "localhost.pem", trust, authority)
     made.renew()
     return made
+
+
+_ON_BOTH_LOOPS = {"test_dialogs", "test_tls", "test_proxy", "test_server"}
+"""Where it matters how the loop hands over octets, TLS and endings."""
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops on which a test runs: asyncio's own, and the one that `serve` takes if it can."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in _ON_BOTH_LOOPS:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
