@@ -212,12 +212,12 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def relaying(folder: Path) -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]:
+async def relaying(folder: Path, extra: str = "") -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]:
     """A cloud, a daemon that submits to it (not started yet), and who sends to that."""
     async with Sandbox(mail_settings=MailSettings(keep_bodies=False)) as cloud:
         port = free_port()
         config = relay_config(cloud, folder / "state", f"127.0.0.1:{port}", "any-user")
-        daemon = Daemon(folder, config + IMPATIENT)
+        daemon = Daemon(folder, config + IMPATIENT + extra)
         recipient, mark = "anna@example.org", f"kill{os.getpid()}"
         flood = Flood("127.0.0.1", port, sender=SENDER, recipient=recipient, mark=mark)
         try:

@@ -1,0 +1,184 @@
+"""The relay for a long time: mail of all sizes, a cloud with bad days, restarts; nothing may grow.
+
+    python -m tests.e2e.soak --minutes 30
+
+A steady stream comes in over twenty connections; every few seconds something goes wrong in the
+cloud. The time is divided into three lives of the daemon, each ended by SIGTERM. Once a second its
+memory, file descriptors, threads and disk are looked at; what they are near the end of a life is
+compared with what they were when it had warmed up. Of the mail nothing may be lost, and nothing
+may come twice but what the cloud gave no clear answer to.
+"""
+
+import argparse
+import asyncio
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from graphrelay.sandbox import Sandbox
+from tests.e2e.flood import Flood
+from tests.e2e.kill_nine import Daemon, Verdict, bad_day, emptied, judge, relaying, withheld
+
+LIVES = 3
+CONNECTIONS = 20
+BAD_DAY = 5.0
+"""Seconds between troubles of the cloud."""
+FORGETFUL = """
+[log]
+keep = "1min"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of the daemon, at one moment; memory and disk in MB."""
+
+    memory: float
+    descriptors: float
+    threads: float
+    disk: float
+
+
+MOST_GROWTH = Figures(memory=20, descriptors=12, threads=4, disk=64)
+"""From when it has warmed up to the end of a life. The disk: 16 MB each for the write-ahead log and
+for free pages in the database, and what is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What was seen of one, in order."""
+
+    samples: tuple[Figures, ...]
+
+    @property
+    def early(self) -> Figures:
+        quarter = len(self.samples) // 4
+        return _median(self.samples[quarter : 2 * quarter + 1])
+
+    @property
+    def late(self) -> Figures:
+        return _median(self.samples[-(len(self.samples) // 4 + 1) :])
+
+    @property
+    def grown(self) -> list[str]:
+        """What is not flat."""
+        names = (one.name for one in fields(Figures))
+        rows = zip(
+            names, astuple(self.early), astuple(self.late), astuple(MOST_GROWTH), strict=True
+        )
+        return [name for name, early, late, most in rows if late - early > most]
+
+    def __str__(self) -> str:
+        pairs = zip(fields(Figures), astuple(self.early), astuple(self.late), strict=True)
+        return ", ".join(f"{one.name} {early:.0f} -> {late:.0f}" for one, early, late in pairs)
+
+
+def _median(samples: tuple[Figures, ...]) -> Figures:
+    columns = zip(*(astuple(one) for one in samples), strict=True)
+    return Figures(*(statistics.median(column) for column in columns))
+
+
+def look(process: psutil.Process, state: Path) -> Figures:
+    with process.oneshot():
+        return Figures(
+            memory=process.memory_info().rss / 1e6,
+            descriptors=process.num_fds(),
+            threads=process.num_threads(),
+            disk=_octets(state) / 1e6,
+        )
+
+
+def _octets(state: Path) -> int:
+    """Files may go while they are counted."""
+    total = 0
+    for path in state.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+class Weather:
+    """Brings the cloud a bad day now and then."""
+
+    def __init__(self, cloud: Sandbox, dice: Random) -> None:
+        self._cloud = cloud
+        self._dice = dice
+        self._next = 0.0
+        self.withheld = 0
+
+    def change(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + BAD_DAY
+        day = bad_day(self._dice)
+        self._cloud.faults.on(*day)
+        self.withheld += withheld(day)
+
+
+async def live(
+    daemon: Daemon, flood: Flood, weather: Weather, state: Path, seconds: float, rate: int
+) -> Life:
+    """From the first sample to the last; `rate` messages a second."""
+    process, samples = psutil.Process(daemon.pid), []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        weather.change()
+        second = asyncio.create_task(asyncio.sleep(1))
+        await flood.send(rate, min(CONNECTIONS, rate))
+        await second
+        samples.append(look(process, state))
+    return Life(tuple(samples))
+
+
+async def run(seconds: float, rate: int, seed: int, folder: Path) -> tuple[list[Life], Verdict]:
+    lives: list[Life] = []
+    async with relaying(folder, extra=FORGETFUL) as (cloud, daemon, flood):
+        weather = Weather(cloud, Random(seed))
+        await daemon.authorize()
+        for number in range(1, LIVES + 1):
+            await daemon.start()
+            await flood.greeted()
+            life = await live(daemon, flood, weather, folder / "state", seconds / LIVES, rate)
+            lives.append(life)
+            print(
+                f"life {number}: {life}; {len(flood.told.acknowledged)} acknowledged, "
+                f"{len(cloud.mailboxes.submissions)} submitted",
+                flush=True,
+            )
+            if number < LIVES:
+                await daemon.stop()
+        async with asyncio.timeout(900):
+            await emptied(daemon, flood, cloud.mailboxes.submissions)
+        await daemon.stop()
+        return lives, judge(flood, cloud.mailboxes.submissions, 0, weather.withheld)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--rate", type=int, default=40, help="messages a second")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        soak = run(chosen.minutes * 60, chosen.rate, chosen.seed, Path(folder))
+        lives, verdict = asyncio.run(soak)
+    grown = sorted({name for life in lives for name in life.grown})
+    print(verdict)
+    print(
+        f"grown: {', '.join(grown)}" if grown else "memory, descriptors, threads and disk are flat"
+    )
+    return 0 if verdict.holds and not grown else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
