@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -64,17 +65,16 @@ async def test_a_program_that_is_not_there_is_told_and_not_tried_again() -> None
 async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_path: Path) -> None:
     started = tmp_path / "started"
     os.mkfifo(started)
-    program = (
-        "import subprocess, sys, time; child = subprocess.Popen(['/bin/sleep', '600']);"
-        "open(sys.argv[1], 'w').write(str(child.pid)); time.sleep(600)"
-    )
-    sending = asyncio.create_task(python(program, str(started), seconds=1.5).send(ALERT))
-    child = int(await asyncio.to_thread(started.read_text))
+    script = 'sleep 600 & echo $! >"$0"; wait'
+    command = Command(("/bin/sh", "-c", script, str(started)), timedelta(seconds=1.5))
+    sending = asyncio.create_task(command.send(ALERT))
+    child = os.pidfd_open(int(await asyncio.to_thread(started.read_text)))
     outcome = await sending
     assert isinstance(outcome, NotSent)
     assert "killed" in outcome.reason
     assert outcome.again
-    assert _is_dead(child)
+    await asyncio.to_thread(select.select, [child], [], [])  # readable when it has ended
+    os.close(child)
 
 
 def _is_dead(pid: int) -> bool:
