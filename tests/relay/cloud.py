@@ -16,10 +16,12 @@ from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, 
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.courier import Carried, Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
+from graphrelay.relay.leftovers import Leftovers
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reports import Reporter, ReportPolicy
 from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.ways import REQUEST
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_items import Mail
@@ -73,6 +75,7 @@ class Delivery:
         entries: list[Entry],
         rights: Rights,
         reports: ReportPolicy,
+        largest_request: int,
     ) -> None:
         self.cloud = cloud
         self.spool = spool
@@ -90,6 +93,10 @@ class Delivery:
             policy.on_uncertain,
             clock,
             self.journal,
+            largest_request,
+        )
+        self.leftovers = Leftovers(
+            spool, AppTokens(cloud), self.graph, lambda lane: rights, clock, self.journal
         )
         reporter = Reporter(spool, clock, self.journal, reports, "relay.example.org")
         self.courier = WatchedCourier(
@@ -116,8 +123,9 @@ class Delivery:
         sender: Address | None = None,
         header: str = "",
         null_sender: bool = False,
+        plan: Plan | None = None,
     ) -> Submission:
-        """A message as reception would put it."""
+        """A message as reception would put it; `body` begins with what follows `header`."""
         message_id = message_id or f"<{number}@contoso.com>"
         head = f"From: {lane.mailbox}\r\nTo: {to}\r\nSubject: {number}\r\n"
         head += f"Message-ID: {message_id}\r\n{header}\r\n"
@@ -132,7 +140,7 @@ class Delivery:
             message_id=message_id,
             subject=str(number),
             prefix=b"",
-            parts=((Plan(route="default", lane=lane), paths),),
+            parts=((plan or Plan(route="default", lane=lane), paths),),
         )
         [one] = await self.spool.put(new, incoming)
         self.queue.add([Waiting.of(one)])
@@ -171,13 +179,14 @@ async def delivering(
     entries: list[Entry] | None = None,
     rights: Rights = Rights(),  # noqa: B008 (frozen)
     reports: ReportPolicy = NO_REPORTS,
+    largest_request: int = REQUEST,
 ) -> AsyncIterator[Delivery]:
     clock = clock or FakeClock(cloud.now())
     entries = entries if entries is not None else []
     async with AsyncExitStack() as stack:
         journal = Journal(clock, entries.append)
         spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
-        delivery = Delivery(cloud, spool, clock, policy, entries, rights, reports)
+        delivery = Delivery(cloud, spool, clock, policy, entries, rights, reports, largest_request)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.queue.run())

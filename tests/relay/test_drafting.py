@@ -1,0 +1,486 @@
+"""Messages that are put together in Drafts: whatever breaks, and wherever, they arrive whole and
+once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphrelay.graph import attachments
+from graphrelay.relay.dispatch import Rights
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
+from graphrelay.sandbox.faults import (
+    Answer,
+    AnswerAfter,
+    CutAfter,
+    CutBefore,
+    Delay,
+    Fault,
+    Faults,
+    Stall,
+)
+from graphrelay.sandbox.graph.call import Call
+from graphrelay.sandbox.graph.faults import (
+    CutMidBody,
+    Refuse,
+    UploadExpired,
+)
+from graphrelay.sandbox.graph.uploads import Uploads, UploadSession
+from graphrelay.sandbox.mailbox_items import Draft, Folder, Mail
+from graphrelay.sandbox.mailbox_settings import MailSettings
+from graphrelay.sandbox.mime_compose import Composition
+from tests.clock import FakeClock
+from tests.e2e.large import REQUEST, SMALLEST_UPLOAD, file, letter, part
+from tests.relay.cloud import WP, Delivery, delivering
+
+MINUTE = timedelta(minutes=1)
+USERS = f"/v1.0/users/{WP.mailbox}"
+UPLOAD = "/api/v2.0/"
+LARGE = Rights(may_look=True, large_messages=True)
+SIZES = {"a.pdf": 2_000, "b.pdf": 250_000, "c.pdf": 30_000}
+STEPS = 9
+"""Requests that such a letter takes: draft, a file, session, three pieces, a file, count, send."""
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[Sandbox]:
+    settings = MailSettings(request_limit=REQUEST, attachment_minimum=SMALLEST_UPLOAD)
+    async with Sandbox(mail_settings=settings) as cloud:
+        app = cloud.directory.app(CONFIDENTIAL_CLIENT)
+        assert app is not None
+        app.roles = {"Mail.Send", "Mail.ReadWrite"}
+        yield cloud
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The range of every piece that came whole."""
+    taken: list[str] = []
+    piece = Uploads.piece
+
+    async def noted(self: Uploads, call: Call, session: UploadSession) -> object:
+        answer = await piece(self, call, session)
+        taken.append(call.request.headers["Content-Range"])
+        return answer
+
+    monkeypatch.setattr(Uploads, "piece", noted)
+    return taken
+
+
+@pytest.fixture
+def struck(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once a fault has struck."""
+    event, take = asyncio.Event(), Faults.take
+
+    def noted(self: Faults, kind: type[Fault], **where: Any) -> Fault | None:
+        if fault := take(self, kind, **where):
+            event.set()
+        return fault
+
+    monkeypatch.setattr(Faults, "take", noted)
+    return event
+
+
+@asynccontextmanager
+async def large(cloud: Sandbox, directory: Path, **more: object) -> AsyncIterator[Delivery]:
+    given = {"rights": LARGE, "largest_request": REQUEST} | more
+    async with delivering(cloud, directory, **given) as delivery:  # type: ignore[arg-type]
+        yield delivery
+
+
+async def accept(delivery: Delivery, sizes: dict[str, int] = SIZES) -> None:
+    """A letter with attachments."""
+    parts = [part(name, size) for name, size in sizes.items()]
+    head, _, body = letter(*parts).partition(b"MIME-Version")
+    assert head
+    header = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\nX-Job: 7\r\n'
+    await delivery.accept(1, header=header, body=body.partition(b"\r\n\r\n")[2])
+
+
+async def until_relayed(delivery: Delivery) -> None:
+    """Let time pass until it has gone."""
+    for _ in range(200):
+        before = delivery.courier.ended
+        if delivery.queue.in_flight:
+            await delivery.ended(before + 1)
+        if delivery.told("relayed"):
+            return
+        await delivery.clock.advance(MINUTE)
+    raise AssertionError(delivery.told())
+
+
+def drafts(delivery: Delivery) -> int:
+    user = delivery.cloud.directory.user(WP.mailbox)
+    assert user is not None
+    return len(delivery.cloud.mailboxes.drafts(user))
+
+
+def whole(delivery: Delivery, sizes: dict[str, int] = SIZES) -> Mail:
+    """The one message that was submitted, with each attachment once."""
+    (mail,) = delivery.submitted
+    found = [(one.name, one.content) for one in mail.content.attachments]
+    assert found == [(name, file(name, size)) for name, size in sizes.items()]
+    assert mail.received == ("you@example.org",)
+    return mail
+
+
+async def test_a_large_message_takes_as_few_requests_as_it_can(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str]
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        await accept(delivery)
+        await until_relayed(delivery)
+        assert whole(delivery).via == "draft"
+        assert delivery.told() == ["attempt", "relayed"]
+        assert pieces == [
+            "bytes 0-99999/250000",
+            "bytes 100000-199999/250000",
+            "bytes 200000-249999/250000",
+        ]
+        assert drafts(delivery) == 0
+        assert await delivery.spool.left_behind() == []
+
+
+BREAKS: list[Callable[..., Fault]] = [
+    CutBefore,
+    CutAfter,
+    CutMidBody,
+    partial(AnswerAfter, status=504),
+    partial(Answer, status=503),
+    partial(Refuse, code="TooManyRequests", retry_after="1"),
+    partial(Refuse, code="ErrorInternalServerError", status=500),
+    partial(Refuse, code="ErrorItemNotFound"),
+]
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+@pytest.mark.parametrize("make", BREAKS)
+async def test_whatever_breaks_at_any_step_it_arrives_whole_and_once(
+    cloud: Sandbox, tmp_path: Path, make: Callable[..., Fault], step: int
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(make(part="graph", every=step, times=1))
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert drafts(delivery) == 0
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+@pytest.mark.parametrize("make", [Stall, partial(Delay, seconds=60)])
+async def test_a_relay_that_dies_at_any_step_goes_on_there_in_its_next_life(
+    cloud: Sandbox,
+    tmp_path: Path,
+    struck: asyncio.Event,
+    make: Callable[..., Fault],
+    step: int,
+) -> None:
+    clock = FakeClock(cloud.now())
+    async with large(cloud, tmp_path, clock=clock) as first:
+        cloud.faults.on(make(part="graph", every=step, times=1))
+        await accept(first)
+        async with asyncio.timeout(10):
+            await struck.wait()
+    cloud.faults.clear()
+    async with large(cloud, tmp_path, clock=clock) as second:
+        await until_relayed(second)
+        whole(second)
+        assert drafts(second) == 0
+
+
+async def test_an_upload_goes_on_at_the_piece_where_it_broke(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str]
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(CutMidBody(path=UPLOAD, every=2, times=1, octets=50_000))
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+    assert [piece.split()[1].split("-")[0] for piece in pieces] == ["0", "100000", "200000"]
+
+
+async def test_so_it_does_in_another_process(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str], struck: asyncio.Event
+) -> None:
+    clock = FakeClock(cloud.now())
+    async with large(cloud, tmp_path, clock=clock) as first:
+        cloud.faults.on(Stall(path=UPLOAD, every=3))
+        await accept(first)
+        async with asyncio.timeout(10):
+            await struck.wait()
+    cloud.faults.clear()
+    async with large(cloud, tmp_path, clock=clock) as second:
+        await until_relayed(second)
+        whole(second)
+    assert [piece.split()[1].split("-")[0] for piece in pieces] == ["0", "100000", "200000"]
+
+
+async def test_a_session_that_has_expired_begins_anew_and_the_attachment_is_there_once(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str]
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(UploadExpired(every=3, times=1))
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert delivery.told() == ["attempt", "relayed"]
+    assert len(pieces) == 5
+
+
+async def test_sessions_that_always_break_are_not_opened_for_ever(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(UploadExpired(every=2))
+        await accept(delivery)
+        await delivery.ended(1)
+        [delayed] = [entry for entry in delivery.entries if entry.event == "delayed"]
+        assert "'b.pdf' was broken off 3 times" in str(delayed.fields["reason"])
+
+
+async def test_a_draft_that_somebody_has_changed_is_made_anew(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
+        await accept(delivery)
+        await delivery.ended(1)
+        user = cloud.directory.user(WP.mailbox)
+        assert user is not None
+        [item] = cloud.mailboxes.drafts(user)
+        assert isinstance(item.content, Draft)
+        assert isinstance(item.content.content, Composition)
+        emptied = replace(item.content.content, attachments=())
+        changed = Draft(content=emptied, message_id=item.content.message_id)
+        cloud.mailboxes.replace_draft(user, item, changed)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert drafts(delivery) == 0
+
+
+async def test_nothing_is_sent_of_which_an_attachment_is_missing(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = attachments.put
+
+    async def careless(*given: Any) -> Any:
+        """Graph says that the attachment is there, and it is not."""
+        found = await put(*given)
+        return attachments.Attached() if isinstance(found, attachments.Next) else found
+
+    async with large(cloud, tmp_path) as delivery:
+        monkeypatch.setattr(attachments, "put", careless)
+        await accept(delivery)
+        await delivery.ended(1)
+        assert delivery.told() == ["attempt", "delayed"]
+        assert delivery.submitted == []
+        assert drafts(delivery) == 0
+        monkeypatch.undo()
+        await until_relayed(delivery)
+        whole(delivery)
+
+
+@pytest.mark.parametrize("delete_fails", [False, True])
+async def test_the_draft_of_what_is_given_up_is_taken_away(
+    cloud: Sandbox, tmp_path: Path, delete_fails: bool
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Refuse(path=USERS, method="POST", code="ErrorSendAsDenied", every=4))
+        if delete_fails:
+            cloud.faults.on(Answer(method="DELETE", status=503, times=1))
+        await accept(delivery)
+        await delivery.ended(1)
+        assert delivery.told() == ["attempt", "failed"]
+        assert drafts(delivery) == int(delete_fails)
+        await delivery.leftovers.sweep()
+        assert drafts(delivery) == 0
+        assert await delivery.spool.left_behind() == []
+        assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
+
+
+async def test_the_draft_of_what_a_person_deletes_is_taken_away(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
+        await accept(delivery)
+        await delivery.ended(1)
+        [row] = await delivery.spool.queue()
+        await delivery.queue.delete(row.queue_id, "not wanted")
+        assert drafts(delivery) == 1
+        await delivery.leftovers.sweep()
+        assert drafts(delivery) == 0
+
+
+async def test_what_was_sent_after_all_stays_in_sent_items(cloud: Sandbox, tmp_path: Path) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(CutAfter(path=USERS, method="POST", every=5, times=1))
+        await accept(delivery, {"a.pdf": 2_000, "b.pdf": 3_000, "c.pdf": 70_000})
+        await delivery.ended(1)
+        [row] = await delivery.spool.queue()
+        await delivery.queue.delete(row.queue_id, "not wanted")
+        await delivery.leftovers.sweep()
+        user = cloud.directory.user(WP.mailbox)
+        assert user is not None
+        assert len(cloud.mailboxes.sent_items(user)) == 1
+        assert await delivery.spool.left_behind() == []
+
+
+# Where the limits are, the documents leave open ---------------------------------------------------
+
+
+async def test_what_is_too_small_for_an_upload_goes_in_one_request_after_all(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.mailboxes.settings.attachment_minimum = 90_000
+    cloud.mailboxes.settings.request_limit = 130_000
+    async with large(cloud, tmp_path) as delivery:
+        sizes = {"a.pdf": 85_000, "b.pdf": 1_000}
+        await accept(delivery, sizes)
+        await until_relayed(delivery)
+        whole(delivery, sizes)
+        assert delivery.told() == ["attempt", "relayed"]
+
+
+async def test_what_is_too_large_for_one_request_is_uploaded_after_all(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.mailboxes.settings.request_limit = 90_000
+    async with large(cloud, tmp_path) as delivery:
+        sizes = {"a.pdf": 70_000, "b.pdf": 30_000}
+        await accept(delivery, sizes)
+        await until_relayed(delivery)
+        whole(delivery, sizes)
+
+
+async def test_an_attachment_that_goes_neither_way_is_reported_by_name(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.mailboxes.settings.attachment_minimum = 90_000
+    async with large(cloud, tmp_path) as delivery:
+        await accept(delivery, {"a.pdf": 85_000, "b.pdf": 1_000})
+        await delivery.ended(1)
+        [failed] = [entry for entry in delivery.entries if entry.event == "failed"]
+        assert "the attachment 'a.pdf'" in str(failed.fields["reason"])
+        assert drafts(delivery) == 0
+
+
+async def test_a_text_too_long_for_the_draft_is_attached(cloud: Sandbox, tmp_path: Path) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        await delivery.accept(1, body=b"x" * 300_000)
+        await until_relayed(delivery)
+        (mail,) = delivery.submitted
+        assert [len(one.content) for one in mail.content.attachments] == [300_000]
+        assert mail.content.text.strip() == ""
+
+
+# What the account may do --------------------------------------------------------------------------
+
+
+async def test_an_account_that_may_make_no_drafts_goes_on_with_small_mail(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    app = cloud.directory.app(CONFIDENTIAL_CLIENT)
+    assert app is not None
+    app.roles = {"Mail.Send"}
+    async with large(cloud, tmp_path) as delivery:
+        await accept(delivery)
+        await delivery.ended(1)
+        [delayed] = [entry for entry in delivery.entries if entry.event == "delayed"]
+        assert "Mail.ReadWrite" in str(delayed.fields["reason"])
+        await delivery.accept(2)
+        await until_relayed(delivery)
+        app.roles = {"Mail.Send", "Mail.ReadWrite"}
+
+
+async def test_without_the_setting_a_large_message_fails_with_the_reason(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path, rights=Rights()) as delivery:
+        await accept(delivery)
+        await delivery.ended(1)
+        [failed] = [entry for entry in delivery.entries if entry.event == "failed"]
+        assert failed.fields["status"] == "5.3.4"
+        assert "large_messages" in str(failed.fields["reason"])
+
+
+async def test_what_is_signed_and_too_large_fails_with_the_reason(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        signed = letter(part("a.pdf", 200_000), kind="signed").partition(b"\r\n\r\n")[2]
+        header = 'MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary="b"\r\n'
+        await delivery.accept(1, header=header, body=signed)
+        await delivery.ended(1)
+        [failed] = [entry for entry in delivery.entries if entry.event == "failed"]
+        assert failed.fields["status"] == "5.6.3"
+        assert "signed" in str(failed.fields["reason"])
+        assert delivery.submitted == []
+        assert drafts(delivery) == 0
+
+
+async def test_a_draft_that_fits_no_more_what_the_settings_say_now_is_discarded(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    clock = FakeClock(cloud.now())
+    async with large(cloud, tmp_path, clock=clock) as first:
+        cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
+        await accept(first)
+        await first.ended(1)
+    cloud.mailboxes.settings.request_limit = 1_000_000
+    async with large(cloud, tmp_path, clock=clock, largest_request=1_000_000) as second:
+        await until_relayed(second)
+        (mail,) = second.submitted
+        assert mail.via == "mime"
+        assert drafts(second) == 0
+
+
+# Exactly once is the same mechanism ---------------------------------------------------------------
+
+
+async def test_a_draft_that_could_not_be_sent_now_is_sent_later_and_not_made_again(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    rights = Rights(exact_once=True)
+    async with delivering(cloud, tmp_path, rights=rights) as delivery:
+        send = f"{USERS}/messages/"
+        cloud.faults.on(Refuse(path=send, method="POST", code="ErrorServerBusy", times=1))
+        await delivery.accept(1)
+        await delivery.ended(1)
+        assert drafts(delivery) == 1
+        made = list(cloud.mailboxes.drafts(cloud.directory.user(WP.mailbox)))  # type: ignore[arg-type]
+        await until_relayed(delivery)
+        assert drafts(delivery) == 0
+        user = cloud.directory.user(WP.mailbox)
+        assert user is not None
+        [sent] = cloud.mailboxes.box(user).items(Folder.SENT)
+        assert sent.serial == made[0].serial
+
+
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("make", [Stall, partial(Delay, seconds=60)])
+async def test_a_relay_that_dies_sends_exactly_once(
+    cloud: Sandbox,
+    tmp_path: Path,
+    struck: asyncio.Event,
+    make: Callable[..., Fault],
+    step: int,
+) -> None:
+    clock, rights = FakeClock(cloud.now()), Rights(exact_once=True)
+    async with delivering(cloud, tmp_path, rights=rights, clock=clock) as first:
+        cloud.faults.on(make(part="graph", every=step, times=1))
+        await first.accept(1)
+        async with asyncio.timeout(10):
+            await struck.wait()
+    cloud.faults.clear()
+    async with delivering(cloud, tmp_path, rights=rights, clock=clock) as second:
+        await until_relayed(second)
+        assert len(second.submitted) == 1
+        assert drafts(second) == 0
