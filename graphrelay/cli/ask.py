@@ -10,7 +10,7 @@ import contextlib
 import os
 import pwd
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -66,7 +66,7 @@ def events(
     verb: str,
     arguments: Mapping[str, Any],
     tell: Callable[[Event], None],
-    ask: Callable[[str], str] | None = None,
+    ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> None:
     """Carry out `verb` and pass each event to `tell`. Raises `Failed`."""
     from graphrelay.control.client import NoDaemon
@@ -75,7 +75,7 @@ def events(
     async def put_question(what: str) -> str:
         if ask is None:
             raise VerbError(f"the verb asked for {what}, which this command cannot answer")
-        return await asyncio.to_thread(ask, what)
+        return await ask(what)
 
     async def tell_all(answers: AsyncIterator[Event]) -> None:
         async for event in answers:

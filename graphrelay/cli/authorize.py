@@ -10,6 +10,7 @@ import click
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, events
 from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.typed import typed_line
 
 
 @click.command(name="authorize")
@@ -74,10 +75,14 @@ class _Teller:
         click.secho(f"{event['code']}\n", bold=True)
 
     def _waiting(self, event: Event) -> None:
+        """On a terminal it counts down; elsewhere it says once how long there is."""
+        minutes, seconds = divmod(event["seconds"], 60)
+        text = f"Waiting, {minutes}:{seconds:02} left (Ctrl-C gives up) "
         if sys.stdout.isatty():
-            minutes, seconds = divmod(event["seconds"], 60)
-            click.echo(f"\rWaiting, {minutes}:{seconds:02} left (Ctrl-C gives up) ", nl=False)
-            self._counting = True
+            click.echo(f"\r{text}", nl=False)
+        elif not self._counting:
+            click.echo(text.rstrip(), nl=False)
+        self._counting = True
 
     def _authorized(self, event: Event) -> None:
         click.secho("Authorized", fg="green", bold=True, nl=False)
@@ -88,5 +93,6 @@ class _Teller:
         click.echo(f": {event['reason']}", err=True)
 
 
-def _ask_for_address(_: str) -> str:
-    return str(click.prompt("Paste the address here", err=True))
+async def _ask_for_address(_: str) -> str:
+    click.echo("Paste the address here: ", nl=False, err=True)
+    return await typed_line()

@@ -50,6 +50,7 @@ class Moment(click.ParamType[datetime]):
             "held",
             "released",
             "retried",
+            "divided",
             "deleted",
         ]
     ),

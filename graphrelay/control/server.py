@@ -17,6 +17,10 @@ _UCRED = struct.Struct("3i")
 _LONGEST_PATH = 107
 
 
+class _ClientLeft(Exception):  # noqa: N818 (a person's right, not a failure)
+    """Ctrl-C, most likely."""
+
+
 class ControlServer:
     """Serves `verbs` on a Unix socket at `path`, to root, to this user and, where one is named,
     to `group`. The socket is made with its final mode, so there is no moment at which others may
@@ -55,7 +59,7 @@ class ControlServer:
         self._conversations.add(task)
         try:
             await self._answer(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
+        except (_ClientLeft, ConnectionError, asyncio.CancelledError):
             pass  # the other end went away, or the daemon stops: nothing is owed to anybody
         finally:
             self._conversations.discard(task)
@@ -80,6 +84,8 @@ class ControlServer:
             writer.write(encode({"end": True}))
         except VerbError as error:
             writer.write(encode({"error": str(error)}))
+        except _ClientLeft:
+            raise
         except Exception as error:  # the border: told to the person and to the journal
             self._journal.error("control-failed", reason=f"{type(error).__name__}: {error}")
             writer.write(encode({"error": f"the daemon failed: {type(error).__name__}: {error}"}))
@@ -114,7 +120,7 @@ class ControlServer:
         try:
             await asyncio.wait({speaking, listening}, return_when=asyncio.FIRST_COMPLETED)
             if not speaking.done():
-                raise ConnectionResetError("the client went away")
+                raise _ClientLeft
             speaking.result()
         finally:
             for task in (speaking, listening):

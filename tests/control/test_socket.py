@@ -83,12 +83,14 @@ async def test_a_client_that_goes_away_cancels_its_verb(path: Path) -> None:
         finally:
             cancelled.set()
 
-    async with server(path, wait=wait):
+    entries: list[Entry] = []
+    async with ControlServer(path, {"wait": wait}, Journal(FakeClock(), entries.append)):
         talk = converse(path, "wait", {}, nobody)
         assert await anext(talk) == {"waiting": True}
         await talk.aclose()  # type: ignore[attr-defined]
         async with asyncio.timeout(5):
             await cancelled.wait()
+    assert entries == [], "it is no failure"
 
 
 async def test_a_refusal_of_the_verb_reaches_the_person_as_its_sentence(path: Path) -> None:

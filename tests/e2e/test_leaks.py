@@ -87,7 +87,7 @@ def ears(monkeypatch: pytest.MonkeyPatch) -> Ears:
 
     def learn(kept: dict[str, object], key: str, value: object) -> str:
         ears.secrets.add(key)
-        return keep(kept, key, value)  # type: ignore[type-var]
+        return keep(kept, key, value)
 
     monkeypatch.setattr(grants, "_keep", learn)
     return ears
