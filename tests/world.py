@@ -2,7 +2,7 @@
 
 import asyncio
 import smtplib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +41,15 @@ class World:
 
     async def event(self, *wanted: str) -> Entry:
         """The first event of one of these names, as soon as it has happened."""
+        await self.until(lambda: bool(self.events(*wanted)))
+        return self.events(*wanted)[0]
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait for the journal to say things until it is so."""
         async with asyncio.timeout(10):
-            while not (found := self.events(*wanted)):
+            while not ready():
                 self._told.clear()
                 await self._told.wait()
-        return found[0]
 
     def events(self, *wanted: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.event in wanted]

@@ -19,6 +19,7 @@ from graphrelay.clock import Clock
 from graphrelay.graph.connection import BodyChanged
 from graphrelay.journal import Journal
 from graphrelay.model import (
+    Address,
     Answer,
     Attempt,
     Delayed,
@@ -47,6 +48,7 @@ from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Interrupted
 
 T = TypeVar("T")
+Pieces = tuple[tuple[Address, ...], ...]
 
 WITHOUT_DISK = timedelta(seconds=5)
 """How long to wait before the spool is asked again."""
@@ -71,6 +73,10 @@ class Attempts(Protocol):
         report: tuple[NewMessage, IncomingBody] | None = None,
     ) -> tuple[Submission, ...]: ...
 
+    async def divide(
+        self, submission_id: int, attempt: Attempt, following: Queued, pieces: Pieces
+    ) -> tuple[Waiting, ...]: ...
+
 
 # --- What came of it ------------------------------------------------------------------------------
 
@@ -81,8 +87,8 @@ class Finished:
 
     next: Next
     effect: Effect
-    reports: tuple[Waiting, ...] = ()
-    """What tells the sender of it; the spool has taken it."""
+    besides: tuple[Waiting, ...] = ()
+    """What has come of it and waits now: what tells the sender, or pieces split off."""
     spent: Spent = NOTHING
 
 
@@ -200,6 +206,8 @@ class Courier:
             self._dice(),
             settles=settles,
         )
+        if decision.pieces:
+            return await self._divide(submission, attempt, decision)
         report = await self._report(submission, attempt, decision)
         put = await self._insist(
             submission, lambda: self._finish(submission.id, attempt, decision.next, report)
@@ -210,6 +218,27 @@ class Courier:
         spent = self._dispatcher.spent(submission, attempt.outcome)
         reports = tuple(Waiting.of(one) for one in put)
         return Finished(decision.next, decision.effect, reports, spent)
+
+    async def _divide(
+        self, submission: Submission, attempt: Attempt, decision: Decision
+    ) -> Finished:
+        """The outcome and the submissions that it is divided into, in one transaction."""
+        following, pieces = decision.next, decision.pieces
+        assert isinstance(following, Queued)  # noqa: S101 (decide never divides anything else)
+        split_off = await self._insist(
+            submission,
+            lambda: self._spool.divide(submission.id, attempt, following, pieces),
+        )
+        outcome = attempt.outcome
+        self._journal.warning(
+            "divided",
+            message=submission.queue_id,
+            recipients=len(submission.envelope.forward_paths),
+            submissions=len(pieces),
+            reason="" if isinstance(outcome, Relayed) else outcome.reason,
+        )
+        spent = self._dispatcher.spent(submission, outcome)
+        return Finished(following, decision.effect, split_off, spent)
 
     async def _finish(
         self, submission_id: int, attempt: Attempt, following: Next, report: Report | None

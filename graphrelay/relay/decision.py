@@ -1,7 +1,8 @@
 """What follows from the outcome of an attempt: for the message, and for its lane. Pure.
 
     Relayed     done                                       the lane flows
-    Failed      done, failed                               the lane flows (it was an answer)
+    Failed      done, failed; or divided, where one of     the lane flows (it was an answer)
+                its recipients may be the reason
     Delayed     tried again, or given up after `lifetime`  the lane goes slower
     Uncertain   looked into before it is tried again;      the lane goes slower
                 else what `on_uncertain` says
@@ -26,6 +27,8 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
+from graphrelay.relay import isolation
+from graphrelay.relay.isolation import Recipients
 from graphrelay.relay.schedule import DeliveryPolicy, next_attempt
 
 EXPIRED = "5.4.7"  # RFC 3463 section 3.5: delivery time expired
@@ -58,11 +61,13 @@ Effect = Flows | Slower | Stops
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`failed` is the failure to report where `next` gives the message up."""
+    """`failed` is the failure to report where `next` gives the message up; `pieces` are the
+    recipients of the submissions into which it is divided, the first of which keeps its place."""
 
     next: Next
     effect: Effect
     failed: Failed | None = None
+    pieces: tuple[Recipients, ...] = ()
 
 
 def decide(
@@ -82,6 +87,8 @@ def decide(
     match outcome:
         case Relayed():
             return Decision(Done("relayed"), Flows())
+        case Failed() if pieces := isolation.pieces(outcome, submission):
+            return Decision(Queued(now), Flows(), pieces=pieces)
         case Failed():
             return Decision(Done("failed", outcome.reason), Flows(), outcome)
         case Paused():

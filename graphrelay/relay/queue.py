@@ -349,13 +349,13 @@ class QueueManager:
         queue.done(waiting.submission_id, self._clock.monotonic())
         again = self._again.pop(waiting.submission_id, None)
         match carried:
-            case Finished(following, effect, reports, spent):
+            case Finished(following, effect, besides, spent):
                 queue.budget.spend(spent, self._clock.monotonic())
                 if isinstance(following, Queued):
                     self._place(replace(waiting, not_before=following.not_before))
-                for report in reports:
-                    self._place(report)
-                    self._ready[report.lane] = None
+                for one in besides:
+                    self._place(one)
+                    self._ready[one.lane] = None
                 self._feel(queue, effect)
             case NotBegun(effect):
                 self._place(again or waiting)

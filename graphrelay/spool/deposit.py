@@ -92,6 +92,11 @@ class Depositor:
         self._messages = count(last.get("messages", 0) + 1)
         self._submissions = count(last.get("submissions", 0) + 1)
 
+    def next_submission(self) -> int:
+        """The number of a new row in `submissions`."""
+        number: int = next(self._submissions)
+        return number
+
     def put(
         self, transaction: Transaction, deposits: Sequence[Deposit]
     ) -> list[tuple[Submission, ...]]:

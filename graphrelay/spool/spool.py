@@ -18,11 +18,13 @@ from typing import TypeVar
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.model import (
+    Address,
     Attempt,
     DraftProgress,
     IncomingBody,
     NewMessage,
     Next,
+    Queued,
     StorageUnavailable,
     Submission,
     Waiting,
@@ -32,6 +34,7 @@ from graphrelay.spool.bodies import BodyFolder, Incoming
 from graphrelay.spool.codec import moment
 from graphrelay.spool.deposit import Deposit, Depositor, erase
 from graphrelay.spool.disk import Disk
+from graphrelay.spool.divide import Divide
 from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
 from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.reader import Reader
@@ -237,6 +240,22 @@ class Spool:
             raise
         finally:
             await self._part_with(body, job)
+
+    async def divide(
+        self,
+        submission_id: int,
+        attempt: Attempt,
+        following: Queued,
+        pieces: tuple[tuple[Address, ...], ...],
+    ) -> tuple[Waiting, ...]:
+        """The outcome of an attempt, and several submissions in place of the one, in one
+        transaction. It keeps the first of `pieces` (recipients, together its own); the others are
+        the answer. Calling it again for the same attempt changes nothing, and answers the same.
+
+        Raises `NotQueued` when no such attempt was begun.
+        """
+        finish = attempts.Finish(submission_id, attempt, following)
+        return await self._run(Divide(finish, pieces, self._depositor), "divide a message")
 
     # Drafts ----------------------------------------------------------------------------------
 

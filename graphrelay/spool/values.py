@@ -107,6 +107,7 @@ What = Literal[
     "released",
     "retried",
     "deleted",
+    "divided",
 ]
 
 

@@ -172,6 +172,15 @@ class MemorySpool:
         kept.history.append(attempt)
         return ()
 
+    async def divide(
+        self,
+        submission_id: int,
+        attempt: Attempt,
+        following: Queued,
+        pieces: tuple[tuple[Address, ...], ...],
+    ) -> tuple[Waiting, ...]:
+        raise AssertionError("nobody is refused among others here")
+
     async def keep_draft(self, submission_id: int, progress: DraftProgress) -> None:
         raise AssertionError("nobody makes drafts here")
 

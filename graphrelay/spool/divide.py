@@ -1,0 +1,96 @@
+"""One submission becomes several, each with a part of its recipients, with what came of an attempt.
+
+All in one transaction: whatever happens, each recipient stands in exactly one of them. The first
+piece keeps the submission and its history; the others are new parts of the same message.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from graphrelay.model import Address, Envelope, Lane, Waiting
+from graphrelay.spool.attempts import Finish, note
+from graphrelay.spool.codec import moment, restored
+from graphrelay.spool.deposit import ENVELOPE, Depositor, part_id, recipient_keys
+from graphrelay.spool.writer import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Divide:
+    """Answers with what was split off; doing it again changes nothing and answers the same."""
+
+    finish: Finish
+    pieces: tuple[tuple[Address, ...], ...]
+    """Together the recipients of the submission."""
+    depositor: Depositor
+
+    def __call__(self, transaction: Transaction) -> tuple[Waiting, ...]:
+        if not self.finish(transaction):
+            return _waiting(transaction.connection, self.finish.submission)
+        kept, *others = self.pieces
+        self._keep(transaction.connection, kept)
+        for piece in others:
+            self._split_off(transaction.connection, piece)
+        return _waiting(transaction.connection, self.finish.submission)
+
+    def _keep(self, connection: sqlite3.Connection, piece: tuple[Address, ...]) -> None:
+        submission = self.finish.submission
+        (text,) = connection.execute(
+            "SELECT envelope FROM submissions WHERE id = ?", (submission,)
+        ).fetchone()
+        before = ENVELOPE.value(text)
+        after = Envelope(before.reverse_path, piece)
+        gone = recipient_keys(before) - recipient_keys(after)
+        connection.execute(
+            "UPDATE submissions SET envelope = ? WHERE id = ?", (ENVELOPE.text(after), submission)
+        )
+        connection.executemany(
+            "DELETE FROM recipients WHERE address_key = ? AND submission = ?",
+            [(key, submission) for key in gone],
+        )
+        # A draft of it names all of them, and must not be sent any more.
+        connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
+
+    def _split_off(self, connection: sqlite3.Connection, piece: tuple[Address, ...]) -> None:
+        origin, number = self.finish.submission, self.depositor.next_submission()
+        queue_id, part, text = connection.execute(
+            """SELECT m.queue_id, s.part, s.envelope FROM submissions s
+               JOIN messages m ON m.id = s.message WHERE s.id = ?""",
+            (origin,),
+        ).fetchone()
+        envelope = Envelope(ENVELOPE.value(text).reverse_path, piece)
+        connection.execute(
+            """INSERT INTO submissions (id, message, part, received_at, sender_key, size, envelope,
+                                        plan, account, mailbox, state, not_before)
+               SELECT ?1, message,
+                      (SELECT max(part) + 1 FROM submissions WHERE message = s.message),
+                      received_at, sender_key, size, ?2, plan, account, mailbox, state, not_before
+               FROM submissions s WHERE id = ?3""",
+            (number, ENVELOPE.text(envelope), origin),
+        )
+        connection.executemany(
+            "INSERT INTO recipients VALUES (?, ?)",
+            [(key, number) for key in recipient_keys(envelope)],
+        )
+        why = f"split off from {part_id(queue_id, part)}"
+        note(connection, number, "divided", why, self.finish.attempt.finished_at)
+
+
+def _waiting(connection: sqlite3.Connection, submission: int) -> tuple[Waiting, ...]:
+    """Later parts of the same message that wait and were never tried."""
+    rows = connection.execute(
+        """SELECT o.id, o.account, o.mailbox, o.received_at, o.not_before, o.sender_key, o.size
+           FROM submissions s JOIN submissions o ON o.message = s.message AND o.part > s.part
+           WHERE s.id = ? AND o.state = 'queued' AND o.attempts = 0 ORDER BY o.part""",
+        (submission,),
+    )
+    return tuple(
+        Waiting(
+            number,
+            Lane(restored(account), restored(mailbox)),
+            moment(received_at),
+            moment(not_before),
+            restored(sender),
+            size,
+        )
+        for number, account, mailbox, received_at, not_before, sender, size in rows
+    )
