@@ -16,7 +16,8 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import httpcore
@@ -27,7 +28,7 @@ _ENOUGH = 256 * 1024
 """Unread octets above which the other side is kept waiting."""
 _NOT_SENT_LIMIT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 """Keeps the kernel from taking a whole message into its buffer long before it is on the wire."""
-_HAPPY_EYEBALLS = 0.25  # RFC 8305 section 8
+_HEAD_START = 0.25  # seconds, RFC 8305 section 8
 
 _BLANK_LINE = b"\r\n\r\n"
 _INFORMATIONAL = re.compile(rb"(?:HTTP/1\.\d 1\d\d.*?\r\n\r\n)*", re.DOTALL)
@@ -60,11 +61,14 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
     # What the transport says --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._open_wires.add(self)
+        self._attach(cast(asyncio.Transport, transport))
         wire = self._transport.get_extra_info("socket")
         if _NOT_SENT_LIMIT is not None and wire is not None:
             wire.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LIMIT, _AT_ONCE)
+
+    def _attach(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._open_wires.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard += data
@@ -130,10 +134,12 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         inner = Wire(self._open_wires)
         name = server_hostname or ""
         try:
+            if self._ended is not None or self._heard:
+                raise ConnectionResetError("the other side spoke first, or closed the connection")
             transport = await asyncio.get_running_loop().start_tls(
                 self._transport, inner, ssl_context, server_hostname=name
             )
-            if transport is None:
+            if transport is None or transport.is_closing() or inner._ended is not None:
                 raise ConnectionResetError("the other side closed the connection")
         except ssl.SSLCertVerificationError as error:
             what = f"the certificate of {name} is not trusted: {error.verify_message}"
@@ -149,7 +155,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self.abort()
             raise
         self._open_wires.discard(self)
-        inner.connection_made(transport)
+        inner._attach(transport)
         return inner
 
     async def aclose(self) -> None:
@@ -233,18 +239,70 @@ class Network(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> Wire:
         """Raises `Unreachable`. The time limit and all else are the caller's affair."""
+        loop = asyncio.get_running_loop()
         try:
-            _, wire = await asyncio.get_running_loop().create_connection(
-                lambda: Wire(self._open), host, port, happy_eyeballs_delay=_HAPPY_EYEBALLS
-            )
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            ways = [partial(self._dial, family, str(at[0]), port) for family, _, _, _, at in found]
+            return await first(ways, _HEAD_START)
         except OSError as error:
-            raise Unreachable(f"{host} could not be reached: {_why(error)}", "4.4.1") from error
+            what = f"{self._what}{host} could not be reached: {_why(error)}"
+            raise Unreachable(what, "4.4.1") from error
+
+    async def _dial(self, family: int, address: str, port: int) -> Wire:
+        _, wire = await asyncio.get_running_loop().create_connection(
+            lambda: Wire(self._open), address, port, family=family
+        )
         return wire
 
     def close(self) -> None:
         """Close every connection at once."""
         for wire in list(self._open):
             wire.abort()
+
+
+async def first(ways: Sequence[Callable[[], Coroutine[Any, Any, Wire]]], head_start: float) -> Wire:
+    """The connection that comes about first; each way has a head start of some seconds before the
+    next one, so that an IPv6 which leads nowhere costs no more than that (RFC 8305 section 5).
+    asyncio has this in itself, other loops have not.
+
+    Raises the `OSError` of the first way where none leads there.
+    """
+    running: set[asyncio.Task[Wire]] = set()
+    wires: list[Wire] = []
+    errors: list[BaseException] = []
+    left = list(ways)
+    try:
+        while not wires and (left or running):
+            patience = head_start if left[1:] else None
+            if left:
+                running.add(asyncio.ensure_future(left.pop(0)()))
+            done, running = await asyncio.wait(
+                running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            _sort(done, wires, errors)
+    finally:
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+        _sort(running, wires, errors)
+        for wire in wires[1:]:
+            wire.abort()
+    if not wires:
+        raise errors[0] if errors else OSError("it has no address")
+    return wires[0]
+
+
+def _sort(
+    done: Iterable[asyncio.Task[Wire]], wires: list[Wire], errors: list[BaseException]
+) -> None:
+    for task in done:
+        if task.cancelled():
+            continue
+        if error := task.exception():
+            errors.append(error)
+        else:
+            wires.append(task.result())
 
 
 def refuses(heard: bytes) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.graph.wire import Wire, refuses
+from graphrelay.graph.wire import Wire, first, refuses
 
 
 class Recorded(asyncio.Transport):
@@ -136,6 +136,82 @@ async def test_more_than_enough_makes_the_other_side_wait() -> None:
     assert paused
     await made.read(65_536)
     assert not paused
+
+
+# The race to a host ---------------------------------------------------------------------------
+
+
+class Way:
+    """A way to a host that leads there when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.end: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+
+    async def __call__(self) -> Wire:
+        self.begun.set()
+        return await self.end
+
+    def leads_there(self) -> Wire:
+        made, _ = wire()
+        self.end.set_result(made)
+        return made
+
+    def leads_nowhere(self, why: str = "no route") -> None:
+        self.end.set_exception(OSError(why))
+
+
+async def test_a_way_that_leads_nowhere_and_does_not_say_so_costs_its_head_start() -> None:
+    silent, second = Way(), Way()
+    made = second.leads_there()
+    assert await first([silent, second], 0.01) is made
+    assert silent.end.cancelled()
+
+
+async def test_the_next_way_is_tried_at_once_when_one_fails() -> None:
+    bad, good = Way(), Way()
+    bad.leads_nowhere()
+    made = good.leads_there()
+    assert await first([bad, good], 3600) is made
+
+
+async def test_a_way_that_is_slower_than_its_head_start_may_still_win() -> None:
+    slow, silent = Way(), Way()
+    race = asyncio.ensure_future(first([slow, silent], 0.01))
+    await silent.begun.wait()
+    made = slow.leads_there()
+    assert await race is made
+
+
+async def test_where_no_way_leads_the_first_reason_is_told() -> None:
+    ways = [Way(), Way()]
+    ways[0].leads_nowhere("network is unreachable")
+    ways[1].leads_nowhere("connection refused")
+    with pytest.raises(OSError, match="network is unreachable"):
+        await first(ways, 3600)
+    with pytest.raises(OSError, match="no address"):
+        await first([], 3600)
+
+
+async def test_of_two_winners_one_is_closed_and_of_a_cancelled_race_all() -> None:
+    ways = [Way(), Way()]
+    race = asyncio.ensure_future(first(ways, 0.01))
+    await ways[1].begun.wait()
+    made = [way.leads_there() for way in ways]
+    won = await race
+    assert sorted(wire.get_extra_info("is_readable") for wire in made) == [False, True]
+    assert not won.get_extra_info("is_readable")
+
+    silent = Way()
+    race = asyncio.ensure_future(first([silent], 3600))
+    await silent.begun.wait()
+    race.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await race
+    assert silent.end.cancelled()
+
+
+# What comes in while we write -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
