@@ -213,6 +213,20 @@ class Journal:
         """A person wants a message tried now."""
         self._tell("info", "retried", queue_id, reason=reason or None)
 
+    def bounced(
+        self, queue_id: str, recipient: str, status: str, reason: str, mailbox: str
+    ) -> None:
+        """Exchange could not deliver what it had taken, and says why."""
+        self._tell(
+            "warning",
+            "bounced",
+            queue_id,
+            recipient=recipient,
+            status=status,
+            reason=reason,
+            mailbox=mailbox,
+        )
+
     def deleted(self, queue_id: str, reason: str) -> None:
         """A person took a message out of the queue."""
         self._tell("warning", "deleted", queue_id, reason=reason)

@@ -86,6 +86,7 @@ class SendAsUser:
     """Whether other mailboxes than the user's own may be used."""
     large_messages: bool = False
     exact_once: bool = False
+    bounces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Personal:
     username: str
     large_messages: bool = False
     exact_once: bool = False
+    bounces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class AnyUser:
     credential: Credential
     large_messages: bool = False
     exact_once: bool = False
+    bounces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class ScopedUsers:
     credential: Credential
     large_messages: bool = False
     exact_once: bool = False
+    bounces: bool = False
 
 
 Delegated = SendAsUser | Personal
@@ -153,6 +157,7 @@ class Permission:
 
 
 LARGE = "messages over about 3 MB go through Drafts with an upload session"
+BOUNCES = "Exchange's later reports of failure are read and matched to their messages"
 EXACT = "a message whose answer was lost is looked for before it is sent again"
 
 
@@ -177,6 +182,10 @@ def _scopes(scenario: Delegated) -> Iterator[Permission]:
         yield Permission("Mail.ReadWrite", Kind.SCOPE, why)
         if shared:
             yield Permission("Mail.ReadWrite.Shared", Kind.SCOPE, f"in other mailboxes, {why}")
+    elif scenario.bounces:
+        yield Permission("Mail.Read", Kind.SCOPE, BOUNCES)
+        if shared:
+            yield Permission("Mail.Read.Shared", Kind.SCOPE, f"in other mailboxes, {BOUNCES}")
     yield Permission("offline_access", Kind.SCOPE, "stay authorized without asking again")
 
 
@@ -185,10 +194,19 @@ def _roles(scenario: Application, kind: Kind, prefix: str) -> Iterator[Permissio
     yield Permission(f"{prefix}Mail.Send", kind, f"submit mail through {where}")
     if why := _why_read_write(scenario):
         yield Permission(f"{prefix}Mail.ReadWrite", kind, why)
+    elif scenario.bounces:
+        yield Permission(f"{prefix}Mail.Read", kind, BOUNCES)
 
 
 def _why_read_write(scenario: Scenario) -> str:
-    wanted = ((scenario.large_messages, LARGE), (scenario.exact_once, EXACT))
+    """Reading is part of it."""
+    if not scenario.large_messages and not scenario.exact_once:
+        return ""
+    wanted = (
+        (scenario.large_messages, LARGE),
+        (scenario.exact_once, EXACT),
+        (scenario.bounces, BOUNCES),
+    )
     return "; ".join(reason for on, reason in wanted if on)
 
 

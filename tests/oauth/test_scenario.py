@@ -50,6 +50,23 @@ def names(scenario: Scenario) -> list[str]:
                 "offline_access",
             ],
         ),
+        (
+            SendAsUser("u", shared=True, bounces=True),
+            [
+                "Mail.Send",
+                "Mail.Send.Shared",
+                "Mail.Read",
+                "Mail.Read.Shared",
+                "offline_access",
+            ],
+        ),
+        (
+            SendAsUser("u", exact_once=True, bounces=True),
+            ["Mail.Send", "Mail.ReadWrite", "offline_access"],
+        ),
+        (AnyUser(SECRET, bounces=True), ["Mail.Send", "Mail.Read"]),
+        (AnyUser(SECRET, exact_once=True, bounces=True), ["Mail.Send", "Mail.ReadWrite"]),
+        (ScopedUsers(SECRET, bounces=True), ["Application Mail.Send", "Application Mail.Read"]),
         (Personal("u"), ["Mail.Send", "offline_access"]),
         (AnyUser(SECRET), ["Mail.Send"]),
         (AnyUser(SECRET, large_messages=True), ["Mail.Send", "Mail.ReadWrite"]),

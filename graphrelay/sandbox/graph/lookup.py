@@ -9,7 +9,7 @@ from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
 from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.view import folder_id, known_property, message_json
-from graphrelay.sandbox.mailbox_items import Folder, Item
+from graphrelay.sandbox.mailbox_items import Folder, Item, Mail
 
 
 async def messages(call: Call) -> web.Response:
@@ -63,11 +63,19 @@ def _candidates(call: Call, query: Query) -> Iterable[Item]:
     return box.items() if message_id is None else box.with_message_id(message_id)
 
 
+def _class_of(item: Item) -> str:
+    """PidTagMessageClass."""
+    is_report = isinstance(item.content, Mail) and item.content.via == "report"
+    return "REPORT.IPM.Note.NDR" if is_report else "IPM.Note"
+
+
 def _seen_in(item: Item) -> Folder:
     return Folder.DRAFTS if item.seems_draft_for else item.folder
 
 
 def _matches(call: Call, query: Query, item: Item) -> bool:
+    if query.item_class and query.item_class != _class_of(item):
+        return False
     if not query.filters:
         return True
     names = frozenset(one.name for one in query.filters)

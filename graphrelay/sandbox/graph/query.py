@@ -17,6 +17,12 @@ from graphrelay.sandbox.graph.view import known_property
 _COMPARISON = re.compile(
     r"\s*(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('(?:[^']|'')*'|[^\s']+)\s*(?:\band\b|\Z)", re.IGNORECASE
 )
+_CLASS = re.compile(
+    r"\s*singleValueExtendedProperties/any\(\s*(\w+)\s*:\s*\1/id eq 'String 0x001A'\s+and\s+"
+    r"\1/value eq '([^']*)'\s*\)\s*(?:\band\b|\Z)",
+    re.IGNORECASE,
+)
+"""PidTagMessageClass, the one extended property that is known here."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\Z")
 _KNOWN = {"$filter", "$select", "$top", "$skip", "$orderby", "$count"}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -48,6 +54,8 @@ class Query:
     """What a look-up asked for."""
 
     filters: tuple[Comparison, ...] = ()
+    item_class: str = ""
+    """The only class of items that is wanted; empty for all."""
     select: frozenset[str] = frozenset()
     top: int = 10
     skip: int = 0
@@ -60,8 +68,10 @@ class Query:
         for name in given:
             if name.startswith("$") and name not in _KNOWN:
                 raise GraphError("BadRequest", f"Query option '{name}' is not supported.")
+        filters, item_class = _filters(given.get("$filter", ""))
         return cls(
-            filters=_filters(given.get("$filter", "")),
+            filters=filters,
+            item_class=item_class,
             select=_select(given.get("$select", "")),
             top=_number(given.get("$top", "10"), "$top", range(1, 1001)),
             skip=_number(given.get("$skip", "0"), "$skip", range(1_000_000_000)),
@@ -76,16 +86,20 @@ class Query:
         return None
 
 
-def _filters(text: str) -> tuple[Comparison, ...]:
+def _filters(text: str) -> tuple[tuple[Comparison, ...], str]:
+    """The comparisons, and the class of items."""
     found: list[Comparison] = []
-    start = 0
+    start, item_class = 0, ""
     while start < len(text):
+        if wanted := _CLASS.match(text, start):
+            item_class, start = wanted[2], wanted.end()
+            continue
         one = _COMPARISON.match(text, start)
         if one is None or not known_property(one[1]):
             raise _bad_filter()
         found.append(Comparison(one[1], one[2].lower(), _literal(one[3])))
         start = one.end()
-    return tuple(found)
+    return tuple(found), item_class
 
 
 def _literal(text: str) -> str | bool:

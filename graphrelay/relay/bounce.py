@@ -1,0 +1,93 @@
+"""What a non-delivery report says (RFC 3464): of which message, for whom, and why. Pure.
+
+Nothing in it is trusted to be there: a report that cannot be understood is none.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser, HeaderParser
+from email.policy import compat32
+
+LONGEST_REASON = 500
+MOST_FAILURES = 500
+_STATUS = {"message/delivery-status", "message/global-delivery-status"}
+_MESSAGE_ID = re.compile(r"<[^<>\s]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One recipient."""
+
+    recipient: str
+    status: str
+    """Enhanced status code (RFC 3463), or empty."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A report about a message that has one of these Message-IDs, the likeliest first."""
+
+    message_ids: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+
+def read(octets: bytes) -> Bounce | None:
+    """`None` for what is no report of failure."""
+    try:
+        report = BytesParser(policy=compat32).parsebytes(octets)
+        if report.get_content_type() != "multipart/report":
+            return None
+        failures = tuple(_failures(report))[:MOST_FAILURES]
+        ids = tuple(dict.fromkeys(_message_ids(report)))
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None  # what the email package makes of broken input
+    return Bounce(ids, failures) if ids and failures else None
+
+
+def _failures(report: Message) -> Iterator[Failure]:
+    for part in report.walk():
+        if part.get_content_type() not in (
+            "message/delivery-status",
+            "message/global-delivery-status",
+        ):
+            continue
+        blocks = part.get_payload()
+        for block in blocks if isinstance(blocks, list) else []:
+            if not isinstance(block, Message):
+                continue
+            recipient = _typed(block, "Final-Recipient") or _typed(block, "Original-Recipient")
+            if recipient and _text(block, "Action").lower() == "failed":
+                reason = _typed(block, "Diagnostic-Code")[:LONGEST_REASON]
+                yield Failure(recipient, _text(block, "Status"), reason)
+
+
+def _message_ids(report: Message) -> Iterator[str]:
+    """The original's own header first; then what the report answers."""
+    for part in report.walk():
+        original: object = None
+        if part.get_content_type() == "text/rfc822-headers":
+            payload = part.get_payload(decode=True)
+            if isinstance(payload, bytes):
+                original = HeaderParser().parsestr(payload.decode("utf-8", "replace"))
+        elif part.get_content_type() == "message/rfc822":
+            inner = part.get_payload()
+            original = inner[0] if isinstance(inner, list) and inner else None
+        if isinstance(original, Message):
+            yield from _MESSAGE_ID.findall(_text(original, "Message-ID"))
+    for name in ("In-Reply-To", "References"):
+        yield from _MESSAGE_ID.findall(_text(report, name))
+
+
+def _typed(block: Message, name: str) -> str:
+    """The value behind its type: `rfc822;anna@example.org`."""
+    kind, semicolon, value = _text(block, name).partition(";")
+    return value.strip() if semicolon else kind
+
+
+def _text(message: Message, name: str) -> str:
+    """On one line, printable."""
+    value = str(message.get(name, ""))
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())

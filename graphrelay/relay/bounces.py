@@ -1,0 +1,176 @@
+"""What Exchange finds out later: its non-delivery reports, matched to the mail that they are about.
+
+    Inbox of a mailbox that mail went out by ──▶ report ──▶ Message-ID, recipient ──▶ mail log
+
+202 says that Exchange took a message. That a recipient does not exist it says by a report into the
+mailbox that sent it. Accounts that are set up for it (`bounces = true`) look there every few
+minutes, at the mailboxes that have sent something lately, and the mail log says `bounced`. Nothing
+is changed in the mailbox, and what was noted once is not noted again.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+from uuid import uuid4
+
+from graphrelay.clock import Clock
+from graphrelay.graph import inbox
+from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
+from graphrelay.graph.drafts import MayNotLook
+from graphrelay.graph.inbox import Found
+from graphrelay.journal import Journal
+from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
+from graphrelay.oauth.answers import Granted
+from graphrelay.oauth.scenario import Account
+from graphrelay.relay import bounce
+from graphrelay.relay.bearer import Bearer, Tokens
+from graphrelay.relay.bounce import Bounce, Failure
+
+LOOK_EVERY = timedelta(minutes=5)
+LATELY = timedelta(days=2)
+"""How long after its last message a mailbox is looked at; Exchange tries for a day."""
+OVERLAP = timedelta(minutes=10)
+"""Reports do not always become visible in their order."""
+
+
+class Post(Protocol):
+    """What is needed of the Graph client."""
+
+    def for_lane(self, lane: Lane) -> inbox.Caller: ...
+
+
+class Records(Protocol):
+    """What is needed of the spool."""
+
+    async def lanes_used(self, since: datetime) -> list[Lane]: ...
+
+    async def bounced(
+        self, message_ids: Sequence[str], recipient: str, reason: str, at: datetime
+    ) -> str | None: ...
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a mailbox has been read."""
+
+    since: datetime
+    seen: set[str]
+    closed: bool = False
+    """It was told that it may not be read."""
+
+
+class Bounces:
+    """Lives in one event loop."""
+
+    def __init__(
+        self,
+        post: Post,
+        tokens: Tokens,
+        records: Records,
+        accounts: Callable[[], Collection[Account]],
+        clock: Clock,
+        journal: Journal,
+    ) -> None:
+        self._post = post
+        self._tokens = tokens
+        self._records = records
+        self._accounts = accounts
+        self._clock = clock
+        self._journal = journal
+        self._places: dict[Lane, _Place] = {}
+
+    async def run(self) -> None:
+        """Look now and then; never returns."""
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            try:
+                await self.look()
+            except StorageUnavailable as error:
+                self._journal.warning("bounces-not-read", reason=str(error))
+            except Exception as error:  # a mistake of ours, which must not stop the mail
+                self._journal.error("bounces-broke", reason=repr(error))
+
+    async def look(self) -> None:
+        """Once, into every mailbox that has sent something lately."""
+        reading = {account.name: account for account in self._accounts() if _reads(account)}
+        if not reading:
+            return
+        lately = self._clock.now() - LATELY
+        lanes = [lane for lane in await self._records.lanes_used(lately) if lane.account in reading]
+        self._places = {
+            lane: self._places.get(lane) or _Place(since=lately, seen=set()) for lane in lanes
+        }
+        for lane, place in self._places.items():
+            token = await self._tokens.token(lane.account)
+            if isinstance(token, Granted):
+                own = reading[lane.account].is_own_mailbox(lane.mailbox)
+                mailbox = OWN_MAILBOX if own else mailbox_path(lane.mailbox)
+                await self._look_in(lane, place, mailbox, Bearer(self._tokens, lane, token))
+
+    async def _look_in(self, lane: Lane, place: _Place, mailbox: str, bearer: Bearer) -> None:
+        client = self._post.for_lane(lane)
+        since, newest = place.since, place.since
+        while True:
+            listing = partial(inbox.reports, client, mailbox, since, client_request_id=str(uuid4()))
+            found: tuple[Found, ...] | MayNotLook | Delayed | Paused = await bearer.use(listing)
+            if not isinstance(found, tuple):
+                self._tell_not_read(lane, place, found)
+                return
+            place.closed = False
+            for report in found:
+                newest = max(newest, report.received_at)
+                if report.id not in place.seen and not await self._take(
+                    lane, client, mailbox, bearer, report
+                ):
+                    return  # the next look begins here again
+                place.seen.add(report.id)
+            if len(found) < inbox.PAGE or newest == since:
+                break
+            since = newest
+        place.since = max(place.since, newest - OVERLAP)
+
+    async def _take(
+        self, lane: Lane, client: inbox.Caller, mailbox: str, bearer: Bearer, report: Found
+    ) -> bool:
+        """Whether it has been read."""
+        reading = partial(inbox.octets, client, mailbox, report, client_request_id=str(uuid4()))
+        octets: bytes | MayNotLook | Delayed | Paused = await bearer.use(reading)
+        if not isinstance(octets, bytes):
+            return False
+        read = bounce.read(octets)
+        if read is None:
+            self._journal.warning("bounce-not-understood", mailbox=lane.mailbox, report=report.id)
+            return True
+        for failure in read.failures:
+            await self._note(read, failure, report, lane)
+        return True
+
+    async def _note(self, read: Bounce, failure: Failure, report: Found, lane: Lane) -> None:
+        reason = f"{failure.recipient}: {failure.reason or failure.status or 'no reason given'}"
+        queue_id = await self._records.bounced(
+            read.message_ids, failure.recipient, reason, report.received_at
+        )
+        if queue_id:
+            self._journal.bounced(
+                queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+            )
+
+    def _tell_not_read(self, lane: Lane, place: _Place, why: MayNotLook | Delayed | Paused) -> None:
+        """Once, until it works again; what passes by itself is not told."""
+        if isinstance(why, Delayed) or place.closed:
+            return
+        place.closed = True
+        reason = "the account may not read it" if isinstance(why, MayNotLook) else why.reason
+        self._journal.warning(
+            "bounces-not-read",
+            account=lane.account,
+            mailbox=lane.mailbox,
+            reason=reason,
+            remedy=f"grant Mail.Read, then graphrelay authorize {lane.account}",
+        )
+
+
+def _reads(account: Account) -> bool:
+    return account.scenario.bounces
