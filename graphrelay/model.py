@@ -216,6 +216,8 @@ class DraftProgress:
     """The upload session of the next one, if it has begun. Carries its own authorization."""
     uploaded: int = 0
     """Octets of the next one that are there."""
+    sending: bool = False
+    """Whether Exchange may have been asked to send it."""
     lost: tuple[str, ...] = ()
     """What of the message this form cannot keep, in words."""
 

@@ -20,7 +20,6 @@ from graphrelay.graph.connection import BodyChanged
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Address,
-    Answer,
     Attempt,
     Delayed,
     Done,
@@ -151,10 +150,7 @@ class Courier:
             submission = await self._spool.load(interrupted.submission_id)
         except (NotQueued, MailLost):
             return
-        outcome = Uncertain(
-            reason="the relay was stopped while the request was on its way",
-            answer=Answer(client_request_id=interrupted.client_request_id),
-        )
+        outcome = self._dispatcher.interrupted(submission, interrupted.client_request_id)
         attempt = Attempt(
             number=interrupted.number,
             started_at=interrupted.started_at,

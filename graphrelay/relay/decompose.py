@@ -31,6 +31,9 @@ _SEALED = {
     "application/pkcs7-mime": "signed or encrypted (S/MIME)",
     "application/x-pkcs7-mime": "signed or encrypted (S/MIME)",
 }
+_NESTING = ("message/", "multipart/")
+"""Types that may not be in base64 (RFC 2046 section 5.2.1), as Exchange sends files: with another
+type their octets surely stay as they are."""
 _BODIES = ("text/plain", "text/html")
 
 
@@ -219,7 +222,7 @@ def _attachment(entity: Entity, number: int, related: bool) -> Attachment:
     kind = entity.content_type.value
     return Attachment(
         name=_name(entity, number),
-        content_type=kind if not entity.children else "application/octet-stream",
+        content_type="application/octet-stream" if kind.startswith(_NESTING) else kind,
         content=entity.content,
         content_id=content_id,
         inline=inline,

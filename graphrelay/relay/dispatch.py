@@ -162,6 +162,15 @@ class Dispatcher:
             return True
         return submission.plan.save_to_sent_items and (rights.may_look or rights.exact_once)
 
+    def interrupted(self, submission: Submission, request_id: str) -> Delayed | Uncertain:
+        """What an attempt came to in whose middle the process died."""
+        said, draft = Answer(client_request_id=request_id), submission.draft
+        if draft and not draft.sending:
+            reason = "the relay was stopped while it put the message together in Drafts"
+            return Delayed(status="4.3.2", reason=reason, answer=said)
+        reason = "the relay was stopped while the request was on its way"
+        return Uncertain(reason=reason, answer=said)
+
     def leave(self, lane: Lane) -> None:
         """Nothing waits in the lane any more: its connections may go."""
         self._post.close_lane(lane)

@@ -90,7 +90,8 @@ async def begin(desk: Desk, way: ByDraft, most: int) -> Outcome:
     )
     if not isinstance(made, Drafted):
         return made
-    progress = DraftProgress(id=made.id, attachments=len(way.attachments), lost=way.lost)
+    number = len(way.attachments)
+    progress = DraftProgress(id=made.id, attachments=number, sending=not number, lost=way.lost)
     try:
         await desk.keep(progress)
     except StorageUnavailable:
@@ -117,6 +118,8 @@ async def go_on(desk: Desk, way: ByDraft, progress: DraftProgress, most: int) ->
 
 async def send(desk: Desk, progress: DraftProgress) -> Outcome:
     """Send a draft that is complete. It stays where it may have been sent, or may be later."""
+    if not progress.sending:
+        await desk.keep(replace(progress, sending=True))
     outcome: Outcome = await desk.ask(partial(drafts.send, desk.lane, desk.mailbox, progress.id))
     match outcome:
         case Relayed() | Uncertain():

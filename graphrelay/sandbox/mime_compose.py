@@ -153,7 +153,10 @@ def _text(message: Composition) -> Iterator[bytes]:
 def _file(attachment: Attachment) -> list[bytes]:
     part = Message(policy=SMTP)
     name = _one_line(attachment.name)
-    part.add_header("Content-Type", _one_line(attachment.content_type))
+    kind = _one_line(attachment.content_type)
+    if kind.lower().startswith(("message/", "multipart/")):
+        kind = "application/octet-stream"  # those may not be in base64 (RFC 2046 section 5.2.1)
+    part.add_header("Content-Type", kind)
     part.set_param("name", name, charset="" if name.isascii() else "utf-8")
     part.add_header("Content-Disposition", "inline" if attachment.inline else "attachment")
     part.set_param(

@@ -95,7 +95,7 @@ def test_a_second_text_continues_the_first() -> None:
 
 def test_a_nested_message_is_a_file_with_its_subject_as_name() -> None:
     found = letter(multipart("mixed", TEXT, NESTED))
-    assert names(found) == [("y.eml", "message/rfc822", False)]
+    assert names(found) == [("y.eml", "application/octet-stream", False)]
     assert b"".join(found.attachments[0].content.pieces()).endswith(b"\r\n\r\nin")
 
 

@@ -1,0 +1,266 @@
+"""Each message takes the way that fits it, and what that way cannot keep is written down."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.graph.drafts import Json, Mime
+from graphrelay.model import (
+    Attempt,
+    Failed,
+    FiledBody,
+    Held,
+    OctetSource,
+    Plan,
+    Relayed,
+    Submission,
+    Uncertain,
+)
+from graphrelay.relay import ways
+from graphrelay.relay.dispatch import Rights
+from graphrelay.relay.message import outgoing
+from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.ways import Allowance, AsJson, AsMime, ByDraft, Way
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
+from graphrelay.sandbox.faults import AnswerAfter, CutAfter
+from graphrelay.sandbox.graph.faults import HeaderRefused
+from tests.e2e.large import letter, part
+from tests.relay.cloud import WP, Delivery, delivering
+from tests.relay.mail import plan, submission
+
+SMALL = Allowance(request=100_000)
+LARGE = Allowance(request=100_000, large_messages=True)
+ONCE = Allowance(request=100_000, exact_once=True)
+JSON = replace(plan(), content="json")
+NO_COPY = replace(plan(), content="json", save_to_sent_items=False)
+TEXT = b"From: wp@contoso.com\r\nTo: a@b.example\r\nX-Job: 7\r\n\r\nHello\r\n"
+BIG = letter(part("a.pdf", 200_000))
+SIGNED = letter(part("a.p7s", 1_000), kind="signed")
+BIG_SIGNED = letter(part("a.pdf", 200_000), kind="signed")
+
+
+async def way(message: bytes, allowed: Allowance, planned: Plan | None = None) -> Way | Failed:
+    given = submission(message, "alice@contoso.com", planned=planned or plan())
+    return await ways.way(given, allowed, outgoing)
+
+
+async def octets(source: OctetSource) -> bytes:
+    return b"".join([piece async for piece in source.chunks()])
+
+
+async def test_what_fits_into_a_request_goes_as_mime() -> None:
+    found = await way(TEXT, SMALL)
+    assert isinstance(found, AsMime)
+    assert (await octets(found.octets)).endswith(b"\r\n\r\nHello\r\n")
+    assert found.lost == ()
+
+
+async def test_the_limit_counts_the_base64(tmp_path: Path) -> None:
+    head = b"From: info@contoso.com\r\nTo: a@b.example\r\n\r\n"
+    for size, fits in ((3_000, True), (3_001, False)):
+        message = head + b"x" * (size - len(head))
+        given = submission(message, "a@b.example", planned=replace(plan(), from_address=None))
+        found = await ways.way(given, Allowance(request=4_000), outgoing)
+        assert isinstance(found, AsMime) is fits, size
+
+
+async def test_a_route_for_json_gets_json_and_one_that_leaves_no_copy_says_so() -> None:
+    for planned, said in ((JSON, False), (NO_COPY, True)):
+        found = await way(TEXT, SMALL, planned)
+        assert isinstance(found, AsJson)
+        assert (b'"saveToSentItems":false' in await octets(found.octets)) is said
+
+
+async def test_no_copy_is_asked_for_where_only_that_is_set() -> None:
+    found = await way(TEXT, SMALL, replace(plan(), save_to_sent_items=False))
+    assert isinstance(found, AsJson)
+
+
+async def test_what_must_go_exactly_once_goes_by_draft() -> None:
+    found = await way(TEXT, ONCE)
+    assert isinstance(found, ByDraft)
+    assert isinstance(found.content, Mime)
+    found = await way(TEXT, ONCE, JSON)
+    assert isinstance(found, ByDraft)
+    assert isinstance(found.content, Json)
+
+
+async def test_what_must_leave_no_copy_cannot_go_by_draft_so_it_does_not() -> None:
+    assert isinstance(await way(TEXT, ONCE, NO_COPY), AsJson)
+
+
+async def test_what_is_too_large_goes_by_draft_where_the_account_may() -> None:
+    found = await way(BIG, LARGE)
+    assert isinstance(found, ByDraft)
+    assert [one.name for one in found.attachments] == ["a.pdf"]
+    refused = await way(BIG, SMALL)
+    assert isinstance(refused, Failed)
+    assert refused.status == "5.3.4"
+
+
+async def test_that_a_copy_stays_all_the_same_is_told() -> None:
+    found = await way(BIG, LARGE, NO_COPY)
+    assert isinstance(found, ByDraft)
+    assert found.lost[-1] == ways.COPY_STAYS
+
+
+@pytest.mark.parametrize(
+    ("message", "allowed", "planned"),
+    [(BIG_SIGNED, LARGE, plan()), (BIG_SIGNED, LARGE, JSON), (SIGNED, SMALL, NO_COPY)],
+)
+async def test_what_is_signed_is_refused_with_the_reason_and_never_taken_apart(
+    message: bytes, allowed: Allowance, planned: Plan
+) -> None:
+    found = await way(message, allowed, planned)
+    assert isinstance(found, Failed)
+    assert found.status == "5.6.3"
+    assert "signed" in found.reason
+
+
+async def test_what_is_signed_goes_as_it_is_where_a_copy_may_stay() -> None:
+    found = await way(SIGNED, SMALL, JSON)
+    assert isinstance(found, AsMime)
+
+
+async def test_a_header_section_beyond_any_request_is_refused() -> None:
+    found = await way(b"Subject: " + b"x" * 200_000 + b"\r\n\r\n", LARGE)
+    assert isinstance(found, Failed)
+    assert found.status == "5.3.4"
+
+
+async def test_the_size_of_a_file_does_not_matter_to_memory(tmp_path: Path) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(BIG)
+    given = submission(FiledBody(path, len(BIG)), "alice@contoso.com")
+    found = await ways.way(given, LARGE, outgoing)
+    assert isinstance(found, ByDraft)
+    assert isinstance(found.content, Json)
+    assert found.content.octets.size < 2_000
+
+
+# All the way --------------------------------------------------------------------------------------
+
+SEND_MAIL = f"/v1.0/users/{WP.mailbox}/sendMail"
+HEADER = "X-Job: 7\r\nX-Mailer: shop\r\nList-Id: <shop.example>\r\n"
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as cloud:
+        app = cloud.directory.app(CONFIDENTIAL_CLIENT)
+        assert app is not None
+        app.roles = {"Mail.Send", "Mail.ReadWrite"}
+        yield cloud
+
+
+def planned(content: str, *, save: bool = True) -> Plan:
+    return Plan(route="r", lane=WP, content=content, save_to_sent_items=save)  # type: ignore[arg-type]
+
+
+async def outcomes(delivery: Delivery, one: Submission) -> list[object]:
+    found = await delivery.spool.show(one.queue_id)
+    assert found is not None
+    return [event.outcome for event in found.parts[0].history if isinstance(event, Attempt)]
+
+
+@pytest.mark.parametrize("save", [True, False])
+async def test_json_arrives_with_or_without_a_copy_and_what_it_lost_is_kept(
+    cloud: Sandbox, tmp_path: Path, save: bool
+) -> None:
+    async with delivering(cloud, tmp_path) as delivery:
+        one = await delivery.accept(1, header=HEADER, plan=planned("json", save=save))
+        await delivery.ended(1)
+        (mail,) = delivery.submitted
+        assert (mail.via, mail.saved_to_sent) == ("json", save)
+        assert mail.content.text.strip() == "Hello"
+        (outcome,) = await outcomes(delivery, one)
+        assert isinstance(outcome, Relayed)
+        assert outcome.lost == ("the header field List-Id",)
+        [told] = [entry for entry in delivery.entries if entry.event == "relayed"]
+        assert told.fields["lost"] == outcome.lost
+
+
+async def test_a_doubt_about_mail_without_a_copy_cannot_be_looked_into(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    policy, rights = DeliveryPolicy(on_uncertain="hold"), Rights(may_look=True)
+    async with delivering(cloud, tmp_path, policy, rights=rights) as delivery:
+        cloud.faults.on(CutAfter(path=SEND_MAIL, times=1))
+        one = await delivery.accept(1, header=HEADER, plan=planned("json", save=False))
+        await delivery.ended(1)
+        found = await delivery.spool.show(one.queue_id)
+        assert found is not None
+        assert isinstance(found.parts[0].state, Held)
+        (outcome,) = await outcomes(delivery, one)
+        assert isinstance(outcome, Uncertain)
+        assert outcome.lost == ("the header field List-Id",)
+
+
+async def test_what_was_lost_is_told_where_an_earlier_attempt_turns_out_to_have_sent_it(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with delivering(cloud, tmp_path, rights=Rights(may_look=True)) as delivery:
+        cloud.faults.on(AnswerAfter(path=SEND_MAIL, status=504, times=1))
+        one = await delivery.accept(1, header=HEADER, plan=planned("json"))
+        await delivery.ended(1)
+        await delivery.clock.advance(timedelta(minutes=2))
+        await delivery.ended(2)
+        assert len(delivery.submitted) == 1
+        outcome = (await outcomes(delivery, one))[-1]
+        assert isinstance(outcome, Relayed)
+        assert outcome.lost == ("the header field List-Id",)
+
+
+HEADERS = ["mime", "json", "exact once"]
+
+
+@pytest.mark.parametrize("how", HEADERS)
+async def test_refused_header_fields_are_left_out_and_told(
+    cloud: Sandbox, tmp_path: Path, how: str
+) -> None:
+    rights = Rights(exact_once=how == "exact once")
+    async with delivering(cloud, tmp_path, rights=rights) as delivery:
+        cloud.faults.on(HeaderRefused(name="X-Job"))
+        given = planned("json" if how == "json" else "mime")
+        one = await delivery.accept(1, header=HEADER, plan=given)
+        await delivery.ended(1)
+        assert delivery.told() == ["attempt", "relayed"]
+        (mail,) = delivery.submitted
+        assert b"X-Job" not in mail.raw
+        assert mail.subject == "1"
+        assert mail.message_id == "<1@contoso.com>"
+        assert mail.content.text.strip() == "Hello"
+        (outcome,) = await outcomes(delivery, one)
+        assert isinstance(outcome, Relayed)
+        assert any("X-Job" in what for what in outcome.lost)
+        assert any("X-Mailer" in what for what in outcome.lost)
+        user = cloud.directory.user(WP.mailbox)
+        assert user is not None
+        assert cloud.mailboxes.drafts(user) == []
+
+
+async def test_a_field_refused_that_is_none_of_those_fails_as_it_is(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with delivering(cloud, tmp_path) as delivery:
+        cloud.faults.on(HeaderRefused(name="Subject"))
+        await delivery.accept(1, header=HEADER)
+        await delivery.ended(1)
+        assert delivery.told() == ["attempt", "failed"]
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+async def test_the_body_keeps_its_octets_where_header_fields_are_left_out(
+    cloud: Sandbox, tmp_path: Path, size: int
+) -> None:
+    async with delivering(cloud, tmp_path) as delivery:
+        cloud.faults.on(HeaderRefused(name="X-Job"))
+        body = b"Line\r\n.\r\n\xff\x00" + b"x" * size
+        await delivery.accept(1, header=HEADER, body=body)
+        await delivery.ended(1)
+        (mail,) = delivery.submitted
+        assert mail.raw.partition(b"\r\n\r\n")[2] == body
