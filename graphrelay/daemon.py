@@ -37,6 +37,7 @@ from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.oauth.wire import Http
+from graphrelay.relay.backup import TakeOver
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.leftovers import Leftovers
@@ -84,6 +85,7 @@ class Relay:
             )
         await self.tokens.reconfigure(wiring.accounts(settings))
         self.reception.use(wiring.table(settings), wiring.max_message_size(settings))
+        self.queue.use_backups(wiring.backups(settings))
         self.alerts.use(wiring.thresholds(settings.alerts), wiring.ways(settings.alerts))
 
 
@@ -218,7 +220,8 @@ async def _rooms(
     reports = wiring.reports(settings.delivery)
     reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
     courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random, reporter)
-    queue = QueueManager(spool, courier, clock, journal, policy)
+    take_over = TakeOver(spool, tokens, journal, wiring.backups(settings))
+    queue = QueueManager(spool, courier, clock, journal, policy, take_over)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
     reception = Reception(
         spool=spool,

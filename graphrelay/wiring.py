@@ -52,6 +52,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.relay import router
+from graphrelay.relay.backup import Backups
 from graphrelay.relay.budget import Limit, What
 from graphrelay.relay.reports import ReportPolicy, ReportTo
 from graphrelay.relay.router import Route, Table
@@ -234,6 +235,16 @@ def table(settings: Settings) -> Table:
         max_recipients=settings.delivery.max_recipients_per_submission,
         largest=_largest(settings),
         largest_mime=_carried(settings),
+    )
+
+
+def backups(settings: Settings) -> Backups:
+    """Which account stands in for which."""
+    named = {name: table.backup for name, table in settings.accounts.items()}
+    return Backups(
+        accounts={account.name: account for account in accounts(settings)},
+        backup_of={name: backup for name, backup in named.items() if backup},
+        largest=table(settings).largest,
     )
 
 

@@ -51,6 +51,7 @@ class Moment(click.ParamType[datetime]):
             "released",
             "retried",
             "divided",
+            "moved",
             "deleted",
         ]
     ),

@@ -158,6 +158,12 @@ def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
             yield ("routes", number, "account"), f'no account is named "{name}"; there is {known}'
     if not routes and len(accounts) > 1:
         yield ("routes",), f"with several accounts ({known}), [[routes]] must say which to use when"
+    for name, account in accounts.items():
+        backup = account.get("backup")
+        if isinstance(backup, str) and (backup not in accounts or backup == name):
+            others = ", ".join(f'"{other}"' for other in accounts if other != name) or "no other"
+            text = f'must be the name of another account, not "{backup}"; there is {others}'
+            yield ("accounts", name, "backup"), text
     cloud = _tables(written).get("cloud", {}).get("name", "global")
     for name, account in accounts.items():
         if account.get("scenario") == "personal" and cloud not in ("global", "custom"):

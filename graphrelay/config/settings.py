@@ -149,6 +149,7 @@ class AccountTable(Table):
     client_id: str = Field(min_length=1)
     large_messages: bool = False
     exact_once: bool = False
+    backup: str | None = Field(default=None, description="an account, while this one is paused")
 
 
 class DelegatedTable(AccountTable):

@@ -168,6 +168,15 @@ def spliced(submission: Submission) -> tuple[HeaderSection, int]:
     return HeaderSection(octets, len(octets)), start
 
 
+def as_accepted(submission: Submission) -> HeaderSection:
+    """The header section as it was read at acceptance, with the fields that were added then.
+    Blocks; raises `StorageUnavailable` and `UnreadableHeader`."""
+    body = submission.body
+    if isinstance(body, FiledBody):
+        return _section_in_file(submission, body)[0]
+    return _section_in_memory(submission, body.octets)[0]
+
+
 def _section_in_memory(submission: Submission, octets: bytes) -> tuple[HeaderSection, int]:
     return _section(submission, octets, complete=True)
 

@@ -25,12 +25,14 @@ from graphrelay.graph.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Lane,
+    Paused,
     Queued,
     StorageUnavailable,
     Trouble,
     Waiting,
 )
 from graphrelay.relay.alarms import Alarms
+from graphrelay.relay.backup import Backups, TakeOver
 from graphrelay.relay.budget import Use, in_words
 from graphrelay.relay.courier import (
     WITHOUT_DISK,
@@ -110,8 +112,11 @@ class QueueManager:
         clock: Clock,
         journal: Journal,
         policy: DeliveryPolicy,
+        take_over: TakeOver | None = None,
     ) -> None:
+        """Without `take_over` no account has a backup."""
         self._spool = spool
+        self._take_over = take_over
         self._courier = courier
         self._clock = clock
         self._journal = journal
@@ -125,6 +130,10 @@ class QueueManager:
         """Lanes that may be able to start something; they take turns, a message each."""
         self._alarms = Alarms(clock)
         self._budgets_told: set[Lane] = set()
+        self._handing: dict[Lane, asyncio.Task[None]] = {}
+        """Paused lanes whose mail is being moved to their backups."""
+        self._stays: dict[Lane, set[int]] = {}
+        """What cannot go by the backup of a lane that has been paused."""
         self._tasks: asyncio.TaskGroup | None = None
         self._closing = False
         self._stop = asyncio.Event()
@@ -144,7 +153,7 @@ class QueueManager:
             self._serve()
             await self._stop.wait()
             self._tasks = None
-            for task in (alarms, *self._in_flight.values()):
+            for task in (alarms, *self._in_flight.values(), *self._handing.values()):
                 task.cancel()
 
     async def drain(self, limit: timedelta) -> bool:
@@ -201,7 +210,17 @@ class QueueManager:
             )
             if lane.account == account and not stopped_by_something_else:
                 queue.look_now(self._clock.monotonic(), why)
-                self._ready[lane] = None
+            self._ready[lane] = None  # Others may have it as their backup.
+        self._stays.clear()
+        self._serve()
+
+    def use_backups(self, backups: Backups) -> None:
+        """Other accounts stand in from now on, also for lanes that are paused already."""
+        if self._take_over is None:
+            return
+        self._take_over.use(backups)
+        self._stays.clear()
+        self._ready.update(dict.fromkeys(self._lanes))
         self._serve()
 
     # `called` is what people know a message by, where `which` is the spool's number.
@@ -299,9 +318,11 @@ class QueueManager:
         """Nothing can start in the lane: wake it when time alone will change that."""
         if len(queue) == 0:
             self._rest_empty(queue, now)
-        elif (at := queue.wakes_at(now)) is not None:
+            return
+        if (at := queue.wakes_at(now)) is not None:
             self._alarms.set(queue.lane, at)
             self._tell_budget(queue, now)
+        self._hand_over_if_paused(queue, now)
 
     def _rest_empty(self, queue: LaneQueue, now: timedelta) -> None:
         """After a while its connections go, and the lane itself once it need remember nothing."""
@@ -330,6 +351,55 @@ class QueueManager:
                 reason=in_words(exhausted),
                 until=until.isoformat(timespec="seconds"),
             )
+
+    def _hand_over_if_paused(self, queue: LaneQueue, now: timedelta) -> None:
+        state = queue.state
+        if self._take_over is None or self._tasks is None or queue.lane in self._handing:
+            return
+        if isinstance(state, Stopped) and now < state.until:
+            to = self._take_over.lane(queue.lane, state.paused)
+            if to is not None and not self._is_stopped(to):
+                task = self._tasks.create_task(self._hand_over(queue, to, self._take_over))
+                self._handing[queue.lane] = task
+
+    async def _hand_over(self, queue: LaneQueue, to: Lane, take_over: TakeOver) -> None:
+        """Move what waits in a paused lane to its backup, as long as this pause lasts."""
+        stays = self._stays.setdefault(queue.lane, set())
+        try:
+            while isinstance(state := queue.state, Stopped) and not self._is_stopped(to):
+                waiting = self._movable(queue, stays)
+                if waiting is None:
+                    return
+                stays.add(waiting.submission_id)
+                moved = await self._moved(waiting, to, state.paused, take_over)
+                if moved != waiting:
+                    stays.discard(waiting.submission_id)
+                self.add([moved])
+        finally:
+            del self._handing[queue.lane]
+
+    def _movable(self, queue: LaneQueue, stays: set[int]) -> Waiting | None:
+        """Taken out of the lane, so that nobody starts it meanwhile."""
+        passed = stays | self._in_flight.keys()
+        waiting = next((one for one in queue.waiting() if one.submission_id not in passed), None)
+        if waiting is not None:
+            queue.remove(waiting.submission_id)
+        return waiting
+
+    async def _moved(
+        self, waiting: Waiting, to: Lane, paused: Paused, take_over: TakeOver
+    ) -> Waiting:
+        """As it waits from now on: in the backup's lane, or where it was."""
+        try:
+            return await take_over.move(waiting, to, paused) or waiting
+        except Exception as error:
+            # A full disk, or a mistake of ours: it waits for its own lane.
+            self._journal.error("not-moved", submission=waiting.submission_id, reason=repr(error))
+            return waiting
+
+    def _is_stopped(self, lane: Lane) -> bool:
+        queue = self._lanes.get(lane)
+        return queue is not None and isinstance(queue.state, Stopped)
 
     async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
         try:
@@ -371,6 +441,7 @@ class QueueManager:
             case NewlyPaused(paused, wait):
                 self._journal.paused(queue.lane, paused, self._clock.now() + wait)
             case Resumed(why):
+                self._stays.pop(queue.lane, None)
                 self._journal.resumed(queue.lane, why)
 
     # For people -------------------------------------------------------------------------------

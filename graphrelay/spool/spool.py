@@ -24,6 +24,7 @@ from graphrelay.model import (
     IncomingBody,
     NewMessage,
     Next,
+    Plan,
     Queued,
     StorageUnavailable,
     Submission,
@@ -36,6 +37,7 @@ from graphrelay.spool.deposit import Deposit, Depositor, erase
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.divide import Divide
 from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
+from graphrelay.spool.move import Move
 from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.reader import Reader
 from graphrelay.spool.schema import Migration, migrations
@@ -256,6 +258,11 @@ class Spool:
         """
         finish = attempts.Finish(submission_id, attempt, following)
         return await self._run(Divide(finish, pieces, self._depositor), "divide a message")
+
+    async def move(self, submission_id: int, plan: Plan, reason: str) -> Waiting | None:
+        """Let what waits go by another plan; `None` where it does not wait any more."""
+        move = Move(submission_id, plan, reason, self._clock.now())
+        return await self._run(move, "move a message")
 
     # Drafts ----------------------------------------------------------------------------------
 

@@ -108,6 +108,7 @@ What = Literal[
     "retried",
     "deleted",
     "divided",
+    "moved",
 ]
 
 

@@ -76,7 +76,7 @@ def test_every_key_stands_in_the_example() -> None:
     expected |= fields(ListenerTable, "smtp.listeners") | fields(UserTable, "smtp.users")
     expected |= fields(RouteTable, "routes") | fields(SendAsUserTable, "accounts.website")
     alerts = fields(ScopedUsersTable, "accounts.alerts")
-    alerts -= {"accounts.alerts.large_messages", "accounts.alerts.exact_once"}
+    alerts -= {f"accounts.alerts.{key}" for key in ("large_messages", "exact_once", "backup")}
     assert fields(AnyUserTable, "accounts.alerts") == fields(ScopedUsersTable, "accounts.alerts")
     assert keys(uncommented()) == (expected | alerts) - _LEFT_OUT
 

@@ -1,0 +1,122 @@
+"""A backup account: it takes over what waits in a paused lane, where the admin named one.
+
+    [accounts.website]            lane paused: authorization, quota, blocked
+    backup = "alerts"       ──▶   its mail goes by the account "alerts", until the lane looks again
+
+Nothing else makes mail go by another account: not a busy Exchange, not a slow network, and never
+because another account could do it. Each time when the paused lane looks whether it still must be,
+a message of its own goes to see; when that gets through, mail stays where it belongs.
+
+Left where it is: everything, where the backup has no authorization either; what may have been sent
+already or lies in Drafts, since only its own mailbox can tell; what is too large for the backup.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from graphrelay.journal import Journal
+from graphrelay.model import Address, Lane, Paused, Plan, Submission, Trouble, Waiting
+from graphrelay.oauth.answers import Granted
+from graphrelay.relay import message, sender
+from graphrelay.relay.bearer import Tokens
+from graphrelay.relay.doubt import doubt_in
+from graphrelay.relay.router import Account, usable
+from graphrelay.spool.errors import MailLost, NotQueued
+from graphrelay.spool.values import MessageHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Backups:
+    """Which account stands in for which."""
+
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    backup_of: Mapping[str, str] = field(default_factory=dict)
+    """Names of accounts, as the admin wrote them."""
+    largest: Mapping[str, int] = field(default_factory=dict)
+    """Per account the octets of the largest message that it can submit; none given: no limit."""
+
+    def for_lane(self, lane: Lane, trouble: Trouble) -> Lane | None:
+        """Where mail of a paused lane may go instead. The same mailbox, if only the authorization
+        is to blame and the backup may use it; else the backup's own."""
+        other = self.accounts.get(self.backup_of.get(lane.account, ""))
+        if other is None:
+            return None
+        if trouble is Trouble.AUTHORIZATION and other.may_use(lane.mailbox):
+            return Lane(other.name, lane.mailbox)
+        mailbox = other.default_mailbox
+        if mailbox is None or mailbox.casefold() == lane.mailbox.casefold():
+            return None
+        return Lane(other.name, mailbox.casefold())
+
+    def plan(self, plan: Plan, authors: Iterable[Address], lane: Lane) -> Plan:
+        """The plan for `lane`. From stays where it is the mailbox, or one that the user who signed
+        in may use; an application holds Send As for nobody, as far as anybody knows."""
+        other = self.accounts[lane.account]
+        written = next(iter(authors), None)
+        if plan.from_address:
+            written = Address.parse(plan.from_address)
+        stays = (
+            written is None
+            or written.key == lane.mailbox.casefold()
+            or (other.username is not None and usable(other, written))
+        )
+        return replace(plan, lane=lane, from_address=plan.from_address if stays else lane.mailbox)
+
+
+class BackupSpool(Protocol):
+    """What is needed of the spool."""
+
+    async def load(self, submission_id: int) -> Submission: ...
+
+    async def show(self, queue_id: str) -> MessageHistory | None: ...
+
+    async def move(self, submission_id: int, plan: Plan, reason: str) -> Waiting | None: ...
+
+
+class TakeOver:
+    """Moves mail from a paused lane to its backup."""
+
+    def __init__(
+        self, spool: BackupSpool, tokens: Tokens, journal: Journal, backups: Backups
+    ) -> None:
+        self._spool = spool
+        self._tokens = tokens
+        self._journal = journal
+        self._backups = backups
+
+    def use(self, backups: Backups) -> None:
+        """Go by other settings from now on."""
+        self._backups = backups
+
+    def lane(self, lane: Lane, paused: Paused) -> Lane | None:
+        """The backup's lane, if there is one."""
+        return self._backups.for_lane(lane, paused.trouble)
+
+    async def move(self, waiting: Waiting, to: Lane, paused: Paused) -> Waiting | None:
+        """As it waits in the backup's lane; `None` where it stays. Raises `StorageUnavailable`."""
+        if not isinstance(await self._tokens.token(to.account), Granted):
+            return None
+        try:
+            submission = await self._spool.load(waiting.submission_id)
+            if not await self._may_go(submission, to):
+                return None
+            section = await asyncio.to_thread(message.as_accepted, submission)
+        except (NotQueued, MailLost, message.UnreadableHeader):
+            return None
+        plan = self._backups.plan(submission.plan, sender.authors(section), to)
+        reason = f"from {submission.plan.lane} to {to}: {paused.trouble.value}, {paused.reason}"
+        moved = await self._spool.move(submission.id, plan, reason)
+        if moved is not None:
+            self._journal.warning("moved", message=submission.queue_id, reason=reason)
+        return moved
+
+    async def _may_go(self, submission: Submission, to: Lane) -> bool:
+        largest = self._backups.largest.get(to.account)
+        if submission.draft is not None or (largest is not None and submission.size > largest):
+            return False
+        if submission.attempts == 0:
+            return True
+        history = await self._spool.show(submission.queue_id)
+        return doubt_in(history, submission.id) is None
