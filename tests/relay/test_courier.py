@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,23 @@ async def test_what_happens_is_told_once_each() -> None:
     uncertain = post.events("uncertain")[0]
     assert str(uncertain.fields["next"]).startswith("sent again at 2026-11-23T12:0")
     assert [entry.fields["number"] for entry in post.events("attempt")] == [1, 2, 3]
+
+
+async def test_an_outcome_is_told_when_it_is_on_the_disk_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post = Post()
+    finish = post.spool.finish_attempt
+    told_before: list[list[str]] = []
+
+    async def finish_attempt(*arguments: Any) -> tuple[Submission, ...]:
+        told_before.append(post.told())
+        return await finish(*arguments)
+
+    monkeypatch.setattr(post.spool, "finish_attempt", finish_attempt)
+    await carry(post)
+    assert told_before == [["attempt"]]
+    assert post.told() == ["attempt", "relayed"]
 
 
 # Tokens --------------------------------------------------------------------------------------
