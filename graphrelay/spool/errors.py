@@ -1,7 +1,7 @@
 """What can go wrong with the spool, in the words of those who must deal with it.
 
-Foreign exceptions (`OSError`, `sqlite3.Error`) are translated here, once. What the machine does to
-us (disk full, read-only, I/O error, a damaged page) becomes `StorageUnavailable`: nothing was
+Foreign exceptions (`OSError`, `sqlite3.Error`, `MemoryError`) are translated here, once. What the machine does to
+us (disk full, read-only, I/O error, a damaged page, no memory) becomes `StorageUnavailable`: nothing was
 kept, and the same call works again when the cause is gone. What only a mistake of ours can cause
 (a broken constraint, a wrong number of parameters) is left as it is, so that it is seen.
 """
@@ -69,13 +69,18 @@ def _primary_code(error: sqlite3.Error) -> int | None:
 
 
 def translated(error: BaseException, doing: str, where: Path) -> BaseException:
-    """`StorageUnavailable` with a sentence for what the machine did; all else as it is."""
-    if isinstance(error, _OURS) or not isinstance(error, sqlite3.Error | OSError):
+    """`StorageUnavailable` with a sentence for what the machine did; all else as it is.
+
+    SQLite's own lack of memory is a `MemoryError` too.
+    """
+    if isinstance(error, _OURS) or not isinstance(error, sqlite3.Error | OSError | MemoryError):
         return error
     if is_full(error):
         advice = "Free some space there"
     elif is_damage(error):
         advice = "Restart the relay: it then recovers what can be read"
+    elif isinstance(error, MemoryError):
+        advice = "Give the relay more, or find out what takes it"
     else:
         advice = "Look at the disk and its mount"
     unavailable = StorageUnavailable(
@@ -86,7 +91,9 @@ def translated(error: BaseException, doing: str, where: Path) -> BaseException:
     return unavailable
 
 
-def _reason(error: sqlite3.Error | OSError) -> str:
+def _reason(error: sqlite3.Error | OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno else str(error)
     name = getattr(error, "sqlite_errorname", None)

@@ -60,6 +60,11 @@ class Flood:
                     writer.close()
             await asyncio.sleep(0.02)
 
+    async def connect(self) -> asyncio.StreamWriter:
+        """One more connection that says nothing."""
+        _, writer = await asyncio.open_connection(self._host, self._port)
+        return writer
+
     async def acknowledged(self, count: int) -> None:
         """Return when so many have been acknowledged in all."""
         reached = asyncio.Event()

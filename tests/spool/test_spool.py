@@ -302,6 +302,21 @@ async def test_an_outcome_that_could_not_be_kept_can_be_told_again(
     assert [row.what for row in await faulty.log()] == ["relayed"]
 
 
+@pytest.mark.parametrize("step", ["begin", "commit"])
+async def test_without_memory_mail_is_refused_and_an_outcome_can_be_told_again(
+    faulty: Spool, disk: FaultyDisk, step: Step
+) -> None:
+    (submission,) = await put(faulty)
+    await faulty.begin_attempt(submission.id, NOON, "c")
+    disk.fail(step, MemoryError(), times=2)
+    with pytest.raises(StorageUnavailable, match="not enough memory"):
+        await put(faulty)
+    with pytest.raises(StorageUnavailable, match="not enough memory"):
+        await faulty.finish_attempt(submission.id, relayed(), Done("relayed"))
+    await faulty.finish_attempt(submission.id, relayed(), Done("relayed"))
+    assert await faulty.interrupted() == []
+
+
 async def test_a_body_file_that_cannot_be_removed_is_swept_at_the_next_start(
     tmp_path: Path, clock: FakeClock, journal: Journal, disk: FaultyDisk
 ) -> None:
