@@ -1,9 +1,10 @@
 """What can go wrong with the spool, in the words of those who must deal with it.
 
-Foreign exceptions (`OSError`, `sqlite3.Error`, `MemoryError`) are translated here, once. What the machine does to
-us (disk full, read-only, I/O error, a damaged page, no memory) becomes `StorageUnavailable`: nothing was
-kept, and the same call works again when the cause is gone. What only a mistake of ours can cause
-(a broken constraint, a wrong number of parameters) is left as it is, so that it is seen.
+Foreign exceptions (`OSError`, `sqlite3.Error`, `MemoryError`) are translated here, once. What the
+machine does to us (disk full, read-only, I/O error, a damaged page, no memory) becomes
+`StorageUnavailable`: nothing was kept, and the same call works again when the cause is gone. What
+only a mistake of ours can cause (a broken constraint, a wrong number of parameters) is left as it
+is, so that it is seen.
 """
 
 import errno
