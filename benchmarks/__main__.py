@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import load
 from benchmarks.backlog import backlog
+from benchmarks.large import large
 from benchmarks.processes import cpu_seconds, forget_peak, peak, resident
 from benchmarks.sendmail import sendmail
 from benchmarks.servers import Cloud, Server, bare_aiosmtpd, cloud, relay
@@ -151,6 +152,7 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "startup": startup,
     "backlog": backlog,
     "sendmail": sendmail,
+    "large": lambda of, folder, runs: large(folder, runs),
 }
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Submissions as JSON, read by the sandbox's strict Graph."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from graphrelay.relay.conversion import Converted
 from graphrelay.relay.decompose import Sealed
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.graph import message as graph_message
+from tests.relay import corpus
 from tests.relay.mail import plan, submission
 from tests.relay.test_decompose import FILE, HTML, IMAGE, TEXT, multipart
 from tests.sandbox.world import World
+from tests.tools import do_without
 
 HEAD = (
     b"From: Shop <wp@contoso.com>\r\nTo: Alice <alice@contoso.com>, stranger@x.example\r\n"
@@ -201,3 +205,27 @@ async def test_a_body_that_lost_octets_is_not_sent_as_whole(tmp_path: Path) -> N
     path.write_bytes(MIXED[:-60])
     with pytest.raises(StorageUnavailable):
         await octets(request)
+
+
+async def test_every_message_of_pythons_own_email_tests_is_json_that_graph_takes() -> None:
+    try:
+        data = Path(str(resources.files("test.test_email") / "data"))
+    except ModuleNotFoundError:
+        do_without("Python's test package is missing (Debian: libpython3-testsuite)")
+    converted_ones = sealed = 0
+    for sent in corpus.messages(sorted(data.iterdir())):
+        found = await conversion.convert(submission(sent.octets, *sent.recipients))
+        if isinstance(found, Sealed):
+            sealed += 1
+            continue
+        converted_ones += 1
+        read = graph_message.composition(json.loads(found.draft()))
+        people = {person.address for person in (*read.to, *read.cc, *read.bcc)}
+        assert people == set(sent.recipients), sent.name
+        for one in found.attachments:
+            request = json.loads(await octets(await conversion.attach_request(one)))
+            assert graph_message.attachment(request).content == b"".join(one.content.pieces())
+            item = json.loads(await octets(await conversion.upload_request(one)))
+            assert item["AttachmentItem"]["size"] == one.content.size
+    assert converted_ones > 40
+    print(f"{converted_ones} messages converted, {sealed} sealed ones left whole")
