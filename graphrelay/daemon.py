@@ -38,6 +38,7 @@ from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.oauth.wire import Http
 from graphrelay.relay.backup import TakeOver
+from graphrelay.relay.bounces import Bounces
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.leftovers import Leftovers
@@ -159,6 +160,7 @@ class _Rooms:
     reception: Reception
     transcripts: Transcripts
     leftovers: Leftovers
+    bounces: Bounces
 
 
 class _Watched:
@@ -232,7 +234,8 @@ async def _rooms(
         hostname=wiring.hostname(settings),
         max_message_size=wiring.max_message_size(settings),
     )
-    return _Rooms(tokens, graph, spool, queue, reception, Transcripts(), leftovers)
+    bounces = Bounces(graph, tokens, spool, lambda: tokens.accounts, clock, journal)
+    return _Rooms(tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces)
 
 
 def _keep_going(
@@ -241,6 +244,7 @@ def _keep_going(
     """Start what lives by itself, and see to its end, which comes before the disk is closed."""
     minding = (
         tasks.create_task(rooms.tokens.run(), name="tokens"),
+        tasks.create_task(rooms.bounces.run(), name="bounces"),
         tasks.create_task(rooms.spool.keep_house(settings.log.keep), name="spool"),
         tasks.create_task(rooms.leftovers.run(), name="leftovers"),
     )

@@ -283,17 +283,17 @@ def accounts(settings: Settings) -> tuple[Account, ...]:
 
 
 def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scenario:
-    large, exact = table.large_messages, table.exact_once
+    more = table.large_messages, table.exact_once, table.bounces
     match table:
         case SendAsUserTable():
             shared = any(box.casefold() != table.username.casefold() for box in table.mailboxes)
-            return SendAsUser(table.username, shared, large, exact)
+            return SendAsUser(table.username, shared, *more)
         case PersonalTable():
-            return Personal(table.username, large, exact)
+            return Personal(table.username, *more)
         case ScopedUsersTable():
-            return ScopedUsers(_credential(table), large, exact)
+            return ScopedUsers(_credential(table), *more)
         case _:
-            return AnyUser(_credential(table), large, exact)
+            return AnyUser(_credential(table), *more)
 
 
 def _credential(table: ApplicationTable) -> Credential:

@@ -53,6 +53,7 @@ class Moment(click.ParamType[datetime]):
             "divided",
             "moved",
             "deleted",
+            "bounced",
         ]
     ),
     help="Only what came out so.",

@@ -150,6 +150,7 @@ class AccountTable(Table):
     large_messages: bool = False
     exact_once: bool = False
     backup: str | None = Field(default=None, description="an account, while this one is paused")
+    bounces: bool = False
 
 
 class DelegatedTable(AccountTable):

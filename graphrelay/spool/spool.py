@@ -22,6 +22,7 @@ from graphrelay.model import (
     Attempt,
     DraftProgress,
     IncomingBody,
+    Lane,
     NewMessage,
     Next,
     Plan,
@@ -30,7 +31,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.spool import attempts, check, history, verbs
+from graphrelay.spool import attempts, bounced, check, history, verbs
 from graphrelay.spool.bodies import BodyFolder, Incoming
 from graphrelay.spool.codec import moment
 from graphrelay.spool.deposit import Deposit, Depositor, erase
@@ -301,7 +302,25 @@ class Spool:
         """Take it out of the queue for good; the mail log keeps what it was, and `reason`."""
         return await self._run(verbs.delete(which, reason, self._clock.now()), "delete a message")
 
+    async def bounced(
+        self, message_ids: Sequence[str], recipient: str, reason: str, at: datetime
+    ) -> str | None:
+        """Note that what was relayed came back; its queue id, or `None` if it is not ours or was
+        noted before."""
+        found = await self._reader.run(
+            lambda c: bounced.find(c, message_ids, recipient), "find a message"
+        )
+        if found is None:
+            return None
+        submission, queue_id = found
+        news = await self._run(bounced.NoteBounce(submission, reason, at), "note a bounce")
+        return queue_id if news else None
+
     # Reading ---------------------------------------------------------------------------------
+
+    async def lanes_used(self, since: datetime) -> list[Lane]:
+        """The lanes by which something was relayed since then."""
+        return await self._reader.run(lambda c: bounced.lanes_used(c, since), "list the lanes")
 
     async def queue(self, wanted: QueueFilter = ALL) -> list[QueueRow]:
         """What is not done, oldest first."""

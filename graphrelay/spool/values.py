@@ -109,6 +109,7 @@ What = Literal[
     "deleted",
     "divided",
     "moved",
+    "bounced",
 ]
 
 

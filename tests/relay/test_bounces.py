@@ -1,0 +1,185 @@
+"""Exchange's reports in the sandbox's mailboxes, matched to the mail that they are about."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from graphrelay.journal import Journal
+from graphrelay.oauth.scenario import Account, AnyUser, ClientSecret, SecretText
+from graphrelay.relay.bounces import LOOK_EVERY, OVERLAP, Bounces
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
+from graphrelay.sandbox.faults import Answer
+from graphrelay.sandbox.graph.faults import NonDelivery
+from graphrelay.spool.values import LogFilter
+from tests.clock import FakeClock
+from tests.relay.cloud import INFO, WP, AppTokens, Delivery, delivering
+
+NOBODY = "nobody@example.org"
+REASON = "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as cloud:
+        grant(cloud, "Mail.Send", "Mail.Read")
+        yield cloud
+
+
+def grant(cloud: Sandbox, *roles: str) -> None:
+    app = cloud.directory.app(CONFIDENTIAL_CLIENT)
+    assert app is not None
+    app.roles = set(roles)
+
+
+def watching(delivery: Delivery, *, bounces: bool = True) -> Bounces:
+    scenario = AnyUser(ClientSecret(SecretText("s")), bounces=bounces)
+    account = Account("website", "contoso", CONFIDENTIAL_CLIENT, scenario, ("*@contoso.com",))
+    return Bounces(
+        delivery.graph,
+        AppTokens(delivery.cloud),
+        delivery.spool,
+        lambda: [account],
+        delivery.clock,
+        Journal(delivery.clock, delivery.entries.append),
+    )
+
+
+@asynccontextmanager
+async def sent(cloud: Sandbox, directory: Path) -> AsyncIterator[Delivery]:
+    """One message that comes back, and one beside it that does not."""
+    cloud.faults.on(NonDelivery(recipient=NOBODY))
+    async with delivering(cloud, directory) as delivery:
+        await delivery.accept(1, to=NOBODY)
+        await delivery.accept(2)
+        await delivery.ended(2)
+        yield delivery
+
+
+async def log(delivery: Delivery) -> list[tuple[str, str]]:
+    rows = await delivery.spool.log(LogFilter(outcome="bounced"))
+    return [(row.queue_id, row.reason) for row in rows]
+
+
+async def test_the_log_says_bounced_with_the_reason_of_exchange(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        await watching(delivery).look()
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounced"]
+        assert told.fields["recipient"] == NOBODY
+        assert (told.fields["status"], told.fields["reason"]) == ("5.1.10", REASON)
+        assert await log(delivery) == [(told.queue_id, f"{NOBODY}: {REASON}")]
+        shown = await delivery.spool.show(told.queue_id)
+        assert shown is not None
+        assert shown.message_id == "<1@contoso.com>"
+
+
+async def test_what_was_noted_is_not_noted_again_not_even_after_a_restart(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        first = watching(delivery)
+        await first.look()
+        await first.look()
+        await watching(delivery).look()
+        assert len(await log(delivery)) == 1
+
+
+async def test_one_of_several_with_the_same_message_id_is_found_by_its_recipient(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.faults.on(NonDelivery(recipient=NOBODY))
+    async with delivering(cloud, tmp_path) as delivery:
+        await delivery.accept(1, to="a@example.org", message_id="<same@contoso.com>")
+        meant = await delivery.accept(2, to=NOBODY, message_id="<same@contoso.com>")
+        await delivery.accept(3, to="b@example.org", message_id="<same@contoso.com>")
+        await delivery.ended(3)
+        await watching(delivery).look()
+        assert [queue_id for queue_id, _ in await log(delivery)] == [meant.queue_id]
+
+
+async def test_many_reports_are_read_page_by_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphrelay.graph.inbox.PAGE", 3)
+    clock = FakeClock()
+    async with (
+        Sandbox(now=clock.now) as cloud,
+        delivering(cloud, tmp_path, clock=clock) as delivery,
+    ):
+        grant(cloud, "Mail.Send", "Mail.Read")
+        cloud.faults.on(NonDelivery())
+        bounces = watching(delivery)
+        for number in range(8):
+            await delivery.accept(number, to=f"n{number}@example.org")
+            await delivery.ended(number + 1)
+            await delivery.clock.advance(timedelta(minutes=1))
+        await bounces.look()
+        assert len(await log(delivery)) == 8
+
+
+async def test_a_report_is_looked_for_again_while_graph_does_not_show_it(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        bounces = watching(delivery)
+        cloud.faults.on(Answer(status=503, method="GET", times=1))
+        await bounces.look()
+        assert await log(delivery) == []
+        cloud.faults.on(Answer(status=504, path="/v1.0/users/wp@contoso.com/messages/", times=1))
+        await bounces.look()
+        assert await log(delivery) == []
+        await bounces.look()
+        assert len(await log(delivery)) == 1
+
+
+async def test_an_account_that_may_not_read_says_so_once_and_mail_goes_on(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    grant(cloud, "Mail.Send")
+    async with sent(cloud, tmp_path) as delivery:
+        bounces = watching(delivery)
+        await bounces.look()
+        await bounces.look()
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounces-not-read"]
+        assert told.fields["mailbox"] == WP.mailbox
+
+
+async def test_without_being_set_up_no_mailbox_is_read(cloud: Sandbox, tmp_path: Path) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        requests = delivery.graph.for_lane(WP).take_spent()[0]
+        await watching(delivery, bounces=False).look()
+        assert delivery.graph.for_lane(WP).take_spent()[0] == 0, requests
+        assert await log(delivery) == []
+
+
+async def test_ordinary_mail_in_the_inbox_is_none_of_our_business(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with delivering(cloud, tmp_path) as delivery:
+        await delivery.accept(1, lane=INFO, to=WP.mailbox)
+        await delivery.accept(2)
+        await delivery.ended(2)
+        await watching(delivery).look()
+        assert delivery.told("bounced", "bounce-not-understood") == []
+
+
+async def test_it_looks_by_itself_every_few_minutes(cloud: Sandbox, tmp_path: Path) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        bounces, looks = watching(delivery), 0
+
+        async def look() -> None:
+            nonlocal looks
+            looks += 1
+
+        bounces.look = look  # type: ignore[method-assign]
+        running = asyncio.create_task(bounces.run())
+        await delivery.clock.advance(3 * LOOK_EVERY)
+        running.cancel()
+        assert looks == 3
+        assert OVERLAP > LOOK_EVERY
