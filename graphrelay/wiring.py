@@ -205,7 +205,8 @@ def _kept(text: SecretStr | None, file: Path | None) -> Secret:
 
 
 _SPLICED = 16 * 1024
-"""Room for what is added to the header section: Bcc, Reply-To, Date, Message-ID."""
+"""Room for what is mostly added to the header section: Bcc, Reply-To, Date, Message-ID. Where more
+is added (hundreds in Bcc), reception measures it."""
 
 
 def max_message_size(settings: Settings) -> int:
@@ -215,9 +216,14 @@ def max_message_size(settings: Settings) -> int:
     return min(settings.smtp.max_message_size, _carried(settings))
 
 
-def _carried(settings: Settings) -> int:
+def _request(settings: Settings) -> int:
     """What one request to Graph can carry: base64 makes four octets of three."""
-    return max(0, settings.delivery.max_mime_request // 4 * 3 - _SPLICED)
+    return settings.delivery.max_mime_request // 4 * 3
+
+
+def _carried(settings: Settings) -> int:
+    """What of it is left for the message, as it mostly is."""
+    return max(0, _request(settings) - _SPLICED)
 
 
 def _largest(settings: Settings) -> dict[str, int]:
@@ -235,6 +241,7 @@ def table(settings: Settings) -> Table:
         max_recipients=settings.delivery.max_recipients_per_submission,
         largest=_largest(settings),
         largest_mime=_carried(settings),
+        request=_request(settings),
     )
 
 

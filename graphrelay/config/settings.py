@@ -275,9 +275,10 @@ class RouteTable(Table):
         mistakes = []
         if self.mailbox not in (None, "sender") and not is_mailbox(self.mailbox):
             mistakes.append(("mailbox", 'must be a mail address, or "sender"'))
-        if not self.save_to_sent_items and self.content != "json":
-            text = 'without content = "json": Graph keeps a copy of whatever goes as MIME'
-            mistakes.append(("save_to_sent_items", f"cannot be false {text}"))
+        as_mime = self.content == "mime" and "content" in self.model_fields_set
+        if as_mime and not self.save_to_sent_items:
+            text = 'cannot be false with content = "mime": Graph keeps a copy of all that goes so'
+            mistakes.append(("save_to_sent_items", text))
         if mistakes:
             raise wrong(*mistakes)
         return self

@@ -7,13 +7,17 @@ header section is ever in memory; what follows is read from disk in pieces as it
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from graphrelay.model import (
     Address,
+    Envelope,
     FiledBody,
     InlineBody,
     OctetSource,
+    Origin,
+    Plan,
     StorageUnavailable,
     Submission,
 )
@@ -206,6 +210,28 @@ def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, byt
         return section.spliced(edits) + b"\r\n", b""
     wrapping = staging.wrapping(section, submission)
     return section.spliced(edits | wrapping.edits) + b"\r\n" + wrapping.before, wrapping.after
+
+
+def size_of(
+    section: HeaderSection, prefix: bytes, plan: Plan, envelope: Envelope, size: int
+) -> int:
+    """Octets of the whole message as it will go out, whose body of `size` octets begins with
+    `section`. Blocks as long as splicing does."""
+    part = Submission(
+        id=10**9,
+        queue_id="0" * 12,
+        envelope=envelope,
+        origin=Origin("", ""),
+        plan=plan,
+        received_at=datetime.fromtimestamp(0, UTC),
+        message_id="",
+        prefix=prefix,
+        body=InlineBody(b""),
+        attempts=0,
+    )
+    whole = HeaderSection(prefix + section.octets, section.body_start)
+    head, tail = rendered(whole, part)
+    return len(head) + size - section.body_start + len(tail)
 
 
 def _edits(section: HeaderSection, submission: Submission) -> Edits:

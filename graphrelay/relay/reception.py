@@ -9,7 +9,7 @@ in the same name. Until the spool has answered, nothing was promised.
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Protocol
@@ -42,6 +42,8 @@ from graphrelay.relay.router import Parts, Table, Transaction
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
+ROOM = 4 * 1024
+"""More than is ever added to a message, but for what names people."""
 
 HEADER_TOO_LARGE = Reply(
     552, "5.3.4", f"The header section is longer than {header.LIMIT // 1024} KiB"
@@ -144,7 +146,11 @@ class Reception:
         parts = router.route(letterhead.transaction, self._table)
         size = len(letterhead.prefix) + body.size
         if not isinstance(parts, Reply):
-            parts = self._refused_size(parts, size, head[0]) or parts
+            parts = (
+                self._refused_size(parts, size, head[0])
+                or await self._refused_as_spliced(parts, head[0], letterhead, body.size)
+                or parts
+            )
         if isinstance(parts, Reply):
             await body.discard()
             return parts
@@ -185,6 +191,30 @@ class Reception:
             return None
         text = f"The message is {kind} and has {size} octets: such messages go up to {most}"
         return Reply(554, "5.6.3", f"{text}, since larger ones must be taken apart")
+
+    async def _refused_as_spliced(
+        self, parts: Parts, section: HeaderSection, letterhead: Letterhead, size: int
+    ) -> Reply | None:
+        """The refusal where a message that may not be taken apart fits into a request, but not
+        with what is added to it: hundreds of recipients in Bcc, fields that stay readable."""
+        request, sealed = self._table.request, decompose.sealed_type(section) is not None
+        if request is None:
+            return None
+        envelope = letterhead.transaction.envelope
+        for plan, recipients in parts:
+            most = self._table.largest.get(plan.lane.account)
+            in_one_piece = sealed or (most is not None and most < request)
+            named = sum(len(str(one)) for one in (*recipients, *envelope.forward_paths))
+            if not in_one_piece or size + 4 * len(section.octets) + 4 * named + ROOM <= request:
+                continue
+            part = replace(envelope, forward_paths=recipients)
+            outgoing = await asyncio.to_thread(
+                message.size_of, section, letterhead.prefix, plan, part, size
+            )
+            if outgoing > request:
+                text = f"With its recipients the message has {outgoing} octets, and a request to"
+                return Reply(552, "5.3.4", f"{text} Graph carries {request}")
+        return None
 
     def _read(
         self,

@@ -67,6 +67,8 @@ class Table:
     largest_mime: int | None = None
     """Octets of the largest message that goes in one piece. What is larger is taken apart, which
     nothing that is signed or encrypted survives."""
+    request: int | None = None
+    """Octets that one request carries: `largest_mime` with what is added to a message."""
 
 
 def table(
@@ -77,6 +79,7 @@ def table(
     max_recipients: int = 500,
     largest: Mapping[str, int] | None = None,
     largest_mime: int | None = None,
+    request: int | None = None,
 ) -> Table:
     """With one account and no routes, everything goes through that account."""
     by_name = {account.name: account for account in accounts}
@@ -90,6 +93,7 @@ def table(
         max_recipients=max_recipients,
         largest=largest or {},
         largest_mime=largest_mime,
+        request=request,
         header_names=tuple({name.lower(): None for one in found for name, _ in one.header}),
     )
 

@@ -287,6 +287,41 @@ async def test_a_sealed_message_too_large_for_one_piece_is_refused(room: Room) -
     assert "is signed and has" in answer.text
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_what_fits_only_without_its_recipients_is_refused_at_once(
+    room: Room, sealed: bool
+) -> None:
+    """Measured as it would go out: hundreds of recipients in Bcc are kilobytes."""
+    many = tuple(f"recipient-{number}@department.example" for number in range(500))
+    kind = b"Content-Type: multipart/signed; boundary=x\r\n" if sealed else b""
+    largest = {} if sealed else {"website": 90_000}
+    table = router.table([], [WEBSITE], largest=largest, largest_mime=90_000, request=100_000)
+    reception = room.reception(table)
+    whole = HEAD + STAMPS + kind + b"\r\n" + b"x" * 85_000
+    assert isinstance(await room.take(whole, *many[:50], reception=reception), Accepted)
+    answer = await room.take(whole, *many, reception=reception)
+    assert isinstance(answer, Reply)
+    assert (answer.code, answer.status) == (552, "5.3.4")
+    large = room.reception(replace(table, largest={}))
+    assert isinstance(await room.take(whole, *many, reception=large), Reply) == sealed
+
+
+async def test_the_size_is_measured_as_it_goes_out(room: Room) -> None:
+    many = tuple(f"recipient-{number}@department.example" for number in range(20))
+    submission = await room.taken(HEAD + b"\r\n" + b"x" * 1_000, *many)
+    source = await message.outgoing(submission)
+    assert isinstance(submission.body, InlineBody)
+    alone = header.read(submission.body.octets)
+    assert alone is not None
+    assert source.size == message.size_of(
+        alone,
+        submission.prefix,
+        submission.plan,
+        submission.envelope,
+        submission.body.size,
+    )
+
+
 async def test_a_hostile_header_does_not_hold_up_others(room: Room) -> None:
     """A From of 300 kB takes a second to read; the loop goes on meanwhile."""
     turns = 0
