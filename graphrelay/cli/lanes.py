@@ -13,7 +13,8 @@ from graphrelay.cli.output import Event, json_option
 @json_option
 @click.pass_obj
 def command(config: Path, as_json: bool) -> None:
-    """Show each account and mailbox that has mail: its state, what is in flight, what waits."""
+    """Show each account and mailbox that has mail: its state, what is in flight, what waits, and
+    how much of its budgets is used."""
     rows: list[Event] = []
     events(config, "lanes", {}, output.print_json if as_json else rows.append)
     if as_json:
@@ -22,18 +23,41 @@ def command(config: Path, as_json: bool) -> None:
         click.echo("no lane has mail")
         return
     output.table(
-        ["ACCOUNT", "MAILBOX", "WAITING", "IN FLIGHT", "STATE"],
+        ["ACCOUNT", "MAILBOX", "WAITING", "SINCE", "IN FLIGHT", "STATE"],
         [
             [
                 row["account"],
                 row["mailbox"],
                 str(row["waiting"]),
+                output.local_time(row["oldest"]) if row["oldest"] else "",
                 f"{row['in_flight']} of {row['allowed']}",
                 _state(row),
             ]
             for row in rows
         ],
     )
+    for row in rows:
+        for budget in row["budgets"]:
+            click.echo(f"{row['account']}/{row['mailbox']}: {_budget(budget)}")
+
+
+def _budget(budget: Event) -> str:
+    used = f"{budget['used']:,} of {budget['most']:,} {budget['what']} in {_time(budget['window'])}"
+    match budget["exhausted_in"]:
+        case None:
+            return used
+        case 0:
+            return f"{used}: used up"
+        case seconds:
+            return f"{used}: at this pace used up in {_time(seconds)}"
+
+
+def _time(seconds: int) -> str:
+    """In the largest unit that leaves two digits at least."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
 
 
 def _state(row: Event) -> str:

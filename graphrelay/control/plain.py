@@ -25,6 +25,7 @@ from graphrelay.model import (
 from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.scenario import Permission
 from graphrelay.oauth.status import Evidence, Status
+from graphrelay.relay.budget import Use
 from graphrelay.relay.queue import LaneView
 from graphrelay.spool.values import Event as PersonalEvent
 from graphrelay.spool.values import (
@@ -182,6 +183,20 @@ def lane(view: LaneView) -> Event:
         "waiting": view.waiting,
         "in_flight": view.in_flight,
         "allowed": view.allowed,
+        "oldest": when(view.oldest),
+        "budgets": [_budget(use) for use in view.budgets],
+    }
+
+
+def _budget(use: Use) -> Event:
+    """Times in seconds."""
+    left = use.exhausted_in
+    return {
+        "what": use.limit.what,
+        "used": use.used,
+        "most": use.limit.most,
+        "window": round(use.limit.window.total_seconds()),
+        "exhausted_in": None if left is None else round(left.total_seconds()),
     }
 
 
