@@ -12,7 +12,6 @@ import base64
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from http.cookiejar import CookieJar
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -59,11 +58,10 @@ class Way:
     def client(self, network: Network, concurrency: int) -> httpx.AsyncClient:
         """A client for a lane with `concurrency` requests at a time: as many connections to Graph,
         and to the host of upload sessions beside it."""
-        return httpx.AsyncClient(
+        return _Client(
             transport=_Transport(self._pool(network, 2 * concurrency), self),
             trust_env=False,
             follow_redirects=False,
-            cookies=_NoCookies(),
         )
 
     def _pool(self, network: Network, connections: int) -> httpcore.AsyncConnectionPool:
@@ -88,6 +86,25 @@ class Way:
             headers={"Proxy-Authorization": login} if login else {},
             ssl_context=self.tls if self.proxy.tls else None,
         )
+
+
+class _NoCookies(httpx.Cookies):
+    """Keeps none, and does not take an answer apart to look for them."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        return
+
+
+class _Client(httpx.AsyncClient):
+    """One that has no cookies, ever."""
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return _NoCookies()
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise TypeError("there are none")
 
 
 class _Transport(httpx.AsyncBaseTransport):
@@ -193,13 +210,6 @@ class _Released(httpcore.AsyncConnectionInterface):
 
     def is_closed(self) -> bool:
         return self._connection.is_closed()
-
-
-class _NoCookies(CookieJar):
-    """Keeps none: httpx looks for them in every answer."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        return
 
 
 def _without_redirect(answer: httpcore.Response) -> list[tuple[bytes, bytes]]:
