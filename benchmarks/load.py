@@ -35,15 +35,24 @@ class Load:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def message(number: int, size: int) -> bytes:
+def message(number: int, size: int, sender: str = "wp@contoso.com") -> bytes:
     """A message of about `size` octets with a Message-ID of its own, ready for DATA."""
-    head = HEADERS + b"Message-ID: <%d.load@contoso.com>\r\n\r\n" % number
+    head = (
+        HEADERS.replace(b"wp@contoso.com", sender.encode())
+        + b"Message-ID: <%d.load@contoso.com>\r\n\r\n" % number
+    )
     lines = max(1, (size - len(head)) // len(_LINE))
     return head + _LINE * lines + b".\r\n"
 
 
 async def run(
-    port: int, *, connections: int, messages: int, per_connection: int, size: int
+    port: int,
+    *,
+    connections: int,
+    messages: int,
+    per_connection: int,
+    size: int,
+    sender: str = "wp@contoso.com",
 ) -> Load:
     """Send `messages` over `connections` clients at once, each reconnecting after
     `per_connection` of them."""
@@ -52,13 +61,13 @@ async def run(
     started = time.perf_counter()
     async with asyncio.TaskGroup() as clients:
         for _ in range(connections):
-            clients.create_task(_client(port, numbers, per_connection, size, load))
+            clients.create_task(_client(port, numbers, per_connection, size, load, sender))
     load.seconds = time.perf_counter() - started
     return load
 
 
 async def _client(
-    port: int, numbers: Iterator[int], per_connection: int, size: int, load: Load
+    port: int, numbers: Iterator[int], per_connection: int, size: int, load: Load, sender: str
 ) -> None:
     waiting = list(_take(numbers, per_connection))
     while waiting:
@@ -66,7 +75,8 @@ async def _client(
         await _reply(reader)
         await _command(reader, writer, b"EHLO client.contoso.com")
         for number in waiting:
-            await _transaction(reader, writer, message(number, size), load)
+            octets = message(number, size, sender)
+            await _transaction(reader, writer, octets, load, sender)
         await _command(reader, writer, b"QUIT")
         writer.close()
         await writer.wait_closed()
@@ -74,9 +84,13 @@ async def _client(
 
 
 async def _transaction(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, octets: bytes, load: Load
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    octets: bytes,
+    load: Load,
+    sender: str,
 ) -> None:
-    await _command(reader, writer, b"MAIL FROM:<wp@contoso.com>")
+    await _command(reader, writer, f"MAIL FROM:<{sender}>".encode())
     await _command(reader, writer, b"RCPT TO:<a@example.org>")
     await _command(reader, writer, b"DATA")
     for start in range(0, len(octets), 256 * 1024):

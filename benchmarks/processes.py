@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -20,6 +22,7 @@ LOAD_SETTINGS = """
 [smtp]
 max_connections = 5000
 max_connections_per_client = 5000
+max_recipients = 100000
 max_message_size = "40 MB"
 
 [[smtp.listeners]]
@@ -91,6 +94,40 @@ def peak(process: Process) -> float:
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) * 1024 / 1e6 if found else 0.0
+
+
+def resident_with_children(process: Process) -> float:
+    """The same with all processes below it, what they share counted once."""
+    master = psutil.Process(process.pid)
+    octets = shared = 0
+    for one in (master, *master.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            memory = one.memory_info()
+            octets += memory.rss - memory.shared
+            shared = max(shared, memory.shared)
+    return (octets + shared) / 1e6
+
+
+class Watch:
+    """Notes the most memory that a process and those below it use at once."""
+
+    def __init__(self, process: Process) -> None:
+        self.most = 0.0
+        self._process = process
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            self.most = max(self.most, resident_with_children(self._process))
 
 
 def forget_peak(process: Process) -> None:

@@ -1,4 +1,4 @@
-"""What is measured: the relay with a sandbox cloud, and bare aiosmtpd beside it."""
+"""What is measured: the relay with a sandbox cloud, and beside it bare aiosmtpd and Postfix."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.postfix import DISCARDING, postfix
 from benchmarks.processes import LOAD_SETTINGS, Process, free_port, running, until_greeted
 
 
@@ -38,6 +39,17 @@ class Cloud:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.page}/api/stats") as answer:
             return int(json.load(answer)["submitted"])
 
+    def answer_after(self, seconds: float) -> None:
+        """Let Graph take that long for each answer; 0: as fast as it can."""
+        late = [{"kind": "delay", "part": "graph", "seconds": seconds}] if seconds else []
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.page}/api/faults",
+            json.dumps({"faults": late}).encode(),
+            {"Content-Type": "application/json"},
+            method="PUT",
+        )
+        urllib.request.urlopen(request).close()
+
     def until(self, count: int, seconds: float = 600) -> float:
         """Wait until it has taken `count`; when that was (perf_counter)."""
         gives_up = time.perf_counter() + seconds
@@ -60,15 +72,21 @@ def bare_aiosmtpd() -> Iterator[Server]:
 
 
 @contextmanager
+def discarding_postfix(folder: Path) -> Iterator[Server]:
+    """The other yardstick: keeps mail on the disk, then throws it away."""
+    began = time.perf_counter()
+    with postfix(folder, DISCARDING) as (port, process):
+        yield Server("Postfix", port, process, time.perf_counter() - began)
+
+
+@contextmanager
 def cloud(folder: Path) -> Iterator[Cloud]:
     """The sandbox, discarding bodies; its configuration for a relay is in `folder`."""
     page = free_port()
-    options = ["--port", "0", "--page-port", str(page), "--directory", str(folder), "--discard"]
-    with running("graphrelay", "sandbox", *options, "--request-limit", "60000000") as process:
+    with running("benchmarks.cloud", str(page), str(folder)) as process:
         assert process.stdout is not None
-        while "serve" not in (line := process.stdout.readline()):
-            if not line:
-                raise RuntimeError("the sandbox did not start")
+        if not process.stdout.readline():
+            raise RuntimeError("the sandbox did not start")
         yield Cloud(folder, page, process)
 
 
