@@ -119,7 +119,9 @@ async def _opened(
         rooms = await _rooms(stack, settings, clock, journal)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= _live_verbs(rooms, settings, clock)
-        control = ControlServer(wiring.control_socket(settings), verbs, journal)
+        control = ControlServer(
+            wiring.control_socket(settings), verbs, journal, settings.control.group
+        )
         await stack.enter_async_context(control)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
     watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")

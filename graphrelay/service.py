@@ -15,7 +15,7 @@ from graphrelay.daemon import CannotStart, Relay, log_sink, running
 from graphrelay.journal import Journal
 from graphrelay.systemd import Notifier
 
-ONLY_AT_START = ("state_directory", "cloud", "delivery", "drop", "log", "vault")
+ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
 """The tables that a reload does not take over; a change in one is told."""
 
 

@@ -77,11 +77,11 @@ def state_directory_or_default(written: Path | None) -> Path:
 
 def control_socket(settings: Settings) -> Path:
     """Where the daemon is asked."""
-    return control_socket_in(state_directory(settings))
+    return settings.control.socket or control_socket_in(state_directory(settings))
 
 
 def control_socket_in(directory: Path) -> Path:
-    """Below the state directory, so that both ends find it alone."""
+    """Unless another is configured: below the state directory, so that both ends find it alone."""
     return directory / "control.sock"
 
 

@@ -98,12 +98,13 @@ def _by_the_daemon(
 ) -> AsyncIterator[Event]:
     """Of the configuration only where the daemon is: the rest it has read itself, and it may have
     been handed secrets that we have not."""
-    from graphrelay.config import written_state_directory
+    from graphrelay.config import written_control_socket, written_state_directory
     from graphrelay.control.client import converse
     from graphrelay.wiring import control_socket_in, state_directory_or_default
 
     directory = state_directory_or_default(written_state_directory(config))
-    return converse(control_socket_in(directory), verb, arguments, ask)
+    socket = written_control_socket(config) or control_socket_in(directory)
+    return converse(socket, verb, arguments, ask)
 
 
 async def _by_ourselves(

@@ -5,7 +5,20 @@ key, what is wrong and what is allowed. What comes out are settings as written; 
 them into the values that the rooms take.
 """
 
-from graphrelay.config.load import ConfigError, Problem, load, written_state_directory
+from graphrelay.config.load import (
+    ConfigError,
+    Problem,
+    load,
+    written_control_socket,
+    written_state_directory,
+)
 from graphrelay.config.settings import Settings
 
-__all__ = ["ConfigError", "Problem", "Settings", "load", "written_state_directory"]
+__all__ = [
+    "ConfigError",
+    "Problem",
+    "Settings",
+    "load",
+    "written_control_socket",
+    "written_state_directory",
+]

@@ -88,12 +88,23 @@ def written_state_directory(path: Path) -> Path | None:
     By it the command line finds the running daemon. A secret that only the service is handed, as
     a systemd credential, is no reason not to ask the service.
     """
-    given = os.environ.get("GRAPHRELAY_STATE_DIRECTORY")
+    return _written(path, "GRAPHRELAY_STATE_DIRECTORY", "state_directory")
+
+
+def written_control_socket(path: Path) -> Path | None:
+    """The same for where the daemon is asked."""
+    return _written(path, "GRAPHRELAY_CONTROL__SOCKET", "control", "socket")
+
+
+def _written(path: Path, variable: str, *key: str) -> Path | None:
+    given: object = os.environ.get(variable)
     if not given:
         try:
-            given = tomllib.loads(_read(path)).get("state_directory")
+            given = tomllib.loads(_read(path))
         except (ConfigError, tomllib.TOMLDecodeError):
             return None
+        for part in key:
+            given = given.get(part) if isinstance(given, dict) else None
     return Path(given) if isinstance(given, str) else None
 
 

@@ -364,6 +364,18 @@ class LogTable(Table):
     keep: Duration = timedelta(days=90)
 
 
+class ControlTable(Table):
+    socket: Path | None = None
+    group: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.group and self.socket is None:
+            text = "needs socket: nobody but the relay may enter the state directory"
+            raise wrong(("group", text))
+        return self
+
+
 class VaultTable(Table):
     backend: Literal["auto", "file", "secret-service", "keychain", "credential-locker"] = "auto"
 
@@ -385,3 +397,4 @@ class Settings(BaseSettings):
     alerts: AlertsTable = AlertsTable()
     log: LogTable = LogTable()
     vault: VaultTable = VaultTable()
+    control: ControlTable = ControlTable()

@@ -27,7 +27,8 @@ async def converse(
         ) from error
     try:
         writer.write(encode({"verb": verb, "arguments": dict(arguments)}))
-        await writer.drain()
+        with contextlib.suppress(ConnectionError):  # Refused unheard: why is there to be read.
+            await writer.drain()
         while (message := await read_message(reader)) is not None:
             if "event" in message:
                 yield message["event"]

@@ -138,14 +138,26 @@ def _bound(path: Path, group: str | None) -> socket.socket:
     try:
         listening.bind(str(path))
         if group:
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
-            path.chmod(0o660)
+            _open_to(path, group)
     except BaseException:
         listening.close()
         raise
     finally:
         os.umask(before)
     return listening
+
+
+def _open_to(path: Path, group: str) -> None:
+    try:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        path.chmod(0o660)
+    except KeyError as error:
+        raise OSError(f'[control] group = "{group}": there is no such group here') from error
+    except PermissionError as error:
+        raise OSError(
+            f'[control] group = "{group}": {path} can only be given to a group that the relay\'s '
+            f"user is in. In the unit: SupplementaryGroups={group}"
+        ) from error
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.config import written_state_directory
+from graphrelay.config import written_control_socket, written_state_directory
 
 UNUSABLE = """
 state_directory = "/var/lib/elsewhere"
@@ -37,3 +37,14 @@ def test_a_file_that_does_not_say_leaves_it_open(config: Path, text: str) -> Non
 
 def test_a_file_that_is_not_there_leaves_it_open(tmp_path: Path) -> None:
     assert written_state_directory(tmp_path / "none.toml") is None
+
+
+def test_so_is_the_socket(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert written_control_socket(config) is None
+    config.write_text(f'{UNUSABLE}\n[control]\nsocket = "/run/graphrelay/control.sock"\n', "utf-8")
+    assert written_control_socket(config) == Path("/run/graphrelay/control.sock")
+    monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", "/run/elsewhere.sock")
+    assert written_control_socket(config) == Path("/run/elsewhere.sock")
+    monkeypatch.delenv("GRAPHRELAY_CONTROL__SOCKET")
+    config.write_text("control = 3", "utf-8")
+    assert written_control_socket(config) is None

@@ -1,8 +1,12 @@
 """The control socket: requests, events, questions, and who may ask."""
 
 import asyncio
+import grp
+import os
 import stat
-from collections.abc import AsyncIterator, Mapping
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,4 +155,78 @@ async def test_a_daemon_that_dies_in_mid_course_is_not_taken_for_the_end(path: P
 async def test_a_path_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="choose a shorter state_directory"):
         async with server(tmp_path / ("x" * 120)):
+            pass
+
+
+# --- Who may ask ---------------------------------------------------------------------------------
+
+ASK = """
+import contextlib, os, socket, sys
+path, group = sys.argv[1], int(sys.argv[2])
+os.setgroups([group] if group else [])
+os.setgid(65534)
+os.setuid(65534)
+client = socket.socket(socket.AF_UNIX)
+try:
+    client.connect(path)
+except PermissionError:
+    sys.exit("may not connect")
+with contextlib.suppress(BrokenPipeError):
+    client.sendall(b'{"verb": "count", "arguments": {"to": 1}}\\n')
+print(client.makefile().readline())
+"""
+A_GROUP = "games"
+"""One that every Debian has, and that nobody is in."""
+
+
+async def asked_by_a_stranger(path: Path, group: int = 0) -> str:
+    """What somebody else on this machine is told, as a member of a group or of none."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ASK, str(path), str(group)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return said.decode()
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """In a folder that everybody may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "control.sock"
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
+
+
+@ROOT_ONLY
+async def test_a_stranger_may_not_connect(open_path: Path) -> None:
+    async with server(open_path, count=count):
+        assert "may not connect" in await asked_by_a_stranger(open_path)
+
+
+@ROOT_ONLY
+async def test_a_stranger_who_can_connect_is_known_by_the_kernel_and_refused(
+    open_path: Path,
+) -> None:
+    async with server(open_path, count=count):
+        open_path.chmod(0o666)  # As a careless admin might.
+        assert "uid 65534 may not control this daemon" in await asked_by_a_stranger(open_path)
+
+
+@ROOT_ONLY
+async def test_a_group_that_is_named_may_ask_and_others_may_not(open_path: Path) -> None:
+    group = grp.getgrnam(A_GROUP).gr_gid
+    async with ControlServer(open_path, {"count": count}, Journal(FakeClock()), A_GROUP):
+        found = open_path.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, group)
+        assert '{"event": {"number": 0}}' in await asked_by_a_stranger(open_path, group)
+        assert "may not connect" in await asked_by_a_stranger(open_path)
+
+
+async def test_a_group_that_is_not_there_is_named(open_path: Path) -> None:
+    with pytest.raises(OSError, match="there is no such group here"):
+        async with ControlServer(open_path, {}, Journal(FakeClock()), "no-such-group"):
             pass
