@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.graph import drafts
+from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
 from graphrelay.graph.drafts import Copy, MayNotLook, Seen
 from graphrelay.graph.outcome import TokenDoubt
@@ -193,7 +194,8 @@ class Dispatcher:
         mailbox = OWN_MAILBOX if rights.own_mailbox else mailbox_path(lane.mailbox)
         post = self._post.for_lane(lane)
         desk = Desk(post, mailbox, bearer, request_id, self._records, submission)
-        way = await self._way(submission, rights)
+        in_parts = submission.draft is not None and submission.draft.attachments > 0
+        way = await self._way(submission, rights, at_once=not in_parts)
         if submission.attempts > 0 and self.settles(submission):
             history = await self._records.show(submission.queue_id)
             doubt = doubt_in(history, submission.id)
@@ -206,14 +208,24 @@ class Dispatcher:
         if _is_header_refused(outcome):
             way = await self._way(submission, rights, bare=True)
             outcome = await self._send(desk, post, way)
+        if rights.large_messages and self._is_too_large(way, outcome):
+            way = await self._way(submission, rights, at_once=False)
+            outcome = await self._send(desk, post, way)
         settles = isinstance(way, ByDraft | Delayed) or self.settles(submission)
         return Dispatched(outcome, settles)
 
     async def _way(
-        self, submission: Submission, rights: Rights, *, bare: bool = False
+        self,
+        submission: Submission,
+        rights: Rights,
+        *,
+        bare: bool = False,
+        at_once: bool = True,
     ) -> Way | Failed | Delayed:
         """A message that trips us up must not stop others, nor be lost."""
-        allowed = Allowance(rights.exact_once, rights.large_messages, self._largest_request)
+        allowed = Allowance(
+            rights.exact_once, rights.large_messages, self._largest_request, at_once
+        )
         try:
             return await ways.way(submission, allowed, self._compose, bare=bare)
         except StorageUnavailable:
@@ -237,6 +249,17 @@ class Dispatcher:
         if lost and isinstance(outcome, Relayed | Uncertain):
             return replace(outcome, lost=lost)
         return outcome
+
+    def _is_too_large(self, way: Way | Failed | Delayed, outcome: Outcome) -> bool:
+        """Whether Graph takes less in one request than we thought. "4 MB" may be read in two ways,
+        and the answer is 413, or 400 with a code that says nothing."""
+        if not isinstance(way, AsMime | AsJson) or not isinstance(outcome, Failed):
+            return False
+        if outcome.answer.http_status == 413:
+            return True
+        size = way.octets.size if isinstance(way, AsJson) else encoded_size(way.octets.size)
+        said_nothing = outcome.answer.code.casefold() == "badrequest"
+        return said_nothing and size > self._largest_request // 2
 
     def _explained(self, desk: Desk, outcome: Outcome) -> Outcome:
         lane = desk.submission.plan.lane

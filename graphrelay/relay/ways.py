@@ -63,6 +63,8 @@ class Allowance:
     exact_once: bool = False
     large_messages: bool = False
     request: int = REQUEST
+    at_once: bool = True
+    """Whether one request may carry the message; Graph may have said that it cannot."""
 
 
 def wants_json(submission: Submission) -> bool:
@@ -95,7 +97,7 @@ async def _mime(
 ) -> Way | None:
     """`None` where it does not fit into a request."""
     octets, lost = await message.bare(submission) if bare else (await compose(submission), ())
-    if encoded_size(octets.size) > allowed.request:
+    if encoded_size(octets.size) > allowed.request or not allowed.at_once:
         return None
     return ByDraft(Mime(octets), lost=lost) if allowed.exact_once else AsMime(octets, lost)
 
@@ -119,7 +121,7 @@ async def _taken_apart(
 ) -> Way | Failed:
     save = submission.plan.save_to_sent_items
     octets = await found.send_mail(save_to_sent_items=save)
-    fits = octets.size <= allowed.request
+    fits = octets.size <= allowed.request and allowed.at_once
     if fits and not (allowed.exact_once and save):
         return AsJson(octets, found.lost)
     if not (allowed.large_messages or fits):

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from graphrelay.graph import attachments
+from graphrelay.model import Attempt, Delayed, Plan, Queued
 from graphrelay.relay.dispatch import Rights
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
@@ -95,13 +96,15 @@ async def large(cloud: Sandbox, directory: Path, **more: object) -> AsyncIterato
         yield delivery
 
 
-async def accept(delivery: Delivery, sizes: dict[str, int] = SIZES) -> None:
+async def accept(
+    delivery: Delivery, sizes: dict[str, int] = SIZES, plan: Plan | None = None
+) -> None:
     """A letter with attachments."""
     parts = [part(name, size) for name, size in sizes.items()]
     head, _, body = letter(*parts).partition(b"MIME-Version")
     assert head
     header = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\nX-Job: 7\r\n'
-    await delivery.accept(1, header=header, body=body.partition(b"\r\n\r\n")[2])
+    await delivery.accept(1, header=header, body=body.partition(b"\r\n\r\n")[2], plan=plan)
 
 
 async def until_relayed(delivery: Delivery) -> None:
@@ -426,8 +429,8 @@ async def test_what_is_signed_and_too_large_fails_with_the_reason(
         assert drafts(delivery) == 0
 
 
-async def test_a_draft_that_fits_no_more_what_the_settings_say_now_is_discarded(
-    cloud: Sandbox, tmp_path: Path
+async def test_a_draft_goes_on_although_the_settings_have_changed(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str]
 ) -> None:
     clock = FakeClock(cloud.now())
     async with large(cloud, tmp_path, clock=clock) as first:
@@ -437,9 +440,53 @@ async def test_a_draft_that_fits_no_more_what_the_settings_say_now_is_discarded(
     cloud.mailboxes.settings.request_limit = 1_000_000
     async with large(cloud, tmp_path, clock=clock, largest_request=1_000_000) as second:
         await until_relayed(second)
-        (mail,) = second.submitted
-        assert mail.via == "mime"
+        assert whole(second).via == "draft"
         assert drafts(second) == 0
+
+
+async def test_a_draft_that_fits_the_message_no_more_is_made_anew(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
+        await accept(delivery)
+        await delivery.ended(1)
+        [row] = await delivery.spool.queue()
+        submission = await delivery.spool.load(row.submission_id)
+        assert submission.draft is not None
+        other = replace(submission.draft, attachments=7)
+        await delivery.spool.begin_attempt(submission.id, delivery.clock.now(), "c")
+        await delivery.spool.keep_draft(submission.id, other)
+        waits = Delayed(status="4.3.2", reason="busy")
+        attempt = Attempt(
+            number=2,
+            started_at=delivery.clock.now(),
+            finished_at=delivery.clock.now(),
+            outcome=waits,
+        )
+        await delivery.spool.finish_attempt(submission.id, attempt, Queued(delivery.clock.now()))
+        await until_relayed(delivery)
+        whole(delivery)
+        assert drafts(delivery) == 0
+
+
+@pytest.mark.parametrize("oversize", ["413", "400"])
+@pytest.mark.parametrize("content", ["mime", "json"])
+async def test_what_graph_finds_too_large_for_one_request_goes_by_draft_after_all(
+    cloud: Sandbox,
+    tmp_path: Path,
+    oversize: Literal["413", "400"],
+    content: Literal["mime", "json"],
+) -> None:
+    cloud.mailboxes.settings.oversize = oversize
+    async with large(cloud, tmp_path, largest_request=120_000) as delivery:
+        plan = Plan(route="r", lane=WP, content=content)
+        sizes = {"a.pdf": 20_000, "b.pdf": 58_000}
+        cloud.mailboxes.settings.request_limit = 90_000
+        await accept(delivery, sizes, plan)
+        await until_relayed(delivery)
+        assert whole(delivery, sizes).via == "draft"
+        assert delivery.told() == ["attempt", "relayed"]
 
 
 # Exactly once is the same mechanism ---------------------------------------------------------------
