@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from random import Random
 
@@ -28,8 +28,10 @@ from tests.e2e.kill_nine import Daemon, Verdict, bad_day, emptied, judge, relayi
 
 LIVES = 3
 CONNECTIONS = 20
-BAD_DAY = 5.0
+BAD_DAY = 20.0
 """Seconds between troubles of the cloud."""
+ONE_IN = 5
+"""Requests that meet them: a cloud in which nothing works makes the relay wait, and mail pile up."""
 FORGETFUL = """
 [log]
 keep = "1min"
@@ -119,7 +121,7 @@ class Weather:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + BAD_DAY
-        day = bad_day(self._dice)
+        day = [replace(fault, every=ONE_IN) for fault in bad_day(self._dice)]
         self._cloud.faults.on(*day)
         self.withheld += withheld(day)
 
