@@ -77,6 +77,7 @@ def log_row(row: LogRow) -> Event:
         "account": row.lane.account,
         "mailbox": row.lane.mailbox,
         "attempt": row.number,
+        "lost": _lost(row.outcome),
         **(_outcome(row.outcome) if row.outcome else {}),
     }
 
@@ -116,6 +117,11 @@ def _part(part: PartHistory) -> Event:
     }
 
 
+def _lost(outcome: Outcome | None) -> list[str]:
+    """What of the message did not go along."""
+    return list(outcome.lost) if isinstance(outcome, Relayed | Uncertain) else []
+
+
 def _draft(progress: DraftProgress) -> Event:
     """Without the address of the upload session, which carries its own authorization."""
     return {
@@ -136,7 +142,7 @@ def _happened(event: Attempt | PersonalEvent) -> Event:
         "started_at": when(event.started_at),
         "outcome": type(event.outcome).__name__.lower(),
         "reason": "" if isinstance(event.outcome, Relayed) else event.outcome.reason,
-        "lost": list(event.outcome.lost) if isinstance(event.outcome, Relayed | Uncertain) else [],
+        "lost": _lost(event.outcome),
         **_outcome(event.outcome),
     }
 

@@ -183,7 +183,7 @@ def _properties(section: HeaderSection) -> list[dict[str, str]]:
     return found
 
 
-def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], list[str]]:
+def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     """Fields that Graph takes by name, the sender's before ours; and which are lost."""
     wanted: dict[str, dict[str, str]] = {}
     lost: dict[str, None] = {}
@@ -199,8 +199,8 @@ def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], l
             lost[name] = None
     ordered = sorted(wanted.values(), key=lambda one: one["name"].startswith("X-Graphrelay-"))
     lost |= {one["name"]: None for one in ordered[most:]}
-    told = [f"the header field {name}" for name in lost if not name.startswith("X-Graphrelay-")]
-    return ordered[:most], told
+    told = [name for name in lost if not name.startswith("X-Graphrelay-")]
+    return ordered[:most], message.lost_fields(told)
 
 
 def _decoded(value: bytes) -> str:

@@ -143,7 +143,6 @@ async def _complete(desk: Desk, way: ByDraft, progress: DraftProgress, most: int
         if not isinstance(found, int):
             return found
         if found != progress.attachments:
-            await desk.discard(progress.id)
             return _miscounted(found, progress)
     return await send(desk, progress)
 
@@ -156,8 +155,9 @@ async def _counted(desk: Desk, progress: DraftProgress) -> int | Outcome:
 
 
 def _miscounted(found: int, progress: DraftProgress) -> Delayed:
-    wanted = f"{progress.attachments} attachments that were put there"
-    return Delayed(status="4.3.0", reason=f"the draft has {found} of the {wanted}; it is made anew")
+    """Exchange may be slow to show the last one: `go_on` looks again before it gives it up."""
+    wanted = f"the {progress.attachments} attachments that were put there"
+    return Delayed(status="4.3.0", reason=f"the draft shows {found} of {wanted}")
 
 
 # --- One attachment ------------------------------------------------------------------------------

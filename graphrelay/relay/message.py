@@ -110,10 +110,21 @@ def _bare(source: InMemory | HeadAndFile) -> tuple[OctetSource, tuple[str, ...]]
     names = dict.fromkeys(
         section.octets[one.start : one.value_start - 1].decode("ascii") for one in refused
     )
-    lost = tuple(f"the header field {name}: Graph refused a header field" for name in names)
+    lost = lost_fields(list(names), ": Graph refused a header field")
     if isinstance(source, InMemory):
         return InMemory(found), lost
     return replace(source, head=found), lost
+
+
+MOST_NAMED = 30
+"""Header fields that are named one by one: a message may have thousands."""
+
+
+def lost_fields(names: list[str], why: str = "") -> tuple[str, ...]:
+    """Which header fields did not go along, in words."""
+    named = tuple(f"the header field {name}{why}" for name in names[:MOST_NAMED])
+    more = len(names) - len(named)
+    return (*named, f"{more} more header fields{why}") if more > 0 else named
 
 
 _PROPERTIES = frozenset(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from graphrelay.sandbox.mailbox_settings import MailSettings
 from tests.clock import FakeClock
-from tests.world import World, world
+from tests.world import Scenario, World, world
 
 REQUEST = 100_000
 SMALLEST_UPLOAD = 60_000
@@ -26,13 +26,15 @@ def settings() -> MailSettings:
 async def small_world(
     directory: Path,
     *,
+    scenario: Scenario = "any-user",
     account: str = LARGE,
     extra: str = "",
     clock: FakeClock | None = None,
 ) -> AsyncIterator[World]:
-    """Its application may read and write mail."""
+    """Its application may read and write mail, and so may the user who signs in."""
     async with world(
         directory,
+        scenario=scenario,
         account=account,
         extra=extra + DELIVERY,
         mail_settings=settings(),

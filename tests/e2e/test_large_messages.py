@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from graphrelay.cli.queue import _print_message
 from graphrelay.control import plain
 from graphrelay.control.conversation import Event
@@ -10,7 +12,7 @@ from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.mailbox_items import Mail
 from tests.clock import FakeClock
 from tests.e2e.large import REQUEST, file, letter, part, send, small_world
-from tests.world import World
+from tests.world import Scenario, World
 
 IMAGE = 'Content-ID: <logo@shop>\r\nContent-Disposition: inline; filename="logo.png"\r\n'
 CARRIED = REQUEST // 4 * 3 - 16 * 1024
@@ -47,9 +49,10 @@ def refused(here: World, message: bytes) -> tuple[int, bytes]:
         return client.data(message)
 
 
-async def test_a_large_message_arrives_whole_and_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", ["user", "any-user"])
+async def test_a_large_message_arrives_whole_and_once(tmp_path: Path, scenario: Scenario) -> None:
     message = letter(part("small.pdf", 2_000), part("large.pdf", 250_000), part("b.pdf", 70_000))
-    async with small_world(tmp_path) as here:
+    async with small_world(tmp_path, scenario=scenario) as here:
         await asyncio.to_thread(send, here, message, "alice@contoso.com", "hidden@example.org")
         (mail,) = await here.cloud.mailboxes.arrived(1)
         relayed = await here.event("relayed")

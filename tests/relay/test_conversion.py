@@ -106,6 +106,14 @@ async def test_five_header_fields_go_and_the_senders_come_first() -> None:
     assert found.lost == ("the header field X-MS-Exchange-Foo", "the header field X-5")
 
 
+async def test_of_thousands_of_lost_fields_some_are_named() -> None:
+    fields = b"".join(b"X-%d: v\r\n" % number for number in range(2_000))
+    found = await converted(submission(fields + b"\r\n", "a@b.example"))
+    assert found.lost[0] == "the header field X-5"
+    assert found.lost[-1] == "1965 more header fields"
+    assert len(found.lost) == 31
+
+
 async def test_fields_that_graph_refused_are_left_out_and_told() -> None:
     found = await conversion.convert(submission(MIXED, *TO), most_headers=0)
     assert isinstance(found, Converted)

@@ -209,6 +209,17 @@ async def test_an_upload_goes_on_at_the_piece_where_it_broke(
     assert [piece.split()[1].split("-")[0] for piece in pieces] == ["0", "100000", "200000"]
 
 
+async def test_an_attachment_whose_last_answer_was_lost_is_not_uploaded_again(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str]
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(CutAfter(path=UPLOAD, every=3, times=1))
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+    assert len(pieces) == 3
+
+
 async def test_so_it_does_in_another_process(
     cloud: Sandbox, tmp_path: Path, pieces: list[str], struck: asyncio.Event
 ) -> None:
@@ -284,10 +295,28 @@ async def test_nothing_is_sent_of_which_an_attachment_is_missing(
         await delivery.ended(1)
         assert delivery.told() == ["attempt", "delayed"]
         assert delivery.submitted == []
-        assert drafts(delivery) == 0
         monkeypatch.undo()
         await until_relayed(delivery)
         whole(delivery)
+
+
+async def test_an_attachment_that_shows_late_costs_no_draft(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[str]
+) -> None:
+    count, seen = attachments.count, 0
+
+    async def late(*given: Any, **more: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        found = await count(*given, **more)
+        return found - 1 if seen == 1 and isinstance(found, int) else found
+
+    async with large(cloud, tmp_path) as delivery:
+        monkeypatch.setattr(attachments, "count", late)
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert len(pieces) == 3
 
 
 @pytest.mark.parametrize("delete_fails", [False, True])
