@@ -5,6 +5,7 @@ same user.
 not hold for a pipe). Root may still read it with a debugger; nothing prevents that.
 """
 
+import ctypes
 import sys
 
 _PR_SET_DUMPABLE = 4
@@ -14,6 +15,4 @@ _PR_SET_DUMPABLE = 4
 def keep_to_ourselves() -> None:
     """From now on. Best effort: a kernel that forbids the call has rules of its own."""
     if sys.platform == "linux":
-        import ctypes
-
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

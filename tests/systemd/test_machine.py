@@ -58,6 +58,7 @@ def test_who_acts_for_a_stopped_service_without_its_secrets_is_told_to_start_it(
 
 def test_its_memory_is_never_written_to_disk(found: Findings) -> None:
     assert found.core_limit.split() == ["0", "0"]
+    assert found.memory_belongs_to == "root"  # and not graphrelay's (proc(5))
 
 
 def test_it_goes_on_after_a_reload(found: Findings) -> None:

@@ -45,6 +45,8 @@ class Findings:
     """What `systemctl start` said; nothing if READY=1 came."""
     core_limit: str = ""
     """Of the process: soft and hard."""
+    memory_belongs_to: str = ""
+    """Whom /proc says it belongs to: root, where a process may not be dumped."""
     user: str = ""
     """Whom the process runs as."""
     status_text: str = ""
@@ -166,6 +168,7 @@ async def first_message(cloud: Sandbox, found: Findings) -> None:
     found.started = await said("systemctl", "enable", "--now", "graphrelay.socket")
     found.started = await said("systemctl", "start", "graphrelay")
     found.user = await said("ps", "-o", "user=", "-p", await shown("MainPID"))
+    found.memory_belongs_to = await said("stat", "-c", "%U", f"/proc/{await shown('MainPID')}/mem")
     limits = Path("/proc", await shown("MainPID"), "limits").read_text("utf-8")
     (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
     found.core_limit = " ".join(core.split()[4:6])

@@ -1,0 +1,92 @@
+"""With no relay running, the command line acts as the service's user, or says why not."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.config import relay_config
+from tests.clients.programs import run
+from tests.e2e.commands import graphrelay
+from tests.tools import ROOT
+
+NOBODY = 65534
+BECOMES_NOBODY = """
+import os, sys
+sys.path.insert(0, {root!r})
+# The Python that runs the tests may lie where nobody else can read.
+import encodings.idna, grp, pwd
+import graphrelay.cli.authorize, graphrelay.cli.memory, graphrelay.daemon
+import graphrelay.control.client
+os.setgroups([])
+os.setgid({nobody})
+os.setuid({nobody})
+try:
+    graphrelay.cli.main()
+except SystemExit as end:
+    print("ended with", end.code)
+"""
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that everybody may enter, with the service's state in it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "state").mkdir(mode=0o700)
+        os.chown(folder / "state", NOBODY, NOBODY)
+        yield folder
+
+
+@pytest.fixture
+async def config(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    async with Sandbox() as cloud:
+        ca_file = Path(shutil.copy(cloud.ca_file, folder))
+        ca_file.chmod(0o644)
+        text = relay_config(cloud, folder / "state", "127.0.0.1:0", "any-user")
+        config = folder / "config.toml"
+        config.write_text(text.replace(str(cloud.ca_file), str(ca_file)), "utf-8")
+        yield config
+
+
+async def test_root_authorizes_for_the_service_and_owns_nothing_of_it(
+    config: Path, folder: Path
+) -> None:
+    shown = await graphrelay(config, "authorize", "website")
+    assert shown.code == 0, shown
+    assert "Authorized" in shown.out
+    assert (await graphrelay(config, "status", "--json")).events[0]["well"]
+    found = list((folder / "state").rglob("*"))
+    assert any(path.suffix == ".secret" for path in found)
+    assert {path.stat().st_uid for path in found} == {NOBODY}
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [
+        (0o700, "permission denied; run this as root or as the service's user"),
+        (
+            0o755,
+            "belongs to daemon. Run this with sudo, or start the service first: sudo systemctl",
+        ),
+    ],
+)
+async def test_another_user_is_told_what_to_run(
+    config: Path, folder: Path, mode: int, wanted: str
+) -> None:
+    os.chown(folder / "state", 1, 1)
+    (folder / "state").chmod(mode)
+    code = BECOMES_NOBODY.format(root=str(ROOT), nobody=NOBODY)
+    said = await run(
+        sys.executable, "-c", code, "--config", config, "authorize", "website", cwd=folder
+    )
+    assert "ended with 1" in said
+    assert wanted in said
