@@ -153,21 +153,23 @@ class Spool:
         return Incoming()
 
     async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]:
-        ((plan, recipients),) = message.parts
-        one = Submission(
-            id=1,
-            queue_id="Q1",
-            envelope=Envelope(message.envelope.reverse_path, recipients),
-            origin=message.origin,
-            plan=plan,
-            received_at=message.received_at,
-            message_id=message.message_id,
-            prefix=message.prefix,
-            body=InlineBody(await body.head(body.size)),
-            attempts=0,
-        )
-        self.kept.append(one)
-        return (one,)
+        octets = await body.head(body.size)
+        self.kept = [
+            Submission(
+                id=number,
+                queue_id=f"Q{number}",
+                envelope=Envelope(message.envelope.reverse_path, recipients),
+                origin=message.origin,
+                plan=plan,
+                received_at=message.received_at,
+                message_id=message.message_id,
+                prefix=message.prefix,
+                body=InlineBody(octets),
+                attempts=0,
+            )
+            for number, (plan, recipients) in enumerate(message.parts, 1)
+        ]
+        return tuple(self.kept)
 
 
 TO = addresses("a@example.org", "victim-not@example.org")

@@ -1,0 +1,115 @@
+"""In whose name mail goes out: own and shared mailboxes, aliases, several accounts, a default."""
+
+import asyncio
+from pathlib import Path
+
+from graphrelay.clock import SystemClock
+from graphrelay.config import load
+from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, User
+from graphrelay.sandbox.mailbox_items import Mail
+from graphrelay.service import Reloader
+from graphrelay.systemd import Notifier
+from tests.e2e.test_backup import authorize_alerts
+from tests.world import World, world
+
+OWN = 'mailboxes = ["wp@contoso.com", "info@contoso.com"]'
+INFO = '\n[[routes]]\naccount = "website"\nmailbox = "info@contoso.com"\n'
+
+
+def user(here: World, upn: str) -> User:
+    found = here.cloud.directory.user(upn)
+    assert found is not None
+    return found
+
+
+async def may_use(here: World, *mailboxes: str) -> None:
+    """More mailboxes in the configuration, taken over at once."""
+    reloader = Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
+    listed = ", ".join(f'"{one}"' for one in ("wp@contoso.com", "info@contoso.com", *mailboxes))
+    text = here.config.read_text(encoding="utf-8")
+    assert OWN in text
+    here.config.write_text(text.replace(OWN, f"mailboxes = [{listed}]"), encoding="utf-8")
+    await reloader.reload()
+
+
+async def sent(here: World, author: str) -> Mail:
+    """What a message from `author` became."""
+    before = len(here.cloud.mailboxes.submitted)
+
+    def hand_in() -> None:
+        with here.client() as client:
+            text = f"From: {author}\r\nTo: you@example.org\r\nSubject: x\r\n\r\ntext\r\n"
+            client.sendmail("root@host.example", ["you@example.org"], text)
+
+    await asyncio.to_thread(hand_in)
+    return (await here.cloud.mailboxes.arrived(before + 1))[before]
+
+
+async def test_send_as_goes_by_the_users_own_mailbox_with_the_other_in_from(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, scenario="user") as here:
+        mail = await sent(here, "Info <info@contoso.com>")
+    assert mail.mailbox == "wp@contoso.com"
+    assert str(mail.sender) == "Info <info@contoso.com>"
+    assert b"\r\nSender:" not in b"\r\n" + mail.delivered
+
+
+async def test_a_shared_mailbox_may_submit_by_itself(tmp_path: Path) -> None:
+    """So that the copy lies in its own Sent Items; that takes Full Access in Exchange."""
+    async with world(tmp_path, scenario="user", extra=INFO) as here:
+        user(here, "wp@contoso.com").full_access.add("info@contoso.com")
+        mail = await sent(here, "Info <info@contoso.com>")
+    assert mail.mailbox == "info@contoso.com"
+    assert str(mail.sender) == "Info <info@contoso.com>"
+
+
+async def test_send_on_behalf_shows_both(tmp_path: Path) -> None:
+    async with world(tmp_path, scenario="user") as here:
+        user(here, "wp@contoso.com").send_on_behalf.add("alice@contoso.com")
+        await may_use(here, "alice@contoso.com")
+        mail = await sent(here, "Alice <alice@contoso.com>")
+    assert mail.mailbox == "wp@contoso.com"
+    assert b"From: Alice <alice@contoso.com>\r\n" in mail.delivered
+    assert b"Sender: Website <wp@contoso.com>\r\n" in mail.delivered
+
+
+async def test_an_alias_may_stand_in_from(tmp_path: Path) -> None:
+    """Exchange shows the primary address unless the tenant allows aliases."""
+    async with world(tmp_path, scenario="user") as here:
+        user(here, "wp@contoso.com").addresses.append("shop@contoso.com")
+        await may_use(here, "shop@contoso.com")
+        mail = await sent(here, "Shop <shop@contoso.com>")
+    assert mail.mailbox == "wp@contoso.com"
+    assert b"From: Shop <shop@contoso.com>\r\n" in mail.raw
+
+
+async def test_several_accounts_and_a_default_one(tmp_path: Path) -> None:
+    accounts = f"""
+[accounts.alerts]
+scenario = "any-user"
+tenant = "contoso.onmicrosoft.com"
+client_id = "{CONFIDENTIAL_CLIENT}"
+client_secret = "{CLIENT_SECRET}"
+mailboxes = ["*@contoso.com"]
+
+[[routes]]
+sender = ["printer@*", "alice@*"]
+account = "alerts"
+mailbox = "sender"
+
+[[routes]]
+account = "website"
+"""
+    async with world(tmp_path, scenario="user", extra=accounts) as here:
+        await authorize_alerts(here)
+        printer = await sent(here, "Printer <printer@contoso.com>")
+        alice = await sent(here, "alice@contoso.com")
+        other = await sent(here, "Cron <root@host.example>")
+    assert (printer.mailbox, str(printer.sender)) == (
+        "printer@contoso.com",
+        "Printer <printer@contoso.com>",
+    )
+    assert alice.mailbox == "alice@contoso.com"
+    assert (other.mailbox, str(other.sender)) == ("wp@contoso.com", "Cron <wp@contoso.com>")
+    assert [str(one) for one in other.head.reply_to] == ["Cron <root@host.example>"]
