@@ -9,7 +9,10 @@ import pytest
 from graphrelay.control.conversation import Event
 from graphrelay.sandbox.visitor import Visitor
 from tests.e2e.scenarios import APPLICATIONS, PERSONS, Case, asked, asked_with, relay_for
+from tests.oauth.test_proxy import Proxy, proxy
 from tests.world import World
+
+__all__ = ["proxy"]
 
 GRANT_OF = {
     "browser": "authorization_code",
@@ -89,3 +92,21 @@ async def test_an_application_proves_itself_and_mail_goes_out(
         await one_message(here, case.mailbox)
         only = MACHINE.get(case.how, "client_credentials")
         assert asked_with(here.cloud) == {only}
+
+
+async def test_entra_and_graph_are_reached_through_the_same_proxy_and_by_the_same_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: Proxy
+) -> None:
+    """With the environment saying otherwise."""
+    monkeypatch.setenv("GRAPHRELAY_CLOUD__PROXY", proxy.url)
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    case = next(case for case in APPLICATIONS if str(case) == "any-user by secret")
+    async with relay_for(case, tmp_path, monkeypatch) as here:
+        assert [event async for event in asked(here, "authorize", by="root")][-1]["who"]
+        of_entra = len(proxy.tunnels)
+        assert of_entra == len(here.cloud.requests) > 0
+        await one_message(here, case.mailbox)
+        assert len(proxy.tunnels) == of_entra + 1, "one connection to Graph, through the proxy"
