@@ -166,6 +166,12 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
+    async def says(self, word: str) -> None:
+        """Return when the journal has it."""
+        async with asyncio.timeout(30):
+            while word not in self.journal:  # noqa: ASYNC110 (another process writes it)
+                await asyncio.sleep(0.02)
+
     def freeze(self) -> None:
         """Stop it where it stands; only `kill` follows."""
         assert self._process is not None

@@ -31,7 +31,7 @@ CONNECTIONS = 20
 BAD_DAY = 20.0
 """Seconds between troubles of the cloud."""
 ONE_IN = 5
-"""Requests that meet them: a cloud in which nothing works makes the relay wait, and mail pile up."""
+"""Requests that meet them: where nothing works the relay waits, and mail piles up."""
 FORGETFUL = """
 [log]
 keep = "1min"
