@@ -1,6 +1,7 @@
 """`graphrelay authorize ACCOUNT`."""
 
 import getpass
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -63,7 +64,7 @@ class _Teller:
 
     def _open(self, event: Event) -> None:
         click.echo(f"\nSign in here, in a browser on this machine:\n\n  {event['url']}\n")
-        if not webbrowser.open(event["url"]):
+        if not (_has_a_desktop() and webbrowser.open(event["url"])):
             click.echo("No browser could be opened. Without one on this machine: --device")
 
     def _open_elsewhere(self, event: Event) -> None:
@@ -91,6 +92,12 @@ class _Teller:
     def _refused(self, event: Event) -> None:
         click.secho("Not authorized", fg="red", bold=True, nl=False, err=True)
         click.echo(f": {event['reason']}", err=True)
+
+
+def _has_a_desktop() -> bool:
+    """Else a browser in text mode might be found, which would take this terminal for itself."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in named)
 
 
 async def _ask_for_address(_: str) -> str:
