@@ -36,18 +36,30 @@ class Address:
 
     @property
     def key(self) -> str:
-        """What to compare by: case folded, the local part without needless quotes, the domain in
-        letters."""
+        """What to compare by: in small letters, the local part without needless quotes, the domain
+        in letters."""
         local = self.local
         if len(local) >= 2 and local[0] == local[-1] == '"':
             local = local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
-        return f"{local}@{_in_letters(self.domain)}".casefold()
+        return in_small_letters(f"{local}@{_in_letters(self.domain)}")
 
     @classmethod
     def parse(cls, text: str) -> "Address":
         """Split at the last `@`. Whether it may stand on the wire is for the smtp room to say."""
         local, at, domain = text.rpartition("@")
         return cls(local, domain) if at else cls(text, "")
+
+
+def in_small_letters(text: str) -> str:
+    """To compare addresses by, without regard to case and to nothing else: case folding would make
+    `ss` of `ß` and `k` of the Kelvin sign, which are other people and other domains."""
+    return text.lower() if text.isascii() else "".join(map(_small, text))
+
+
+def _small(letter: str) -> str:
+    small = letter.lower()
+    became_another = len(small) > 1 or (small.isascii() and not letter.isascii())
+    return letter if became_another else small
 
 
 def _in_letters(domain: str) -> str:

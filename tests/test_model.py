@@ -16,6 +16,7 @@ from graphrelay.model import Address
         ("jürgen@xn--bcher-kva.example", "Jürgen@bücher.example"),
         ("a@XN--BCHER-KVA.xn--fiqs8s", "a@bücher.中国"),
         ("a@xn--strae-oqa.example", "a@straße.example"),
+        ("JÜRGEN@example.org", "jürgen@example.org"),
     ],
 )
 def test_one_person_in_two_writings(one: str, other: str) -> None:
@@ -32,6 +33,11 @@ def test_one_person_in_two_writings(one: str, other: str) -> None:
         ("a@xn--.example", "a@.example"),
         ("a@xn--b-.example", "a@b.example"),
         ("a@xn--\u00fc.example", "a@ü.example"),
+        ("a@straße.example", "a@strasse.example"),
+        ("straße@example.org", "strasse@example.org"),
+        ("\u212aate@example.org", "kate@example.org"),
+        ("\u017fam@example.org", "sam@example.org"),
+        ("\u0130da@example.org", "ida@example.org"),
     ],
 )
 def test_two_people(one: str, other: str) -> None:

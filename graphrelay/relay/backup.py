@@ -17,7 +17,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from graphrelay.journal import Journal
-from graphrelay.model import Address, Lane, Paused, Plan, Submission, Trouble, Waiting
+from graphrelay.model import (
+    Address,
+    Lane,
+    Paused,
+    Plan,
+    Submission,
+    Trouble,
+    Waiting,
+    in_small_letters,
+)
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay import message, sender
 from graphrelay.relay.bearer import Tokens
@@ -46,9 +55,9 @@ class Backups:
         if trouble is Trouble.AUTHORIZATION and other.may_use(lane.mailbox):
             return Lane(other.name, lane.mailbox)
         mailbox = other.default_mailbox
-        if mailbox is None or mailbox.casefold() == lane.mailbox.casefold():
+        if mailbox is None or in_small_letters(mailbox) == in_small_letters(lane.mailbox):
             return None
-        return Lane(other.name, mailbox.casefold())
+        return Lane(other.name, in_small_letters(mailbox))
 
     def plan(self, plan: Plan, authors: Iterable[Address], lane: Lane) -> Plan:
         """The plan for `lane`. From stays where it is the mailbox, or one that the user who signed
@@ -59,7 +68,7 @@ class Backups:
             written = Address.parse(plan.from_address)
         stays = (
             written is None
-            or written.key == lane.mailbox.casefold()
+            or written.key == in_small_letters(lane.mailbox)
             or (other.username is not None and usable(other, written))
         )
         return replace(plan, lane=lane, from_address=plan.from_address if stays else lane.mailbox)

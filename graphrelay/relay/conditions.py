@@ -18,7 +18,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
-from graphrelay.model import Address, Envelope, Origin
+from graphrelay.model import Address, Envelope, Origin, in_small_letters
 
 Network = IPv4Network | IPv6Network
 RewriteFrom = Literal["never", "when-needed", "always"]
@@ -100,8 +100,8 @@ def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
 
 
 def any_matches(patterns: Iterable[str], text: str) -> bool:
-    folded = text.casefold()
-    return any(fnmatchcase(folded, pattern.casefold()) for pattern in patterns)
+    small = in_small_letters(text)
+    return any(fnmatchcase(small, in_small_letters(pattern)) for pattern in patterns)
 
 
 def _header_holds(transaction: Transaction, name: str, pattern: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from graphrelay.model import Address, Lane, Origin, Plan, Reply
+from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters
 from graphrelay.relay.conditions import (
     Network,
     RewriteFrom,
@@ -232,7 +232,7 @@ def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
         return mailbox
     return Plan(
         route=route.name,
-        lane=Lane(account.name, mailbox.casefold()),
+        lane=Lane(account.name, in_small_letters(mailbox)),
         from_address=_from_address(route.rewrite_from, account, mailbox, transaction.authors),
         content=route.content,
         save_to_sent_items=route.save_to_sent_items,
@@ -272,7 +272,7 @@ def _from_address(
     if rewrite == "always" or not authors:
         return mailbox
     author = authors[0]
-    if rewrite == "never" or author.key == mailbox.casefold() or usable(account, author):
+    if rewrite == "never" or author.key == in_small_letters(mailbox) or usable(account, author):
         return None
     return mailbox
 

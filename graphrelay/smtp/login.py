@@ -22,6 +22,7 @@ from datetime import timedelta
 from typing import Final
 
 from graphrelay.clock import Clock
+from graphrelay.model import in_small_letters
 
 _LOG_COST: Final = 14
 _BLOCK: Final = 8
@@ -53,10 +54,10 @@ class Login:
 
     def may_send_as(self, address: str) -> bool:
         """Whether `address` is among its senders, in any letter case."""
-        wanted = address.casefold()
+        wanted = in_small_letters(address)
         domain = wanted.rpartition("@")[2]
         return not self.senders or any(
-            sender.casefold() in (wanted, f"*@{domain}") for sender in self.senders
+            in_small_letters(sender) in (wanted, f"*@{domain}") for sender in self.senders
         )
 
 

@@ -51,6 +51,14 @@ def test_an_address_named_twice_is_named_once() -> None:
     assert edited(head, "a@b", "c@d", "e@f", "E@F") == b"To: a@b,\r\n c@d\r\nCc: e@f\r\n"
 
 
+def test_an_address_of_other_letters_is_somebody_else() -> None:
+    """Case folding takes them for the same: the wrong people would get it, and one nothing."""
+    to = b"To: a@stra\xc3\x9fe.example\r\n"
+    assert recipients_by_python(edited(to, "a@strasse.example")) == ["a@strasse.example"]
+    both = edited(to, "a@strasse.example", "a@straße.example")
+    assert recipients_by_python(both) == ["a@strasse.example", "a@straße.example"]
+
+
 def test_several_to_fields_become_one() -> None:
     head = b"To: a@b\r\nSubject: s\r\nTo: c@d\r\n"
     assert edited(head, "a@b", "c@d") == b"To: a@b,\r\n c@d\r\nSubject: s\r\n"

@@ -279,6 +279,14 @@ def test_a_limited_login_sends_as_itself(sender: str | None) -> None:
     assert not isinstance(router.route(wanted, table()), Reply)
 
 
+@pytest.mark.parametrize("author", ["\u017fcanner@contoso.com", "scanner@conto\u017fo.com"])
+def test_no_other_letter_passes_for_one_of_its_own(author: str) -> None:
+    """Case folding takes the long s for an s."""
+    assert isinstance(
+        router.route(transaction(MINE, authors=(author,), origin=SCANNER), table()), Reply
+    )
+
+
 def test_a_limited_login_reports_from_the_null_path_in_its_own_name() -> None:
     wanted = transaction(None, authors=(MINE,), origin=SCANNER)
     assert not isinstance(router.route(wanted, table()), Reply)
