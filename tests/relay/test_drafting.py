@@ -248,6 +248,41 @@ async def test_a_session_that_has_expired_begins_anew_and_the_attachment_is_ther
     assert len(pieces) == 5
 
 
+async def test_an_attachment_that_is_there_without_a_word_of_it_is_not_uploaded_again(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[str]
+) -> None:
+    put = attachments.put
+
+    async def silent(lane: Any, url: str, start: int, size: int, piece: Any) -> Any:
+        """200 where 201 is documented."""
+        found = await put(lane, url, start, size, piece)
+        return attachments.Next(size) if isinstance(found, attachments.Attached) else found
+
+    async with large(cloud, tmp_path) as delivery:
+        monkeypatch.setattr(attachments, "put", silent)
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+    assert len(pieces) == 3
+
+
+@pytest.mark.parametrize(("step", "event"), [(4, "delayed"), (8, "delayed"), (9, "uncertain")])
+async def test_a_relay_that_died_says_whether_it_may_have_been_sent(
+    cloud: Sandbox, tmp_path: Path, struck: asyncio.Event, step: int, event: str
+) -> None:
+    clock = FakeClock(cloud.now())
+    async with large(cloud, tmp_path, clock=clock) as first:
+        cloud.faults.on(Stall(part="graph", every=step))
+        await accept(first)
+        async with asyncio.timeout(10):
+            await struck.wait()
+    cloud.faults.clear()
+    async with large(cloud, tmp_path, clock=clock) as second:
+        assert second.told() == [event]
+        await until_relayed(second)
+        whole(second)
+
+
 async def test_sessions_that_always_break_are_not_opened_for_ever(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
