@@ -130,11 +130,16 @@ class Courier:
         self._policy = policy
         self._dice = dice
         self._reporter = reporter
+        self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
+        """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
+        breaks while it is recorded must neither strand the message nor send it twice."""
 
     async def carry(self, waiting: Waiting) -> Carried:
         """One attempt. Never raises for anything that the world does."""
         try:
             submission = await self._spool.load(waiting.submission_id)
+            if submission.id in self._unrecorded:
+                return await self._record(submission)
             token = await self._tokens.token(submission.plan.lane.account)
             if not isinstance(token, Granted):
                 return NotBegun(_effect(without_token(submission.plan.lane, token)))
@@ -175,7 +180,14 @@ class Courier:
             finished_at=started_at + (self._clock.monotonic() - began),
             outcome=dispatched.outcome,
         )
-        return await self._conclude(submission, attempt, settles=dispatched.settles)
+        self._unrecorded[submission.id] = attempt, dispatched.settles
+        return await self._record(submission)
+
+    async def _record(self, submission: Submission) -> Finished:
+        attempt, settles = self._unrecorded[submission.id]
+        finished = await self._conclude(submission, attempt, settles=settles)
+        del self._unrecorded[submission.id]
+        return finished
 
     async def _dispatch(self, submission: Submission, token: Granted, request: str) -> Dispatched:
         """An outcome in any case: from here on the attempt is on the disk and must be ended."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from graphrelay.model import Done, Held, Queued, StorageUnavailable
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
@@ -612,6 +613,26 @@ async def test_a_spool_that_breaks_unexpectedly_stops_no_other_mail() -> None:
         assert post.spool.state(2) == Done("relayed")
         assert post.told("attempt-broke")
         assert isinstance(post.spool.state(1), Queued)
+
+
+async def test_an_outcome_that_breaks_on_its_way_to_the_disk_is_recorded_later() -> None:
+    class Broken(MemorySpool):
+        breaks = 2
+
+        async def finish_attempt(self, *args: Any, **named: Any) -> Any:
+            self.breaks -= 1
+            if self.breaks >= 0:
+                raise MemoryError
+            return await super().finish_attempt(*args, **named)
+
+    async with running(Post(spool=Broken())) as post:
+        post.take(1)
+        await post.clock.advance(MINUTE)
+        assert post.told("attempt-broke")
+        assert isinstance(post.spool.state(1), Queued)
+        await post.clock.advance(3 * HOUR)
+        assert post.spool.state(1) == Done("relayed")
+        assert len(post.graph.sent) == 1
 
 
 # Lanes that are done -------------------------------------------------------------------------
