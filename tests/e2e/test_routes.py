@@ -9,6 +9,8 @@ import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
+from graphrelay.model import Address
+from graphrelay.sandbox.graph.faults import Refuse
 from graphrelay.sandbox.mailbox_items import Mail
 from graphrelay.service import Reloader
 from graphrelay.systemd import Notifier
@@ -147,3 +149,26 @@ async def test_many_recipients_are_split_and_each_gets_it_once(tmp_path: Path, c
         mails = await here.cloud.mailboxes.arrived(3)
     assert sorted(name for mail in mails for name in mail.received) == sorted(names)
     assert sorted(len(mail.received) for mail in mails) == [1, 3, 3]
+
+
+async def test_a_failure_of_one_part_repeats_none_of_the_others(tmp_path: Path) -> None:
+    limit = "\n[delivery]\nmax_recipients_per_submission = 1\n"
+    names = ["a@example.org", "b@example.org", "c@example.org"]
+    async with world(tmp_path, extra=limit) as here:
+        here.cloud.faults.on(Refuse(code="ErrorServerBusy", recipient=names[1], times=1))
+
+        def hand_in() -> None:
+            with here.client() as client:
+                client.sendmail("wp@contoso.com", names, b"Subject: news\r\n\r\nHello\r\n")
+
+        await asyncio.to_thread(hand_in)
+        delayed = await here.event("delayed")
+        await here.until(lambda: len(here.events("relayed")) == 2)
+        (waiting,) = await here.relay.spool.queue()
+        assert waiting.recipients == (Address.parse(names[1]),)
+        assert waiting.queue_id == delayed.queue_id
+        await here.relay.queue.retry_now(waiting.queue_id)
+        await here.until(lambda: len(here.events("relayed")) == 3)
+        mails = here.cloud.mailboxes.submitted
+    assert sorted(mail.received for mail in mails) == [(one,) for one in names]
+    assert len(here.events("attempt")) == 4
