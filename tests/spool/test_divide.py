@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.model import Address, Answer, Attempt, Done, DraftProgress, Failed, Queued
+from graphrelay.model import (
+    Address,
+    Answer,
+    Attempt,
+    Done,
+    DraftProgress,
+    Failed,
+    Queued,
+    StorageUnavailable,
+)
 from graphrelay.spool import Event, NotQueued, QueueFilter, Spool
 from tests.clock import FakeClock
+from tests.spool.faulty import FaultyDisk, database_full
 from tests.spool.mail import ANNA, BERT, NOON, a_message, plan, put, relayed
 
 CARL, DORA = Address("carl", "example.org"), Address("dora", "example.org")
@@ -119,6 +129,22 @@ async def test_the_pieces_are_there_after_a_restart(tmp_path: Path) -> None:
         await spool.divide(one.id, refused(), Queued(AT), PIECES)
     async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
         assert await spool.interrupted() == []
+        waiting = await spool.waiting()
+        loaded = [await spool.load(found.submission_id) for found in waiting]
+    assert tuple(found.envelope.forward_paths for found in loaded) == PIECES
+
+
+async def test_a_full_disk_divides_nothing_and_later_all_of_it(tmp_path: Path) -> None:
+    disk, clock = FaultyDisk(), FakeClock()
+    async with Spool.open(tmp_path / "spool", clock, Journal(clock), reserve=0, disk=disk) as spool:
+        (one,) = await put(spool, message=a_message((plan(), ALL)))
+        await spool.begin_attempt(one.id, NOON, "c")
+        disk.fail("commit", database_full())
+        with pytest.raises(StorageUnavailable):
+            await spool.divide(one.id, refused(), Queued(AT), PIECES)
+        assert (await spool.load(one.id)).envelope.forward_paths == ALL
+        assert [found.number for found in await spool.interrupted()] == [1]
+        await spool.divide(one.id, refused(), Queued(AT), PIECES)
         waiting = await spool.waiting()
         loaded = [await spool.load(found.submission_id) for found in waiting]
     assert tuple(found.envelope.forward_paths for found in loaded) == PIECES
