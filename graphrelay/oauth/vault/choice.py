@@ -19,8 +19,9 @@ from keyring.backend import KeyringBackend
 
 from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
-from graphrelay.oauth.vault.key import CREDENTIAL_NAME, load_keys
+from graphrelay.oauth.vault.key import CREDENTIAL_NAME, check_that_it_is_ours, load_keys
 from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.unit import service_unit
 
 BackendName = Literal["auto", "file", "secret-service", "keychain", "credential-locker"]
 Chosen = Literal["file", "secret-service", "keychain", "credential-locker"]
@@ -47,6 +48,8 @@ class Surroundings:
     platform: str
     session_bus: bool
     """Whether a desktop session's message bus is announced."""
+    is_the_service: bool = False
+    """Whether systemd started this process: then it was handed all that there is."""
 
     @classmethod
     def of_this_process(
@@ -58,11 +61,18 @@ class Surroundings:
             Path(credentials) if credentials else None,
             sys.platform,
             bool(environment.get("DBUS_SESSION_BUS_ADDRESS")),
+            bool(environment.get("INVOCATION_ID")) and os.getppid() == 1,
         )
 
     @property
     def directory(self) -> Path:
         return self.state_directory / "vault"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether systemd handed one over."""
+        given = self.credentials_directory
+        return given is not None and (given / CREDENTIAL_NAME).exists()
 
     def encrypted(self) -> list[Path]:
         """What encrypted files there are."""
@@ -77,6 +87,8 @@ def choose(wanted: BackendName, around: Surroundings, why: str = "configured") -
     else:
         name, reason = wanted, why
     if name == "file":
+        if not (around.has_key or around.is_the_service):
+            check_that_it_is_ours(around.state_directory, service_unit())
         files = EncryptedFiles(
             around.directory,
             lambda: load_keys(
@@ -92,8 +104,7 @@ def _automatic(around: Surroundings) -> tuple[Chosen, str]:
         return "keychain", "auto: macOS"
     if around.platform == "win32":
         return "credential-locker", "auto: Windows"
-    credentials = around.credentials_directory
-    if credentials is not None and (credentials / CREDENTIAL_NAME).exists():
+    if around.has_key:
         return "file", "auto: systemd gave a key"
     if around.encrypted():
         return "file", "auto: it is in use already"

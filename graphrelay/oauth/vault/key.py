@@ -20,7 +20,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from graphrelay.oauth.vault.disk import (
     write_beside,
 )
 from graphrelay.oauth.vault.problem import VaultFailure
-from graphrelay.oauth.vault.unit import NAME, ServiceUnit, service_unit
+from graphrelay.oauth.vault.unit import NAME, ServiceUnit
 
 KEY_OCTETS = 32
 KEY_ID_OCTETS = 8
@@ -63,7 +63,6 @@ def load_keys(
     state_directory: Path,
     credentials_directory: Path | None,
     encrypted: Iterable[Path] = (),
-    unit: Callable[[], ServiceUnit] = service_unit,
 ) -> VaultKeys:
     """The keys to use here; one is made if there is none yet and nothing was `encrypted` with
     one. Raises `VaultFailure`."""
@@ -73,7 +72,6 @@ def load_keys(
             current, *older = _decode(octets, credential)
             return VaultKeys(current, tuple(older), f"systemd credential {CREDENTIAL_NAME}")
     path = state_directory / CREDENTIAL_NAME
-    _check_that_it_is_ours(state_directory, unit())
     try:
         if not path.exists():
             _check_that_none_is_lost(path, encrypted)
@@ -88,7 +86,8 @@ def load_keys(
     return VaultKeys(current, tuple(older), f"key file {path}", path)
 
 
-def _check_that_it_is_ours(state_directory: Path, unit: ServiceUnit) -> None:
+def check_that_it_is_ours(state_directory: Path, unit: ServiceUnit) -> None:
+    """For whoever is not the service and was handed no key. Raises `VaultFailure`."""
     if unit.gives(CREDENTIAL_NAME) and unit.keeps_its_state_in(state_directory):
         raise VaultFailure(
             f"The vault's key is a systemd credential, which {NAME} is handed and nobody else.",

@@ -10,7 +10,6 @@ service out of what they store.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 NAME = "graphrelay.service"
@@ -30,11 +29,12 @@ class ServiceUnit:
     """The part of the unit that matters here; nothing where no unit is installed."""
 
     credentials: tuple[str, ...] = ()
-    """Names; what `ImportCredential=` says may hold wildcards."""
+    """Names. Of `LoadCredential=` and `SetCredential=`, without which the service does not start;
+    what `ImportCredential=` names need not exist."""
     state_directories: tuple[Path, ...] = ()
 
     def gives(self, credential: str) -> bool:
-        return any(fnmatchcase(credential, name) for name in self.credentials)
+        return credential in self.credentials
 
     def keeps_its_state_in(self, directory: Path) -> bool:
         return directory.resolve() in {path.resolve() for path in self.state_directories}
@@ -46,7 +46,7 @@ def service_unit(directories: tuple[Path, ...] | None = None) -> ServiceUnit:
     credentials: dict[str, list[str]] = {}
     states: list[str] = []
     for key, value in _settings(DIRECTORIES if directories is None else directories):
-        if key in _HANDED_OVER | {"ImportCredential"}:
+        if key in _HANDED_OVER:
             names = credentials.setdefault(key, [])
             if not value:  # An empty assignment begins the list anew.
                 names.clear()

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from keyring.backend import KeyringBackend
 
-from graphrelay.oauth.vault.choice import Surroundings, choose
+from graphrelay.oauth.vault.choice import BackendName, Surroundings, choose
 from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import EncryptedFiles
-from graphrelay.oauth.vault.key import VaultKeys
+from graphrelay.oauth.vault.key import VaultKeys, load_keys
 from graphrelay.oauth.vault.problem import VaultFailure
 
 
@@ -87,3 +87,48 @@ def test_the_surroundings_are_read_from_the_environment(tmp_path: Path) -> None:
 
 def test_no_backend_that_keeps_plain_text_can_be_chosen() -> None:
     assert set(DESKTOPS) == {"secret-service", "keychain", "credential-locker"}
+
+
+# --- A key that the service alone is handed ------------------------------------------------------
+
+
+@pytest.fixture
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is installed here, and is handed a key."""
+    text = "[Service]\nStateDirectory=state\nLoadCredential=vault.key:/etc/graphrelay/vault.key\n"
+    (tmp_path / "graphrelay.service").write_text(text, "utf-8")
+    monkeypatch.setattr("graphrelay.oauth.vault.unit.DIRECTORIES", (tmp_path,))
+    monkeypatch.setattr("graphrelay.oauth.vault.unit.STATES", tmp_path)
+
+
+def around(state: Path, credentials: Path | None = None, service: bool = False) -> Surroundings:
+    return Surroundings(state, credentials, "linux", session_bus=False, is_the_service=service)
+
+
+@pytest.mark.usefixtures("unit")
+@pytest.mark.parametrize("wanted", ["auto", "file"])
+def test_nobody_else_makes_a_key_of_their_own(tmp_path: Path, wanted: BackendName) -> None:
+    with pytest.raises(VaultFailure, match="systemd credential") as caught:
+        choose(wanted, around(tmp_path / "state"))
+    assert "sudo systemctl start graphrelay" in caught.value.remedy
+    assert not (tmp_path / "state" / "vault.key").exists()
+
+
+@pytest.mark.usefixtures("unit")
+def test_nor_uses_a_key_file_of_earlier_days(tmp_path: Path) -> None:
+    load_keys(tmp_path / "state", None)
+    with pytest.raises(VaultFailure, match="systemd credential"):
+        choose("file", around(tmp_path / "state"))
+
+
+@pytest.mark.usefixtures("unit")
+def test_the_service_goes_by_what_it_was_handed(tmp_path: Path) -> None:
+    """The unit may have been edited since it was started."""
+    assert "key file" in choose("file", around(tmp_path / "state", service=True)).reason
+    (tmp_path / "vault.key").write_bytes(b"k" * 32)
+    assert "systemd credential" in choose("file", around(tmp_path / "state", tmp_path)).reason
+
+
+@pytest.mark.usefixtures("unit")
+def test_another_state_directory_is_none_of_the_service_s(tmp_path: Path) -> None:
+    assert choose("file", around(tmp_path / "elsewhere")).name == "file"

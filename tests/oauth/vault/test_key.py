@@ -10,7 +10,6 @@ import pytest
 
 from graphrelay.oauth.vault.key import load_keys, new_key_text
 from graphrelay.oauth.vault.problem import VaultFailure
-from graphrelay.oauth.vault.unit import ServiceUnit
 
 KEY = bytes(range(32))
 
@@ -103,38 +102,6 @@ def test_two_new_keys_differ() -> None:
 
 
 # --- Never a second one --------------------------------------------------------------------------
-
-
-def test_a_key_that_the_service_alone_is_handed_is_not_replaced_by_one_of_our_own(
-    tmp_path: Path,
-) -> None:
-    unit = ServiceUnit(("vault.key",), (tmp_path,))
-    with pytest.raises(VaultFailure, match="systemd credential") as caught:
-        load_keys(tmp_path, None, unit=lambda: unit)
-    assert "sudo systemctl start graphrelay" in caught.value.remedy
-    assert not (tmp_path / "vault.key").exists()
-
-
-def test_a_key_file_of_earlier_days_is_not_used_beside_the_service_s_key(tmp_path: Path) -> None:
-    load_keys(tmp_path, None)
-    unit = ServiceUnit(("vault.key",), (tmp_path,))
-    with pytest.raises(VaultFailure, match="systemd credential"):
-        load_keys(tmp_path, None, unit=lambda: unit)
-
-
-@pytest.mark.parametrize(
-    "unit", [ServiceUnit(("vault.key",), (Path("/elsewhere"),)), ServiceUnit(("other",), ())]
-)
-def test_a_service_that_is_not_ours_or_has_no_key_is_no_concern(
-    tmp_path: Path, unit: ServiceUnit
-) -> None:
-    assert load_keys(tmp_path, None, unit=lambda: unit).path
-
-
-def test_the_service_itself_uses_what_it_is_handed(tmp_path: Path) -> None:
-    (tmp_path / "vault.key").write_bytes(KEY)
-    unit = ServiceUnit(("vault.key",), (tmp_path / "state",))
-    assert load_keys(tmp_path / "state", tmp_path, unit=lambda: unit).current == KEY
 
 
 def test_a_lost_key_is_not_replaced_while_something_was_encrypted_with_it(tmp_path: Path) -> None:

@@ -50,7 +50,6 @@ def test_only_what_the_service_section_says_counts(tmp_path: Path) -> None:
         "LoadCredential = vault.key",
         "LoadCredentialEncrypted=vault.key:/etc/graphrelay/vault.key.cred",
         "SetCredentialEncrypted=vault.key: \\\n  Whxqht+dQJax1aZeCGLxm\\\n  AAAADAAAA",
-        "ImportCredential=vault.*",
     ],
 )
 def test_a_drop_in_hands_over_in_any_of_systemds_ways(tmp_path: Path, line: str) -> None:
@@ -58,6 +57,11 @@ def test_a_drop_in_hands_over_in_any_of_systemds_ways(tmp_path: Path, line: str)
     unit = service_unit(directories(tmp_path, lib_unit=UNIT, etc_override=drop_in))
     assert unit.gives("vault.key")
     assert unit.gives("relay.key")
+
+
+def test_what_may_be_missing_is_not_relied_on(tmp_path: Path) -> None:
+    drop_in = "[Service]\nImportCredential=vault.key\n"
+    assert not service_unit(directories(tmp_path, etc_override=drop_in)).gives("vault.key")
 
 
 def test_an_empty_assignment_begins_anew(tmp_path: Path) -> None:
