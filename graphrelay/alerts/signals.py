@@ -117,6 +117,7 @@ _MEANING: dict[str, Callable[[Entry], Iterator[Signal]]] = {
     "credential-ends": _credential_ends,
     "paused": _paused,
     "resumed": _resumed,
-    "failed": _failed,
+    # Exchange's own failures, told by a report, count too.
+    **dict.fromkeys(("failed", "bounced"), _failed),
     **dict.fromkeys(_SPOOL, _spool),
 }
