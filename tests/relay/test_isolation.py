@@ -121,3 +121,18 @@ async def test_the_good_ones_get_it_once_and_the_bad_ones_are_reported(tmp_path:
     assert sorted(finals) == sorted(f"Final-Recipient: rfc822; {one}" for one in bad)
     assert here.events("divided")[0].fields["recipients"] == 20
     assert stored == []
+
+
+async def test_by_drafts_too_nobody_gets_it_twice_and_no_draft_stays(tmp_path: Path) -> None:
+    names = [f"r{number}@example.org" for number in range(4)]
+    async with world(tmp_path, scenario="user", account="exact_once = true\n") as here:
+        here.cloud.faults.on(UnknownRecipient(address=names[2]))
+        await asyncio.to_thread(send, here, names)
+        await here.until(lambda: len(here.events("relayed")) == 3 + 1)
+        mails = here.cloud.mailboxes.submitted
+        user = here.cloud.directory.user("wp@contoso.com")
+        assert user is not None
+        left = here.cloud.mailboxes.drafts(user)
+    news = [mail for mail in mails if mail.subject == "news"]
+    assert sorted(name for mail in news for name in mail.received) == [*names[:2], names[3]]
+    assert list(left) == []
