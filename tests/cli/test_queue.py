@@ -1,8 +1,13 @@
 """`graphrelay queue`: which messages are meant must be said."""
 
+import asyncio
+import json
 from pathlib import Path
 
+from graphrelay.sandbox.faults import Stall
 from tests.cli.test_commands import configured, run
+from tests.cli.test_lanes import send
+from tests.world import world
 
 
 def test_verbs_of_the_queue_want_to_know_which_messages(tmp_path: Path) -> None:
@@ -12,3 +17,23 @@ def test_verbs_of_the_queue_want_to_know_which_messages(tmp_path: Path) -> None:
     nothing = run(*asked, "--sender", "@fabrikam.com", "--older-than", "2h")
     assert (nothing.returncode, nothing.stdout) == (1, "")
     assert "there was nothing to delete" in nothing.stderr
+
+
+async def test_all_may_be_deleted_while_some_of_it_is_on_its_way(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        stall = Stall(path="/v1.0/users/")
+        here.cloud.faults.on(stall)
+        await asyncio.to_thread(send, here, 12)
+        async with asyncio.timeout(10):
+            while len(here.events("attempt")) < 4:  # noqa: ASYNC110 (four events of one name)
+                await asyncio.sleep(0)
+        asked = ("--config", str(here.config), "queue", "delete", "--sender", "@contoso.com")
+        done = await asyncio.to_thread(run, *asked, "--reason", "a mistake", "--json")
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        assert sum(event["changed"] for event in told) == 8
+        assert sum("on its way" in event.get("reason", "") for event in told) == 4
+        here.cloud.faults.off(stall)
+        await here.cloud.mailboxes.arrived(4)
+        assert here.relay.queue.lanes()[0].waiting <= 4
+    assert len(here.cloud.mailboxes.submitted) == 4
+    assert [entry.fields["reason"] for entry in here.events("deleted")] == ["a mistake"] * 8
