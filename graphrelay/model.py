@@ -10,7 +10,7 @@ one it is handed as one of the protocols at the end of this page.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -78,6 +78,20 @@ def _in_letters(domain: str) -> str:
     return ".".join(labels)
 
 
+Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sender wants to hear of one recipient (RFC 3461 sections 4.1 and 4.2)."""
+
+    path: Address
+    notify: tuple[Notify, ...] = ()
+    """Empty: as the relay does by itself."""
+    original: str = ""
+    """ORCPT: whom the message was sent to first, with the type: `rfc822;anna@example.org`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """Who sends and who receives (RFC 5321 section 2.3.1). It alone decides who receives."""
@@ -85,6 +99,17 @@ class Envelope:
     reverse_path: Address | None
     """`None` is the null sender `<>`: a report, to which nothing may ever be reported back."""
     forward_paths: tuple[Address, ...]
+    envelope_id: str = ""
+    """ENVID: what the sender calls the message (RFC 3461 section 4.4)."""
+    returned: Literal["", "FULL", "HDRS"] = ""
+    """RET: how much of the message a report shall bring back (RFC 3461 section 4.3)."""
+    asked: tuple[Asked, ...] = ()
+    """Of recipients for whom the sender asked for something."""
+
+    def to(self, forward_paths: tuple[Address, ...]) -> "Envelope":
+        """The same for these recipients."""
+        asked = tuple(one for one in self.asked if one.path in forward_paths) if self.asked else ()
+        return replace(self, forward_paths=forward_paths, asked=asked)
 
 
 @dataclass(frozen=True, slots=True)

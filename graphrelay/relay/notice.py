@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime, formataddr
 
-from graphrelay.model import Address, Answer, Submission
+from graphrelay.model import Address, Answer, InlineBody, Submission
 
 MARK = "X-Graphrelay-Notice"
 """Whoever finds this in a message knows that it is one of ours."""
 _MOST_HEADER = 32 * 1024
+_MOST_RETURNED = 64 * 1024
 _LONGEST_LINE = 900
 
 
@@ -28,7 +29,7 @@ class Notice:
     """What is to be told about a submission."""
 
     action: str
-    """`failed` or `delayed` (RFC 3464 section 2.3.3)."""
+    """`failed`, `delayed` or `relayed` (RFC 3464 section 2.3.3)."""
     status: str
     """Enhanced status code (RFC 3463)."""
     reason: str
@@ -57,14 +58,25 @@ def compose(notice: Notice, letter: Letter, submission: Submission, header: byte
     parts = (
         _part("text/plain; charset=utf-8", _base64(_text(notice, letter, submission))),
         _part(*_status(notice, letter, submission)),
-        _part("text/rfc822-headers", b"8bit", _lines(header[:_MOST_HEADER])),
+        _returned(submission, header),
     )
     boundary = letter.boundary.encode("ascii")
     body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts)
     return _head(notice, letter, submission) + body + b"--" + boundary + b"--\r\n"
 
 
-_SUBJECTS = {"failed": "Undelivered mail", "delayed": "Delayed mail"}
+_SUBJECTS = {"failed": "Undelivered mail", "delayed": "Delayed mail", "relayed": "Relayed mail"}
+
+
+def _returned(submission: Submission, header: bytes) -> bytes:
+    """RFC 3461 section 4.3: all of a small message that failed if that was asked for, else its
+    header section."""
+    match submission.envelope.returned, submission.body:
+        case "FULL", InlineBody(octets) if len(octets) <= _MOST_RETURNED:
+            whole = submission.prefix + octets
+            return _part("message/rfc822", b"8bit", whole)
+        case _:
+            return _part("text/rfc822-headers", b"8bit", _lines(header[:_MOST_HEADER]))
 
 
 def _head(notice: Notice, letter: Letter, submission: Submission) -> bytes:
@@ -89,6 +101,7 @@ def _text(notice: Notice, letter: Letter, submission: Submission) -> bytes:
     told = {
         "failed": "This message could not be delivered to",
         "delayed": "This message has not been delivered yet to",
+        "relayed": "This message was handed on to Microsoft 365 for",
     }
     received = format_datetime(submission.received_at)
     paragraphs = [
@@ -109,15 +122,19 @@ def _recipients(submission: Submission) -> Sequence[str]:
 
 def _status(notice: Notice, letter: Letter, submission: Submission) -> tuple[str, bytes, bytes]:
     """Type, transfer encoding and octets; the global form (RFC 6533) where addresses need it."""
+    envelope = submission.envelope
+    original = {one.path: one.original for one in envelope.asked}
     lines = [
         f"Reporting-MTA: dns; {letter.hostname}",
         f"X-Queue-ID: {submission.queue_id}",
+        *([f"Original-Envelope-Id: {envelope.envelope_id}"] if envelope.envelope_id else []),
         f"Arrival-Date: {format_datetime(submission.received_at)}",
     ]
     for path in submission.envelope.forward_paths:
         kind = "rfc822" if str(path).isascii() else "utf-8"
         lines += [
             "",
+            *([f"Original-Recipient: {original[path]}"] if original.get(path) else []),
             f"Final-Recipient: {kind}; {path}",
             f"Action: {notice.action}",
             f"Status: {notice.status}",

@@ -9,7 +9,7 @@ each other for ever.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -25,9 +25,11 @@ from graphrelay.model import (
     FiledBody,
     InlineBody,
     NewMessage,
+    Notify,
     Origin,
     Plan,
     Queued,
+    Relayed,
     Submission,
     Uncertain,
 )
@@ -106,7 +108,8 @@ class Reporter:
         Raises `StorageUnavailable`.
         """
         told = await self._notice(submission, attempt, decision)
-        if told is None:
+        about = self._of_interest(submission, told) if told else None
+        if told is None or about is None:
             return None
         recipient = self._recipient(submission)
         section = await _section(submission)
@@ -119,12 +122,27 @@ class Reporter:
                 reason=f"the sender <{recipient}> has no domain to send a report to",
             )
             return None
-        return self._compose(submission, told, recipient, section)
+        return self._compose(about, told, recipient, section)
 
     def _recipient(self, submission: Submission) -> Address | None:
         if submission.envelope.reverse_path is None or self._policy.to == "nobody":
             return None
         return submission.envelope.reverse_path if self._policy.to == "sender" else self._policy.to
+
+    def _of_interest(self, submission: Submission, told: Notice) -> Submission | None:
+        """The submission to those of whom the sender wants to hear it (RFC 3461 section 5.2); a
+        fixed address hears of everybody, but not of successes."""
+        envelope = submission.envelope
+        if self._policy.to != "sender":
+            return None if told.action == "relayed" else submission
+        unasked: tuple[Notify, ...] = () if told.action == "relayed" else (_WORD[told.action],)
+        wanted = {one.path: one.notify or unasked for one in envelope.asked}
+        paths = tuple(
+            path
+            for path in envelope.forward_paths
+            if _WORD[told.action] in wanted.get(path, unasked)
+        )
+        return replace(submission, envelope=envelope.to(paths)) if paths else None
 
     async def _notice(
         self, submission: Submission, attempt: Attempt, decision: Decision
@@ -135,6 +153,8 @@ class Reporter:
         match attempt.outcome, decision.next:
             case Delayed() | Uncertain() as outcome, Queued() if await self._is_due(submission, at):
                 return self._delay(submission, outcome, at)
+            case Relayed() as relayed, _ if submission.envelope.asked:
+                return _success(relayed, at)
             case _:
                 return None
 
@@ -194,6 +214,20 @@ class Reporter:
             parts=((Plan(route="report", lane=submission.plan.lane), (recipient,)),),
         )
         return Report(new, octets)
+
+
+_WORD: dict[str, Notify] = {"failed": "FAILURE", "delayed": "DELAY", "relayed": "SUCCESS"}
+
+
+def _success(relayed: Relayed, at: datetime) -> Notice:
+    return Notice(
+        action="relayed",
+        status="2.0.0",
+        reason="Microsoft has taken the message for sending.",
+        following="Whether it arrives, the relay cannot know: Exchange reports failures itself.",
+        answer=relayed.answer,
+        at=at,
+    )
 
 
 def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:

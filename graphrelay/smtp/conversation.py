@@ -211,6 +211,8 @@ class Conversation(MailSession):
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
+            "BINARYMIME",
+            "DSN",
             f"SIZE {self._service.reception.size_limit(self._origin)}",
             f"LIMITS RCPTMAX={self._service.limits.max_recipients}",
         ]

@@ -87,6 +87,41 @@ class LineEnds:
         return with_line_ends(held)
 
 
+_LINE_END = rb"(?:\r{0,2}\n|\r(?=[^\r\n]|\r[^\n]))"
+_EMPTY_LINE = re.compile(rb"(?:\A|" + _LINE_END + rb")" + _LINE_END)
+_LONGEST_HEADER = 1 << 20
+
+
+class BinaryLineEnds:
+    """Mends the line ends of the header section, and leaves what follows as it is (BINARYMIME).
+
+    A header section is lines for whoever reads it next, whatever the body is: a lone LF in a field
+    could begin another one there.
+    """
+
+    def __init__(self) -> None:
+        self._header: bytes | None = b""
+
+    def feed(self, octets: bytes) -> bytes:
+        """The next octets; nothing comes out until the header section is whole."""
+        if self._header is None:
+            return octets
+        seen = max(0, len(self._header) - 8)
+        self._header += octets
+        found = _EMPTY_LINE.search(self._header, seen)
+        if found is None and len(self._header) <= _LONGEST_HEADER:
+            return b""
+        end = found.end() if found else len(self._header)
+        head, rest = self._header[:end], self._header[end:]
+        self._header = None
+        return with_line_ends(head) + rest
+
+    def end(self) -> bytes:
+        """What waited: a message without a body."""
+        held, self._header = self._header or b"", None
+        return with_line_ends(held)
+
+
 def with_line_ends(text: bytes) -> bytes:
     """Every line end as CR LF: `CR CR LF`, `CR LF`, `LF` and `CR` each are one."""
     returns = text.count(b"\r")

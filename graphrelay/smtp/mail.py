@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from graphrelay.model import (
     Accepted,
     Address,
+    Asked,
     Envelope,
     IncomingBody,
     Reply,
     StorageUnavailable,
 )
 from graphrelay.smtp import replies
+from graphrelay.smtp.data import BinaryLineEnds, LineEnds
 from graphrelay.smtp.message import Chunks, drop, receive, reply_to
 from graphrelay.smtp.path import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.secure import SecureSession
@@ -37,8 +39,11 @@ class Transaction:
     reverse_path: Address | None
     limit: int
     """Octets that the message may have."""
+    wishes: MailFrom
     recipients: dict[str, Address] = field(default_factory=dict)
     """By their key: one who is named twice receives once."""
+    asked: dict[str, Asked] = field(default_factory=dict)
+    """By the same key: what is to be told of them."""
     refused: int = 0
     chunks: Chunks | None = None
     """From the first BDAT on."""
@@ -48,7 +53,13 @@ class Transaction:
         return str(self.reverse_path or "<>")
 
     def envelope(self) -> Envelope:
-        return Envelope(self.reverse_path, tuple(self.recipients.values()))
+        return Envelope(
+            self.reverse_path,
+            tuple(self.recipients.values()),
+            self.wishes.envelope_id,
+            self.wishes.returned,
+            tuple(self.asked.values()),
+        )
 
 
 class MailSession(SecureSession):
@@ -87,7 +98,7 @@ class MailSession(SecureSession):
             sender = str(asked.path or "<>")
             self._refuse("MAIL", refusal, sender=sender, size=asked.size or None)
             return
-        self._transaction = Transaction(asked.path, limit)
+        self._transaction = Transaction(asked.path, limit, asked)
         self.wire.say(replies.SENDER_OK)
 
     def _refusal_of_sender(self, asked: MailFrom, limit: int) -> Reply | None:
@@ -126,6 +137,8 @@ class MailSession(SecureSession):
             self._spend(1)  # else there would be no end to them
         else:
             transaction.recipients[asked.path.key] = asked.path
+            if asked.asked:
+                transaction.asked[asked.path.key] = asked.asked
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1
@@ -148,6 +161,8 @@ class MailSession(SecureSession):
             self._no_data(replies.CHUNKS_UNDER_WAY)
         elif argument:
             self._no_data(replies.NO_ARGUMENT)
+        elif transaction.wishes.binary:  # RFC 3030 section 3
+            self._no_data(replies.BINARY_BY_CHUNKS)
         elif (body := self._incoming()) is None:
             self._no_data(replies.STORAGE_UNAVAILABLE)
         else:
@@ -215,7 +230,10 @@ class MailSession(SecureSession):
 
     def _chunks(self, transaction: Transaction) -> Chunks | None:
         body = self._incoming()
-        return Chunks(body, transaction.limit, self._report) if body is not None else None
+        if body is None:
+            return None
+        mended = BinaryLineEnds() if transaction.wishes.binary else LineEnds()
+        return Chunks(body, transaction.limit, mended, self._report)
 
     # --- The end of the data ----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ once, so that neither memory nor disk grows with it.
 from collections.abc import Callable
 
 from graphrelay.model import IncomingBody, Reply, StorageUnavailable
-from graphrelay.smtp.data import DataReader, LineEnds
+from graphrelay.smtp.data import BinaryLineEnds, DataReader, LineEnds
 from graphrelay.smtp.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
 from graphrelay.smtp.wire import Wire
 
@@ -40,11 +40,17 @@ async def receive(wire: Wire, body: IncomingBody, limit: int, report: Report) ->
 class Chunks:
     """A message that comes in counted chunks (RFC 3030)."""
 
-    def __init__(self, body: IncomingBody, limit: int, report: Report) -> None:
+    def __init__(
+        self,
+        body: IncomingBody,
+        limit: int,
+        line_ends: LineEnds | BinaryLineEnds,
+        report: Report,
+    ) -> None:
         self.body = body
         self._limit = limit
         self._report = report
-        self._line_ends = LineEnds()
+        self._line_ends = line_ends
         self._refusal: Reply | None = None
 
     async def receive(self, wire: Wire, octets: int, *, last: bool) -> Reply | None:

@@ -12,9 +12,9 @@ as forgiving as devices need: a space behind the colon, missing angle brackets, 
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
-from graphrelay.model import Address, Reply
+from graphrelay.model import Address, Asked, Notify, Reply
 
 LONGEST_PATH: Final = 254
 """Octets of an address: the 256 of RFC 5321 section 4.5.3.1.3 less the angle brackets."""
@@ -38,7 +38,12 @@ _TO = re.compile(r"TO\s*:\s*", re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]*))?")
 _CHUNK = re.compile(r"([0-9]{1,18})(?:\s+(LAST))?", re.IGNORECASE)
 
-_BODIES = frozenset({"7BIT", "8BITMIME"})
+_BODIES = frozenset({"7BIT", "8BITMIME", "BINARYMIME"})
+_NOTIFY: Final[frozenset[str]] = frozenset(get_args(Notify))
+_RETURNED: Final[dict[str, Literal["", "FULL", "HDRS"]]] = {"": "", "FULL": "FULL", "HDRS": "HDRS"}
+_LONGEST_ENVELOPE_ID: Final = 100
+_LONGEST_ORIGINAL: Final = 500
+_XTEXT_CODE = re.compile(r"\+([0-9A-F]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class MailFrom:
     """`None` for the null sender `<>`."""
     size: int
     """The size that the client announced (RFC 1870), or 0."""
+    binary: bool = False
+    """BODY=BINARYMIME (RFC 3030): it comes by BDAT, and its octets are nobody's lines."""
+    returned: Literal["", "FULL", "HDRS"] = ""
+    envelope_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class RcptTo:
     """What RCPT asks for."""
 
     path: Address
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,9 @@ NO_DOMAIN = Reply(
 )
 BAD_PARAMETER = Reply(501, "5.5.4", "A parameter is malformed; write NAME or NAME=value")
 BAD_SIZE = Reply(501, "5.5.4", "SIZE is a number of octets")
-BAD_BODY = Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME")
+BAD_BODY = Reply(501, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME")
+BAD_RET = Reply(501, "5.5.4", "RET is FULL or HDRS")
+BAD_NOTIFY = Reply(501, "5.5.4", "NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY")
 
 
 def mail_from(argument: str) -> MailFrom | Reply:
@@ -101,7 +113,11 @@ def mail_from(argument: str) -> MailFrom | Reply:
         return BAD_BODY
     if unknown := path.parameters.keys() - _KNOWN_TO_MAIL:
         return _not_known("MAIL", unknown)
-    return MailFrom(path.address, int(size))
+    returned = _RETURNED.get((path.parameters.get("RET", "") or "").upper())
+    if returned is None or (returned == "" and "RET" in path.parameters):
+        return BAD_RET
+    envelope_id = _plain_text(path.parameters.get("ENVID"))[:_LONGEST_ENVELOPE_ID]
+    return MailFrom(path.address, int(size), body.upper() == "BINARYMIME", returned, envelope_id)
 
 
 def chunk_size(argument: str) -> ChunkSize | Reply:
@@ -121,12 +137,35 @@ def rcpt_to(argument: str) -> RcptTo | Reply:
         return NO_DOMAIN
     if unknown := path.parameters.keys() - _KNOWN_TO_RCPT:
         return _not_known("RCPT", unknown)
-    return RcptTo(path.address)
+    if not path.parameters:
+        return RcptTo(path.address)
+    return _asked(path.address, path.parameters)
+
+
+def _asked(path: Address, parameters: dict[str, str | None]) -> RcptTo | Reply:
+    """NOTIFY and ORCPT (RFC 3461 sections 4.1 and 4.2)."""
+    notify: tuple[Notify, ...] = ()
+    if "NOTIFY" in parameters:
+        words = (parameters["NOTIFY"] or "").upper().split(",")
+        if not _NOTIFY.issuperset(words) or ("NEVER" in words and len(words) > 1):
+            return BAD_NOTIFY
+        notify = tuple(word for word in get_args(Notify) if word in words)
+    original = _plain_text(parameters.get("ORCPT"))
+    if ";" not in original:
+        original = ""
+    return RcptTo(path, Asked(path, notify, original) if notify or original else None)
+
+
+def _plain_text(xtext: str | None) -> str:
+    """What xtext stands for (RFC 3461 section 4). It is only ever repeated in a report: what cannot
+    be printed is left out, and no mail is refused for it."""
+    text = _XTEXT_CODE.sub(lambda code: chr(int(code[1], 16)), xtext or "")
+    return text if text.isprintable() and len(text) <= _LONGEST_ORIGINAL else ""
 
 
 _KNOWN_TO_MAIL = frozenset({"SMTPUTF8", "AUTH", "RET", "ENVID"})
 """Besides SIZE and BODY. AUTH (RFC 4954) names who wrote the message: taken, not believed.
-RET and ENVID (RFC 3461) are taken from clients that send them unasked, and have no effect yet."""
+RET and ENVID are for the reports that the relay writes (RFC 3461)."""
 _KNOWN_TO_RCPT = frozenset({"NOTIFY", "ORCPT"})
 
 

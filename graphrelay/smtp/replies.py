@@ -56,6 +56,7 @@ NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
 NESTED_MAIL = Reply(503, "5.5.1", "A message is under way already; RSET gives it up")
 NOT_NOW = Reply(503, "5.5.1", "Not while a message is under way")
 CHUNKS_UNDER_WAY = Reply(503, "5.5.1", "Not between the chunks of a message (BDAT)")
+BINARY_BY_CHUNKS = Reply(503, "5.5.1", "A message in BINARYMIME comes by BDAT, not by DATA")
 SPOKE_AHEAD = Reply(421, "4.5.0", "The message was sent without waiting for 354; closing")
 
 # Limits

@@ -146,7 +146,7 @@ class Depositor:
         self, rows: _Rows, new: NewMessage, body: Body, common: _Common, part: int
     ) -> Submission:
         plan, recipients = new.parts[part - 1]
-        envelope = Envelope(new.envelope.reverse_path, recipients)
+        envelope = new.envelope.to(recipients)
         submission = next(self._submissions)
         rows.submissions.append(
             (

@@ -7,7 +7,7 @@ piece keeps the submission and its history; the others are new parts of the same
 import sqlite3
 from dataclasses import dataclass
 
-from graphrelay.model import Address, Envelope, Lane, Waiting
+from graphrelay.model import Address, Lane, Waiting
 from graphrelay.spool.attempts import Finish, note
 from graphrelay.spool.codec import moment, restored
 from graphrelay.spool.deposit import ENVELOPE, Depositor, part_id, recipient_keys
@@ -38,7 +38,7 @@ class Divide:
             "SELECT envelope FROM submissions WHERE id = ?", (submission,)
         ).fetchone()
         before = ENVELOPE.value(text)
-        after = Envelope(before.reverse_path, piece)
+        after = before.to(piece)
         gone = recipient_keys(before) - recipient_keys(after)
         connection.execute(
             "UPDATE submissions SET envelope = ? WHERE id = ?", (ENVELOPE.text(after), submission)
@@ -57,7 +57,7 @@ class Divide:
                JOIN messages m ON m.id = s.message WHERE s.id = ?""",
             (origin,),
         ).fetchone()
-        envelope = Envelope(ENVELOPE.value(text).reverse_path, piece)
+        envelope = ENVELOPE.value(text).to(piece)
         connection.execute(
             """INSERT INTO submissions (id, message, part, received_at, sender_key, size, envelope,
                                         plan, account, mailbox, state, not_before)

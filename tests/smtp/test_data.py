@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrelay.smtp.data import DataReader
+from graphrelay.smtp.data import BinaryLineEnds, DataReader, with_line_ends
 
 END = b"\r\n.\r\n"
 
@@ -121,3 +121,24 @@ def test_a_line_end_that_was_converted_twice_is_one_line_end() -> None:
 def test_the_reader_holds_back_no_more_than_five_octets() -> None:
     reader = DataReader()
     assert len(reader.feed(b"\r" * 1_000_000).octets) >= 2 * 999_995
+
+
+@settings(max_examples=1000)
+@given(streams, st.lists(st.integers(0, 500), max_size=8))
+def test_a_binary_message_is_mended_to_its_empty_line_at_any_split(
+    stream: bytes, places: list[int]
+) -> None:
+    reader = BinaryLineEnds()
+    read = b"".join(map(reader.feed, cut(stream, places))) + reader.end()
+    ends = [end for end in range(len(stream) + 1) if _ends_the_header(stream, end)]
+    end = ends[0] if ends else len(stream)
+    assert read == with_line_ends(stream[:end]) + stream[end:]
+
+
+def _ends_the_header(stream: bytes, end: int) -> bool:
+    """Whether an empty line ends there, and no line end is torn in two."""
+    head, rest = stream[:end], stream[end:]
+    whole = with_line_ends(head) + with_line_ends(rest) == with_line_ends(stream)
+    open_still = head.endswith(b"\r") and (rest in (b"", b"\r") or rest.startswith(b"\n"))
+    empty = re.match(rb"(?s)(\r\n|.*\r\n\r\n)\Z", with_line_ends(head)) is not None
+    return empty and whole and not open_still
