@@ -29,8 +29,8 @@ from graphrelay.graph.wire import Unreachable, Wire
 LONGEST_ERROR = 64 * 1024
 """An error of Graph has some hundred octets. More than this is read, but not kept."""
 
-TARGET = "graphrelay.target"
-"""The extension of an httpx.Request that holds the target as it goes out, octet by octet."""
+EXCHANGE = "graphrelay.exchange"
+"""The extension of an httpx.Request that holds the `Exchange` it belongs to."""
 
 _BROKEN = (
     httpcore.TimeoutException,
@@ -114,6 +114,7 @@ class Exchange(httpx.AsyncByteStream):
         self._whole = False
         self.begun = False
         """Whether there was a connection for it."""
+        self.ended = False
 
     async def over(self, client: httpx.AsyncClient) -> Exchanged:
         """Send, and hear the answer. Raises `BodyChanged`, and what reading `pieces` raises."""
@@ -128,7 +129,14 @@ class Exchange(httpx.AsyncByteStream):
             return NotSent(str(error), error.status)
         except _BROKEN as error:
             why = _said(error)
+        finally:
+            self.ended = True
         return self._came_of_it(why)
+
+    @property
+    def target(self) -> bytes:
+        """What it asks for, octet by octet as it goes out."""
+        return self._request.target
 
     def _came_of_it(self, why: str) -> Exchanged:
         if self._answer is not None:
@@ -163,7 +171,7 @@ class Exchange(httpx.AsyncByteStream):
             asked.base,
             headers=headers,
             stream=self,
-            extensions={TARGET: asked.target, "timeout": limits},
+            extensions={EXCHANGE: self, "timeout": limits},
         )
 
     def _let_pass(self, limit: timedelta | None) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 import httpx
 
-from graphrelay.graph.connection import TARGET, Timeouts
+from graphrelay.graph.connection import EXCHANGE, Exchange, Timeouts
 from graphrelay.graph.wire import Network, Unreachable
 
 
@@ -65,8 +65,7 @@ class Way:
         )
 
     def _pool(self, network: Network, connections: int) -> httpcore.AsyncConnectionPool:
-        kind = _TunnelPool if self.proxy else httpcore.AsyncConnectionPool
-        return kind(
+        return _Pool(
             ssl_context=self.tls,
             proxy=self._proxy(),
             max_connections=connections,
@@ -120,18 +119,19 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises what httpcore raises, and `Unreachable`."""
+        exchange = request.extensions[EXCHANGE]
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
             port=request.url.port,
-            target=request.extensions[TARGET],
+            target=exchange.target,
         )
         asked = httpcore.Request(
             request.method.encode(),
             url,
             headers=request.headers.raw,
             content=cast(httpx.AsyncByteStream, request.stream),
-            extensions={"timeout": request.extensions["timeout"]},
+            extensions={"timeout": request.extensions["timeout"], EXCHANGE: exchange},
         )
         try:
             answer = await self._pool.handle_async_request(asked)
@@ -164,11 +164,12 @@ class _Answer(httpx.AsyncByteStream):
         await self._answer.aclose()
 
 
-class _TunnelPool(httpcore.AsyncConnectionPool):
-    """A pool that lets go of a tunnel in which no TLS session came about.
+class _Pool(httpcore.AsyncConnectionPool):
+    """A pool that lets go of every connection over which a request failed.
 
-    httpcore 1.0 keeps such a connection among its own for ever, neither open nor closed; four of
-    them, and no request would go out any more.
+    httpcore 1.0 keeps some for ever, neither open nor closed: a tunnel in which no TLS session came
+    about, and a connection whose request was cancelled at a few moments of its beginning and end.
+    With as many of them as there may be connections, no request would go out any more.
     """
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
@@ -176,19 +177,20 @@ class _TunnelPool(httpcore.AsyncConnectionPool):
 
 
 class _Released(httpcore.AsyncConnectionInterface):
-    """A connection that is closed whenever a request over it fails."""
+    """A connection that ends with its exchange, unless it is fit for another one then."""
 
     def __init__(self, connection: httpcore.AsyncConnectionInterface) -> None:
         self._connection = connection
+        self._exchange: Exchange | None = None
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        try:
-            return await self._connection.handle_async_request(request)
-        except httpcore.ConnectionNotAvailable:
-            raise
-        except BaseException:
-            await self._connection.aclose()
-            raise
+        self._exchange = request.extensions[EXCHANGE]
+        return await self._connection.handle_async_request(request)
+
+    def has_expired(self) -> bool:
+        """Then the pool closes it and forgets it, before it gives out connections again."""
+        over = self._exchange is not None and self._exchange.ended
+        return self._connection.has_expired() or (over and not self._connection.is_idle())
 
     async def aclose(self) -> None:
         await self._connection.aclose()
@@ -201,9 +203,6 @@ class _Released(httpcore.AsyncConnectionInterface):
 
     def is_available(self) -> bool:
         return self._connection.is_available()
-
-    def has_expired(self) -> bool:
-        return self._connection.has_expired()
 
     def is_idle(self) -> bool:
         return self._connection.is_idle()

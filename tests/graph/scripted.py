@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import trustme
 
-from graphrelay.graph.client import GraphClient, LaneClient
+from graphrelay.graph.client import CONCURRENCY, GraphClient, LaneClient
 from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.connection import Timeouts
 from graphrelay.graph.endpoint import Proxy
@@ -134,11 +134,14 @@ class Scripted:
         proxy: Proxy | None = None,
         tls: ssl.SSLContext | None = None,
         host: str = "localhost",
+        concurrency: int = CONCURRENCY,
     ) -> GraphClient:
         url = f"https://{host}:{self.port}"
         tls = tls or trusting_context()
         cloud = custom_cloud(url, url)
-        graph = GraphClient(cloud, tls, FakeClock(), proxy=proxy, timeouts=timeouts)
+        graph = GraphClient(
+            cloud, tls, FakeClock(), proxy=proxy, timeouts=timeouts, concurrency=concurrency
+        )
         self.clients.append(graph)
         return graph
 

@@ -582,6 +582,18 @@ async def test_a_cancelled_request_leaves_nothing_open() -> None:
         silent.set()
 
 
+async def test_requests_that_are_cancelled_at_any_moment_do_not_use_up_the_lane() -> None:
+    async with scripted(answers(http(202))) as server:
+        client = server.graph(Timeouts(connect=timedelta(seconds=2)), concurrency=1).for_lane(LANE)
+        for turns in list(range(40)) * 6:
+            sending = asyncio.create_task(send(client))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        assert isinstance(await send(client), Relayed)
+
+
 # Through a proxy -----------------------------------------------------------------------------
 
 
