@@ -97,7 +97,9 @@ def states(directory: Path) -> dict[str, tuple[str, int]]:
             """SELECT r.address_key, s.id,
                       CASE WHEN f.number IS NULL THEN s.state ELSE 'in flight' END
                FROM submissions s JOIN recipients r ON r.submission = s.id
-               LEFT JOIN in_flight f ON f.submission = s.id"""
+               LEFT JOIN in_flight f ON f.submission = s.id
+               UNION ALL SELECT json_extract(progress, '$.id'), submission,
+                                json_extract(progress, '$.attached') || '' FROM drafts"""
         ).fetchall()
     assert len({key for key, _, _ in rows}) == len(rows)
     return {key.removesuffix("@example.org"): (state, row) for key, row, state in rows}

@@ -20,6 +20,7 @@ from graphrelay.model import (
     Address,
     Delayed,
     Done,
+    DraftProgress,
     Next,
     Plan,
     Queued,
@@ -111,6 +112,14 @@ class Worker:
         if await self._do(name, target, lambda: call(submission, outcome, following)):
             del self._begun[name]
 
+    async def draft(self, name: str, attached: int) -> None:
+        """So many attachments are in the draft of an attempt that is under way."""
+        if name not in self._begun:
+            return
+        progress = DraftProgress(id=f"draft of {name}", attachments=9, attached=attached)
+        call = self._spool.keep_draft
+        await self._do(progress.id, str(attached), lambda: call(self._ids[name], progress))
+
     async def hold(self, name: str) -> None:
         if name in self._ids:
             await self._do(name, "held", lambda: self._spool.hold(self._ids[name], "odd"))
@@ -148,6 +157,8 @@ async def a_little_of_everything(worker: Worker, spool: Spool) -> None:
         await spool.tidy()
     await worker.put("after the checkpoint", 5000)
     await worker.begin("together0")
+    await worker.draft("together0", 1)
+    await worker.draft("together0", 2)
     await worker.delete("together3")
 
 
