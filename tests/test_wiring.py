@@ -62,6 +62,22 @@ def test_each_credential_is_taken_as_written(
     assert account.scenario == ScopedUsers(credential)
 
 
+@pytest.mark.parametrize("option", ["large_messages", "exact_once", "bounces"])
+@pytest.mark.parametrize("scenario", ["any-user", "scoped-users", "user", "personal"])
+def test_each_option_is_taken_over(tmp_path: Path, scenario: str, option: str) -> None:
+    delegated = scenario in ("user", "personal")
+    who = 'username = "a@contoso.com"' if delegated else 'client_secret = "s"'
+    text = f'client_id = "{CLIENT}"\n{who}\n{option} = true'
+    path = configuration(tmp_path, text, scenario)
+    if delegated:
+        path.write_text(path.read_text("utf-8").replace('mailboxes = ["*@contoso.com"]\n', ""))
+    if scenario == "personal":
+        path.write_text(path.read_text("utf-8").replace('tenant = "contoso.com"\n', ""))
+    (account,) = wiring.accounts(load(path))
+    options = ("large_messages", "exact_once", "bounces")
+    assert [name for name in options if getattr(account.scenario, name)] == [option]
+
+
 def test_the_machine_s_own_identity_has_no_client_id(tmp_path: Path) -> None:
     (account,) = wiring.accounts(load(configuration(tmp_path, "managed_identity = true")))
     assert account.scenario == AnyUser(ManagedIdentity())
