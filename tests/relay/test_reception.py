@@ -413,3 +413,14 @@ async def test_a_message_that_goes_round_is_refused_and_nothing_is_kept(room: Ro
     assert isinstance(answer, Reply)
     assert (answer.code, answer.status) == (554, "5.4.6")
     assert len(room.queue.waiting) == 3
+
+
+async def test_a_mime_bomb_is_taken_without_being_unpacked(room: Room) -> None:
+    layers = 5_000
+    bomb = b"".join(
+        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (layer, layer)
+        for layer in range(layers)
+    )
+    bomb = HEAD + STAMPS + b"MIME-Version: 1.0\r\n" + bomb + b"\r\nboom\r\n"
+    submission = await room.taken(bomb, "a@b.example")
+    assert submission.body == InlineBody(bomb) or submission.size == len(bomb)

@@ -163,3 +163,13 @@ def test_whatever_is_written_an_address_that_comes_out_is_one_printable_word(tex
             assert len(address.encode()) <= 254
             assert "<" not in read.path.domain
             assert ">" not in read.path.domain
+
+
+@pytest.mark.parametrize("code", ["+0D+0A", "+00", "+7F", "+1B[31m"])
+def test_what_a_report_repeats_holds_no_line_break_or_control(code: str) -> None:
+    asked = mail_from(f"FROM:<a@b.example> ENVID=a{code}b")
+    assert isinstance(asked, MailFrom)
+    assert asked.envelope_id == ""
+    recipient = rcpt_to(f"TO:<a@b.example> ORCPT=rfc822;a{code}b")
+    assert isinstance(recipient, RcptTo)
+    assert recipient.asked is None

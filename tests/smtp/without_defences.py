@@ -1,0 +1,359 @@
+"""Takes out each defence of the SMTP face in a copy of the tree, and sees its test go red.
+
+    python -m tests.smtp.without_defences [WORD]      those whose name has WORD in it; else all
+
+A test that stays green without the defence that it is named for tests nothing. Exit status 1 if
+there is one, or if a defence is no longer where this list says.
+"""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Defence:
+    """`what` in `file` keeps `attack` off; with `without` in its place, `test` must fail."""
+
+    attack: str
+    file: str
+    what: str
+    without: str
+    test: str
+
+
+SMTP = "graphrelay/smtp/"
+DIALOG = "tests/smtp/test_dialogs.py -k "
+TALK = "tests/smtp/test_conversation.py -k "
+SERVER = "tests/smtp/test_server.py -k "
+LOGIN = "tests/smtp/test_login.py -k "
+DEFENCES = (
+    Defence(
+        "open relay refused at start",
+        SMTP + "server.py",
+        "problem = mistake(listener) or strangers_can_reach(listener)",
+        "problem = mistake(listener)",
+        SERVER + "said_in_a_sentence",
+    ),
+    Defence(
+        "client outside allow_from",
+        SMTP + "conversation.py",
+        "if self.client != LOCAL and not is_among(self.client, self._door.listener.allow_from):",
+        "if False:",
+        SERVER + "of_another_network",
+    ),
+    Defence(
+        "smuggling: LF . LF and its like",
+        SMTP + "data.py",
+        "if stuffed and (end := stream.find(_END)) >= 0:",
+        'if (end := stream.replace(b"\\n.\\n", b"\\n.\\r\\n").find(b"\\n.\\r\\n") - 1) >= 0:',
+        DIALOG + "smuggling",
+    ),
+    Defence(
+        "smuggling: any split of the end",
+        SMTP + "data.py",
+        'self._held = still_open.group() if still_open else b""\n        text',
+        'self._held = b""\n        text',
+        "tests/smtp/test_data.py",
+    ),
+    Defence(
+        "commands ahead of STARTTLS",
+        SMTP + "secure.py",
+        "elif self.wire.has_more:",
+        "elif False:",
+        DIALOG + "starttls-injection",
+    ),
+    Defence(
+        "what was said before STARTTLS counts for nothing",
+        SMTP + "secure.py",
+        "self._helo = self._login = self._known_origin = None",
+        "pass",
+        DIALOG + "starttls",
+    ),
+    Defence(
+        "plain text where TLS was agreed",
+        SMTP + "secure.py",
+        "raise Finished from error",
+        "self._tls = None",
+        "tests/smtp/test_tls.py",
+    ),
+    Defence(
+        "password in clear from another machine",
+        SMTP + "secure.py",
+        "self._tls is not None or listener.auth_in_clear or _is_this_machine(self.client)",
+        "True",
+        "tests/smtp/test_tls.py tests/smtp/test_proxy.py",
+    ),
+    Defence(
+        "bare LF ends a command",
+        SMTP + "conversation.py",
+        'if line[-2:] != b"\\r\\n":',
+        'line = line.rstrip(b"\\r\\n") + b"\\r\\n"\n        if False:',
+        DIALOG + "bare-line-feed-behind",
+    ),
+    Defence(
+        "NUL and control characters in a command",
+        SMTP + "conversation.py",
+        "if _CONTROL.search(command):",
+        "if False:",
+        DIALOG + "control-characters",
+    ),
+    Defence(
+        "line breaks and controls in an address",
+        SMTP + "path.py",
+        "if not text.isascii() and not text.isprintable():",
+        "if False:",
+        "tests/smtp/test_path.py",
+    ),
+    Defence(
+        "line breaks in a reply of ours",
+        SMTP + "replies.py",
+        'text = " ".join(reply.text.split()) if not reply.text.isprintable() else reply.text',
+        "text = reply.text",
+        "tests/smtp/test_replies.py",
+    ),
+    Defence(
+        "line breaks in a parameter that a report repeats",
+        SMTP + "path.py",
+        'return text if text.isprintable() and len(text) <= _LONGEST_ORIGINAL else ""',
+        "return text",
+        "tests/smtp/test_path.py",
+    ),
+    Defence(
+        "over-long command",
+        SMTP + "wire.py",
+        "if len(self._buffer) - self._at > LONGEST_LINE:",
+        "if False:",
+        TALK + "a_line_without_an_end",
+    ),
+    Defence(
+        "data without line ends over the limit",
+        SMTP + "message.py",
+        "if body.size + len(octets) <= limit:",
+        "if True:",
+        TALK + "a_stream_without_line_ends",
+    ),
+    Defence(
+        "10,000 recipients: limit",
+        SMTP + "mail.py",
+        "elif len(transaction.recipients) >= self._service.limits.max_recipients:",
+        "elif False:",
+        SERVER + "recipient_limit",
+    ),
+    Defence(
+        "10,000 recipients: patience",
+        SMTP + "mail.py",
+        "        self._say(reply)\n        self._spend(1)",
+        "        self._say(reply)",
+        SERVER + "recipient_limit",
+    ),
+    Defence(
+        "100,000 header lines off the loop",
+        "graphrelay/relay/reception.py",
+        "if len(head[0].octets) <= message.SMALL_HEADER:",
+        "if True:",
+        "tests/relay/test_reception.py -k hostile_header",
+    ),
+    Defence(
+        "slow command",
+        SMTP + "wire.py",
+        "if waited.in_all > patience.overall + pace:",
+        "if False:",
+        TALK + "a_command_that_drips_in",
+    ),
+    Defence(
+        "slow message",
+        SMTP + "service.py",
+        "return Patience(MESSAGE, limits.data_timeout, limits.data_timeout, _SLOWEST)",
+        "return Patience(MESSAGE, limits.data_timeout, 100 * limits.data_timeout, _SLOWEST)",
+        TALK + "a_message_that_drips_in",
+    ),
+    Defence(
+        "silent client",
+        SMTP + "wire.py",
+        "if waited.now > patience.idle:",
+        "if False:",
+        TALK + "a_silent_client",
+    ),
+    Defence(
+        "client that never reads",
+        SMTP + "wire.py",
+        "            if self._dismissal is not None:\n                self._transport.abort()",
+        "            if False:\n                self._transport.abort()",
+        TALK + "never_reads",
+    ),
+    Defence(
+        "slow TLS handshake",
+        SMTP + "wire.py",
+        "ssl_handshake_timeout=timeout.total_seconds(),",
+        "",
+        "tests/smtp/test_tls.py",
+    ),
+    Defence(
+        "too many connections",
+        SMTP + "admission.py",
+        "if self._total >= self.limits.max_connections:",
+        "if False:",
+        SERVER + "too_many_connections",
+    ),
+    Defence(
+        "too many connections of one client",
+        SMTP + "admission.py",
+        "if client != LOCAL and self._inside[client] >= per_client:",
+        "if False:",
+        SERVER + "too_many_connections",
+    ),
+    Defence(
+        "a refused client fills the log",
+        SMTP + "admission.py",
+        "if since is not None and now - since < _QUIET_FOR:",
+        "if False:",
+        SERVER + "of_another_network",
+    ),
+    Defence(
+        "wrong commands without end",
+        SMTP + "session.py",
+        "if self._patience <= 0:",
+        "if False:",
+        TALK + "gets_everything_wrong",
+    ),
+    Defence(
+        "small talk without end",
+        SMTP + "session.py",
+        "if self._chatter > _CHATTER:",
+        "if False:",
+        TALK + "small_talk",
+    ),
+    Defence(
+        "password guessing: delay",
+        SMTP + "login.py",
+        "await self._clock.sleep(guesses.delay(now))",
+        "pass",
+        LOGIN + "slower",
+    ),
+    Defence(
+        "password guessing: lock",
+        SMTP + "login.py",
+        "if guesses.is_locked(now):",
+        "if False:",
+        LOGIN + "locked_out",
+    ),
+    Defence(
+        "password guessing: in parallel",
+        SMTP + "login.py",
+        "async with guesses.turn:",
+        "if True:",
+        LOGIN + "parallel_guesses",
+    ),
+    Defence(
+        "real users locked out by a guesser",
+        SMTP + "login.py",
+        "if login and self._is_remembered(token):",
+        "if False:",
+        LOGIN + "right_a_moment_ago",
+    ),
+    Defence(
+        "names found out by time",
+        SMTP + "login.py",
+        "login, scrypt = self._logins.get(name, (None, self._nobody))",
+        "login, scrypt = self._logins.get(name, (None, None))\n"
+        "        if scrypt is None:\n            return WrongPassword()",
+        LOGIN + "unknown_name",
+    ),
+    Defence(
+        "sender of another login",
+        SMTP + "mail.py",
+        "if self._login and path and not self._login.may_send_as(str(path)):",
+        "if False:",
+        TALK + "own_senders_only",
+    ),
+    Defence(
+        "PROXY header from anybody",
+        SMTP + "conversation.py",
+        "if is_among(self.client, self._door.listener.proxy_from):",
+        'if await self.wire.first_octet() in b"P\\r":',
+        "tests/smtp/test_proxy.py",
+    ),
+    Defence(
+        "HTTP to a mail port",
+        SMTP + "conversation.py",
+        "if verb in _HTTP:",
+        "if False:",
+        DIALOG + "http",
+    ),
+    Defence(
+        "a message sent without waiting is taken for commands",
+        SMTP + "mail.py",
+        "if self.wire.has_more:",
+        "if False:",
+        DIALOG + "without-waiting",
+    ),
+    Defence(
+        "passwords in a transcript",
+        SMTP + "transcript.py",
+        'masked = "****" if secret else _SECRET.sub(r"\\1****", text)',
+        "masked = text",
+        "tests/smtp/test_transcript.py",
+    ),
+    Defence(
+        "field begun by a lone LF in a binary message",
+        SMTP + "data.py",
+        "return with_line_ends(head) + rest",
+        "return head + rest",
+        DIALOG + "binary",
+    ),
+    Defence(
+        "MIME bomb: nothing is parsed to take a message",
+        "graphrelay/relay/reception.py",
+        "        size = len(letterhead.prefix) + body.size\n",
+        "        size = len(letterhead.prefix) + body.size\n"
+        "        import email\n\n        email.message_from_bytes(await body.head(body.size))\n",
+        "tests/relay/test_reception.py -k bomb",
+    ),
+    Defence(
+        "2,000 idle connections",
+        SMTP + "admission.py",
+        "if self._total >= self.limits.max_connections:",
+        "if False:",
+        "tests/smtp/test_attacks.py -k idle",
+    ),
+)
+
+
+def main() -> int:
+    chosen = [one for one in DEFENCES if not sys.argv[1:] or sys.argv[1] in one.attack]
+    weak = 0
+    with TemporaryDirectory(prefix="graphrelay-defences-") as folder:
+        copy = Path(folder, "tree")
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        for defence in chosen:
+            outcome = _try(defence, copy)
+            weak += outcome != "red"
+            print(f"{outcome:8} {defence.attack}", flush=True)
+    print(f"{len(chosen) - weak} of {len(chosen)} tests go red without their defence")
+    return 1 if weak else 0
+
+
+def _try(defence: Defence, copy: Path) -> str:
+    file = copy / defence.file
+    before = file.read_text(encoding="utf-8")
+    if before.count(defence.what) != 1:
+        return "missing"
+    file.write_text(before.replace(defence.what, defence.without), encoding="utf-8")
+    try:
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        command += ["--timeout", "25", *defence.test.split()]
+        ended = subprocess.run(command, cwd=copy, capture_output=True, check=False)
+    finally:
+        file.write_text(before, encoding="utf-8")
+    return {0: "GREEN", 1: "red"}.get(ended.returncode, f"exit {ended.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
