@@ -8,6 +8,7 @@ import pytest
 from graphrelay.cli.queue import _print_message
 from graphrelay.control import plain
 from graphrelay.control.conversation import Event
+from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.mailbox_items import Mail
 from tests.clock import FakeClock
@@ -147,6 +148,33 @@ async def test_an_account_that_may_takes_as_much_as_the_listener(tmp_path: Path)
                 assert client.esmtp_features["size"] == "35000000"
 
         await asyncio.to_thread(talk)
+
+
+TWO_ACCOUNTS = f"""
+[accounts.plain]
+scenario = "any-user"
+tenant = "contoso.onmicrosoft.com"
+client_id = "{CONFIDENTIAL_CLIENT}"
+client_secret = "{CLIENT_SECRET}"
+mailboxes = ["wp@contoso.com"]
+
+[[routes]]
+recipient = ["alice@contoso.com"]
+account = "plain"
+
+[[routes]]
+account = "website"
+"""
+
+
+async def test_each_account_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    async with small_world(tmp_path, extra=TWO_ACCOUNTS) as here:
+        message = letter(part("a.pdf", 100_000))
+        code, said = await asyncio.to_thread(refused, here, message)
+        assert (code, said[:5]) == (552, b"5.3.4")
+        await asyncio.to_thread(send, here, message, "bob@contoso.com")
+        (mail,) = await here.cloud.mailboxes.arrived(1)
+        assert mail.received == ("bob@contoso.com",)
 
 
 async def test_what_is_signed_and_too_large_is_refused_at_once(tmp_path: Path) -> None:
