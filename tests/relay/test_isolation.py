@@ -66,7 +66,7 @@ def requests(count: int, bad: set[Address]) -> tuple[int, list[Recipients]]:
     return asked, relayed
 
 
-@given(st.integers(1, 600), st.data())
+@given(st.integers(1, 500), st.data())
 def test_every_good_recipient_gets_it_once_at_a_bounded_cost(
     count: int, data: st.DataObject
 ) -> None:
