@@ -1,21 +1,18 @@
 """Whatever octets come, the server lives, and accepts only what was ended properly.
 
-The number of tries follows hypothesis' profile; for a longer run: `pytest -p no:randomly
-tests/smtp/test_fuzz.py --hypothesis-seed=random` with GRAPHRELAY_FUZZ_EXAMPLES set.
+For a longer run: GRAPHRELAY_FUZZ_EXAMPLES=100000 pytest --timeout 0 tests/smtp/test_fuzz.py
 """
 
 import asyncio
-import os
 import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphrelay.smtp import Limits, Listener, Login
+from tests.smtp.fuzzing import examples
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import MemoryReception, serving
-
-EXAMPLES = int(os.environ.get("GRAPHRELAY_FUZZ_EXAMPLES", "300"))
 
 words = st.sampled_from(
     [
@@ -53,7 +50,7 @@ sessions = st.lists(words | st.binary(max_size=40), max_size=30)
 
 
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=examples(300),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

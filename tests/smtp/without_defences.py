@@ -349,7 +349,9 @@ def _try(defence: Defence, copy: Path) -> str:
     try:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         command += ["--timeout", "25", *defence.test.split()]
-        ended = subprocess.run(command, cwd=copy, capture_output=True, check=False)
+        ended = subprocess.run(command, cwd=copy, capture_output=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        return "red"  # what should have been cut off goes on for ever
     finally:
         file.write_text(before, encoding="utf-8")
     return {0: "GREEN", 1: "red"}.get(ended.returncode, f"exit {ended.returncode}")
