@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -31,6 +32,12 @@ LOOKS = {
 }
 
 
+def in_the_foreground() -> None:
+    """In the child: whoever runs the tests in the background ignores Ctrl-C, and so would it."""
+    os.login_tty(os.dup(0))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A program in the foreground of a terminal of its own."""
 
@@ -43,7 +50,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             env=os.environ | {"BROWSER": "true", "TERM": "dumb"},
-            preexec_fn=lambda: os.login_tty(os.dup(0)),
+            preexec_fn=in_the_foreground,
         )
         os.close(slave)
 
