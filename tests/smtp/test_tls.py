@@ -3,13 +3,14 @@
 import asyncio
 import ssl
 import warnings
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.smtp import Listener, ListenError
+from graphrelay.smtp import Listener, ListenError, secure
 from graphrelay.smtp.conversation import Conversation
 from graphrelay.smtp.tls import Certificate
 from tests.clock import FakeClock
@@ -211,3 +212,21 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_passphrase(tmp_pa
     own = make_certificates(tmp_path)
     with pytest.raises(ListenError, match="the key is encrypted"):
         Certificate(listener(own.file, key_file=key), Journal(FakeClock()))
+
+
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+async def test_who_does_not_end_the_handshake_is_sent_away(
+    tls: Literal["implicit", "starttls"],
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(secure, "_TLS_HANDSHAKE_TIME", timedelta(milliseconds=50))
+    listener = Listener(address="127.0.0.1:0", tls=tls, certificate_file=certificates.file)
+    async with serving(listener) as house, await house.connect() as client:
+        if tls == "starttls":
+            client.say("EHLO slow", "STARTTLS")
+            assert [(await client.reply())[:3] for _ in range(3)] == ["220", "250", "220"]
+        client.send(b"\x16\x03\x01")  # the beginning of a hello, and no more
+        assert await client.is_closed()
+        await until(lambda: house.events("refused"))
+        assert house.events("refused")[0].fields["stage"] == "TLS"
