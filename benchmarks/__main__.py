@@ -22,6 +22,7 @@ from benchmarks.acceptance import acceptance
 from benchmarks.backlog import backlog
 from benchmarks.in_flight import in_flight, stall
 from benchmarks.large import large
+from benchmarks.profile import profile
 from benchmarks.relaying import relaying, under_load
 from benchmarks.sendmail import sendmail
 from benchmarks.servers import Cloud, cloud
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "relaying": relaying,
     "under-load": under_load,
     "standing": standing,
+    "profile": profile,
     "large": lambda _, folder, runs: large(folder, runs),
     "backlog": backlog,
     "sendmail": sendmail,

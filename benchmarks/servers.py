@@ -91,9 +91,11 @@ def cloud(folder: Path) -> Iterator[Cloud]:
 
 
 @contextmanager
-def relay(of: Cloud, state: Path, *, authorized: bool, extra: str = "") -> Iterator[Server]:
+def relay(
+    of: Cloud, state: Path, *, authorized: bool, extra: str = "", profile: Path | None = None
+) -> Iterator[Server]:
     """`graphrelay serve` on a state directory. Not authorized, it accepts and everything waits.
-    `extra` is TOML behind the rest."""
+    `extra` is TOML behind the rest; cProfile writes to `profile`."""
     port = free_port()
     config = state / "config.toml"
     state.mkdir(parents=True, exist_ok=True)
@@ -108,7 +110,8 @@ def relay(of: Cloud, state: Path, *, authorized: bool, extra: str = "") -> Itera
             check=True,
             stdout=subprocess.DEVNULL,
         )
-    with running(*command, "serve", log=state / "log") as process:
+    profiled = ["cProfile", "-o", str(profile), "-m"] if profile else []
+    with running(*profiled, *command, "serve", log=state / "log") as process:
         began = time.perf_counter()
         until_greeted(port, process)
         yield Server("graphrelay", port, process, time.perf_counter() - began)
