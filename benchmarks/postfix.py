@@ -70,20 +70,37 @@ def can_run() -> bool:
 @contextlib.contextmanager
 def postfix(folder: Path, settings: Mapping[str, str]) -> "Iterator[tuple[int, Process]]":
     """Started in `folder`; its port and `master`. The log is `folder`/log."""
+    _write(folder, settings)
+    port, process = _started(folder)
+    try:
+        yield port, process
+    finally:
+        _stop(process)
+
+
+def _started(folder: Path, tries: int = 5) -> "tuple[int, Process]":
+    """On a port that was free a moment ago, so somebody else may have it by now."""
     port = free_port()
-    _write(folder, port, settings)
-    with (folder / "said").open("wb") as said:
+    (folder / "etc/master.cf").write_text(_SERVICES.format(port=port), encoding="utf-8")
+    with (folder / "said").open("wb") as out:
         command = [str(_MASTER), "-d", "-c", str(folder / "etc")]
         process = subprocess.Popen(
-            command, stdout=said, stderr=said, start_new_session=True, text=True
+            command, stdout=out, stderr=out, start_new_session=True, text=True
         )
-        try:
-            until_greeted(port, process)
-            yield port, process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-            _wait_for_its_parts(process.pid)
+    try:
+        until_greeted(port, process)
+    except BaseException as error:
+        _stop(process)
+        if isinstance(error, RuntimeError) and tries > 1:
+            return _started(folder, tries - 1)
+        raise RuntimeError(f"Postfix does not start: {said(folder)}") from error
+    return port, process
+
+
+def _stop(process: "Process") -> None:
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    _wait_for_its_parts(process.pid)
 
 
 def said(folder: Path) -> str:
@@ -92,7 +109,7 @@ def said(folder: Path) -> str:
     return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
 
-def _write(folder: Path, port: int, settings: Mapping[str, str]) -> None:
+def _write(folder: Path, settings: Mapping[str, str]) -> None:
     etc, queue, data = (folder / name for name in ("etc", "queue", "data"))
     for made in (etc, queue, data):
         made.mkdir(parents=True)
@@ -109,7 +126,6 @@ def _write(folder: Path, port: int, settings: Mapping[str, str]) -> None:
     }
     lines = (f"{key} = {value}\n" for key, value in (_SETTINGS | own | dict(settings)).items())
     (etc / "main.cf").write_text("".join(lines), encoding="utf-8")
-    (etc / "master.cf").write_text(_SERVICES.format(port=port), encoding="utf-8")
     make = [str(_MASTER.with_name("post-install")), "create-missing"]
     where = {"config_directory": str(etc), "meta_directory": "/etc/postfix"}
     told = subprocess.run(
