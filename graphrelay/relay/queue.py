@@ -124,8 +124,11 @@ class QueueManager:
         self._longest_wait = longest_wait(policy, LONGEST_RETRY_AFTER)
         self._lanes: dict[Lane, LaneQueue] = {}
         self._in_flight: dict[int, asyncio.Task[None]] = {}
+        self._moving: set[int] = set()
+        """What is on its way from one lane to another, and stands in none."""
         self._again: dict[int, Waiting] = {}
-        """What was added while it was in flight; it counts only if no attempt was made."""
+        """What was added while it was in flight or moving; it counts only if no attempt was made,
+        or it was not moved."""
         self._ready: OrderedDict[Lane, None] = OrderedDict()
         """Lanes that may be able to start something; they take turns, a message each."""
         self._alarms = Alarms(clock)
@@ -272,7 +275,7 @@ class QueueManager:
     # Placing ----------------------------------------------------------------------------------
 
     def _place(self, waiting: Waiting) -> None:
-        if waiting.submission_id in self._in_flight:
+        if waiting.submission_id in self._in_flight or waiting.submission_id in self._moving:
             self._again[waiting.submission_id] = waiting
             return
         queue = self._lanes.get(waiting.lane)
@@ -372,9 +375,10 @@ class QueueManager:
                     return
                 stays.add(waiting.submission_id)
                 moved = await self._moved(waiting, to, state.paused, take_over)
-                if moved != waiting:
+                if moved is not None:
                     stays.discard(waiting.submission_id)
-                self.add([moved])
+                again = self._again.pop(waiting.submission_id, None)
+                self.add([moved or again or waiting])
         finally:
             del self._handing[queue.lane]
 
@@ -388,14 +392,18 @@ class QueueManager:
 
     async def _moved(
         self, waiting: Waiting, to: Lane, paused: Paused, take_over: TakeOver
-    ) -> Waiting:
-        """As it waits from now on: in the backup's lane, or where it was."""
+    ) -> Waiting | None:
+        """As it waits in the backup's lane; `None` where it stays. Meanwhile it is in no lane,
+        whatever people ask for: in two it would be started twice."""
+        self._moving.add(waiting.submission_id)
         try:
-            return await take_over.move(waiting, to, paused) or waiting
+            return await take_over.move(waiting, to, paused)
         except Exception as error:
             # A full disk, or a mistake of ours: it waits for its own lane.
             self._journal.error("not-moved", submission=waiting.submission_id, reason=repr(error))
-            return waiting
+            return None
+        finally:
+            self._moving.discard(waiting.submission_id)
 
     def _is_stopped(self, lane: Lane) -> bool:
         queue = self._lanes.get(lane)
