@@ -20,8 +20,8 @@ from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import Delayed, Outcome, Relayed
 
 PAGE = 50
-LONGEST = 1024 * 1024
-"""Octets of a report that are read; it may carry the whole message."""
+LONGEST = 256 * 1024
+"""Octets of a report that are read; what it says comes before the message that it may carry."""
 _LIST = 256 * 1024
 _CLASS = (
     "singleValueExtendedProperties/Any(ep: ep/id eq 'String 0x001A'"
@@ -46,13 +46,20 @@ class Found:
 
 
 async def reports(
-    lane: Caller, mailbox: str, since: datetime, token: str, client_request_id: str
+    lane: Caller,
+    mailbox: str,
+    since: datetime,
+    token: str,
+    client_request_id: str,
+    passed: int = 0,
 ) -> tuple[Found, ...] | MayNotLook | Delayed | TokenDoubt:
-    """The oldest that came at `since` or later, up to `PAGE`, oldest first."""
+    """The oldest that came at `since` or later, up to `PAGE`, oldest first, behind those that are
+    `passed`."""
     condition = quote(f"receivedDateTime ge {since:%Y-%m-%dT%H:%M:%SZ} and {_CLASS}", safe="")
     path = (
         f"{mailbox}/mailFolders/inbox/messages?$filter={condition}"
         f"&$orderby=receivedDateTime%20asc&$select=id,receivedDateTime&$top={PAGE}"
+        + (f"&$skip={passed}" if passed else "")
     )
     body = await _look(lane, Call("GET", path, token, client_request_id), _LIST)
     return tuple(_found(body)) if isinstance(body, bytes) else body

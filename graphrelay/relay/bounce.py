@@ -1,6 +1,7 @@
 """What a non-delivery report says (RFC 3464): of which message, for whom, and why. Pure.
 
-Nothing in it is trusted to be there: a report that cannot be understood is none.
+Nothing in it is trusted to be there: a report that cannot be understood is none. Anybody can write
+one, so that what reading costs, and what is kept of it, has limits.
 """
 
 import re
@@ -9,9 +10,18 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser, HeaderParser
 from email.policy import compat32
+from itertools import islice
 
 LONGEST_REASON = 500
+LONGEST_RECIPIENT = 320
+LONGEST_STATUS = 20
 MOST_FAILURES = 500
+MOST_IDS = 20
+"""Each one is looked for, with each recipient."""
+MOST_MULTIPARTS = 50
+"""Each line is compared with the boundaries of all those around it. A report has a handful, and
+those of the message that it is about."""
+_MULTIPART = re.compile(rb"boundary\s*[*=]|message/delivery-status", re.IGNORECASE)
 _STATUS = {"message/delivery-status", "message/global-delivery-status"}
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 
@@ -35,13 +45,15 @@ class Bounce:
 
 
 def read(octets: bytes) -> Bounce | None:
-    """`None` for what is no report of failure."""
+    """`None` for what is no report of failure. May take a second."""
+    if sum(1 for _ in islice(_MULTIPART.finditer(octets), MOST_MULTIPARTS + 1)) > MOST_MULTIPARTS:
+        return None
     try:
         report = BytesParser(policy=compat32).parsebytes(octets)
         if report.get_content_type() != "multipart/report":
             return None
-        failures = tuple(_failures(report))[:MOST_FAILURES]
-        ids = tuple(dict.fromkeys(_message_ids(report)))
+        failures = tuple(islice(_failures(report), MOST_FAILURES))
+        ids = tuple(dict.fromkeys(islice(_message_ids(report), MOST_IDS)))
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None  # what the email package makes of broken input
     return Bounce(ids, failures) if ids and failures else None
@@ -59,9 +71,10 @@ def _failures(report: Message) -> Iterator[Failure]:
             if not isinstance(block, Message):
                 continue
             recipient = _typed(block, "Final-Recipient") or _typed(block, "Original-Recipient")
-            if recipient and _text(block, "Action").lower() == "failed":
+            known = 0 < len(recipient) <= LONGEST_RECIPIENT
+            if known and _text(block, "Action").lower() == "failed":
                 reason = _typed(block, "Diagnostic-Code")[:LONGEST_REASON]
-                yield Failure(recipient, _text(block, "Status"), reason)
+                yield Failure(recipient, _text(block, "Status")[:LONGEST_STATUS], reason)
 
 
 def _message_ids(report: Message) -> Iterator[str]:

@@ -8,6 +8,7 @@ minutes, at the mailboxes that have sent something lately, and the mail log says
 is changed in the mailbox, and what was noted once is not noted again.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,9 +112,16 @@ class Bounces:
 
     async def _look_in(self, lane: Lane, place: _Place, mailbox: str, bearer: Bearer) -> None:
         client = self._post.for_lane(lane)
-        since, newest = place.since, place.since
+        since, newest, passed = place.since, place.since, 0
         while True:
-            listing = partial(inbox.reports, client, mailbox, since, client_request_id=str(uuid4()))
+            listing = partial(
+                inbox.reports,
+                client,
+                mailbox,
+                since,
+                client_request_id=str(uuid4()),
+                passed=passed,
+            )
             found: tuple[Found, ...] | MayNotLook | Delayed | Paused = await bearer.use(listing)
             if not isinstance(found, tuple):
                 self._tell_not_read(lane, place, found)
@@ -126,9 +134,10 @@ class Bounces:
                 ):
                     return  # the next look begins here again
                 place.seen.add(report.id)
-            if len(found) < inbox.PAGE or newest == since:
+            if len(found) < inbox.PAGE:
                 break
-            since = newest
+            # As long as it is the same second, whose reports cannot be told apart by their time.
+            since, passed = newest, passed + inbox.PAGE if newest == since else 0
         place.since = max(place.since, newest - OVERLAP)
 
     async def _take(
@@ -139,7 +148,7 @@ class Bounces:
         octets: bytes | MayNotLook | Delayed | Paused = await bearer.use(reading)
         if not isinstance(octets, bytes):
             return False
-        read = bounce.read(octets)
+        read = await asyncio.to_thread(bounce.read, octets)
         if read is None:
             self._journal.warning("bounce-not-understood", mailbox=lane.mailbox, report=report.id)
             return True

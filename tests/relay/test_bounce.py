@@ -96,6 +96,31 @@ def test_what_stands_in_it_is_one_line_of_bounded_length() -> None:
     assert len(read.failures[0].reason) == bounce.LONGEST_REASON
 
 
+@pytest.mark.parametrize("length", [bounce.LONGEST_RECIPIENT, bounce.LONGEST_RECIPIENT + 1])
+def test_a_recipient_that_is_none_is_left_out(length: int) -> None:
+    endless = b"x" * length
+    read = bounce.read(HEAD + STATUS.replace(b"nobody@example.org", endless) + ORIGINAL + END)
+    assert read is not None
+    assert [len(one.recipient) for one in read.failures] == [*[length][: length <= 320], 16]
+
+
+def test_of_endless_references_only_the_first_are_looked_for() -> None:
+    many = b"References: " + b"\r\n ".join(b"<%d@x>" % number for number in range(1_000))
+    read = bounce.read(many + b"\r\n" + HEAD + STATUS + ORIGINAL + END)
+    assert read is not None
+    assert len(read.message_ids) == bounce.MOST_IDS
+    assert read.message_ids[:2] == ("<1@contoso.com>", "<reply@contoso.com>")
+
+
+@pytest.mark.parametrize(("depth", "understood"), [(40, True), (60, False), (10_000, False)])
+def test_a_report_of_endless_depth_is_none(depth: int, understood: bool) -> None:
+    """The parser compares each line with all boundaries around it: a megabyte took a minute."""
+    kind = b"Content-Type: multipart/mixed; Boundary =n%d\r\n\r\n--n%d\r\n"
+    nested = b"".join(kind % (number, number) for number in range(depth))
+    found = bounce.read(HEAD + STATUS + ORIGINAL + b"--b\r\n" + nested + b"\r\n" * 1_000 + END)
+    assert (found is not None) == understood
+
+
 PIECES = [HEAD, STATUS, ORIGINAL, END, b"--b\r\n", b"Content-Type: ", b"\xff\x00", b"\r\n\r\n"]
 
 

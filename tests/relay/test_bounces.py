@@ -123,6 +123,26 @@ async def test_many_reports_are_read_page_by_page(
         assert len(await log(delivery)) == 8
 
 
+async def test_more_reports_of_one_second_than_a_page_has_hide_no_later_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphrelay.graph.inbox.PAGE", 3)
+    clock = FakeClock()
+    async with (
+        Sandbox(now=clock.now) as cloud,
+        delivering(cloud, tmp_path, clock=clock) as delivery,
+    ):
+        grant(cloud, "Mail.Send", "Mail.Read")
+        cloud.faults.on(NonDelivery())
+        for number in range(9):
+            await delivery.accept(number, to=f"n{number}@example.org")
+            await delivery.ended(number + 1)
+            if number == 7:
+                await clock.advance(timedelta(minutes=1))
+        await watching(delivery).look()
+        assert len(await log(delivery)) == 9
+
+
 async def test_a_report_is_looked_for_again_while_graph_does_not_show_it(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
