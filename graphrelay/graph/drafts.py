@@ -17,7 +17,16 @@ from graphrelay.graph.answer import HttpAnswer
 from graphrelay.graph.client import Call, Upload
 from graphrelay.graph.connection import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
-from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Paused, Relayed, Uncertain
+from graphrelay.model import (
+    Address,
+    Delayed,
+    Failed,
+    OctetSource,
+    Outcome,
+    Paused,
+    Relayed,
+    Uncertain,
+)
 
 Harmless = Relayed | Delayed | Failed | Paused | TokenDoubt
 
@@ -70,7 +79,7 @@ class Copy:
     is_draft: bool
     created_at: datetime
     recipients: frozenset[str]
-    """Addresses of To, Cc and Bcc, case folded."""
+    """Keys (`Address.key`) of those in To, Cc and Bcc."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +251,4 @@ def _addresses(item: dict[str, Any]) -> Iterable[str]:
             named = person.get("emailAddress") if isinstance(person, dict) else None
             address = named.get("address") if isinstance(named, dict) else None
             if isinstance(address, str):
-                yield address.casefold()
+                yield Address.parse(address).key

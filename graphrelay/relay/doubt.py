@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphrelay.graph.drafts import Copy
-from graphrelay.model import Attempt, Submission, Uncertain
+from graphrelay.model import Address, Attempt, Submission, Uncertain
 from graphrelay.spool.values import MessageHistory
 
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -90,7 +90,8 @@ def judge(copies: Iterable[Copy], submission: Submission, since: datetime) -> Ju
     """What all the copies with the submission's Message-ID say; sent ones count more than drafts,
     newer drafts more than older ones."""
     found = [copy for copy in copies if copy.created_at >= since - CLOCKS_DIFFER]
-    recipients = {path.key for path in submission.envelope.forward_paths}
+    redirected, whom = submission.plan.redirect_to, submission.envelope.forward_paths
+    recipients = {path.key for path in ((Address.parse(redirected),) if redirected else whom)}
     ours = [copy for copy in found if copy.recipients == recipients]
     if any(not copy.is_draft for copy in ours):
         return AlreadySent()

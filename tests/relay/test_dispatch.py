@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from graphrelay.model import Held
+from graphrelay.model import Held, Plan
 from graphrelay.relay.dispatch import Rights
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
@@ -82,6 +82,26 @@ async def test_what_had_been_sent_is_found_and_not_sent_again(
         await go_on(delivery)
         assert delivery.told() == ["attempt", "uncertain", "attempt", "settled", "relayed"]
         assert len(delivery.submitted) == 1
+
+
+@pytest.mark.parametrize(
+    ("to", "plan"),
+    [
+        ("Straße@EXAMPLE.org", None),
+        ("you@bücher.example", None),
+        ("you@xn--bcher-kva.example", None),
+        ("you@example.org", Plan(route="trial", lane=WP, redirect_to="info@contoso.com")),
+    ],
+)
+async def test_a_copy_is_known_by_its_recipients_however_they_are_written(
+    cloud: Sandbox, tmp_path: Path, to: str, plan: Plan | None
+) -> None:
+    async with delivering(cloud, tmp_path, HOLD, rights=LOOKS) as delivery:
+        cloud.faults.on(LOST_AFTER[0])
+        await delivery.accept(1, to=to, plan=plan)
+        await delivery.ended(1)
+        await go_on(delivery)
+        assert delivery.told() == ["attempt", "uncertain", "attempt", "settled", "relayed"]
 
 
 @pytest.mark.parametrize("fault", LOST_BEFORE)
