@@ -59,7 +59,18 @@ def json_line(entry: Entry) -> str:
     head = {"time": entry.at.isoformat(), "level": entry.level, "event": entry.event}
     if entry.queue_id:
         head["queue_id"] = entry.queue_id
-    return json.dumps({**head, **entry.fields}, ensure_ascii=False)
+    return _quoted({**head, **entry.fields})
+
+
+def _quoted(value: Value | dict[str, Value]) -> str:
+    """As JSON, in which nothing unprintable is left as it is: there are controls, ends of lines and
+    changes of direction beyond ASCII that a terminal obeys."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def _word(value: Value) -> str:
@@ -68,7 +79,7 @@ def _word(value: Value) -> str:
     if isinstance(value, str | int | float):
         text = str(value)
         plain = text and text.isprintable() and not set(text) & set(' "=')
-        return text if plain else json.dumps(text, ensure_ascii=False)
+        return text if plain else _quoted(text)
     return ",".join(_word(part) for part in value or ())
 
 

@@ -2,6 +2,9 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
 
 from graphrelay.journal import Journal, stream_sink
 from graphrelay.model import (
@@ -66,6 +69,17 @@ def test_a_sentence_is_quoted_and_cannot_break_the_line() -> None:
     assert lines[0].count("\n") == 1
     assert r'reason="told to wait\n2026-11-23T12:00:00Z accepted FAKE \"x\""' in lines[0]
     assert "until=2026-11-23T13:00:00+00:00" in lines[0]
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_nothing_that_a_terminal_obeys_gets_into_the_log(style: Literal["text", "json"]) -> None:
+    """Controls beyond ASCII (CSI is U+009B), ends of lines, changes of direction; and half of a
+    surrogate pair, which no log could take, says what it is too."""
+    lines: list[str] = []
+    sender = "<a\x1b[2J\x9b31m\x7f\u2028b\u202ec\ud800>"
+    Journal(FakeClock(), stream_sink(lines.append, style)).warning("refused", sender=sender)
+    assert lines[0].removesuffix("\n").isprintable()
+    assert r"<a\u001b[2J\u009b31m\u007f\u2028b\u202ec\ud800>" in lines[0]
 
 
 def test_json_says_the_same_as_the_text() -> None:

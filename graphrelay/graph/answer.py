@@ -73,8 +73,8 @@ def _codes(error: dict[str, Any]) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """On one line, not endless, and fit to be written down: it stands in the mail log."""
-    return " ".join(text[:_LONGEST_TEXT].encode("utf-8", "replace").decode().split())
+    """On one line, not endless, and fit to be written down and shown: it stands in the mail log."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[:_LONGEST_TEXT]).split())
 
 
 def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> Answer:

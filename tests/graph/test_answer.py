@@ -83,6 +83,13 @@ def test_a_lone_surrogate_in_a_message_can_be_written_to_a_log() -> None:
     error.message.encode()
 
 
+def test_nothing_that_a_terminal_obeys_is_kept_of_a_message() -> None:
+    error = read_error(
+        json.dumps({"error": {"code": "x", "message": "a\x1b[2J\x9b31m b"}}).encode()
+    )
+    assert error.message == "a [2J 31m b"
+
+
 def test_the_answer_keeps_what_support_asks_for() -> None:
     answer = HttpAnswer(503, {"request-id": "abc"}, b'{"error":{"code":"ErrorServerBusy"}}')
     said = describe(answer, read_error(answer.body), "mine")
