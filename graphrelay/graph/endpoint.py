@@ -177,20 +177,31 @@ class _Pool(httpcore.AsyncConnectionPool):
 
 
 class _Released(httpcore.AsyncConnectionInterface):
-    """A connection that ends with its exchange, unless it is fit for another one then."""
+    """A connection that ends with its exchanges, unless it is fit for another one then.
+
+    The pool sends several to one that is free, of which it takes one and refuses the others.
+    """
 
     def __init__(self, connection: httpcore.AsyncConnectionInterface) -> None:
         self._connection = connection
-        self._exchange: Exchange | None = None
+        self._exchanges: set[Exchange] = set()
+        self._was_asked = False
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        self._exchange = request.extensions[EXCHANGE]
-        return await self._connection.handle_async_request(request)
+        exchange: Exchange = request.extensions[EXCHANGE]
+        self._exchanges.add(exchange)
+        self._was_asked = True
+        try:
+            return await self._connection.handle_async_request(request)
+        except httpcore.ConnectionNotAvailable:
+            self._exchanges.discard(exchange)
+            raise
 
     def has_expired(self) -> bool:
         """Then the pool closes it and forgets it, before it gives out connections again."""
-        over = self._exchange is not None and self._exchange.ended
-        return self._connection.has_expired() or (over and not self._connection.is_idle())
+        self._exchanges = {one for one in self._exchanges if not one.ended}
+        left_alone = self._was_asked and not self._exchanges
+        return self._connection.has_expired() or (left_alone and not self._connection.is_idle())
 
     async def aclose(self) -> None:
         await self._connection.aclose()

@@ -594,6 +594,26 @@ async def test_requests_that_are_cancelled_at_any_moment_do_not_use_up_the_lane(
         assert isinstance(await send(client), Relayed)
 
 
+async def test_who_asked_for_a_connection_in_vain_does_not_end_it_for_who_has_it() -> None:
+    go_on = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        while True:
+            if len((await wire.request()).body) > 100:
+                await go_on.wait()
+            await wire.say(http(202))
+
+    async with scripted(script) as server:
+        client = server.client()
+        await send(client)  # leaves a connection, for which the next two ask at the same time
+        slow = asyncio.create_task(send(client, Octets(bytes(1000))))
+        others = [asyncio.create_task(send(client)) for _ in range(2)]
+        assert all(isinstance(outcome, Relayed) for outcome in await asyncio.gather(*others))
+        await send(client)
+        go_on.set()
+        assert isinstance(await slow, Relayed)
+
+
 # Through a proxy -----------------------------------------------------------------------------
 
 
