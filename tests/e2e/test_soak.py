@@ -1,4 +1,4 @@
-"""Half a minute of the soak, and its eye for what grows."""
+"""A minute of the soak, and its eye for what grows."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.e2e.soak import Figures, Life, run
 async def test_under_faults_and_restarts_nothing_grows_and_nothing_is_lost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lives, verdict = await run(seconds=24, rate=30, seed=1, folder=tmp_path)
+    lives, verdict = await run(seconds=60, rate=30, seed=1, folder=tmp_path)
     with capsys.disabled():
         print("", *lives, verdict, sep="\nsoak: ")
     assert verdict.holds
