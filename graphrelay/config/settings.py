@@ -29,6 +29,8 @@ from graphrelay.config.units import (
     Duration,
     DurationOrNever,
     HeaderPattern,
+    HostName,
+    HttpProxy,
     Mailbox,
     MailboxPattern,
     NetworkText,
@@ -36,6 +38,7 @@ from graphrelay.config.units import (
     ReportTo,
     Size,
     SizeOrUnlimited,
+    SomeTime,
     is_mailbox,
     network,
 )
@@ -108,13 +111,13 @@ class UserTable(Table):
 
 
 class SmtpTable(Table):
-    hostname: str | None = None
+    hostname: HostName | None = None
     max_message_size: Size = 35_000_000
     max_recipients: int = Field(default=1000, ge=1, le=100_000)
     max_connections: int = Field(default=1000, ge=1)
     max_connections_per_client: int = Field(default=200, ge=1)
-    command_timeout: Duration = timedelta(minutes=5)
-    data_timeout: Duration = timedelta(minutes=5)
+    command_timeout: SomeTime = timedelta(minutes=5)
+    data_timeout: SomeTime = timedelta(minutes=5)
     transcripts: list[NetworkText] = []
     listeners: list[ListenerTable] = [ListenerTable(address="127.0.0.1:2525")]
     users: list[UserTable] = []
@@ -125,7 +128,7 @@ class CloudTable(Table):
     login_url: HttpUrl | None = None
     graph_url: HttpUrl | None = None
     ca_file: Path | None = None
-    proxy: str | None = None
+    proxy: HttpProxy | None = None
 
     @model_validator(mode="after")
     def _urls_go_with_custom(self) -> Self:
@@ -288,9 +291,9 @@ class DeliveryTable(Table):
     concurrency_per_mailbox: int = Field(default=4, ge=1, le=4)
     max_recipients_per_submission: int = Field(default=500, ge=1, le=1000)
     max_mime_request: Size = 4_000_000
-    lifetime: Duration = timedelta(days=5)
-    retry_min: Duration = timedelta(seconds=30)
-    retry_max: Duration = timedelta(hours=1)
+    lifetime: SomeTime = timedelta(days=5)
+    retry_min: SomeTime = timedelta(seconds=30)
+    retry_max: SomeTime = timedelta(hours=1)
     on_uncertain: Literal["retry", "hold"] = "retry"
     report_to: ReportTo = "sender"
     delay_notice: DurationOrNever = None
@@ -339,7 +342,7 @@ def _http_proxy(value: object) -> object:
 
 
 class AlertsTable(Table):
-    queue_older_than: Duration = timedelta(hours=1)
+    queue_older_than: SomeTime = timedelta(hours=1)
     disk_below: Size = 500_000_000
     failures_per_hour: int = Field(default=20, ge=1)
     repeat_after: Duration = timedelta(hours=6)

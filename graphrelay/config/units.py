@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, TypeAdapter, ValidationError
 
@@ -15,6 +16,7 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
+LONGEST = timedelta(days=36_500)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*")
 
 _BYTE_SIZE = TypeAdapter(ByteSize)
@@ -29,7 +31,36 @@ def duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError('must be a duration such as "30s", "10min", "4h" or "5d"')
-    return float(match[1]) * _UNITS[match[2]]
+    amount, unit = float(match[1]), _UNITS[match[2]]
+    if amount > LONGEST / unit:  # before a date that is reckoned with it leaves the calendar
+        raise ValueError(f'must be at most "{LONGEST.days}d"')
+    return amount * unit
+
+
+def some_time(value: object) -> timedelta:
+    """A duration of a second or more."""
+    if (found := duration(value)) < timedelta(seconds=1):
+        raise ValueError('must be "1s" or more')
+    return found
+
+
+def host_name(value: object) -> str:
+    """`"relay.contoso.com"`, or a name without dots."""
+    if isinstance(value, str) and len(value) <= 253 and _HOST_NAME.fullmatch(value):
+        return value
+    raise ValueError('must be a name such as "relay.contoso.com"')
+
+
+def http_proxy(value: object) -> str:
+    """`"http://proxy.contoso.com:8080"`, perhaps with `user:password@`."""
+    try:
+        parts = urlsplit(value) if isinstance(value, str) and _NO_SPACE.fullmatch(value) else None
+        fits = parts and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        fits = False
+    if not fits:
+        raise ValueError('must be an address such as "http://proxy.contoso.com:8080"')
+    return str(value)
 
 
 def size(value: object) -> int:
@@ -138,9 +169,14 @@ def one_line(value: object) -> str:
 
 
 _MAILBOX = re.compile(r"""[^@\s<>()",;:\\]+@[^@\s<>()",;:\\]+""")
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_NO_SPACE = re.compile(r"[!-~]+")
 _HEADER_PATTERN = re.compile(r"([!-9;-~]+):(.*\S.*)")
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+SomeTime = Annotated[timedelta, BeforeValidator(some_time)]
+HostName = Annotated[str, BeforeValidator(host_name)]
+HttpProxy = Annotated[str, BeforeValidator(http_proxy)]
 Day = Annotated[date, BeforeValidator(day)]
 Size = Annotated[int, BeforeValidator(size)]
 NetworkText = Annotated[Network, BeforeValidator(network)]
