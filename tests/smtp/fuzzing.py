@@ -4,9 +4,9 @@ import os
 
 
 def examples(usual: int) -> int:
-    """Half a minute of each in continuous integration, a few seconds at a desk, and as many as
+    """A minute of each in continuous integration, a few seconds at a desk, and as many as
     `GRAPHRELAY_FUZZ_EXAMPLES` says where somebody wants to know."""
     told = os.environ.get("GRAPHRELAY_FUZZ_EXAMPLES")
     if told:
         return int(told)
-    return usual * 10 if os.environ.get("CI") == "true" else usual
+    return usual * 20 if os.environ.get("CI") == "true" else usual

@@ -42,6 +42,7 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *at], [*at, len(stream)], strict=True)]
 
 
+@pytest.mark.timeout(1200)
 @settings(max_examples=examples(500))
 @given(streams, st.lists(st.integers(0, 500), max_size=8))
 def test_any_split_reads_the_same_as_the_whole(stream: bytes, places: list[int]) -> None:
@@ -124,6 +125,7 @@ def test_the_reader_holds_back_no_more_than_five_octets() -> None:
     assert len(reader.feed(b"\r" * 1_000_000).octets) >= 2 * 999_995
 
 
+@pytest.mark.timeout(1200)
 @settings(max_examples=examples(500))
 @given(streams, st.lists(st.integers(0, 500), max_size=8))
 def test_a_binary_message_is_mended_to_its_empty_line_at_any_split(

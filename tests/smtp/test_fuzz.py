@@ -49,6 +49,7 @@ words = st.sampled_from(
 sessions = st.lists(words | st.binary(max_size=40), max_size=30)
 
 
+@pytest.mark.timeout(1200)
 @settings(
     max_examples=examples(300),
     deadline=None,
