@@ -6,6 +6,7 @@ For a longer run: GRAPHRELAY_FUZZ_EXAMPLES=100000 pytest --timeout 0 tests/smtp/
 import asyncio
 import re
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
