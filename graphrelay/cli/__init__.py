@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from graphrelay import __version__
+from graphrelay.cli import output
 
 VERBS = {
     "serve": "Run the relay in the foreground (what systemd starts).",
@@ -76,6 +77,7 @@ def cli(context: click.Context, config: Path) -> None:
 
 def main() -> None:
     """The program. Ctrl-C at a question or a listing ends it with the shell's usual 130."""
+    output.never_fail()
     try:
         cli.main(prog_name="graphrelay", standalone_mode=False)
     except click.exceptions.Exit as stop:

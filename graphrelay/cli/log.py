@@ -61,7 +61,14 @@ class Moment(click.ParamType[datetime]):
 @click.option(
     "--client", metavar="IP", help="Where it came from; with its last failed conversation."
 )
-@click.option("--limit", default=100, show_default=True, metavar="N", help="The latest N at most.")
+@click.option(
+    "--limit",
+    default=100,
+    type=output.rows,
+    show_default=True,
+    metavar="N",
+    help="The latest N at most.",
+)
 @json_option
 @click.pass_obj
 def command(config: Path, /, as_json: bool, **wanted: Any) -> None:

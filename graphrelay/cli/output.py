@@ -1,13 +1,17 @@
 """How listings look: a table for people, or one JSON object a line for programs."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
+from io import TextIOWrapper
 from typing import Any
 
 import click
 
 Event = dict[str, Any]
+
+rows = click.IntRange(1, 1_000_000)
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
@@ -16,6 +20,14 @@ json_option = click.option(
 
 def print_json(event: Event) -> None:
     click.echo(json.dumps(event, ensure_ascii=False))
+
+
+def never_fail() -> None:
+    """What a terminal or a file cannot take in its encoding is written as `\\u2192`, and ends no
+    listing in the middle."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -43,7 +43,9 @@ def _filtered(function: Callable[..., None]) -> Callable[..., None]:
 @command.command(name="list")
 @click.option("--state", type=click.Choice(["queued", "held"]), help="Only what is in this state.")
 @_filtered
-@click.option("--limit", default=1000, show_default=True, metavar="N", help="Rows at most.")
+@click.option(
+    "--limit", default=1000, type=output.rows, show_default=True, metavar="N", help="Rows at most."
+)
 @json_option
 @click.pass_obj
 def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:

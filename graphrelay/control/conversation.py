@@ -35,7 +35,8 @@ Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Event]]
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=False).encode() + b"\n"
+    """Half of a surrogate pair (an argument that is no UTF-8) goes as JSON's own escape of it."""
+    return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:

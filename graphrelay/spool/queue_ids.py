@@ -51,7 +51,7 @@ def normalised(text: str) -> tuple[str, int | None]:
     whole message is meant.
     """
     name, slash, part = text.strip().partition("/")
-    name = name.upper().translate(_MISREAD)
+    name = name.encode("ascii", "replace").decode().upper().translate(_MISREAD)
     if not slash:
         return name, None
     return name, int(part) if part.isascii() and part.isdigit() and len(part) < 10 else 0

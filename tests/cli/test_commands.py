@@ -239,6 +239,26 @@ def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:
     assert "no daemon runs, and send-test needs one: graphrelay serve" in shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("verb", "code", "said"),
+    [
+        (["queue", "show", "\udcff"], 1, "no message \\udcff in the queue"),
+        (["queue", "show", "ß"], 1, "no message ß in the queue"),
+        (["log", "--sender", "\udcff"], 0, ""),
+        (["queue", "hold", "\udcff", "--reason", "\udcff"], 1, "There is no message \\udcff"),
+        (["status", "\udcff"], 1, "no account is named"),
+        (["log", "--limit", "99999999999999999999"], 2, "--limit"),
+        (["log", "--since", "999999999999d"], 2, "--since"),
+    ],
+)
+def test_odd_arguments_get_a_sentence(
+    tmp_path: Path, verb: list[str], code: int, said: str
+) -> None:
+    found = run("--config", configured(tmp_path), *verb)
+    assert (found.returncode, "Traceback" in found.stderr) == (code, False)
+    assert said in found.stderr
+
+
 def test_a_password_is_hashed_so_that_it_verifies() -> None:
     from graphrelay.smtp.login import verify
 

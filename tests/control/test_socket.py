@@ -97,6 +97,14 @@ async def test_a_client_that_goes_away_cancels_its_verb(path: Path) -> None:
     assert entries == [], "it is no failure"
 
 
+async def test_an_argument_that_is_no_utf_8_arrives_as_it_is(path: Path) -> None:
+    async def echo(arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        yield dict(arguments)
+
+    async with server(path, echo=echo):
+        assert await collected(path, "echo", x="\udcff→") == [{"x": "\udcff→"}]
+
+
 async def test_a_refusal_of_the_verb_reaches_the_person_as_its_sentence(path: Path) -> None:
     async def refuse(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
         raise VerbError('no account is named "x"')
