@@ -12,11 +12,12 @@ writer is never taken for a message.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from graphrelay.model import Address, Envelope, Reply
-from graphrelay.smtp.path import chunk_size, mail_from, rcpt_to
+from graphrelay.model import Envelope, Reply
+from graphrelay.smtp.path import MailFrom, RcptTo, chunk_size, mail_from, rcpt_to
 
 MAGIC: Final = b"graphrelay drop 1\r\n"
 LONGEST_ENVELOPE: Final = 1 << 19
@@ -47,8 +48,8 @@ def read(beginning: bytes, file_size: int) -> Letter | Reply | NoLetter:
     """Read the first `LONGEST_ENVELOPE` octets of a file; a `Reply` is what SMTP would say."""
     if not beginning.startswith(MAGIC):
         return NoLetter("it does not begin as such files do")
-    sender: Address | None = None
-    recipients: dict[str, Address] = {}
+    sender = MailFrom(None, 0)
+    recipients: dict[str, RcptTo] = {}
     at, stage = len(MAGIC), "MAIL"
     while True:
         end = beginning.find(b"\r\n", at, at + _LONGEST_COMMAND)
@@ -61,19 +62,25 @@ def read(beginning: bytes, file_size: int) -> Letter | Reply | NoLetter:
                 asked = mail_from(argument)
                 if isinstance(asked, Reply):
                     return asked
-                sender, stage = asked.path, "RCPT"
+                sender, stage = asked, "RCPT"
             case "RCPT", "RCPT":
                 whom = rcpt_to(argument)
                 if isinstance(whom, Reply):
                     return whom
-                recipients.setdefault(whom.path.key, whom.path)
+                recipients.setdefault(whom.path.key, whom)
                 if len(recipients) > MOST_RECIPIENTS:
                     return NoLetter(f"it has more than {MOST_RECIPIENTS} recipients")
             case "RCPT", "BDAT" if recipients:
-                envelope = Envelope(sender, tuple(recipients.values()))
-                return _counted(argument, envelope, at, file_size)
+                return _counted(argument, _envelope(sender, recipients.values()), at, file_size)
             case _:
                 return NoLetter(f"{verb[:20]!r} does not follow there")
+
+
+def _envelope(sender: MailFrom, recipients: Iterable[RcptTo]) -> Envelope:
+    """With what is to be told of them (RFC 3461), as on the wire."""
+    paths, asked = zip(*((one.path, one.asked) for one in recipients), strict=True)
+    wishes = tuple(one for one in asked if one)
+    return Envelope(sender.path, paths, sender.envelope_id, sender.returned, wishes)
 
 
 def _counted(argument: str, envelope: Envelope, start: int, file_size: int) -> Letter | NoLetter:
