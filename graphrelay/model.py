@@ -217,6 +217,8 @@ class Plan:
     subject_prefix: str = ""
     redirect_to: str | None = None
     """For staging: who gets the message in place of its recipients, whom it names in its text."""
+    unseen: tuple[Address, ...] = ()
+    """Recipients whom the route added; of them the sender is told nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

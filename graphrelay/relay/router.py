@@ -12,7 +12,7 @@ may use; it becomes part of a URL, so only addresses of the plainest form are ta
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters
@@ -115,9 +115,10 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
         planned = plan(found, transaction, table)
         if isinstance(planned, Reply):
             return planned
-        for path in map(Address.parse, found.bcc_always):
-            if recipients.setdefault(path.key, path) is path:
-                group.append(path)
+        always = map(Address.parse, found.bcc_always)
+        unseen = tuple(path for path in always if recipients.setdefault(path.key, path) is path)
+        group += unseen
+        planned = replace(planned, unseen=unseen)
         parts += [(planned, piece) for piece in _pieces(tuple(group), found, table.max_recipients)]
     return tuple(parts)
 

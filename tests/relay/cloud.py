@@ -124,6 +124,7 @@ class Delivery:
         header: str = "",
         null_sender: bool = False,
         plan: Plan | None = None,
+        besides: tuple[Address, ...] = (),
     ) -> Submission:
         """A message as reception would put it; `body` begins with what follows `header`."""
         message_id = message_id or f"<{number}@contoso.com>"
@@ -131,7 +132,7 @@ class Delivery:
         head += f"Message-ID: {message_id}\r\n{header}\r\n"
         incoming = self.spool.incoming()
         await incoming.write(head.encode() + body)
-        paths = (Address.parse(to),)
+        paths = (Address.parse(to), *besides)
         reverse_path = None if null_sender else sender or Address.parse(lane.mailbox)
         new = NewMessage(
             envelope=Envelope(reverse_path, paths),

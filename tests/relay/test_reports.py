@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.model import Address, StorageUnavailable
+from graphrelay.model import Address, Plan, StorageUnavailable
 from graphrelay.relay.notice import MARK
 from graphrelay.relay.reports import ReportPolicy
 from graphrelay.relay.schedule import DeliveryPolicy
@@ -64,6 +64,30 @@ async def test_a_fixed_address_hears_of_everything(cloud: Sandbox, tmp_path: Pat
         await failed(delivery)
         assert len(reports(delivery, admin)) == 1
         assert reports(delivery) == []
+
+
+async def test_of_recipients_whom_the_route_added_the_sender_hears_nothing(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    archive = (Address("archive", "contoso.com"),)
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        cloud.faults.on(Refuse(code="ErrorMessageSizeExceeded", times=1))
+        plan = Plan(route="r", lane=WP, unseen=archive)
+        await delivery.accept(1, to=BAD, sender=SENDER, plan=plan, besides=archive)
+        await delivery.until(lambda: delivery.told("failed", "relayed") == ["failed", "relayed"])
+        [mail] = reports(delivery)
+        message = email.message_from_bytes(mail.raw, policy=email.policy.SMTP)
+        told = "".join(str(part.get_payload(decode=True)) for part in message.walk()) + str(message)
+        assert BAD in told
+        assert "archive" not in told
+
+
+async def test_where_only_such_a_recipient_failed_there_is_no_report(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await failed(delivery, plan=Plan(route="r", lane=WP, unseen=(Address.parse(BAD),)))
+        assert delivery.told() == ["attempt", "failed"]
 
 
 async def test_a_message_from_the_null_sender_is_never_reported(

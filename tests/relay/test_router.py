@@ -329,6 +329,7 @@ def test_a_route_may_add_recipients_once() -> None:
     parts = routed(transaction(), archive)
     assert not isinstance(parts, Reply)
     assert [paths for _, paths in parts] == [addresses("a@b.example", "archive@contoso.com")]
+    assert [plan.unseen for plan, _ in parts] == [addresses("archive@contoso.com")]
 
 
 def test_who_is_added_by_two_routes_or_named_already_receives_once() -> None:
