@@ -130,8 +130,8 @@ class Reporter:
         return submission.envelope.reverse_path if self._policy.to == "sender" else self._policy.to
 
     def _of_interest(self, submission: Submission, told: Notice) -> Submission | None:
-        """The submission to those whom the sender knows and wants to hear of (RFC 3461 section 5.2);
-        a fixed address hears of everybody, but not of successes."""
+        """The submission to those whom the sender knows and wants to hear of (RFC 3461 section
+        5.2); a fixed address hears of everybody, but not of successes."""
         envelope = submission.envelope
         if self._policy.to != "sender":
             return None if told.action == "relayed" else submission
