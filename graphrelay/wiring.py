@@ -238,6 +238,7 @@ def table(settings: Settings) -> Table:
         (_route(number, table) for number, table in enumerate(settings.routes)),
         accounts(settings),
         login_senders={user.name: tuple(user.senders) for user in settings.smtp.users},
+        logins=(user.name for user in settings.smtp.users),
         max_recipients=settings.delivery.max_recipients_per_submission,
         largest=_largest(settings),
         largest_mime=_carried(settings),

@@ -58,6 +58,9 @@ class Table:
     accounts: Mapping[str, Account]
     login_senders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Per login the patterns of addresses that it may send as; none given: any."""
+    logins: frozenset[str] | None = None
+    """All that there are; `None` where that is not known. Who logged in before a reload that took
+    his login away sends no more, least of all without the limits that it had."""
     max_recipients: int = 500
     """Recipients of one submission (Exchange's default limit)."""
     header_names: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ def table(
     accounts: Iterable[Account],
     *,
     login_senders: Mapping[str, Sequence[str]] | None = None,
+    logins: Iterable[str] | None = None,
     max_recipients: int = 500,
     largest: Mapping[str, int] | None = None,
     largest_mime: int | None = None,
@@ -90,6 +94,7 @@ def table(
         routes=found,
         accounts=by_name,
         login_senders=login_senders or {},
+        logins=None if logins is None else frozenset(logins),
         max_recipients=max_recipients,
         largest=largest or {},
         largest_mime=largest_mime,
@@ -189,8 +194,11 @@ def shown(address: Address | None) -> str:
 
 
 def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
-    """The refusal where the login is limited to other addresses than those that were written."""
+    """The refusal where the login is limited to other addresses than those that were written, or
+    there is no such login any more."""
     login = transaction.origin.login
+    if login is not None and table.logins is not None and login not in table.logins:
+        return Reply(550, "5.7.1", f"There is no login {login!r} any more")
     allowed = table.login_senders.get(login, ()) if login is not None else ()
     if not allowed:
         return None

@@ -249,7 +249,17 @@ OTHER = "boss@contoso.com"
 
 
 def table() -> Table:
-    return router.table([LAST], [TENANT], login_senders=SENDERS)
+    return router.table([LAST], [TENANT], login_senders=SENDERS, logins=SENDERS)
+
+
+@pytest.mark.parametrize("logins", [["free"], []])
+def test_a_login_that_was_taken_away_sends_no_more(logins: list[str]) -> None:
+    """It was limited; without its entry it would not be."""
+    after = router.table([LAST], [TENANT], login_senders={}, logins=logins)
+    inside = transaction(MINE, "a@b.example", authors=(OTHER,), origin=SCANNER)
+    refusal = router.route(inside, after)
+    assert isinstance(refusal, Reply)
+    assert "no login 'scanner' any more" in refusal.text
 
 
 @pytest.mark.parametrize(
