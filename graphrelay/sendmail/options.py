@@ -148,7 +148,7 @@ def _old_style(options: Options, value: str) -> None:
     """`-oi`, `-oem` and the like: options of before `-O`."""
     if value == "i":
         options.dot_ends = False
-    elif value[0] == "e":
+    elif value[:1] == "e":
         options.quiet = value[1:2] == "q"
 
 

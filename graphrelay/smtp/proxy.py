@@ -5,12 +5,16 @@ it is demanded: whoever could choose whether to send it could also choose whom t
 """
 
 import asyncio
-import ipaddress
+import logging
+from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
 from aiosmtpd.proxy_protocol import V2_CMD, get_proxy
 
+from graphrelay.smtp.admission import client_address
 from graphrelay.smtp.wire import Gone, Wire
+
+logging.getLogger("mail.debug").setLevel(logging.CRITICAL)  # aiosmtpd's: the journal tells of it
 
 
 class NoProxyHeader(Exception):  # noqa: N818 (the proxy's fault)
@@ -18,16 +22,17 @@ class NoProxyHeader(Exception):  # noqa: N818 (the proxy's fault)
 
 
 async def real_client(wire: Wire) -> str | None:
-    """The address for which the proxy speaks; `None` when it speaks for itself (a health check).
+    """The address for which the proxy speaks, as `client_address` would name it; `None` when it
+    speaks for itself (a health check), or for somebody who has none.
 
     Raises `NoProxyHeader`, `Gone`, `Dismissed`.
     """
     said = await get_proxy(cast(asyncio.StreamReader, _Reader(wire)))
     if not said.valid:
         raise NoProxyHeader(said.error or "no PROXY header")
-    if said.src_addr is None or said.command == V2_CMD.LOCAL:
+    if said.command == V2_CMD.LOCAL or not isinstance(said.src_addr, IPv4Address | IPv6Address):
         return None
-    return str(ipaddress.ip_address(str(said.src_addr)))
+    return client_address((str(said.src_addr), said.src_port))
 
 
 class _Reader:

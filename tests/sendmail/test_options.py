@@ -91,5 +91,6 @@ def test_notices_are_asked_for_as_smtp_writes_it() -> None:
 
 def test_quiet_is_an_error_mode() -> None:
     assert read("-oeq a@b").quiet
+    assert not parse(["sendmail", "-o", "", "a@b"]).quiet
     assert read("-eq a@b").quiet
     assert not read("-oem a@b").quiet

@@ -35,9 +35,10 @@ def version_2(client: str, command: int = 0x21) -> bytes:
     [
         (b"PROXY TCP4 192.0.2.7 127.0.0.1 50000 25\r\n", "192.0.2.7"),
         (b"PROXY TCP6 2001:db8::7 ::1 50000 25\r\n", "2001:db8::7"),
+        (b"PROXY TCP6 ::ffff:192.0.2.7 ::1 50000 25\r\n", "192.0.2.7"),
         (version_2("192.0.2.8"), "192.0.2.8"),
     ],
-    ids=["version 1", "version 1 IPv6", "version 2"],
+    ids=["version 1", "version 1 IPv6", "IPv4 in IPv6", "version 2"],
 )
 async def test_the_client_is_the_one_that_the_proxy_names(header: bytes, client: str) -> None:
     async with serving(listener()) as house, await house.connect() as proxy:
@@ -52,6 +53,14 @@ async def test_the_rules_hold_for_the_client_behind_the_proxy() -> None:
     async with serving(listener()) as house, await house.connect() as proxy:
         proxy.send(b"PROXY TCP4 198.51.100.1 127.0.0.1 50000 25\r\n")
         assert (await proxy.reply()).startswith("554 5.7.1 198.51.100.1 may not")
+
+
+async def test_who_has_no_address_counts_as_the_proxy_itself() -> None:
+    sockets = b"/run/client".ljust(108, b"\0") + b"/run/proxy".ljust(108, b"\0")
+    async with serving(listener()) as house, await house.connect() as proxy:
+        proxy.send(SIGNATURE + b"\x21\x31" + struct.pack("!H", len(sockets)) + sockets)
+        assert (await proxy.reply()).startswith("554 5.7.1 127.0.0.1 may not")
+        assert house.events("smtp-trouble") == []
 
 
 @pytest.mark.parametrize(
