@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -112,7 +113,7 @@ def load_key_pair(credential: Certificate) -> KeyPair:
             if key_or_none is None or found is None:
                 raise _unusable(credential, "it holds no private key with a certificate")
             key, certificate = key_or_none, found
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as problem:
         raise _unusable(credential, _why(problem)) from None
     if not isinstance(key, RSAPrivateKey):
         raise _unusable(credential, "its key is not RSA, which is what Entra takes")
@@ -154,6 +155,6 @@ def _why(problem: Exception) -> str:
     text = str(problem)
     if isinstance(problem, TypeError) or "password" in text.lower():
         return "the passphrase is missing, wrong, or not needed"
-    if "belongs to another" in text:
+    if "belongs to another" in text or isinstance(problem, UnsupportedAlgorithm):
         return text
     return "it does not hold a private key and a certificate in PEM or PFX form"

@@ -259,6 +259,19 @@ def _elliptic(folder: Path) -> Certificate:
     return Certificate(folder / "x")
 
 
+def _unknown_curve(folder: Path) -> Certificate:
+    """SM2, which the library names in an exception of its own; the daemon died of it."""
+    octets = one_pem(folder).path.read_bytes()
+    key = (
+        "MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQg/XgOXtipTyd7SSns"
+        "9CmatGwVMxCCHJO9spHpXAhQuPuhRANCAAS7ASztbJ0dwzlWUqhAetMu6dsTjjmv"
+        "jo1SMXc/2qjM56KYl9hdZTZDAaoM3+hl2KcvvM8V0rBofxSoJkjaJ2ih"
+    )
+    written = f"-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"
+    (folder / "x").write_bytes(written.encode() + octets)
+    return Certificate(folder / "x")
+
+
 @pytest.mark.parametrize(
     ("form", "says"),
     [
@@ -271,6 +284,7 @@ def _elliptic(folder: Path) -> Certificate:
         (_missing_passphrase, "passphrase"),
         (_needless_passphrase, "passphrase"),
         (_elliptic, "not RSA"),
+        (_unknown_curve, "not supported"),
     ],
 )
 async def test_a_certificate_that_cannot_be_used_says_why(
