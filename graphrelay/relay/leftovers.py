@@ -60,6 +60,8 @@ class Leftovers:
                 await self.sweep()
             except (StorageUnavailable, OSError) as error:
                 self._journal.warning("drafts-not-swept", reason=str(error))
+            except Exception as error:  # a mistake of ours, which must not stop the mail
+                self._journal.error("drafts-broke", reason=repr(error))
             await self._clock.sleep(EVERY)
 
     async def sweep(self) -> None:

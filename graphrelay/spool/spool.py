@@ -373,6 +373,8 @@ class Spool:
                     tidied = self._writer.changes
             except StorageUnavailable as error:
                 self._journal.warning("spool-housekeeping", reason=str(error))
+            except Exception as error:  # a mistake of ours, which must not stop the mail
+                self._journal.error("spool-housekeeping", reason=repr(error))
             looked = self._writer.changes
 
     async def verify(self) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -384,6 +385,17 @@ async def test_the_draft_of_what_a_person_deletes_is_taken_away(
         assert drafts(delivery) == 1
         await delivery.leftovers.sweep()
         assert drafts(delivery) == 0
+
+
+async def test_a_mistake_in_sweeping_is_told_and_stops_nothing(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        monkeypatch.setattr(delivery.leftovers, "sweep", AsyncMock(side_effect=ValueError("x")))
+        sweeping = asyncio.create_task(delivery.leftovers.run())
+        await delivery.clock.advance(timedelta(minutes=6))
+        assert delivery.told() == ["drafts-broke"] * 2
+        sweeping.cancel()
 
 
 async def test_what_was_sent_after_all_stays_in_sent_items(cloud: Sandbox, tmp_path: Path) -> None:
