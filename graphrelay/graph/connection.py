@@ -192,7 +192,8 @@ class Exchange(httpx.AsyncByteStream):
             left -= len(piece)
             if left < 0:
                 break
-            yield piece
+            if piece:  # an empty one would end the request before we know of it
+                yield piece
         if left:
             raise BodyChanged("the message on disk is not as long as it was")
         yield b""  # the wire hands over the rest in one step; if it cannot, we are not asked again

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import httpcore
 import httpx
 
 from graphrelay.graph.answer import HttpAnswer
@@ -62,3 +63,24 @@ async def test_no_connection_in_time_is_not_sent() -> None:
 async def test_no_answer_in_time_is_lost() -> None:
     result = await exchange(Silent(answers=False), Octets(b"123").chunks())
     assert isinstance(result, Lost)
+
+
+class BreaksOnceSent(httpx.AsyncBaseTransport):
+    """As `wire`: an empty piece hands over all that was gathered. Then the connection breaks."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        handed_over = False
+        async for piece in request.stream:
+            if handed_over:
+                raise httpcore.WriteError("broken")
+            handed_over = not piece
+        raise httpcore.ReadError("broken")
+
+
+async def test_what_went_out_whole_is_lost_even_if_the_body_ends_in_nothing() -> None:
+    async def ends_in_nothing() -> AsyncIterator[bytes]:
+        yield b"123"
+        yield b""
+
+    assert await exchange(BreaksOnceSent(), ends_in_nothing()) == Lost("broken")
