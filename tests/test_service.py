@@ -96,6 +96,18 @@ async def test_an_address_that_is_taken_refuses_the_whole_reload(tmp_path: Path)
         assert here.relay.addresses == before
 
 
+async def test_a_listener_of_no_possible_name_is_refused_and_the_relay_lives_on(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        before = here.relay.addresses
+        reloading = reloader(here)
+        rewrite(here, '"127.0.0.1:0"', '"relay..example:2525"')
+        await reloading.reload()
+        assert "relay..example:2525" in str(here.events("reload-refused")[0].fields["reason"])
+        assert here.relay.addresses == before
+
+
 async def test_what_a_reload_does_not_take_over_is_told(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         reloading = reloader(here)

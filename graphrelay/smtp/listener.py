@@ -109,12 +109,22 @@ def endpoint(address: str) -> Endpoint:
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     numbered = port.isascii() and port.isdigit() and int(port) <= 65535
-    if not (colon and host and numbered) or (":" in host) is not bracketed:
+    named = colon and host and _can_be_asked_for(host)
+    if not (named and numbered) or (":" in host) is not bracketed:
         raise ListenError(
             f"{address!r} is no address to listen on; write host:port, [::1]:port, "
             "unix:/path or systemd:NAME"
         )
     return TcpEndpoint(host, int(port))
+
+
+def _can_be_asked_for(host: str) -> bool:
+    """The resolver raises what is no OSError for names with an empty or a long part."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def mistake(listener: Listener) -> str | None:
