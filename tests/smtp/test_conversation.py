@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import time
 from datetime import timedelta
 
 import pytest
@@ -366,15 +365,16 @@ async def test_thirty_megabytes_in_flight_do_not_hold_up_other_commands() -> Non
             sender = asyncio.create_task(
                 asyncio.to_thread(_flood, big.writer.get_extra_info("socket"), 30_000_000)
             )
-            worst = 0.0
+            body, came_meanwhile = house.reception.bodies[0], [0]
             while not sender.done():
-                began = time.perf_counter()
-                assert await small.ask(f"RCPT TO:<{began}@d.example>") == "250 2.1.5 Recipient ok"
-                worst = max(worst, time.perf_counter() - began)
+                before = body.size
+                assert await small.ask(f"RCPT TO:<r{before}@d.example>") == "250 2.1.5 Recipient ok"
+                came_meanwhile.append(body.size - before)
             await sender
             assert await big.ask("", ".") == QUEUED
-        # 20 ms is the aim on an idle machine; a busy one gets some more before this is a failure.
-        assert worst < 0.25
+        # A few pieces of the one for each command of the other. How many milliseconds that is,
+        # benchmarks/ tells.
+        assert max(came_meanwhile) < 3_000_000
 
 
 def _flood(transport_socket: socket.socket, octets: int) -> None:
