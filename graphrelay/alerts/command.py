@@ -21,6 +21,8 @@ from graphrelay.alerts.way import NotSent, Sent
 TIME_LIMIT = timedelta(seconds=30)
 KEPT = 2000
 """Octets of its standard error that are looked at."""
+_LAST_WORDS_TIME = 1.0
+"""Seconds for the pipes of what was killed to close."""
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
 
 
@@ -61,6 +63,9 @@ class Command:
                 _, said = await asyncio.gather(_give(process, given), _last_words(process))
                 await process.wait()
         except TimeoutError:
+            await _kill(process)
+            if process.returncode == 0:  # It had done its work; what it left behind had not.
+                return Sent()
             limit = self.time_limit.total_seconds()
             return NotSent(f"ran for more than {limit:g} s and was killed", again=True)
         if process.returncode == 0:
@@ -91,8 +96,16 @@ async def _last_words(process: Process) -> bytes:
 
 
 async def _end(process: Process) -> None:
-    """Kill what is left of its process group, and wait for it."""
+    """Nothing of a program that did not come to its end is left running."""
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await _kill(process)
+    await process.wait()
+
+
+async def _kill(process: Process) -> None:
+    """Its whole process group; then its pipes close, unless somebody left the group with them."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_TIME):
+            await _last_words(process)

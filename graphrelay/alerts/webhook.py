@@ -8,9 +8,10 @@ followed, and the environment's proxies are not used: what is configured is wher
 import asyncio
 import re
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 import httpx
 
@@ -23,6 +24,9 @@ TIME_LIMIT = timedelta(seconds=20)
 """For all of one try."""
 LONGEST_WAIT = timedelta(minutes=10)
 """However long the other side asks to be left alone."""
+_TOO_SHORT_TO_HIDE = 3
+_SHORT_WORD = 8
+"""Steps of a path that are as short say nothing: `services`, `T0`, `api`."""
 READ = 2000
 """Octets of an answer that are looked at."""
 
@@ -63,7 +67,7 @@ class Webhook:
         except TimeoutError:
             return NotSent(f"no answer within {TIME_LIMIT.seconds} s", again=True)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, OSError) as error:
-            return NotSent(_hidden(_why(error), url, value), again=True)
+            return NotSent(clean(_hidden(_why(error), url, value)), again=True)
 
     async def _post(self, url: str, value: str, alert: Alert) -> Sent | NotSent:
         tls = self.tls if self.tls else await asyncio.to_thread(_system_trust)
@@ -77,7 +81,7 @@ class Webhook:
         ):
             if answer.is_success:
                 return Sent()
-            said = _hidden(await _beginning(answer), url, value)
+            said = clean(_hidden(await _beginning(answer), url, value), 120)
         reason = f"answered {answer.status_code}" + (f": {said}" if said else "")
         again = answer.status_code in (408, 425, 429) or answer.is_server_error
         return NotSent(reason, again=again, after=_retry_after(answer) if again else None)
@@ -94,22 +98,31 @@ async def _beginning(answer: httpx.Response) -> str:
         if len(octets) >= READ:
             break
     text = octets[:READ].decode("utf-8", "replace")
-    return "" if "<html" in text.lower() else clean(text, 120)
+    return "" if "<html" in text.lower() else text
 
 
 def _why(error: Exception) -> str:
     cause = error.__cause__ or error
-    return clean(f"could not be reached: {cause or type(cause).__name__}")
+    return f"could not be reached: {cause or type(cause).__name__}"
 
 
-def _hidden(text: str, *secrets: str) -> str:
-    """Without the secrets, should the other side have sent them back."""
-    for secret in secrets:
-        parts = urlsplit(secret)
-        for part in (secret, secret.partition(" ")[2], parts.path.strip("/"), parts.query):
-            if len(part) > 3:
-                text = text.replace(part, "…")
+def _hidden(text: str, url: str, value: str) -> str:
+    """Without the secrets, should the other side have sent them back, or a part of them, in
+    whatever way it wrote them down. To be called before the text is cut: half of a secret would
+    not be found."""
+    parts = urlsplit(url)
+    pieces = {url, value, value.partition(" ")[2], parts.path.strip("/"), parts.query}
+    pieces |= {parts.password or "", *_values(parts.query)}
+    pieces |= {step for step in parts.path.split("/") if len(step) > _SHORT_WORD}
+    pieces |= {read(piece) for piece in pieces for read in (unquote, unquote_plus)}
+    for piece in sorted(pieces, key=len, reverse=True):
+        if len(piece) > _TOO_SHORT_TO_HIDE:
+            text = text.replace(piece, "…").replace(piece.replace("/", "\\/"), "…")
     return text
+
+
+def _values(query: str) -> Iterator[str]:
+    return (parameter.partition("=")[2] for parameter in query.split("&"))
 
 
 def _retry_after(answer: httpx.Response) -> timedelta | None:

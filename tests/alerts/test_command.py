@@ -77,6 +77,11 @@ async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_p
     os.close(child)
 
 
+async def test_a_program_that_leaves_the_telling_to_another_has_told(tmp_path: Path) -> None:
+    script = "read line; sleep 600 &"
+    assert await Command(("/bin/sh", "-c", script), timedelta(seconds=1)).send(ALERT) == Sent()
+
+
 def _is_dead(pid: int) -> bool:
     try:
         return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

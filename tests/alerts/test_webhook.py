@@ -90,6 +90,29 @@ async def test_no_secret_is_told_even_if_the_other_side_says_it(receiver: Receiv
         assert "geheim" not in told
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{:>110}",
+        "no such path: {}",
+        "the token geheim5678geheim5678 of this workflow is unknown",
+        "bad signature: hush%2Bhush%2Fx or hush+hush/x",
+        r'{{"error": "\/workflows\/geheim5678geheim5678\/run"}}',
+    ],
+)
+async def test_no_part_of_a_long_address_is_told_where_the_answer_is_cut(
+    receiver: Receiver, said: str
+) -> None:
+    host = receiver.url.partition("/services")[0]
+    path = "/workflows/geheim5678geheim5678/run?version=1&sig=hush%2Bhush%2Fx"
+    receiver.answers.append((400, said.format(path), {}))
+    outcome = await Webhook(url=Secret(host + path)).send(ALERT)
+    assert isinstance(outcome, NotSent)
+    assert "geh" not in outcome.reason
+    assert "hush" not in outcome.reason
+    assert len(outcome.reason) < 150
+
+
 async def test_an_endless_answer_is_not_read_to_its_end() -> None:
     async def endless(_: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(status=400)
