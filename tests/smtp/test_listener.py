@@ -40,8 +40,10 @@ def test_an_address_is_read(address: str, expected: object) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["", "2525", "host", ":25", "::1:25", "h:99999", "h:-1", "h:x", "unix:x", "systemd:"]
-    + ["relay..example:25", "h" * 64 + ":25"],
+    [
+        *("", "2525", "host", ":25", "::1:25", "h:99999", "h:-1", "h:x", "unix:x", "systemd:"),
+        *("relay..example:25", f"{'h' * 64}:25"),
+    ],
 )
 def test_what_is_no_address_is_said_so(address: str) -> None:
     with pytest.raises(ListenError, match="write host:port"):
