@@ -25,7 +25,7 @@ from graphrelay.oauth.authorize import (
 )
 from graphrelay.oauth.loopback import Page, RedirectReceiver
 from graphrelay.oauth.scenario import Account, Application, permissions
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens import AccountChanged, TokenManager
 
 PASTE_REDIRECT = "http://localhost/"
 """Where the browser ends up, with nobody there, when its address is brought back by hand."""
@@ -61,6 +61,13 @@ class AuthorizationVerbs:
     # authorize -------------------------------------------------------------------------------
 
     async def _authorize(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+        try:
+            async for event in self._authorized(arguments, ask):
+                yield event
+        except AccountChanged as error:
+            raise VerbError(str(error)) from error
+
+    async def _authorized(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
         account = self._account(str(arguments["account"]))
         by = str(arguments.get("by") or "somebody")
         yield {

@@ -66,6 +66,11 @@ class Purpose(Enum):
     PROOF = "somebody wants to know whether Entra still says yes"
 
 
+class AccountChanged(Exception):  # noqa: N818 (a condition that has an answer, not a failure)
+    """The account that somebody authorizes is not configured like that any more. The text is for
+    people."""
+
+
 @dataclass(slots=True)
 class _State:
     """What is known of one account. Owned by TokenManager, touched in the event loop only."""
@@ -182,13 +187,15 @@ class TokenManager:
     # Authorizing -----------------------------------------------------------------------------
 
     async def ask(self, account: Account, work: Callable[[Grants], T]) -> T:
-        """Do something with an account's grants in the authorizing thread."""
-        grants = self._states[account.name].grants
+        """Do something with an account's grants in the authorizing thread. Raises
+        `AccountChanged`."""
+        grants = self._state_of(account).grants
         return await asyncio.wrap_future(self._worker.submit(lambda: work(grants)))
 
     async def adopt(self, account: Account, authorization: Authorization) -> VaultProblem | None:
-        """Store an authorization in place of any older one, and use it from now on."""
-        state = self._states[account.name]
+        """Store an authorization in place of any older one, and use it from now on. Raises
+        `AccountChanged`: what was given for one user or client is never used for another."""
+        state = self._state_of(account)
         problem = await self._in_thread(lambda: state.renewal.replace(authorization))
         if problem is None:
             self._forget(state)
@@ -229,6 +236,18 @@ class TokenManager:
         for state in self._states.values():
             await self._in_thread(state.grants.close)
         self._worker.close()
+
+    def _state_of(self, account: Account) -> _State:
+        """As it was when somebody began to authorize it; a reload may have come in between."""
+        state = self._states.get(account.name)
+        bound = Binding.of(account, self._cloud)
+        if state is None or bound.differences(Binding.of(state.account, self._cloud)):
+            raise AccountChanged(
+                f"Account {account.name!r} was changed or removed in the configuration meanwhile, "
+                "so nothing was stored. If it is still there, run: "
+                f"graphrelay authorize {account.name}"
+            )
+        return state
 
     # Flights ---------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from graphrelay.oauth.authorize import (
 )
 from graphrelay.oauth.loopback import query_of
 from graphrelay.oauth.scenario import Account, Personal, ScopedUsers, SendAsUser
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens import AccountChanged, TokenManager
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import CutBefore
@@ -222,6 +222,32 @@ async def test_whatever_else_is_pasted_is_rejected(world: World, pasted: str) ->
     authorizer = Authorizer(world.manager())
     pending = await begun(authorizer)
     assert isinstance(await authorizer.complete(pending, pasted, "root"), Rejected)
+
+
+@pytest.mark.parametrize("now", ["removed", "somebody else's"])
+async def test_what_was_begun_for_an_account_that_changed_since_is_not_used(
+    world: World, now: str
+) -> None:
+    manager = world.manager()
+    authorizer = Authorizer(manager)
+    pending = await begun(authorizer)
+    redirected = await signed_in(world, pending)
+    info = replace(WEBSITE, scenario=SendAsUser("info@contoso.com"))
+    await manager.reconfigure([] if now == "removed" else [info])
+    with pytest.raises(AccountChanged, match="meanwhile"):
+        await authorizer.complete(pending, redirected, "root")
+    assert isinstance(await manager.token(WEBSITE.name), Unauthorized)
+    assert await nothing_is_stored(world)
+
+
+async def test_what_changed_besides_does_not_end_a_sign_in(world: World) -> None:
+    manager = world.manager()
+    authorizer = Authorizer(manager)
+    pending = await begun(authorizer)
+    redirected = await signed_in(world, pending)
+    await manager.reconfigure([replace(WEBSITE, mailboxes=("wp@contoso.com",))])
+    assert isinstance(await authorizer.complete(pending, redirected, "root"), Stored)
+    assert isinstance(await manager.token(WEBSITE.name), Granted)
 
 
 async def test_authorizing_again_replaces_in_one_step(world: World) -> None:
