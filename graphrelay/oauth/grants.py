@@ -35,6 +35,8 @@ NOT_ASKED_FOR = frozenset({"offline_access"})
 """msal adds it (and openid, profile) by itself, and refuses to be told."""
 DEFAULT_LIFE = timedelta(minutes=10)
 """Where an answer does not say (RFC 6749 section 5.1 only recommends that it does)."""
+LONGEST_LIFE = timedelta(days=7)
+"""Whatever an answer says: Entra's last 28 hours at most, and a date has an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +239,7 @@ def _object(challenge: Any) -> dict[str, Any]:
 def _life(answer: Answer) -> timedelta:
     """`expires_in`: a number, or the same as text (managed identities)."""
     try:
-        return timedelta(seconds=max(0.0, float(answer["expires_in"])))
+        life = timedelta(seconds=max(0.0, float(answer["expires_in"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return DEFAULT_LIFE
+    return min(life, LONGEST_LIFE)

@@ -12,6 +12,7 @@ import pytest
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
 from graphrelay.oauth.authorization import SignedIn, from_text
 from graphrelay.oauth.authorize import Stored
+from graphrelay.oauth.grants import LONGEST_LIFE
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -238,6 +239,16 @@ async def test_entra_is_down_with_no_token_and_mail_waits_until_it_is_back(world
     assert manager.revision("website") == before + 1
     await granted(manager)
     await stopped(background)
+
+
+async def test_a_token_that_claims_to_outlast_the_calendar_does_no_harm(world: World) -> None:
+    manager = world.manager(DAEMON)
+    await world.authorize(manager, DAEMON)
+    said = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 10**12}
+    world.cloud.faults.on(Answer(status=200, body=json.dumps(said), part="entra"))
+    answer = await manager.token("daemon", fresh=True)
+    assert isinstance(answer, Granted), answer
+    assert answer.expires_at == world.clock.now() + LONGEST_LIFE
 
 
 async def test_a_token_is_renewed_long_before_it_ends(world: World) -> None:
