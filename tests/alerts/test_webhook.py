@@ -93,7 +93,7 @@ async def test_no_secret_is_told_even_if_the_other_side_says_it(receiver: Receiv
 @pytest.mark.parametrize(
     "said",
     [
-        "{:>110}",
+        "{:x>150}",
         "no such path: {}",
         "the token geheim5678geheim5678 of this workflow is unknown",
         "bad signature: hush%2Bhush%2Fx or hush+hush/x",
