@@ -2,7 +2,9 @@
 
 What is always true here: it is kept only for clients that the admin named, it is bounded, and it
 holds neither passwords nor messages: what a client answers to a prompt of AUTH, and what follows
-AUTH's mechanism, is masked, and of the data only the number of octets is written down.
+AUTH's mechanism, is masked, and of the data only the number of octets is written down. A client
+that does not look at replies sends its password and its message even where AUTH and DATA were
+refused: after either, a line that is no command is counted as well.
 """
 
 import re
@@ -16,7 +18,16 @@ _LINES: Final = 100
 _LONGEST: Final = 200
 _CLIENTS: Final = 256
 """Whose last failed conversation is kept in memory."""
-_SECRET = re.compile(r"(AUTH\s+\S+\s+).*", re.IGNORECASE | re.DOTALL)
+_LOGIN = re.compile(
+    r"(AUTH\W*(?:PLAIN|LOGIN|CRAM-MD5|DIGEST-MD5|NTLM|GSSAPI|EXTERNAL|XOAUTH2|OAUTHBEARER)?)(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""AUTH in any spelling, and what is secret behind it."""
+_COMMANDS: Final = frozenset(
+    {"AUTH", "BDAT", "DATA", "EHLO", "EXPN", "HELO", "HELP"}
+    | {"MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY"}
+)
+_BEFORE_SECRETS: Final = frozenset({"AUTH", "BDAT", "DATA"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +66,20 @@ class Transcript:
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._octets = 0
+        self._secrets_may_follow = False
 
     def heard(self, line: bytes, *, secret: bool = False) -> None:
         """A line of the client, with its end."""
         text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-        masked = "****" if secret else _SECRET.sub(r"\1****", text)
-        self._add(f"C: {masked}")
+        verb = text[:4].upper() if _LOGIN.match(text) else text.partition(" ")[0].upper()
+        if secret:
+            text = "****"
+        elif verb not in _COMMANDS and self._secrets_may_follow:
+            text = f"({len(line)} octets that are no command)"
+        else:
+            text = _LOGIN.sub(_masked, text, count=1) if verb == "AUTH" else text
+        self._secrets_may_follow |= verb in _BEFORE_SECRETS
+        self._add(f"C: {text}")
 
     def heard_data(self, octets: int) -> None:
         """Octets of a message, in however many pieces."""
@@ -84,3 +103,7 @@ class Transcript:
         if self._octets:
             self._lines.append(f"C: ({self._octets} octets of a message)")
             self._octets = 0
+
+
+def _masked(login: re.Match[str]) -> str:
+    return f"{login[1].rstrip()} ****" if login[2].strip() else login[1]

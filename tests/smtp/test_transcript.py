@@ -2,6 +2,8 @@
 
 import ipaddress
 
+import pytest
+
 from graphrelay.smtp import Listener, Login
 from graphrelay.smtp.transcript import Transcript
 from tests.smtp.passwords import quick_hash
@@ -50,6 +52,45 @@ async def test_a_failed_conversation_is_written_down_without_its_secrets() -> No
             "C: QUIT",
             "S: 221 2.0.0 Bye",
         ]
+
+
+async def test_secrets_of_a_client_that_is_deaf_to_refusals_are_not_written_down() -> None:
+    async with serving(transcribed=HERE) as house:
+        async with await house.greeted("HELO printer") as client:
+            client.say("AUTH LOGIN", "c2Nhbm5lcg==", "c2VjcmV0", "XYZZY", "NOOP")
+            assert [(await client.reply())[:3] for _ in range(5)] == ["503", *["500"] * 3, "250"]
+            assert (await client.ask("DATA")).startswith("503")
+            assert (await client.ask("Subject: private words")).startswith("500")
+            assert (await client.ask("QUIT")).startswith("221")
+        lines = await transcript(house)
+    assert [line for line in lines if line.startswith("C: ")] == [
+        "C: HELO printer",
+        "C: AUTH LOGIN",
+        "C: (14 octets that are no command)",
+        "C: (10 octets that are no command)",
+        "C: (7 octets that are no command)",
+        "C: NOOP",
+        "C: DATA",
+        "C: (24 octets that are no command)",
+        "C: QUIT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("AUTH=PLAIN AHNjYW5uZXIAeA==", "AUTH=PLAIN ****"),
+        ("auth\tplain\tAHNjYW5uZXIAeA==", "auth\ufffdplain ****"),
+        ("AUTH AHNjYW5uZXIAeA==", "AUTH ****"),
+        ("AUTHPLAINAHNjYW5uZXIAeA==", "AUTHPLAIN ****"),
+        ("AUTH CRAM-MD5", "AUTH CRAM-MD5"),
+        ("XYZZY", "XYZZY"),
+    ],
+)
+def test_a_login_is_masked_in_any_spelling(said: str, written: str) -> None:
+    kept = Transcript()
+    kept.heard(f"{said}\r\n".encode())
+    assert kept.lines() == [f"C: {written}"]
 
 
 async def test_nothing_is_written_down_of_what_went_well_or_of_others() -> None:
