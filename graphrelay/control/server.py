@@ -5,6 +5,7 @@ import contextlib
 import grp
 import os
 import socket
+import stat
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,7 +100,7 @@ class ControlServer:
         writer: asyncio.StreamWriter,
     ) -> None:
         """Carry the verb's events over, and end it as soon as the client is gone."""
-        answers: asyncio.Queue[str] = asyncio.Queue()
+        answers: asyncio.Queue[str] = asyncio.Queue(1)
 
         async def ask(what: str) -> str:
             writer.write(encode({"ask": what}))
@@ -113,6 +114,8 @@ class ControlServer:
 
         async def listen() -> None:
             while (message := await read_message(reader)) is not None:
+                if answers.full():
+                    return  # Nobody asked for so many; they are not kept.
                 answers.put_nowait(str(message.get("answer", "")))
 
         speaking = asyncio.create_task(speak())
@@ -129,10 +132,9 @@ class ControlServer:
 
 
 def _bound(path: Path, group: str | None) -> socket.socket:
-    """A socket bound at `path`; one left behind by a process that died is replaced (the spool's
-    lock has told already that nobody else runs)."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    """A socket bound at `path`; one left behind by a process that died is replaced. Raises
+    `OSError`."""
+    _make_room(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
@@ -145,6 +147,28 @@ def _bound(path: Path, group: str | None) -> socket.socket:
     finally:
         os.umask(before)
     return listening
+
+
+def _make_room(path: Path) -> None:
+    """Below the state directory the spool's lock has told already that nobody else runs; another
+    place may be configured for two relays, or be that of a file."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(f"{path}: there is a file of that name that is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            pass  # So many wait there that somebody must be alive.
+        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(
+        f"{path}: another relay is asked there; give each its own [control] socket, or none"
+    )
 
 
 def _open_to(path: Path, group: str) -> None:

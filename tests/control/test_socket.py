@@ -3,6 +3,7 @@
 import asyncio
 import grp
 import os
+import socket
 import stat
 import sys
 import tempfile
@@ -57,9 +58,41 @@ async def test_the_socket_is_for_its_owner_alone_and_gone_afterwards(path: Path)
 
 
 async def test_a_socket_left_behind_by_a_dead_process_is_replaced(path: Path) -> None:
-    path.write_text("stale")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
     async with server(path, count=count):
         assert await collected(path, "count", to=1) == [{"number": 0}]
+
+
+async def test_a_living_relay_keeps_its_socket_and_a_file_stays(path: Path) -> None:
+    async with server(path, count=count):
+        with pytest.raises(OSError, match="another relay"):
+            async with server(path, count=count):
+                pass
+        assert await collected(path, "count", to=1) == [{"number": 0}]
+    path.write_text("precious")
+    with pytest.raises(OSError, match="no socket"):
+        async with server(path, count=count):
+            pass
+    assert path.read_text() == "precious"
+
+
+async def test_answers_that_nobody_asked_for_are_not_gathered(path: Path) -> None:
+    over = asyncio.Event()
+
+    async def waits(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        try:
+            yield {"begun": True}
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    async with server(path, waits=waits):
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(encode({"verb": "waits"}) + encode({"answer": "x"}) * 3)
+        assert b"begun" in await reader.readline()
+        await over.wait()
+        writer.close()
 
 
 async def test_a_verb_may_ask_its_person_in_mid_course(path: Path) -> None:
