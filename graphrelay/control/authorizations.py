@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from graphrelay.control import plain
-from graphrelay.control.conversation import Asker, Event, Verb, VerbError
+from graphrelay.control.conversation import Asker, Event, Verb, VerbError, said
 from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
 from graphrelay.oauth.authorize import (
     Authorizer,
@@ -69,7 +69,7 @@ class AuthorizationVerbs:
 
     async def _authorized(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
         account = self._account(str(arguments["account"]))
-        by = str(arguments.get("by") or "somebody")
+        by = said(arguments, "by") or "somebody"
         yield {
             "kind": "asks",
             "account": account.name,

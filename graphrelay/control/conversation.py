@@ -18,6 +18,8 @@ from typing import Any, Protocol
 Event = dict[str, Any]
 LIMIT = 1024 * 1024
 """The longest line in octets, either way."""
+LONGEST_SAID = 500
+"""Characters of what a person tells other people."""
 
 
 class VerbError(Exception):
@@ -37,6 +39,13 @@ Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Event]]
 def encode(message: Mapping[str, Any]) -> bytes:
     """Half of a surrogate pair (an argument that is no UTF-8) goes as JSON's own escape of it."""
     return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def said(arguments: Mapping[str, Any], name: str) -> str:
+    """What a person wrote there, for other people's eyes: one printable line of bounded length.
+    Whoever may ask need not be whoever reads it, in a terminal, as root."""
+    text = str(arguments.get(name) or "")[:LONGEST_SAID]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:

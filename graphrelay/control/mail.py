@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
 from graphrelay.control import plain
-from graphrelay.control.conversation import Asker, Event, Verb, VerbError
+from graphrelay.control.conversation import Asker, Event, Verb, VerbError, said
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool import Spool
 from graphrelay.spool.values import (
@@ -93,7 +93,7 @@ class MailVerbs:
 
     async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         """One message by its id, or all that a filter finds."""
-        change = self._changing(str(arguments["what"]), str(arguments.get("reason") or ""))
+        change = self._changing(str(arguments["what"]), said(arguments, "reason"))
         if "queue_id" not in arguments:
             async for event in self._change_all(arguments, change):
                 yield event

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.conversation import Event, VerbError
+from graphrelay.control.conversation import LONGEST_SAID, Event, VerbError
 from graphrelay.control.mail import IdleQueue, MailVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
@@ -67,6 +67,17 @@ ODD: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"received_before": (NOON - timedelta(hours=2)).isoformat()},
     ),
 ]
+
+
+async def test_a_reason_is_for_the_terminals_of_others(desk: Desk) -> None:
+    message = await desk.put()
+    await desk.do(
+        "hold", queue_id=message.queue_id, reason="ask me\x1b]0;x\x07\n\x9b2J" + "x" * 999
+    )
+    (row,) = await desk.spool.log(LogFilter(queue_id=message.queue_id))
+    assert row.reason.startswith("ask me ]0;x 2Jxxx")
+    assert row.reason.isprintable()
+    assert len(row.reason) <= LONGEST_SAID
 
 
 @pytest.mark.parametrize(("odd", "chosen"), ODD, ids=lambda what: "-".join(what))
