@@ -76,6 +76,7 @@ class Relay:
     async def reload(self, settings: Settings) -> None:
         """Go by other listeners, limits, logins, accounts, routes and alerts from now on.
         Raises `CannotStart`, and then nothing has changed."""
+        table, backups = wiring.table(settings), wiring.backups(settings)
         with _told_to_the_admin():
             await self.server.reload(
                 wiring.listeners(settings),
@@ -84,10 +85,12 @@ class Relay:
                 wiring.logins(settings),
                 transcribed=settings.smtp.transcripts,
             )
-        await self.tokens.reconfigure(wiring.accounts(settings))
-        self.reception.use(wiring.table(settings), wiring.max_message_size(settings))
-        self.queue.use_backups(wiring.backups(settings))
+        self.reception.use(table, wiring.max_message_size(settings))
+        self.queue.use_backups(backups)
         self.alerts.use(wiring.thresholds(settings.alerts), wiring.ways(settings.alerts))
+        # Last, and with no wait in between: it changes at once, then waits for the thread that
+        # may be asking Entra. No message is routed to an account that is gone by then.
+        await self.tokens.reconfigure(wiring.accounts(settings))
 
 
 @asynccontextmanager

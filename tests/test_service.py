@@ -2,12 +2,15 @@
 
 import asyncio
 import smtplib
+import threading
 from pathlib import Path
 
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
 from graphrelay.service import Reloader
+from graphrelay.spool.values import QueueFilter
 from graphrelay.systemd import Notifier
+from tests.clock import settle
 from tests.world import World, world
 
 LIMITED = """
@@ -35,6 +38,11 @@ def recipients_taken(client: smtplib.SMTP) -> int:
     return sum(client.rcpt(f"{name}@example.org")[0] == 250 for name in "abc")
 
 
+def send(here: World) -> None:
+    with here.client() as client:
+        client.sendmail("root@host", ["alice@contoso.com"], "Subject: x\n\nx\n")
+
+
 async def test_limits_are_taken_over_and_a_client_inside_goes_on_as_it_began(
     tmp_path: Path,
 ) -> None:
@@ -60,12 +68,30 @@ async def test_routes_are_taken_over(tmp_path: Path) -> None:
         reloading = reloader(here)
         here.config.write_text(here.config.read_text() + route)
         await reloading.reload()
-        with await asyncio.to_thread(here.client) as client:
-            await asyncio.to_thread(
-                client.sendmail, "root@host", ["alice@contoso.com"], "Subject: x\n\nx\n"
-            )
+        await asyncio.to_thread(send, here)
         (mail,) = await here.cloud.mailboxes.arrived(1)
     assert mail.mailbox == "info@contoso.com"
+
+
+async def test_no_mail_is_routed_by_the_old_rules_while_the_old_accounts_are_still_busy(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        tokens, answered = here.relay.tokens, threading.Event()
+        asking = asyncio.create_task(tokens.ask(tokens.accounts[0], lambda _: answered.wait(60)))
+        reloading = reloader(here)
+        rewrite(here, "[accounts.website]", "[accounts.shop]")
+        going = asyncio.create_task(reloading.reload())
+        try:
+            await settle(200)
+            assert [account.name for account in tokens.accounts] == ["shop"]
+            await asyncio.to_thread(send, here)
+            (row,) = await here.relay.spool.queue(QueueFilter())
+            assert row.lane.account == "shop"
+            assert not going.done()
+        finally:
+            answered.set()
+            await asyncio.gather(asking, going)
 
 
 async def test_of_a_bad_configuration_nothing_is_taken_and_every_mistake_is_told(
@@ -77,10 +103,7 @@ async def test_of_a_bad_configuration_nothing_is_taken_and_every_mistake_is_told
         await reloading.reload()
         assert "must be one of" in str(here.events("reload-refused")[0].fields["reason"])
         assert not here.events("reloaded")
-        with await asyncio.to_thread(here.client) as client:
-            await asyncio.to_thread(
-                client.sendmail, "root@host", ["alice@contoso.com"], "Subject: x\n\nx\n"
-            )
+        await asyncio.to_thread(send, here)
         await here.cloud.mailboxes.arrived(1)
 
 
