@@ -61,7 +61,7 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
     text = _read(path)
     try:
         written = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
     credentials = _credentials(elsewhere)
     problems = [
@@ -101,7 +101,7 @@ def _written(path: Path, variable: str, *key: str) -> Path | None:
     if not given:
         try:
             given = tomllib.loads(_read(path))
-        except (ConfigError, tomllib.TOMLDecodeError):
+        except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
             return None
         for part in key:
             given = given.get(part) if isinstance(given, dict) else None

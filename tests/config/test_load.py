@@ -102,3 +102,11 @@ def test_a_mistake_never_shows_a_secret(tmp_path: Path) -> None:
         load(written(tmp_path, bad + "client_secrets = 3\n"))
     assert "secret" in str(caught.value)
     assert "client_secret: hush" not in str(caught.value)
+
+
+def test_nesting_without_end_is_a_mistake_like_others(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"x = {'[' * 5000}")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert "not valid TOML" in caught.value.problems[0].text
