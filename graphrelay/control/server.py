@@ -6,15 +6,14 @@ import grp
 import os
 import socket
 import stat
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 from graphrelay.control.conversation import LIMIT, Verb, VerbError, encode, read_message
 from graphrelay.journal import Journal
+from graphrelay.smtp.admission import peer_uid
 
-_UCRED = struct.Struct("3i")
 _LONGEST_PATH = 107
 
 
@@ -185,8 +184,5 @@ def _open_to(path: Path, group: str) -> None:
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:
-    peer = writer.get_extra_info("socket")
-    if hasattr(socket, "SO_PEERCRED"):
-        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        return int(_UCRED.unpack(raw)[1])
-    return os.geteuid()  # elsewhere the socket's mode alone decides
+    uid = peer_uid(writer.get_extra_info("socket"))
+    return os.geteuid() if uid is None else uid  # where it is not told, the mode alone decides

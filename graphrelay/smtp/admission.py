@@ -1,14 +1,18 @@
 """Who may connect: allowed networks, and how many connections in all and from one client.
 
-What is always true here: a connection that was let in is counted until it leaves, and a refused one
-costs one line in the journal per client and reason and hour, however often it knocks.
+What is always true here: a connection that was let in is counted until it leaves, no client can
+take all places (an IP address as many as are configured, a user of a Unix socket three quarters),
+and a refused one costs one line in the journal per client and reason and hour, however often it
+knocks.
 """
 
 import ipaddress
+import socket
+import struct
 from collections import Counter, OrderedDict
 from datetime import timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, Value
@@ -18,8 +22,24 @@ from graphrelay.smtp.listener import Limits, Network
 _QUIET_FOR: Final = timedelta(hours=1)
 _KEPT: Final = 1024
 
+_UCRED: Final = struct.Struct("3i")
+
 LOCAL: Final = "unix"
-"""The client of a Unix socket: not counted per client, in no network."""
+"""The client of a Unix socket: in no network."""
+
+
+class Peer(Protocol):
+    """What is asked of a socket, asyncio's own or uvloop's."""
+
+    def getsockopt(self, level: int, option: int, length: int, /) -> bytes: ...
+
+
+def peer_uid(peer: Peer) -> int | None:
+    """Whose program is at the other end of a Unix socket; `None` on platforms that do not say."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(raw)[1])
 
 
 def client_address(peername: object) -> str:
@@ -34,6 +54,14 @@ def client_address(peername: object) -> str:
         return host
     address = ipaddress.IPv6Address(host.partition("%")[0])
     return str(address.ipv4_mapped or address)
+
+
+def counted_as(client: str, peer: Peer | None) -> str:
+    """By what the gate counts a client: its address, or whose program it is: `unix user 33`."""
+    if client != LOCAL or peer is None:
+        return client
+    uid = peer_uid(peer)
+    return LOCAL if uid is None else f"{LOCAL} user {uid}"
 
 
 def is_among(client: str, networks: tuple[Network, ...]) -> bool:
@@ -57,12 +85,12 @@ class Gate:
         self._total = 0
 
     def enter(self, client: str) -> Reply | None:
-        """Count the client in, or tell why not."""
+        """Count the client (`counted_as`) in, or tell why not."""
         if self._total >= self.limits.max_connections:
             return Reply(421, "4.3.2", "Too many connections to this relay; try again later")
-        per_client = self.limits.max_connections_per_client
-        if client != LOCAL and self._inside[client] >= per_client:
-            return Reply(421, "4.7.0", f"Too many connections from {client}, {per_client} allowed")
+        allowed = self._allowed(client)
+        if self._inside[client] >= allowed:
+            return Reply(421, "4.7.0", f"Too many connections from {client}, {allowed} allowed")
         self._total += 1
         self._inside[client] += 1
         return None
@@ -73,6 +101,13 @@ class Gate:
         self._inside[client] -= 1
         if not self._inside[client]:
             del self._inside[client]
+
+    def _allowed(self, client: str) -> int:
+        """A user of this machine may be a web server with hundreds of workers; a quarter is kept
+        for others all the same."""
+        if client.startswith(LOCAL):
+            return max(1, self.limits.max_connections * 3 // 4)
+        return self.limits.max_connections_per_client
 
 
 class QuietJournal:

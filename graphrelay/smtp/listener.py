@@ -91,7 +91,7 @@ class Limits:
     """Per message; more get 452, and a good client sends those in a message of their own."""
     max_connections: int = 1_000
     max_connections_per_client: int = 200
-    """Per IP address; a Unix socket is not counted."""
+    """Per IP address; a user of a Unix socket may take three quarters of all."""
     command_timeout: timedelta = timedelta(minutes=5)
     """From the last octet (RFC 5321 section 4.5.3.2.7)."""
     data_timeout: timedelta = timedelta(minutes=5)

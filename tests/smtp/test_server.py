@@ -11,6 +11,7 @@ import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.smtp import Limits, Listener, ListenError, Server
+from graphrelay.smtp.admission import Gate
 from graphrelay.smtp.sockets import open_sockets
 from tests.clock import FakeClock
 from tests.smtp.reception import Client, House, MemoryReception, serving
@@ -172,6 +173,36 @@ async def test_too_many_connections_get_421_and_a_place_that_is_free_again_is_gi
         assert await first.is_closed()
         async with await house.greeted() as fourth, await house.greeted():
             assert await fourth.ask("NOOP") == "250 2.0.0 Ok"
+
+
+async def test_one_user_of_a_unix_socket_cannot_take_the_places_of_all_others(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "smtp"
+    listeners = Listener(address="127.0.0.1:0"), Listener(address=f"unix:{path}")
+    async with serving(*listeners, limits=Limits(max_connections=4)) as house:
+        inside = [Client(*await asyncio.open_unix_connection(path)) for _ in range(3)]
+        assert [(await client.reply())[:3] for client in inside] == ["220"] * 3
+        async with Client(*await asyncio.open_unix_connection(path)) as client:
+            too_many = f"421 4.7.0 Too many connections from unix user {os.getuid()}, 3 allowed"
+            assert await client.reply() == too_many
+        async with await house.connect() as client:
+            assert (await client.reply()).startswith("220")
+        assert await inside[0].ask("QUIT") == "221 2.0.0 Bye"
+        assert await inside[0].is_closed()
+        async with Client(*await asyncio.open_unix_connection(path)) as client:
+            assert (await client.reply()).startswith("220")
+        for client in inside:
+            await client.close()
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
+def test_each_user_of_a_unix_socket_has_places_of_his_own(most: int) -> None:
+    gate = Gate(Limits(max_connections=most))
+    while gate.enter("unix user 33") is None:
+        pass
+    refused = gate.enter("unix user 1000")
+    assert refused is None or most == 1
 
 
 async def test_a_client_over_the_recipient_limit_gets_452_and_the_others_receive() -> None:

@@ -204,9 +204,16 @@ DEFENCES = (
     Defence(
         "too many connections of one client",
         SMTP + "admission.py",
-        "if client != LOCAL and self._inside[client] >= per_client:",
+        "if self._inside[client] >= allowed:",
         "if False:",
         SERVER + "too_many_connections",
+    ),
+    Defence(
+        "one user takes all places of a Unix socket",
+        SMTP + "admission.py",
+        "if client.startswith(LOCAL):",
+        "if False:",
+        SERVER + "one_user_of_a_unix_socket",
     ),
     Defence(
         "a refused client fills the log",
