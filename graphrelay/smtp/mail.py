@@ -30,6 +30,8 @@ from graphrelay.smtp.wire import Dismissed, Gone
 
 _REFUSALS_TOLD = 20
 """Refused recipients of one message that are written into the journal one by one."""
+_TINY = 512
+"""Octets of a chunk below which it brings a message no further than NOOP does."""
 
 
 @dataclass(slots=True)
@@ -211,6 +213,8 @@ class MailSession(SecureSession):
             await self._chunk(transaction, asked)
 
     async def _chunk(self, transaction: Transaction, asked: ChunkSize) -> None:
+        if asked.octets < _TINY and not asked.last:
+            self._chats()
         chunks = transaction.chunks = transaction.chunks or self._chunks(transaction)
         if chunks is None:
             await self.wire.skip(asked.octets)

@@ -313,6 +313,27 @@ async def test_small_talk_without_a_message_ends_and_a_message_renews_it() -> No
         assert heard[-1] == "421 4.7.0 Too many commands without a message; closing"
 
 
+@pytest.mark.parametrize("octets", [0, 1, 511])
+async def test_chunks_with_next_to_nothing_in_them_are_small_talk(octets: int) -> None:
+    async with serving() as house, await house.greeted() as client:
+        client.say(*ENVELOPE)
+        client.send((b"BDAT %d\r\n" % octets + b"x" * octets) * 250)
+        assert [(await client.reply())[:3] for _ in range(len(ENVELOPE))] == ["250"] * len(ENVELOPE)
+        heard = [await client.reply() for _ in range(200)]
+        assert heard[-1] == "421 4.7.0 Too many commands without a message; closing"
+        assert await client.is_closed()
+        await until(lambda: house.reception.bodies[0].discarded)
+
+
+async def test_a_message_may_come_in_any_number_of_real_chunks() -> None:
+    async with serving() as house, await house.greeted() as client:
+        client.say(*ENVELOPE)
+        client.send((b"BDAT 512\r\n" + b"x" * 510 + b"\r\n") * 250 + b"BDAT 0 LAST\r\n")
+        replies = [await client.reply() for _ in range(len(ENVELOPE) + 251)]
+        assert replies[-1] == QUEUED
+        assert len(house.reception.received[0].octets) == 250 * 512
+
+
 async def test_a_line_without_an_end_uses_no_memory() -> None:
     async with serving() as house, await house.greeted() as client:
         conversation = house.conversation

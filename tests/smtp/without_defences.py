@@ -237,6 +237,13 @@ DEFENCES = (
         TALK + "small_talk",
     ),
     Defence(
+        "chunks of nothing without end",
+        SMTP + "mail.py",
+        "if asked.octets < _TINY and not asked.last:",
+        "if False:",
+        TALK + "next_to_nothing",
+    ),
+    Defence(
         "password guessing: delay",
         SMTP + "login.py",
         "await self._clock.sleep(guesses.delay(now))",
