@@ -26,7 +26,7 @@ from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.scenario import Permission
 from graphrelay.oauth.status import Evidence, Status
 from graphrelay.relay.budget import Use
-from graphrelay.relay.queue import LaneView
+from graphrelay.relay.lane_view import LaneView
 from graphrelay.spool.values import Event as PersonalEvent
 from graphrelay.spool.values import (
     LogRow,

@@ -16,7 +16,7 @@ message is on its way; only then the lane follows.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -25,7 +25,6 @@ from graphrelay.graph.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Lane,
-    Paused,
     Queued,
     StorageUnavailable,
     Trouble,
@@ -33,7 +32,7 @@ from graphrelay.model import (
 )
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.backup import Backups, TakeOver
-from graphrelay.relay.budget import Use, in_words
+from graphrelay.relay.budget import in_words
 from graphrelay.relay.courier import (
     WITHOUT_DISK,
     Attempts,
@@ -44,14 +43,9 @@ from graphrelay.relay.courier import (
     NotBegun,
 )
 from graphrelay.relay.decision import Effect, Slower
-from graphrelay.relay.lane import (
-    LaneQueue,
-    NewlyPaused,
-    Open,
-    Resting,
-    Resumed,
-    Stopped,
-)
+from graphrelay.relay.handover import HandOver
+from graphrelay.relay.lane import LaneQueue, NewlyPaused, Resumed, Stopped
+from graphrelay.relay.lane_view import LaneView, view
 from graphrelay.relay.schedule import DeliveryPolicy, longest_wait
 from graphrelay.spool.values import Changed, Interrupted, Verdict
 
@@ -81,27 +75,6 @@ class QueueSpool(Attempts, Protocol):
     async def delete(self, which: str | int, reason: str) -> Verdict: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
-    """A lane as people see it."""
-
-    lane: Lane
-    state: str
-    """`open`, `resting`, `budget`, or a trouble: `authorization`, `quota`, `blocked`."""
-    reason: str
-    remedy: str
-    until: datetime | None
-    """When the lane looks again by itself."""
-    waiting: int
-    """With those in flight."""
-    in_flight: int
-    allowed: int
-    """Requests at a time just now."""
-    oldest: datetime | None
-    """When the oldest that waits was received."""
-    budgets: tuple[Use, ...]
-
-
 class QueueManager:
     """Lives in one event loop; all its methods are called there."""
 
@@ -116,7 +89,6 @@ class QueueManager:
     ) -> None:
         """Without `take_over` no account has a backup."""
         self._spool = spool
-        self._take_over = take_over
         self._courier = courier
         self._clock = clock
         self._journal = journal
@@ -124,7 +96,7 @@ class QueueManager:
         self._longest_wait = longest_wait(policy, LONGEST_RETRY_AFTER)
         self._lanes: dict[Lane, LaneQueue] = {}
         self._in_flight: dict[int, asyncio.Task[None]] = {}
-        self._moving: set[int] = set()
+        self._moving = HandOver(take_over, self._lanes, journal, self._take_back)
         """What is on its way from one lane to another, and stands in none."""
         self._again: dict[int, Waiting] = {}
         """What was added while it was in flight or moving; it counts only if no attempt was made,
@@ -133,10 +105,6 @@ class QueueManager:
         """Lanes that may be able to start something; they take turns, a message each."""
         self._alarms = Alarms(clock)
         self._budgets_told: set[Lane] = set()
-        self._handing: dict[Lane, asyncio.Task[None]] = {}
-        """Paused lanes whose mail is being moved to their backups."""
-        self._stays: dict[Lane, set[int]] = {}
-        """What cannot go by the backup of a lane that has been paused."""
         self._tasks: asyncio.TaskGroup | None = None
         self._closing = False
         self._stop = asyncio.Event()
@@ -156,7 +124,8 @@ class QueueManager:
             self._serve()
             await self._stop.wait()
             self._tasks = None
-            for task in (alarms, *self._in_flight.values(), *self._handing.values()):
+            self._moving.cancel()
+            for task in (alarms, *self._in_flight.values()):
                 task.cancel()
 
     async def drain(self, limit: timedelta) -> bool:
@@ -214,17 +183,14 @@ class QueueManager:
             if lane.account == account and not stopped_by_something_else:
                 queue.look_now(self._clock.monotonic(), why)
             self._ready[lane] = None  # Others may have it as their backup.
-        self._stays.clear()
+        self._moving.forget_what_stays()
         self._serve()
 
     def use_backups(self, backups: Backups) -> None:
         """Other accounts stand in from now on, also for lanes that are paused already."""
-        if self._take_over is None:
-            return
-        self._take_over.use(backups)
-        self._stays.clear()
-        self._ready.update(dict.fromkeys(self._lanes))
-        self._serve()
+        if self._moving.use(backups):
+            self._ready.update(dict.fromkeys(self._lanes))
+            self._serve()
 
     # `called` is what people know a message by, where `which` is the spool's number.
 
@@ -265,7 +231,7 @@ class QueueManager:
 
     def lanes(self) -> list[LaneView]:
         """Every lane that has mail or trouble."""
-        return [self._view(queue) for _, queue in sorted(self._lanes.items())]
+        return [view(queue, self._clock) for _, queue in sorted(self._lanes.items())]
 
     @property
     def in_flight(self) -> int:
@@ -287,6 +253,10 @@ class QueueManager:
         wait = min(max(left, timedelta(0)), self._longest_wait)
         now = self._clock.monotonic()
         queue.put(waiting, now, now + wait)
+
+    def _take_back(self, waiting: Waiting, moved: Waiting | None) -> None:
+        again = self._again.pop(waiting.submission_id, None)
+        self.add([moved or again or waiting])
 
     def _forget(self, submissions: Iterable[Waiting]) -> None:
         for waiting in submissions:
@@ -325,7 +295,8 @@ class QueueManager:
         if (at := queue.wakes_at(now)) is not None:
             self._alarms.set(queue.lane, at)
             self._tell_budget(queue, now)
-        self._hand_over_if_paused(queue, now)
+        if self._tasks is not None:
+            self._moving.start_if_paused(queue, now, self._tasks)
 
     def _rest_empty(self, queue: LaneQueue, now: timedelta) -> None:
         """After a while its connections go, and the lane itself once it need remember nothing."""
@@ -354,60 +325,6 @@ class QueueManager:
                 reason=in_words(exhausted),
                 until=until.isoformat(timespec="seconds"),
             )
-
-    def _hand_over_if_paused(self, queue: LaneQueue, now: timedelta) -> None:
-        state = queue.state
-        if self._take_over is None or self._tasks is None or queue.lane in self._handing:
-            return
-        if isinstance(state, Stopped) and now < state.until:
-            to = self._take_over.lane(queue.lane, state.paused)
-            if to is not None and not self._is_stopped(to):
-                task = self._tasks.create_task(self._hand_over(queue, to, self._take_over))
-                self._handing[queue.lane] = task
-
-    async def _hand_over(self, queue: LaneQueue, to: Lane, take_over: TakeOver) -> None:
-        """Move what waits in a paused lane to its backup, as long as this pause lasts."""
-        stays = self._stays.setdefault(queue.lane, set())
-        try:
-            while isinstance(state := queue.state, Stopped) and not self._is_stopped(to):
-                waiting = self._movable(queue, stays)
-                if waiting is None:
-                    return
-                stays.add(waiting.submission_id)
-                moved = await self._moved(waiting, to, state.paused, take_over)
-                if moved is not None:
-                    stays.discard(waiting.submission_id)
-                again = self._again.pop(waiting.submission_id, None)
-                self.add([moved or again or waiting])
-        finally:
-            del self._handing[queue.lane]
-
-    def _movable(self, queue: LaneQueue, stays: set[int]) -> Waiting | None:
-        """Taken out of the lane, so that nobody starts it meanwhile."""
-        passed = stays | self._in_flight.keys()
-        waiting = next((one for one in queue.waiting() if one.submission_id not in passed), None)
-        if waiting is not None:
-            queue.remove(waiting.submission_id)
-        return waiting
-
-    async def _moved(
-        self, waiting: Waiting, to: Lane, paused: Paused, take_over: TakeOver
-    ) -> Waiting | None:
-        """As it waits in the backup's lane; `None` where it stays. Meanwhile it is in no lane,
-        whatever people ask for: in two it would be started twice."""
-        self._moving.add(waiting.submission_id)
-        try:
-            return await take_over.move(waiting, to, paused)
-        except Exception as error:
-            # A full disk, or a mistake of ours: it waits for its own lane.
-            self._journal.error("not-moved", submission=waiting.submission_id, reason=repr(error))
-            return None
-        finally:
-            self._moving.discard(waiting.submission_id)
-
-    def _is_stopped(self, lane: Lane) -> bool:
-        queue = self._lanes.get(lane)
-        return queue is not None and isinstance(queue.state, Stopped)
 
     async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
         try:
@@ -449,35 +366,5 @@ class QueueManager:
             case NewlyPaused(paused, wait):
                 self._journal.paused(queue.lane, paused, self._clock.now() + wait)
             case Resumed(why):
-                self._stays.pop(queue.lane, None)
+                self._moving.forget_what_stays(queue.lane)
                 self._journal.resumed(queue.lane, why)
-
-    # For people -------------------------------------------------------------------------------
-
-    def _view(self, queue: LaneQueue) -> LaneView:
-        now = self._clock.monotonic()
-        state, reason, remedy, until = _describe(queue, now)
-        return LaneView(
-            lane=queue.lane,
-            state=state,
-            reason=reason,
-            remedy=remedy,
-            until=self._clock.now() + (until - now) if until is not None else None,
-            waiting=len(queue),
-            in_flight=queue.in_flight,
-            allowed=queue.allowed,
-            oldest=min((one.received_at for one in queue.waiting()), default=None),
-            budgets=queue.budget.uses(now),
-        )
-
-
-def _describe(queue: LaneQueue, now: timedelta) -> tuple[str, str, str, timedelta | None]:
-    match queue.state:
-        case Open() if exhausted := queue.budget.exhausted(now):
-            return "budget", in_words(exhausted), "", queue.budget.free_at(now)
-        case Open():
-            return "open", "", "", None
-        case Resting(reason, until):
-            return "resting", reason, "", until
-        case Stopped(paused, until):
-            return paused.trouble.value, paused.reason, paused.remedy, until

@@ -3,7 +3,8 @@ answers as it is told."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,7 +49,7 @@ from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.relay.ways import Compose
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
-from tests.clock import FakeClock
+from tests.clock import FakeClock, settle
 
 ACCOUNT = "website"
 LANE = Lane(ACCOUNT, "wp@contoso.com")
@@ -399,3 +400,14 @@ class Post:
 
     def told(self, *names: str) -> list[str]:
         return [entry.event for entry in self.events(*names)]
+
+
+@asynccontextmanager
+async def running(post: Post) -> AsyncIterator[Post]:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(post.queue.run())
+        await settle()
+        yield post
+        if post.graph.gate:
+            post.graph.gate.set()
+        await post.queue.drain(timedelta(seconds=1))

@@ -1,17 +1,12 @@
 """The QueueManager with a fake clock: who goes when, what waits for what."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from graphrelay.model import Done, Held, Lane, Paused, Queued, StorageUnavailable, Waiting
+from graphrelay.model import Done, Held, Queued, StorageUnavailable
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
-from graphrelay.relay.backup import TakeOver
 from graphrelay.relay.budget import Limit
-from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed
@@ -30,6 +25,7 @@ from tests.relay.delivery import (
     RELAYED,
     MemorySpool,
     Post,
+    running,
     submission,
     throttled,
 )
@@ -37,17 +33,6 @@ from tests.relay.delivery import (
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-
-
-@asynccontextmanager
-async def running(post: Post) -> AsyncIterator[Post]:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(post.queue.run())
-        await settle()
-        yield post
-        if post.graph.gate:
-            post.graph.gate.set()
-        await post.queue.drain(SECOND)
 
 
 # The plain way -------------------------------------------------------------------------------
@@ -669,50 +654,3 @@ async def test_nothing_polls() -> None:
         await settle(500)
         await post.clock.advance(HOUR)
         assert post.clock.sleepers == 0
-
-
-# A backup -------------------------------------------------------------------------------------
-
-
-class Moving(TakeOver):
-    """Moves what waits to ALERTS, once `gate` lets it. Not for the other parts of a real one."""
-
-    def __init__(self, post: Post) -> None:
-        self.spool = post.spool
-        self.gate = asyncio.Event()
-
-    def lane(self, lane: Lane, paused: Paused) -> Lane | None:
-        return None if lane == ALERTS else ALERTS
-
-    async def move(self, waiting: Waiting, to: Lane, paused: Paused) -> Waiting | None:
-        await self.gate.wait()
-        kept = self.spool.kept[waiting.submission_id]
-        if kept.mark or not isinstance(kept.state, Queued):
-            return None
-        kept.submission = replace(kept.submission, plan=replace(kept.submission.plan, lane=to))
-        return replace(waiting, lane=to)
-
-
-async def test_what_is_retried_while_it_moves_waits_in_one_lane() -> None:
-    """In two lanes it would be started twice, and whoever came back second would find nothing in
-    flight and end the daemon."""
-    post = Post()
-    take_over = Moving(post)
-    post.queue = QueueManager(
-        post.spool, post.courier, post.clock, post.journal, DeliveryPolicy(), take_over
-    )
-    async with running(post):
-        post.graph.say(FULL)
-        post.take(1)
-        await settle()  # 1 came back, and is on its way to the other lane
-        post.graph.gate = asyncio.Event()
-        post.take(2)
-        await post.queue.retry_now(2)
-        await post.queue.retry_now(1)
-        take_over.gate.set()
-        await settle()
-        assert [view.waiting for view in post.queue.lanes()] == [1, 1]
-        post.graph.gate.set()
-        await settle()
-        assert post.graph.order == [LANE.mailbox, LANE.mailbox, ALERTS.mailbox]
-        assert post.spool.state(1) == post.spool.state(2) == Done("relayed")

@@ -1,0 +1,58 @@
+"""A lane as people see it, in `graphrelay lanes` and in what programs ask for."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from graphrelay.clock import Clock
+from graphrelay.model import Lane
+from graphrelay.relay.budget import Use, in_words
+from graphrelay.relay.lane import LaneQueue, Open, Resting, Stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    lane: Lane
+    state: str
+    """`open`, `resting`, `budget`, or a trouble: `authorization`, `quota`, `blocked`."""
+    reason: str
+    remedy: str
+    until: datetime | None
+    """When the lane looks again by itself."""
+    waiting: int
+    """With those in flight."""
+    in_flight: int
+    allowed: int
+    """Requests at a time just now."""
+    oldest: datetime | None
+    """When the oldest that waits was received."""
+    budgets: tuple[Use, ...]
+
+
+def view(queue: LaneQueue, clock: Clock) -> LaneView:
+    """As it is now."""
+    now = clock.monotonic()
+    state, reason, remedy, until = _state(queue, now)
+    return LaneView(
+        lane=queue.lane,
+        state=state,
+        reason=reason,
+        remedy=remedy,
+        until=clock.now() + (until - now) if until is not None else None,
+        waiting=len(queue),
+        in_flight=queue.in_flight,
+        allowed=queue.allowed,
+        oldest=min((one.received_at for one in queue.waiting()), default=None),
+        budgets=queue.budget.uses(now),
+    )
+
+
+def _state(queue: LaneQueue, now: timedelta) -> tuple[str, str, str, timedelta | None]:
+    match queue.state:
+        case Open() if exhausted := queue.budget.exhausted(now):
+            return "budget", in_words(exhausted), "", queue.budget.free_at(now)
+        case Open():
+            return "open", "", "", None
+        case Resting(reason, until):
+            return "resting", reason, "", until
+        case Stopped(paused, until):
+            return paused.trouble.value, paused.reason, paused.remedy, until
