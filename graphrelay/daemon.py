@@ -123,7 +123,7 @@ async def _opened(
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= _live_verbs(rooms, settings, clock)
         control = ControlServer(
-            wiring.control_socket(settings), verbs, journal, settings.control.group
+            wiring.control_socket(settings), verbs, journal, clock, settings.control.group
         )
         await stack.enter_async_context(control)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -1,4 +1,9 @@
-"""The daemon's end of the control socket."""
+"""The daemon's end of the control socket.
+
+What is always true here: a client has ten seconds to say what it wants (a verb may then take as
+long as a person needs to sign in), and only so many are heard at once. The last places are for root
+and the relay's own user, so that no member of the group can keep them out.
+"""
 
 import asyncio
 import contextlib
@@ -7,14 +12,20 @@ import os
 import socket
 import stat
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, Final, cast
 
+from graphrelay.clock import Clock
 from graphrelay.control.conversation import LIMIT, Verb, VerbError, encode, read_message
 from graphrelay.journal import Journal
 from graphrelay.smtp.admission import peer_uid
 
 _LONGEST_PATH = 107
+_TIME_TO_ASK: Final = timedelta(seconds=10)
+_PLACES: Final = 64
+_KEPT_FREE: Final = 16
+"""Of the places; for root and the relay's own user."""
 
 
 class _ClientLeft(Exception):  # noqa: N818 (a person's right, not a failure)
@@ -27,11 +38,17 @@ class ControlServer:
     connect."""
 
     def __init__(
-        self, path: Path, verbs: Mapping[str, Verb], journal: Journal, group: str | None = None
+        self,
+        path: Path,
+        verbs: Mapping[str, Verb],
+        journal: Journal,
+        clock: Clock,
+        group: str | None = None,
     ) -> None:
         self._path = path
         self._verbs = verbs
         self._journal = journal
+        self._clock = clock
         self._group = group
         self._server: asyncio.Server | None = None
         self._conversations: set[asyncio.Task[None]] = set()
@@ -69,10 +86,8 @@ class ControlServer:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            uid = _peer_uid(writer)
-            if uid not in (0, os.geteuid()) and not self._group:
-                raise VerbError(f"uid {uid} may not control this daemon")
-            request = await read_message(reader)
+            self._let_in(_peer_uid(writer))
+            request = await self._request(reader)
             if request is None:
                 return
             verb = self._verbs.get(str(request.get("verb")))
@@ -90,6 +105,28 @@ class ControlServer:
             self._journal.error("control-failed", reason=f"{type(error).__name__}: {error}")
             writer.write(encode({"error": f"the daemon failed: {type(error).__name__}: {error}"}))
         await writer.drain()
+
+    def _let_in(self, uid: int) -> None:
+        """Raises `VerbError` where the client may not be heard, or not now."""
+        is_owner = uid in (0, os.geteuid())
+        if not is_owner and not self._group:
+            raise VerbError(f"uid {uid} may not control this daemon")
+        if len(self._conversations) > (_PLACES if is_owner else _PLACES - _KEPT_FREE):
+            raise VerbError("too many are asking this daemon at once; try again later")
+
+    async def _request(self, reader: asyncio.StreamReader) -> dict[str, Any] | None:
+        """What the client wants, or `None` where it went away. Raises `VerbError`."""
+        reading = asyncio.create_task(read_message(reader))
+        timer = asyncio.create_task(self._clock.sleep(_TIME_TO_ASK))
+        try:
+            await asyncio.wait({reading, timer}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise VerbError("nothing was asked in time")
+            return reading.result()
+        finally:
+            for task in (reading, timer):
+                task.cancel()
+            await asyncio.gather(reading, timer, return_exceptions=True)
 
     async def _run(
         self,

@@ -2,12 +2,14 @@
 
 import asyncio
 import grp
+import json
 import os
 import socket
 import stat
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,16 @@ async def collected(path: Path, verb: str, ask: Asker = nobody, **arguments: Any
     return [event async for event in converse(path, verb, arguments, ask)]
 
 
-def server(path: Path, *entries: Entry, **verbs: Any) -> ControlServer:
-    return ControlServer(path, verbs, Journal(FakeClock()))
+def server(path: Path, clock: FakeClock | None = None, **verbs: Any) -> ControlServer:
+    clock = clock or FakeClock()
+    return ControlServer(path, verbs, Journal(clock), clock)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop turn until something shows that cannot be waited for."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -121,7 +131,9 @@ async def test_a_client_that_goes_away_cancels_its_verb(path: Path) -> None:
             cancelled.set()
 
     entries: list[Entry] = []
-    async with ControlServer(path, {"wait": wait}, Journal(FakeClock(), entries.append)):
+    async with ControlServer(
+        path, {"wait": wait}, Journal(FakeClock(), entries.append), FakeClock()
+    ):
         talk = converse(path, "wait", {}, nobody)
         assert await anext(talk) == {"waiting": True}
         await talk.aclose()  # type: ignore[attr-defined]
@@ -158,7 +170,7 @@ async def test_a_bug_in_a_verb_is_told_and_the_daemon_goes_on(path: Path) -> Non
         yield {}
 
     verbs = {"broken": broken, "count": count}
-    async with ControlServer(path, verbs, Journal(FakeClock(), entries.append)):
+    async with ControlServer(path, verbs, Journal(FakeClock(), entries.append), FakeClock()):
         with pytest.raises(VerbError, match="ZeroDivisionError: by nothing"):
             await collected(path, "broken")
         assert await collected(path, "count", to=1) == [{"number": 0}]
@@ -260,7 +272,9 @@ async def test_a_stranger_who_can_connect_is_known_by_the_kernel_and_refused(
 @ROOT_ONLY
 async def test_a_group_that_is_named_may_ask_and_others_may_not(open_path: Path) -> None:
     group = grp.getgrnam(A_GROUP).gr_gid
-    async with ControlServer(open_path, {"count": count}, Journal(FakeClock()), A_GROUP):
+    async with ControlServer(
+        open_path, {"count": count}, Journal(FakeClock()), FakeClock(), A_GROUP
+    ):
         found = open_path.stat()
         assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, group)
         assert '{"event": {"number": 0}}' in await asked_by_a_stranger(open_path, group)
@@ -269,5 +283,70 @@ async def test_a_group_that_is_named_may_ask_and_others_may_not(open_path: Path)
 
 async def test_a_group_that_is_not_there_is_named(open_path: Path) -> None:
     with pytest.raises(OSError, match="there is no such group here"):
-        async with ControlServer(open_path, {}, Journal(FakeClock()), "no-such-group"):
+        async with ControlServer(open_path, {}, Journal(FakeClock()), FakeClock(), "no-such-group"):
             pass
+
+
+# --- Those who hold a place ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [b"", b'{"verb": '])
+async def test_a_client_that_asks_nothing_is_sent_away_when_its_time_is_over(
+    path: Path, said: bytes
+) -> None:
+    clock = FakeClock()
+    async with server(path, clock, count=count) as control:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(said)
+        await until(lambda: clock.sleepers)
+        await clock.advance(timedelta(seconds=9))
+        assert control._conversations
+        await clock.advance(timedelta(seconds=2))
+        assert json.loads(await reader.readline()) == {"error": "nothing was asked in time"}
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        await until(lambda: not control._conversations)
+
+
+async def test_a_verb_may_take_as_long_as_its_person_needs(path: Path) -> None:
+    clock = FakeClock()
+
+    async def sign_in(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+        yield {"got": await ask("redirected")}
+
+    async def think(what: str) -> str:
+        await clock.advance(timedelta(minutes=15))
+        return "http://localhost/"
+
+    async with server(path, clock, sign_in=sign_in):
+        assert await collected(path, "sign_in", think) == [{"got": "http://localhost/"}]
+
+
+async def test_so_many_are_heard_at_once_and_a_place_that_is_free_again_is_given(
+    path: Path,
+) -> None:
+    clock = FakeClock()
+    async with server(path, clock, count=count) as control:
+        silent = [await asyncio.open_unix_connection(str(path)) for _ in range(64)]
+        await until(lambda: clock.sleepers == 64)
+        with pytest.raises(VerbError, match="too many are asking this daemon at once"):
+            await collected(path, "count", to=1)
+        for _, writer in silent:
+            writer.close()
+            await writer.wait_closed()
+        await until(lambda: not control._conversations)
+        assert await collected(path, "count", to=1) == [{"number": 0}]
+
+
+@ROOT_ONLY
+async def test_the_last_places_are_not_for_the_group(open_path: Path) -> None:
+    group, clock = grp.getgrnam(A_GROUP).gr_gid, FakeClock()
+    async with ControlServer(open_path, {"count": count}, Journal(clock), clock, A_GROUP):
+        silent = [await asyncio.open_unix_connection(str(open_path)) for _ in range(48)]
+        await until(lambda: clock.sleepers == 48)
+        assert "too many are asking" in await asked_by_a_stranger(open_path, group)
+        assert await collected(open_path, "count", to=1) == [{"number": 0}]
+        for _, writer in silent:
+            writer.close()
+            await writer.wait_closed()
