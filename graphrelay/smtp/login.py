@@ -125,15 +125,17 @@ class LoginBook:
         self._threads = asyncio.Semaphore(2)
 
     def with_logins(self, logins: tuple[Login, ...]) -> "LoginBook":
-        """Other logins, the same memory of who guesses; right passwords are checked again."""
+        """Other logins, the same memory of who guesses and who was right. Where a stored hash is
+        another one now, nobody was."""
         book = LoginBook(logins, self._clock)
         book._guesses = self._guesses
+        book._pepper, book._remembered = self._pepper, self._remembered
         return book
 
     async def check(self, client: str, name: str, password: str) -> Verdict:
         """Whether `client` may log in so; answers late when it has been wrong before."""
         login, scrypt = self._logins.get(name, (None, self._nobody))
-        token = self._token(name, password)
+        token = self._token(login, password) if login else b""
         if login and self._is_remembered(token):
             return login
         guesses = self._guesses_of(client)
@@ -150,8 +152,9 @@ class LoginBook:
             guesses.wrong(self._clock.monotonic())
             return WrongPassword()
 
-    def _token(self, name: str, password: str) -> bytes:
-        return hmac.digest(self._pepper, f"{name}\0{password}".encode(), "sha256")
+    def _token(self, login: Login, password: str) -> bytes:
+        right = f"{login.password_hash}\0{login.name}\0{password}"
+        return hmac.digest(self._pepper, right.encode(), "sha256")
 
     def _is_remembered(self, token: bytes) -> bool:
         until = self._remembered.get(token)
