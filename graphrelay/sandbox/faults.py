@@ -207,6 +207,11 @@ def _matches(fault: Fault, method: str, path: str, mailbox: set[str]) -> bool:
     )
 
 
+_ANY = (0, 1_000_000_000)
+_RANGES = {"every": (1, _ANY[1]), "status": (200, 599)}
+"""What the numbers in a fault may be: beyond it the server could not carry the fault out."""
+
+
 class BadFaultError(ValueError):
     """What was sent as a fault is none; the text says why."""
 
@@ -253,6 +258,10 @@ def _typed(name: str, hint: Any, value: Any) -> Any:
             return value
         raise BadFaultError(f"{name}: {value!r} is none of {', '.join(map(str, get_args(hint)))}")
     plain = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if type(value) in (int, float):
+        least, most = _RANGES.get(name, _ANY)
+        if not least <= value <= most:  # NaN is in none
+            raise BadFaultError(f"{name}: from {least} to {most}, not {value!r:.50}")
     if type(value) is int and float in plain and int not in plain:
         return float(value)
     if type(value) in plain:

@@ -130,7 +130,7 @@ headers = st.lists(st.tuples(st.text(), st.text()), max_size=3).map(tuple)
     | st.builds(Delay, seconds=st.floats(0, 9), **common)
     | st.builds(ExtraHeaders, headers=headers, **common)
     | st.builds(Answer, status=st.integers(200, 599), body=st.text(), headers=headers, **common)
-    | st.builds(EntraError, aadsts=st.integers(), suberror=st.text(), **common)
+    | st.builds(EntraError, aadsts=st.integers(0, 999_999_999), suberror=st.text(), **common)
 )
 def test_a_fault_goes_to_json_and_back(fault: Fault) -> None:
     assert from_json(json.loads(json.dumps(to_json(fault)))) == fault

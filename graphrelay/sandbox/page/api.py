@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST = 500
 """Messages in one answer."""
+LONGEST_NUMBER = 15
+"""Digits."""
 SIGN_OF_LIFE = 15.0
 """Seconds between comments on a quiet event stream, so that a dead connection is noticed."""
 PAUSE = 0.1
@@ -35,10 +37,12 @@ class PageApi:
             [
                 web.get("/api/messages", self.messages),
                 web.delete("/api/messages", self.clear),
-                web.get(r"/api/messages/{number:\d+}", self.message),
-                web.get(r"/api/messages/{number:\d+}/raw", self.raw),
-                web.get(r"/api/messages/{number:\d+}/html", self.html),
-                web.get(r"/api/messages/{number:\d+}/attachments/{file:\d+}", self.attachment),
+                web.get(r"/api/messages/{number:\d{1,15}}", self.message),
+                web.get(r"/api/messages/{number:\d{1,15}}/raw", self.raw),
+                web.get(r"/api/messages/{number:\d{1,15}}/html", self.html),
+                web.get(
+                    r"/api/messages/{number:\d{1,15}}/attachments/{file:\d{1,15}}", self.attachment
+                ),
                 web.get("/api/faults", self.faults),
                 web.put("/api/faults", self.set_faults),
                 web.get("/api/stats", self.stats),
@@ -113,7 +117,8 @@ class PageApi:
             if not isinstance(given, dict) or not isinstance(given.get("faults"), list):
                 raise BadFaultError('the body is {"faults": [...]}')
             self._cloud.faults.replace([from_json(one) for one in given["faults"]])
-        except ValueError as problem:
+        except (ValueError, LookupError, RecursionError) as problem:
+            # No JSON, no such charset, nested without end.
             return web.json_response({"error": str(problem)}, status=400)
         return await self.faults(request)
 
@@ -166,8 +171,10 @@ def _number(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit():
-        raise web.HTTPBadRequest(text=f"{name} is a number, not {text!r}")
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
+        raise web.HTTPBadRequest(
+            text=f"{name} is a number of up to {LONGEST_NUMBER} digits, not {text[:50]!r}\n"
+        )
     return int(text)
 
 

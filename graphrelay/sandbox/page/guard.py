@@ -44,7 +44,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request) if _is_local(request) else _misdirected()
     except web.HTTPException as answer:
         # aiohttp raises these as answers, and its own headers would miss the policy.
-        response = web.Response(status=answer.status, text=f"{answer.status} {answer.reason}\n")
+        response = web.Response(status=answer.status, text=answer.text)
     if not response.prepared:
         dress(response)
     return response

@@ -168,6 +168,60 @@ async def test_faults_that_are_none_change_nothing(
     assert cloud.faults.active() == (Delay(seconds=0.5),)
 
 
+NUMBERS = [
+    *(
+        '"kind": "delay", "seconds": ' + number
+        for number in ("NaN", "1e999", "-1", "1" + "0" * 400)
+    ),
+    *('"kind": "delay", "seconds": 1, "times": ' + number for number in ("-1", "9" * 5_000)),
+    *('"kind": "delay", "seconds": 1, "every": ' + number for number in ("0", "-1")),
+    *('"kind": "answer", "status": ' + number for number in ("0", "100", "99999")),
+]
+
+
+@pytest.mark.parametrize("fault", NUMBERS, ids=range(len(NUMBERS)))
+async def test_numbers_that_no_fault_can_have_are_refused_in_words(
+    page: httpx.AsyncClient, cloud: Sandbox, fault: str
+) -> None:
+    answer = await page.put("/api/faults", content=f'{{"faults": [{{{fault}}}]}}')
+    assert (answer.status_code, cloud.faults.active()) == (400, ())
+    assert answer.json()["error"]
+
+
+async def test_what_cannot_be_read_is_refused_in_words(page: httpx.AsyncClient) -> None:
+    deep = await page.put("/api/faults", content="[" * 200_000)
+    charset = {"Content-Type": "application/json; charset=none-such"}
+    unknown = await page.put("/api/faults", content="{}", headers=charset)
+    for answer in (deep, unknown):
+        assert answer.status_code == 400
+        assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["limit", "before", "after"])
+@pytest.mark.parametrize("number", ["-1", "NaN", "1e5", "\u0663", "9" * 5_000])
+async def test_numbers_that_the_list_cannot_go_by_are_refused_in_words(
+    page: httpx.AsyncClient, name: str, number: str
+) -> None:
+    answer = await page.get("/api/messages", params={name: number})
+    assert answer.status_code == 400
+    assert answer.text.startswith(f"{name} is a number of up to 15 digits, not ")
+
+
+@pytest.mark.parametrize("name", ["limit", "before", "after"])
+async def test_a_large_number_is_one(page: httpx.AsyncClient, graph: Graph, name: str) -> None:
+    answer = await page.get("/api/messages", params={name: "9" * 15})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("digits", [15, 16, 5_000])
+async def test_a_message_of_an_absurd_number_is_not_found(
+    page: httpx.AsyncClient, digits: int
+) -> None:
+    number = "9" * digits
+    for path in (f"{number}", f"{number}/raw", f"1/attachments/{number}"):
+        assert (await page.get(f"/api/messages/{path}")).status_code == 404
+
+
 async def test_stats_count_how_often_each_message_was_submitted(
     page: httpx.AsyncClient, graph: Graph
 ) -> None:
