@@ -45,6 +45,27 @@ def test_what_is_missing_fails_the_test_in_continuous_integration(
         tools.needs(name)
 
 
+@pytest.mark.parametrize(
+    ("told", "there"), [("a.so => /lib/a.so", True), ("a.so => not found", False)]
+)
+def test_an_unpacked_program_is_missing_as_long_as_a_library_of_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, there: bool
+) -> None:
+    for name in ("ldd", "program"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{told}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(tools, "CACHE", tmp_path)
+    monkeypatch.setattr(tools, "_places", lambda: {"unpacked": "cache:program"})
+    monkeypatch.delenv("CI", raising=False)
+    tools._find.cache_clear()
+    if there:
+        assert tools.needs("unpacked") == tmp_path / "program"
+    else:
+        with pytest.raises(pytest.skip.Exception, match="unpacked is missing"):
+            tools.needs("unpacked")
+
+
 def test_a_name_that_is_not_in_the_list_is_a_mistake_of_the_test(places: dict[str, str]) -> None:
     with pytest.raises(KeyError):
         tools.needs("a typo")

@@ -53,7 +53,7 @@ def _find(place: str) -> Path | None:
             return _if_it_runs("perl", f"-M{rest}", "-e", "1")
         case "cache":
             path = CACHE / rest
-            return path if path.exists() else None
+            return path if path.exists() and _has_libraries(path) else None
     found = shutil.which(place, path=f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM}")
     return Path(found) if found else _if_it_is_there(place)
 
@@ -61,6 +61,14 @@ def _find(place: str) -> Path | None:
 def _if_it_is_there(place: str) -> Path | None:
     path = Path(place)
     return path if path.is_absolute() and path.exists() else None
+
+
+def _has_libraries(path: Path) -> bool:
+    """Whether it can be loaded, if it is a program: what is unpacked brings none along."""
+    if path.is_dir() or not os.access(path, os.X_OK):
+        return True
+    told = subprocess.run(["ldd", path], capture_output=True, check=False)
+    return b"not found" not in told.stdout
 
 
 def _if_it_runs(program: str, *arguments: str) -> Path | None:

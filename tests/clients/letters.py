@@ -3,6 +3,7 @@ addresses in UTF-8, many recipients."""
 
 import base64
 import json
+import smtplib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email import policy
@@ -86,6 +87,14 @@ MANY = Letter(
 ASCII = (TEXT, HTML, LARGE, MANY)
 """For programs that know no addresses in UTF-8."""
 ALL = (*ASCII, UTF8)
+
+
+def hand_in(port: int, *letters: Letter) -> None:
+    """To a mail server that will pass them on."""
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        for one in letters:
+            options = ["SMTPUTF8"] if one is UTF8 else []
+            client.sendmail(SENDER, one.everybody, one.octets(line_end="\r\n"), options)
 
 
 async def assert_arrived(relay: Relay, *letters: Letter) -> None:

@@ -3,7 +3,6 @@ queue and to split."""
 
 import asyncio
 import os
-import smtplib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from benchmarks import postfix
 from tests.clients import letters
 from tests.clients.arrivals import LOGIN, Relay
-from tests.clients.letters import Letter
 from tests.tools import needs
 
 
@@ -45,18 +43,10 @@ async def smarthost_client(relay: Relay, folder: Path) -> AsyncIterator[int]:
         await asyncio.to_thread(running.__exit__, None, None, None)
 
 
-def hand_in(port: int, *sent: Letter) -> None:
-    with smtplib.SMTP("127.0.0.1", port) as client:
-        for one in sent:
-            options = ["SMTPUTF8"] if one is letters.UTF8 else []
-            octets = one.octets(line_end="\r\n")
-            client.sendmail(letters.SENDER, one.everybody, octets, options)
-
-
 async def test_every_kind_of_letter_arrives(relay: Relay, tmp_path: Path) -> None:
     sent = [one for one in letters.ALL if one is not letters.MANY]
     async with smarthost_client(relay, tmp_path / "postfix") as port:
-        await asyncio.to_thread(hand_in, port, *sent)
+        await asyncio.to_thread(letters.hand_in, port, *sent)
         await letters.assert_arrived(relay, *sent)
 
 
@@ -64,7 +54,7 @@ async def test_sixty_recipients_in_two_transactions_receive_once_each(
     relay: Relay, tmp_path: Path
 ) -> None:
     async with smarthost_client(relay, tmp_path / "postfix") as port:
-        await asyncio.to_thread(hand_in, port, letters.MANY)
+        await asyncio.to_thread(letters.hand_in, port, letters.MANY)
         arrivals = await relay.arrived(2)  # Postfix names at most fifty in one
     received = [person for arrival in arrivals for person in arrival.recipients]
     assert sorted(received) == sorted(letters.MANY.everybody)
