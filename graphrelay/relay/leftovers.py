@@ -1,7 +1,8 @@
-"""Drafts of messages that were given up, taken away from the mailbox.
+"""Drafts that no message goes on with, taken away from the mailbox.
 
 A message may be given up, or deleted by a person, while a part of it lies in Drafts, where somebody
-could send it by mistake. The spool remembers such drafts until they are gone; here they are looked
+could send it by mistake; and one that is divided, or begun anew, may leave a draft there that could
+not be deleted just then. The spool remembers such drafts until they are gone; here they are looked
 at now and then, and taken away. One that turns out to have been sent stays where it is: it is the
 copy in Sent Items.
 """

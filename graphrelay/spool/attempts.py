@@ -241,13 +241,17 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class KeepDraft:
-    """How far a draft got, as long as the attempt at its submission is under way."""
+    """How far a draft got, as long as the attempt at its submission is under way. Another one in
+    whose place it was begun is left to be taken away."""
 
     submission: int
     progress: DraftProgress
 
     def __call__(self, transaction: Transaction) -> None:
-        kept = transaction.connection.execute(
+        connection, draft = transaction.connection, self.progress.id
+        leave_draft(connection, self.submission, unless=draft)
+        connection.execute("DELETE FROM left_drafts WHERE draft = ?", (draft,))
+        kept = connection.execute(
             """INSERT INTO drafts (submission, progress)
                SELECT submission, ?2 FROM in_flight WHERE submission = ?1
                ON CONFLICT (submission) DO UPDATE SET progress = excluded.progress""",
@@ -265,27 +269,48 @@ class ForgetDraft:
     draft: str
 
     def __call__(self, transaction: Transaction) -> None:
-        transaction.connection.execute(
-            "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') = ?",
-            (self.submission, self.draft),
+        connection, which = transaction.connection, (self.submission, self.draft)
+        connection.execute(
+            "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') = ?", which
         )
+        connection.execute("DELETE FROM left_drafts WHERE submission = ? AND draft = ?", which)
+
+
+def leave_draft(connection: sqlite3.Connection, submission: int, unless: str = "") -> None:
+    """Nothing will go on with the submission's draft; it is to be taken away."""
+    which = (submission, unless)
+    connection.execute(
+        """INSERT OR IGNORE INTO left_drafts (draft, submission, account, mailbox)
+           SELECT json_extract(d.progress, '$.id'), s.id, s.account, s.mailbox
+           FROM drafts d JOIN submissions s ON s.id = d.submission
+           WHERE s.id = ? AND json_extract(d.progress, '$.id') <> ?""",
+        which,
+    )
+    connection.execute(
+        "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') <> ?", which
+    )
 
 
 def left_behind(transaction: Transaction) -> list[LeftBehind]:
-    """Drafts of submissions that were given up."""
+    """Drafts of submissions that were given up, and those that their submissions left."""
     rows = transaction.connection.execute(
-        """SELECT s.id, m.queue_id, s.part, s.account, s.mailbox, d.progress
-           FROM drafts d JOIN submissions s ON s.id = d.submission
-           JOIN messages m ON m.id = s.message WHERE s.done_at IS NOT NULL ORDER BY s.id"""
+        """SELECT s.id, m.queue_id, s.part, d.account, d.mailbox, d.draft
+           FROM (SELECT d.submission, s.account, s.mailbox,
+                        json_extract(d.progress, '$.id') AS draft
+                 FROM drafts d JOIN submissions s ON s.id = d.submission
+                 WHERE s.done_at IS NOT NULL
+                 UNION ALL SELECT submission, account, mailbox, draft FROM left_drafts) d
+           JOIN submissions s ON s.id = d.submission
+           JOIN messages m ON m.id = s.message ORDER BY s.id"""
     )
     return [
         LeftBehind(
             submission_id=submission,
             queue_id=part_id(queue_id, part),
             lane=Lane(restored(account), restored(mailbox)),
-            draft=DRAFT.value(progress).id,
+            draft=draft,
         )
-        for submission, queue_id, part, account, mailbox, progress in rows
+        for submission, queue_id, part, account, mailbox, draft in rows
     ]
 
 

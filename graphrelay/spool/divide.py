@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from graphrelay.model import Address, Lane, Waiting
-from graphrelay.spool.attempts import Finish, note
+from graphrelay.spool.attempts import Finish, leave_draft, note
 from graphrelay.spool.codec import moment, restored
 from graphrelay.spool.deposit import ENVELOPE, Depositor, part_id, recipient_keys
 from graphrelay.spool.writer import Transaction
@@ -47,8 +47,7 @@ class Divide:
             "DELETE FROM recipients WHERE address_key = ? AND submission = ?",
             [(key, submission) for key in gone],
         )
-        # A draft of it names all of them, and must not be sent any more.
-        connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
+        leave_draft(connection, submission)  # it names all of them, and must never be sent
 
     def _split_off(self, connection: sqlite3.Connection, piece: tuple[Address, ...]) -> None:
         origin, number = self.finish.submission, self.depositor.next_submission()

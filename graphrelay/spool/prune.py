@@ -39,6 +39,7 @@ class Prune:
                 )
                 connection.execute("DELETE FROM log WHERE submission = ?", (submission,))
                 connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
+                connection.execute("DELETE FROM left_drafts WHERE submission = ?", (submission,))
             connection.execute("DELETE FROM submissions WHERE message = ?", (message,))
             connection.execute("DELETE FROM messages WHERE id = ?", (message,))
         return len(messages)

@@ -28,7 +28,7 @@ from graphrelay.spool.errors import is_damage
 from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.schema import Migration, configure, migrate
 
-_TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts")
+_TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts")
 """Those that are copied; `recipients` is made anew from the envelopes."""
 
 _LOST_OCTETS = "Its octets were lost when the spool was damaged."
@@ -218,7 +218,7 @@ def _mend(new: sqlite3.Connection, now: datetime) -> tuple[int, tuple[str, ...],
     _index_recipients(new)
     _name_nameless(new, now)
     lost = _forget_without_envelope(new)
-    for table in ("in_flight", "log", "drafts"):
+    for table in ("in_flight", "log", "drafts", "left_drafts"):
         if not _lacks(new, table):
             new.execute(
                 f"DELETE FROM {table} WHERE submission NOT IN (SELECT id FROM submissions)"  # noqa: S608

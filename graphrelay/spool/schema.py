@@ -40,7 +40,8 @@ def _packaged(version: int, name: str) -> Migration:
 
 def migrations() -> tuple[Migration, ...]:
     """All there are, in order."""
-    return (_packaged(1, "001_mail.sql"), _packaged(2, "002_drafts.sql"))
+    names = "001_mail.sql", "002_drafts.sql", "003_left_drafts.sql"
+    return tuple(_packaged(version, name) for version, name in enumerate(names, 1))
 
 
 def configure(connection: sqlite3.Connection) -> None:

@@ -279,7 +279,8 @@ class Spool:
         await self._run(attempts.ForgetDraft(submission_id, draft), "forget a draft")
 
     async def left_behind(self) -> list[LeftBehind]:
-        """Drafts of submissions that were given up: failed, or deleted by a person."""
+        """Drafts of submissions that were given up (failed, or deleted by a person), and those that
+        a submission left: it was divided, or began another one."""
         return await self._run(attempts.left_behind, "read what lies in Drafts")
 
     # What a person does ----------------------------------------------------------------------

@@ -162,7 +162,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftBehind:
-    """A draft in a mailbox, of a submission that was given up."""
+    """A draft in a mailbox that nobody goes on with: its submission was given up, or left it."""
 
     submission_id: int
     queue_id: str

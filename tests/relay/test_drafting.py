@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from graphrelay.graph import attachments
-from graphrelay.model import Attempt, Delayed, Plan, Queued
+from graphrelay.model import Address, Attempt, Delayed, Plan, Queued
 from graphrelay.relay.dispatch import Rights
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
@@ -32,6 +32,7 @@ from graphrelay.sandbox.graph.call import Call
 from graphrelay.sandbox.graph.faults import (
     CutMidBody,
     Refuse,
+    UnknownRecipient,
     UploadExpired,
 )
 from graphrelay.sandbox.graph.uploads import Uploads, UploadSession
@@ -98,14 +99,19 @@ async def large(cloud: Sandbox, directory: Path, **more: object) -> AsyncIterato
 
 
 async def accept(
-    delivery: Delivery, sizes: dict[str, int] = SIZES, plan: Plan | None = None
+    delivery: Delivery,
+    sizes: dict[str, int] = SIZES,
+    plan: Plan | None = None,
+    besides: tuple[Address, ...] = (),
 ) -> None:
     """A letter with attachments."""
     parts = [part(name, size) for name, size in sizes.items()]
     head, _, body = letter(*parts).partition(b"MIME-Version")
     assert head
     header = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\nX-Job: 7\r\n'
-    await delivery.accept(1, header=header, body=body.partition(b"\r\n\r\n")[2], plan=plan)
+    await delivery.accept(
+        1, header=header, body=body.partition(b"\r\n\r\n")[2], plan=plan, besides=besides
+    )
 
 
 async def until_relayed(delivery: Delivery) -> None:
@@ -370,6 +376,23 @@ async def test_the_draft_of_what_is_given_up_is_taken_away(
         await delivery.leftovers.sweep()
         assert drafts(delivery) == 0
         assert await delivery.spool.left_behind() == []
+        assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
+
+
+@pytest.mark.parametrize("delete_fails", [False, True])
+async def test_the_draft_of_what_is_divided_is_taken_away(
+    cloud: Sandbox, tmp_path: Path, delete_fails: bool
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(UnknownRecipient(address="bad@example.org"))
+        if delete_fails:
+            cloud.faults.on(Answer(method="DELETE", status=503, times=1))
+        await accept(delivery, besides=(Address("bad", "example.org"),))
+        await until_relayed(delivery)
+        whole(delivery)
+        assert drafts(delivery) == int(delete_fails)
+        await delivery.leftovers.sweep()
+        assert drafts(delivery) == 0
         assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
 
 

@@ -17,6 +17,7 @@ from graphrelay.model import (
     StorageUnavailable,
 )
 from graphrelay.spool import Event, NotQueued, QueueFilter, Spool
+from graphrelay.spool.values import LeftBehind
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, database_full
 from tests.spool.mail import ANNA, BERT, NOON, a_message, plan, put, relayed
@@ -112,12 +113,16 @@ async def test_the_octets_go_with_the_last_piece(spool: Spool, tmp_path: Path) -
     assert list((tmp_path / "spool" / "bodies").iterdir()) == []
 
 
-async def test_a_draft_that_names_all_of_them_is_forgotten(spool: Spool) -> None:
+async def test_a_draft_that_names_all_of_them_is_never_sent_but_taken_away(spool: Spool) -> None:
     (one,) = await put(spool, message=a_message((plan(), ALL)))
     await spool.begin_attempt(one.id, NOON, "c")
     await spool.keep_draft(one.id, DraftProgress(id="AAA"))
     await spool.divide(one.id, refused(), Queued(AT), PIECES)
     assert (await spool.load(one.id)).draft is None
+    left = LeftBehind(submission_id=one.id, queue_id=one.queue_id, lane=one.plan.lane, draft="AAA")
+    assert await spool.left_behind() == [left]
+    await spool.forget_draft(one.id, "AAA")
+    assert await spool.left_behind() == []
 
 
 async def test_the_pieces_are_there_after_a_restart(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.model import Delayed, Done, DraftProgress, Failed, Queued, Relayed, Submission
+from graphrelay.model import Delayed, Done, DraftProgress, Failed, Lane, Queued, Relayed, Submission
 from graphrelay.spool import Spool
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.recovery import Recovery
 from graphrelay.spool.schema import migrations
 from tests.clock import FakeClock
-from tests.spool.mail import NOON, attempt, put, relayed
+from tests.spool.mail import NOON, attempt, plan, put, relayed
 
 HALF = DraftProgress(
     id="AAk1",
@@ -100,6 +100,49 @@ async def test_old_mail_is_forgotten_with_its_draft(spool: Spool, clock: FakeClo
     await clock.advance(timedelta(days=91))
     assert await spool.prune(timedelta(days=90)) == 1
     assert await spool.left_behind() == []
+
+
+async def test_a_draft_in_whose_place_another_was_begun_is_to_be_taken_away(
+    spool: Spool,
+) -> None:
+    one = await begun(spool)
+    for name in ("AAk1", "AAk2"):
+        await spool.keep_draft(one.id, DraftProgress(id=name))
+    assert [left.draft for left in await spool.left_behind()] == ["AAk1"]
+    await spool.keep_draft(one.id, DraftProgress(id="AAk1"))  # It goes on there after all.
+    assert [left.draft for left in await spool.left_behind()] == ["AAk2"]
+    loaded = await spool.load(one.id)
+    assert loaded.draft is not None
+    assert loaded.draft.id == "AAk1"
+    sent = attempt(Relayed(answer=relayed().outcome.answer))
+    await spool.finish_attempt(one.id, sent, Done("relayed"))
+    assert [left.draft for left in await spool.left_behind()] == ["AAk2"]
+
+
+async def test_a_draft_that_was_left_is_looked_for_where_it_was_made(spool: Spool) -> None:
+    one = await begun(spool)
+    for name in ("AAk1", "AAk2"):
+        await spool.keep_draft(one.id, DraftProgress(id=name))
+    delayed = attempt(Delayed(status="4.4.2", reason="the connection broke"))
+    await spool.finish_attempt(one.id, delayed, Queued(NOON))
+    assert await spool.move(one.id, plan(Lane("other", "other@contoso.com")), "it is paused")
+    assert [left.lane for left in await spool.left_behind()] == [one.plan.lane]
+
+
+async def test_a_draft_that_was_left_outlives_damage_and_goes_with_old_mail(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        one = await begun(spool)
+        for name in ("AAk1", "AAk2"):
+            await spool.keep_draft(one.id, DraftProgress(id=name))
+    assert recover(tmp_path, None) == 1
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert [left.draft for left in await spool.left_behind()] == ["AAk1"]
+        await spool.finish_attempt(one.id, FAILED, Done("failed"))
+        await clock.advance(timedelta(days=91))
+        assert await spool.prune(timedelta(days=90)) == 1
+        assert await spool.left_behind() == []
 
 
 def recover(directory: Path, version: int | None) -> int:
