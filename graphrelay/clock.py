@@ -25,6 +25,10 @@ class Clock(Protocol):
         """Time since some fixed moment of this process; never goes back."""
         ...
 
+    def seconds(self) -> float:
+        """`monotonic` as a number: for what is measured many times in each message."""
+        ...
+
     async def sleep(self, duration: timedelta) -> None:
         """Return when `duration` has passed on the monotonic clock."""
         ...
@@ -38,6 +42,9 @@ class SystemClock:
 
     def monotonic(self) -> timedelta:
         return timedelta(seconds=time.monotonic())
+
+    def seconds(self) -> float:
+        return time.monotonic()
 
     async def sleep(self, duration: timedelta) -> None:
         await asyncio.sleep(max(0.0, duration.total_seconds()))

@@ -108,6 +108,8 @@ class Envelope:
 
     def to(self, forward_paths: tuple[Address, ...]) -> "Envelope":
         """The same for these recipients."""
+        if forward_paths == self.forward_paths:
+            return self
         asked = tuple(one for one in self.asked if one.path in forward_paths) if self.asked else ()
         return replace(self, forward_paths=forward_paths, asked=asked)
 

@@ -21,6 +21,9 @@ class FakeClock:
     def monotonic(self) -> timedelta:
         return self._monotonic
 
+    def seconds(self) -> float:
+        return self._monotonic.total_seconds()
+
     async def sleep(self, duration: timedelta) -> None:
         if duration <= timedelta(0):
             await asyncio.sleep(0)

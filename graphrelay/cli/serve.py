@@ -15,12 +15,13 @@ from graphrelay.cli.ask import BAD_CONFIG, Failed
 def command(config: Path) -> None:
     """Run the relay in the foreground. SIGTERM finishes what is in flight, SIGHUP reads the
     configuration anew; under systemd, readiness is told when it listens."""
-    from graphrelay.cli.memory import keep_to_ourselves
+    from graphrelay.cli.memory import collect_seldom, keep_to_ourselves
     from graphrelay.config import ConfigError
     from graphrelay.daemon import CannotStart
     from graphrelay.service import serve
 
     keep_to_ourselves()
+    collect_seldom()
     try:
         with asyncio.Runner(loop_factory=event_loop()) as runner:
             runner.run(serve(config))

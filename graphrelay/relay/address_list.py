@@ -15,6 +15,7 @@ ranges out. It never fails. What it meets is one of two things:
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from graphrelay.model import Address
 from graphrelay.relay import encoded_word
@@ -63,11 +64,19 @@ _PLAIN = re.compile(
 )
 
 
+_SHORT = 200
+"""Octets of a value that is remembered: the same program sends in the same name again."""
+
+
 def read(value: bytes, charset: str = "") -> AddressList:
     """The members of a field's value (everything after the colon, folded as it came).
 
     `charset` is that of the body, for names in raw octets that are no UTF-8.
     """
+    return _remembered(value, charset) if len(value) <= _SHORT else _read(value, charset)
+
+
+def _read(value: bytes, charset: str) -> AddressList:
     members = _plain_members(value)
     if members is None or _mixes_charsets(value, members):
         return AddressList(tuple(_Lenient(charset).read(value)), plain=False)
@@ -75,6 +84,9 @@ def read(value: bytes, charset: str = "") -> AddressList:
         return AddressList(tuple(members), plain=True)
     legible = (_member(one.address, one.name, charset) for one in members)
     return AddressList(tuple(legible), plain=True, raw=True)
+
+
+_remembered = lru_cache(512)(_read)
 
 
 def _mixes_charsets(value: bytes, members: list[Member]) -> bool:

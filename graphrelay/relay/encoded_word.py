@@ -59,6 +59,8 @@ def undeclared(octets: bytes, charset: str = "") -> str:
 def _first_that_fits(octets: bytes, charsets: tuple[str, ...]) -> str:
     for encoding in charsets:
         try:
+            if encoding == "utf-8":
+                return octets.decode()
             if encoding and codecs.lookup(encoding).name not in _NO_CHARSETS:
                 return octets.decode(encoding)
         except (LookupError, ValueError):

@@ -24,14 +24,17 @@ fields that nobody had judged. All of it takes time linear in the length.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 LIMIT = 1 << 20
 """Octets of header section that are read before a message is refused."""
+_INDEXED = 32 * 1024
+"""Octets of a section whose fields are kept in memory, one by one, as soon as one is looked for."""
 
 _WELL_FORMED = re.compile(
     rb"(?>[!-9;-~]++:[^\r\n]*+\r\n(?>[ \t]++[^ \t\r\n][^\r\n]*+\r\n)*+)*+", re.DOTALL
 )
+_FIELD = re.compile(rb"(?m)^([!-9;-~]+):[^\n]*+\n(?>[ \t][^\n]*+\n)*+")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _FIELD_LINE = re.compile(rb"([!-9;-~]+)([ \t]*):")
 _MBOX_LINE = re.compile(rb">?From ")
@@ -58,7 +61,7 @@ class Field:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeaderSection:
     """All fields, each ending in CRLF, without the empty line that ends the section."""
 
@@ -67,13 +70,20 @@ class HeaderSection:
     """Where the body begins in the message that was read: after the empty line, if it had one."""
 
     def find(self, *names: str) -> Iterator[Field]:
-        """The fields with one of these names (lower case), in their order."""
-        for match in _fields_named(names).finditer(self.octets):
-            name = match[1].decode("ascii").lower()
-            yield Field(name, match.start(), match.end(1) + 1, match.end())
+        """The fields with one of these names (lower case; `content-*` are many), in their order."""
+        if len(names) == 1 and len(self.octets) <= _INDEXED and names[0][-1] != "*":
+            return map(_field, self._by_name.get(names[0].encode("ascii"), ()))
+        return map(_field, _fields_named(names).finditer(self.octets))
 
     def first(self, name: str) -> Field | None:
         return next(self.find(name), None)
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, list[re.Match[bytes]]]:
+        found: dict[bytes, list[re.Match[bytes]]] = {}
+        for match in _FIELD.finditer(self.octets):
+            found.setdefault(match[1].lower(), []).append(match)
+        return found
 
     def value(self, found: Field) -> bytes:
         """What stands after the colon, folded as it came, without the last line end."""
@@ -107,6 +117,10 @@ class Edits:
     def __or__(self, others: "Edits") -> "Edits":
         """Both; no field may be replaced by both."""
         return Edits({**self.replacements, **others.replacements}, self.added + others.added)
+
+
+def _field(match: re.Match[bytes]) -> Field:
+    return Field(match[1].decode("ascii").lower(), match.start(), match.end(1) + 1, match.end())
 
 
 @lru_cache(maxsize=256)

@@ -110,8 +110,7 @@ class Reception:
 
     def sender(self, reverse_path: Address | None, origin: Origin) -> Reply | None:
         """The refusal for an envelope sender that the login may not use."""
-        envelope = Envelope(reverse_path, ())
-        return router.refused_sender(Transaction(envelope=envelope, origin=origin), self._table)
+        return router.refused_reverse_path(reverse_path, origin, self._table)
 
     def recipient(
         self, forward_path: Address, reverse_path: Address | None, origin: Origin
@@ -256,8 +255,10 @@ async def _head(body: IncomingBody) -> tuple[HeaderSection, bytes] | None:
 
 def _value(section: HeaderSection, name: str) -> bytes:
     """The first value under that name that says something."""
-    values = (section.unfolded(found) for found in section.find(name))
-    return next((value for value in values if value), b"")
+    for found in section.find(name):
+        if value := section.unfolded(found):
+            return value
+    return b""
 
 
 def transaction_of(
@@ -283,14 +284,19 @@ def _header(section: HeaderSection, names: tuple[str, ...]) -> dict[str, tuple[s
 
 def _message_id(value: bytes) -> str:
     text = encoded_word.text(value)
-    return "".join(character for character in text if character.isprintable())[:998]
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
+    return text[:998]
 
 
 def _subject(section: HeaderSection) -> str:
     """Decoded, on one line, shortened."""
     value = _value(section, "subject")[:4096]
     words = encoded_word.decode(value, legible.charset(section, value)).split()
-    return "".join(c if c.isprintable() else "�" for c in " ".join(words))[:LONGEST_SUBJECT]
+    text = " ".join(words)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "�" for c in text)
+    return text[:LONGEST_SUBJECT]
 
 
 def _unwritable(address: Address) -> bool:

@@ -109,7 +109,7 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
     if refusal := refused_sender(transaction, table) or _refused_nameless(transaction, table):
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
-    recipients = {path.key: path for path in _each_once(transaction.envelope.forward_paths)}
+    recipients = _each_once(transaction.envelope.forward_paths)
     for recipient in recipients.values():
         found = taking(transaction, recipient, table)
         if found is None:
@@ -122,8 +122,9 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
             return planned
         always = map(Address.parse, found.bcc_always)
         unseen = tuple(path for path in always if recipients.setdefault(path.key, path) is path)
-        group += unseen
-        planned = replace(planned, unseen=unseen)
+        if unseen:
+            group += unseen
+            planned = replace(planned, unseen=unseen)
         parts += [(planned, piece) for piece in _pieces(tuple(group), found, table.max_recipients)]
     return tuple(parts)
 
@@ -169,11 +170,12 @@ def _pieces(
     return (recipients[at : at + most] for at in range(0, len(recipients), most))
 
 
-def _each_once(paths: Iterable[Address]) -> Iterable[Address]:
+def _each_once(paths: Iterable[Address]) -> dict[str, Address]:
+    """By their keys."""
     once: dict[str, Address] = {}
     for path in paths:
         once.setdefault(path.key, path)
-    return once.values()
+    return once
 
 
 SEE_ROUTES = "see [[routes]] in the configuration"
@@ -193,25 +195,36 @@ def shown(address: Address | None) -> str:
 # --- Who may send as whom ------------------------------------------------------------------------
 
 
+def refused_reverse_path(path: Address | None, origin: Origin, table: Table) -> Reply | None:
+    """The refusal where the login is limited to other addresses than this one, or there is no such
+    login any more."""
+    return _refused(origin.login, {"MAIL FROM": (path,) if path else ()}, table)
+
+
 def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
-    """The refusal where the login is limited to other addresses than those that were written, or
-    there is no such login any more."""
-    login = transaction.origin.login
-    if login is not None and table.logins is not None and login not in table.logins:
-        return Reply(550, "5.7.1", f"There is no login {login!r} any more")
-    allowed = table.login_senders.get(login, ()) if login is not None else ()
-    if not allowed:
-        return None
+    """The same for every address that was written."""
     path = transaction.envelope.reverse_path
-    claimed = [
-        *((("MAIL FROM", path),) if path else ()),
-        *(("From", address) for address in transaction.authors),
-        *(("Sender", address) for address in transaction.senders),
-    ]
-    for where, address in claimed:
-        if not any_matches(allowed, str(address)):
-            who = f"Login {login!r} may not send as {shown(address)} ({where})"
-            return Reply(550, "5.7.1", f"{who}; it may send as {', '.join(allowed)}")
+    claimed = {
+        "MAIL FROM": (path,) if path else (),
+        "From": transaction.authors,
+        "Sender": transaction.senders,
+    }
+    return _refused(transaction.origin.login, claimed, table)
+
+
+def _refused(
+    login: str | None, claimed: Mapping[str, tuple[Address, ...]], table: Table
+) -> Reply | None:
+    if login is None:
+        return None
+    if table.logins is not None and login not in table.logins:
+        return Reply(550, "5.7.1", f"There is no login {login!r} any more")
+    allowed = table.login_senders.get(login, ())
+    for where, addresses in claimed.items() if allowed else ():
+        for address in addresses:
+            if not any_matches(allowed, str(address)):
+                who = f"Login {login!r} may not send as {shown(address)} ({where})"
+                return Reply(550, "5.7.1", f"{who}; it may send as {', '.join(allowed)}")
     return None
 
 
@@ -271,7 +284,8 @@ def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Re
 
 def usable(account: Account, address: Address) -> bool:
     """Whether an address that a client wrote may name a mailbox of the account."""
-    return bool(_PLAIN_MAILBOX.fullmatch(str(address))) and account.may_use(str(address))
+    text = str(address)
+    return bool(_PLAIN_MAILBOX.fullmatch(text)) and account.may_use(text)
 
 
 def _from_address(
@@ -309,7 +323,7 @@ class Explanation:
 
 def explain(transaction: Transaction, table: Table) -> Explanation:
     """For people who ask why a message goes where it goes."""
-    recipients = _each_once(transaction.envelope.forward_paths)
+    recipients = _each_once(transaction.envelope.forward_paths).values()
     considered = tuple((one, tuple(_considered(transaction, one, table))) for one in recipients)
     return Explanation(considered, route(transaction, table))
 

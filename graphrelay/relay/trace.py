@@ -23,8 +23,9 @@ _COMMENT = "(graphrelay)"
 
 def loop(section: HeaderSection, hostname: str) -> Reply | None:
     """The refusal for what has come by too often."""
-    fields = [section.unfolded(found) for found in section.find("received")]
-    visits = sum(value.startswith(_mark(hostname)) for value in fields)
+    fields = list(section.find("received"))
+    mark = _mark(hostname) if fields else b""
+    visits = sum(section.unfolded(found).startswith(mark) for found in fields)
     if visits >= MOST_VISITS:
         return Reply(554, "5.4.6", f"Mail loop: this message has been here {visits} times")
     if len(fields) > MOST_HOPS:

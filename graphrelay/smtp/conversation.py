@@ -52,7 +52,7 @@ class Conversation(MailSession):
         stream = cast(asyncio.Transport, transport)
         self.client = client_address(stream.get_extra_info("peername"))
         self._counted_as = counted_as(self.client, stream.get_extra_info("socket"))
-        self.wire = Wire(stream, service.clock.monotonic, service.for_a_command)
+        self.wire = Wire(stream, service.clock.seconds, service.for_a_command)
         self._began(self)
 
     def connection_lost(self, error: Exception | None) -> None:

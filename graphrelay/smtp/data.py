@@ -20,7 +20,7 @@ is what makes a Python server slow here.
 import re
 from dataclasses import dataclass
 
-_STUFFED = re.compile(rb"\r\n\.")
+_DOTTED = re.compile(rb"\r\n\.")
 _END = b"\r\n.\r\n"
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _OPEN = re.compile(rb"(?:\r{1,2}\n(?:\.\r?)?|\r{1,2})\Z")
@@ -50,13 +50,14 @@ class DataReader:
     def feed(self, octets: bytes) -> Piece:
         """The next piece of the stream; not to be called again after `done`."""
         stream = self._held + octets
-        stuffed = _STUFFED.search(stream) is not None
-        if stuffed and (end := stream.find(_END)) >= 0:
+        dotted = _DOTTED.search(stream)
+        if dotted and (end := stream.find(_END, dotted.start())) >= 0:
+            stuffed = dotted.start() < end
             return Piece(self._text(stream[: end + 2], stuffed), True, stream[end + 5 :])
         still_open = _OPEN.search(stream, max(0, len(stream) - 5))
         self._held = still_open.group() if still_open else b""
         text = stream[: len(stream) - len(self._held)]
-        return Piece(self._text(text, stuffed), False, b"")
+        return Piece(self._text(text, dotted is not None), False, b"")
 
     def _text(self, stream: bytes, stuffed: bool) -> bytes:
         if not stream:

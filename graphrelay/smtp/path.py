@@ -12,6 +12,7 @@ as forgiving as devices need: a space behind the colon, missing angle brackets, 
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 from graphrelay.model import Address, Asked, Notify, Reply
@@ -100,6 +101,7 @@ BAD_RET = Reply(501, "5.5.4", "RET is FULL or HDRS")
 BAD_NOTIFY = Reply(501, "5.5.4", "NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY")
 
 
+@lru_cache(256)
 def mail_from(argument: str) -> MailFrom | Reply:
     """Read what follows `MAIL`."""
     path = _path(_FROM, argument, MAIL_SYNTAX, BAD_SENDER)
@@ -126,6 +128,7 @@ def chunk_size(argument: str) -> ChunkSize | Reply:
     return ChunkSize(int(match[1]), match[2] is not None) if match else CHUNK_SYNTAX
 
 
+@lru_cache(256)
 def rcpt_to(argument: str) -> RcptTo | Reply:
     """Read what follows `RCPT`."""
     path = _path(_TO, argument, RCPT_SYNTAX, BAD_RECIPIENT)

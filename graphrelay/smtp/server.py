@@ -218,9 +218,8 @@ class Server:
     async def _watch_the_slow(self) -> None:
         while True:
             await self._clock.sleep(_LOOK_EVERY)
-            now = self._clock.monotonic()
             for conversation in tuple(self._connections):
-                conversation.wire.check_patience(now)
+                conversation.wire.check_patience()
 
     async def _wait_for_conversations(self, patience: timedelta) -> None:
         if not self._tasks:

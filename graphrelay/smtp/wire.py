@@ -97,11 +97,11 @@ class Wire:
         "_ended",
         "_lines",
         "_lost",
-        "_monotonic",
         "_patience",
         "_paused",
         "_received",
         "_replies",
+        "_seconds",
         "_spared",
         "_transcript",
         "_transport",
@@ -113,18 +113,19 @@ class Wire:
     def __init__(
         self,
         transport: asyncio.Transport,
-        monotonic: Callable[[], timedelta],
+        seconds: Callable[[], float],
         patience: Patience,
     ) -> None:
+        """`seconds` is a clock that never goes back."""
         self._transport = transport
-        self._monotonic = monotonic
+        self._seconds = seconds
         self._buffer = b""
         self._at = 0
         self._replies: list[bytes] = []
         self._lines = 0
         self._waiter: asyncio.Future[None] | None = None
-        self._waiting_since: timedelta | None = None
-        self._closing_since: timedelta | None = None
+        self._waiting_since: float | None = None
+        self._closing_since: float | None = None
         self._dismissal: Reply | None = None
         self._spared: Reply | None = None
         self._transcript: Transcript | None = None
@@ -187,7 +188,7 @@ class Wire:
     def begin(self, patience: Patience) -> None:
         """A new stage of the conversation: the client's time starts anew."""
         self._patience = patience
-        self._waited = timedelta()
+        self._waited = 0.0
         self._received = 0
         if self._spared is not None:
             self._dismissal, self._spared = self._spared, None
@@ -293,7 +294,7 @@ class Wire:
         away, until the client closes its side or the patience is over.
         """
         self._send()
-        self._closing_since = self._monotonic()
+        self._closing_since = self._seconds()
         if linger and not self._ended and self._transport.can_write_eof():
             self._transport.write_eof()
             self._transport.resume_reading()
@@ -314,14 +315,17 @@ class Wire:
         self._dismissal = reply
         self._wake()
 
-    def check_patience(self, now: timedelta) -> None:
+    def check_patience(self) -> None:
         """Dismiss a client that takes too long, and drop one that will not let us hang up."""
         if self._closing_since is not None:
-            if not self._lost and now - self._closing_since > _CLOSING_PATIENCE:
+            closing = timedelta(seconds=self._seconds() - self._closing_since)
+            if not self._lost and closing > _CLOSING_PATIENCE:
                 self._transport.abort()
         elif self._waiting_since is not None and self._dismissal is None:
-            this = now - self._waiting_since
-            reply = overdue(self._patience, Waited(this, self._waited + this, self._received))
+            this = self._seconds() - self._waiting_since
+            in_all = timedelta(seconds=self._waited + this)
+            waited = Waited(timedelta(seconds=this), in_all, self._received)
+            reply = overdue(self._patience, waited)
             if reply is not None:
                 self.dismiss(reply)
 
@@ -340,12 +344,12 @@ class Wire:
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
-        self._waiting_since = since = self._monotonic()
+        self._waiting_since = since = self._seconds()
         try:
             await self._waiter
         finally:
             self._waiter = self._waiting_since = None
-            self._waited += self._monotonic() - since
+            self._waited += self._seconds() - since
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -368,9 +372,10 @@ class Wire:
         self._at = end + 1
 
     def _send(self) -> None:
-        if self._replies and not self._lost:
-            self._transport.write(b"".join(self._replies))
-        self._replies.clear()
+        if self._replies:
+            if not self._lost:
+                self._transport.write(b"".join(self._replies))
+            self._replies.clear()
 
 
 def _feed(protocol: asyncio.BufferedProtocol, octets: bytes) -> None:

@@ -102,8 +102,10 @@ class BodyFolder:
 
     def require_room(self) -> None:
         """Raises `StorageUnavailable` before the last octets are gone."""
-        with self.translating("take a message"):
+        try:
             self._room.require()
+        except OSError as error:
+            raise translated(error, "take a message", self.path) from error
 
     @contextmanager
     def translating(self, doing: str) -> Iterator[None]:

@@ -5,7 +5,6 @@ The system is asked at most once a second while there is plenty, as that takes l
 about a small message but its sync; and every time when there is not.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 from graphrelay.clock import Clock
@@ -14,7 +13,8 @@ from graphrelay.spool.disk import Disk
 
 PLENTY = 4 << 30
 """Beyond what is held back: more than all programs of a machine write to a disk in a second."""
-_LOOK_AGAIN = timedelta(seconds=1)
+_LOOK_AGAIN = 1.0
+"""Seconds."""
 
 
 class Room:
@@ -25,11 +25,11 @@ class Room:
         self._disk = disk
         self._clock = clock
         self._reserve = reserve
-        self._enough_until: timedelta | None = None
+        self._enough_until: float | None = None
 
     def require(self) -> None:
         """Raises `StorageUnavailable` before the last octets are gone, and `OSError`."""
-        now = self._clock.monotonic()
+        now = self._clock.seconds()
         if self._enough_until is not None and now < self._enough_until:
             return
         free = self._disk.free(self._path)

@@ -194,3 +194,16 @@ def test_reading_takes_linear_time(pattern: bytes) -> None:
     small = min(cost(50_000) for _ in range(3))
     large = min(cost(400_000) for _ in range(3))
     assert large < 30 * small + 0.02
+
+
+@given(LINES)
+def test_a_name_finds_what_a_look_at_all_fields_finds(octets: bytes) -> None:
+    found = section(octets)
+    for name in {one.name for one in found.find("*")} | {"missing"}:
+        assert list(found.find(name)) == [one for one in found.find("*") if one.name == name]
+
+
+def test_a_section_too_long_to_be_indexed_is_looked_through() -> None:
+    found = section(b"X-Filler: x\r\n" * 5000 + b"To: a@b\r\nto: c@d\r\n\r\n")
+    assert [found.value(one) for one in found.find("to")] == [b" a@b", b" c@d"]
+    assert "_by_name" not in vars(found)
