@@ -5,15 +5,16 @@
       message/delivery-status   the same for programs
       text/rfc822-headers       the header section of the message that it is about
 
-Such a notice has the null reverse path, says `Auto-Submitted`, and carries a mark of ours, so that
-nothing ever answers it with another one.
+Addresses beyond ASCII stand in UTF-8 (RFC 6532), and make those parts `message/global-…`. Such a
+notice has the null reverse path, says `Auto-Submitted`, and carries a mark of ours, so that nothing
+ever answers it with another one.
 """
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 
 from graphrelay.model import Address, Answer, InlineBody, Submission
 
@@ -70,19 +71,30 @@ _SUBJECTS = {"failed": "Undelivered mail", "delayed": "Delayed mail", "relayed":
 
 def _returned(submission: Submission, header: bytes) -> bytes:
     """RFC 3461 section 4.3: all of a small message that failed if that was asked for, else its
-    header section."""
+    header section; in the global form (RFC 6533 section 6) where they need it."""
     match submission.envelope.returned, submission.body:
         case "FULL", InlineBody(octets) if len(octets) <= _MOST_RETURNED:
             whole = submission.prefix + octets
-            return _part("message/rfc822", b"8bit", whole)
+            kind = "message/global" if _is_global(header) else "message/rfc822"
+            return _part(kind, b"8bit", whole)
         case _:
-            return _part("text/rfc822-headers", b"8bit", _lines(header[:_MOST_HEADER]))
+            lines = _lines(header[:_MOST_HEADER])
+            kind = "message/global-headers" if _is_global(lines) else "text/rfc822-headers"
+            return _part(kind, b"8bit", lines)
+
+
+def _is_global(header: bytes) -> bool:
+    """Whether it is in UTF-8 (RFC 6532); octets of other charsets, which nobody allows, are not."""
+    try:
+        return not header.isascii() and bool(header.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _head(notice: Notice, letter: Letter, submission: Submission) -> bytes:
     lines = [
-        f"From: {formataddr(('Mail relay', letter.sender))}",
-        f"To: {_addr_spec(letter.recipient)}",
+        f"From: Mail relay <{letter.sender}>",
+        f"To: <{letter.recipient}>",
         f"Subject: {_SUBJECTS[notice.action]} ({submission.queue_id})",
         f"Date: {format_datetime(notice.at)}",
         f"Message-ID: {letter.message_id}",
@@ -173,10 +185,6 @@ def _lines(octets: bytes) -> bytes:
     """Whole lines only, none of them endless."""
     lines = octets.split(b"\r\n")[:-1]
     return b"\r\n".join(line[:_LONGEST_LINE] for line in lines) + b"\r\n"
-
-
-def _addr_spec(address: Address) -> str:
-    return f"<{address}>"
 
 
 def _reference(message_id: str) -> str:

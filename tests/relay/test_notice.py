@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.model import Address, Answer, Envelope, Submission
+from graphrelay.model import Address, Answer, Envelope, InlineBody, Submission
 from graphrelay.relay.notice import MARK, Letter, Notice, compose
 from tests.relay.delivery import submission
 
@@ -116,6 +116,43 @@ def test_addresses_beyond_ascii_make_it_a_global_report() -> None:
     kinds = [part.get_content_type() for part in parsed(octets).iter_parts()]
     assert kinds[1] == "message/global-delivery-status"
     assert "Final-Recipient: utf-8; jörg@exämple.org\r\n".encode() in octets
+
+
+@pytest.mark.parametrize("name", ["jörg@exämple.org", "用户@例子.中国"])
+def test_a_mailbox_and_a_sender_beyond_ascii_get_their_notice(name: str) -> None:
+    """As RFC 6532 writes addresses: Graph takes MIME in UTF-8."""
+    letter = replace(LETTER, sender=name, recipient=Address.parse(name))
+    octets = compose(FAILED, letter, ABOUT, HEADER)
+    assert f"From: Mail relay <{name}>\r\nTo: <{name}>\r\n".encode() in octets
+    assert len(list(parsed(octets).iter_parts())) == 3
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        (b"Order", "text/rfc822-headers"),
+        ("Grüße".encode(), "message/global-headers"),
+        ("Grüße".encode("latin-1"), "text/rfc822-headers"),
+    ],
+)
+def test_a_header_section_in_utf_8_is_returned_as_a_global_one(subject: bytes, kind: str) -> None:
+    """RFC 6533 section 6.3; what is no UTF-8 may not be called that."""
+    header = b"Subject: " + subject + b"\r\n"
+    octets = compose(FAILED, LETTER, ABOUT, header)
+    assert [part.get_content_type() for part in parsed(octets).iter_parts()][2] == kind
+    assert header in octets
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [(b"x", "message/rfc822"), ("ü".encode(), "message/global"), (b"\xfc", "message/rfc822")],
+)
+def test_a_whole_message_in_utf_8_is_returned_as_a_global_one(subject: bytes, kind: str) -> None:
+    octets = b"Subject: " + subject + b"\r\n\r\n" + "ü\r\n".encode()
+    envelope = replace(ABOUT.envelope, returned="FULL")
+    about = replace(ABOUT, envelope=envelope, body=InlineBody(octets))
+    header = octets.partition(b"\r\n\r\n")[0] + b"\r\n"
+    assert f"Content-Type: {kind}\r\n".encode() in compose(FAILED, LETTER, about, header)
 
 
 def test_the_original_header_section_comes_along_but_no_endless_one() -> None:

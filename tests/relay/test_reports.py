@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.model import Address, Plan, StorageUnavailable
+from graphrelay.model import Address, Lane, Plan, StorageUnavailable
 from graphrelay.relay.notice import MARK
 from graphrelay.relay.reports import ReportPolicy
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.directory import User
 from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient
 from graphrelay.sandbox.mailbox_items import Mail
 from tests.relay.cloud import WP, Delivery, delivering
@@ -50,6 +51,24 @@ async def test_the_sender_hears_of_a_failure(cloud: Sandbox, tmp_path: Path) -> 
         assert b"Final-Recipient: rfc822; nobody@example.org" in mail.raw
         assert b"ErrorInvalidRecipients" in mail.raw
         assert delivery.told() == ["attempt", "failed", "accepted", "attempt", "relayed"]
+
+
+async def test_a_sender_and_a_mailbox_beyond_ascii_are_no_reason_to_tell_nobody(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    sender = Address("jörg", "exämple.net")
+    lane = Lane(WP.account, "größe@contoso.com")
+    wp = cloud.directory.user(WP.mailbox)
+    assert wp is not None
+    cloud.directory.users.append(
+        User(display_name="Größe", upn=lane.mailbox, tenant_id=wp.tenant_id)
+    )
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await delivery.accept(1, to=BAD, sender=sender, lane=lane)
+        await delivery.until(lambda: delivery.told("relayed", "not-reported") != [])
+        [mail] = reports(delivery, sender)
+        assert "From: Mail relay <größe@contoso.com>\r\n".encode() in mail.raw
+        assert "To: <jörg@exämple.net>\r\n".encode() in mail.raw
 
 
 async def test_nobody_hears_of_it_where_nobody_is_to(cloud: Sandbox, tmp_path: Path) -> None:
