@@ -96,7 +96,7 @@ def decompose(message: Entity, longest_body: int = LONGEST_BODY) -> Letter | Sea
 def sealed_type(section: HeaderSection) -> str | None:
     """How a message with such a header section is sealed as a whole, in words."""
     found = section.first("content-type")
-    return _SEALED.get(parameters.read(section.value(found)).value) if found else None
+    return _SEALED.get(parameters.value(section.value(found))) if found else None
 
 
 def _sealed(entity: Entity) -> str | None:

@@ -38,8 +38,13 @@ class _Piece:
     percent_encoded: bool
 
 
+def value(octets: bytes) -> str:
+    """What stands before the parameters, in lower case."""
+    found = _VALUE.match(octets)
+    return found[1].decode("latin-1").lower() if found else ""
+
+
 def read(octets: bytes) -> Parametrized:
-    value = _VALUE.match(octets)
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, _Piece]] = {}
     for match in _PARAMETER.finditer(octets):
@@ -53,7 +58,7 @@ def read(octets: bytes) -> Parametrized:
         else:
             plain.setdefault(name, encoded_word.decode(content))
     extended = {name: _joined(found) for name, found in pieces.items()}
-    return Parametrized(value[1].decode("latin-1").lower() if value else "", plain | extended)
+    return Parametrized(value(octets), plain | extended)
 
 
 def _joined(pieces: dict[int, _Piece]) -> str:

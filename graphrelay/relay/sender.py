@@ -24,11 +24,10 @@ from graphrelay.relay.header import Edits, Field, HeaderSection
 
 def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:
     """Every address in the From fields (or those of other names), in their order."""
-    return tuple(
-        address
-        for found in section.find(*(names or ("from",)))
-        for address in address_list.read(section.value(found)).addresses
-    )
+    authors: list[Address] = []
+    for found in section.find(*(names or ("from",))):
+        authors += address_list.read(section.value(found)).addresses
+    return tuple(authors)
 
 
 def edits(section: HeaderSection, plan: Plan) -> Edits:

@@ -205,24 +205,26 @@ class Conversation(MailSession):
         self._known_origin = None
 
     def _extensions(self) -> bytes:
-        lines = [
-            self._service.hostname,
-            "PIPELINING",
-            "8BITMIME",
-            "SMTPUTF8",
-            "ENHANCEDSTATUSCODES",
-            "CHUNKING",
-            "BINARYMIME",
-            "DSN",
-            f"SIZE {self._service.reception.size_limit(self._origin)}",
-            f"LIMITS RCPTMAX={self._service.limits.max_recipients}",
-        ]
+        size = self._service.reception.size_limit(self._origin)
+        besides = ""
         if self._door.listener.tls == "starttls" and self._tls is None:
-            lines.append("STARTTLS")
+            besides += "250-STARTTLS\r\n"
         if self._may_log_in() and self._login is None:
-            lines.append(f"AUTH {' '.join(MECHANISMS)}")
-        first = "".join(f"250-{line}\r\n" for line in lines)
-        return f"{first}250 HELP\r\n".encode()
+            besides += f"250-AUTH {' '.join(MECHANISMS)}\r\n"
+        return (
+            f"250-{self._service.hostname}\r\n"
+            "250-PIPELINING\r\n"
+            "250-8BITMIME\r\n"
+            "250-SMTPUTF8\r\n"
+            "250-ENHANCEDSTATUSCODES\r\n"
+            "250-CHUNKING\r\n"
+            "250-BINARYMIME\r\n"
+            "250-DSN\r\n"
+            f"250-SIZE {size}\r\n"
+            f"250-LIMITS RCPTMAX={self._service.limits.max_recipients}\r\n"
+            f"{besides}"
+            "250 HELP\r\n"
+        ).encode()
 
     # --- Endings ----------------------------------------------------------------------------------
 

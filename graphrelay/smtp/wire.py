@@ -332,7 +332,9 @@ class Wire:
     # ---------------------------------------------------------------------------------------------
 
     async def _more(self) -> None:
-        await self.flush()
+        self._send()
+        if self._choked:
+            await self.flush()
         if self._dismissal is not None:
             raise Dismissed(self._dismissal)
         if self._ended:
