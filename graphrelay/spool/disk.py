@@ -10,6 +10,9 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+STATEMENTS = 256
+"""How many stay prepared: see insert.py."""
+
 
 class Disk:
     """This machine's file system and SQLite."""
@@ -67,7 +70,13 @@ class Disk:
 
     def connect(self, path: Path) -> sqlite3.Connection:
         """The connection that writes. Transactions are begun and ended by us alone."""
-        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        return sqlite3.connect(
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=5,
+            cached_statements=STATEMENTS,
+        )
 
     def connect_to_read(self, path: Path) -> sqlite3.Connection:
         """A connection that cannot write, and so never checkpoints."""

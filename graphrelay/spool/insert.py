@@ -1,7 +1,8 @@
 """Many rows with few statements.
 
 Python's sqlite3 lets other threads run at each statement, and then has to wait for its turn. Under
-load that costs more than the statement, so rows go in by up to 64 at a time.
+load that costs more than the statement, so a transaction's rows for a table are one statement, or
+two or three where there are many.
 """
 
 import sqlite3
@@ -11,9 +12,9 @@ from typing import Any
 
 Row = tuple[Any, ...]
 
-_PORTIONS = (64, 16, 4, 1)
-"""Few sizes, so that the statements stay prepared; 64 rows of ten values stay below the 999
-variables of old SQLite."""
+_PORTIONS = (64, 32, *range(16, 0, -1))
+"""Not too many sizes, so that the statements stay prepared (disk.STATEMENTS); 64 rows of twelve
+values stay below the 999 variables of old SQLite."""
 
 
 class Insert:
