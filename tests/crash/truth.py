@@ -22,7 +22,9 @@ from tests.clock import FakeClock
 from tests.crash.work import INLINE_LIMIT, octets_of
 
 ABSENT = "absent"
-OPEN = {"queued", "held", "in flight"}
+WAITS = {"queued", "queued apart", "queued elsewhere"}
+"""Apart: split off by a division. Elsewhere: moved to another account."""
+OPEN = {*WAITS, "held", "in flight"}
 
 
 @dataclass
@@ -78,12 +80,12 @@ async def check(directory: Path, promises: Promises) -> list[Entry]:
             assert found.get(name, (ABSENT, 0))[0] in allowed, (name, found.get(name), allowed)
         assert set(found) <= set(promises.allowed)
         waiting = {waiting.submission_id for waiting in await spool.waiting()}
-        assert waiting == {row for state, row in found.values() if state == "queued"}
+        assert waiting == {row for state, row in found.values() if state in WAITS}
         in_flight = {crashed.submission_id for crashed in await spool.interrupted()}
         assert in_flight == {row for state, row in found.values() if state == "in flight"}
         for state, row in found.values():
             if state in OPEN:
-                await _whole(spool, row)
+                await _whole(spool, row, state)
         _nothing_else(directory)
     with closing(sqlite3.connect(directory / "spool.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -95,18 +97,25 @@ def states(directory: Path) -> dict[str, tuple[str, int]]:
     with closing(sqlite3.connect(directory / "spool.db")) as connection:
         rows = connection.execute(
             """SELECT r.address_key, s.id,
-                      CASE WHEN f.number IS NULL THEN s.state ELSE 'in flight' END
+                      CASE WHEN f.number IS NOT NULL THEN 'in flight'
+                           WHEN s.state = 'queued' AND s.account = 'other' THEN 'queued elsewhere'
+                           WHEN s.state = 'queued' AND s.part > 1 AND EXISTS
+                               (SELECT 1 FROM log WHERE submission = s.id AND what = 'divided')
+                               THEN 'queued apart'
+                           ELSE s.state END
                FROM submissions s JOIN recipients r ON r.submission = s.id
                LEFT JOIN in_flight f ON f.submission = s.id
                UNION ALL SELECT json_extract(progress, '$.id'), submission,
-                                json_extract(progress, '$.attached') || '' FROM drafts"""
+                                json_extract(progress, '$.attached') || '' FROM drafts
+               UNION ALL SELECT draft, submission, 'left' FROM left_drafts"""
         ).fetchall()
-    assert len({key for key, _, _ in rows}) == len(rows)
+    assert len({key for key, _, _ in rows}) == len(rows), "a recipient stands in two places"
     return {key.removesuffix("@example.org"): (state, row) for key, row, state in rows}
 
 
-async def _whole(spool: Spool, row: int) -> None:
+async def _whole(spool: Spool, row: int, state: str) -> None:
     submission = await spool.load(row)
+    assert (submission.plan.lane.account == "other") == (state == "queued elsewhere")
     shown = await spool.show(submission.queue_id)
     assert shown is not None
     name, _, size = shown.subject.rpartition(" ")

@@ -21,11 +21,14 @@ from graphrelay.model import (
     Delayed,
     Done,
     DraftProgress,
+    Failed,
+    Lane,
     Next,
     Plan,
     Queued,
     StorageUnavailable,
     Submission,
+    Waiting,
 )
 from graphrelay.spool import Spool
 from graphrelay.spool.errors import is_full
@@ -51,20 +54,31 @@ class Worker:
         self._tell = tell
         self._ids: dict[str, int] = {}
         self._begun: dict[str, int] = {}
+        self._with: dict[str, tuple[str, ...]] = {}
+        """Further recipients of the same submission."""
+        self._drafted: set[str] = set()
 
     async def _do(self, name: str, target: str, call: Callable[[], Awaitable[object]]) -> bool:
+        """What happens to a submission happens to all of its recipients."""
+        return await self._do_all(dict.fromkeys((name, *self._with.get(name, ())), target), call)
+
+    async def _do_all(self, targets: dict[str, str], call: Callable[[], Awaitable[object]]) -> bool:
         """Tries a few times, as the relay does; whether it went well in the end."""
         for _ in range(TRIES):
-            self._tell(json.dumps({"what": "start", "name": name, "target": target}))
+            self._tell_all("start", targets)
             try:
                 await call()
             except StorageUnavailable as error:
-                told = {"what": "refused", "name": name, "target": target, "why": str(error)}
-                self._tell(json.dumps(told | {"doubtful": not is_full(error.__cause__)}))
+                doubtful = not is_full(error.__cause__)
+                self._tell_all("refused", targets, why=str(error), doubtful=doubtful)
             else:
-                self._tell(json.dumps({"what": "done", "name": name, "target": target}))
+                self._tell_all("done", targets)
                 return True
         return False
+
+    def _tell_all(self, what: str, targets: dict[str, str], **more: object) -> None:
+        for name, target in targets.items():
+            self._tell(json.dumps({"what": what, "name": name, "target": target} | more))
 
     async def put(self, name: str, size: int = 500, parts: int = 1) -> None:
         names = [f"{name}#{part}" if part > 1 else name for part in range(1, parts + 1)]
@@ -87,6 +101,55 @@ class Worker:
             for part, submission in zip(names, found, strict=True):
                 self._ids[part] = submission.id
                 self._tell(json.dumps({"what": "done", "name": part, "target": "queued"}))
+
+    async def put_to(self, name: str, people: int, size: int = 500) -> None:
+        """One submission to several recipients, who go by the name of the first."""
+        first, *others = (f"{name}#{person}" for person in range(1, people + 1))
+        self._with[first] = tuple(others)
+        found: tuple[Submission, ...] = ()
+
+        async def call() -> None:
+            nonlocal found
+            body = self._spool.incoming()
+            await body.write(octets_of(name, size))
+            paths = tuple(Address(one, "example.org") for one in (first, *others))
+            found = await self._spool.put(
+                a_message((plan(), paths), subject=f"{name} {size}"), body
+            )
+
+        if await self._do(first, "queued", call):
+            self._ids[first] = found[0].id
+
+    async def divide(self, name: str) -> None:
+        """Refused for all, so that each is to be tried alone; a draft that names all is left."""
+        if name not in self._begun:
+            return
+        others = self._with[name]
+        pieces = tuple((Address(one, "example.org"),) for one in (name, *others))
+        refused = attempt(Failed(status="5.1.3", reason="somebody"), self._begun[name])
+        submission, following = self._ids[name], Queued(NOON)
+        targets = {name: "queued"} | dict.fromkeys(others, "queued apart")
+        draft = f"draft of {name}"
+        self._tell_all("start", {draft: "left"})
+        if name in self._drafted:
+            targets[draft] = "left"
+        apart: tuple[Waiting, ...] = ()
+
+        async def call() -> None:
+            nonlocal apart
+            apart = await self._spool.divide(submission, refused, following, pieces)
+
+        if await self._do_all(targets, call):
+            del self._begun[name], self._with[name]
+            self._ids |= {
+                one: found.submission_id for one, found in zip(others, apart, strict=True)
+            }
+
+    async def move(self, name: str) -> None:
+        """To another account, whose lane it joins."""
+        if name in self._ids:
+            other, call = plan(Lane("other", "other@contoso.com")), self._spool.move
+            await self._do(name, "queued elsewhere", lambda: call(self._ids[name], other, "away"))
 
     async def begin(self, name: str) -> None:
         if name not in self._ids or name in self._begun:
@@ -118,7 +181,9 @@ class Worker:
             return
         progress = DraftProgress(id=f"draft of {name}", attachments=9, attached=attached)
         call = self._spool.keep_draft
-        await self._do(progress.id, str(attached), lambda: call(self._ids[name], progress))
+        targets = {progress.id: str(attached)}
+        if await self._do_all(targets, lambda: call(self._ids[name], progress)):
+            self._drafted.add(name)
 
     async def hold(self, name: str) -> None:
         if name in self._ids:
@@ -160,6 +225,13 @@ async def a_little_of_everything(worker: Worker, spool: Spool) -> None:
     await worker.draft("together0", 1)
     await worker.draft("together0", 2)
     await worker.delete("together3")
+    await worker.put_to("group", 3)
+    await worker.begin("group#1")
+    await worker.draft("group#1", 1)
+    await worker.divide("group#1")
+    await worker.begin("group#2")
+    await worker.finish("group#2")
+    await worker.move("together4")
 
 
 async def many_at_once(worker: Worker, name: str) -> None:
