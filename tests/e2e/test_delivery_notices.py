@@ -1,10 +1,13 @@
 """What senders asked to be told of their mail (RFC 3461), from RCPT to the report."""
 
 import asyncio
+import re
+from datetime import timedelta
 from pathlib import Path
 
-from graphrelay.sandbox.graph.faults import UnknownRecipient
+from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient
 from graphrelay.sandbox.mailbox_items import Mail
+from tests.clock import FakeClock
 from tests.world import World, world
 
 GOOD, BAD = "alice@contoso.com", "nobody@example.org"
@@ -53,3 +56,36 @@ async def test_success_is_told_as_relayed_and_only_to_those_who_asked(tmp_path: 
     assert b"Action: relayed\r\n" in report.raw
     assert b"Subject: 3\r\n" in report.raw
     assert b"secret words" not in report.raw
+
+
+async def minutes(clock: FakeClock, here: World, number: int) -> None:
+    """Time goes by in small steps, in each of which what was begun ends."""
+    for _ in range(number):
+        await clock.advance(timedelta(minutes=1))
+        async with asyncio.timeout(10):
+            while here.relay.queue.in_flight:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+
+async def test_a_delay_is_told_to_those_who_asked_and_where_nothing_was_said(
+    tmp_path: Path,
+) -> None:
+    """RFC 3461 section 4.1: without NOTIFY a sender may be told of delays, and here is."""
+    clock = FakeClock()
+    extra = '[delivery]\ndelay_notice = "10m"\n'
+    async with world(tmp_path, extra=extra, clock=clock) as here:
+        here.cloud.faults.on(Refuse(code="ErrorServerBusy", recipient=GOOD))
+        asked = ("NOTIFY=DELAY", "", "NOTIFY=FAILURE", "NOTIFY=SUCCESS", "NOTIFY=NEVER")
+        for number, words in enumerate(asked, 1):
+            await asyncio.to_thread(send, here, number, GOOD, [], words.split())
+        await minutes(clock, here, 9)
+        assert here.events("relayed") == []
+        await minutes(clock, here, 15)
+        found = here.cloud.mailboxes.received_by(SENDER)
+        about = [re.search(rb"\r\nSubject: (\d)\r\n", report.raw) for report in found]
+        assert sorted(one[1] for one in about if one) == [b"1", b"2"]
+        assert all(b"Action: delayed\r\n" in report.raw for report in found)
+        assert all(b"Will-Retry-Until: " in report.raw for report in found)
+        here.cloud.faults.clear()
+        await minutes(clock, here, 20)
+        assert len(here.cloud.mailboxes.received_by(GOOD)) == len(asked)
