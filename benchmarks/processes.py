@@ -32,9 +32,9 @@ address = "127.0.0.1:{port}"
 max_mime_request = "60 MB"
 
 [log]
-level = "warning"
+level = "info"
 """
-"""On top of the sandbox's own: nothing that a load would run into, and no line for each message."""
+"""On top of the sandbox's own: nothing that a load would run into, and the default log."""
 
 
 def free_port() -> int:

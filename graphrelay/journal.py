@@ -48,7 +48,7 @@ Sink = Callable[[Entry], None]
 
 def text_line(entry: Entry) -> str:
     """`time event queue-id key=value …`, values quoted where they would not read as one word."""
-    words = [entry.at.strftime("%Y-%m-%dT%H:%M:%SZ"), entry.event]
+    words = [f"{entry.at.isoformat()[:19]}Z", entry.event]
     words += [entry.queue_id] if entry.queue_id else []
     words += [f"{key}={_word(value)}" for key, value in entry.fields.items() if value is not None]
     return " ".join(words)
@@ -78,7 +78,7 @@ def _word(value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, str | int | float):
         text = str(value)
-        plain = text and text.isprintable() and not set(text) & set(' "=')
+        plain = text and text.isprintable() and not (" " in text or '"' in text or "=" in text)
         return text if plain else _quoted(text)
     return ",".join(_word(part) for part in value or ())
 
