@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.model import Address, Lane, Plan, StorageUnavailable
+from graphrelay.relay import reports as reports_module
 from graphrelay.relay.notice import MARK
 from graphrelay.relay.reports import ReportPolicy
 from graphrelay.relay.schedule import DeliveryPolicy
@@ -175,6 +177,25 @@ async def test_a_large_message_is_reported_with_its_header_only(
         [mail] = reports(delivery)
         assert b"Subject: 1\r\n" in mail.raw
         assert len(mail.raw) < 10_000
+
+
+async def test_the_message_is_read_in_a_thread_and_holds_up_nobody(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may be slow just then, and all connections live in the one loop."""
+    read_in: list[int] = []
+    read = reports_module._read
+
+    def noted(path: Path) -> bytes:
+        read_in.append(threading.get_ident())
+        return read(path)
+
+    monkeypatch.setattr(reports_module, "_read", noted)
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await failed(delivery, body=b"x" * 70 * 10_000 + b"\r\n")
+        assert len(reports(delivery)) == 1
+    assert len(read_in) == 1
+    assert threading.get_ident() not in read_in
 
 
 async def test_a_delay_is_told_once_and_only_where_it_is_wanted(

@@ -431,6 +431,31 @@ async def test_housekeeping_survives_a_full_disk(
         await keeping
 
 
+async def test_housekeeping_goes_on_after_a_mistake_of_ours(
+    spool: Spool, clock: FakeClock, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares a TaskGroup with all the rest: an exception there would end the relay."""
+    prune, mistakes = spool.prune, [ValueError("nonsense")]
+
+    async def mistaken(keep: timedelta) -> int:
+        if mistakes:
+            raise mistakes.pop()
+        return await prune(keep)
+
+    monkeypatch.setattr(spool, "prune", mistaken)
+    (submission,) = await put(spool)
+    await spool.delete(submission.id, "no")
+    keeping = asyncio.create_task(spool.keep_house(timedelta(days=90)))
+    async with asyncio.timeout(10):
+        while await spool.show(submission.queue_id) is not None:
+            await clock.advance(timedelta(days=91))
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    (told,) = [entry for entry in entries if entry.event == "spool-housekeeping"]
+    assert (told.level, told.fields) == ("error", {"reason": "ValueError('nonsense')"})
+
+
 # --- Reports -------------------------------------------------------------------------------------
 
 
