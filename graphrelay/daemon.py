@@ -11,9 +11,10 @@ TaskGroup holds all that lives in between.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from graphrelay import wiring
 from graphrelay.alerts.manager import AlertManager
@@ -193,44 +194,62 @@ async def _rooms(
     stack: AsyncExitStack, settings: Settings, clock: Clock, journal: Journal
 ) -> _Rooms:
     directory = wiring.state_directory(settings)
-    cloud = wiring.cloud(settings.cloud)
     tls = client_context(settings.cloud.ca_file)
     spool = await stack.enter_async_context(Spool.open(directory, clock, journal))
-    accounts = wiring.accounts(settings)
-    tokens = TokenManager(
-        accounts,
-        wiring.token_cloud(cloud),
-        open_vault(directory, settings.vault.backend),
-        Http(tls, settings.cloud.proxy),
-        clock,
-        journal,
-    )
+    tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
-    graph = GraphClient(cloud, tls, clock, proxy=wiring.proxy(settings.cloud))
+    cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
+    graph = GraphClient(cloud, tls, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
-    policy = wiring.policy(settings.delivery)
 
     def rights(lane: Lane) -> Rights:
         return rights_in(tokens.accounts)(lane)  # as they are after a reload
 
-    dispatcher = Dispatcher(
-        graph,
-        outgoing,
-        spool,
-        rights,
-        policy.on_uncertain,
+    queue = _queue(settings, spool, tokens, graph, rights, clock, journal)
+    reception = _reception(settings, spool, queue, clock, journal)
+    leftovers = Leftovers(spool, tokens, graph, rights, clock, journal)
+    bounces = Bounces(graph, tokens, spool, lambda: tokens.accounts, clock, journal)
+    return _Rooms(tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces)
+
+
+def _tokens(settings: Settings, tls: SSLContext, clock: Clock, journal: Journal) -> TokenManager:
+    return TokenManager(
+        wiring.accounts(settings),
+        wiring.token_cloud(wiring.cloud(settings.cloud)),
+        open_vault(wiring.state_directory(settings), settings.vault.backend),
+        Http(tls, settings.cloud.proxy),
         clock,
         journal,
-        settings.delivery.max_mime_request,
     )
-    leftovers = Leftovers(spool, tokens, graph, rights, clock, journal)
+
+
+def _queue(
+    settings: Settings,
+    spool: Spool,
+    tokens: TokenManager,
+    graph: GraphClient,
+    rights: Callable[[Lane], Rights],
+    clock: Clock,
+    journal: Journal,
+) -> QueueManager:
+    """With all that carries its mail, and tells of it. It goes on where an authorization works."""
+    policy = wiring.policy(settings.delivery)
+    largest = settings.delivery.max_mime_request
+    uncertain = policy.on_uncertain
+    dispatcher = Dispatcher(graph, outgoing, spool, rights, uncertain, clock, journal, largest)
     reports = wiring.reports(settings.delivery)
     reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
     courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random, reporter)
     take_over = TakeOver(spool, tokens, journal, wiring.backups(settings))
     queue = QueueManager(spool, courier, clock, journal, policy, take_over)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
-    reception = Reception(
+    return queue
+
+
+def _reception(
+    settings: Settings, spool: Spool, queue: QueueManager, clock: Clock, journal: Journal
+) -> Reception:
+    return Reception(
         spool=spool,
         queue=queue,
         table=wiring.table(settings),
@@ -239,8 +258,6 @@ async def _rooms(
         hostname=wiring.hostname(settings),
         max_message_size=wiring.max_message_size(settings),
     )
-    bounces = Bounces(graph, tokens, spool, lambda: tokens.accounts, clock, journal)
-    return _Rooms(tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces)
 
 
 def _keep_going(
