@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrelay.smtp.data import BinaryLineEnds, DataReader, with_line_ends
-from tests.smtp.fuzzing import examples
+from tests.smtp.fuzzing import fuzz, unhurried
 
 END = b"\r\n.\r\n"
 
@@ -42,10 +42,14 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *at], [*at, len(stream)], strict=True)]
 
 
-@pytest.mark.timeout(1200)
-@settings(max_examples=examples(500))
+@unhurried
+def test_any_split_reads_the_same_as_the_whole() -> None:
+    fuzz(any_split)
+
+
+@settings(max_examples=500, deadline=None)
 @given(streams, st.lists(st.integers(0, 500), max_size=8))
-def test_any_split_reads_the_same_as_the_whole(stream: bytes, places: list[int]) -> None:
+def any_split(stream: bytes, places: list[int]) -> None:
     stream += END + b"QUIT\r\n"
     assert read(cut(stream, places)) == reference(stream)
 
@@ -125,12 +129,14 @@ def test_the_reader_holds_back_no_more_than_five_octets() -> None:
     assert len(reader.feed(b"\r" * 1_000_000).octets) >= 2 * 999_995
 
 
-@pytest.mark.timeout(1200)
-@settings(max_examples=examples(500))
+@unhurried
+def test_a_binary_message_is_mended_to_its_empty_line_at_any_split() -> None:
+    fuzz(any_split_of_a_binary_message)
+
+
+@settings(max_examples=500, deadline=None)
 @given(streams, st.lists(st.integers(0, 500), max_size=8))
-def test_a_binary_message_is_mended_to_its_empty_line_at_any_split(
-    stream: bytes, places: list[int]
-) -> None:
+def any_split_of_a_binary_message(stream: bytes, places: list[int]) -> None:
     reader = BinaryLineEnds()
     read = b"".join(map(reader.feed, cut(stream, places))) + reader.end()
     ends = [end for end in range(len(stream) + 1) if _ends_the_header(stream, end)]

@@ -1,17 +1,16 @@
 """Whatever octets come, the server lives, and accepts only what was ended properly.
 
-For a longer run: GRAPHRELAY_FUZZ_EXAMPLES=100000 pytest --timeout 0 tests/smtp/test_fuzz.py
+For an hour: GRAPHRELAY_FUZZ_SECONDS=3600 pytest tests/smtp/test_fuzz.py
 """
 
 import asyncio
 import re
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrelay.smtp import Limits, Listener, Login
-from tests.smtp.fuzzing import examples
+from tests.smtp.fuzzing import fuzz, unhurried
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import MemoryReception, serving
 
@@ -50,16 +49,14 @@ words = st.sampled_from(
 sessions = st.lists(words | st.binary(max_size=40), max_size=30)
 
 
-@pytest.mark.timeout(1200)
-@settings(
-    max_examples=examples(300),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@unhurried
+def test_no_octets_crash_the_server_or_make_a_message_of_half_of_one() -> None:
+    fuzz(any_session)
+
+
+@settings(max_examples=300, deadline=None)
 @given(sessions, st.lists(st.integers(0, 20_000), max_size=6))
-def test_no_octets_crash_the_server_or_make_a_message_of_half_of_one(
-    parts: list[bytes], places: list[int]
-) -> None:
+def any_session(parts: list[bytes], places: list[int]) -> None:
     asyncio.run(session(parts, places))
 
 
