@@ -377,36 +377,6 @@ async def test_a_slow_disk_stops_the_reading_and_nobody_else() -> None:
         assert body.largest <= 3 * 65_536
 
 
-async def test_thirty_megabytes_in_flight_do_not_hold_up_other_commands() -> None:
-    limits = Limits(max_recipients=10**9)
-    async with serving(reception=MemoryReception(limit=10**9), limits=limits) as house:
-        async with await house.greeted() as big, await house.greeted() as small:
-            await begin_data(big)
-            assert await small.ask(ENVELOPE[0]) == "250 2.1.0 Sender ok"
-            sender = asyncio.create_task(
-                asyncio.to_thread(_flood, big.writer.get_extra_info("socket"), 30_000_000)
-            )
-            body, came_meanwhile = house.reception.bodies[0], [0]
-            while not sender.done():
-                before = body.size
-                assert await small.ask(f"RCPT TO:<r{before}@d.example>") == "250 2.1.5 Recipient ok"
-                came_meanwhile.append(body.size - before)
-            await sender
-            assert await big.ask("", ".") == QUEUED
-        # A few pieces of the one for each command of the other. How many milliseconds that is,
-        # benchmarks/ tells.
-        assert max(came_meanwhile) < 3_000_000
-
-
-def _flood(transport_socket: socket.socket, octets: int) -> None:
-    mine = socket.socket(fileno=socket.dup(transport_socket.fileno()))
-    mine.setblocking(True)
-    with mine:
-        piece = b"x" * 998 + b"\r\n"
-        for _ in range(octets // len(piece) // 100):
-            mine.sendall(piece * 100)
-
-
 # --- Logins ---------------------------------------------------------------------------------------
 
 
