@@ -220,7 +220,7 @@ class Finish:
                 pass
         set_state(connection, self.submission, self.following, at)
         if isinstance(outcome, Relayed):
-            connection.execute("DELETE FROM drafts WHERE submission = ?", (self.submission,))
+            _settle_draft(connection, self.submission)
         if isinstance(self.following, Done):
             forget_octets_if_done(transaction, self.submission, at)
         return True
@@ -289,6 +289,18 @@ def leave_draft(connection: sqlite3.Connection, submission: int, unless: str = "
     connection.execute(
         "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') <> ?", which
     )
+
+
+def _settle_draft(connection: sqlite3.Connection, submission: int) -> None:
+    """Of a submission that was relayed: its draft is the copy in Sent Items now, unless it was
+    never asked to be sent, because the message went another way."""
+    found = connection.execute("SELECT progress FROM drafts WHERE submission = ?", (submission,))
+    row = found.fetchone()
+    if row is None:
+        return
+    if not DRAFT.value(row[0]).sending:
+        leave_draft(connection, submission)
+    connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
 
 
 def left_behind(transaction: Transaction) -> list[LeftBehind]:
