@@ -388,7 +388,9 @@ async def test_the_draft_of_what_is_divided_is_taken_away(
         if delete_fails:
             cloud.faults.on(Answer(method="DELETE", status=503, times=1))
         await accept(delivery, besides=(Address("bad", "example.org"),))
-        await until_relayed(delivery)
+        await delivery.until(
+            lambda: set(delivery.told("failed", "relayed")) == {"failed", "relayed"}
+        )
         whole(delivery)
         assert drafts(delivery) == int(delete_fails)
         await delivery.leftovers.sweep()
