@@ -3,6 +3,7 @@ queue and to split."""
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +17,17 @@ from tests.tools import needs
 
 
 @asynccontextmanager
-async def smarthost_client(relay: Relay, folder: Path) -> AsyncIterator[int]:
+async def smarthost_client(relay: Relay) -> AsyncIterator[int]:
     """A Postfix that hands all mail to the relay; the port where it takes mail."""
+    # Not pytest's own temporary folder: its users must get there, and pytest shuts that one again
+    # whenever it is started.
+    with tempfile.TemporaryDirectory() as folder:
+        async with _running(relay, Path(folder) / "postfix") as port:
+            yield port
+
+
+@asynccontextmanager
+async def _running(relay: Relay, folder: Path) -> AsyncIterator[int]:
     needs("postfix")
     needs("sasl")
     if os.geteuid() != 0:
@@ -43,17 +53,15 @@ async def smarthost_client(relay: Relay, folder: Path) -> AsyncIterator[int]:
         await asyncio.to_thread(running.__exit__, None, None, None)
 
 
-async def test_every_kind_of_letter_arrives(relay: Relay, tmp_path: Path) -> None:
+async def test_every_kind_of_letter_arrives(relay: Relay) -> None:
     sent = [one for one in letters.ALL if one is not letters.MANY]
-    async with smarthost_client(relay, tmp_path / "postfix") as port:
+    async with smarthost_client(relay) as port:
         await asyncio.to_thread(letters.hand_in, port, *sent)
         await letters.assert_arrived(relay, *sent)
 
 
-async def test_sixty_recipients_in_two_transactions_receive_once_each(
-    relay: Relay, tmp_path: Path
-) -> None:
-    async with smarthost_client(relay, tmp_path / "postfix") as port:
+async def test_sixty_recipients_in_two_transactions_receive_once_each(relay: Relay) -> None:
+    async with smarthost_client(relay) as port:
         await asyncio.to_thread(letters.hand_in, port, letters.MANY)
         arrivals = await relay.arrived(2)  # Postfix names at most fifty in one
     received = [person for arrival in arrivals for person in arrival.recipients]
