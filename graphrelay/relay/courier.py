@@ -1,14 +1,19 @@
 """One attempt at one message, from the spool to Graph and back to the spool.
 
-    load ─▶ token ─▶ begin_attempt ─▶ compose ─▶ Graph ─▶ decide ─▶ finish_attempt
-            │        └── on the disk before the request goes out: whatever happens from there
-            │            on, the spool knows that it may have been sent
+    read ─▶ token ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ answered ─▶ finish_attempt
+            │        │                                   └── the lane knows, and the next one goes
+            │        └── on the disk before the request goes out: whatever happens from there on,
+            │            the spool knows that it may have been sent
             └── none: the lane stops or rests, and no attempt is burnt
+
+To read is to load the message and to compose what goes to Graph. It may be done before it is the
+message's turn, so that between an answer and the next request lies nothing but the mark.
 
 An outcome must reach the disk. While the spool cannot take it (disk full), the courier waits and
 tries again, and keeps its place in the lane; nobody else may start on that message.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,9 +43,9 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.bearer import Bearer, Tokens, without_token
-from graphrelay.relay.budget import NOTHING, Spent
+from graphrelay.relay.budget import Spent
 from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
-from graphrelay.relay.dispatch import Dispatched, Dispatcher
+from graphrelay.relay.dispatch import Dispatched, Dispatcher, Prepared
 from graphrelay.relay.reports import Report, Reporter
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import MailLost, NotQueued
@@ -81,14 +86,20 @@ class Attempts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """An attempt has come to an end, of which the disk does not know yet."""
+
+    effect: Effect
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """An attempt was made and recorded."""
 
     next: Next
-    effect: Effect
     besides: tuple[Waiting, ...] = ()
     """What has come of it and waits now: what tells the sender, or pieces split off."""
-    spent: Spent = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,25 @@ class Gone:
 
 
 Carried = Finished | NotBegun | Gone
+
+
+# --- What is read ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """All that can be known of an attempt before it is begun. `way` is `None` where composing
+    failed: that is for the attempt to find out, which then has an outcome."""
+
+    submission: Submission
+    way: Prepared | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """`error` is for whoever carries the message."""
+
+    error: Exception
 
 
 class Courier:
@@ -130,20 +160,51 @@ class Courier:
         self._policy = policy
         self._dice = dice
         self._reporter = reporter
+        self._marked: dict[Lane, asyncio.Event] = {}
+        """Whether the mark of a lane's last attempt is on the disk, or could not be put there."""
         self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
         """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
         breaks while it is recorded must neither strand the message nor send it twice."""
 
-    async def carry(self, waiting: Waiting) -> Carried:
-        """One attempt. Never raises for anything that the world does."""
+    async def read(self, waiting: Waiting) -> Read | Unread:
+        """What `carry` needs of the message. Changes nothing."""
         try:
             submission = await self._spool.load(waiting.submission_id)
-            if submission.id in self._unrecorded:
-                return await self._record(submission)
-            token = await self._tokens.token(submission.plan.lane.account)
+        except Exception as error:
+            return Unread(error)
+        try:
+            way = await self._dispatcher.prepare(submission)
+        except Exception:
+            way = None
+        return Read(submission, way)
+
+    async def read_ahead(self, waiting: Waiting) -> Read | Unread:
+        """The same, for a message whose turn will come: it gives way to those whose turn it is."""
+        await self._let_mark(waiting.lane)
+        return await self.read(waiting)
+
+    async def carry(
+        self,
+        waiting: Waiting,
+        answered: Callable[[Answered], None],
+        read: Read | Unread | None = None,
+    ) -> Carried:
+        """One attempt. Never raises for anything that the world does.
+
+        `answered` is called when its request is over, before the disk knows how it ended; not
+        where none was made. `read`: what `read_ahead` came to.
+        """
+        try:
+            read = read or await self.read(waiting)
+            if isinstance(read, Unread):
+                raise read.error
+            if read.submission.id in self._unrecorded:
+                return await self._record(read.submission)
+            lane = read.submission.plan.lane
+            token = await self._tokens.token(lane.account)
             if not isinstance(token, Granted):
-                return NotBegun(_effect(without_token(submission.plan.lane, token)))
-            return await self._attempt(submission, token)
+                return NotBegun(_effect(without_token(lane, token)))
+            return await self._attempt(read, token, answered)
         except (NotQueued, MailLost):
             return Gone()
         except StorageUnavailable as error:
@@ -163,17 +224,22 @@ class Courier:
             outcome=outcome,
         )
         settles = self._dispatcher.settles(submission)
-        await self._conclude(submission, attempt, settles=settles)
+        decision = self._decide(submission, attempt, settles=settles)
+        await self._conclude(submission, attempt, decision)
 
     def leave(self, lane: Lane) -> None:
         """Nothing waits in the lane any more: its connections may go."""
+        self._marked.pop(lane, None)
         self._dispatcher.leave(lane)
 
-    async def _attempt(self, submission: Submission, token: Granted) -> Carried:
+    async def _attempt(
+        self, read: Read, token: Granted, answered: Callable[[Answered], None]
+    ) -> Carried:
+        submission = read.submission
         started_at, began, request_id = self._clock.now(), self._clock.monotonic(), str(uuid4())
-        number = await self._spool.begin_attempt(submission.id, started_at, request_id)
+        number = await self._mark(submission, started_at, request_id)
         self._journal.attempt(submission, number)
-        dispatched = await self._dispatch(submission, token, request_id)
+        dispatched = await self._dispatch(read, token, request_id)
         attempt = Attempt(
             number=number,
             started_at=started_at,
@@ -181,19 +247,39 @@ class Courier:
             outcome=dispatched.outcome,
         )
         self._unrecorded[submission.id] = attempt, dispatched.settles
-        return await self._record(submission)
+        decision = self._decide(submission, attempt, settles=dispatched.settles)
+        spent = self._dispatcher.spent(submission, attempt.outcome)
+        answered(Answered(decision.effect, spent))
+        await self._let_mark(submission.plan.lane)
+        return await self._record(submission, decision)
 
-    async def _record(self, submission: Submission) -> Finished:
+    async def _mark(self, submission: Submission, started_at: datetime, request_id: str) -> int:
+        marked = self._marked[submission.plan.lane] = asyncio.Event()
+        try:
+            return await self._spool.begin_attempt(submission.id, started_at, request_id)
+        finally:
+            marked.set()
+
+    async def _let_mark(self, lane: Lane) -> None:
+        """A request waits for the mark of the message that goes next, and nobody for anything else
+        that the disk could do meanwhile."""
+        await asyncio.sleep(0)  # so that the message whose turn has just come gets to its mark
+        if marked := self._marked.get(lane):
+            await marked.wait()
+
+    async def _record(self, submission: Submission, decision: Decision | None = None) -> Finished:
         attempt, settles = self._unrecorded[submission.id]
-        finished = await self._conclude(submission, attempt, settles=settles)
+        decision = decision or self._decide(submission, attempt, settles=settles)
+        finished = await self._conclude(submission, attempt, decision)
         del self._unrecorded[submission.id]
         return finished
 
-    async def _dispatch(self, submission: Submission, token: Granted, request: str) -> Dispatched:
+    async def _dispatch(self, read: Read, token: Granted, request: str) -> Dispatched:
         """An outcome in any case: from here on the attempt is on the disk and must be ended."""
+        submission = read.submission
         bearer = Bearer(self._tokens, submission.plan.lane, token)
         try:
-            return await self._dispatcher.dispatch(submission, bearer, request)
+            return await self._dispatcher.dispatch(submission, bearer, request, read.way)
         except (StorageUnavailable, OSError, BodyChanged) as error:
             reason = f"The message could not be read from the disk: {error}"
             return Dispatched(Delayed(status="4.3.0", reason=reason), settles=True)
@@ -201,11 +287,8 @@ class Courier:
             settles = self._dispatcher.settles(submission)
             return Dispatched(Uncertain(reason=f"a mistake in the relay: {error!r}"), settles)
 
-    async def _conclude(
-        self, submission: Submission, attempt: Attempt, *, settles: bool
-    ) -> Finished:
-        """Record what came of an attempt, what follows, and what the sender is told of it."""
-        decision = decide(
+    def _decide(self, submission: Submission, attempt: Attempt, *, settles: bool) -> Decision:
+        return decide(
             attempt.outcome,
             submission,
             attempt.number,
@@ -214,6 +297,11 @@ class Courier:
             self._dice(),
             settles=settles,
         )
+
+    async def _conclude(
+        self, submission: Submission, attempt: Attempt, decision: Decision
+    ) -> Finished:
+        """Record what came of an attempt, what follows, and what the sender is told of it."""
         if decision.pieces:
             return await self._divide(submission, attempt, decision)
         report = await self._report(submission, attempt, decision)
@@ -223,9 +311,7 @@ class Courier:
         self._tell(submission, attempt, decision)
         if report is not None:
             report.tell(self._journal, put)
-        spent = self._dispatcher.spent(submission, attempt.outcome)
-        reports = tuple(Waiting.of(one) for one in put)
-        return Finished(decision.next, decision.effect, reports, spent)
+        return Finished(decision.next, tuple(Waiting.of(one) for one in put))
 
     async def _divide(
         self, submission: Submission, attempt: Attempt, decision: Decision
@@ -245,8 +331,7 @@ class Courier:
             submissions=len(pieces),
             reason="" if isinstance(outcome, Relayed) else outcome.reason,
         )
-        spent = self._dispatcher.spent(submission, outcome)
-        return Finished(following, decision.effect, split_off, spent)
+        return Finished(following, split_off)
 
     async def _finish(
         self, submission_id: int, attempt: Attempt, following: Next, report: Report | None

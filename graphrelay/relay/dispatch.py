@@ -130,6 +130,9 @@ class Dispatched:
     settles: bool
 
 
+Prepared = Way | Failed | Delayed
+"""What goes to Graph, and how; or why nothing can."""
+
 _Look = Seen | MayNotLook | Delayed | Paused
 
 
@@ -184,7 +187,19 @@ class Dispatcher:
             return Spent(requests, octets)
         return Spent(requests, octets, 1, len(submission.envelope.forward_paths))
 
-    async def dispatch(self, submission: Submission, bearer: Bearer, request_id: str) -> Dispatched:
+    async def prepare(self, submission: Submission) -> Prepared:
+        """What `dispatch` sends first. Raises whatever reading the message raises."""
+        in_parts = submission.draft is not None and submission.draft.attachments > 0
+        rights = self._rights(submission.plan.lane)
+        return await self._way(submission, rights, at_once=not in_parts)
+
+    async def dispatch(
+        self,
+        submission: Submission,
+        bearer: Bearer,
+        request_id: str,
+        prepared: Prepared | None = None,
+    ) -> Dispatched:
         """Get it to Graph, unless it is there already.
 
         Raises whatever reading the message raises; then nothing was sent.
@@ -194,8 +209,7 @@ class Dispatcher:
         mailbox = OWN_MAILBOX if rights.own_mailbox else mailbox_path(lane.mailbox)
         post = self._post.for_lane(lane)
         desk = Desk(post, mailbox, bearer, request_id, self._records, submission)
-        in_parts = submission.draft is not None and submission.draft.attachments > 0
-        way = await self._way(submission, rights, at_once=not in_parts)
+        way = prepared or await self.prepare(submission)
         if submission.attempts > 0 and self.settles(submission):
             history = await self._records.show(submission.queue_id)
             doubt = doubt_in(history, submission.id)
@@ -221,7 +235,7 @@ class Dispatcher:
         *,
         bare: bool = False,
         at_once: bool = True,
-    ) -> Way | Failed | Delayed:
+    ) -> Prepared:
         """A message that trips us up must not stop others, nor be lost."""
         allowed = Allowance(
             rights.exact_once, rights.large_messages, self._largest_request, at_once
@@ -233,7 +247,7 @@ class Dispatcher:
         except Exception as error:
             return Delayed(status="4.3.0", reason=f"The message could not be prepared: {error!r}")
 
-    async def _send(self, desk: Desk, post: LanePost, way: Way | Failed | Delayed) -> Outcome:
+    async def _send(self, desk: Desk, post: LanePost, way: Prepared) -> Outcome:
         """As if for the first time."""
         outcome: Outcome
         match way:
@@ -284,7 +298,7 @@ class Dispatcher:
     async def _follow(
         self,
         desk: Desk,
-        way: Way | Failed | Delayed,
+        way: Prepared,
         doubt: Doubt | None,
         judged: Judgement | Delayed | Paused,
     ) -> Dispatched | None:
@@ -355,7 +369,7 @@ def _is_header_refused(outcome: Outcome) -> bool:
     return isinstance(outcome, Failed) and outcome.answer.code.casefold() in _HEADER_REFUSED
 
 
-def _lost(submission: Submission, way: Way | Failed | Delayed) -> tuple[str, ...]:
+def _lost(submission: Submission, way: Prepared) -> tuple[str, ...]:
     """What does not go along, as far as it is known before anything is sent."""
     if submission.draft:
         return submission.draft.lost

@@ -39,17 +39,25 @@ class Due:
 
     def pop(self, *, small_only: bool = False) -> int | None:
         """The next in turn."""
-        for turn, heap in self._heaps.items():
-            if small_only and turn[1]:
-                continue
-            _, submission_id = heapq.heappop(heap)
-            if heap:
-                self._heaps.move_to_end(turn)
-            else:
-                del self._heaps[turn]
-            return submission_id
-        return None
+        turn = self._turn(small_only)
+        if turn is None:
+            return None
+        heap = self._heaps[turn]
+        _, submission_id = heapq.heappop(heap)
+        if heap:
+            self._heaps.move_to_end(turn)
+        else:
+            del self._heaps[turn]
+        return submission_id
+
+    def first(self, *, small_only: bool = False) -> int | None:
+        """What `pop` would give, and leave it there."""
+        turn = self._turn(small_only)
+        return None if turn is None else self._heaps[turn][0][1]
 
     def has(self, *, small_only: bool = False) -> bool:
         """Whether `pop` would find something."""
-        return any(not (small_only and large) for _, large in self._heaps)
+        return self._turn(small_only) is not None
+
+    def _turn(self, small_only: bool) -> _Turn | None:
+        return next((turn for turn in self._heaps if not (small_only and turn[1])), None)

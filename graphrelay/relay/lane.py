@@ -1,6 +1,7 @@
 """One lane: what waits in it, in which order it goes, and how fast.
 
-    later ──(its time comes)──▶ due ──(in turns, oldest first)──▶ in flight ──▶ gone, or later again
+    later ──▶ due ──(in turns, oldest first)──▶ in flight ──▶ answered ──▶ gone, or later again
+       its time comes                                             its outcome goes to the disk
 
 Times in here are monotonic, so that a wall clock set back or ahead neither stops the lane nor
 makes it hurry. The lane knows no I/O: the QueueManager, its only owner, asks what to start, says
@@ -8,13 +9,16 @@ what came of it, and wakes it at `wakes_at`.
 
 How fast: `allowed` requests at a time, at most four. Each answer of success allows one more;
 trouble halves it and lets the lane rest, twice as long with each trouble in a row. After a rest or
-a pause one message goes ahead alone, to see.
+a pause one message goes ahead alone, to see. An answer makes room for the next request at once,
+not only when its outcome is on the disk. A crash leaves both in doubt, what is in flight and what
+is answered: so together they are never more than `UNWRITTEN` above the most requests.
 """
 
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 
 from graphrelay.model import Lane, Paused, Trouble, Waiting
 from graphrelay.relay.budget import Budget, Limit
@@ -29,6 +33,8 @@ LOOK_AGAIN = {
 }
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(minutes=2)
+UNWRITTEN = 1
+"""Answered messages whose outcome is not on the disk yet, while every request is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +76,23 @@ class NewlyPaused:
     wait: timedelta
 
 
+class _Stage(Enum):
+    WAITS = "waits"
+    IN_FLIGHT = "in flight"
+    ANSWERED = "answered"
+
+
 @dataclass(slots=True)
 class _Place:
     """Where a waiting submission stands. `due_at` is monotonic."""
 
     waiting: Waiting
     due_at: timedelta
-    in_flight: bool = False
+    stage: _Stage = _Stage.WAITS
+
+    @property
+    def waits(self) -> bool:
+        return self.stage is _Stage.WAITS
 
 
 class LaneQueue:
@@ -95,11 +111,13 @@ class LaneQueue:
         self._later: list[tuple[timedelta, int]] = []
         self._hope = ""
         self.in_flight = 0
+        """Requests; what is answered is none any more."""
+        self._answered = 0
         self.empty_since = timedelta.min
         """When the last message went; means nothing while there are any."""
 
     def __len__(self) -> int:
-        """How many wait, with those in flight."""
+        """How many wait, with those in flight or answered."""
         return len(self._places)
 
     @property
@@ -114,9 +132,9 @@ class LaneQueue:
     # What waits -------------------------------------------------------------------------------
 
     def put(self, waiting: Waiting, now: timedelta, due_at: timedelta) -> None:
-        """Add, or move what is here already; nothing that is in flight moves."""
+        """Add, or move what is here already; nothing that has been taken moves."""
         place = self._places.get(waiting.submission_id)
-        if place is not None and place.in_flight:
+        if place is not None and not place.waits:
             return
         self._places[waiting.submission_id] = _Place(waiting, due_at)
         if due_at <= now:
@@ -125,9 +143,9 @@ class LaneQueue:
             heapq.heappush(self._later, (due_at, waiting.submission_id))
 
     def remove(self, submission_id: int) -> bool:
-        """Whether it was here. What is in flight stays until `done`."""
+        """Whether it was here. What has been taken stays until `done`."""
         place = self._places.get(submission_id)
-        if place is None or place.in_flight:
+        if place is None or not place.waits:
             return False
         del self._places[submission_id]
         return True
@@ -139,17 +157,31 @@ class LaneQueue:
 
     def take(self, now: timedelta) -> Waiting | None:
         """The oldest message that may go now; it is in flight from here on."""
-        if not self.may_start(now):
+        if not self.may_start(now) or (place := self._first(now)) is None:
             return None
+        self._due.pop(small_only=self._is_full_of_large())
+        place.stage = _Stage.IN_FLIGHT
+        self.in_flight += 1
+        self._large_in_flight += is_large(place.waiting)
+        return place.waiting
+
+    def coming(self, now: timedelta) -> Waiting | None:
+        """What will probably go when the next answer makes room. It is not taken by that."""
+        if not isinstance(self._state, Open) or not self._is_full():
+            return None
+        if self.budget.free_at(now) > now or (place := self._first(now)) is None:
+            return None
+        return place.waiting
+
+    def _first(self, now: timedelta) -> _Place | None:
+        """Of what is due; it stays first."""
         self._promote(now)
-        while (submission_id := self._due.pop(small_only=self._is_full_of_large())) is not None:
+        small_only = self._is_full_of_large()
+        while (submission_id := self._due.first(small_only=small_only)) is not None:
             place = self._places.get(submission_id)
-            if place is None or place.in_flight or place.due_at > now:
-                continue
-            place.in_flight = True
-            self.in_flight += 1
-            self._large_in_flight += is_large(place.waiting)
-            return place.waiting
+            if place is not None and place.waits and place.due_at <= now:
+                return place
+            self._due.pop(small_only=small_only)
         return None
 
     def _is_full_of_large(self) -> bool:
@@ -161,22 +193,26 @@ class LaneQueue:
             return False
         match self._state:
             case Resting(until=until) | Stopped(until=until):
-                return now >= until and self.in_flight == 0
+                return now >= until and self.in_flight == 0 and not self._is_full()
             case Open():
-                return self.in_flight < self._allowed
+                return not self._is_full()
+
+    def _is_full(self) -> bool:
+        unwritten = self.in_flight + self._answered
+        return self.in_flight >= self._allowed or unwritten >= self._most + UNWRITTEN
 
     def _promote(self, now: timedelta) -> None:
         while self._later and self._later[0][0] <= now:
             due_at, submission_id = heapq.heappop(self._later)
             place = self._places.get(submission_id)
-            if place is not None and place.due_at == due_at and not place.in_flight:
+            if place is not None and place.due_at == due_at and place.waits:
                 self._due.push(place.waiting)
 
     def wakes_at(self, now: timedelta) -> timedelta | None:
         """When something may start that may not now; `None` when only an event can bring it on."""
         self._drop_stale()
         may_go = self._due.has(small_only=self._is_full_of_large())
-        if self.in_flight >= self._allowed or not (may_go or self._later):
+        if self._is_full() or not (may_go or self._later):
             return None
         earliest = max(now if may_go else self._later[0][0], self.budget.free_at(now))
         match self._state:
@@ -191,16 +227,26 @@ class LaneQueue:
 
     def _is_stale(self, due_at: timedelta, submission_id: int) -> bool:
         place = self._places.get(submission_id)
-        return place is None or place.in_flight or place.due_at != due_at
+        return place is None or not place.waits or place.due_at != due_at
 
     # What came of it --------------------------------------------------------------------------
 
+    def answered(self, submission_id: int) -> bool:
+        """Its request is over and makes room. Whether it was in flight until now."""
+        place = self._places.get(submission_id)
+        if place is None or place.stage is not _Stage.IN_FLIGHT:
+            return False
+        place.stage = _Stage.ANSWERED
+        self.in_flight -= 1
+        self._answered += 1
+        self._large_in_flight -= is_large(place.waiting)
+        return True
+
     def done(self, submission_id: int, now: timedelta) -> None:
-        """It is not in flight any more, nor does it wait here, unless it is `put` again."""
-        place = self._places.pop(submission_id, None)
-        if place is not None:
-            self.in_flight -= 1
-            self._large_in_flight -= is_large(place.waiting)
+        """The attempt is over, answered or not; it does not wait here, unless it is `put` again."""
+        self.answered(submission_id)
+        if self._places.pop(submission_id, None) is not None:
+            self._answered -= 1
             self.empty_since = now
 
     def feel(self, effect: Effect, now: timedelta) -> NewlyPaused | Resumed | None:

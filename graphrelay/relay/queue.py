@@ -1,9 +1,10 @@
 """The one owner of what is in flight and of what waits its turn.
 
     put ─▶ add ─┐
-    retry_now ──┤─▶ lane ─▶ serve ─▶ courier.carry (a task of its own) ─▶ settle ─┐
-    alarm ──────┘             ▲                                                   │
-                              └───────────────────────────────────────────────────┘
+    retry_now ──┤─▶ lane ─▶ serve ─▶ courier.carry (a task of its own) ─▶ answered ─▶ settle
+    alarm ──────┘            ▲ ▲                                             │           │
+                             │ └──────────── its request makes room ─────────┘           │
+                             └──────────── the disk knows what came of it ───────────────┘
 
 Nothing polls. A lane is looked at when something about it has changed: mail came, an attempt
 ended, its account was authorized, or the alarm that was set for it rang. Lanes take turns, a
@@ -18,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from graphrelay.clock import Clock
@@ -30,19 +32,23 @@ from graphrelay.model import (
     Trouble,
     Waiting,
 )
+from graphrelay.relay.ahead import Ahead
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.backup import Backups, TakeOver
 from graphrelay.relay.budget import in_words
 from graphrelay.relay.courier import (
     WITHOUT_DISK,
+    Answered,
     Attempts,
     Carried,
     Courier,
     Finished,
     Gone,
     NotBegun,
+    Read,
+    Unread,
 )
-from graphrelay.relay.decision import Effect, Slower
+from graphrelay.relay.decision import Effect, Flows, Slower
 from graphrelay.relay.handover import HandOver
 from graphrelay.relay.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.lane_view import LaneView, view
@@ -96,6 +102,9 @@ class QueueManager:
         self._longest_wait = longest_wait(policy, LONGEST_RETRY_AFTER)
         self._lanes: dict[Lane, LaneQueue] = {}
         self._in_flight: dict[int, asyncio.Task[None]] = {}
+        """With what is answered, and not yet settled."""
+        self._requests = 0
+        self._ahead = Ahead(courier.read_ahead)
         self._moving = HandOver(take_over, self._lanes, journal, self._take_back)
         """What is on its way from one lane to another, and stands in none."""
         self._again: dict[int, Waiting] = {}
@@ -125,6 +134,7 @@ class QueueManager:
             await self._stop.wait()
             self._tasks = None
             self._moving.cancel()
+            self._ahead.forget_all()
             for task in (alarms, *self._in_flight.values()):
                 task.cancel()
 
@@ -187,7 +197,9 @@ class QueueManager:
         self._serve()
 
     def use_backups(self, backups: Backups) -> None:
-        """Other accounts stand in from now on, also for lanes that are paused already."""
+        """Other accounts stand in from now on, also for lanes that are paused already. What was
+        read ahead went by the old settings."""
+        self._ahead.forget_all()
         if self._moving.use(backups):
             self._ready.update(dict.fromkeys(self._lanes))
             self._serve()
@@ -276,7 +288,7 @@ class QueueManager:
         if self._tasks is None or self._closing:
             return
         now = self._clock.monotonic()
-        while self._ready and len(self._in_flight) < self._policy.concurrency:
+        while self._ready and self._requests < self._policy.concurrency:
             lane, _ = self._ready.popitem(last=False)
             queue = self._lanes[lane]
             waiting = queue.take(now)
@@ -284,7 +296,9 @@ class QueueManager:
                 self._rest(queue, now)
                 continue
             self._ready[lane] = None
-            task = self._tasks.create_task(self._carry(queue, waiting))
+            self._requests += 1
+            carry = self._carry(queue, waiting, self._ahead.take(waiting))
+            task = self._tasks.create_task(carry)
             self._in_flight[waiting.submission_id] = task
 
     def _rest(self, queue: LaneQueue, now: timedelta) -> None:
@@ -292,6 +306,8 @@ class QueueManager:
         if len(queue) == 0:
             self._rest_empty(queue, now)
             return
+        if self._tasks is not None and (coming := queue.coming(now)) is not None:
+            self._ahead.look(coming, self._tasks)
         if (at := queue.wakes_at(now)) is not None:
             self._alarms.set(queue.lane, at)
             self._tell_budget(queue, now)
@@ -300,6 +316,7 @@ class QueueManager:
 
     def _rest_empty(self, queue: LaneQueue, now: timedelta) -> None:
         """After a while its connections go, and the lane itself once it need remember nothing."""
+        self._ahead.forget(queue.lane)
         at = max(now, queue.empty_since + EMPTY_LANE)
         if at == now:
             self._courier.leave(queue.lane)
@@ -326,32 +343,43 @@ class QueueManager:
                 until=until.isoformat(timespec="seconds"),
             )
 
-    async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
+    async def _carry(self, queue: LaneQueue, waiting: Waiting, read: Read | Unread | None) -> None:
+        answered = partial(self._answered, queue, waiting)
         try:
-            carried = await self._courier.carry(waiting)
+            carried = await self._courier.carry(waiting, answered, read)
         except Exception as error:
             # A mistake of ours, which must stop neither the daemon nor other mail.
             self._journal.error(
                 "attempt-broke", submission=waiting.submission_id, reason=repr(error)
             )
-            later = replace(waiting, not_before=self._clock.now() + self._policy.retry_max)
-            self._settle(queue, waiting, Finished(Queued(later.not_before), Slower(repr(error))))
-        else:
-            self._settle(queue, waiting, carried)
+            self._feel(queue, Slower(repr(error)))
+            carried = Finished(Queued(self._clock.now() + self._policy.retry_max))
+        self._settle(queue, waiting, carried)
+
+    def _answered(self, queue: LaneQueue, waiting: Waiting, answered: Answered) -> None:
+        """The request is over; what came of it goes to the disk while the next one goes out."""
+        self._make_room(queue, waiting)
+        queue.budget.spend(answered.spent, self._clock.monotonic())
+        self._feel(queue, answered.effect)
+        self._ready[queue.lane] = None
+        self._serve()
+
+    def _make_room(self, queue: LaneQueue, waiting: Waiting) -> None:
+        if queue.answered(waiting.submission_id):
+            self._requests -= 1
 
     def _settle(self, queue: LaneQueue, waiting: Waiting, carried: Carried) -> None:
         del self._in_flight[waiting.submission_id]
+        self._make_room(queue, waiting)
         queue.done(waiting.submission_id, self._clock.monotonic())
         again = self._again.pop(waiting.submission_id, None)
         match carried:
-            case Finished(following, effect, besides, spent):
-                queue.budget.spend(spent, self._clock.monotonic())
+            case Finished(following, besides):
                 if isinstance(following, Queued):
                     self._place(replace(waiting, not_before=following.not_before))
                 for one in besides:
                     self._place(one)
                     self._ready[one.lane] = None
-                self._feel(queue, effect)
             case NotBegun(effect):
                 self._place(again or waiting)
                 self._feel(queue, effect)
@@ -362,6 +390,8 @@ class QueueManager:
         self._serve()
 
     def _feel(self, queue: LaneQueue, effect: Effect) -> None:
+        if not isinstance(effect, Flows):
+            self._ahead.forget(queue.lane)
         match queue.feel(effect, self._clock.monotonic()):
             case NewlyPaused(paused, wait):
                 self._journal.paused(queue.lane, paused, self._clock.now() + wait)

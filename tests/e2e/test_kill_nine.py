@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.flood import Flood
-from tests.e2e.kill_nine import IN_FLIGHT, judge, run
+from tests.e2e.kill_nine import IN_DOUBT, judge, run
 
 
 @pytest.mark.parametrize(("rounds", "faults"), [(12, False), (8, True)])
@@ -36,9 +36,9 @@ def test_one_that_is_missing_is_lost(flood: Flood) -> None:
     assert (verdict.lost, verdict.holds) == (1, False)
 
 
-def test_doubles_are_fine_up_to_what_was_in_flight(flood: Flood) -> None:
-    assert judge(flood, {"<a>": 1 + IN_FLIGHT, "<b>": 1}, kills=1).holds
-    assert not judge(flood, {"<a>": 1 + IN_FLIGHT, "<b>": 2}, kills=1).holds
+def test_doubles_are_fine_up_to_what_was_in_doubt(flood: Flood) -> None:
+    assert judge(flood, {"<a>": 1 + IN_DOUBT, "<b>": 1}, kills=1).holds
+    assert not judge(flood, {"<a>": 1 + IN_DOUBT, "<b>": 2}, kills=1).holds
 
 
 def test_a_double_for_each_answer_that_was_withheld_is_fine(flood: Flood) -> None:

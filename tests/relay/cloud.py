@@ -14,7 +14,7 @@ from graphrelay.graph.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.courier import Carried, Courier
+from graphrelay.relay.courier import Answered, Carried, Courier, Read, Unread
 from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.leftovers import Leftovers
 from graphrelay.relay.message import outgoing
@@ -56,8 +56,13 @@ class WatchedCourier(Courier):
     ended = 0
     changed: asyncio.Event
 
-    async def carry(self, waiting: Waiting) -> Carried:
-        carried = await super().carry(waiting)
+    async def carry(
+        self,
+        waiting: Waiting,
+        answered: Callable[[Answered], None],
+        read: Read | Unread | None = None,
+    ) -> Carried:
+        carried = await super().carry(waiting, answered, read)
         self.ended += 1
         self.changed.set()
         return carried

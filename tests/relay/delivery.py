@@ -104,7 +104,9 @@ class MemorySpool:
         self.trouble: StorageUnavailable | None = None
         self.begun: list[tuple[int, str]] = []
         """Every attempt that was ever begun: submission, and client-request-id."""
+        self.loaded: list[int] = []
         self.before_begin: Callable[[int], Awaitable[object]] | None = None
+        self.before_finish: Callable[[int], Awaitable[object]] | None = None
 
     def put(self, one: Submission, not_before: datetime | None = None) -> Waiting:
         due = not_before or one.received_at
@@ -139,6 +141,7 @@ class MemorySpool:
 
     async def load(self, submission_id: int) -> Submission:
         kept = self._open(submission_id)
+        self.loaded.append(submission_id)
         return replace(kept.submission, attempts=len(kept.history))
 
     async def begin_attempt(
@@ -164,6 +167,8 @@ class MemorySpool:
         report: tuple[NewMessage, IncomingBody] | None = None,
     ) -> tuple[Submission, ...]:
         assert report is None
+        if self.before_finish:
+            await self.before_finish(submission_id)
         if self.trouble:
             raise self.trouble
         kept = self.kept[submission_id]
@@ -271,6 +276,7 @@ class ScriptedGraph:
         self.gate: asyncio.Event | None = None
         self.in_flight = 0
         self.most_in_flight = 0
+        self._at_the_gate: deque[asyncio.Event] = deque()
         self._script: deque[Said] = deque()
         self._by_lane: dict[Lane, Said] = {}
 
@@ -285,6 +291,23 @@ class ScriptedGraph:
 
     def close_lane(self, lane: Lane) -> None:
         self.left.append(lane)
+
+    async def let_go(self, count: int) -> None:
+        """Answer the oldest `count` that wait at the gate; it stays shut for the others."""
+        for _ in range(count):
+            self._at_the_gate.popleft().set()
+        await settle()
+
+    async def answers(self, gate: asyncio.Event) -> None:
+        """Return when it is open, or this one is let go."""
+        mine = asyncio.Event()
+        self._at_the_gate.append(mine)
+        waits = [asyncio.ensure_future(event.wait()) for event in (gate, mine)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     def answer(self, sent: Sent) -> Outcome | TokenDoubt:
         usually = self._by_lane.get(sent.lane, self.usually)
@@ -315,7 +338,7 @@ class _ScriptedLane:
             sent = Sent(self.lane, mailbox, octets, token, client_request_id)
             graph.sent.append(sent)
             if graph.gate is not None:
-                await graph.gate.wait()
+                await graph.answers(graph.gate)
             return graph.answer(sent)
         finally:
             graph.in_flight -= 1

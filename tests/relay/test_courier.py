@@ -1,6 +1,7 @@
 """One attempt: what is asked of whom, in which order, and what people are told."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +15,19 @@ from graphrelay.model import (
     StorageUnavailable,
     Submission,
     Trouble,
+    Waiting,
 )
 from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
 from graphrelay.relay.budget import Spent
-from graphrelay.relay.courier import Finished, Gone, NotBegun
+from graphrelay.relay.courier import (
+    Answered,
+    Carried,
+    Finished,
+    Gone,
+    NotBegun,
+    Read,
+    Unread,
+)
 from graphrelay.relay.decision import Flows, Slower, Stops
 from tests.clock import settle
 from tests.relay.delivery import (
@@ -36,10 +46,23 @@ from tests.relay.delivery import (
 SECOND = timedelta(seconds=1)
 
 
-async def carry(post: Post, number: int = 1) -> object:
+@dataclass(frozen=True)
+class Seen:
+    """What a courier said of an attempt: when its request was over, and in the end."""
+
+    carried: Carried
+    answered: list[Answered]
+
+
+async def carry(post: Post, number: int = 1) -> Seen:
     one = post.spool.kept.get(number)
     waiting = post.spool.put(submission(number)) if one is None else post.spool._waiting(one)
-    return await post.courier.carry(waiting)
+    return await carry_waiting(post, waiting)
+
+
+async def carry_waiting(post: Post, waiting: Waiting) -> Seen:
+    answered: list[Answered] = []
+    return Seen(await post.courier.carry(waiting, answered.append), answered)
 
 
 async def test_the_mark_is_on_the_disk_before_the_request_goes_out() -> None:
@@ -51,10 +74,10 @@ async def test_the_mark_is_on_the_disk_before_the_request_goes_out() -> None:
     [sent] = post.graph.sent
     assert interrupted.client_request_id == sent.client_request_id
     post.graph.gate.set()
-    finished = await carrying
-    assert isinstance(finished, Finished)
-    assert (finished.next, finished.effect) == (Done("relayed"), Flows())
-    assert finished.spent == Spent(requests=1, octets=1_000, messages=1, recipients=1)
+    seen = await carrying
+    assert seen.carried == Finished(Done("relayed"))
+    spent = Spent(requests=1, octets=1_000, messages=1, recipients=1)
+    assert seen.answered == [Answered(Flows(), spent)]
 
 
 async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() -> None:
@@ -71,7 +94,7 @@ async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() ->
 async def test_the_users_own_mailbox_is_me_and_others_are_named() -> None:
     post = Post()
     await carry(post, 1)
-    await post.courier.carry(post.spool.put(submission(2, INFO)))
+    await carry_waiting(post, post.spool.put(submission(2, INFO)))
     assert [sent.mailbox for sent in post.graph.sent] == ["/me", "/users/info@contoso.com"]
 
 
@@ -103,6 +126,40 @@ async def test_an_outcome_is_told_when_it_is_on_the_disk_and_not_before(
     assert post.told() == ["attempt", "relayed"]
 
 
+async def test_an_outcome_that_the_disk_does_not_take_is_answered_all_the_same() -> None:
+    post = Post()
+    writing, answered = asyncio.Event(), list[Answered]()
+    post.spool.before_finish = lambda number: writing.wait()
+    waiting = post.spool.put(submission(1))
+    carrying = asyncio.ensure_future(post.courier.carry(waiting, answered.append))
+    await settle()
+    assert [one.effect for one in answered] == [Flows()]
+    assert post.spool.outcomes(1) == []
+    writing.set()
+    assert await carrying == Finished(Done("relayed"))
+    assert len(answered) == 1
+
+
+async def test_what_was_read_ahead_is_not_read_again() -> None:
+    post = Post()
+    waiting = post.spool.put(submission(1))
+    read = await post.courier.read_ahead(waiting)
+    await post.courier.carry(waiting, lambda _: None, read)
+    assert post.spool.loaded == [1]
+    assert post.spool.outcomes(1) == ["Relayed"]
+
+
+async def test_reading_never_raises_and_changes_nothing() -> None:
+    post = Post()
+    waiting = post.spool.put(submission(1))
+    post.spool.trouble = StorageUnavailable("disk full")
+    assert await post.courier.read(waiting) == Unread(post.spool.trouble)
+    post.spool.trouble = None
+    assert isinstance(await post.courier.read(waiting), Read)
+    assert await post.spool.interrupted() == []
+    assert post.told() == []
+
+
 # Tokens --------------------------------------------------------------------------------------
 
 
@@ -132,7 +189,7 @@ async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
     post = Post()
     post.tokens.answers[ACCOUNT] = answer
     expected = Paused(trouble=Trouble.AUTHORIZATION, status="4.7.0", reason=reason, remedy=remedy)
-    assert await carry(post) == NotBegun(Stops(expected))
+    assert await carry(post) == Seen(NotBegun(Stops(expected)), [])
     assert await post.spool.interrupted() == []
     assert post.told() == []
 
@@ -140,7 +197,7 @@ async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
 async def test_entra_out_of_reach_is_a_rest_and_not_a_stop() -> None:
     post = Post()
     post.tokens.answers[ACCOUNT] = Unreachable(reason="timeout", retry_after=9 * SECOND)
-    found = await carry(post)
+    found = (await carry(post)).carried
     assert isinstance(found, NotBegun)
     assert isinstance(found.effect, Slower)
     assert found.effect.retry_after == 9 * SECOND
@@ -149,7 +206,7 @@ async def test_entra_out_of_reach_is_a_rest_and_not_a_stop() -> None:
 async def test_a_refused_token_is_replaced_once() -> None:
     post = Post()
     post.graph.say(DENIED, RELAYED)
-    assert isinstance(await carry(post), Finished)
+    assert isinstance((await carry(post)).carried, Finished)
     assert post.tokens.asked == [(ACCOUNT, False), (ACCOUNT, False), (ACCOUNT, True)]
     assert [sent.token for sent in post.graph.sent] == ["token-1", "token-2"]
     assert post.spool.outcomes(1) == ["Relayed"]
@@ -171,14 +228,14 @@ async def test_a_token_that_somebody_else_has_replaced_meanwhile_is_not_fetched_
 async def test_two_refusals_pause_the_lane_with_what_to_run() -> None:
     post = Post()
     post.graph.say(DENIED, DENIED)
-    found = await carry(post)
-    assert isinstance(found, Finished)
-    assert isinstance(found.effect, Stops)
-    assert found.effect.paused.reason == (
+    seen = await carry(post)
+    assert seen.carried == Finished(Queued(post.clock.now()))
+    effect = seen.answered[0].effect
+    assert isinstance(effect, Stops)
+    assert effect.paused.reason == (
         'account "website", mailbox wp@contoso.com: Graph refused the access token'
     )
-    assert found.effect.paused.remedy == "graphrelay status website"
-    assert found.next == Queued(post.clock.now())
+    assert effect.paused.remedy == "graphrelay status website"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +271,8 @@ async def test_without_a_mark_on_the_disk_nothing_goes_out() -> None:
         raise StorageUnavailable("disk full")
 
     post.spool.before_begin = disk_full
-    assert await post.courier.carry(waiting) == NotBegun(Slower("disk full", 5 * SECOND))
+    found = await carry_waiting(post, waiting)
+    assert found == Seen(NotBegun(Slower("disk full", 5 * SECOND)), [])
     assert post.graph.sent == []
 
 
@@ -222,7 +280,7 @@ async def test_what_is_not_in_the_spool_any_more_is_gone() -> None:
     post = Post()
     waiting = post.spool.put(submission(1))
     del post.spool.kept[1]
-    assert await post.courier.carry(waiting) == Gone()
+    assert await carry_waiting(post, waiting) == Seen(Gone(), [])
 
 
 @pytest.mark.parametrize(
@@ -231,7 +289,7 @@ async def test_what_is_not_in_the_spool_any_more_is_gone() -> None:
 async def test_a_body_that_cannot_be_read_delays_the_message(error: Exception) -> None:
     post = Post()
     post.graph.say(error)
-    found = await carry(post)
+    found = (await carry(post)).carried
     assert isinstance(found, Finished)
     assert isinstance(found.next, Queued)
     assert "could not be read from the disk" in str(post.events("delayed")[0].fields["reason"])

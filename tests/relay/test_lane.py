@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from graphrelay.model import Waiting
+from graphrelay.relay.budget import Limit, Spent
 from graphrelay.relay.decision import Flows, Slower, Stops
 from graphrelay.relay.lane import LaneQueue, NewlyPaused, Open, Resting, Resumed, Stopped
 from tests.clock import FakeClock
@@ -42,6 +43,70 @@ def test_four_go_at_a_time_and_the_next_when_one_is_done() -> None:
     queue.done(2, START)
     assert started(queue) == [5]
     assert len(queue) == 5
+
+
+def test_an_answer_makes_room_before_the_attempt_is_over() -> None:
+    queue = lane(1, 2, 3, 4, 5, 6)
+    assert started(queue) == [1, 2, 3, 4]
+    assert queue.answered(2)
+    assert not queue.answered(2)
+    assert (queue.in_flight, len(queue)) == (3, 6)
+    assert started(queue) == [5]
+    queue.done(2, START)
+    assert (queue.in_flight, len(queue)) == (4, 5)
+    assert started(queue) == []
+
+
+def test_no_more_than_one_outcome_is_left_to_be_written_while_requests_go_out() -> None:
+    queue = lane(*range(1, 10))
+    started(queue)
+    for number in (1, 2, 3):
+        queue.answered(number)
+    assert started(queue) == [5]
+    assert queue.wakes_at(START) is None
+    queue.done(1, START)
+    assert started(queue) == [6]
+
+
+def test_what_is_answered_is_neither_removed_nor_moved() -> None:
+    queue = lane(1)
+    started(queue)
+    queue.answered(1)
+    assert not queue.remove(1)
+    queue.put(waiting(1), START, START)
+    assert started(queue) == []
+
+
+def test_a_large_message_that_is_answered_leaves_its_request_to_another() -> None:
+    queue = lane()
+    for number in range(1, 6):
+        queue.put(replace(waiting(number, age=9 - number), size=5_000_000), START, START)
+    assert started(queue) == [1, 2, 3]
+    queue.answered(2)
+    assert started(queue) == [4]
+
+
+def test_what_comes_next_is_known_and_not_taken_while_mail_flows() -> None:
+    queue = lane(1, 2, 3, 4, 5, 6)
+    assert queue.coming(START) is None  # It may go at once.
+    started(queue)
+    assert queue.coming(START) == queue.coming(START) == waiting(5)
+    queue.remove(5)
+    assert queue.coming(START) == waiting(6)
+    queue.put(waiting(7, age=60), START, START)
+    assert queue.coming(START) == waiting(7, age=60)
+    queue.feel(Slower("busy"), START)
+    assert queue.coming(START) is None
+
+
+def test_nothing_comes_next_while_a_budget_is_used_up() -> None:
+    queue = LaneQueue(LANE, 1, (Limit("messages", 1, 60 * SECOND),))
+    for number in (1, 2):
+        queue.put(waiting(number), START, START)
+    started(queue)
+    assert queue.coming(START) == waiting(2)
+    queue.budget.spend(Spent(messages=1), START)
+    assert queue.coming(START) is None
 
 
 def test_what_is_not_due_does_not_go_and_says_when_it_will() -> None:
@@ -202,6 +267,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.now = START
         self.due: dict[int, timedelta] = {}
         self.flying: set[int] = set()
+        self.answered: set[int] = set()
         self.number = 0
 
     @rule(wait=st.integers(0, 100))
@@ -228,15 +294,31 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.due.pop(one.submission_id) <= self.now
             self.flying.add(one.submission_id)
 
+    @rule()
+    def foresee(self) -> None:
+        coming = self.queue.coming(self.now)
+        if coming is not None:
+            assert self.due[coming.submission_id] <= self.now
+            assert self.flying
+
     @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.flying)))
+        self.flying.remove(number)
+        self.answered.add(number)
+        assert self.queue.answered(number)
+
+    @precondition(lambda self: self.flying or self.answered)
     @rule(
         data=st.data(),
         effect=st.sampled_from([Flows(), Slower("busy"), Slower("429", 50 * SECOND), Stops(FULL)]),
         again=st.none() | st.integers(0, 100),
     )
     def done(self, data: st.DataObject, effect: Flows | Slower | Stops, again: int | None) -> None:
-        number = data.draw(st.sampled_from(sorted(self.flying)))
-        self.flying.remove(number)
+        number = data.draw(st.sampled_from(sorted(self.flying | self.answered)))
+        self.flying.discard(number)
+        self.answered.discard(number)
         self.queue.done(number, self.now)
         if again is not None:
             self._put(number, again)
@@ -257,7 +339,8 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def counts_agree(self) -> None:
         assert self.queue.in_flight == len(self.flying) <= 4
-        assert len(self.queue) == len(self.due) + len(self.flying)
+        assert len(self.flying) + len(self.answered) <= 5
+        assert len(self.queue) == len(self.due) + len(self.flying) + len(self.answered)
 
     @invariant()
     def it_wakes_in_time_for_everything(self) -> None:
@@ -265,7 +348,7 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.due:
             return
         if wakes_at is None:
-            assert self.flying  # what ends will look again
+            assert self.flying or self.answered  # what ends will look again
             return
         if isinstance(self.queue.state, Open):
             assert wakes_at <= max(self.now, min(self.due.values()))

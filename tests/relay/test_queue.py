@@ -105,6 +105,190 @@ async def test_the_limit_over_all_lanes_is_shared_in_turns() -> None:
     assert {INFO.mailbox, ALERTS.mailbox} <= set(post.graph.order[:6])
 
 
+# Between an answer and the next request ------------------------------------------------------
+
+
+class SlowDisk:
+    """Outcomes reach it when `written` is set; Graph answers when it is told to."""
+
+    def __init__(self, post: Post) -> None:
+        self.written = asyncio.Event()
+        self.gate = post.graph.gate = asyncio.Event()
+        post.spool.before_finish = lambda number: self.written.wait()
+
+
+def on_the_wire(post: Post) -> list[str]:
+    """Who is, in the order of the attempts; the first that was sent is answered first here."""
+    return [str(entry.queue_id) for entry in post.events("attempt")]
+
+
+async def test_the_next_request_goes_out_before_the_answer_of_the_last_is_on_the_disk() -> None:
+    post = Post()
+    disk = SlowDisk(post)
+    async with running(post):
+        post.take(*range(1, 11))
+        await settle()
+        assert len(post.graph.sent) == 4
+        await post.graph.let_go(1)
+        await settle()
+        assert len(post.graph.sent) == 5
+        assert post.spool.outcomes(1) == []
+        disk.written.set()
+
+
+async def test_four_requests_and_five_marks_at_most_however_slow_the_disk_is() -> None:
+    """A kill leaves in doubt what is marked: four on the wire, and one that is written down."""
+    post = Post()
+    disk = SlowDisk(post)
+    async with running(post):
+        post.take(*range(1, 21))
+        await settle()
+        for _ in range(3):
+            await post.graph.let_go(1)
+            await settle()
+            assert post.graph.in_flight <= 4
+            assert len(await post.spool.interrupted()) == 5
+        assert post.graph.in_flight == 2
+        disk.written.set()
+        await settle()
+        assert post.graph.in_flight == 4
+        disk.gate.set()
+        await settle(200)
+        assert len(post.graph.sent) == 20
+        assert post.graph.most_in_flight == 4
+
+
+async def test_a_lane_that_is_told_to_slow_down_sends_nothing_more_not_even_what_was_read() -> None:
+    post = Post()
+    disk = SlowDisk(post)
+    async with running(post):
+        post.take(*range(1, 21))
+        await settle()
+        assert post.spool.loaded == [1, 2, 3, 4, 5]
+        post.graph.say(throttled(100))
+        await post.graph.let_go(1)
+        await settle()
+        [view] = post.queue.lanes()
+        assert (view.state, view.allowed, view.in_flight) == ("resting", 2, 3)
+        await post.graph.let_go(3)
+        await post.clock.advance(99 * SECOND)
+        assert len(post.graph.sent) == 4
+        disk.written.set()
+        await post.clock.advance(SECOND)
+        assert len(post.graph.sent) == 5  # alone, to see
+        await post.graph.let_go(1)
+        await settle()
+        assert post.graph.in_flight == 3
+        assert post.queue.lanes()[0].allowed == 3
+
+
+async def test_a_lane_that_stops_while_outcomes_are_written_sends_one_message_to_look() -> None:
+    post = Post()
+    disk = SlowDisk(post)
+    async with running(post):
+        post.take(*range(1, 11))
+        await settle()
+        post.graph.say(FULL)
+        await post.graph.let_go(4)
+        await post.clock.advance(14 * MINUTE)
+        assert len(post.graph.sent) == 4
+        await post.clock.advance(MINUTE)
+        assert len(post.graph.sent) == 5
+        assert len(await post.spool.interrupted()) == 5
+        disk.written.set()
+
+
+async def test_an_answer_counts_for_the_budget_before_the_next_request_goes_out() -> None:
+    post = Post(DeliveryPolicy(budgets=(Limit("messages", 1, MINUTE),)))
+    SlowDisk(post).written.set()
+    async with running(post):
+        post.take(*range(1, 11))
+        await settle()
+        await post.graph.let_go(1)
+        await settle()
+        assert len(post.graph.sent) == 4
+
+
+async def test_the_next_message_is_read_while_all_requests_are_taken_and_no_other() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(*range(1, 11))
+        await settle()
+        assert post.spool.loaded == [1, 2, 3, 4, 5]
+        await post.graph.let_go(1)
+        await settle()
+        assert post.spool.loaded == [1, 2, 3, 4, 5, 6]
+        assert on_the_wire(post) == ["Q1", "Q2", "Q3", "Q4", "Q5"]
+
+
+async def test_what_was_read_and_is_held_or_deleted_then_does_not_go() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(*range(1, 7))
+        await settle()
+        assert isinstance(await post.queue.delete(5, "a mistake"), Changed)
+        await post.graph.let_go(1)
+        await settle()
+        assert isinstance(await post.queue.hold(6, "too late"), VerbRefused)
+        assert on_the_wire(post) == ["Q1", "Q2", "Q3", "Q4", "Q6"]
+        post.take(7)
+        await settle()
+        assert isinstance(await post.queue.hold(7, "ask first"), Changed)
+        post.graph.gate.set()
+        await settle()
+        assert isinstance(post.spool.state(7), Held)
+        assert len(post.graph.sent) == 5
+
+
+async def test_what_was_read_and_is_overtaken_goes_later_once() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(*range(1, 6))
+        await settle()
+        assert post.spool.loaded[-1] == 5
+        post.take(6, received_at=post.clock.now() - HOUR)
+        await post.graph.let_go(2)
+        await settle()
+        assert on_the_wire(post) == ["Q1", "Q2", "Q3", "Q4", "Q6", "Q5"]
+        post.graph.gate.set()
+        await settle()
+        assert len(post.graph.sent) == 6
+
+
+async def test_what_was_read_before_an_attempt_is_read_again_after_it() -> None:
+    """Else the next attempt would not know of the last one, nor look whether it was sent."""
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(*range(1, 6))
+        await settle()
+        post.graph.say(BUSY, RELAYED, RELAYED, RELAYED, LOST)
+        await post.graph.let_go(1)
+        await post.clock.advance(SECOND)
+        post.graph.gate.set()
+        await post.clock.advance(2 * MINUTE)
+        assert post.spool.outcomes(5) == ["Uncertain", "Relayed"]
+        assert post.spool.loaded.count(5) == 3
+
+
+async def test_a_disk_that_fails_while_a_message_is_read_ahead_costs_no_attempt() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    async with running(post):
+        post.take(*range(1, 5))
+        await settle()
+        post.spool.trouble = StorageUnavailable("disk full")
+        post.take(5)
+        await settle()
+        post.spool.trouble = None
+        post.graph.gate.set()
+        await post.clock.advance(MINUTE)
+        assert post.spool.outcomes(5) == ["Relayed"]
+
+
 # Trouble -------------------------------------------------------------------------------------
 
 
@@ -281,7 +465,7 @@ async def test_without_authorization_no_attempt_is_burnt_and_mail_keeps_its_orde
         del post.tokens.answers[ACCOUNT]
         post.queue.resume(ACCOUNT, "The account was authorized.")
         await settle(100)
-        assert post.told("resumed", "relayed") == ["relayed", "resumed", "relayed", "relayed"]
+        assert post.told("resumed", "relayed") == ["resumed", "relayed", "relayed", "relayed"]
         assert [entry.queue_id for entry in post.events("attempt")] == ["Q1", "Q2", "Q3"]
         assert post.events("resumed")[0].fields["reason"] == "The account was authorized."
 
