@@ -136,6 +136,51 @@ async def test_the_next_request_goes_out_before_the_answer_of_the_last_is_on_the
         disk.written.set()
 
 
+async def test_the_mark_of_the_next_message_comes_before_the_outcome_of_the_last() -> None:
+    """For the mark a request waits, for the outcome nobody."""
+    post, asked = Post(), list[str]()
+    post.graph.gate = asyncio.Event()
+    marks = asyncio.Event()
+
+    async def begin(number: int) -> None:
+        asked.append(f"mark {number}")
+        if number >= 5:
+            await marks.wait()
+
+    async def finish(number: int) -> None:
+        asked.append(f"outcome {number}")
+
+    post.spool.before_begin, post.spool.before_finish = begin, finish
+    async with running(post):
+        post.take(*range(1, 6))
+        await settle()
+        await post.graph.let_go(1)
+        await settle()
+        assert asked[4:] == ["mark 5"]
+        marks.set()
+        await settle()
+        assert asked[4:] == ["mark 5", "outcome 1"]
+
+
+async def test_a_mark_that_cannot_be_written_keeps_no_outcome_from_the_disk() -> None:
+    post = Post()
+    post.graph.gate = asyncio.Event()
+
+    async def begin(number: int) -> None:
+        if number >= 5:
+            raise StorageUnavailable("disk full")
+
+    post.spool.before_begin = begin
+    async with running(post):
+        post.take(*range(1, 6))
+        await settle()
+        await post.graph.let_go(1)
+        await settle()
+        assert post.spool.outcomes(1) == ["Relayed"]
+        assert len(post.graph.sent) == 4
+        post.spool.before_begin = None
+
+
 async def test_four_requests_and_five_marks_at_most_however_slow_the_disk_is() -> None:
     """A kill leaves in doubt what is marked: four on the wire, and one that is written down."""
     post = Post()
