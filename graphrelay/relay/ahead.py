@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrelay.model import Lane, Waiting
-from graphrelay.relay.courier import Read, Unread
+from graphrelay.relay.carried import Read, Unread
 
 
 @dataclass(frozen=True, slots=True)

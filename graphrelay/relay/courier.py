@@ -15,7 +15,6 @@ tries again, and keeps its place in the lane; nobody else may start on that mess
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -43,9 +42,17 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.bearer import Bearer, Tokens, without_token
-from graphrelay.relay.budget import Spent
+from graphrelay.relay.carried import (
+    Answered,
+    Carried,
+    Finished,
+    Gone,
+    NotBegun,
+    Read,
+    Unread,
+)
 from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
-from graphrelay.relay.dispatch import Dispatched, Dispatcher, Prepared
+from graphrelay.relay.dispatch import Dispatched, Dispatcher
 from graphrelay.relay.reports import Report, Reporter
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import MailLost, NotQueued
@@ -80,60 +87,6 @@ class Attempts(Protocol):
     async def divide(
         self, submission_id: int, attempt: Attempt, following: Queued, pieces: Pieces
     ) -> tuple[Waiting, ...]: ...
-
-
-# --- What came of it ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An attempt has come to an end, of which the disk does not know yet."""
-
-    effect: Effect
-    spent: Spent
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """An attempt was made and recorded."""
-
-    next: Next
-    besides: tuple[Waiting, ...] = ()
-    """What has come of it and waits now: what tells the sender, or pieces split off."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotBegun:
-    """Nothing was recorded; the message keeps its place."""
-
-    effect: Effect
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """It does not wait any more: held, deleted, or lost by the disk. The spool has told it."""
-
-
-Carried = Finished | NotBegun | Gone
-
-
-# --- What is read ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """All that can be known of an attempt before it is begun. `way` is `None` where composing
-    failed: that is for the attempt to find out, which then has an outcome."""
-
-    submission: Submission
-    way: Prepared | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """`error` is for whoever carries the message."""
-
-    error: Exception
 
 
 class Courier:

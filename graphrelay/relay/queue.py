@@ -36,18 +36,8 @@ from graphrelay.relay.ahead import Ahead
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.backup import Backups, TakeOver
 from graphrelay.relay.budget import in_words
-from graphrelay.relay.courier import (
-    WITHOUT_DISK,
-    Answered,
-    Attempts,
-    Carried,
-    Courier,
-    Finished,
-    Gone,
-    NotBegun,
-    Read,
-    Unread,
-)
+from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read, Unread
+from graphrelay.relay.courier import WITHOUT_DISK, Attempts, Courier
 from graphrelay.relay.decision import Effect, Flows, Slower
 from graphrelay.relay.handover import HandOver
 from graphrelay.relay.lane import LaneQueue, NewlyPaused, Resumed, Stopped

@@ -14,7 +14,8 @@ from graphrelay.graph.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.courier import Answered, Carried, Courier, Read, Unread
+from graphrelay.relay.carried import Answered, Carried, Read, Unread
+from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.leftovers import Leftovers
 from graphrelay.relay.message import outgoing

@@ -4,7 +4,7 @@ import asyncio
 
 from graphrelay.model import Lane, Waiting
 from graphrelay.relay.ahead import Ahead
-from graphrelay.relay.courier import Unread
+from graphrelay.relay.carried import Unread
 from tests.clock import FakeClock, settle
 from tests.relay.delivery import INFO, LANE
 

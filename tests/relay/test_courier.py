@@ -19,15 +19,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
 from graphrelay.relay.budget import Spent
-from graphrelay.relay.courier import (
-    Answered,
-    Carried,
-    Finished,
-    Gone,
-    NotBegun,
-    Read,
-    Unread,
-)
+from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read, Unread
 from graphrelay.relay.decision import Flows, Slower, Stops
 from tests.clock import settle
 from tests.relay.delivery import (
