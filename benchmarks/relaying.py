@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from benchmarks import load
+from benchmarks.bare_requests import bare_requests
 from benchmarks.cloud import MAILBOXES
 from benchmarks.figures import head, median, row
 from benchmarks.processes import cpu_seconds
@@ -24,7 +25,8 @@ ONE = ("wp@contoso.com",)
 
 
 def relaying(of: Cloud, folder: Path, runs: int) -> None:
-    """4 kB messages from a full queue; at 100 ms beside what Exchange's limit allows."""
+    """4 kB messages from a full queue; at 100 ms beside what Exchange's limit allows, and what bare
+    connections make of that with this cloud."""
     head("from a full queue", "relayed /s", "CPU us each", "of what is allowed")
     for name, mailboxes, messages, latency in (
         ("1 mailbox, no latency", ONE, 2000, 0.0),
@@ -42,7 +44,11 @@ def relaying(of: Cloud, folder: Path, runs: int) -> None:
             if latency and len(mailboxes) == 1
             else ""
         )
-        row(name, f"{rate:.0f}", f"{cpu:.0f}", allowed)
+        row(name, f"{rate:.1f}", f"{cpu:.0f}", allowed)
+    of.answer_after(LATENCY)
+    bare = median(bare_requests(of, ONE[0], 400, SMALL, AT_ONCE) for _ in range(runs))
+    of.answer_after(0)
+    row("bare connections, 100 ms", f"{bare:.1f}", "", f"{bare / (AT_ONCE / LATENCY):.1%}")
 
 
 def under_load(of: Cloud, folder: Path, runs: int) -> None:
