@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrelay.model import Lane, Waiting
-from graphrelay.relay.carried import Read, Unread
+from graphrelay.relay.carried import Read
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     submission_id: int
-    task: asyncio.Task[Read | Unread]
+    task: asyncio.Task[Read | None]
 
 
 class Ahead:
-    """`read` never raises."""
+    """`read` never raises; `None`: it could not be read."""
 
-    def __init__(self, read: Callable[[Waiting], Coroutine[Any, Any, Read | Unread]]) -> None:
+    def __init__(self, read: Callable[[Waiting], Coroutine[Any, Any, Read | None]]) -> None:
         self._read = read
         self._entries: dict[Lane, _Entry] = {}
 
@@ -39,7 +39,7 @@ class Ahead:
         task = tasks.create_task(self._read(waiting))
         self._entries[waiting.lane] = _Entry(waiting.submission_id, task)
 
-    def take(self, waiting: Waiting) -> Read | Unread | None:
+    def take(self, waiting: Waiting) -> Read | None:
         """What was read of a message that goes now. What is not read yet would give way to others,
         and is thrown away too: now it must be read at once."""
         found = self._entries.get(waiting.lane)

@@ -52,10 +52,3 @@ class Read:
 
     submission: Submission
     way: Prepared | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """`error` is for whoever carries the message."""
-
-    error: Exception

@@ -49,7 +49,6 @@ from graphrelay.relay.carried import (
     Gone,
     NotBegun,
     Read,
-    Unread,
 )
 from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.dispatch import Dispatched, Dispatcher
@@ -119,28 +118,28 @@ class Courier:
         """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
         breaks while it is recorded must neither strand the message nor send it twice."""
 
-    async def read(self, waiting: Waiting) -> Read | Unread:
-        """What `carry` needs of the message. Changes nothing."""
-        try:
-            submission = await self._spool.load(waiting.submission_id)
-        except Exception as error:
-            return Unread(error)
+    async def _read(self, waiting: Waiting) -> Read:
+        submission = await self._spool.load(waiting.submission_id)
         try:
             way = await self._dispatcher.prepare(submission)
         except Exception:
             way = None
         return Read(submission, way)
 
-    async def read_ahead(self, waiting: Waiting) -> Read | Unread:
-        """The same, for a message whose turn will come: it gives way to those whose turn it is."""
-        await self._let_mark(waiting.lane)
-        return await self.read(waiting)
+    async def read_ahead(self, waiting: Waiting) -> Read | None:
+        """What `carry` needs of a message whose turn will come; it gives way to those whose turn it
+        is. What keeps it from being read is for `carry` to find out."""
+        try:
+            await self._let_mark(waiting.lane)
+            return await self._read(waiting)
+        except Exception:
+            return None
 
     async def carry(
         self,
         waiting: Waiting,
         answered: Callable[[Answered], None],
-        read: Read | Unread | None = None,
+        read: Read | None = None,
     ) -> Carried:
         """One attempt. Never raises for anything that the world does.
 
@@ -148,9 +147,7 @@ class Courier:
         where none was made. `read`: what `read_ahead` came to.
         """
         try:
-            read = read or await self.read(waiting)
-            if isinstance(read, Unread):
-                raise read.error
+            read = read or await self._read(waiting)
             if read.submission.id in self._unrecorded:
                 return await self._record(read.submission)
             lane = read.submission.plan.lane

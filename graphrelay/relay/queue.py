@@ -36,7 +36,7 @@ from graphrelay.relay.ahead import Ahead
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.backup import Backups, TakeOver
 from graphrelay.relay.budget import in_words
-from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read, Unread
+from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read
 from graphrelay.relay.courier import WITHOUT_DISK, Attempts, Courier
 from graphrelay.relay.decision import Effect, Flows, Slower
 from graphrelay.relay.handover import HandOver
@@ -333,7 +333,7 @@ class QueueManager:
                 until=until.isoformat(timespec="seconds"),
             )
 
-    async def _carry(self, queue: LaneQueue, waiting: Waiting, read: Read | Unread | None) -> None:
+    async def _carry(self, queue: LaneQueue, waiting: Waiting, read: Read | None) -> None:
         answered = partial(self._answered, queue, waiting)
         try:
             carried = await self._courier.carry(waiting, answered, read)

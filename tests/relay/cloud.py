@@ -14,7 +14,7 @@ from graphrelay.graph.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.carried import Answered, Carried, Read, Unread
+from graphrelay.relay.carried import Answered, Carried, Read
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.leftovers import Leftovers
@@ -61,7 +61,7 @@ class WatchedCourier(Courier):
         self,
         waiting: Waiting,
         answered: Callable[[Answered], None],
-        read: Read | Unread | None = None,
+        read: Read | None = None,
     ) -> Carried:
         carried = await super().carry(waiting, answered, read)
         self.ended += 1

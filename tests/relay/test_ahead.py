@@ -4,9 +4,9 @@ import asyncio
 
 from graphrelay.model import Lane, Waiting
 from graphrelay.relay.ahead import Ahead
-from graphrelay.relay.carried import Unread
+from graphrelay.relay.carried import Read
 from tests.clock import FakeClock, settle
-from tests.relay.delivery import INFO, LANE
+from tests.relay.delivery import INFO, LANE, submission
 
 NOW = FakeClock().now()
 
@@ -23,11 +23,11 @@ class Reader:
         self.begun: list[int] = []
         self.ended: list[int] = []
 
-    async def read(self, one: Waiting) -> Unread:
+    async def read(self, one: Waiting) -> Read | None:
         self.begun.append(one.submission_id)
         await self.gate.wait()
         self.ended.append(one.submission_id)
-        return Unread(KeyError(one.submission_id))
+        return Read(submission(one.submission_id), None)
 
 
 async def test_what_was_read_is_given_once() -> None:
@@ -38,8 +38,7 @@ async def test_what_was_read_is_given_once() -> None:
         reader.gate.set()
         await settle()
         found = ahead.take(waiting(1))
-        assert isinstance(found, Unread)
-        assert found.error.args == (1,)
+        assert found == Read(submission(1), None)
         assert ahead.take(waiting(1)) is None
 
 

@@ -19,7 +19,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
 from graphrelay.relay.budget import Spent
-from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read, Unread
+from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read
 from graphrelay.relay.decision import Flows, Slower, Stops
 from tests.clock import settle
 from tests.relay.delivery import (
@@ -145,9 +145,9 @@ async def test_reading_never_raises_and_changes_nothing() -> None:
     post = Post()
     waiting = post.spool.put(submission(1))
     post.spool.trouble = StorageUnavailable("disk full")
-    assert await post.courier.read(waiting) == Unread(post.spool.trouble)
+    assert await post.courier.read_ahead(waiting) is None
     post.spool.trouble = None
-    assert isinstance(await post.courier.read(waiting), Read)
+    assert isinstance(await post.courier.read_ahead(waiting), Read)
     assert await post.spool.interrupted() == []
     assert post.told() == []
 
