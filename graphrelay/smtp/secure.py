@@ -66,6 +66,10 @@ class SecureSession(Session):
             self._tls = await self.wire.start_tls(self, certificate.context(), _TLS_HANDSHAKE_TIME)
         except OSError as error:
             self._tell_no_tls(error)
+            if not isinstance(error, ssl.SSLError):
+                # Lost, or overdue: no event loop tells a protocol what it loses during a handshake.
+                self.wire.abort()
+                self.connection_lost(None)
             raise Finished from error
         self._known_origin = None
 

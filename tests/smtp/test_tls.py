@@ -230,3 +230,21 @@ async def test_who_does_not_end_the_handshake_is_sent_away(
         assert await client.is_closed()
         await until(lambda: house.events("refused"))
         assert house.events("refused")[0].fields["stage"] == "TLS"
+        await until(lambda: not house.server._connections)
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01"], ids=["nothing", "part of a hello"])
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+async def test_who_is_lost_during_the_handshake_is_forgotten(
+    tls: Literal["implicit", "starttls"], said: bytes, certificates: Certificates
+) -> None:
+    """Checks of load balancers end so, and scans of ports: every few seconds, for years."""
+    async with serving(listener(certificates.file, tls=tls)) as house, await house.connect() as one:
+        if tls == "starttls":
+            one.say("EHLO scanner", "STARTTLS")
+            assert [(await one.reply())[:3] for _ in range(3)] == ["220", "250", "220"]
+        one.send(said)
+        await until(lambda: house.server._connections)
+        await asyncio.sleep(0)
+        one.abort()
+        await until(lambda: not house.server._connections)
