@@ -56,10 +56,8 @@ def client_address(peername: object) -> str:
     return str(address.ipv4_mapped or address)
 
 
-def counted_as(client: str, peer: Peer | None) -> str:
-    """By what the gate counts a client: its address, or whose program it is: `unix user 33`."""
-    if client != LOCAL or peer is None:
-        return client
+def local_user(peer: Peer) -> str:
+    """By whom clients of a Unix socket are told apart: `unix user 33`."""
     uid = peer_uid(peer)
     return LOCAL if uid is None else f"{LOCAL} user {uid}"
 
@@ -85,7 +83,7 @@ class Gate:
         self._total = 0
 
     def enter(self, client: str) -> Reply | None:
-        """Count the client (`counted_as`) in, or tell why not."""
+        """Count the client (by address, or `local_user`) in, or tell why not."""
         if self._total >= self.limits.max_connections:
             return Reply(421, "4.3.2", "Too many connections to this relay; try again later")
         allowed = self._allowed(client)

@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from graphrelay.model import Reply
 from graphrelay.smtp import replies
-from graphrelay.smtp.admission import LOCAL, client_address, counted_as, is_among
+from graphrelay.smtp.admission import LOCAL, client_address, is_among, local_user
 from graphrelay.smtp.mail import MailSession
 from graphrelay.smtp.message import reply_to
 from graphrelay.smtp.proxy import NoProxyHeader, real_client
@@ -51,7 +51,9 @@ class Conversation(MailSession):
         service = self._service
         stream = cast(asyncio.Transport, transport)
         self.client = client_address(stream.get_extra_info("peername"))
-        self._counted_as = counted_as(self.client, stream.get_extra_info("socket"))
+        self.counted_as = self.client
+        if self.client == LOCAL:
+            self.counted_as = local_user(stream.get_extra_info("socket"))
         self.wire = Wire(stream, service.clock.seconds, service.for_a_command)
         self._began(self)
 
@@ -94,12 +96,12 @@ class Conversation(MailSession):
         try:
             await self._stay()
         finally:
-            self._service.gate.leave(self._counted_as)
+            self._service.gate.leave(self.counted_as)
             await self._give_up()
 
     async def _learn_real_client(self) -> None:
         try:
-            self.client = self._counted_as = await real_client(self.wire) or self.client
+            self.client = self.counted_as = await real_client(self.wire) or self.client
         except NoProxyHeader as error:
             self._service.quiet.refused(
                 self._origin, "CONNECT", "no PROXY header from a proxy", reason=str(error)
@@ -110,7 +112,7 @@ class Conversation(MailSession):
     def _refusal_at_the_door(self) -> Reply | None:
         if self.client != LOCAL and not is_among(self.client, self._door.listener.allow_from):
             return replies.not_allowed(self.client)
-        return self._service.gate.enter(self._counted_as)
+        return self._service.gate.enter(self.counted_as)
 
     async def _stay(self) -> None:
         if self._door.listener.tls == "implicit":

@@ -90,7 +90,7 @@ class SecureSession(Session):
         self._helo = self._login = self._known_origin = None
 
     async def _log_in(self, claim: Credentials) -> None:
-        verdict = await self._service.logins.check(self.client, claim.name, claim.password)
+        verdict = await self._service.logins.check(self.counted_as, claim.name, claim.password)
         match verdict:
             case Login():
                 self._login = verdict

@@ -43,6 +43,8 @@ class Session(Connection):
     """The state of a conversation, but for its message."""
 
     client: str
+    counted_as: str
+    """What limits hold for: the client's address, or whose program it is at a Unix socket."""
 
     def __init__(self, door: Door) -> None:
         super().__init__()

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.smtp import Limits, Listener, ListenError, Server
+from graphrelay.smtp import Limits, Listener, ListenError, Login, Server
 from graphrelay.smtp.admission import Gate
+from graphrelay.smtp.login import LoginBook, WrongPassword
 from graphrelay.smtp.sockets import open_sockets
 from tests.clock import FakeClock
+from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import Client, House, MemoryReception, serving
 
 NETWORK_OF_OTHERS = (ipaddress.ip_network("192.0.2.0/24"),)
@@ -350,3 +352,26 @@ async def test_stopping_twice_does_no_harm_and_no_connection_is_left_behind() ->
         await house.server.stop()
         assert house.server._connections == set()
         await client.close()
+
+
+async def test_users_of_a_unix_socket_pay_for_their_own_guesses_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = iter((33, 1000))
+    monkeypatch.setattr("graphrelay.smtp.admission.peer_uid", lambda _: next(users))
+    guessed: list[str] = []
+
+    async def check(book: LoginBook, client: str, name: str, password: str) -> WrongPassword:
+        guessed.append(client)
+        return WrongPassword()
+
+    monkeypatch.setattr(LoginBook, "check", check)
+    path = tmp_path / "smtp"
+    login = Login("printer", quick_hash("secret"))
+    async with serving(Listener(address=f"unix:{path}", auth="optional"), logins=(login,)):
+        for _ in range(2):
+            async with Client(*await asyncio.open_unix_connection(path)) as client:
+                await client.reply()
+                await client.ask("EHLO local")
+                assert (await client.ask("AUTH PLAIN AHByaW50ZXIAeA==")).startswith("535")
+    assert guessed == ["unix user 33", "unix user 1000"]
