@@ -280,7 +280,9 @@ class QueueManager:
         now = self._clock.monotonic()
         while self._ready and self._requests < self._policy.concurrency:
             lane, _ = self._ready.popitem(last=False)
-            queue = self._lanes[lane]
+            queue = self._lanes.get(lane)
+            if queue is None:
+                continue  # what was added is on its way to another lane, and this one has gone
             waiting = queue.take(now)
             if waiting is None:
                 self._rest(queue, now)

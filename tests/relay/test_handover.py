@@ -8,6 +8,7 @@ from graphrelay.model import Done, Lane, Paused, Queued, StorageUnavailable, Wai
 from graphrelay.relay.backup import TakeOver
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.spool.values import Changed
 from tests.clock import settle
 from tests.relay.delivery import ALERTS, FULL, LANE, Post, running
 
@@ -64,6 +65,20 @@ async def test_what_is_retried_while_it_moves_waits_in_one_lane() -> None:
         await settle()
         assert post.graph.order == [LANE.mailbox, LANE.mailbox, ALERTS.mailbox]
         assert post.spool.state(1) == post.spool.state(2) == Done("relayed")
+
+
+async def test_what_is_retried_while_it_moves_and_its_lane_has_gone_meanwhile_goes_once() -> None:
+    post, take_over = with_backup()
+    async with running(post):
+        post.graph.say(replace(FULL, retry_after=timedelta(seconds=1)))
+        post.take(1)
+        await settle()
+        await post.clock.advance(timedelta(minutes=5))  # a token that is slow to come
+        assert post.queue.lanes() == []
+        assert isinstance(await post.queue.retry_now(1), Changed)
+        take_over.gate.set()
+        await settle()
+        assert post.graph.order == [LANE.mailbox, ALERTS.mailbox]
 
 
 async def test_what_the_disk_does_not_move_is_asked_of_once_and_goes_its_own_way_later() -> None:
