@@ -281,10 +281,11 @@ class Wire:
             upgraded = await self._start_tls_with(begun, upgrade)
         else:
             upgraded = await upgrade  # in one go: no octet can come in between
-        if upgraded is None:  # the connection was lost meanwhile
+        secured = upgraded.get_extra_info("ssl_object") if upgraded is not None else None
+        if upgraded is None or secured is None:  # the connection was lost meanwhile
             raise ConnectionResetError("connection lost during the TLS handshake")
         self._transport = upgraded
-        return str(upgraded.get_extra_info("ssl_object").version())
+        return str(secured.version())
 
     def close(self, *, linger: bool = False) -> None:
         """Send what is left and hang up.
@@ -295,11 +296,14 @@ class Wire:
         """
         self._send()
         self._closing_since = self._seconds()
-        if linger and not self._ended and self._transport.can_write_eof():
+        if not linger or self._ended or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        try:
             self._transport.write_eof()
             self._transport.resume_reading()
-        else:
-            self._transport.close()
+        except OSError:  # the client has gone, and the loop has not heard of it yet
+            self._transport.abort()
 
     def abort(self) -> None:
         """Hang up without another word."""

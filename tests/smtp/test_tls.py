@@ -1,6 +1,7 @@
 """TLS on the wire, and certificates that change while it runs."""
 
 import asyncio
+import socket
 import ssl
 import warnings
 from datetime import timedelta
@@ -231,6 +232,17 @@ async def test_who_does_not_end_the_handshake_is_sent_away(
         await until(lambda: house.events("refused"))
         assert house.events("refused")[0].fields["stage"] == "TLS"
         await until(lambda: not house.server._connections)
+
+
+async def test_who_is_gone_before_the_handshake_begins_is_no_trouble(
+    certificates: Certificates,
+) -> None:
+    async with serving(listener(certificates.file, tls="implicit")) as house:
+        with socket.create_connection(("127.0.0.1", house.port)) as gone:
+            gone.sendall(b"\x16\x03\x01")
+        await until(lambda: house.events("refused"))
+        await until(lambda: not house.server._connections)
+        assert house.events("smtp-trouble") == []
 
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01"], ids=["nothing", "part of a hello"])
