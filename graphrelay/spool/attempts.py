@@ -304,14 +304,16 @@ def _settle_draft(connection: sqlite3.Connection, submission: int) -> None:
 
 
 def left_behind(transaction: Transaction) -> list[LeftBehind]:
-    """Drafts of submissions that were given up, and those that their submissions left."""
+    """Drafts of submissions that were given up, and those that their submissions left; but none
+    while an attempt is under way, which may look for it, find it and send it."""
     rows = transaction.connection.execute(
         """SELECT s.id, m.queue_id, s.part, d.account, d.mailbox, d.draft
            FROM (SELECT d.submission, s.account, s.mailbox,
                         json_extract(d.progress, '$.id') AS draft
                  FROM drafts d JOIN submissions s ON s.id = d.submission
                  WHERE s.done_at IS NOT NULL
-                 UNION ALL SELECT submission, account, mailbox, draft FROM left_drafts) d
+                 UNION ALL SELECT submission, account, mailbox, draft FROM left_drafts
+                 WHERE submission NOT IN (SELECT submission FROM in_flight)) d
            JOIN submissions s ON s.id = d.submission
            JOIN messages m ON m.id = s.message ORDER BY s.id"""
     )
