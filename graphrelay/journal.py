@@ -105,8 +105,8 @@ class Journal:
     def __init__(self, clock: Clock, *sinks: Sink) -> None:
         self._clock = clock
         self._sinks = sinks
-        self._lost: dict[int, int] = {}
-        """Per sink, how many entries it could not take."""
+        self._lost: dict[int, tuple[int, str]] = {}
+        """Per sink, how many entries it could not take, and why not the last one."""
 
     # Mail ------------------------------------------------------------------------------------
 
@@ -298,17 +298,19 @@ class Journal:
             self._hand(number, sink, entry)
 
     def _hand(self, number: int, sink: Sink, entry: Entry) -> None:
-        """A log that cannot be written (a full disk, a pipe that nobody reads) is no reason to
-        stop mail, nor to take back what was accepted. How many lines were lost is the first thing
-        that is said when it works again."""
-        lost = self._lost.get(number, 0)
+        """A log that cannot be written (a full disk, a pipe that nobody reads, a mistake in a sink)
+        is no reason to stop mail, nor to take back what was accepted. How many lines were lost, and
+        why, is the first thing that is said when it works again."""
         try:
-            if lost:
-                sink(Entry(entry.at, "error", "journal-lost", "", {"lines": lost}))
-                self._lost[number] = 0
+            if number in self._lost:
+                lines, reason = self._lost[number]
+                missing: dict[str, Value] = {"lines": lines, "reason": reason}
+                sink(Entry(entry.at, "error", "journal-lost", "", missing))
+                del self._lost[number]
             sink(entry)
-        except (OSError, ValueError):  # ValueError: the stream is closed
-            self._lost[number] = self._lost.get(number, 0) + 1
+        except Exception as error:
+            lines, _ = self._lost.get(number, (0, ""))
+            self._lost[number] = lines + 1, repr(error)
 
 
 def _path(path: Address | None) -> str:

@@ -128,13 +128,16 @@ def test_only_the_wanted_level_and_graver_is_written() -> None:
     assert lines == ['2026-11-23T12:00:00Z disk-low free="1 GB"\n']
 
 
-def test_a_log_that_cannot_be_written_stops_nothing_and_says_later_how_much_is_missing() -> None:
+@pytest.mark.parametrize("trouble", [OSError(28, "No space left"), KeyError("a mistake of ours")])
+def test_a_log_that_cannot_be_written_stops_nothing_and_says_later_how_much_is_missing(
+    trouble: Exception,
+) -> None:
     lines: list[str] = []
     broken = True
 
     def write(line: str) -> None:
         if broken:
-            raise OSError(28, "No space left on device")
+            raise trouble
         lines.append(line)
 
     beside: list[str] = []
@@ -144,7 +147,7 @@ def test_a_log_that_cannot_be_written_stops_nothing_and_says_later_how_much_is_m
     broken = False
     journal.notice("third")
     assert lines == [
-        "2026-11-23T12:00:00Z journal-lost lines=2\n",
+        f"2026-11-23T12:00:00Z journal-lost lines=2 reason={json.dumps(repr(trouble))}\n",
         "2026-11-23T12:00:00Z third\n",
     ]
     assert len(beside) == 3
