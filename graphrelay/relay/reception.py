@@ -130,30 +130,36 @@ class Reception:
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> Accepted | Reply:
         """Route and store. `StorageUnavailable` goes through to the caller, who answers 452."""
+        new = await self._judged(envelope, origin, body)
+        if isinstance(new, Reply):
+            await body.discard()
+            return new
+        return await self._owned(new, body)
+
+    async def _judged(
+        self, envelope: Envelope, origin: Origin, body: IncomingBody
+    ) -> NewMessage | Reply:
+        """The message with all that is decided about it, or why it is not taken."""
         head = await _head(body)
         if head is None:
-            await body.discard()
             return HEADER_TOO_LARGE
-        if looped := trace.loop(head[0], self._hostname):
-            await body.discard()
+        section, _ = head
+        if looped := trace.loop(section, self._hostname):
             return looped
         received_at = self._clock.now()
-        if len(head[0].octets) <= message.SMALL_HEADER:
+        if len(section.octets) <= message.SMALL_HEADER:
             letterhead = self._read(*head, envelope, origin, received_at)
         else:
             letterhead = await asyncio.to_thread(self._read, *head, envelope, origin, received_at)
         parts = router.route(letterhead.transaction, self._table)
-        size = len(letterhead.prefix) + body.size
-        if not isinstance(parts, Reply):
-            parts = (
-                self._refused_size(parts, size, head[0])
-                or await self._refused_as_spliced(parts, head[0], letterhead, body.size)
-                or parts
-            )
         if isinstance(parts, Reply):
-            await body.discard()
             return parts
-        accepted = NewMessage(
+        size = len(letterhead.prefix) + body.size
+        if refusal := self._refused_size(parts, size, section):
+            return refusal
+        if refusal := await self._refused_as_spliced(parts, section, letterhead, body.size):
+            return refusal
+        return NewMessage(
             envelope=envelope,
             origin=origin,
             received_at=received_at,
@@ -162,15 +168,18 @@ class Reception:
             prefix=letterhead.prefix,
             parts=parts,
         )
-        submissions = await self._spool.put(accepted, body)
+
+    async def _owned(self, new: NewMessage, body: IncomingBody) -> Accepted:
+        size = len(new.prefix) + body.size
+        submissions = await self._spool.put(new, body)
         queue_id = submissions[0].queue_id
         self._journal.accepted(
             queue_id,
-            envelope.reverse_path,
-            envelope.forward_paths,
-            origin,
+            new.envelope.reverse_path,
+            new.envelope.forward_paths,
+            new.origin,
             size=size,
-            message_id=letterhead.message_id,
+            message_id=new.message_id,
         )
         self._queue.add([Waiting.of(submission) for submission in submissions])
         return Accepted(queue_id)
