@@ -97,9 +97,14 @@ class CutAfter(Fault):
 @fault_kind
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(Fault):
-    """Process, but answer only after this time."""
+    """Process, but answer only when this time has gone by since the head of the request came."""
 
     seconds: float
+
+    async def hold_back(self, came: float) -> None:
+        """`came` by the clock of the event loop."""
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, came + self.seconds - now))
 
 
 @fault_kind

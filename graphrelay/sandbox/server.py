@@ -182,6 +182,7 @@ class Sandbox:
             self.requests.append(Recorded(request.method, request.path, status, self.now()))
 
     async def _under_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        came = asyncio.get_running_loop().time()
         take = partial(
             self.faults.take,
             method=request.method,
@@ -198,7 +199,7 @@ class Sandbox:
             return _answer(instead)
         response = await _plainly(request, handler)
         if not waits_itself and (delay := take(Delay)):
-            await asyncio.sleep(delay.seconds)
+            await delay.hold_back(came)
         if take(CutAfter):
             return _cut(request)
         if after := take(AnswerAfter):

@@ -160,6 +160,12 @@ async def test_a_delay_holds_the_answer_back(cloud: Sandbox, http: httpx.AsyncCl
     assert time.monotonic() - before >= 0.05
 
 
+async def test_what_processing_took_is_part_of_the_delay() -> None:
+    came = asyncio.get_running_loop().time() - 600
+    async with asyncio.timeout(60):
+        await Delay(seconds=600).hold_back(came)
+
+
 async def test_a_stalled_request_goes_on_when_the_fault_is_off(
     cloud: Sandbox, http: httpx.AsyncClient
 ) -> None:

@@ -207,6 +207,7 @@ def _split(request: web.Request) -> tuple[str | None, list[str]]:
 async def _with_faults(
     call: Call, answer: Callable[[Call], Awaitable[web.Response]]
 ) -> web.Response:
+    came = asyncio.get_running_loop().time()
     if stall := call.fault(Stall):
         await _wait(call, call.cloud.faults.while_on(stall))
     if fault := call.fault(Refuse, lambda fault: not fault.reads_message):
@@ -215,7 +216,7 @@ async def _with_faults(
         raise fault.error()
     response = await answer(call)
     if delay := call.fault(Delay):
-        await _wait(call, asyncio.sleep(delay.seconds))
+        await _wait(call, delay.hold_back(came))
     if after := call.fault(RefuseAfter, lambda fault: not fault.reads_message):
         raise after.error()
     return response
