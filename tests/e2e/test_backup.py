@@ -106,6 +106,7 @@ async def test_queued_mail_goes_when_the_admin_names_a_backup(tmp_path: Path) ->
         assert str(moved.fields["reason"]).startswith(
             "from website/wp@contoso.com to alerts/wp@contoso.com: authorization, "
         )
+        await here.until(lambda: len(here.events("relayed")) == 3)  # and the disk knows it
         (part,) = (await stored(here)).parts
         assert part.plan.lane.account == "alerts"
         assert [getattr(event, "what", "attempt") for event in part.history] == ["moved", "attempt"]
