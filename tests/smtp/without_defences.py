@@ -50,8 +50,10 @@ DEFENCES = (
     Defence(
         "smuggling: LF . LF and its like",
         SMTP + "data.py",
-        "if stuffed and (end := stream.find(_END)) >= 0:",
-        'if (end := stream.replace(b"\\n.\\n", b"\\n.\\r\\n").find(b"\\n.\\r\\n") - 1) >= 0:',
+        "if dotted and (end := stream.find(_END, dotted.start())) >= 0:\n"
+        "            stuffed = dotted.start() < end",
+        'if (end := stream.replace(b"\\n.\\n", b"\\n.\\r\\n").find(b"\\n.\\r\\n") - 1) >= 0:\n'
+        "            stuffed = dotted is not None",
         DIALOG + "smuggling",
     ),
     Defence(
@@ -155,7 +157,7 @@ DEFENCES = (
     Defence(
         "100,000 header lines off the loop",
         "graphrelay/relay/reception.py",
-        "if len(head[0].octets) <= message.SMALL_HEADER:",
+        "if len(section.octets) <= message.SMALL_HEADER:",
         "if True:",
         "tests/relay/test_reception.py -k hostile_header",
     ),
@@ -310,8 +312,8 @@ DEFENCES = (
     Defence(
         "passwords in a transcript",
         SMTP + "transcript.py",
-        'masked = "****" if secret else _SECRET.sub(r"\\1****", text)',
-        "masked = text",
+        'text = _LOGIN.sub(_masked, text, count=1) if verb == "AUTH" else text',
+        "pass",
         "tests/smtp/test_transcript.py",
     ),
     Defence(
