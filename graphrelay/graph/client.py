@@ -123,7 +123,7 @@ class LaneClient:
         self._clock = clock
         self._turns = asyncio.Semaphore(concurrency)
         self._network = Network(through_proxy=way.proxy is not None)
-        self._http = way.client(self._network, concurrency)
+        self._http = way.transport(self._network, concurrency)
         self._in_flight = 0
         self._closing = False
         self._requests = self._octets = 0

@@ -116,12 +116,12 @@ class Exchange(httpx.AsyncByteStream):
         """Whether there was a connection for it."""
         self.ended = False
 
-    async def over(self, client: httpx.AsyncClient) -> Exchanged:
+    async def over(self, transport: httpx.AsyncBaseTransport) -> Exchanged:
         """Send, and hear the answer. Raises `BodyChanged`, and what reading `pieces` raises."""
         why = ""
         try:
             async with aclosing(self._body), self._deadline:
-                await self._converse(client)
+                await self._converse(transport)
         except TimeoutError:
             if not self._deadline.expired():
                 raise
@@ -148,9 +148,9 @@ class Exchange(httpx.AsyncByteStream):
         late = f" could not be reached within {_seconds(self._timeouts.connect)} s"
         return NotSent(self._way + (f": {why}" if why else late), "4.4.1")
 
-    async def _converse(self, client: httpx.AsyncClient) -> None:
+    async def _converse(self, transport: httpx.AsyncBaseTransport) -> None:
         self._let_pass(self._timeouts.connect)
-        answer = self._answer = await client.send(self._as_httpx_wants_it(), stream=True)
+        answer = self._answer = await transport.handle_async_request(self._as_httpx_wants_it())
         self._let_pass(self._timeouts.answer)
         wire = answer.extensions.get("network_stream")
         if isinstance(wire, Wire):

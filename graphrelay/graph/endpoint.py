@@ -3,9 +3,9 @@
 Either way the TLS session ends at Graph itself, so a proxy sees the host's name and nothing else
 (CONNECT, RFC 9110 section 9.3.6).
 
-`Way.client` is an httpx.AsyncClient for one lane, over a pool of httpcore: HTTP/1.1, nothing
-from the environment, no redirect, no cookie, and no second try: trying again is decided in the
-spool and nowhere else.
+`Way.transport` is an httpx transport for one lane, over a pool of httpcore: HTTP/1.1, and none of
+what httpx's client would do on top of it. Nothing comes from the environment, no redirect is
+followed, no cookie kept, and nothing is tried again: that is decided in the spool and nowhere else.
 """
 
 import base64
@@ -55,14 +55,10 @@ class Way:
         """What we connect to, in words."""
         return f"the proxy {self.proxy.host}" if self.proxy else host
 
-    def client(self, network: Network, concurrency: int) -> httpx.AsyncClient:
-        """A client for a lane with `concurrency` requests at a time: as many connections to Graph,
-        and to the host of upload sessions beside it."""
-        return _Client(
-            transport=_Transport(self._pool(network, 2 * concurrency), self),
-            trust_env=False,
-            follow_redirects=False,
-        )
+    def transport(self, network: Network, concurrency: int) -> httpx.AsyncBaseTransport:
+        """For a lane with `concurrency` requests at a time: as many connections to Graph, and to
+        the host of upload sessions beside it."""
+        return _Transport(self._pool(network, 2 * concurrency), self)
 
     def _pool(self, network: Network, connections: int) -> httpcore.AsyncConnectionPool:
         return _Pool(
@@ -85,25 +81,6 @@ class Way:
             headers={"Proxy-Authorization": login} if login else {},
             ssl_context=self.tls if self.proxy.tls else None,
         )
-
-
-class _NoCookies(httpx.Cookies):
-    """Keeps none, and does not take an answer apart to look for them."""
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        return
-
-
-class _Client(httpx.AsyncClient):
-    """One that has no cookies, ever."""
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        return _NoCookies()
-
-    @cookies.setter
-    def cookies(self, cookies: object) -> None:
-        raise TypeError("there are none")
 
 
 class _Transport(httpx.AsyncBaseTransport):
@@ -142,7 +119,7 @@ class _Transport(httpx.AsyncBaseTransport):
             ) from error
         return httpx.Response(
             answer.status,
-            headers=_without_redirect(answer),
+            headers=answer.headers,
             stream=_Answer(answer),
             extensions=answer.extensions,
         )
@@ -220,11 +197,3 @@ class _Released(httpcore.AsyncConnectionInterface):
 
     def is_closed(self) -> bool:
         return self._connection.is_closed()
-
-
-def _without_redirect(answer: httpcore.Response) -> list[tuple[bytes, bytes]]:
-    """The header fields of an answer. httpx reads the Location of a redirect that it does not
-    follow, and would fail on a bad one."""
-    if not 300 <= answer.status < 400:
-        return answer.headers
-    return [field for field in answer.headers if field[0].lower() != b"location"]

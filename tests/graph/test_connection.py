@@ -40,8 +40,7 @@ class _Empty(httpx.AsyncByteStream):
 async def exchange(
     transport: httpx.AsyncBaseTransport, pieces: AsyncIterator[bytes]
 ) -> HttpAnswer | NotSent | Lost:
-    async with httpx.AsyncClient(transport=transport) as client:
-        return await Exchange(REQUEST, pieces, "graph.example", BRIEF).over(client)
+    return await Exchange(REQUEST, pieces, "graph.example", BRIEF).over(transport)
 
 
 async def test_a_body_may_take_longer_than_a_connection() -> None:
