@@ -9,7 +9,6 @@ row: whatever the process was doing when it died.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,11 +116,12 @@ class Start:
 
     def mark_damaged(self, what: str) -> None:
         """Found while the relay runs: the next start checks all, and recovers."""
-        mark = self.directory / MARK
-        if mark.exists():
+        try:
+            self.disk.close(self.disk.create(self.directory / MARK))
+        except FileExistsError:
             return
-        with suppress(OSError):  # then the next start finds it by itself, or the next damage
-            self.disk.close(self.disk.create(mark))
+        except OSError as error:  # then the next start finds it by itself, or the next damage
+            what += f"; the mark for the next start could not be made: {error}"
         self._tell(
             self.journal.error,
             "spool-damaged",

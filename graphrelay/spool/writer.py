@@ -157,14 +157,21 @@ class Writer:
                 for job in jobs:
                     self._together([job])
             else:
-                jobs[0].answer = None  # of the first time, when it was one of many
-                jobs[0].error = self._translated(error, jobs[0].doing)
+                self._failed(jobs[0], error)
 
     def _alone(self, job: Job[Any]) -> None:
         try:
             _do(Transaction(self._connection), [job])
         except Exception as error:
+            self._failed(job, error)
+
+    def _failed(self, job: Job[Any], error: Exception) -> None:
+        """Nothing may end this thread: who waits for it would wait for ever."""
+        job.answer = None  # of the first time, when it was one of many
+        try:
             job.error = self._translated(error, job.doing)
+        except Exception as mistake:
+            job.error = mistake
 
     def _transact(self, jobs: list[Job[Any]]) -> None:
         transaction = Transaction(self._connection)

@@ -14,7 +14,7 @@ from graphrelay.spool import Disk, Spool, SpoolTooNew
 from graphrelay.spool.check import MARK, Damaged, check_at_start
 from graphrelay.spool.recovery import readable_rows
 from tests.clock import FakeClock
-from tests.spool.faulty import FaultyDisk, Step
+from tests.spool.faulty import FaultyDisk, Step, io_error
 from tests.spool.mail import NOON, a_message, plan, put, relayed
 
 PAGE = 4096
@@ -267,6 +267,31 @@ async def test_damage_that_shows_while_it_runs_is_marked_and_mended_at_the_next_
     assert len(held) == failed
     assert waiting | held == {submission.id for submission in filled}
     assert not (tmp_path / MARK).exists()
+
+
+async def test_damage_on_a_disk_that_cannot_be_marked_stops_nobody_else(
+    tmp_path: Path,
+    clock: FakeClock,
+    journal: Journal,
+    entries: list[Entry],
+    filled: list[Submission],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphrelay.spool.check.AT_ONCE", 0)
+    database = tmp_path / "spool.db"
+    overwrite(database, leaf_of(database, "bodies"))
+    disk = FaultyDisk()
+    async with Spool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
+        disk.fail("create", io_error(), times=100)
+        loads = [spool.load(submission.id) for submission in filled]
+        loaded = await asyncio.gather(*loads, return_exceptions=True)
+    failed = [one for one in loaded if isinstance(one, StorageUnavailable)]
+    assert 0 < len(failed) < 20
+    assert [one for one in loaded if one not in failed] == [
+        submission for submission, one in zip(filled, loaded, strict=True) if one not in failed
+    ]
+    assert {entry.event for entry in entries} == {"spool-damaged"}
+    assert "Input/output error" in str(entries[0].fields["reason"])
 
 
 async def test_a_large_database_is_checked_behind_the_work(

@@ -141,6 +141,24 @@ async def test_a_failed_commit_is_told_to_all_and_leaves_nothing(
     assert await writer.run(insert(1), "write") == 1
 
 
+async def test_a_mistake_in_telling_what_failed_stops_nobody_else(
+    tmp_path: Path, disk: FaultyDisk
+) -> None:
+    def mistaken(error: BaseException, doing: str) -> BaseException:
+        raise TypeError(f"no words for {error!r}")
+
+    connection = disk.connect(tmp_path / "db")
+    connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+    writer = Writer(connection, disk, mistaken, list[str]().extend)
+    writer.start()
+    disk.fail("commit", database_full())
+    with pytest.raises(TypeError, match="no words"):
+        await writer.run(insert(1), "write")
+    assert await writer.run(insert(2), "write") == 2
+    await writer.close()
+    assert numbers(tmp_path) == [2]
+
+
 async def test_where_there_is_room_for_some_those_are_kept(
     writer: Writer, disk: FaultyDisk, tmp_path: Path
 ) -> None:
