@@ -219,7 +219,11 @@ class Server:
         while True:
             await self._clock.sleep(_LOOK_EVERY)
             for conversation in tuple(self._connections):
-                conversation.wire.check_patience()
+                try:
+                    conversation.wire.check_patience()
+                except Exception as error:  # a mistake of ours; the others are watched all the same
+                    client, reason = conversation.client, repr(error)
+                    self._journal.error("smtp-not-watched", client=client, reason=reason)
 
     async def _wait_for_conversations(self, patience: timedelta) -> None:
         if not self._tasks:

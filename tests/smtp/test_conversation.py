@@ -10,6 +10,7 @@ import pytest
 
 from graphrelay.model import Address, Envelope, Reply, StorageUnavailable
 from graphrelay.smtp import Limits, Listener, Login
+from graphrelay.smtp.wire import Wire
 from tests.clock import FakeClock
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import Client, House, MemoryReception, serving, until
@@ -217,6 +218,28 @@ async def test_a_silent_client_is_sent_away_when_its_time_is_over() -> None:
         await clock.advance(timedelta(minutes=5, seconds=2))
         assert await client.reply() == "421 4.4.2 Nothing heard for 300 s waiting for a command"
         assert await client.is_closed()
+
+
+async def test_who_cannot_be_watched_keeps_nobody_else_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, check = FakeClock(), Wire.check_patience
+    async with serving(clock=clock, limits=TIMEOUTS) as house:
+        first = await house.greeted()
+        unwatched = house.conversation.wire
+
+        def mistaken(wire: Wire) -> None:
+            if wire is unwatched:
+                raise ZeroDivisionError
+            check(wire)
+
+        monkeypatch.setattr(Wire, "check_patience", mistaken)
+        async with first, await house.greeted() as second:
+            for _ in range(2):
+                await clock.advance(timedelta(minutes=3))
+            assert await second.reply() == "421 4.4.2 Nothing heard for 300 s waiting for a command"
+            assert await first.ask("NOOP") == "250 2.0.0 Ok"
+        assert house.events("smtp-not-watched")
 
 
 async def drip(client: Client, house: House, number: int) -> None:
