@@ -1,4 +1,5 @@
-"""What a non-delivery report says (RFC 3464): of which message, for whom, and why. Pure.
+"""What a non-delivery report says (RFC 3464): of which message, for whom, and why. Pure. Where
+addresses go beyond ASCII, its parts have types of their own (RFC 6533).
 
 Nothing in it is trusted to be there: a report that cannot be understood is none. Anybody can write
 one, so that what reading costs, and what is kept of it, has limits.
@@ -22,7 +23,10 @@ MOST_MULTIPARTS = 50
 """Each line is compared with the boundaries of all those around it. A report has a handful, and
 those of the message that it is about."""
 _MULTIPART = re.compile(rb"boundary\s*[*=]|message/delivery-status", re.IGNORECASE)
-_STATUS = {"message/delivery-status", "message/global-delivery-status"}
+_GLOBAL_STATUS = "message/global-delivery-status"
+_STATUS = {"message/delivery-status", _GLOBAL_STATUS}
+_ORIGINAL = {"message/rfc822", "message/global", "message/global-headers"}
+_BLANK_LINE = re.compile(r"\n[ \t]*\r?\n")
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 
 
@@ -61,20 +65,25 @@ def read(octets: bytes) -> Bounce | None:
 
 def _failures(report: Message) -> Iterator[Failure]:
     for part in report.walk():
-        if part.get_content_type() not in (
-            "message/delivery-status",
-            "message/global-delivery-status",
-        ):
-            continue
-        blocks = part.get_payload()
-        for block in blocks if isinstance(blocks, list) else []:
-            if not isinstance(block, Message):
-                continue
+        for block in _blocks(part) if part.get_content_type() in _STATUS else ():
             recipient = _typed(block, "Final-Recipient") or _typed(block, "Original-Recipient")
             known = 0 < len(recipient) <= LONGEST_RECIPIENT
             if known and _text(block, "Action").lower() == "failed":
                 reason = _typed(block, "Diagnostic-Code")[:LONGEST_REASON]
                 yield Failure(recipient, _text(block, "Status")[:LONGEST_STATUS], reason)
+
+
+def _blocks(status: Message) -> Iterator[Message]:
+    """The groups of fields. Python knows them in the ASCII form only; of the global one it makes a
+    message, whose text is all groups but the first."""
+    for block in status.get_payload():
+        if not isinstance(block, Message):
+            continue
+        yield block
+        rest = block.get_payload(decode=True)
+        if status.get_content_type() == _GLOBAL_STATUS and isinstance(rest, bytes):
+            for group in _BLANK_LINE.split(rest.decode("utf-8", "replace"), MOST_FAILURES):
+                yield HeaderParser().parsestr(group.lstrip())
 
 
 def _message_ids(report: Message) -> Iterator[str]:
@@ -85,7 +94,7 @@ def _message_ids(report: Message) -> Iterator[str]:
             payload = part.get_payload(decode=True)
             if isinstance(payload, bytes):
                 original = HeaderParser().parsestr(payload.decode("utf-8", "replace"))
-        elif part.get_content_type() == "message/rfc822":
+        elif part.get_content_type() in _ORIGINAL:
             inner = part.get_payload()
             original = inner[0] if isinstance(inner, list) and inner else None
         if isinstance(original, Message):

@@ -73,6 +73,29 @@ def test_it_names_the_message_the_recipients_that_failed_and_why(
     assert bounce.read(HEAD + STATUS + original + END) == Bounce(ids, FAILURES)
 
 
+GLOBAL = (
+    STATUS.replace(b"message/delivery", b"message/global-delivery")
+    .replace(b"rfc822;nobody", "utf-8;nächste".encode())
+    .replace(b"Recipient not found", "Empfänger fehlt".encode())
+)
+
+
+@pytest.mark.parametrize("part", [b"message/global", b"message/global-headers"])
+def test_one_about_addresses_beyond_ascii_is_understood_too(part: bytes) -> None:
+    original = ORIGINAL.replace(b"message/rfc822", part)
+    assert bounce.read(HEAD + GLOBAL + original + END) == Bounce(
+        ("<1@contoso.com>", "<reply@contoso.com>"),
+        (
+            Failure(
+                "nächste@example.org",
+                "5.1.10",
+                "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Empfänger fehlt",
+            ),
+            FAILURES[1],
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     "octets",
     [
