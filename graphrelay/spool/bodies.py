@@ -204,11 +204,10 @@ class Incoming:
     async def _thread(self, work: Callable[[], T], doing: str) -> T:
         """Runs to its end even when the caller is cancelled: no descriptor in use is closed."""
         await self._settled()
-        working = self._folder.in_thread(work)
-        self._working = working
+        self._working = self._folder.in_thread(work)
         try:
             with self._folder.translating(doing):
-                return await asyncio.shield(working)
+                return await asyncio.shield(self._working)
         except StorageUnavailable:
             await self.discard()
             raise
@@ -218,6 +217,8 @@ class Incoming:
             await asyncio.wait([self._working])
         if self._working is not None and not self._working.cancelled():
             self._working.exception()
+        # Its error knows the frames that it went through, and those know us: see errors.py.
+        self._working = None
 
     def _end(self, why: str) -> None:
         if self._descriptor >= 0:

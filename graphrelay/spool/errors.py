@@ -88,7 +88,9 @@ def translated(error: BaseException, doing: str, where: Path) -> BaseException:
         f"The spool could not {doing} in {where}: {_reason(error)}."
         f" {advice}; what was accepted before is kept, and the relay goes on by itself."
     )
-    unavailable.__cause__ = error
+    # Without the frames that it went through: they know who keeps the error, a circle that would
+    # hold the octets of a refused message in memory until Python looks for such.
+    unavailable.__cause__ = error.with_traceback(None)
     return unavailable
 
 

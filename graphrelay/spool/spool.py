@@ -150,10 +150,11 @@ class Spool:
         try:
             return await job.future
         except asyncio.CancelledError:
-            await self._afterwards(lambda transaction: erase(transaction, job.answer))
+            await self._afterwards(_taking_back(job))
             raise
         finally:
             await self._part_with(mine, job)
+            del job  # its error knows this frame: see errors.py
 
     async def _afterwards(self, work: Work[None]) -> None:
         """For a caller who was cancelled while a work of his was under way: this comes next."""
@@ -243,6 +244,7 @@ class Spool:
             raise
         finally:
             await self._part_with(body, job)
+            del job  # its error knows this frame: see errors.py
 
     async def divide(
         self,
@@ -399,6 +401,11 @@ class Spool:
 
     async def _run(self, work: Work[T], doing: str) -> T:
         return await self._writer.run(work, doing)
+
+
+def _taking_back(job: Job[tuple[Submission, ...]]) -> Work[None]:
+    """What undoes a `put`, once it has been done."""
+    return lambda transaction: erase(transaction, job.answer)
 
 
 def _ours(body: IncomingBody) -> Incoming:

@@ -1,8 +1,10 @@
 """A disk that fails when the test says so."""
 
 import errno
+import gc
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphrelay.spool import Disk
@@ -54,6 +56,15 @@ class FaultyDisk(Disk):
             if taken == step and left[0]:
                 left[0] -= 1
                 raise error
+
+        self.before = before
+
+    def fail_always(self, step: Step, error: Callable[[], BaseException]) -> None:
+        """From now on; a new error each time, so that nothing is kept by it."""
+
+        def before(taken: Step) -> None:
+            if taken == step:
+                raise error()
 
         self.before = before
 
@@ -116,3 +127,13 @@ def open_descriptors(directory: Path) -> list[str]:
         if target.startswith(str(directory)):
             names.append(target)
     return names
+
+
+@contextmanager
+def no_garbage_collected() -> Iterator[None]:
+    """What is gone in the block is gone because nothing refers to it any more."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

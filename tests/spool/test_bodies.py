@@ -2,7 +2,8 @@
 what was not accepted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from threading import Event
 
@@ -13,7 +14,14 @@ from hypothesis import strategies as st
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.bodies import PIECE, BodyFolder, Filed, Kept
 from tests.clock import FakeClock
-from tests.spool.faulty import FaultyDisk, Step, io_error, no_room, open_descriptors
+from tests.spool.faulty import (
+    FaultyDisk,
+    Step,
+    io_error,
+    no_garbage_collected,
+    no_room,
+    open_descriptors,
+)
 
 LARGE = bytes(range(256)) * 4096  # 1 MiB
 LIMIT = 1000
@@ -199,3 +207,22 @@ async def test_a_cancelled_writer_never_closes_a_file_that_is_being_written(
     go_on.set()
     await discarding
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [no_room, MemoryError])
+@pytest.mark.parametrize("step", ["create", "write", "sync"])
+async def test_nothing_of_a_refused_message_stays_in_memory(
+    folder: BodyFolder, disk: FaultyDisk, step: Step, error: Callable[[], BaseException]
+) -> None:
+    disk.fail_always(step, error)
+    with no_garbage_collected():
+        body = folder.incoming()
+        known = weakref.ref(body)
+        try:
+            await body.write(LARGE)
+            await body.store()
+        except (StorageUnavailable, MemoryError):
+            await body.discard()
+        del body
+        await asyncio.to_thread(folder.close)  # its threads are done with it
+        assert known() is None

@@ -1,7 +1,9 @@
 """The promises of the spool as its callers see them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -36,6 +38,7 @@ from tests.spool.faulty import (
     database_full,
     database_not_synced,
     io_error,
+    no_garbage_collected,
     no_room,
     open_descriptors,
 )
@@ -277,6 +280,30 @@ async def test_a_full_disk_refuses_the_message_and_leaves_nothing_of_it(
     assert [row.submission_id for row in await faulty.queue()] == [kept.id]
     await put(faulty, bytes(size))  # the cause is gone
     assert len(await faulty.waiting()) == 2
+
+
+@pytest.mark.parametrize("error", [database_full, MemoryError])
+@pytest.mark.parametrize("step", ["begin", "commit"])
+async def test_nothing_of_a_message_that_could_not_be_kept_stays_in_memory(
+    tmp_path: Path,
+    clock: FakeClock,
+    journal: Journal,
+    disk: FaultyDisk,
+    step: Step,
+    error: Callable[[], BaseException],
+) -> None:
+    with no_garbage_collected():
+        async with Spool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
+            disk.fail_always(step, error)
+            body = spool.incoming()
+            known = weakref.ref(body)
+            await body.write(bytes(100))
+            with suppress(StorageUnavailable):
+                await spool.put(a_message(), body)
+            del body
+            disk.heal()
+            assert await spool.waiting() == []  # the writer has turned to something else
+        assert known() is None
 
 
 async def test_the_body_of_a_doubtful_commit_outlives_it(
