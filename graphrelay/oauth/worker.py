@@ -42,11 +42,13 @@ class Worker:
         self._starting = threading.Lock()
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
-        """Hand in a job; its future is done in the worker's thread."""
+        """Hand in a job; its future is done in the worker's thread. Raises `RuntimeError` where no
+        thread can be started."""
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()  # raises where the machine has no more of them; the next job tries
+                self._thread = thread
         future: Future[T] = Future()
         self._jobs.put(_Job(work, future))
         return future

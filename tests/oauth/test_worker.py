@@ -37,6 +37,20 @@ def test_what_a_job_raises_reaches_who_waits(worker: Worker) -> None:
     worker.close()
 
 
+def test_a_thread_that_could_not_be_started_is_started_for_the_next_job(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more_threads(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(RuntimeError):
+            worker.submit(lambda: 1)
+    assert worker.call(lambda: 2, LONG) == 2
+    worker.close()
+
+
 def test_a_job_that_had_not_begun_is_dropped_when_its_time_is_over(worker: Worker) -> None:
     hold, done = threading.Event(), []
     worker.submit(hold.wait)
