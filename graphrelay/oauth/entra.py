@@ -224,7 +224,7 @@ class _NoMemory(msal.TokenCache):  # type: ignore[misc]
 def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

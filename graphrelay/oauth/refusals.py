@@ -203,6 +203,8 @@ BY_SUBERROR: Mapping[str, str] = {
     "device_authentication_failed": "conditional-access",
 }
 
+_MOST_DIGITS = 20
+"""Far more than a number of Microsoft's has, and far less than `int` refuses to read."""
 PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 PASSING_CODES = frozenset({90033, 90006, 90024, 50033, 90055, 90012, 50196, 50058001})
 """Entra is in trouble, or throttles us: nobody need do anything."""
@@ -211,14 +213,15 @@ PASSING_CODES = frozenset({90033, 90006, 90024, 50033, 90055, 90012, 50196, 5005
 def is_passing(answer: Mapping[str, Any]) -> bool:
     """Whether a refusal will pass by itself."""
     codes = frozenset(error_codes(answer))
-    return answer.get("error") in PASSING_ERRORS or bool(codes & PASSING_CODES)
+    return str(answer.get("error")) in PASSING_ERRORS or bool(codes & PASSING_CODES)
 
 
 def error_codes(answer: Mapping[str, Any]) -> tuple[int, ...]:
     """The AADSTS numbers of an error body; tolerant of their being strings or missing."""
     codes = answer.get("error_codes")
     found = codes if isinstance(codes, list) else []
-    return tuple(int(code) for code in found if str(code).isdecimal())
+    texts = (str(code) for code in found)
+    return tuple(int(text) for text in texts if text.isdecimal() and len(text) <= _MOST_DIGITS)
 
 
 def refused(answer: Mapping[str, Any], account: Account) -> Refused:

@@ -162,27 +162,36 @@ class TokenManager:
         with them the refresh tokens, which lapse after 90 days without use."""
         warn_at = self._clock.monotonic()
         while True:
-            for state in tuple(self._states.values()):
-                if self._due(state):
-                    await self._renewed(state, Purpose.AHEAD)
-            if self._clock.monotonic() >= warn_at:
+            warns = self._clock.monotonic() >= warn_at
+            if warns:
                 warn_at = self._clock.monotonic() + WARNED_EVERY
-                await self._warn()
+            for state in tuple(self._states.values()):
+                await self._look_after(state, warns=warns)
             await self._clock.sleep(TICK)
 
-    async def _warn(self) -> None:
+    async def _look_after(self, state: _State, *, warns: bool) -> None:
+        try:
+            if self._due(state):
+                await self._renewed(state, Purpose.AHEAD)
+            if warns:
+                await self._warn(state)
+        except Exception as error:  # a mistake of ours, which must stop neither mail nor others
+            # Its kind alone: the text may quote what is secret.
+            reason = type(error).__name__
+            self._journal.error("authorization-broke", account=state.account.name, reason=reason)
+
+    async def _warn(self, state: _State) -> None:
         """Tell of what works today and should not stay as it is."""
-        for state in tuple(self._states.values()):
-            account = state.account
-            ends_at = await self._in_thread(partial(credential_ends_at, account))
-            if ends := ends_soon(account, ends_at, self._clock.now()):
-                self._journal.warning(
-                    "credential-ends", account=account.name, reason=ends.reason, remedy=ends.remedy
-                )
-            if state.held and (broad := too_broad(account, state.held.access.scopes)):
-                self._journal.warning(
-                    "too-broad", account=account.name, roles=broad.roles, remedy=broad.remedy
-                )
+        account = state.account
+        ends_at = await self._in_thread(partial(credential_ends_at, account))
+        if ends := ends_soon(account, ends_at, self._clock.now()):
+            self._journal.warning(
+                "credential-ends", account=account.name, reason=ends.reason, remedy=ends.remedy
+            )
+        if state.held and (broad := too_broad(account, state.held.access.scopes)):
+            self._journal.warning(
+                "too-broad", account=account.name, roles=broad.roles, remedy=broad.remedy
+            )
 
     # Authorizing -----------------------------------------------------------------------------
 

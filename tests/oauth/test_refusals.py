@@ -133,3 +133,13 @@ def test_what_the_sandbox_knows_has_a_class_of_its_own() -> None:
             continue
         body = answer(code, known.error, known.suberror)
         assert is_passing(body) or refused(body, WEBSITE).kind != "other", (code, known.error)
+
+
+@pytest.mark.parametrize("error", [{}, ["x"], 1, None])
+def test_an_error_that_is_no_text_is_a_refusal_all_the_same(error: object) -> None:
+    assert not is_passing({"error": error})
+    assert refused({"error": error}, WEBSITE).kind == "other"
+
+
+def test_a_number_of_endless_digits_is_no_code() -> None:
+    assert error_codes({"error_codes": ["9" * 5_000, "50173"]}) == (50173,)

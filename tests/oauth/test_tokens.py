@@ -556,6 +556,51 @@ async def test_trouble_is_told_once_and_so_is_its_end(world: World) -> None:
     assert world.events() == ["authorized", "authorization-refused", "authorization-works"]
 
 
+async def test_what_breaks_for_one_account_is_told_and_the_others_stay_fresh(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = world.vault()
+    manager = world.manager(WEBSITE, DAEMON, vault=vault)
+    await world.authorize(manager, DAEMON)
+    await world.clock.advance(A_DAY_AND_MORE)
+    reads = vault.read
+
+    def read(name: str) -> str | None:
+        if name == WEBSITE.name:
+            raise ZeroDivisionError("with a secret in it")
+        return reads(name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(vault, "read", read)
+        asked = world.asked()
+        async with asyncio.timeout(10):
+            background = await running(manager)
+        assert world.asked() == asked + 1
+        (told,) = [entry for entry in world.entries if entry.event == "authorization-broke"]
+        assert told.fields == {"account": "website", "reason": "ZeroDivisionError"}
+    await world.clock.advance(TICK)
+    await quiet(manager)
+    assert world.events()[-1] == "unauthorized"
+    await stopped(background)
+
+
+async def test_an_answer_with_a_strange_date_is_trouble_that_passes(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    strange = (("Retry-After", "Mon, 01 Jan 99999999999999999999 00:00:00 +0000"),)
+    world.cloud.faults.on(Answer(status=503, headers=strange, part="entra"))
+    assert isinstance(await manager.token("website"), Unreachable)
+
+
+async def test_an_answer_of_endless_depth_is_trouble_that_passes(world: World) -> None:
+    manager = world.manager(WEBSITE)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    world.cloud.faults.on(Answer(status=400, body="[" * 30_000, part="entra"))
+    assert isinstance(await manager.token("website"), Unreachable)
+
+
 async def test_nothing_secret_is_in_any_repr(world: World) -> None:
     manager = world.manager()
     await world.authorize(manager)

@@ -47,6 +47,19 @@ def test_retry_after_never_trips(text: str) -> None:
     assert wait is None or timedelta(0) < wait <= LONGEST_WAIT
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 +0000",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)
+def test_a_date_beyond_the_calendar_says_nothing(text: str) -> None:
+    assert retry_after(answer(Retry_After=text), NOW) is None
+    assert clock_error(answer(Date=text), NOW) is None
+
+
 def test_no_answer_asks_for_nothing() -> None:
     assert retry_after(None, NOW) is None
     assert clock_error(None, NOW) is None
