@@ -78,6 +78,8 @@ class Reloader:
                 journal.error("reload-refused", config=config, reason=str(problem))
         except CannotStart as error:
             journal.error("reload-refused", config=config, reason=str(error))
+        except Exception as error:  # a mistake of ours, which must not stop the mail
+            journal.error("reload-broke", config=config, reason=repr(error))
         else:
             journal.notice("reloaded", config=config)
             if waiting := self._needs_restart(settings):

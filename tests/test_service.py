@@ -5,6 +5,8 @@ import smtplib
 import threading
 from pathlib import Path
 
+import pytest
+
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
 from graphrelay.service import Reloader
@@ -129,6 +131,31 @@ async def test_a_listener_of_no_possible_name_is_refused_and_the_relay_lives_on(
         await reloading.reload()
         assert "relay..example:2525" in str(here.events("reload-refused")[0].fields["reason"])
         assert here.relay.addresses == before
+
+
+async def test_a_reload_that_breaks_is_told_and_the_next_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more_threads(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with world(tmp_path) as here:
+        told = asyncio.Event()
+        reloading = asyncio.create_task(reloader(here).run(told))
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr("graphrelay.wiring.listeners", no_more_threads)
+            told.set()
+            await settle()
+        assert not reloading.done()
+        (broke,) = here.events("reload-broke")
+        assert "can't start new thread" in str(broke.fields["reason"])
+        told.set()
+        async with asyncio.timeout(10):
+            while not here.events("reloaded"):
+                await settle()
+        reloading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reloading
 
 
 async def test_what_a_reload_does_not_take_over_is_told(tmp_path: Path) -> None:
