@@ -137,13 +137,16 @@ class QueueManager:
         self._closing = True
         alarm = asyncio.ensure_future(self._clock.sleep(limit))
         try:
-            while self._in_flight and not alarm.done():
-                tasks = {alarm, *self._in_flight.values()}
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            while (carrying := self._carrying()) and not alarm.done():
+                await asyncio.wait({alarm, *carrying}, return_when=asyncio.FIRST_COMPLETED)
             return not self._in_flight
         finally:
             alarm.cancel()
             self._stop.set()
+
+    def _carrying(self) -> set[asyncio.Task[None]]:
+        """Without those that were cut off, of which nothing more will be heard."""
+        return {task for task in self._in_flight.values() if not task.done()}
 
     async def _recover_if_possible(self) -> None:
         try:

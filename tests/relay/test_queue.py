@@ -690,6 +690,20 @@ async def test_drain_cuts_off_what_takes_too_long_and_the_disk_knows_it() -> Non
     assert interrupted.submission_id == 1
 
 
+async def test_drain_does_not_wait_for_what_was_cut_off_already() -> None:
+    """As when another part of the daemon broke, and its TaskGroup cancelled all the rest."""
+    post = Post()
+    post.graph.gate = asyncio.Event()
+    carrying = asyncio.create_task(post.queue.run())
+    await settle()
+    post.take(1)
+    await settle()
+    carrying.cancel()
+    await asyncio.wait([carrying])
+    async with asyncio.timeout(10):
+        assert not await post.queue.drain(30 * SECOND)
+
+
 # Verbs ---------------------------------------------------------------------------------------
 
 
