@@ -365,13 +365,13 @@ class Spool:
     async def keep_house(self, keep: timedelta) -> None:
         """Never returns: prunes the mail log, and tidies up whenever nothing has happened for a
         while. Troubles are told to the journal, and it is tried again later."""
-        if self._start.database_size() > check.AT_ONCE:
-            await self.verify()
-        looked, tidied = self._writer.changes, -1
+        looked, tidied, verified = self._writer.changes, -1, False
         while True:
-            await self._clock.sleep(IDLE)
             try:
-                if await self.prune(keep) == 0 and looked == self._writer.changes != tidied:
+                if not verified:
+                    await self._verify_if_large()
+                    verified = True
+                elif await self.prune(keep) == 0 and looked == self._writer.changes != tidied:
                     await self.tidy()
                     tidied = self._writer.changes
             except StorageUnavailable as error:
@@ -379,6 +379,12 @@ class Spool:
             except Exception as error:  # a mistake of ours, which must not stop the mail
                 self._journal.error("spool-housekeeping", reason=repr(error))
             looked = self._writer.changes
+            await self._clock.sleep(IDLE)
+
+    async def _verify_if_large(self) -> None:
+        """What is small was checked at the start."""
+        if self._start.database_size() > check.AT_ONCE:
+            await self.verify()
 
     async def verify(self) -> None:
         """Check the whole database beside the running work; damage is told to the journal, and

@@ -1,6 +1,7 @@
 """The promises of the spool as its callers see them."""
 
 import asyncio
+import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -30,11 +31,13 @@ from graphrelay.model import (
     Uncertain,
     Waiting,
 )
-from graphrelay.spool import LogFilter, NotQueued, QueueFilter, Spool
+from graphrelay.spool import LogFilter, NotQueued, QueueFilter, Spool, check
+from graphrelay.spool.spool import IDLE
 from tests.clock import FakeClock, settle
 from tests.spool.faulty import (
     FaultyDisk,
     Step,
+    database_error,
     database_full,
     database_not_synced,
     io_error,
@@ -481,6 +484,36 @@ async def test_housekeeping_goes_on_after_a_mistake_of_ours(
         await keeping
     (told,) = [entry for entry in entries if entry.event == "spool-housekeeping"]
     assert (told.level, told.fields) == ("error", {"reason": "ValueError('nonsense')"})
+
+
+async def test_a_check_that_cannot_begin_is_told_and_begun_again(
+    faulty: Spool,
+    disk: FaultyDisk,
+    clock: FakeClock,
+    entries: list[Entry],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect, troubles = disk.connect_to_read, [database_error(14, "unable to open database file")]
+
+    def connected(path: Path) -> sqlite3.Connection:
+        if troubles:
+            raise troubles.pop()
+        checked.set()
+        return connect(path)
+
+    checked = asyncio.Event()
+    monkeypatch.setattr(check, "AT_ONCE", 0)
+    monkeypatch.setattr(disk, "connect_to_read", connected)
+    keeping = asyncio.create_task(faulty.keep_house(timedelta(days=90)))
+    await clock.advance(timedelta(0))
+    assert [entry.event for entry in entries] == ["spool-housekeeping"]
+    assert not keeping.done()
+    await clock.advance(IDLE)
+    async with asyncio.timeout(10):
+        await checked.wait()
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
 
 
 # --- Reports -------------------------------------------------------------------------------------
