@@ -65,10 +65,10 @@ class Pickup:
 
     async def run(self) -> None:
         """Until `stop`."""
-        if kept := await asyncio.to_thread(self._folder.refused):
-            self._journal.warning(
-                "drop-refused-waiting", files=kept, directory=str(self._folder.path / REFUSED)
-            )
+        try:
+            await self._tell_refused()
+        except Exception as error:
+            self._tell_trouble(error)
         while not self._stopping.is_set():
             await self.look()
             await self._nap()
@@ -87,7 +87,7 @@ class Pickup:
                     return
                 await self._handle(name)
             self._in_trouble = ""
-        except (OSError, StorageUnavailable) as error:
+        except Exception as error:  # a disk's, or a mistake of ours: the next look may fare better
             self._tell_trouble(error)
             return
         self._told = {name: why for name, why in self._told.items() if name in names}
@@ -204,6 +204,12 @@ class Pickup:
     def _origin(self, name: str, user: str) -> Origin:
         return Origin(listener=self._listener, client=f"unix:{user}", helo=_shown(name))
 
+    async def _tell_refused(self) -> None:
+        if kept := await asyncio.to_thread(self._folder.refused):
+            self._journal.warning(
+                "drop-refused-waiting", files=kept, directory=str(self._folder.path / REFUSED)
+            )
+
     async def _sweep(self) -> None:
         before = (self._clock.now() - ABANDONED).timestamp()
         for name in await asyncio.to_thread(self._folder.sweep, before):
@@ -222,9 +228,10 @@ class Pickup:
         )
 
     def _tell_trouble(self, error: Exception) -> None:
-        if self._in_trouble != str(error):
-            self._in_trouble = str(error)
-            self._journal.error("drop-trouble", reason=str(error), next="tried again")
+        reason = str(error) or repr(error)
+        if self._in_trouble != reason:
+            self._in_trouble = reason
+            self._journal.error("drop-trouble", reason=reason, next="tried again")
 
     async def _nap(self) -> None:
         timer = asyncio.create_task(self._clock.sleep(LOOK_EVERY))

@@ -283,6 +283,34 @@ async def test_dying_before_the_file_is_deleted_doubles_it_once(
     assert post.dropped == []
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [OSError(5, "Input/output error"), RuntimeError("can't start new thread"), MemoryError()],
+)
+async def test_nothing_that_breaks_ends_the_pickup(
+    post: Post, broken: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise broken
+
+    leave(post.path)
+    running = asyncio.create_task(post.pickup.run())
+    with monkeypatch.context() as bad_times:
+        for name in ("refused", "sweep", "waiting"):
+            bad_times.setattr(post.folder, name, breaks)
+        async with asyncio.timeout(10):
+            while not post.told("drop-trouble"):
+                await settle()
+    async with asyncio.timeout(10):
+        while not post.reception.received:
+            await post.clock.advance(LOOK_EVERY)
+    assert post.told("drop-trouble") == [
+        {"reason": str(broken) or "MemoryError()", "next": "tried again"}
+    ]
+    post.pickup.stop()
+    await running
+
+
 async def test_deletions_are_synced(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     delete, sync = post.folder.delete, post.folder.sync
