@@ -22,7 +22,7 @@ TIME_LIMIT = timedelta(seconds=30)
 KEPT = 2000
 """Octets of its standard error that are looked at."""
 _LAST_WORDS_TIME = 1.0
-"""Seconds for the pipes of what was killed to close."""
+"""Seconds for the pipes of what was killed to close, and then for its end to be seen."""
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
 
 
@@ -50,8 +50,10 @@ class Command:
                 env=environment,
                 start_new_session=True,
             )
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, PermissionError, ValueError) as error:
             return NotSent(f"cannot be started: {error}", again=False)
+        except OSError as error:  # no descriptors, processes or memory left just now
+            return NotSent(f"cannot be started: {error}", again=True)
         try:
             return await self._outcome(process, json.dumps(alert.plain).encode() + b"\n")
         finally:
@@ -96,10 +98,13 @@ async def _last_words(process: Process) -> bytes:
 
 
 async def _end(process: Process) -> None:
-    """Nothing of a program that did not come to its end is left running."""
+    """Nothing of a program that did not come to its end is left running, but for what cannot be
+    killed: it runs as another user, or waits for a dead disk. That is not waited for."""
     if process.returncode is None:
         await _kill(process)
-    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_TIME):
+            await process.wait()
 
 
 async def _kill(process: Process) -> None:

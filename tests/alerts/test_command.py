@@ -5,14 +5,17 @@ import json
 import os
 import select
 import sys
+from asyncio.subprocess import Process
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphrelay.alerts.command import Command
 from graphrelay.alerts.way import NotSent, Sent
 from tests.alerts.story import an_alert
+from tests.clock import settle
 
 ALERT = an_alert('it is broken; $(touch /tmp/never) `x` "y" --help')
 
@@ -87,6 +90,43 @@ def _is_dead(pid: int) -> bool:
         return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return True
+
+
+async def test_a_program_that_cannot_be_killed_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that became another user's, or that waits for a dead disk."""
+    start, started = asyncio.create_subprocess_exec, []
+
+    async def noted(*words: str, **options: Any) -> Process:
+        started.append(await start(*words, **options))
+        return started[-1]
+
+    def may_not(*_: int) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as powerless:
+        powerless.setattr(asyncio, "create_subprocess_exec", noted)
+        powerless.setattr("graphrelay.alerts.command.os.killpg", may_not)
+        async with asyncio.timeout(10):
+            outcome = await python("import time; time.sleep(60)", seconds=0.1).send(ALERT)
+    assert isinstance(outcome, NotSent)
+    assert outcome.again
+    started[0].kill()
+    await started[0].wait()
+    await settle()
+
+
+async def test_a_machine_without_room_for_a_program_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def no_room(*_: object, **__: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_room)
+    outcome = await Command(("/bin/true",)).send(ALERT)
+    assert isinstance(outcome, NotSent)
+    assert outcome.again
 
 
 async def test_a_cancelled_alert_leaves_no_program_behind(tmp_path: Path) -> None:
