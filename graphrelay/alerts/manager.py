@@ -24,6 +24,8 @@ from graphrelay.journal import Entry, Journal
 
 TICK = timedelta(seconds=5)
 TICKS_PER_LOOK = 12
+PATIENCE = timedelta(minutes=1)
+"""How long the spool may take to say how it is."""
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900))
 """Between the tries of one alert."""
 MOST_WAITING = 20
@@ -111,9 +113,23 @@ class AlertManager:
 
     async def _step(self, journal: Journal, source: Source, *, look: bool) -> None:
         if look:
-            seen = await source.figures()
+            seen = await self._figures(source)
             self._watch.look(seen, self._clock.now(), self._clock.monotonic())
         self._tell(journal, source)
+
+    async def _figures(self, source: Source) -> Figures | Unreadable:
+        """A disk that never answers silences no alert, least of all the one about itself."""
+        asking = asyncio.ensure_future(source.figures())
+        timer = asyncio.ensure_future(self._clock.sleep(PATIENCE))
+        try:
+            await asyncio.wait({asking, timer}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return asking.result()
+            return Unreadable(f"it has said nothing for {PATIENCE.seconds} s")
+        finally:
+            for task in (asking, timer):
+                task.cancel()
+            await asyncio.gather(asking, timer, return_exceptions=True)
 
     # Telling ----------------------------------------------------------------------------------
 

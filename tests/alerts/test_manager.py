@@ -42,9 +42,12 @@ class World:
         self.manager = AlertManager("mail1", Thresholds(), ways, self.clock)
         self.journal = Journal(self.clock, self.entries.append, self.manager.hear)
         self.seen: Figures | Unreadable | Exception = FINE
+        self.stuck: asyncio.Event | None = None
         self.lanes = {"website/wp@contoso.com"}
 
     async def figures(self) -> Figures | Unreadable:
+        if self.stuck:
+            await self.stuck.wait()
         if isinstance(self.seen, Exception):
             raise self.seen
         return self.seen
@@ -158,6 +161,21 @@ async def test_a_mistake_of_ours_in_looking_is_told_and_the_watch_goes_on() -> N
         world.seen = Unreadable("no disk")
         await world.until(minutes=2)
     assert "no disk" in way.alerts[0].sentence
+
+
+async def test_a_disk_that_never_answers_is_told_and_silences_no_other_alert() -> None:
+    way = Recorded()
+    world = World(way)
+    world.stuck = asyncio.Event()
+    async with world.running():
+        await world.until(minutes=2, seconds=20)
+        assert "the spool does not answer" in way.alerts[0].sentence
+        world.manager.hear(paused())
+        await world.until(minutes=2)
+        assert "website/wp@contoso.com" in way.alerts[1].sentence
+        world.stuck = None
+        await world.until(minutes=20)
+    assert [alert.state for alert in way.alerts].count(State.CLEARED) == 1
 
 
 async def test_a_lane_that_is_gone_without_a_word_gets_its_all_clear() -> None:
