@@ -34,6 +34,9 @@ LATELY = timedelta(days=2)
 """How long after its last message a mailbox is looked at; Exchange tries for a day."""
 OVERLAP = timedelta(minutes=10)
 """Reports do not always become visible in their order."""
+TRIES = 12
+"""How often a report that cannot be read is tried, while the mailbox can, before those behind it
+come first."""
 
 
 class Post(Protocol):
@@ -60,6 +63,10 @@ class _Place:
     seen: set[str]
     closed: bool = False
     """It was told that it may not be read."""
+    stuck_at: str = ""
+    """The report that could not be read."""
+    tries: int = 0
+    """How often that was tried."""
 
 
 class Bounces:
@@ -104,11 +111,19 @@ class Bounces:
             lane: self._places.get(lane) or _Place(since=lately, seen=set()) for lane in lanes
         }
         for lane, place in self._places.items():
-            token = await self._tokens.token(lane.account)
-            if isinstance(token, Granted):
-                own = reading[lane.account].is_own_mailbox(lane.mailbox)
-                mailbox = OWN_MAILBOX if own else mailbox_path(lane.mailbox)
-                await self._look_in(lane, place, mailbox, Bearer(self._tokens, lane, token))
+            try:
+                await self._look_by(lane, place, reading[lane.account])
+            except StorageUnavailable:
+                raise
+            except Exception as error:  # a mistake of ours, which must not hide other mailboxes
+                self._journal.error("bounces-broke", mailbox=lane.mailbox, reason=repr(error))
+
+    async def _look_by(self, lane: Lane, place: _Place, account: Account) -> None:
+        token = await self._tokens.token(lane.account)
+        if isinstance(token, Granted):
+            own = account.is_own_mailbox(lane.mailbox)
+            mailbox = OWN_MAILBOX if own else mailbox_path(lane.mailbox)
+            await self._look_in(lane, place, mailbox, Bearer(self._tokens, lane, token))
 
     async def _look_in(self, lane: Lane, place: _Place, mailbox: str, bearer: Bearer) -> None:
         client = self._post.for_lane(lane)
@@ -129,10 +144,10 @@ class Bounces:
             place.closed = False
             for report in found:
                 newest = max(newest, report.received_at)
-                if report.id not in place.seen and not await self._take(
-                    lane, client, mailbox, bearer, report
-                ):
-                    return  # the next look begins here again
+                if report.id not in place.seen:
+                    why = await self._take(lane, client, mailbox, bearer, report)
+                    if why and not self._passes_over(lane, place, report, why):
+                        return  # the next look begins here again
                 place.seen.add(report.id)
             if len(found) < inbox.PAGE:
                 break
@@ -142,18 +157,30 @@ class Bounces:
 
     async def _take(
         self, lane: Lane, client: inbox.Caller, mailbox: str, bearer: Bearer, report: Found
-    ) -> bool:
-        """Whether it has been read."""
+    ) -> str:
+        """Why it could not be read; empty where it was."""
         reading = partial(inbox.octets, client, mailbox, report, client_request_id=str(uuid4()))
         octets: bytes | MayNotLook | Delayed | Paused = await bearer.use(reading)
         if not isinstance(octets, bytes):
-            return False
-        read = await asyncio.to_thread(bounce.read, octets)
+            return _why(octets)
+        try:
+            read = await asyncio.to_thread(bounce.read, octets)
+        except Exception as error:  # a mistake of ours with this one
+            return repr(error)
         if read is None:
             self._journal.warning("bounce-not-understood", mailbox=lane.mailbox, report=report.id)
-            return True
+            return ""
         for failure in read.failures:
             await self._note(read, failure, report, lane)
+        return ""
+
+    def _passes_over(self, lane: Lane, place: _Place, report: Found, why: str) -> bool:
+        """Whether it was tried often enough: it must not hide for ever what lies behind it."""
+        place.tries = place.tries + 1 if place.stuck_at == report.id else 1
+        place.stuck_at = report.id
+        if place.tries < TRIES:
+            return False
+        self._journal.warning("bounce-not-read", mailbox=lane.mailbox, report=report.id, reason=why)
         return True
 
     async def _note(self, read: Bounce, failure: Failure, report: Found, lane: Lane) -> None:
@@ -171,14 +198,17 @@ class Bounces:
         if isinstance(why, Delayed) or place.closed:
             return
         place.closed = True
-        reason = "the account may not read it" if isinstance(why, MayNotLook) else why.reason
         self._journal.warning(
             "bounces-not-read",
             account=lane.account,
             mailbox=lane.mailbox,
-            reason=reason,
+            reason=_why(why),
             remedy=f"grant Mail.Read, then graphrelay authorize {lane.account}",
         )
+
+
+def _why(not_read: MayNotLook | Delayed | Paused) -> str:
+    return "the account may not read it" if isinstance(not_read, MayNotLook) else not_read.reason
 
 
 def _reads(account: Account) -> bool:

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from graphrelay.graph import inbox
+from graphrelay.graph.client import mailbox_path
 from graphrelay.journal import Journal
+from graphrelay.model import Lane
 from graphrelay.oauth.scenario import Account, AnyUser, ClientSecret, SecretText
-from graphrelay.relay.bounces import LOOK_EVERY, OVERLAP, Bounces
+from graphrelay.relay.bounces import LOOK_EVERY, OVERLAP, TRIES, Bounces
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
@@ -63,6 +67,15 @@ async def sent(cloud: Sandbox, directory: Path) -> AsyncIterator[Delivery]:
 async def log(delivery: Delivery) -> list[tuple[str, str]]:
     rows = await delivery.spool.log(LogFilter(outcome="bounced"))
     return [(row.queue_id, row.reason) for row in rows]
+
+
+async def reports_in(delivery: Delivery) -> list[str]:
+    """Their ids in the sending mailbox, oldest first."""
+    token = (await AppTokens(delivery.cloud).token(WP.account)).access_token
+    since, mailbox = delivery.clock.now() - timedelta(days=1), mailbox_path(WP.mailbox)
+    found = await inbox.reports(delivery.graph.for_lane(WP), mailbox, since, token, "id")
+    assert isinstance(found, tuple)
+    return [quote(report.id, safe="") for report in found]
 
 
 async def test_the_log_says_bounced_with_the_reason_of_exchange(
@@ -156,6 +169,44 @@ async def test_a_report_is_looked_for_again_while_graph_does_not_show_it(
         assert await log(delivery) == []
         await bounces.look()
         assert len(await log(delivery)) == 1
+
+
+async def test_a_report_that_can_never_be_read_hides_the_others_for_an_hour_and_no_longer(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        await delivery.clock.advance(timedelta(minutes=1))
+        await delivery.accept(3, to=NOBODY)
+        await delivery.ended(3)
+        bounces = watching(delivery)
+        first, second = await reports_in(delivery)
+        cloud.faults.on(Answer(status=500, path=f"/v1.0/users/{WP.mailbox}/messages/{first}"))
+        for _ in range(TRIES - 1):
+            await bounces.look()
+        assert await log(delivery) == []
+        assert delivery.told("bounce-not-read") == []
+        await bounces.look()
+        assert len(await log(delivery)) == 1
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounce-not-read"]
+        assert told.fields["report"] == first != second
+        await bounces.look()
+        assert len(delivery.told("bounce-not-read")) == 1
+
+
+async def test_a_mailbox_that_breaks_hides_no_other(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sent(cloud, tmp_path) as delivery:
+        bounces, lanes_used = watching(delivery), delivery.spool.lanes_used
+
+        async def with_a_strange_one(since: datetime) -> list[Lane]:
+            return [Lane("website", "."), *await lanes_used(since)]
+
+        monkeypatch.setattr(delivery.spool, "lanes_used", with_a_strange_one)
+        await bounces.look()
+        assert len(await log(delivery)) == 1
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounces-broke"]
+        assert told.fields["mailbox"] == "."
 
 
 async def test_an_account_that_may_not_read_says_so_once_and_mail_goes_on(
