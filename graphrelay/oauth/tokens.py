@@ -48,6 +48,9 @@ T = TypeVar("T")
 TICK = timedelta(minutes=1)
 """How often `run` looks whether anything is due."""
 WARNED_EVERY = timedelta(days=1)
+PATIENCE = timedelta(minutes=5)
+"""For one flight, with those before it. Nothing stops the thread where it waits for a file on a
+dead disk, or for the next octet of an answer; but those who ask are told."""
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again by itself. Lanes ask at their own pace.
     Unreachable: TICK,
@@ -267,7 +270,7 @@ class TokenManager:
             answer = silent
         else:
             state.flight = state.flight or self._depart(state, purpose, challenge)
-            answer = (await asyncio.shield(state.flight)).answer
+            answer = await self._landed(state, state.flight)
         if isinstance(answer, Granted) or purpose in (Purpose.REJECTED, Purpose.PROOF):
             return answer
         return self._good(state, LAST_USE) or answer
@@ -286,6 +289,19 @@ class TokenManager:
         landing = asyncio.wrap_future(flight)
         landing.add_done_callback(lambda done: self._land(state, done))
         return landing
+
+    async def _landed(self, state: _State, flight: "asyncio.Future[Flown]") -> TokenAnswer:
+        """The flight's answer, if it comes in time; the flight goes on in any case."""
+        await asyncio.wait({flight}, timeout=PATIENCE.total_seconds())
+        if flight.done():
+            return flight.result().answer
+        name, minutes = state.account.name, PATIENCE // timedelta(minutes=1)
+        late = Unreachable(
+            reason=f"Asking for account {name!r} has taken {minutes} minutes so far."
+        )
+        if self._states.get(name) is state:
+            self._landed_badly(state, late)
+        return late
 
     def _land(self, state: _State, flight: "asyncio.Future[Flown]") -> None:
         state.flight = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import parse_qs
@@ -582,6 +583,32 @@ async def test_what_breaks_for_one_account_is_told_and_the_others_stay_fresh(
     await quiet(manager)
     assert world.events()[-1] == "unauthorized"
     await stopped(background)
+
+
+async def test_a_thread_that_never_comes_back_keeps_nobody_waiting_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = world.vault()
+    manager = world.manager(WEBSITE, vault=vault)
+    await world.authorize(manager)
+    await world.clock.advance(A_DAY_AND_MORE)
+    disk_is_back, works, reads = threading.Event(), asyncio.Event(), vault.read
+
+    def read(name: str) -> str | None:
+        disk_is_back.wait(60)
+        return reads(name)
+
+    monkeypatch.setattr(vault, "read", read)
+    monkeypatch.setattr("graphrelay.oauth.tokens.PATIENCE", timedelta(milliseconds=20))
+    manager.on_change(lambda _: works.set())
+    for _ in range(2):
+        assert isinstance(await manager.token("website"), Unreachable)
+    assert world.events() == ["authorized", "authorization-unreachable"]
+    disk_is_back.set()
+    async with asyncio.timeout(10):
+        await works.wait()
+    assert world.events()[-1] == "authorization-works"
+    await granted(manager)
 
 
 async def test_an_answer_with_a_strange_date_is_trouble_that_passes(world: World) -> None:
