@@ -160,12 +160,26 @@ class QueueManager:
     async def _recover(self) -> None:
         """What a process that died left behind: first what was on its way, then what waits."""
         for interrupted in await self._spool.interrupted():
-            await self._courier.recover(interrupted)
+            await self._recover_one(interrupted)
         everything = await self._spool.waiting()
         for start in range(0, len(everything), AT_A_TIME):
             for waiting in everything[start : start + AT_A_TIME]:
                 self._place(waiting)
             await asyncio.sleep(0)
+
+    async def _recover_one(self, interrupted: Interrupted) -> None:
+        try:
+            await self._courier.recover(interrupted)
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            # A mistake of ours, which must not keep all other mail from going out at each start.
+            self._journal.error(
+                "attempt-broke",
+                submission=interrupted.submission_id,
+                reason=repr(error),
+                next="it stays in flight until the next start",
+            )
 
     # What is asked ----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from graphrelay.model import Done, Held, Queued, StorageUnavailable
+from graphrelay.model import Done, Held, Queued, StorageUnavailable, Submission
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
 from graphrelay.relay.budget import Limit
 from graphrelay.relay.schedule import DeliveryPolicy
@@ -635,6 +635,27 @@ async def test_what_was_on_its_way_at_a_crash_is_uncertain() -> None:
         assert "stopped while" in str(post.events("uncertain")[0].fields["reason"])
         await post.clock.advance(MINUTE)
         assert post.spool.outcomes(1) == ["Uncertain", "Relayed"]
+
+
+async def test_what_breaks_at_the_recovery_of_one_message_stops_no_other() -> None:
+    class Broken(MemorySpool):
+        async def load(self, submission_id: int) -> Submission:
+            if submission_id == 1:
+                raise RuntimeError("a bug")
+            return await super().load(submission_id)
+
+    post = Post(spool=Broken())
+    for number in (1, 2, 3):
+        post.spool.put(submission(number))
+    for number in (1, 2):
+        await post.spool.begin_attempt(number, post.clock.now(), "id")
+    async with running(post):
+        await post.clock.advance(MINUTE)
+        assert post.spool.outcomes(2) == ["Uncertain", "Relayed"]
+        assert post.spool.outcomes(3) == ["Relayed"]
+        (told,) = post.events("attempt-broke")
+        assert told.fields["submission"] == 1
+    assert [one.submission_id for one in await post.spool.interrupted()] == [1]
 
 
 async def test_a_disk_that_cannot_be_read_at_the_start_is_read_when_it_can() -> None:
