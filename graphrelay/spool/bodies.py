@@ -72,11 +72,14 @@ class BodyFolder:
         return self.path / name
 
     def whole(self, name: str, size: int) -> Path:
-        """The path of a body that is all there. Raises `FileNotFoundError`."""
+        """The path of a body that is all there. Raises `FileNotFoundError`; `StorageUnavailable`
+        where the folder itself is away, and the body may come back with it."""
         path = self.file(name)
         try:
             found = path.stat().st_size
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not self.path.is_dir():
+                raise translated(error, "load a message", self.path) from None
             raise FileNotFoundError(f"the file {path} is missing") from None
         if found != size:
             raise FileNotFoundError(f"the file {path} has {found} octets and should have {size}")

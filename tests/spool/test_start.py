@@ -94,6 +94,19 @@ async def test_a_file_that_goes_while_the_relay_runs_is_noticed_when_it_is_loade
         assert [waiting.submission_id for waiting in await spool.waiting()] == [parts[1].id]
 
 
+async def test_while_the_folder_of_bodies_is_away_nothing_in_it_counts_as_lost(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        (submission,) = await put(spool, LARGE)
+        folder = file_of(submission).parent
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(StorageUnavailable, match="Look at the disk and its mount"):
+            await spool.load(submission.id)
+        (tmp_path / "elsewhere").rename(folder)
+        assert await spool.load(submission.id) == submission
+
+
 async def test_a_plan_that_cannot_be_read_holds_its_mail(
     tmp_path: Path, clock: FakeClock, journal: Journal, large: Submission
 ) -> None:
