@@ -69,7 +69,8 @@ class ControlServer:
         for task in self._conversations:
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # on a disk gone read-only; the next start replaces it
+            self._path.unlink()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())

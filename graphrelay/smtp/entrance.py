@@ -5,6 +5,7 @@ change without closing a socket; and what was opened is closed, the file of a Un
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,8 @@ class Entrance:
             server.close()
         self._servers.clear()
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the next start replaces it
+                self._path.unlink()
             self._path = None
 
     async def _adopt(self, opened: socket.socket) -> None:

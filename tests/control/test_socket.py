@@ -67,6 +67,14 @@ async def test_the_socket_is_for_its_owner_alone_and_gone_afterwards(path: Path)
     assert not path.exists()
 
 
+async def test_a_socket_that_cannot_be_removed_keeps_nobody_from_stopping(path: Path) -> None:
+    async with server(path, count=count):
+        path.unlink()
+        path.mkdir()  # root may remove a file anywhere
+    async with server(path.with_name("other.sock"), count=count):
+        pass
+
+
 async def test_a_socket_left_behind_by_a_dead_process_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))

@@ -198,6 +198,17 @@ async def test_one_user_of_a_unix_socket_cannot_take_the_places_of_all_others(
             await client.close()
 
 
+async def test_the_file_of_a_socket_that_cannot_be_removed_keeps_nobody_from_stopping(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "smtp"
+    listeners = Listener(address=f"unix:{path}"), Listener(address="127.0.0.1:0")
+    async with serving(*listeners):
+        path.unlink()
+        path.mkdir()  # root may remove a file anywhere
+    assert path.is_dir()
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
 def test_each_user_of_a_unix_socket_has_places_of_his_own(most: int) -> None:
     gate = Gate(Limits(max_connections=most))
