@@ -1,6 +1,7 @@
 """`graphrelay serve`."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,5 +41,13 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
         import uvloop
     except ImportError:
         return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+
+    def with_all_its_threads() -> asyncio.AbstractEventLoop:
+        # libuv starts those that look names up with the first look-up, and calls abort() where the
+        # machine has none left by then: where there are none now, nothing is under way yet.
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+        loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 0), numeric))
+        return loop
+
+    return with_all_its_threads
