@@ -7,6 +7,7 @@ knocks.
 """
 
 import ipaddress
+import resource
 import socket
 import struct
 from collections import Counter, OrderedDict
@@ -72,6 +73,19 @@ def is_among(client: str, networks: tuple[Network, ...]) -> bool:
 
 _address = lru_cache(1024)(ipaddress.ip_address)
 """Reading an address costs more than comparing it, and clients come again."""
+
+
+def short_of_descriptors(descriptor: int) -> Reply | None:
+    """Why a client who came in on that descriptor cannot stay, or `None`.
+
+    The system gives out the lowest number that is free, so it tells how many are in use. A quarter
+    is kept for mail: for its files, and the connections to Microsoft. And for who comes in: where
+    none is left for `accept`, the event loop may go round without rest, and nobody hears why.
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY or descriptor < most - most // 4:
+        return None
+    return Reply(421, "4.3.2", "Too many open files in this relay; try again later")
 
 
 class Gate:

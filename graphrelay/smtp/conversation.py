@@ -16,7 +16,13 @@ from typing import Final, cast
 
 from graphrelay.model import Reply
 from graphrelay.smtp import replies
-from graphrelay.smtp.admission import LOCAL, client_address, is_among, local_user
+from graphrelay.smtp.admission import (
+    LOCAL,
+    client_address,
+    is_among,
+    local_user,
+    short_of_descriptors,
+)
 from graphrelay.smtp.mail import MailSession
 from graphrelay.smtp.message import reply_to
 from graphrelay.smtp.proxy import NoProxyHeader, real_client
@@ -52,8 +58,10 @@ class Conversation(MailSession):
         stream = cast(asyncio.Transport, transport)
         self.client = client_address(stream.get_extra_info("peername"))
         self.counted_as = self.client
+        peer = stream.get_extra_info("socket")
+        self._descriptor = int(peer.fileno())
         if self.client == LOCAL:
-            self.counted_as = local_user(stream.get_extra_info("socket"))
+            self.counted_as = local_user(peer)
         self.wire = Wire(stream, service.clock.seconds, service.for_a_command)
         self._began(self)
 
@@ -112,7 +120,8 @@ class Conversation(MailSession):
     def _refusal_at_the_door(self) -> Reply | None:
         if self.client != LOCAL and not is_among(self.client, self._door.listener.allow_from):
             return replies.not_allowed(self.client)
-        return self._service.gate.enter(self.counted_as)
+        short = short_of_descriptors(self._descriptor)
+        return short or self._service.gate.enter(self.counted_as)
 
     async def _stay(self) -> None:
         if self._door.listener.tls == "implicit":

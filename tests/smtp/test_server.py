@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import os
+import resource
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.smtp import Limits, Listener, ListenError, Login, Server
-from graphrelay.smtp.admission import Gate
+from graphrelay.smtp.admission import Gate, short_of_descriptors
 from graphrelay.smtp.login import LoginBook, WrongPassword
 from graphrelay.smtp.sockets import open_sockets
 from tests.clock import FakeClock
@@ -20,6 +21,7 @@ from tests.smtp.reception import Client, House, MemoryReception, serving
 
 NETWORK_OF_OTHERS = (ipaddress.ip_network("192.0.2.0/24"),)
 IN_MESSAGE = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA")
+TOO_MANY_FILES = "421 4.3.2 Too many open files in this relay; try again later"
 
 
 def server(*listeners: Listener) -> Server:
@@ -196,6 +198,30 @@ async def test_one_user_of_a_unix_socket_cannot_take_the_places_of_all_others(
             assert (await client.reply()).startswith("220")
         for client in inside:
             await client.close()
+
+
+async def test_where_descriptors_run_short_newcomers_hear_why_and_who_is_inside_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as house, await house.greeted() as inside:
+        with monkeypatch.context() as short:
+            short.setattr(resource, "getrlimit", lambda _: (8, 8))
+            async with await house.connect() as late:
+                assert await late.reply() == TOO_MANY_FILES
+                assert await late.is_closed()
+            assert await inside.ask("NOOP") == "250 2.0.0 Ok"
+        async with await house.connect() as later:
+            assert (await later.reply()).startswith("220")
+        (refused,) = house.events("refused")
+        assert refused.fields["reply"] == TOO_MANY_FILES
+
+
+def test_a_quarter_of_all_descriptors_is_kept_for_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
+    assert short_of_descriptors(74) is None
+    assert str(short_of_descriptors(75)) == TOO_MANY_FILES
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+    assert short_of_descriptors(1 << 20) is None
 
 
 async def test_the_file_of_a_socket_that_cannot_be_removed_keeps_nobody_from_stopping(
