@@ -57,12 +57,21 @@ class BodyFolder:
     """The directory `bodies/`."""
 
     def __init__(
-        self, path: Path, disk: Disk, clock: Clock, *, inline_limit: int, reserve: int
+        self,
+        path: Path,
+        disk: Disk,
+        clock: Clock,
+        *,
+        inline_limit: int,
+        reserve: int,
+        database: Path | None = None,
     ) -> None:
+        """No new mail is taken while `database` is not there under its name: what is written to a
+        file that was removed is gone with the process."""
         self.path = path
         self.disk = disk
         self.inline_limit = inline_limit
-        self._room = Room(path, disk, clock, reserve)
+        self._room = Room(database or path, disk, clock, reserve)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool-body")
 
     def incoming(self) -> "Incoming":
@@ -108,7 +117,7 @@ class BodyFolder:
         try:
             self._room.require()
         except OSError as error:
-            raise translated(error, "take a message", self.path) from error
+            raise translated(error, "take a message", self.path.parent) from error
 
     @contextmanager
     def translating(self, doing: str) -> Iterator[None]:

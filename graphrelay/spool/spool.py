@@ -42,7 +42,7 @@ from graphrelay.spool.move import Move
 from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.reader import Reader
 from graphrelay.spool.schema import Migration, migrations
-from graphrelay.spool.start import Start
+from graphrelay.spool.start import DATABASE, Start
 from graphrelay.spool.values import (
     Interrupted,
     LeftBehind,
@@ -117,7 +117,12 @@ class Spool:
             directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
         )
         folder = BodyFolder(
-            directory / "bodies", disk, clock, inline_limit=inline_limit, reserve=reserve
+            directory / "bodies",
+            disk,
+            clock,
+            inline_limit=inline_limit,
+            reserve=reserve,
+            database=directory / DATABASE,
         )
         lock = await asyncio.to_thread(start.own)
         try:

@@ -309,6 +309,20 @@ async def test_nothing_of_a_message_that_could_not_be_kept_stays_in_memory(
         assert known() is None
 
 
+async def test_while_the_database_is_not_there_under_its_name_no_mail_is_taken(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        (kept,) = await put(spool)
+        (tmp_path / "spool.db").rename(tmp_path / "elsewhere")
+        await clock.advance(timedelta(seconds=1))
+        with pytest.raises(StorageUnavailable, match="No such file"):
+            await put(spool)
+        assert await spool.load(kept.id) == kept  # what is ours goes on
+        (tmp_path / "elsewhere").rename(tmp_path / "spool.db")
+        await put(spool)
+
+
 async def test_the_body_of_a_doubtful_commit_outlives_it(
     faulty: Spool, disk: FaultyDisk, tmp_path: Path
 ) -> None:
