@@ -135,9 +135,7 @@ class TokenManager:
             for account in accounts
         }
         kept = {id(state) for state in self._states.values()}
-        for state in old.values():
-            if id(state) not in kept:
-                await self._in_thread(state.grants.close)
+        await self._close(state.grants for state in old.values() if id(state) not in kept)
 
     # Asking ----------------------------------------------------------------------------------
 
@@ -245,8 +243,7 @@ class TokenManager:
 
     async def aclose(self) -> None:
         """Close the connections, after whatever is in flight."""
-        for state in self._states.values():
-            await self._in_thread(state.grants.close)
+        await self._close(state.grants for state in self._states.values())
         self._worker.close()
 
     def _state_of(self, account: Account) -> _State:
@@ -386,6 +383,15 @@ class TokenManager:
                     reason=trouble.description,
                     remedy=trouble.remedy,
                 )
+
+    async def _close(self, grants: Iterable[Grants]) -> None:
+        """After whatever is in flight. Where the thread never comes back, they close with it, and
+        the next reload is heard all the same."""
+        closing = [asyncio.wrap_future(self._worker.submit(one.close)) for one in grants]
+        if closing:
+            done, _ = await asyncio.wait(closing, timeout=PATIENCE.total_seconds())
+            for one in done:
+                one.result()
 
     # The thread ------------------------------------------------------------------------------
 

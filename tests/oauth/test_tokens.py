@@ -611,6 +611,20 @@ async def test_a_thread_that_never_comes_back_keeps_nobody_waiting_for_ever(
     await granted(manager)
 
 
+async def test_a_thread_that_never_comes_back_keeps_no_reload_from_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager, disk_is_back = world.manager(WEBSITE, DAEMON), threading.Event()
+    hanging = asyncio.create_task(manager.ask(WEBSITE, lambda _: disk_is_back.wait(60)))
+    await settle()
+    monkeypatch.setattr("graphrelay.oauth.tokens.PATIENCE", timedelta(milliseconds=20))
+    async with asyncio.timeout(10):
+        await manager.reconfigure([WEBSITE])
+    assert [account.name for account in manager.accounts] == ["website"]
+    disk_is_back.set()
+    assert await hanging
+
+
 async def test_an_answer_with_a_strange_date_is_trouble_that_passes(world: World) -> None:
     manager = world.manager(WEBSITE)
     await world.authorize(manager)
