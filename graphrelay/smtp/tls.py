@@ -31,26 +31,36 @@ class Certificate:
         self._journal = journal
         self._stamp: _Stamp = _stamp(listener)
         self._context = _context(listener)
+        self._told: _Stamp | None = None
+        """What could not be read, and was told of."""
 
     def context(self) -> ssl.SSLContext:
         """For the next connection."""
         stamp = _stamp(self._listener)
         if stamp != self._stamp:
-            self._stamp = stamp
-            self._reload()
+            self._reload(stamp)
         return self._context
 
-    def _reload(self) -> None:
+    def _reload(self, stamp: _Stamp) -> None:
+        """Until it succeeds: what was no certificate for a moment (no descriptors left, a mode that
+        is mended later) would else be read no more, and the old one go on until it expires."""
         try:
             self._context = _context(self._listener)
         except ListenError as error:
+            self._tell(stamp, error)
+        else:
+            self._stamp, self._told = stamp, None
+            self._journal.notice("certificate-reloaded", listener=self._listener.address)
+
+    def _tell(self, stamp: _Stamp, error: ListenError) -> None:
+        """Once for what lies there."""
+        if stamp != self._told:
+            self._told = stamp
             self._journal.error(
                 "certificate-not-reloaded",
                 reason=str(error),
-                next="the certificate read before stays in use",
+                next="the certificate read before stays in use, and this one is tried again",
             )
-        else:
-            self._journal.notice("certificate-reloaded", listener=self._listener.address)
 
 
 def _files(listener: Listener) -> list[Path]:

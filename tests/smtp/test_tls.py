@@ -43,6 +43,25 @@ async def test_starttls_hides_itself_afterwards_and_the_origin_knows_the_version
         assert len(message.octets) == 500_002
 
 
+def test_a_certificate_that_could_not_be_read_for_a_moment_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_descriptors(_: Listener) -> ssl.SSLContext:
+        raise ListenError("Too many open files")
+
+    made, entries = make_certificates(tmp_path), list[Entry]()
+    certificate = Certificate(listener(made.file), Journal(FakeClock(), entries.append))
+    before = certificate.context()
+    made.renew()
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr("graphrelay.smtp.tls._context", no_descriptors)
+        for _ in range(3):
+            assert certificate.context() is before
+    assert certificate.context() is not before
+    events = [entry.event for entry in entries]
+    assert events == ["certificate-not-reloaded", "certificate-reloaded"]
+
+
 async def test_a_hello_that_came_before_the_tls_layer_was_in_place_is_not_lost(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
