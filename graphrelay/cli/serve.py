@@ -1,6 +1,7 @@
 """`graphrelay serve`."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from pathlib import Path
 import click
 
 from graphrelay.cli.ask import BAD_CONFIG, Failed
+
+WORKERS = min(32, (os.cpu_count() or 1) + 4)
+"""Threads for what would hold up the event loop; as many as Python would start in the end."""
 
 
 @click.command(name="serve")
@@ -37,6 +41,8 @@ def command(config: Path) -> None:
 def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's where it is installed, since a message costs a tenth less CPU there; `None` is
     asyncio's own."""
+    from graphrelay.threads import all_started
+
     try:
         import uvloop
     except ImportError:
@@ -48,6 +54,7 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
         loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
         loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 0), numeric))
+        loop.set_default_executor(all_started(WORKERS, "work"))
         return loop
 
     return with_all_its_threads

@@ -12,7 +12,6 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from graphrelay.model import StorageUnavailable
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import translated
 from graphrelay.spool.room import Room
+from graphrelay.threads import all_started
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class BodyFolder:
         self.disk = disk
         self.inline_limit = inline_limit
         self._room = Room(database or path, disk, clock, reserve)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool-body")
+        self._threads = all_started(THREADS, "spool-body")
 
     def incoming(self) -> "Incoming":
         return Incoming(self)

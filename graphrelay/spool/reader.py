@@ -7,8 +7,9 @@ either, which is what keeps SQLite's WAL-reset bug (lock.py) away.
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from graphrelay.threads import all_started
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ class Reader:
     ) -> None:
         self._connection = connection
         self._translated = translated
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool-reader")
+        self._thread = all_started(1, "spool-reader")
 
     async def run(self, read: Callable[[sqlite3.Connection], T], doing: str) -> T:
         loop = asyncio.get_running_loop()

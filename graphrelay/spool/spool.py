@@ -10,7 +10,7 @@ state looks like on the disk, and what a crash leaves of it, is told in docs/spo
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -116,25 +116,25 @@ class Spool:
         start = Start(
             directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
         )
-        folder = BodyFolder(
-            directory / "bodies",
-            disk,
-            clock,
-            inline_limit=inline_limit,
-            reserve=reserve,
-            database=directory / DATABASE,
-        )
         lock = await asyncio.to_thread(start.own)
         try:
-            writer, reader, depositor = await asyncio.to_thread(_connect, start, folder)
-            try:
-                writer.start()
-                yield cls(start, folder, writer, reader, depositor)
-            finally:
-                await reader.close()
-                await writer.close()
+            folder = BodyFolder(
+                directory / "bodies",
+                disk,
+                clock,
+                inline_limit=inline_limit,
+                reserve=reserve,
+                database=directory / DATABASE,
+            )
+            with closing(folder):
+                writer, reader, depositor = await asyncio.to_thread(_connect, start, folder)
+                try:
+                    writer.start()
+                    yield cls(start, folder, writer, reader, depositor)
+                finally:
+                    await reader.close()
+                    await writer.close()
         finally:
-            folder.close()
             lock.give_back()
 
     # Accepting -------------------------------------------------------------------------------

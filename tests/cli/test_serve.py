@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 COUNTED = """
-import os
+import asyncio, os
 from graphrelay.cli.serve import event_loop
 
 def threads():
@@ -16,12 +16,15 @@ loop = event_loop()()
 begun = threads() - before
 host, port = "localhost", 0
 loop.run_until_complete(loop.getaddrinfo(host, port))
+works = [loop.run_in_executor(None, threads) for _ in range(20)]
+loop.run_until_complete(asyncio.gather(*works))
 print(begun, threads() - before)
+loop.run_until_complete(loop.shutdown_default_executor())
 loop.close()
 """
 
 
-def test_the_threads_that_look_names_up_are_there_from_the_start() -> None:
+def test_all_threads_of_the_event_loop_are_there_from_the_start() -> None:
     counted = subprocess.run(
         [sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True
     )

@@ -6,6 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+
+import pytest
 
 from graphrelay.spool import Disk
 
@@ -137,3 +140,17 @@ def no_garbage_collected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def no_threads_left(monkeypatch: pytest.MonkeyPatch, after: int = 0) -> None:
+    """From now on `after` more threads can be started."""
+    start: Callable[[Thread], None] = Thread.start
+    left = [after]
+
+    def started(thread: Thread) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", started)

@@ -43,6 +43,7 @@ from tests.spool.faulty import (
     io_error,
     no_garbage_collected,
     no_room,
+    no_threads_left,
     open_descriptors,
 )
 from tests.spool.mail import (
@@ -321,6 +322,15 @@ async def test_while_the_database_is_not_there_under_its_name_no_mail_is_taken(
         assert await spool.load(kept.id) == kept  # what is ours goes on
         (tmp_path / "elsewhere").rename(tmp_path / "spool.db")
         await put(spool)
+
+
+async def test_where_no_thread_can_be_started_large_mail_is_taken_all_the_same(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_threads_left(monkeypatch)
+    (submission,) = await put(spool, LARGE)
+    assert await spool.load(submission.id) == submission
+    assert len(await spool.queue()) == 1
 
 
 async def test_the_body_of_a_doubtful_commit_outlives_it(
