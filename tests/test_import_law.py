@@ -1,6 +1,6 @@
 """Who may import whom.
 
-    model, clock, journal, threads ← smtp, spool, oauth, graph (strangers) ← relay ← control ← daemon ← cli
+    model, clock, journal ← smtp, spool, oauth, graph (strangers) ← relay ← control ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart. Reads the import statements, so a lazy import counts as well.
