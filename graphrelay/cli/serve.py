@@ -1,7 +1,9 @@
 """`graphrelay serve`."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -13,6 +15,8 @@ from graphrelay.cli.ask import BAD_CONFIG, Failed
 
 WORKERS = min(32, (os.cpu_count() or 1) + 4)
 """Threads for what would hold up the event loop; as many as Python would start in the end."""
+DESCRIPTORS = 65_536
+"""As systemd/graphrelay.service has it."""
 
 
 @click.command(name="serve")
@@ -27,6 +31,7 @@ def command(config: Path) -> None:
 
     keep_to_ourselves()
     collect_seldom()
+    take_descriptors()
     try:
         with asyncio.Runner(loop_factory=event_loop()) as runner:
             runner.run(serve(config))
@@ -36,6 +41,15 @@ def command(config: Path) -> None:
         sys.exit(BAD_CONFIG)
     except CannotStart as error:
         raise Failed(str(error)) from error
+
+
+def take_descriptors() -> None:
+    """As many as the system lets us have: a shell gives 1,024, which a thousand clients use up."""
+    ours, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
+    if ours != resource.RLIM_INFINITY and ours < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then it is what was given
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,7 +1,12 @@
 """What `graphrelay serve` runs on."""
 
+import resource
 import subprocess
 import sys
+
+import pytest
+
+from graphrelay.cli.serve import take_descriptors
 
 COUNTED = """
 import asyncio, os
@@ -30,3 +35,23 @@ def test_all_threads_of_the_event_loop_are_there_from_the_start() -> None:
     )
     begun, in_use = map(int, counted.stdout.split())
     assert begun == in_use > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "has"),
+    [
+        ((1024, 4096), (4096, 4096)),
+        ((1024, 1_000_000), (65_536, 1_000_000)),
+        ((1024, resource.RLIM_INFINITY), (65_536, resource.RLIM_INFINITY)),
+        ((100_000, 1_000_000), (100_000, 1_000_000)),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY),) * 2,
+    ],
+)
+def test_it_takes_as_many_descriptors_as_it_may(
+    given: tuple[int, int], has: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {resource.RLIMIT_NOFILE: given}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
+    take_descriptors()
+    assert limits == {resource.RLIMIT_NOFILE: has}
