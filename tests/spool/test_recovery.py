@@ -240,20 +240,27 @@ class StoppingDisk(FaultyDisk):
         self.before = before
 
 
+@pytest.fixture
+def damaged(
+    tmp_path: Path, filled: list[Submission], monkeypatch: pytest.MonkeyPatch
+) -> list[Submission]:
+    """The same with a page of bodies broken, and too large to be checked at start."""
+    monkeypatch.setattr("graphrelay.spool.check.AT_ONCE", 0)
+    database = tmp_path / "spool.db"
+    overwrite(database, leaf_of(database, "bodies"))
+    return filled
+
+
 async def test_damage_that_shows_while_it_runs_is_marked_and_mended_at_the_next_start(
     tmp_path: Path,
     clock: FakeClock,
     journal: Journal,
     entries: list[Entry],
-    filled: list[Submission],
-    monkeypatch: pytest.MonkeyPatch,
+    damaged: list[Submission],
 ) -> None:
-    monkeypatch.setattr("graphrelay.spool.check.AT_ONCE", 0)  # too large to be checked at start
-    database = tmp_path / "spool.db"
-    overwrite(database, leaf_of(database, "bodies"))
     async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
         failed = 0
-        for submission in filled:
+        for submission in damaged:
             try:
                 assert await spool.load(submission.id) == submission
             except StorageUnavailable as error:
@@ -263,9 +270,9 @@ async def test_damage_that_shows_while_it_runs_is_marked_and_mended_at_the_next_
         assert [entry.event for entry in entries] == ["spool-damaged"]
         assert (tmp_path / MARK).exists()
     entries.clear()
-    waiting, held = await recovered(tmp_path, clock, journal, filled)
+    waiting, held = await recovered(tmp_path, clock, journal, damaged)
     assert len(held) == failed
-    assert waiting | held == {submission.id for submission in filled}
+    assert waiting | held == {submission.id for submission in damaged}
     assert not (tmp_path / MARK).exists()
 
 
@@ -274,21 +281,17 @@ async def test_damage_on_a_disk_that_cannot_be_marked_stops_nobody_else(
     clock: FakeClock,
     journal: Journal,
     entries: list[Entry],
-    filled: list[Submission],
-    monkeypatch: pytest.MonkeyPatch,
+    damaged: list[Submission],
 ) -> None:
-    monkeypatch.setattr("graphrelay.spool.check.AT_ONCE", 0)
-    database = tmp_path / "spool.db"
-    overwrite(database, leaf_of(database, "bodies"))
     disk = FaultyDisk()
     async with Spool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
         disk.fail("create", io_error(), times=100)
-        loads = [spool.load(submission.id) for submission in filled]
+        loads = [spool.load(submission.id) for submission in damaged]
         loaded = await asyncio.gather(*loads, return_exceptions=True)
     failed = [one for one in loaded if isinstance(one, StorageUnavailable)]
     assert 0 < len(failed) < 20
     assert [one for one in loaded if one not in failed] == [
-        submission for submission, one in zip(filled, loaded, strict=True) if one not in failed
+        submission for submission, one in zip(damaged, loaded, strict=True) if one not in failed
     ]
     assert {entry.event for entry in entries} == {"spool-damaged"}
     assert "Input/output error" in str(entries[0].fields["reason"])
