@@ -254,3 +254,18 @@ async def test_it_looks_by_itself_every_few_minutes(cloud: Sandbox, tmp_path: Pa
         running.cancel()
         assert looks == 3
         assert OVERLAP > LOOK_EVERY
+
+
+async def test_a_report_that_trips_us_up_is_passed_over_in_the_end(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(octets: bytes) -> None:
+        raise ZeroDivisionError
+
+    async with sent(cloud, tmp_path) as delivery:
+        bounces = watching(delivery)
+        monkeypatch.setattr("graphrelay.relay.bounce.read", mistaken)
+        for _ in range(TRIES):
+            await bounces.look()
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounce-not-read"]
+        assert told.fields["reason"] == "ZeroDivisionError()"
