@@ -76,8 +76,9 @@ def _transaction(
     sender: str, recipients: tuple[str, ...], fields: tuple[str, ...], origin: Any, table: "Table"
 ) -> "Transaction":
     """As reception would read it from a message with these header fields."""
+    from graphrelay.mime import header
     from graphrelay.model import Address, Envelope
-    from graphrelay.relay import header, reception
+    from graphrelay.relay import reception
 
     path = sender.strip().removeprefix("<").removesuffix(">")
     lines = list(fields)

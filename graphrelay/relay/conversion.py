@@ -18,20 +18,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphrelay.mime import address_list, encoded_word, entity
+from graphrelay.mime.address_list import Member
+from graphrelay.mime.header import HeaderSection
+from graphrelay.mime.transfer_encoding import octets_of
 from graphrelay.model import OctetSource, StorageUnavailable, Submission
-from graphrelay.relay import (
-    address_list,
-    decompose,
-    encoded_word,
-    entity,
-    legible,
-    message,
-    staging,
-)
-from graphrelay.relay.address_list import Member
+from graphrelay.relay import decompose, legible, message, staging
 from graphrelay.relay.decompose import Attachment, Letter, Sealed
-from graphrelay.relay.header import HeaderSection
-from graphrelay.relay.transfer import octets_of
 
 MOST_HEADERS = 5
 _LONGEST_VALUE = 900

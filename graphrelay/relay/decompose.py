@@ -16,10 +16,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graphrelay.relay import encoded_word, header, parameters
-from graphrelay.relay.entity import Entity
-from graphrelay.relay.header import HeaderSection
-from graphrelay.relay.transfer import KNOWN_ENCODINGS, Content
+from graphrelay.mime import encoded_word, header, parameters
+from graphrelay.mime.entity import Entity
+from graphrelay.mime.header import HeaderSection
+from graphrelay.mime.transfer_encoding import KNOWN_ENCODINGS, Content
 
 LONGEST_BODY = 1_000_000
 """Octets of text that go into the body; longer ones are attached, since the body must fit into

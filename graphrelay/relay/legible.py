@@ -9,8 +9,8 @@ that say what it is. The body's own octets stay.
 import codecs
 import re
 
-from graphrelay.relay import encoded_word
-from graphrelay.relay.header import Edits, HeaderSection
+from graphrelay.mime import encoded_word
+from graphrelay.mime.header import Edits, HeaderSection
 
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([!->@-~]{1,64}?)[\"\s;]", re.IGNORECASE)
 _LONGEST_SUBJECT = 4096

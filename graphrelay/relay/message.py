@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from graphrelay.mime import header
+from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import (
     Address,
     Envelope,
@@ -21,8 +23,7 @@ from graphrelay.model import (
     StorageUnavailable,
     Submission,
 )
-from graphrelay.relay import header, legible, recipients, sender, staging
-from graphrelay.relay.header import Edits, Field, HeaderSection
+from graphrelay.relay import legible, recipients, sender, staging
 
 PIECE = 256 * 1024
 SMALL_HEADER = 8 * 1024

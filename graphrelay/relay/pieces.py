@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
+from graphrelay.mime.transfer_encoding import Content
 from graphrelay.model import StorageUnavailable
-from graphrelay.relay.transfer import Content
 
 
 class PieceReader:

@@ -16,6 +16,8 @@ from typing import Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
+from graphrelay.mime import encoded_word, header
+from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
     Accepted,
     Address,
@@ -27,17 +29,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import (
-    decompose,
-    encoded_word,
-    header,
-    legible,
-    message,
-    router,
-    sender,
-    trace,
-)
-from graphrelay.relay.header import HeaderSection
+from graphrelay.relay import decompose, legible, message, router, sender, trace
 from graphrelay.relay.router import Parts, Table, Transaction
 
 FIRST_READ = 16 * 1024

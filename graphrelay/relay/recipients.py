@@ -16,9 +16,10 @@ refused by Exchange (ErrorInvalidRecipients); without any To, readers show what 
 
 from collections.abc import Iterable
 
+from graphrelay.mime import address_list
+from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import Address
-from graphrelay.relay import address_list, legible
-from graphrelay.relay.header import Edits, Field, HeaderSection
+from graphrelay.relay import legible
 
 FIELDS = ("to", "cc", "bcc", "resent-*", "apparently-to")
 

@@ -16,6 +16,8 @@ from typing import Literal, Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
+from graphrelay.mime import header
+from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
     Address,
     Attempt,
@@ -33,9 +35,8 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.relay import header, notice
+from graphrelay.relay import notice
 from graphrelay.relay.decision import Decision
-from graphrelay.relay.header import HeaderSection
 from graphrelay.relay.notice import Letter, Notice
 from graphrelay.spool.values import MessageHistory
 

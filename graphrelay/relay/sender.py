@@ -16,10 +16,11 @@ one mailbox, and what it makes of two is not documented:
 
 from collections.abc import Iterable
 
+from graphrelay.mime import address_list
+from graphrelay.mime.address_list import AddressList, Member
+from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import Address, Plan
-from graphrelay.relay import address_list, legible
-from graphrelay.relay.address_list import AddressList, Member
-from graphrelay.relay.header import Edits, Field, HeaderSection
+from graphrelay.relay import legible
 
 
 def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:

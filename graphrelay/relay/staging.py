@@ -12,9 +12,9 @@ that nobody takes a trial for the real thing.
 
 from dataclasses import dataclass, field
 
+from graphrelay.mime import address_list
+from graphrelay.mime.header import Edits, HeaderSection
 from graphrelay.model import Submission
-from graphrelay.relay import address_list
-from graphrelay.relay.header import Edits, HeaderSection
 
 _MOST_NAMED = 200
 

@@ -11,8 +11,8 @@ nobody reads its address in it.
 from datetime import datetime
 from email.utils import format_datetime
 
+from graphrelay.mime.header import HeaderSection
 from graphrelay.model import Reply
-from graphrelay.relay.header import HeaderSection
 
 MOST_HOPS = 50
 """Received fields; what Postfix allows."""

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 
+from graphrelay.mime import header
+from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
     Address,
     Body,
@@ -14,8 +16,6 @@ from graphrelay.model import (
     Plan,
     Submission,
 )
-from graphrelay.relay import header
-from graphrelay.relay.header import HeaderSection
 
 LANE = Lane("website", "info@contoso.com")
 ORIGIN = Origin("127.0.0.1:2525", "127.0.0.1")

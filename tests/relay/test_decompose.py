@@ -5,9 +5,10 @@ from email.policy import SMTP
 
 import pytest
 
-from graphrelay.relay import decompose, entity, header
+from graphrelay.mime import entity, header
+from graphrelay.mime.transfer_encoding import InMemory
+from graphrelay.relay import decompose
 from graphrelay.relay.decompose import Letter, Sealed
-from graphrelay.relay.transfer import InMemory
 
 
 def taken_apart(message: bytes | EmailMessage) -> Letter | Sealed:

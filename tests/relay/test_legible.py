@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import encoded_word, legible
+from graphrelay.mime import encoded_word
+from graphrelay.relay import legible
 from tests.relay.mail import section
 
 

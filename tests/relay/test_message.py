@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrelay.mime import header
 from graphrelay.model import FiledBody, InlineBody, OctetSource, StorageUnavailable
-from graphrelay.relay import header, message
+from graphrelay.relay import message
 from tests.relay.mail import plan, recipients_by_python, section, submission
 from tests.relay.test_recipients import HEADS
 

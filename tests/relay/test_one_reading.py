@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.journal import Journal
+from graphrelay.mime import header
 from graphrelay.model import (
     Address,
     Envelope,
@@ -28,7 +29,7 @@ from graphrelay.model import (
     Reply,
     Submission,
 )
-from graphrelay.relay import header, message, router, sender
+from graphrelay.relay import message, router, sender
 from graphrelay.relay.reception import Reception
 from graphrelay.relay.router import Route
 from graphrelay.sandbox import mime

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
+from graphrelay.mime import address_list, header
 from graphrelay.model import (
     Accepted,
     Address,
@@ -22,7 +23,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import address_list, header, message, router
+from graphrelay.relay import message, router
 from graphrelay.relay.reception import Reception
 from graphrelay.relay.router import Route, Table
 from graphrelay.spool import Spool

@@ -4,9 +4,10 @@ from email.utils import format_datetime
 
 import pytest
 
+from graphrelay.mime import header
+from graphrelay.mime.header import HeaderSection
 from graphrelay.model import Reply
-from graphrelay.relay import header, trace
-from graphrelay.relay.header import HeaderSection
+from graphrelay.relay import trace
 from tests.relay.mail import NOON
 
 HOST = "relay.contoso.com"

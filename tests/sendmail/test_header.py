@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import address_list
+from graphrelay.mime import address_list
 from graphrelay.sendmail import header
 from graphrelay.sendmail.stop import Stop
-from tests.relay.test_address_list import PIECES
+from tests.mime.test_address_list import PIECES
 
 
 @pytest.mark.parametrize(

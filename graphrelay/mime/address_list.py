@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from graphrelay.mime import encoded_word
 from graphrelay.model import Address
-from graphrelay.relay import encoded_word
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrelay.mime import address_list
+from graphrelay.mime.address_list import AddressList
 from graphrelay.model import Address
-from graphrelay.relay import address_list
-from graphrelay.relay.address_list import AddressList
 
 PIECES = st.lists(
     st.sampled_from(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrelay.mime import transfer_encoding
+from graphrelay.mime.transfer_encoding import Content, InMemory
 from graphrelay.model import FiledBody, InlineBody, StorageUnavailable
-from graphrelay.relay import transfer
-from graphrelay.relay.transfer import Content, InMemory
 
 
 def content(octets: bytes, encoding: str) -> Content:
@@ -24,22 +24,22 @@ def decoded(octets: bytes, encoding: str) -> bytes:
 @given(st.binary(max_size=300), st.integers(1, 7))
 def test_base64_is_decoded_at_any_split(octets: bytes, piece: int) -> None:
     encoded = base64.encodebytes(octets).replace(b"\n", b"\r\n")
-    before, transfer.PIECE = transfer.PIECE, piece
+    before, transfer_encoding.PIECE = transfer_encoding.PIECE, piece
     try:
         assert decoded(encoded, "base64") == octets
         assert content(encoded, "base64").size == len(octets)
     finally:
-        transfer.PIECE = before
+        transfer_encoding.PIECE = before
 
 
 @given(st.binary(max_size=300), st.integers(1, 7))
 def test_quoted_printable_is_decoded_at_any_split(octets: bytes, piece: int) -> None:
     encoded = quopri.encodestring(octets.replace(b"\r", b"").replace(b"\n", b"")) + b"  \r\nline="
-    before, transfer.PIECE = transfer.PIECE, piece
+    before, transfer_encoding.PIECE = transfer_encoding.PIECE, piece
     try:
         found = decoded(encoded, "quoted-printable")
     finally:
-        transfer.PIECE = before
+        transfer_encoding.PIECE = before
     assert found == quopri.decodestring(encoded)
 
 
@@ -75,7 +75,7 @@ def test_a_quoted_printable_line_without_end_is_decoded() -> None:
 async def test_a_content_can_be_read_again(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(b"head" + base64.encodebytes(b"0123456789" * 100_000) + b"tail")
-    octets = transfer.octets_of(FiledBody(path, path.stat().st_size))
+    octets = transfer_encoding.octets_of(FiledBody(path, path.stat().st_size))
     found = Content(octets, 4, octets.size - 4, "base64")
     for _ in range(2):
         assert b"".join([piece async for piece in found.chunks()]) == b"0123456789" * 100_000
@@ -84,14 +84,14 @@ async def test_a_content_can_be_read_again(tmp_path: Path) -> None:
 
 def test_the_beginning_is_enough_where_not_all_is_wanted() -> None:
     found = content(b"x" * 1_000_000, "")
-    assert len(found.beginning(10)) <= transfer.PIECE
+    assert len(found.beginning(10)) <= transfer_encoding.PIECE
     assert found.beginning(2_000_000) == b"x" * 1_000_000
 
 
 def test_a_file_that_is_gone_or_shorter_is_told(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(b"short")
-    octets = transfer.octets_of(FiledBody(path, 100))
+    octets = transfer_encoding.octets_of(FiledBody(path, 100))
     with pytest.raises(StorageUnavailable, match="shorter"):
         octets.read(0, 50)
     path.unlink()
@@ -100,5 +100,5 @@ def test_a_file_that_is_gone_or_shorter_is_told(tmp_path: Path) -> None:
 
 
 def test_a_small_body_is_read_from_memory() -> None:
-    octets = transfer.octets_of(InlineBody(b"0123456789"))
+    octets = transfer_encoding.octets_of(InlineBody(b"0123456789"))
     assert (octets.size, octets.read(2, 5)) == (10, b"234")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import entity, header
-from graphrelay.relay.entity import Entity
-from graphrelay.relay.transfer import InMemory
+from graphrelay.mime import entity, header
+from graphrelay.mime.entity import Entity
+from graphrelay.mime.transfer_encoding import InMemory
 
 Tree = tuple[str, bytes] | tuple[str, list["Tree"]]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import parameters
+from graphrelay.mime import parameters
 
 
 @pytest.mark.parametrize(

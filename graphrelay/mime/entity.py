@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from graphrelay.relay import header, parameters
-from graphrelay.relay.header import HeaderSection
-from graphrelay.relay.parameters import Parametrized
-from graphrelay.relay.transfer import Content, Octets
+from graphrelay.mime import header, parameters
+from graphrelay.mime.header import HeaderSection
+from graphrelay.mime.parameters import Parametrized
+from graphrelay.mime.transfer_encoding import Content, Octets
 
 MOST_PARTS = 1_000
 DEEPEST = 30

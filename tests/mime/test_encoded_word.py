@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import encoded_word
+from graphrelay.mime import encoded_word
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from graphrelay.relay import encoded_word
+from graphrelay.mime import encoded_word
 
 _VALUE = re.compile(rb"[ \t\r\n]*+([^;\s(]*+)")
 _PARAMETER = re.compile(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import header
-from graphrelay.relay.header import Edits, HeaderSection
+from graphrelay.mime import header
+from graphrelay.mime.header import Edits, HeaderSection
 
 LINES = st.lists(
     st.sampled_from(
