@@ -38,6 +38,7 @@ from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.oauth.wire import Http
+from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.backup import TakeOver
 from graphrelay.relay.bounces import Bounces
 from graphrelay.relay.courier import Courier
@@ -45,7 +46,6 @@ from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.leftovers import Leftovers
 from graphrelay.relay.message import outgoing
 from graphrelay.relay.queue import QueueManager
-from graphrelay.relay.reception import Reception
 from graphrelay.relay.reports import Reporter
 from graphrelay.smtp.listener import ListenError
 from graphrelay.smtp.server import Server

@@ -51,11 +51,11 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
 )
-from graphrelay.relay import router
+from graphrelay.relay.accept import router
+from graphrelay.relay.accept.router import Route, Table
 from graphrelay.relay.backup import Backups
 from graphrelay.relay.budget import Limit, What
 from graphrelay.relay.reports import ReportPolicy, ReportTo
-from graphrelay.relay.router import Route, Table
 from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.smtp.listener import Limits, Listener
 from graphrelay.smtp.login import Login

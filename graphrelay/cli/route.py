@@ -16,7 +16,7 @@ from graphrelay.cli.output import Event, json_option
 
 if TYPE_CHECKING:
     from graphrelay.model import Plan
-    from graphrelay.relay.router import Explanation, Table, Transaction
+    from graphrelay.relay.accept.router import Explanation, Table, Transaction
 
 
 @click.command(name="route")
@@ -54,7 +54,7 @@ def command(
     """
     from graphrelay import wiring
     from graphrelay.model import Origin, Reply
-    from graphrelay.relay import router
+    from graphrelay.relay.accept import router
 
     settings, _ = checked(config)
     table = wiring.table(settings)
@@ -78,7 +78,7 @@ def _transaction(
     """As reception would read it from a message with these header fields."""
     from graphrelay.mime import header
     from graphrelay.model import Address, Envelope
-    from graphrelay.relay import reception
+    from graphrelay.relay.accept import reception
 
     path = sender.strip().removeprefix("<").removesuffix(">")
     lines = list(fields)

@@ -29,9 +29,9 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay import message, sender
+from graphrelay.relay.accept.router import Account, usable
 from graphrelay.relay.bearer import Tokens
 from graphrelay.relay.doubt import doubt_in
-from graphrelay.relay.router import Account, usable
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import MessageHistory
 

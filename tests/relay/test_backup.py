@@ -25,9 +25,9 @@ from graphrelay.relay.backup import Backups, TakeOver
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import MessageHistory, PartHistory
 from tests.clock import FakeClock
+from tests.relay.accept.test_router import WEBSITE
 from tests.relay.delivery import FixedTokens, granted
 from tests.relay.mail import NOON, ORIGIN, submission
-from tests.relay.test_router import WEBSITE
 
 APP = Account("alerts", "t", "c", AnyUser(ManagedIdentity()), ("*@contoso.com",))
 FULL_NAMES = Account("alerts", "t", "c", AnyUser(ManagedIdentity()), ("info@contoso.com",))

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Envelope, Reply, Submission
-from graphrelay.relay import router
-from graphrelay.relay.reception import Reception
-from graphrelay.relay.router import Route
+from graphrelay.relay.accept import router
+from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.router import Route
 from tests.clock import FakeClock
+from tests.relay.accept.test_reception import Queue
+from tests.relay.accept.test_router import TENANT, WEBSITE
 from tests.relay.mail import ORIGIN, addresses
 from tests.relay.test_one_reading import READERS, RECIPIENTS, Spool, sent
-from tests.relay.test_reception import Queue
 from tests.relay.test_recipients import ENVELOPES, HEADS
-from tests.relay.test_router import TENANT, WEBSITE
 
 INSIDE = Route(name="inside", account="website", recipient=("*@*.example",))
 REST = Route(name="rest", account="tenant", mailbox="wp@contoso.com")

@@ -29,14 +29,15 @@ from graphrelay.model import (
     Reply,
     Submission,
 )
-from graphrelay.relay import message, router, sender
-from graphrelay.relay.reception import Reception
-from graphrelay.relay.router import Route
+from graphrelay.relay import message, sender
+from graphrelay.relay.accept import router
+from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.router import Route
 from graphrelay.sandbox import mime
 from tests.clock import FakeClock
+from tests.relay.accept.test_reception import Queue
+from tests.relay.accept.test_router import TENANT
 from tests.relay.mail import ORIGIN, addresses
-from tests.relay.test_reception import Queue
-from tests.relay.test_router import TENANT
 from tests.smtp.passwords import quick_hash
 from tests.world import world
 

@@ -156,10 +156,10 @@ DEFENCES = (
     ),
     Defence(
         "100,000 header lines off the loop",
-        "graphrelay/relay/reception.py",
+        "graphrelay/relay/accept/reception.py",
         "if len(section.octets) <= message.SMALL_HEADER:",
         "if True:",
-        "tests/relay/test_reception.py -k hostile_header",
+        "tests/relay/accept/test_reception.py -k hostile_header",
     ),
     Defence(
         "slow command",
@@ -325,11 +325,11 @@ DEFENCES = (
     ),
     Defence(
         "MIME bomb: nothing is parsed to take a message",
-        "graphrelay/relay/reception.py",
+        "graphrelay/relay/accept/reception.py",
         "        size = len(letterhead.prefix) + body.size\n",
         "        size = len(letterhead.prefix) + body.size\n"
         "        import email\n\n        email.message_from_bytes(await body.head(body.size))\n",
-        "tests/relay/test_reception.py -k bomb",
+        "tests/relay/accept/test_reception.py -k bomb",
     ),
     Defence(
         "2,000 idle connections",

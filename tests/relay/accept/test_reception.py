@@ -23,13 +23,14 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import message, router
-from graphrelay.relay.reception import Reception
-from graphrelay.relay.router import Route, Table
+from graphrelay.relay import message
+from graphrelay.relay.accept import router
+from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.router import Route, Table
 from graphrelay.spool import Spool
 from tests.clock import FakeClock
+from tests.relay.accept.test_router import TENANT, WEBSITE
 from tests.relay.mail import NOON, ORIGIN, addresses
-from tests.relay.test_router import TENANT, WEBSITE
 
 TABLE = router.table([], [WEBSITE])
 HEAD = b"From: wp@contoso.com\r\nTo: a@b.example\r\nSubject: hi\r\n"

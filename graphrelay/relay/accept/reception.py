@@ -29,8 +29,9 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import decompose, legible, message, router, sender, trace
-from graphrelay.relay.router import Parts, Table, Transaction
+from graphrelay.relay import decompose, legible, message, sender
+from graphrelay.relay.accept import router, trace
+from graphrelay.relay.accept.router import Parts, Table, Transaction
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200

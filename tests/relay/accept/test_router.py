@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from graphrelay.model import Address, Envelope, Lane, Origin, Plan, Reply
 from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, SendAsUser
-from graphrelay.relay import router
-from graphrelay.relay.router import Parts, Route, Table, Transaction
+from graphrelay.relay.accept import router
+from graphrelay.relay.accept.router import Parts, Route, Table, Transaction
 from tests.relay.mail import ORIGIN, addresses
 
 WEBSITE = Account(

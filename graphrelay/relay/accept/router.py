@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters
-from graphrelay.relay.conditions import (
+from graphrelay.relay.accept.conditions import (
     Network,
     RewriteFrom,
     Route,

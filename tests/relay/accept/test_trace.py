@@ -7,7 +7,7 @@ import pytest
 from graphrelay.mime import header
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import Reply
-from graphrelay.relay import trace
+from graphrelay.relay.accept import trace
 from tests.relay.mail import NOON
 
 HOST = "relay.contoso.com"
