@@ -31,7 +31,7 @@ from graphrelay.oauth.answers import Granted
 from graphrelay.relay import message, sender
 from graphrelay.relay.accept.router import Account, usable
 from graphrelay.relay.bearer import Tokens
-from graphrelay.relay.doubt import doubt_in
+from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import MessageHistory
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from graphrelay.model import Next, Submission, Waiting
-from graphrelay.relay.budget import Spent
-from graphrelay.relay.decision import Effect
 from graphrelay.relay.dispatch import Prepared
+from graphrelay.relay.policy.budget import Spent
+from graphrelay.relay.policy.decision import Effect
 
 # --- What came of it ------------------------------------------------------------------------------
 

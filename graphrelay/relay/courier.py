@@ -50,10 +50,10 @@ from graphrelay.relay.carried import (
     NotBegun,
     Read,
 )
-from graphrelay.relay.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.dispatch import Dispatched, Dispatcher
+from graphrelay.relay.policy.decision import Decision, Effect, Slower, Stops, decide
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports import Report, Reporter
-from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Interrupted
 

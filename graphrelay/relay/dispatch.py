@@ -38,8 +38,9 @@ from graphrelay.model import (
 from graphrelay.oauth.scenario import Account
 from graphrelay.relay import drafting, ways
 from graphrelay.relay.bearer import Bearer
-from graphrelay.relay.budget import Spent
-from graphrelay.relay.doubt import (
+from graphrelay.relay.drafting import Desk
+from graphrelay.relay.policy.budget import Spent
+from graphrelay.relay.policy.settle import (
     AlreadySent,
     Doubt,
     Judgement,
@@ -50,7 +51,6 @@ from graphrelay.relay.doubt import (
     judge,
     judge_draft,
 )
-from graphrelay.relay.drafting import Desk
 from graphrelay.relay.ways import REQUEST, Allowance, AsJson, AsMime, ByDraft, Compose, Way
 from graphrelay.spool.values import MessageHistory
 

@@ -35,14 +35,14 @@ from graphrelay.model import (
 from graphrelay.relay.ahead import Ahead
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.backup import Backups, TakeOver
-from graphrelay.relay.budget import in_words
 from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read
 from graphrelay.relay.courier import WITHOUT_DISK, Attempts, Courier
-from graphrelay.relay.decision import Effect, Flows, Slower
 from graphrelay.relay.handover import HandOver
 from graphrelay.relay.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.lane_view import LaneView, view
-from graphrelay.relay.schedule import DeliveryPolicy, longest_wait
+from graphrelay.relay.policy.budget import in_words
+from graphrelay.relay.policy.decision import Effect, Flows, Slower
+from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
 from graphrelay.spool.values import Changed, Interrupted, Verdict
 
 AT_A_TIME = 500

@@ -36,8 +36,8 @@ from graphrelay.model import (
     Uncertain,
 )
 from graphrelay.relay import notice
-from graphrelay.relay.decision import Decision
 from graphrelay.relay.notice import Letter, Notice
+from graphrelay.relay.policy.decision import Decision
 from graphrelay.spool.values import MessageHistory
 
 ReportTo = Literal["sender", "nobody"] | Address

@@ -44,8 +44,8 @@ from graphrelay.oauth.answers import Granted, TokenAnswer
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.message import outgoing
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue import QueueManager
-from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.relay.ways import Compose
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict

@@ -10,7 +10,7 @@ import pytest
 
 from graphrelay.model import Held, Plan
 from graphrelay.relay.dispatch import Rights
-from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer, AnswerAfter, CutAfter, CutBefore, Delay, Fault, Stall

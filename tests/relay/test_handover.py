@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from graphrelay.model import Done, Lane, Paused, Queued, StorageUnavailable, Waiting
 from graphrelay.relay.backup import TakeOver
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue import QueueManager
-from graphrelay.relay.schedule import DeliveryPolicy
 from graphrelay.spool.values import Changed
 from tests.clock import settle
 from tests.relay.delivery import ALERTS, FULL, LANE, Post, running

@@ -26,7 +26,7 @@ from graphrelay.model import (
     Uncertain,
 )
 from graphrelay.oauth.answers import Unauthorized, Unreachable
-from graphrelay.relay.schedule import DeliveryPolicy, attempts_needed
+from graphrelay.relay.policy.schedule import DeliveryPolicy, attempts_needed
 from graphrelay.spool.values import Changed
 from tests.clock import FakeClock, settle
 from tests.relay.delivery import (

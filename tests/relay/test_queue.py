@@ -6,8 +6,8 @@ from typing import Any
 
 from graphrelay.model import Done, Held, Queued, StorageUnavailable, Submission
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
-from graphrelay.relay.budget import Limit
-from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.policy.budget import Limit
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed
 from graphrelay.spool.values import Refused as VerbRefused

@@ -22,7 +22,7 @@ from graphrelay.model import (
 from graphrelay.relay import ways
 from graphrelay.relay.dispatch import Rights
 from graphrelay.relay.message import outgoing
-from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.ways import Allowance, AsJson, AsMime, ByDraft, Way
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT

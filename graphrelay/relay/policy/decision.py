@@ -27,9 +27,9 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.relay import isolation
-from graphrelay.relay.isolation import Recipients
-from graphrelay.relay.schedule import DeliveryPolicy, next_attempt
+from graphrelay.relay.policy import divide
+from graphrelay.relay.policy.divide import Recipients
+from graphrelay.relay.policy.schedule import DeliveryPolicy, next_attempt
 
 EXPIRED = "5.4.7"  # RFC 3463 section 3.5: delivery time expired
 SETTLE_AFTER = timedelta(minutes=2)
@@ -87,7 +87,7 @@ def decide(
     match outcome:
         case Relayed():
             return Decision(Done("relayed"), Flows())
-        case Failed() if pieces := isolation.pieces(outcome, submission):
+        case Failed() if pieces := divide.pieces(outcome, submission):
             return Decision(Queued(now), Flows(), pieces=pieces)
         case Failed():
             return Decision(Done("failed", outcome.reason), Flows(), outcome)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from graphrelay.graph.drafts import Copy
 from graphrelay.model import Attempt, Outcome, Queued, Uncertain
-from graphrelay.relay.doubt import (
+from graphrelay.relay.policy.settle import (
     AlreadySent,
     Doubt,
     NotThere,

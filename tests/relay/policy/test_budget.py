@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay.budget import Budget, Limit, Spent, in_words
+from graphrelay.relay.policy.budget import Budget, Limit, Spent, in_words
 
 SECOND, MINUTE, HOUR = (timedelta(seconds=n) for n in (1, 60, 3_600))
 START = timedelta(hours=7)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay.schedule import (
+from graphrelay.relay.policy.schedule import (
     DeliveryPolicy,
     attempts_needed,
     backoff,

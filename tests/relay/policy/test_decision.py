@@ -6,8 +6,16 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.model import Done, Failed, Held, Outcome, Queued
-from graphrelay.relay.decision import EXPIRED, Decision, Flows, Slower, Stops, decide, in_words
-from graphrelay.relay.schedule import DeliveryPolicy
+from graphrelay.relay.policy.decision import (
+    EXPIRED,
+    Decision,
+    Flows,
+    Slower,
+    Stops,
+    decide,
+    in_words,
+)
+from graphrelay.relay.policy.schedule import DeliveryPolicy
 from tests.clock import FakeClock
 from tests.relay.delivery import BUSY, FULL, LOST, REFUSED, RELAYED, submission, throttled
 

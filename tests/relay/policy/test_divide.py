@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Address, Answer, Envelope, Failed, Plan
-from graphrelay.relay import isolation
-from graphrelay.relay.isolation import Recipients
+from graphrelay.relay.policy import divide
+from graphrelay.relay.policy.divide import Recipients
 from graphrelay.sandbox.graph.faults import UnknownRecipient
 from tests.relay.delivery import LANE, submission
 from tests.world import World, world
@@ -29,7 +29,7 @@ def people(count: int) -> Recipients:
 
 def pieces(failed: Failed, count: int, redirect_to: str | None = None) -> tuple[Recipients, ...]:
     plan = Plan(route="default", lane=LANE, redirect_to=redirect_to)
-    return isolation.pieces(
+    return divide.pieces(
         failed, replace(submission(1), envelope=Envelope(None, people(count)), plan=plan)
     )
 
@@ -42,7 +42,7 @@ def test_the_pieces_are_the_recipients_each_once_and_in_order(failed: Failed, co
     sizes = [len(piece) for piece in found]
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) > 0
-    assert 2 <= len(found) <= isolation.PIECES
+    assert 2 <= len(found) <= divide.PIECES
 
 
 def test_what_dividing_would_not_help_fails() -> None:
@@ -62,7 +62,7 @@ def requests(count: int, bad: set[Address]) -> tuple[int, list[Recipients]]:
             relayed.append(recipients)
             continue
         one = replace(submission(1), envelope=Envelope(None, recipients))
-        waiting += isolation.pieces(REFUSED, one)
+        waiting += divide.pieces(REFUSED, one)
     return asked, relayed
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from graphrelay.relay.budget import Limit
+from graphrelay.relay.policy.budget import Limit
 
 _MOST_NEEDED = 12
 """Attempts after which the clock is believed that the lifetime is over."""
