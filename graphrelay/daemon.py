@@ -44,7 +44,7 @@ from graphrelay.relay.bounces import Bounces
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.leftovers import Leftovers
-from graphrelay.relay.message import outgoing
+from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reports import Reporter
 from graphrelay.smtp.listener import ListenError

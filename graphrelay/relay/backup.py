@@ -28,9 +28,9 @@ from graphrelay.model import (
     in_small_letters,
 )
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay import message, sender
 from graphrelay.relay.accept.router import Account, usable
 from graphrelay.relay.bearer import Tokens
+from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import MessageHistory
@@ -111,10 +111,10 @@ class TakeOver:
             submission = await self._spool.load(waiting.submission_id)
             if not await self._may_go(submission, to):
                 return None
-            section = await asyncio.to_thread(message.as_accepted, submission)
-        except (NotQueued, MailLost, message.UnreadableHeader):
+            section = await asyncio.to_thread(as_mime.as_accepted, submission)
+        except (NotQueued, MailLost, as_mime.UnreadableHeader):
             return None
-        plan = self._backups.plan(submission.plan, sender.authors(section), to)
+        plan = self._backups.plan(submission.plan, originator.authors(section), to)
         reason = f"from {submission.plan.lane} to {to}: {paused.trouble.value}, {paused.reason}"
         moved = await self._spool.move(submission.id, plan, reason)
         if moved is not None:

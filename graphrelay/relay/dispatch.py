@@ -36,9 +36,19 @@ from graphrelay.model import (
     Uncertain,
 )
 from graphrelay.oauth.scenario import Account
-from graphrelay.relay import drafting, ways
+from graphrelay.relay import drafting
 from graphrelay.relay.bearer import Bearer
 from graphrelay.relay.drafting import Desk
+from graphrelay.relay.outgoing import method
+from graphrelay.relay.outgoing.method import (
+    REQUEST,
+    Allowance,
+    AsJson,
+    AsMime,
+    ByDraft,
+    Compose,
+    Way,
+)
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.settle import (
     AlreadySent,
@@ -51,7 +61,6 @@ from graphrelay.relay.policy.settle import (
     judge,
     judge_draft,
 )
-from graphrelay.relay.ways import REQUEST, Allowance, AsJson, AsMime, ByDraft, Compose, Way
 from graphrelay.spool.values import MessageHistory
 
 SENDING = timedelta(minutes=10)
@@ -241,7 +250,7 @@ class Dispatcher:
             rights.exact_once, rights.large_messages, self._largest_request, at_once
         )
         try:
-            return await ways.way(submission, allowed, self._compose, bare=bare)
+            return await method.way(submission, allowed, self._compose, bare=bare)
         except StorageUnavailable:
             raise
         except Exception as error:

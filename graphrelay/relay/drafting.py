@@ -35,11 +35,11 @@ from graphrelay.model import (
     Trouble,
     Uncertain,
 )
-from graphrelay.relay import conversion
 from graphrelay.relay.bearer import Bearer
-from graphrelay.relay.decompose import Attachment
-from graphrelay.relay.pieces import PieceReader
-from graphrelay.relay.ways import ByDraft
+from graphrelay.relay.outgoing import as_json
+from graphrelay.relay.outgoing.body_parts import Attachment
+from graphrelay.relay.outgoing.method import ByDraft
+from graphrelay.relay.outgoing.upload_chunks import PieceReader
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ async def _attach(
 ) -> Attached | Outcome:
     """In one request if that takes it, else by upload session; if Graph says that it is too large
     for the one or too small for the other, the other way round."""
-    request = await conversion.attach_request(one)
+    request = await as_json.attach_request(one)
     at_once = partial(attachments.attach, desk.lane, desk.mailbox, progress.id, request)
     if request.size <= most and not progress.upload_url:
         result: Attached | WrongSize | Outcome = await desk.ask(at_once)
@@ -195,7 +195,7 @@ async def _upload(
     content, gone = PieceReader(one.content), ""
     for _ in range(SESSIONS):
         if not progress.upload_url:
-            request = await conversion.upload_request(one)
+            request = await as_json.upload_request(one)
             opened: Session | WrongSize | Outcome = await desk.ask(
                 partial(attachments.open_session, desk.lane, desk.mailbox, progress.id, request)
             )

@@ -18,11 +18,11 @@ from graphrelay.relay.carried import Answered, Carried, Read
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
 from graphrelay.relay.leftovers import Leftovers
-from graphrelay.relay.message import outgoing
+from graphrelay.relay.outgoing.as_mime import outgoing
+from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue import QueueManager
 from graphrelay.relay.reports import Reporter, ReportPolicy
-from graphrelay.relay.ways import REQUEST
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_items import Mail

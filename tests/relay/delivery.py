@@ -43,10 +43,10 @@ from graphrelay.model import (
 from graphrelay.oauth.answers import Granted, TokenAnswer
 from graphrelay.relay.courier import Courier
 from graphrelay.relay.dispatch import Dispatcher, Rights
-from graphrelay.relay.message import outgoing
+from graphrelay.relay.outgoing.as_mime import outgoing
+from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue import QueueManager
-from graphrelay.relay.ways import Compose
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
 from tests.clock import FakeClock, settle

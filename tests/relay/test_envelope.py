@@ -18,8 +18,8 @@ from tests.clock import FakeClock
 from tests.relay.accept.test_reception import Queue
 from tests.relay.accept.test_router import TENANT, WEBSITE
 from tests.relay.mail import ORIGIN, addresses
+from tests.relay.outgoing.test_destination import ENVELOPES, HEADS
 from tests.relay.test_one_reading import READERS, RECIPIENTS, Spool, sent
-from tests.relay.test_recipients import ENVELOPES, HEADS
 
 INSIDE = Route(name="inside", account="website", recipient=("*@*.example",))
 REST = Route(name="rest", account="tenant", mailbox="wp@contoso.com")

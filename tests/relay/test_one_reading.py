@@ -29,10 +29,10 @@ from graphrelay.model import (
     Reply,
     Submission,
 )
-from graphrelay.relay import message, sender
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.accept.router import Route
+from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.sandbox import mime
 from tests.clock import FakeClock
 from tests.relay.accept.test_reception import Queue
@@ -203,7 +203,7 @@ def taken(octets: bytes, senders: Iterable[str] = ()) -> Submission | Reply:
 
 def sent(submission: Submission) -> bytes:
     async def octets() -> bytes:
-        source: OctetSource = await message.outgoing(submission)
+        source: OctetSource = await as_mime.outgoing(submission)
         return b"".join([piece async for piece in source.chunks()])
 
     return asyncio.run(octets())
@@ -233,7 +233,7 @@ def by_the_sandbox(octets: bytes, *names: str) -> set[str]:
 def by_us(octets: bytes, *names: str) -> set[str]:
     section = header.read(octets)
     assert section is not None
-    return {str(one).casefold() for one in sender.authors(section, *names)}
+    return {str(one).casefold() for one in originator.authors(section, *names)}
 
 
 READERS = (by_python, by_the_sandbox, by_us)

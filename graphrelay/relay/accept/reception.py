@@ -29,9 +29,9 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import decompose, legible, message, sender
 from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, Table, Transaction
+from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
@@ -140,7 +140,7 @@ class Reception:
         if looped := trace.loop(section, self._hostname):
             return looped
         received_at = self._clock.now()
-        if len(section.octets) <= message.SMALL_HEADER:
+        if len(section.octets) <= as_mime.SMALL_HEADER:
             letterhead = self._read(*head, envelope, origin, received_at)
         else:
             letterhead = await asyncio.to_thread(self._read, *head, envelope, origin, received_at)
@@ -180,7 +180,7 @@ class Reception:
     def _refused_size(self, parts: Parts, size: int, section: HeaderSection) -> Reply | None:
         if refusal := router.refused_size(parts, size, self._table):
             return refusal
-        kind = decompose.sealed_type(section)
+        kind = body_parts.sealed_type(section)
         if kind is None:
             return None
         for planned, _ in parts:
@@ -198,7 +198,7 @@ class Reception:
     ) -> Reply | None:
         """The refusal where a message that may not be taken apart fits into a request, but not
         with what is added to it: hundreds of recipients in Bcc, fields that stay readable."""
-        request, sealed = self._table.request, decompose.sealed_type(section) is not None
+        request, sealed = self._table.request, body_parts.sealed_type(section) is not None
         if request is None:
             return None
         envelope = letterhead.transaction.envelope
@@ -210,7 +210,7 @@ class Reception:
                 continue
             part = replace(envelope, forward_paths=recipients)
             outgoing = await asyncio.to_thread(
-                message.size_of, section, letterhead.prefix, plan, part, size
+                as_mime.size_of, section, letterhead.prefix, plan, part, size
             )
             if outgoing > request:
                 text = f"With its recipients the message has {outgoing} octets, and a request to"
@@ -233,7 +233,7 @@ class Reception:
         if not message_id:
             message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
             prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
-        prefix += legible.missing_fields(section, text)
+        prefix += charset.missing_fields(section, text)
         return Letterhead(transaction, message_id, _subject(section), prefix)
 
     def _domain(self, author: Address | None) -> str:
@@ -270,8 +270,8 @@ def transaction_of(
     return Transaction(
         envelope=envelope,
         origin=origin,
-        authors=sender.authors(section, "from"),
-        senders=sender.authors(section, "sender"),
+        authors=originator.authors(section, "from"),
+        senders=originator.authors(section, "sender"),
         header=_header(section, table.header_names),
     )
 
@@ -294,7 +294,7 @@ def _message_id(value: bytes) -> str:
 def _subject(section: HeaderSection) -> str:
     """Decoded, on one line, shortened."""
     value = _value(section, "subject")[:4096]
-    words = encoded_word.decode(value, legible.charset(section, value)).split()
+    words = encoded_word.decode(value, charset.charset(section, value)).split()
     text = " ".join(words)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "�" for c in text)

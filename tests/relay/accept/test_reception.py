@@ -23,10 +23,10 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.relay import message
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.accept.router import Route, Table
+from graphrelay.relay.outgoing import as_mime
 from graphrelay.spool import Spool
 from tests.clock import FakeClock
 from tests.relay.accept.test_router import TENANT, WEBSITE
@@ -162,7 +162,7 @@ async def test_the_message_id_is_known(room: Room, octets: bytes, message_id: st
 )
 async def test_text_without_headers_arrives_as_text(room: Room, octets: bytes) -> None:
     submission = await room.taken(octets)
-    source = await message.outgoing(submission)
+    source = await as_mime.outgoing(submission)
     sent = b"".join([piece async for piece in source.chunks()])
     head, _, body = sent.partition(b"\r\n\r\n")
     assert body == octets.removeprefix(b"\r\n")
@@ -186,7 +186,7 @@ async def test_text_without_headers_arrives_as_text(room: Room, octets: bytes) -
 async def test_undeclared_text_is_declared(room: Room, octets: bytes, charset: bytes) -> None:
     submission = await room.taken(octets)
     assert b"Content-Type: text/plain; charset=" + charset + b"\r\n" in submission.prefix
-    source = await message.outgoing(submission)
+    source = await as_mime.outgoing(submission)
     sent = b"".join([piece async for piece in source.chunks()])
     assert sent.endswith(b"\r\n\r\n" + octets.removeprefix(b"Subject: x\r\n\r\n"))
 
@@ -311,11 +311,11 @@ async def test_what_fits_only_without_its_recipients_is_refused_at_once(
 async def test_the_size_is_measured_as_it_goes_out(room: Room) -> None:
     many = tuple(f"recipient-{number}@department.example" for number in range(20))
     submission = await room.taken(HEAD + b"\r\n" + b"x" * 1_000, *many)
-    source = await message.outgoing(submission)
+    source = await as_mime.outgoing(submission)
     assert isinstance(submission.body, InlineBody)
     alone = header.read(submission.body.octets)
     assert alone is not None
-    assert source.size == message.size_of(
+    assert source.size == as_mime.size_of(
         alone,
         submission.prefix,
         submission.plan,
@@ -341,7 +341,7 @@ async def test_a_hostile_header_does_not_hold_up_others(
     assert threads
     assert threading.get_ident() not in threads
     threads.clear()
-    await message.outgoing(await room.spool.load(room.queue.waiting[-1].submission_id))
+    await as_mime.outgoing(await room.spool.load(room.queue.waiting[-1].submission_id))
     assert threads
     assert threading.get_ident() not in threads
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from graphrelay.mime import address_list
 from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import Address
-from graphrelay.relay import legible
+from graphrelay.relay.outgoing import charset
 
 FIELDS = ("to", "cc", "bcc", "resent-*", "apparently-to")
 
@@ -53,7 +53,7 @@ def _visible(
     as_it_came = len(fields) == 1
     for found in fields:
         value = section.value(found)
-        members = address_list.read(value, legible.charset(section, value))
+        members = address_list.read(value, charset.charset(section, value))
         strangers = not members.plain
         for member in members.members:
             if member.address and unnamed.pop(member.address.key, None):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from graphrelay.mime import header
 from graphrelay.model import FiledBody, InlineBody, OctetSource, StorageUnavailable
-from graphrelay.relay import message
+from graphrelay.relay.outgoing import as_mime
 from tests.relay.mail import plan, recipients_by_python, section, submission
-from tests.relay.test_recipients import HEADS
+from tests.relay.outgoing.test_destination import HEADS
 
 HEAD = b"From: info@contoso.com\r\nTo: a@b.example\r\nSubject:  as  it came\r\n"
 BODIES = {
@@ -45,7 +45,7 @@ async def octets(source: OctetSource) -> bytes:
 @pytest.mark.parametrize(("fields", "body"), BODIES.values(), ids=BODIES.keys())
 async def test_what_need_not_change_goes_out_octet_for_octet(fields: bytes, body: bytes) -> None:
     whole = HEAD + fields + b"\r\n" + body
-    source = await message.outgoing(submission(whole, "a@b.example"))
+    source = await as_mime.outgoing(submission(whole, "a@b.example"))
     assert await octets(source) == whole
     assert source.size == len(whole)
 
@@ -54,7 +54,7 @@ async def test_what_need_not_change_goes_out_octet_for_octet(fields: bytes, body
 async def test_the_body_is_untouched_where_headers_change(fields: bytes, body: bytes) -> None:
     whole = b"From: root@host\r\nBcc: x@y\r\nTo: z@z\r\n" + fields + b"\r\n" + body
     sent = await octets(
-        await message.outgoing(submission(whole, "a@b.example", planned=plan("info@contoso.com")))
+        await as_mime.outgoing(submission(whole, "a@b.example", planned=plan("info@contoso.com")))
     )
     assert sent.endswith(b"\r\n\r\n" + body)
     assert fields in sent
@@ -64,7 +64,7 @@ async def test_the_body_is_untouched_where_headers_change(fields: bytes, body: b
 async def test_what_acceptance_added_stands_first() -> None:
     prefix = b"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@contoso.com>\r\n"
     sent = await octets(
-        await message.outgoing(
+        await as_mime.outgoing(
             submission(HEAD + b"Date: \r\nmessage-id:\r\n\r\nx", "a@b.example", prefix=prefix)
         )
     )
@@ -74,7 +74,7 @@ async def test_what_acceptance_added_stands_first() -> None:
 async def test_a_message_of_nothing_but_text_keeps_its_text() -> None:
     prefix = b"Date: x\r\nMessage-ID: <1@contoso.com>\r\n"
     sent = await octets(
-        await message.outgoing(
+        await as_mime.outgoing(
             submission(b"just text\r\nTo: x@y\r\n", "a@b.example", prefix=prefix)
         )
     )
@@ -86,7 +86,7 @@ async def test_a_message_of_nothing_but_text_keeps_its_text() -> None:
 async def test_one_date_and_one_message_id_go_out() -> None:
     """Which of two Exchange would take is not documented; the journal names the first."""
     head = b"Message-ID: \r\nMessage-ID: <1@x>\r\nmessage-id: <2@x>\r\nDate: a\r\nDate: b\r\n"
-    sent = await octets(await message.outgoing(submission(head + HEAD + b"\r\nx", "a@b.example")))
+    sent = await octets(await as_mime.outgoing(submission(head + HEAD + b"\r\nx", "a@b.example")))
     assert sent == (
         b"Message-ID: <1@x>\r\nX-Graphrelay-message-id: <2@x>\r\n"
         b"Date: a\r\nX-Graphrelay-Date: b\r\n" + HEAD + b"\r\nx"
@@ -99,8 +99,8 @@ async def test_memory_and_file_give_the_same_octets_each_time(head: bytes, body:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "body"
         path.write_bytes(whole)
-        inline = await message.outgoing(submission(InlineBody(whole), "a@b.example"))
-        filed = await message.outgoing(submission(FiledBody(path, len(whole)), "a@b.example"))
+        inline = await as_mime.outgoing(submission(InlineBody(whole), "a@b.example"))
+        filed = await as_mime.outgoing(submission(FiledBody(path, len(whole)), "a@b.example"))
         sent = await octets(inline)
         assert await octets(filed) == await octets(filed) == sent == await octets(inline)
         assert inline.size == filed.size == len(sent)
@@ -110,23 +110,23 @@ async def test_a_large_message_comes_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "body"
     whole = HEAD + b"\r\n" + b"0123456789abcde\n" * 100_000
     path.write_bytes(whole)
-    source = await message.outgoing(submission(FiledBody(path, len(whole)), "a@b.example"))
+    source = await as_mime.outgoing(submission(FiledBody(path, len(whole)), "a@b.example"))
     pieces = [piece async for piece in source.chunks()]
-    assert max(map(len, pieces)) <= message.PIECE
+    assert max(map(len, pieces)) <= as_mime.PIECE
     assert b"".join(pieces) == whole
 
 
 async def test_a_file_that_lost_octets_is_not_sent_as_whole(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(HEAD + b"\r\nshort")
-    source = await message.outgoing(submission(FiledBody(path, 10_000), "a@b.example"))
+    source = await as_mime.outgoing(submission(FiledBody(path, 10_000), "a@b.example"))
     with pytest.raises(StorageUnavailable, match="shorter"):
         await octets(source)
     path.unlink()
     with pytest.raises(StorageUnavailable, match="No such file"):
         await octets(source)
     with pytest.raises(StorageUnavailable, match="No such file"):
-        await message.outgoing(submission(FiledBody(path, 10_000), "a@b.example"))
+        await as_mime.outgoing(submission(FiledBody(path, 10_000), "a@b.example"))
 
 
 async def test_a_header_section_of_almost_a_mebibyte_is_spliced(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_a_header_section_of_almost_a_mebibyte_is_spliced(tmp_path: Path) 
     path = tmp_path / "body"
     path.write_bytes(whole)
     for body in (InlineBody(whole), FiledBody(path, len(whole))):
-        sent = await octets(await message.outgoing(submission(body, "a@b.example")))
+        sent = await octets(await as_mime.outgoing(submission(body, "a@b.example")))
         assert sent == HEAD + fields * 9_000 + b"\r\nbody\r\n"
 
 
@@ -144,8 +144,8 @@ async def test_a_header_section_without_end_is_an_error(tmp_path: Path) -> None:
     whole = HEAD + b"X: y\r\n" * 200_000
     path = tmp_path / "body"
     path.write_bytes(whole + b"\r\nbody")
-    with pytest.raises(message.UnreadableHeader):
-        await message.outgoing(submission(FiledBody(path, len(whole) + 6), "a@b.example"))
+    with pytest.raises(as_mime.UnreadableHeader):
+        await as_mime.outgoing(submission(FiledBody(path, len(whole) + 6), "a@b.example"))
 
 
 async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
@@ -159,7 +159,7 @@ async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
     path.write_bytes(whole)
     staged = replace(plan(), redirect_to="me@x.example")
     for body in (InlineBody(whole), FiledBody(path, len(whole))):
-        source = await message.outgoing(
+        source = await as_mime.outgoing(
             submission(body, "a@b.example", "jürgen@b.example", planned=staged)
         )
         sent = await octets(source)
@@ -176,4 +176,4 @@ async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
 
 def test_the_section_is_rendered_with_its_empty_line() -> None:
     found = section(HEAD)
-    assert message.rendered(found, submission(b"", "a@b.example")) == (HEAD + b"\r\n", b"")
+    assert as_mime.rendered(found, submission(b"", "a@b.example")) == (HEAD + b"\r\n", b"")

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from graphrelay.model import FiledBody, OctetSource, StorageUnavailable, Submission
-from graphrelay.relay import conversion
-from graphrelay.relay.conversion import Converted
-from graphrelay.relay.decompose import Sealed
+from graphrelay.relay.outgoing import as_json
+from graphrelay.relay.outgoing.as_json import Converted
+from graphrelay.relay.outgoing.body_parts import Sealed
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.graph import message as graph_message
 from tests.relay import corpus
 from tests.relay.mail import plan, submission
-from tests.relay.test_decompose import FILE, HTML, IMAGE, TEXT, multipart
+from tests.relay.outgoing.test_body_parts import FILE, HTML, IMAGE, TEXT, multipart
 from tests.sandbox.world import World
 from tests.tools import do_without
 
@@ -38,7 +38,7 @@ MIXED = HEAD + multipart("mixed", multipart("related", HTML, IMAGE), FILE)
 
 
 async def converted(given: Submission) -> Converted:
-    found = await conversion.convert(given)
+    found = await as_json.convert(given)
     assert isinstance(found, Converted), found
     return found
 
@@ -115,7 +115,7 @@ async def test_of_thousands_of_lost_fields_some_are_named() -> None:
 
 
 async def test_fields_that_graph_refused_are_left_out_and_told() -> None:
-    found = await conversion.convert(submission(MIXED, *TO), most_headers=0)
+    found = await as_json.convert(submission(MIXED, *TO), most_headers=0)
     assert isinstance(found, Converted)
     assert "internetMessageHeaders" not in found.fields
     assert "the header field X-Mailer" in found.lost
@@ -156,7 +156,7 @@ async def test_a_draft_and_its_attachments_make_the_message(world: World) -> Non
     for one in found.attachments:
         content = b"".join(one.content.pieces())
         described: dict[str, Any] = {
-            **conversion.attachment(one),
+            **as_json.attachment(one),
             "contentBytes": base64.b64encode(content).decode(),
         }
         added = await graph.http.post(f"/me/messages/{draft}/attachments", json=described)
@@ -175,20 +175,20 @@ async def test_an_upload_session_knows_the_size_beforehand(world: World) -> None
     made = await graph.http.post("/me/messages", json=found.fields)
     session = await graph.http.post(
         f"/me/messages/{made.json()['id']}/attachments/createUploadSession",
-        json={"AttachmentItem": conversion.upload_item(found.attachments[0])},
+        json={"AttachmentItem": as_json.upload_item(found.attachments[0])},
     )
     assert session.status_code == 201, session.text
-    assert conversion.upload_item(found.attachments[0])["size"] == 3_300_000
+    assert as_json.upload_item(found.attachments[0])["size"] == 3_300_000
 
 
 async def test_a_signed_message_is_not_converted() -> None:
     signed = HEAD + multipart("signed", TEXT, b"\r\n")
-    assert isinstance(await conversion.convert(submission(signed, *TO)), Sealed)
+    assert isinstance(await as_json.convert(submission(signed, *TO)), Sealed)
 
 
 async def test_a_tangled_message_is_not_converted() -> None:
     tangled = HEAD + multipart("mixed", *[b"\r\n"] * 1_001)
-    assert isinstance(await conversion.convert(submission(tangled, *TO)), Sealed)
+    assert isinstance(await as_json.convert(submission(tangled, *TO)), Sealed)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_every_message_of_pythons_own_email_tests_is_json_that_graph_takes
         do_without("Python's test package is missing (Debian: libpython3-testsuite)")
     converted_ones = sealed = 0
     for sent in corpus.messages(sorted(data.iterdir())):
-        found = await conversion.convert(submission(sent.octets, *sent.recipients))
+        found = await as_json.convert(submission(sent.octets, *sent.recipients))
         if isinstance(found, Sealed):
             sealed += 1
             continue
@@ -231,9 +231,9 @@ async def test_every_message_of_pythons_own_email_tests_is_json_that_graph_takes
         people = {person.address for person in (*read.to, *read.cc, *read.bcc)}
         assert people == set(sent.recipients), sent.name
         for one in found.attachments:
-            request = json.loads(await octets(await conversion.attach_request(one)))
+            request = json.loads(await octets(await as_json.attach_request(one)))
             assert graph_message.attachment(request).content == b"".join(one.content.pieces())
-            item = json.loads(await octets(await conversion.upload_request(one)))
+            item = json.loads(await octets(await as_json.upload_request(one)))
             assert item["AttachmentItem"]["size"] == one.content.size
     assert converted_ones > 40
     print(f"{converted_ones} messages converted, {sealed} sealed ones left whole")

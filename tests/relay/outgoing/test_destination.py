@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Address
-from graphrelay.relay import recipients
+from graphrelay.relay.outgoing import destination
 from graphrelay.sandbox import mime
 from tests.relay.mail import addresses, recipients_by_python, section
 
 
 def edited(head: bytes, *to: str) -> bytes:
     found = section(head)
-    return found.spliced(recipients.edits(found, addresses(*to)))
+    return found.spliced(destination.edits(found, addresses(*to)))
 
 
 def test_headers_that_name_the_envelope_stay_as_they_are() -> None:

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.mime import encoded_word
-from graphrelay.relay import legible
+from graphrelay.relay.outgoing import charset
 from tests.relay.mail import section
 
 
 def subject(head: bytes, prefix: str = "") -> bytes:
     found = section(head)
-    return found.spliced(legible.subject_edits(found, prefix))
+    return found.spliced(charset.subject_edits(found, prefix))
 
 
 def test_a_subject_in_ascii_keeps_its_octets() -> None:
@@ -61,4 +61,4 @@ def test_a_subject_is_one_field_whatever_it_says(octets: bytes) -> None:
 
 
 def test_a_character_cut_in_two_at_the_end_of_what_was_read_is_still_utf8() -> None:
-    assert b"utf-8" in legible.missing_fields(section(b"Subject: x\r\n"), "ü".encode()[:1])
+    assert b"utf-8" in charset.missing_fields(section(b"Subject: x\r\n"), "ü".encode()[:1])

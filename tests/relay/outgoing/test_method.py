@@ -19,11 +19,11 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.relay import ways
 from graphrelay.relay.dispatch import Rights
-from graphrelay.relay.message import outgoing
+from graphrelay.relay.outgoing import method
+from graphrelay.relay.outgoing.as_mime import outgoing
+from graphrelay.relay.outgoing.method import Allowance, AsJson, AsMime, ByDraft, Way
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.ways import Allowance, AsJson, AsMime, ByDraft, Way
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import AnswerAfter, CutAfter
@@ -45,7 +45,7 @@ BIG_SIGNED = letter(part("a.pdf", 200_000), kind="signed")
 
 async def way(message: bytes, allowed: Allowance, planned: Plan | None = None) -> Way | Failed:
     given = submission(message, "alice@contoso.com", planned=planned or plan())
-    return await ways.way(given, allowed, outgoing)
+    return await method.way(given, allowed, outgoing)
 
 
 async def octets(source: OctetSource) -> bytes:
@@ -64,7 +64,7 @@ async def test_the_limit_counts_the_base64(tmp_path: Path) -> None:
     for size, fits in ((3_000, True), (3_001, False)):
         message = head + b"x" * (size - len(head))
         given = submission(message, "a@b.example", planned=replace(plan(), from_address=None))
-        found = await ways.way(given, Allowance(request=4_000), outgoing)
+        found = await method.way(given, Allowance(request=4_000), outgoing)
         assert isinstance(found, AsMime) is fits, size
 
 
@@ -105,7 +105,7 @@ async def test_what_is_too_large_goes_by_draft_where_the_account_may() -> None:
 async def test_that_a_copy_stays_all_the_same_is_told() -> None:
     found = await way(BIG, LARGE, NO_COPY)
     assert isinstance(found, ByDraft)
-    assert found.lost[-1] == ways.COPY_STAYS
+    assert found.lost[-1] == method.COPY_STAYS
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_the_size_of_a_file_does_not_matter_to_memory(tmp_path: Path) -> N
     path = tmp_path / "body"
     path.write_bytes(BIG)
     given = submission(FiledBody(path, len(BIG)), "alice@contoso.com")
-    found = await ways.way(given, LARGE, outgoing)
+    found = await method.way(given, LARGE, outgoing)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Json)
     assert found.content.octets.size < 2_000

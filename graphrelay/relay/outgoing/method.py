@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.drafts import Json, Mime
 from graphrelay.model import Failed, OctetSource, Submission
-from graphrelay.relay import conversion, message
-from graphrelay.relay.conversion import Converted
-from graphrelay.relay.decompose import Attachment, Sealed
+from graphrelay.relay.outgoing import as_json, as_mime
+from graphrelay.relay.outgoing.as_json import Converted
+from graphrelay.relay.outgoing.body_parts import Attachment, Sealed
 
 Compose = Callable[[Submission], Awaitable[OctetSource]]
 """The octets that go to Graph: the message with Bcc and From as they must be."""
@@ -84,9 +84,7 @@ async def way(
         mime = await _mime(submission, allowed, compose, bare=bare)
         if mime is not None:
             return mime
-    found = await conversion.convert(
-        submission, most_headers=0 if bare else conversion.MOST_HEADERS
-    )
+    found = await as_json.convert(submission, most_headers=0 if bare else as_json.MOST_HEADERS)
     if isinstance(found, Sealed):
         return await _sealed(submission, allowed, compose, found, bare=bare)
     return await _taken_apart(submission, allowed, found, bare=bare)
@@ -96,7 +94,7 @@ async def _mime(
     submission: Submission, allowed: Allowance, compose: Compose, *, bare: bool
 ) -> Way | None:
     """`None` where it does not fit into a request."""
-    octets, lost = await message.bare(submission) if bare else (await compose(submission), ())
+    octets, lost = await as_mime.bare(submission) if bare else (await compose(submission), ())
     if encoded_size(octets.size) > allowed.request or not allowed.at_once:
         return None
     return ByDraft(Mime(octets), lost=lost) if allowed.exact_once else AsMime(octets, lost)
@@ -130,15 +128,15 @@ async def _taken_apart(
         reason += " may not send larger ones (large_messages)"
         return Failed(status="5.3.4", reason=reason)
     if len(found.draft()) > allowed.request:
-        headers = 0 if bare else conversion.MOST_HEADERS
-        shorter = await conversion.convert(submission, most_headers=headers, longest_body=0)
+        headers = 0 if bare else as_json.MOST_HEADERS
+        shorter = await as_json.convert(submission, most_headers=headers, longest_body=0)
         found = shorter if isinstance(shorter, Converted) else found
     draft = found.draft()
     if len(draft) > allowed.request:
         reason = "the header section alone is larger than one request to Graph can be"
         return Failed(status="5.3.4", reason=reason)
     lost = found.lost if save else (*found.lost, COPY_STAYS)
-    return ByDraft(Json(message.InMemory(draft)), found.attachments, lost)
+    return ByDraft(Json(as_mime.InMemory(draft)), found.attachments, lost)
 
 
 def _megabytes(octets: int) -> str:

@@ -20,7 +20,7 @@ from graphrelay.mime import address_list
 from graphrelay.mime.address_list import AddressList, Member
 from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import Address, Plan
-from graphrelay.relay import legible
+from graphrelay.relay.outgoing import charset as legible
 
 
 def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:

@@ -23,8 +23,8 @@ from graphrelay.mime.address_list import Member
 from graphrelay.mime.header import HeaderSection
 from graphrelay.mime.transfer_encoding import octets_of
 from graphrelay.model import OctetSource, StorageUnavailable, Submission
-from graphrelay.relay import decompose, legible, message, staging
-from graphrelay.relay.decompose import Attachment, Letter, Sealed
+from graphrelay.relay.outgoing import as_mime, body_parts, charset, redirect
+from graphrelay.relay.outgoing.body_parts import Attachment, Letter, Sealed
 
 MOST_HEADERS = 5
 _LONGEST_VALUE = 900
@@ -82,7 +82,7 @@ async def convert(
     submission: Submission,
     *,
     most_headers: int = MOST_HEADERS,
-    longest_body: int = decompose.LONGEST_BODY,
+    longest_body: int = body_parts.LONGEST_BODY,
 ) -> Converted | Sealed:
     """`most_headers` is 0 where Graph refused the header fields (InvalidInternetMessageHeader).
 
@@ -92,13 +92,13 @@ async def convert(
 
 
 def _convert(submission: Submission, most_headers: int, longest_body: int) -> Converted | Sealed:
-    section, start = message.spliced(submission)
+    section, start = as_mime.spliced(submission)
     octets = octets_of(submission.body)
     try:
         whole = entity.read(section, octets, start, octets.size)
     except entity.TooTangled:
         return Sealed("The message has more parts than the relay can take apart")
-    letter = decompose.decompose(whole, longest_body)
+    letter = body_parts.decompose(whole, longest_body)
     if isinstance(letter, Sealed):
         return letter
     headers, lost = _headers(section, most_headers)
@@ -124,7 +124,7 @@ def _convert(submission: Submission, most_headers: int, longest_body: int) -> Co
 def _body(letter: Letter, submission: Submission) -> dict[str, str]:
     text = letter.text
     if submission.plan.redirect_to:
-        note = staging.note(submission)
+        note = redirect.note(submission)
         text = f"<pre>{html.escape(note)}</pre>{text}" if letter.is_html else f"{note}\r\n{text}"
     return {"contentType": "html" if letter.is_html else "text", "content": text}
 
@@ -138,7 +138,7 @@ def _text(section: HeaderSection, name: str) -> str:
     if found is None:
         return ""
     value = section.unfolded(found)
-    decoded = encoded_word.decode(value, legible.charset(section, value))
+    decoded = encoded_word.decode(value, charset.charset(section, value))
     return "".join(c if c.isprintable() else " " for c in decoded).strip()
 
 
@@ -193,7 +193,7 @@ def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], t
     ordered = sorted(wanted.values(), key=lambda one: one["name"].startswith("X-Graphrelay-"))
     lost |= {one["name"]: None for one in ordered[most:]}
     told = [name for name in lost if not name.startswith("X-Graphrelay-")]
-    return ordered[:most], message.lost_fields(told)
+    return ordered[:most], as_mime.lost_fields(told)
 
 
 def _decoded(value: bytes) -> str:
@@ -223,7 +223,7 @@ async def attach_request(one: Attachment) -> OctetSource:
 async def upload_request(one: Attachment) -> OctetSource:
     """The body of `POST …/createUploadSession`. Raises `StorageUnavailable`."""
     described = await asyncio.to_thread(upload_item, one)
-    return message.InMemory(_json({"AttachmentItem": described}))
+    return as_mime.InMemory(_json({"AttachmentItem": described}))
 
 
 def upload_item(one: Attachment) -> dict[str, Any]:

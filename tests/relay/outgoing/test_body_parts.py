@@ -7,15 +7,15 @@ import pytest
 
 from graphrelay.mime import entity, header
 from graphrelay.mime.transfer_encoding import InMemory
-from graphrelay.relay import decompose
-from graphrelay.relay.decompose import Letter, Sealed
+from graphrelay.relay.outgoing import body_parts
+from graphrelay.relay.outgoing.body_parts import Letter, Sealed
 
 
 def taken_apart(message: bytes | EmailMessage) -> Letter | Sealed:
     octets = message if isinstance(message, bytes) else message.as_bytes(policy=SMTP)
     section = header.read(octets)
     assert section
-    return decompose.decompose(
+    return body_parts.decompose(
         entity.read(section, InMemory(octets), section.body_start, len(octets))
     )
 
@@ -151,7 +151,7 @@ def test_names_survive_and_do_no_harm(fields: bytes, name: str) -> None:
 
 
 def test_a_text_too_long_for_a_body_is_attached() -> None:
-    found = letter(b"Content-Type: text/html\r\n\r\n" + b"x" * (decompose.LONGEST_BODY + 1))
+    found = letter(b"Content-Type: text/html\r\n\r\n" + b"x" * (body_parts.LONGEST_BODY + 1))
     assert (found.text, names(found)) == ("", [("attachment-1.html", "text/html", False)])
     assert found.lost == ("the text is too long for a body and is attached",)
 

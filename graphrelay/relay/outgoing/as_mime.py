@@ -23,7 +23,7 @@ from graphrelay.model import (
     StorageUnavailable,
     Submission,
 )
-from graphrelay.relay import legible, recipients, sender, staging
+from graphrelay.relay.outgoing import charset, destination, originator, redirect
 
 PIECE = 256 * 1024
 SMALL_HEADER = 8 * 1024
@@ -220,7 +220,7 @@ def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, byt
     edits = _edits(section, submission)
     if not submission.plan.redirect_to:
         return section.spliced(edits) + b"\r\n", b""
-    wrapping = staging.wrapping(section, submission)
+    wrapping = redirect.wrapping(section, submission)
     return section.spliced(edits | wrapping.edits) + b"\r\n" + wrapping.before, wrapping.after
 
 
@@ -253,9 +253,9 @@ def _edits(section: HeaderSection, submission: Submission) -> Edits:
         whom = (Address.parse(plan.redirect_to),)
     return (
         _doubles(section)
-        | sender.edits(section, plan)
-        | legible.subject_edits(section, plan.subject_prefix)
-        | recipients.edits(section, whom)
+        | originator.edits(section, plan)
+        | charset.subject_edits(section, plan.subject_prefix)
+        | destination.edits(section, whom)
     )
 
 

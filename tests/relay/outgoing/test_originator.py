@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Address
-from graphrelay.relay import sender
+from graphrelay.relay.outgoing import originator
 from tests.relay.mail import addresses, plan, section
-from tests.relay.test_recipients import HEADS, VALUES
+from tests.relay.outgoing.test_destination import HEADS, VALUES
 
 
 def edited(head: bytes, from_address: str | None = None) -> bytes:
     found = section(head)
-    return found.spliced(sender.edits(found, plan(from_address)))
+    return found.spliced(originator.edits(found, plan(from_address)))
 
 
 def test_a_from_that_may_stay_keeps_its_octets() -> None:
@@ -97,7 +97,7 @@ def test_sender_is_left_to_exchange_and_stays_readable() -> None:
 
 def test_the_route_may_say_where_replies_go() -> None:
     found = section(b"Reply-To: a@b\r\nFrom: wp@contoso.com\r\n")
-    edits = sender.edits(found, replace(plan(), reply_to="desk@contoso.com"))
+    edits = originator.edits(found, replace(plan(), reply_to="desk@contoso.com"))
     assert found.spliced(edits) == (
         b"X-Graphrelay-Reply-To: a@b\r\nFrom: wp@contoso.com\r\nReply-To: desk@contoso.com\r\n"
     )
@@ -118,8 +118,8 @@ def test_a_from_that_nobody_can_read_is_the_mailbox() -> None:
 
 def test_authors_are_all_addresses_of_all_from_fields() -> None:
     found = section(b"From: a@b, C <c@d>\r\nSender: s@t\r\nfrom: e@f\r\n")
-    assert sender.authors(found, "from") == addresses("a@b", "c@d", "e@f")
-    assert sender.authors(found, "sender") == addresses("s@t")
+    assert originator.authors(found, "from") == addresses("a@b", "c@d", "e@f")
+    assert originator.authors(found, "sender") == addresses("s@t")
 
 
 FROMS = st.lists(VALUES.map(lambda value: b"From: " + value.encode() + b"\r\n"), max_size=2)
@@ -130,10 +130,10 @@ def test_exactly_one_author_remains_and_it_is_one_that_was_decided_on(
     froms: bytes, head: bytes, from_address: str | None
 ) -> None:
     found = section(froms + head)
-    people = shown(found.spliced(sender.edits(found, plan(from_address))))
+    people = shown(found.spliced(originator.edits(found, plan(from_address))))
     assert len(people) == 1
     assert all("@" not in name for name, _ in people)
-    authors = sender.authors(found, "from")
+    authors = originator.authors(found, "from")
     wanted = from_address or (authors[0].key if authors else "info@contoso.com")
     assert Address.parse(people[0][1]).key == wanted
 
