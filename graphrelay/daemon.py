@@ -46,7 +46,7 @@ from graphrelay.relay.dispatch import Dispatcher, Rights, rights_in
 from graphrelay.relay.leftovers import Leftovers
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.queue import QueueManager
-from graphrelay.relay.reports import Reporter
+from graphrelay.relay.reports.reporter import Reporter
 from graphrelay.smtp.listener import ListenError
 from graphrelay.smtp.server import Server
 from graphrelay.smtp.transcript import Transcripts

@@ -56,7 +56,7 @@ from graphrelay.relay.accept.router import Route, Table
 from graphrelay.relay.backup import Backups
 from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.reports import ReportPolicy, ReportTo
+from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
 from graphrelay.smtp.listener import Limits, Listener
 from graphrelay.smtp.login import Login
 

@@ -25,9 +25,9 @@ from graphrelay.journal import Journal
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account
-from graphrelay.relay import bounce
 from graphrelay.relay.bearer import Bearer, Tokens
-from graphrelay.relay.bounce import Bounce, Failure
+from graphrelay.relay.reports import ndr
+from graphrelay.relay.reports.ndr import Bounce, Failure
 
 LOOK_EVERY = timedelta(minutes=5)
 LATELY = timedelta(days=2)
@@ -164,7 +164,7 @@ class Bounces:
         if not isinstance(octets, bytes):
             return _why(octets)
         try:
-            read = await asyncio.to_thread(bounce.read, octets)
+            read = await asyncio.to_thread(ndr.read, octets)
         except Exception as error:  # a mistake of ours with this one
             return repr(error)
         if read is None:

@@ -53,7 +53,7 @@ from graphrelay.relay.carried import (
 from graphrelay.relay.dispatch import Dispatched, Dispatcher
 from graphrelay.relay.policy.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.reports import Report, Reporter
+from graphrelay.relay.reports.reporter import Report, Reporter
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Interrupted
 

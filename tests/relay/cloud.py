@@ -22,7 +22,7 @@ from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue import QueueManager
-from graphrelay.relay.reports import Reporter, ReportPolicy
+from graphrelay.relay.reports.reporter import Reporter, ReportPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_items import Mail

@@ -264,7 +264,7 @@ async def test_a_report_that_trips_us_up_is_passed_over_in_the_end(
 
     async with sent(cloud, tmp_path) as delivery:
         bounces = watching(delivery)
-        monkeypatch.setattr("graphrelay.relay.bounce.read", mistaken)
+        monkeypatch.setattr("graphrelay.relay.reports.ndr.read", mistaken)
         for _ in range(TRIES):
             await bounces.look()
         (told,) = [entry for entry in delivery.entries if entry.event == "bounce-not-read"]

@@ -35,9 +35,9 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.relay import notice
-from graphrelay.relay.notice import Letter, Notice
 from graphrelay.relay.policy.decision import Decision
+from graphrelay.relay.reports import dsn
+from graphrelay.relay.reports.dsn import Letter, Notice
 from graphrelay.spool.values import MessageHistory
 
 ReportTo = Literal["sender", "nobody"] | Address
@@ -205,7 +205,7 @@ class Reporter:
             hostname=self._hostname,
             boundary=f"notice-{name}-{told.action}",
         )
-        octets = notice.compose(told, letter, submission, section.octets if section else b"")
+        octets = dsn.compose(told, letter, submission, section.octets if section else b"")
         new = NewMessage(
             envelope=Envelope(None, (recipient,)),
             origin=ORIGIN,
@@ -264,7 +264,7 @@ def _read(path: Path) -> bytes:
 
 def _is_notice(section: HeaderSection) -> bool:
     """One of ours that came back, or another machine's report."""
-    if section.first(notice.MARK.lower()):
+    if section.first(dsn.MARK.lower()):
         return True
     kinds = (section.unfolded(found).lower() for found in section.find("content-type"))
     return any(kind.startswith(b"multipart/report") for kind in kinds)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.relay import bounce
-from graphrelay.relay.bounce import Bounce, Failure
+from graphrelay.relay.reports import ndr
+from graphrelay.relay.reports.ndr import Bounce, Failure
 
 HEAD = b"""From: Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@contoso.com>\r
 Subject: Unzustellbar: Order\r
@@ -70,7 +70,7 @@ FAILURES = (
 def test_it_names_the_message_the_recipients_that_failed_and_why(
     original: bytes, ids: tuple[str, ...]
 ) -> None:
-    assert bounce.read(HEAD + STATUS + original + END) == Bounce(ids, FAILURES)
+    assert ndr.read(HEAD + STATUS + original + END) == Bounce(ids, FAILURES)
 
 
 GLOBAL = (
@@ -83,7 +83,7 @@ GLOBAL = (
 @pytest.mark.parametrize("part", [b"message/global", b"message/global-headers"])
 def test_one_about_addresses_beyond_ascii_is_understood_too(part: bytes) -> None:
     original = ORIGINAL.replace(b"message/rfc822", part)
-    assert bounce.read(HEAD + GLOBAL + original + END) == Bounce(
+    assert ndr.read(HEAD + GLOBAL + original + END) == Bounce(
         ("<1@contoso.com>", "<reply@contoso.com>"),
         (
             Failure(
@@ -108,30 +108,30 @@ def test_one_about_addresses_beyond_ascii_is_understood_too(part: bytes) -> None
     ],
 )
 def test_what_is_no_report_of_failure_is_none(octets: bytes) -> None:
-    assert bounce.read(octets) is None
+    assert ndr.read(octets) is None
 
 
 def test_what_stands_in_it_is_one_line_of_bounded_length() -> None:
     octets = HEAD + STATUS.replace(b"Recipient not found", b"\x1b[2J\x00" + b"x" * 9000) + ORIGINAL
-    read = bounce.read(octets + END)
+    read = ndr.read(octets + END)
     assert read is not None
     assert read.failures[0].reason.isprintable()
-    assert len(read.failures[0].reason) == bounce.LONGEST_REASON
+    assert len(read.failures[0].reason) == ndr.LONGEST_REASON
 
 
-@pytest.mark.parametrize("length", [bounce.LONGEST_RECIPIENT, bounce.LONGEST_RECIPIENT + 1])
+@pytest.mark.parametrize("length", [ndr.LONGEST_RECIPIENT, ndr.LONGEST_RECIPIENT + 1])
 def test_a_recipient_that_is_none_is_left_out(length: int) -> None:
     endless = b"x" * length
-    read = bounce.read(HEAD + STATUS.replace(b"nobody@example.org", endless) + ORIGINAL + END)
+    read = ndr.read(HEAD + STATUS.replace(b"nobody@example.org", endless) + ORIGINAL + END)
     assert read is not None
     assert [len(one.recipient) for one in read.failures] == [*[length][: length <= 320], 16]
 
 
 def test_of_endless_references_only_the_first_are_looked_for() -> None:
     many = b"References: " + b"\r\n ".join(b"<%d@x>" % number for number in range(1_000))
-    read = bounce.read(many + b"\r\n" + HEAD + STATUS + ORIGINAL + END)
+    read = ndr.read(many + b"\r\n" + HEAD + STATUS + ORIGINAL + END)
     assert read is not None
-    assert len(read.message_ids) == bounce.MOST_IDS
+    assert len(read.message_ids) == ndr.MOST_IDS
     assert read.message_ids[:2] == ("<1@contoso.com>", "<reply@contoso.com>")
 
 
@@ -140,7 +140,7 @@ def test_a_report_of_endless_depth_is_none(depth: int, understood: bool) -> None
     """The parser compares each line with all boundaries around it: a megabyte took a minute."""
     kind = b"Content-Type: multipart/mixed; Boundary =n%d\r\n\r\n--n%d\r\n"
     nested = b"".join(kind % (number, number) for number in range(depth))
-    found = bounce.read(HEAD + STATUS + ORIGINAL + b"--b\r\n" + nested + b"\r\n" * 1_000 + END)
+    found = ndr.read(HEAD + STATUS + ORIGINAL + b"--b\r\n" + nested + b"\r\n" * 1_000 + END)
     assert (found is not None) == understood
 
 
@@ -149,10 +149,10 @@ PIECES = [HEAD, STATUS, ORIGINAL, END, b"--b\r\n", b"Content-Type: ", b"\xff\x00
 
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=60))))
 def test_nothing_that_comes_in_trips_it_up(pieces: list[bytes]) -> None:
-    bounce.read(b"".join(pieces))
+    ndr.read(b"".join(pieces))
 
 
 @given(st.data())
 def test_a_report_cut_short_anywhere_does_not_either(data: st.DataObject) -> None:
     whole = HEAD + STATUS + ORIGINAL + END
-    bounce.read(whole[: data.draw(st.integers(0, len(whole)))])
+    ndr.read(whole[: data.draw(st.integers(0, len(whole)))])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Address, Answer, Envelope, InlineBody, Submission
-from graphrelay.relay.notice import MARK, Letter, Notice, compose
+from graphrelay.relay.reports.dsn import MARK, Letter, Notice, compose
 from tests.relay.delivery import submission
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
