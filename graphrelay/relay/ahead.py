@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphrelay.model import Lane, Waiting
-from graphrelay.relay.carried import Read
+from graphrelay.relay.deliver.result import Read
 
 
 @dataclass(frozen=True, slots=True)

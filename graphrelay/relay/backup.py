@@ -29,7 +29,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.accept.router import Account, usable
-from graphrelay.relay.bearer import Tokens
+from graphrelay.relay.deliver.bearer import Tokens
 from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool.errors import MailLost, NotQueued

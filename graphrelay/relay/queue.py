@@ -35,8 +35,8 @@ from graphrelay.model import (
 from graphrelay.relay.ahead import Ahead
 from graphrelay.relay.alarms import Alarms
 from graphrelay.relay.backup import Backups, TakeOver
-from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read
-from graphrelay.relay.courier import WITHOUT_DISK, Attempts, Courier
+from graphrelay.relay.deliver.courier import WITHOUT_DISK, Attempts, Courier
+from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun, Read
 from graphrelay.relay.handover import HandOver
 from graphrelay.relay.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.lane_view import LaneView, view

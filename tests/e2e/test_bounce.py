@@ -15,7 +15,7 @@ from tests.world import world
 async def test_the_running_relay_finds_the_report_and_the_log_names_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphrelay.relay.bounces.LOOK_EVERY", timedelta(milliseconds=50))
+    monkeypatch.setattr("graphrelay.relay.deliver.ndr_poll.LOOK_EVERY", timedelta(milliseconds=50))
     roles = ("Mail.Send", "Mail.Read")
     async with world(tmp_path, account="bounces = true", roles=roles) as here:
         here.cloud.faults.on(NonDelivery(recipient="anna@example.org"))

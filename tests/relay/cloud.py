@@ -14,10 +14,10 @@ from graphrelay.graph.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.carried import Answered, Carried, Read
-from graphrelay.relay.courier import Courier
-from graphrelay.relay.dispatch import Dispatcher, Rights
-from graphrelay.relay.leftovers import Leftovers
+from graphrelay.relay.deliver.courier import Courier
+from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
+from graphrelay.relay.deliver.result import Answered, Carried, Read
+from graphrelay.relay.deliver.stale_drafts import Leftovers
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.schedule import DeliveryPolicy

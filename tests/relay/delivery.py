@@ -41,8 +41,8 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.oauth.answers import Granted, TokenAnswer
-from graphrelay.relay.courier import Courier
-from graphrelay.relay.dispatch import Dispatcher, Rights
+from graphrelay.relay.deliver.courier import Courier
+from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy

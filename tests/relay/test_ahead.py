@@ -4,7 +4,7 @@ import asyncio
 
 from graphrelay.model import Lane, Waiting
 from graphrelay.relay.ahead import Ahead
-from graphrelay.relay.carried import Read
+from graphrelay.relay.deliver.result import Read
 from tests.clock import FakeClock, settle
 from tests.relay.delivery import INFO, LANE, submission
 

@@ -19,7 +19,7 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.relay.dispatch import Rights
+from graphrelay.relay.deliver.dispatcher import Rights
 from graphrelay.relay.outgoing import method
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Allowance, AsJson, AsMime, ByDraft, Way

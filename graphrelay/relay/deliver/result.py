@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from graphrelay.model import Next, Submission, Waiting
-from graphrelay.relay.dispatch import Prepared
+from graphrelay.relay.deliver.dispatcher import Prepared
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Effect
 

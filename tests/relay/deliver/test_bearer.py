@@ -7,7 +7,7 @@ from datetime import timedelta
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import Lane, Paused, Trouble
 from graphrelay.oauth.answers import Granted, Refused, TokenAnswer
-from graphrelay.relay.bearer import Bearer
+from graphrelay.relay.deliver.bearer import Bearer
 from tests.clock import FakeClock
 
 LANE = Lane("website", "wp@contoso.com")

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from graphrelay.model import Held, Plan
-from graphrelay.relay.dispatch import Rights
+from graphrelay.relay.deliver.dispatcher import Rights
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT

@@ -36,9 +36,9 @@ from graphrelay.model import (
     Uncertain,
 )
 from graphrelay.oauth.scenario import Account
-from graphrelay.relay import drafting
-from graphrelay.relay.bearer import Bearer
-from graphrelay.relay.drafting import Desk
+from graphrelay.relay.deliver import by_draft
+from graphrelay.relay.deliver.bearer import Bearer
+from graphrelay.relay.deliver.by_draft import Desk
 from graphrelay.relay.outgoing import method
 from graphrelay.relay.outgoing.method import (
     REQUEST,
@@ -125,7 +125,7 @@ class Post(Protocol):
     def close_lane(self, lane: Lane) -> None: ...
 
 
-class Records(drafting.Records, Protocol):
+class Records(by_draft.Records, Protocol):
     """What is needed of the spool: to know of a doubt, and how far a draft got."""
 
     async def show(self, queue_id: str) -> MessageHistory | None: ...
@@ -265,7 +265,7 @@ class Dispatcher:
             case AsJson(octets, lost):
                 outcome = await desk.ask(partial(post.send_json, desk.mailbox, octets))
             case ByDraft():
-                outcome = await drafting.begin(desk, way, self._largest_request)
+                outcome = await by_draft.begin(desk, way, self._largest_request)
                 return self._explained(desk, outcome)
             case _:
                 return way
@@ -288,7 +288,7 @@ class Dispatcher:
         lane = desk.submission.plan.lane
         if self._rights(lane).exact_once:
             return outcome
-        return drafting.only_large(outcome, lane.account)
+        return by_draft.only_large(outcome, lane.account)
 
     async def _judge(
         self, desk: Desk, submission: Submission, doubt: Doubt | None
@@ -347,9 +347,9 @@ class Dispatcher:
         self._tell(submission, "it lies in Drafts, and goes on from there")
         fits = isinstance(way, ByDraft) and len(way.attachments) == known.attachments
         if isinstance(way, ByDraft) and fits:
-            outcome = await drafting.go_on(desk, way, known, self._largest_request)
+            outcome = await by_draft.go_on(desk, way, known, self._largest_request)
         elif known.attached == known.attachments:
-            outcome = await drafting.send(desk, known)
+            outcome = await by_draft.send(desk, known)
         else:
             await desk.discard(known.id)
             return None

@@ -35,7 +35,7 @@ from graphrelay.model import (
     Trouble,
     Uncertain,
 )
-from graphrelay.relay.bearer import Bearer
+from graphrelay.relay.deliver.bearer import Bearer
 from graphrelay.relay.outgoing import as_json
 from graphrelay.relay.outgoing.body_parts import Attachment
 from graphrelay.relay.outgoing.method import ByDraft

@@ -20,8 +20,8 @@ from graphrelay.graph.drafts import MayNotLook, Seen
 from graphrelay.journal import Journal
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.bearer import Bearer, Tokens
-from graphrelay.relay.dispatch import Post, Rights
+from graphrelay.relay.deliver.bearer import Bearer, Tokens
+from graphrelay.relay.deliver.dispatcher import Post, Rights
 from graphrelay.spool.values import LeftBehind
 
 EVERY = timedelta(minutes=5)

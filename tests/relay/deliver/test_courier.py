@@ -18,7 +18,7 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
-from graphrelay.relay.carried import Answered, Carried, Finished, Gone, NotBegun, Read
+from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun, Read
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
 from tests.clock import settle

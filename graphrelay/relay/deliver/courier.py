@@ -41,8 +41,9 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.bearer import Bearer, Tokens, without_token
-from graphrelay.relay.carried import (
+from graphrelay.relay.deliver.bearer import Bearer, Tokens, without_token
+from graphrelay.relay.deliver.dispatcher import Dispatched, Dispatcher
+from graphrelay.relay.deliver.result import (
     Answered,
     Carried,
     Finished,
@@ -50,7 +51,6 @@ from graphrelay.relay.carried import (
     NotBegun,
     Read,
 )
-from graphrelay.relay.dispatch import Dispatched, Dispatcher
 from graphrelay.relay.policy.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports.reporter import Report, Reporter

@@ -14,7 +14,7 @@ from graphrelay.graph.client import mailbox_path
 from graphrelay.journal import Journal
 from graphrelay.model import Lane
 from graphrelay.oauth.scenario import Account, AnyUser, ClientSecret, SecretText
-from graphrelay.relay.bounces import LOOK_EVERY, OVERLAP, TRIES, Bounces
+from graphrelay.relay.deliver.ndr_poll import LOOK_EVERY, OVERLAP, TRIES, Bounces
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer

@@ -25,7 +25,7 @@ from graphrelay.journal import Journal
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account
-from graphrelay.relay.bearer import Bearer, Tokens
+from graphrelay.relay.deliver.bearer import Bearer, Tokens
 from graphrelay.relay.reports import ndr
 from graphrelay.relay.reports.ndr import Bounce, Failure
 

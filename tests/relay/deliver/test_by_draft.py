@@ -15,7 +15,7 @@ import pytest
 
 from graphrelay.graph import attachments
 from graphrelay.model import Address, Attempt, Delayed, Plan, Queued
-from graphrelay.relay.dispatch import Rights
+from graphrelay.relay.deliver.dispatcher import Rights
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import (
