@@ -39,13 +39,13 @@ from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.oauth.wire import Http
 from graphrelay.relay.accept.reception import Reception
-from graphrelay.relay.backup import TakeOver
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights, rights_in
 from graphrelay.relay.deliver.ndr_poll import Bounces
 from graphrelay.relay.deliver.stale_drafts import Leftovers
 from graphrelay.relay.outgoing.as_mime import outgoing
-from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.queue.backup import TakeOver
+from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.relay.reports.reporter import Reporter
 from graphrelay.smtp.listener import ListenError
 from graphrelay.smtp.server import Server

@@ -53,9 +53,9 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.router import Route, Table
-from graphrelay.relay.backup import Backups
 from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
+from graphrelay.relay.queue.backup import Backups
 from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
 from graphrelay.smtp.listener import Limits, Listener
 from graphrelay.smtp.login import Login

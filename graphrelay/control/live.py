@@ -12,8 +12,8 @@ from graphrelay.control.conversation import Asker, Event, Verb, VerbError
 from graphrelay.control.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
 from graphrelay.relay.accept.reception import Reception
-from graphrelay.relay.lane_view import LaneView
-from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.queue.lane_view import LaneView
+from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.smtp.transcript import Transcripts
 from graphrelay.spool import Spool
 from graphrelay.spool.values import MessageHistory

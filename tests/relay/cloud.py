@@ -21,7 +21,7 @@ from graphrelay.relay.deliver.stale_drafts import Leftovers
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.relay.reports.reporter import Reporter, ReportPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT

@@ -46,7 +46,7 @@ from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
 from tests.clock import FakeClock, settle

@@ -3,8 +3,8 @@
 import asyncio
 
 from graphrelay.model import Lane, Waiting
-from graphrelay.relay.ahead import Ahead
 from graphrelay.relay.deliver.result import Read
+from graphrelay.relay.queue.ahead import Ahead
 from tests.clock import FakeClock, settle
 from tests.relay.delivery import INFO, LANE, submission
 

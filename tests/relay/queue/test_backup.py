@@ -21,7 +21,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import TokenAnswer, Unauthorized
 from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, SendAsUser
-from graphrelay.relay.backup import Backups, TakeOver
+from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import MessageHistory, PartHistory
 from tests.clock import FakeClock

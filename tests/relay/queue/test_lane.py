@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from graphrelay.model import Waiting
-from graphrelay.relay.lane import LaneQueue, NewlyPaused, Open, Resting, Resumed, Stopped
 from graphrelay.relay.policy.budget import Limit, Spent
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
+from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Open, Resting, Resumed, Stopped
 from tests.clock import FakeClock
 from tests.relay.delivery import FULL, LANE
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from graphrelay.model import Done, Lane, Paused, Queued, StorageUnavailable, Waiting
-from graphrelay.relay.backup import TakeOver
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.queue import QueueManager
+from graphrelay.relay.queue.backup import TakeOver
+from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.spool.values import Changed
 from tests.clock import settle
 from tests.relay.delivery import ALERTS, FULL, LANE, Post, running

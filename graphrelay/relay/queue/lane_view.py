@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from graphrelay.clock import Clock
 from graphrelay.model import Lane
-from graphrelay.relay.lane import LaneQueue, Open, Resting, Stopped
 from graphrelay.relay.policy.budget import Use, in_words
+from graphrelay.relay.queue.lane import LaneQueue, Open, Resting, Stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from datetime import timedelta
 
 from graphrelay.journal import Journal
 from graphrelay.model import Lane, Paused, Waiting
-from graphrelay.relay.backup import Backups, TakeOver
-from graphrelay.relay.lane import LaneQueue, Stopped
+from graphrelay.relay.queue.backup import Backups, TakeOver
+from graphrelay.relay.queue.lane import LaneQueue, Stopped
 
 
 class HandOver:

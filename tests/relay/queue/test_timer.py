@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from graphrelay.model import Lane
-from graphrelay.relay.alarms import Alarms
+from graphrelay.relay.queue.timer import Alarms
 from tests.clock import FakeClock, settle
 from tests.relay.delivery import ALERTS, INFO, LANE
 

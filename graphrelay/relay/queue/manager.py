@@ -32,17 +32,17 @@ from graphrelay.model import (
     Trouble,
     Waiting,
 )
-from graphrelay.relay.ahead import Ahead
-from graphrelay.relay.alarms import Alarms
-from graphrelay.relay.backup import Backups, TakeOver
 from graphrelay.relay.deliver.courier import WITHOUT_DISK, Attempts, Courier
 from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun, Read
-from graphrelay.relay.handover import HandOver
-from graphrelay.relay.lane import LaneQueue, NewlyPaused, Resumed, Stopped
-from graphrelay.relay.lane_view import LaneView, view
 from graphrelay.relay.policy.budget import in_words
 from graphrelay.relay.policy.decision import Effect, Flows, Slower
 from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
+from graphrelay.relay.queue.ahead import Ahead
+from graphrelay.relay.queue.backup import Backups, TakeOver
+from graphrelay.relay.queue.failover import HandOver
+from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
+from graphrelay.relay.queue.lane_view import LaneView, view
+from graphrelay.relay.queue.timer import Alarms
 from graphrelay.spool.values import Changed, Interrupted, Verdict
 
 AT_A_TIME = 500

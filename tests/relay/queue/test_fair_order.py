@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Waiting
-from graphrelay.relay.due import LARGE, Due
+from graphrelay.relay.queue.fair_order import LARGE, Due
 from tests.clock import FakeClock
 from tests.relay.delivery import LANE
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from graphrelay.model import Lane, Waiting
-from graphrelay.relay.lane import LaneQueue
-from graphrelay.relay.lane_view import view
 from graphrelay.relay.policy.budget import Limit, Spent
 from graphrelay.relay.policy.decision import Slower, Stops
+from graphrelay.relay.queue.lane import LaneQueue
+from graphrelay.relay.queue.lane_view import view
 from tests.clock import FakeClock
 from tests.relay.delivery import FULL, LANE
 

@@ -21,9 +21,9 @@ from datetime import timedelta
 from enum import Enum
 
 from graphrelay.model import Lane, Paused, Trouble, Waiting
-from graphrelay.relay.due import Due, is_large
 from graphrelay.relay.policy.budget import Budget, Limit
 from graphrelay.relay.policy.decision import Effect, Flows, Slower, Stops
+from graphrelay.relay.queue.fair_order import Due, is_large
 
 LOOK_AGAIN = {
     # How long a paused lane waits before it looks by itself, where nobody said how long.

@@ -1,0 +1,1 @@
+"""What waits, lane by lane, and when each message has its turn."""
