@@ -31,7 +31,7 @@ from graphrelay.control.server import ControlServer
 from graphrelay.control.vault import VaultVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
-from graphrelay.graph.tls import CertificatesUnreadable, client_context
+from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
 from graphrelay.model import Lane, StorageUnavailable, Trouble
 from graphrelay.oauth.tokens import TokenManager

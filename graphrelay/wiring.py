@@ -32,7 +32,7 @@ from graphrelay.config.settings import (
     WebhookTable,
 )
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
-from graphrelay.graph.endpoint import Proxy
+from graphrelay.graph.http.transport import Proxy
 from graphrelay.model import Address
 from graphrelay.oauth.cloud import Cloud as TokenCloud
 from graphrelay.oauth.scenario import (

@@ -20,9 +20,9 @@ from typing import Any
 from uuid import uuid4
 
 from graphrelay.control.conversation import Asker, Event, Verb, VerbError
-from graphrelay.graph.answer import HttpAnswer, read_error
 from graphrelay.graph.client import Call, GraphClient, mailbox_path
-from graphrelay.graph.connection import Exchanged
+from graphrelay.graph.http.answer import HttpAnswer, read_error
+from graphrelay.graph.http.exchange import Exchanged
 from graphrelay.model import Lane
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name

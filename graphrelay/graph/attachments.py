@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrelay.graph.answer import HttpAnswer, read_error
 from graphrelay.graph.client import Call, Upload
-from graphrelay.graph.connection import Exchanged
 from graphrelay.graph.drafts import Caller, item_path, nothing_sent
+from graphrelay.graph.http.answer import HttpAnswer, read_error
+from graphrelay.graph.http.exchange import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Relayed
 

@@ -19,10 +19,10 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from graphrelay.clock import Clock
-from graphrelay.graph.answer import HttpAnswer
 from graphrelay.graph.base64stream import closing, encoded, encoded_size
 from graphrelay.graph.clouds import Cloud
-from graphrelay.graph.connection import (
+from graphrelay.graph.http.answer import HttpAnswer
+from graphrelay.graph.http.exchange import (
     BodyChanged,
     Exchange,
     Exchanged,
@@ -31,9 +31,9 @@ from graphrelay.graph.connection import (
     Request,
     Timeouts,
 )
-from graphrelay.graph.endpoint import Proxy, Way
+from graphrelay.graph.http.stream import Network
+from graphrelay.graph.http.transport import Proxy, Way
 from graphrelay.graph.outcome import TokenDoubt, outcome_of
-from graphrelay.graph.wire import Network
 from graphrelay.model import Answer, Delayed, Lane, OctetSource, Outcome, Uncertain
 
 OWN_MAILBOX = "/me"

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from graphrelay.graph.answer import HttpAnswer
 from graphrelay.graph.client import Call, Upload
-from graphrelay.graph.connection import Exchanged
+from graphrelay.graph.http.answer import HttpAnswer
+from graphrelay.graph.http.exchange import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import (
     Address,

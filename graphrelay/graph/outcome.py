@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.graph.answer import (
+from graphrelay.graph.http.answer import (
     GraphError,
     HttpAnswer,
     claims_challenge,

@@ -6,8 +6,8 @@ from email import message_from_bytes
 import pytest
 
 from graphrelay.control.scope import WITHOUT_RECIPIENTS, Answered, Reach, proof, reach_of
-from graphrelay.graph.answer import HttpAnswer
-from graphrelay.graph.connection import Lost, NotSent
+from graphrelay.graph.http.answer import HttpAnswer
+from graphrelay.graph.http.exchange import Lost, NotSent
 from graphrelay.oauth.scenario import Account, ClientSecret, ScopedUsers, SecretText
 
 ACCOUNT = Account(

@@ -18,9 +18,9 @@ import trustme
 
 from graphrelay.graph.client import CONCURRENCY, GraphClient, LaneClient
 from graphrelay.graph.clouds import custom_cloud
-from graphrelay.graph.connection import Timeouts
-from graphrelay.graph.endpoint import Proxy
-from graphrelay.graph.tls import client_context
+from graphrelay.graph.http.exchange import Timeouts
+from graphrelay.graph.http.tls import client_context
+from graphrelay.graph.http.transport import Proxy
 from graphrelay.model import Lane
 from tests.clock import FakeClock
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.graph.client import OWN_MAILBOX, LaneClient, mailbox_path
-from graphrelay.graph.connection import BodyChanged, Timeouts
-from graphrelay.graph.endpoint import Proxy
+from graphrelay.graph.http.exchange import BodyChanged, Timeouts
+from graphrelay.graph.http.tls import client_context
+from graphrelay.graph.http.transport import Proxy
 from graphrelay.graph.outcome import TokenDoubt
-from graphrelay.graph.tls import client_context
 from graphrelay.model import Delayed, Failed, Lane, Outcome, Relayed, Uncertain
 from tests.graph.scripted import LANE, QUICK, Octets, Wire, answers, http, scripted
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.graph.answer import HttpAnswer
+from graphrelay.graph.http.answer import HttpAnswer
 from graphrelay.graph.outcome import CODES, TokenDoubt, outcome_of
 from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Trouble, Uncertain
 

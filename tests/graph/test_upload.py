@@ -2,9 +2,9 @@
 
 import pytest
 
-from graphrelay.graph.answer import HttpAnswer
 from graphrelay.graph.client import Call, Upload
-from graphrelay.graph.connection import NotSent
+from graphrelay.graph.http.answer import HttpAnswer
+from graphrelay.graph.http.exchange import NotSent
 from tests.graph.scripted import Octets, answers, http, scripted
 
 CALL = Call("POST", "/me/messages", "secret", "c")

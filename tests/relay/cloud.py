@@ -9,8 +9,8 @@ from pathlib import Path
 
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.clouds import custom_cloud
-from graphrelay.graph.connection import Timeouts
-from graphrelay.graph.tls import client_context
+from graphrelay.graph.http.exchange import Timeouts
+from graphrelay.graph.http.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
 from graphrelay.oauth.answers import Granted

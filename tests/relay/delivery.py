@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from graphrelay.graph.client import Call, Upload
-from graphrelay.graph.connection import Exchanged
+from graphrelay.graph.http.exchange import Exchanged
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import (

@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from graphrelay.clock import Clock
-from graphrelay.graph.connection import BodyChanged
+from graphrelay.graph.http.exchange import BodyChanged
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Address,

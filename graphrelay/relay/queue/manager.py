@@ -23,7 +23,7 @@ from functools import partial
 from typing import Protocol
 
 from graphrelay.clock import Clock
-from graphrelay.graph.answer import LONGEST_RETRY_AFTER
+from graphrelay.graph.http.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Lane,

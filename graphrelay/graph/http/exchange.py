@@ -23,8 +23,8 @@ from datetime import timedelta
 import httpcore
 import httpx
 
-from graphrelay.graph.answer import HttpAnswer
-from graphrelay.graph.wire import Unreachable, Wire
+from graphrelay.graph.http.answer import HttpAnswer
+from graphrelay.graph.http.stream import Unreachable, Wire
 
 LONGEST_ERROR = 64 * 1024
 """An error of Graph has some hundred octets. More than this is read, but not kept."""

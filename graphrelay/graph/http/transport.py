@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 import httpx
 
-from graphrelay.graph.connection import EXCHANGE, Exchange, Timeouts
-from graphrelay.graph.wire import Network, Unreachable
+from graphrelay.graph.http.exchange import EXCHANGE, Exchange, Timeouts
+from graphrelay.graph.http.stream import Network, Unreachable
 
 
 @dataclass(frozen=True, slots=True)

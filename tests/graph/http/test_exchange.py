@@ -7,8 +7,8 @@ from datetime import timedelta
 import httpcore
 import httpx
 
-from graphrelay.graph.answer import HttpAnswer
-from graphrelay.graph.connection import Exchange, Lost, NotSent, Request, Timeouts
+from graphrelay.graph.http.answer import HttpAnswer
+from graphrelay.graph.http.exchange import Exchange, Lost, NotSent, Request, Timeouts
 from tests.graph.scripted import Octets
 
 BASE = httpx.URL("https://graph.example")

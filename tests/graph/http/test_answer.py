@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.graph.answer import (
+from graphrelay.graph.http.answer import (
     LONGEST_RETRY_AFTER,
     GraphError,
     HttpAnswer,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.graph.wire import Wire, first, refuses
+from graphrelay.graph.http.stream import Wire, first, refuses
 
 
 class Recorded(asyncio.Transport):

@@ -1,0 +1,1 @@
+"""HTTP to Graph: connections, TLS, and how far a request got when it failed."""
