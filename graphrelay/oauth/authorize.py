@@ -18,9 +18,9 @@ from typing import Any
 
 from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
 from graphrelay.oauth.authorization import Approved, Binding, Consent, SignedIn
-from graphrelay.oauth.grants import CodeRequest, DeviceRequest, Minted, NotYet
+from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, Minted, NotYet
+from graphrelay.oauth.entra.refusals import refused
 from graphrelay.oauth.loopback import query_of
-from graphrelay.oauth.refusals import refused
 from graphrelay.oauth.scenario import Account, Application, Kind, permissions
 from graphrelay.oauth.tokens import TokenManager
 

@@ -7,7 +7,7 @@ that a relay should not have: so the admin may note the day that the portal show
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from graphrelay.oauth.credentials import CredentialProblem, load_key_pair
+from graphrelay.oauth.entra.credentials import CredentialProblem, load_key_pair
 from graphrelay.oauth.scenario import Account, Application, Certificate, ClientSecret, Credential
 
 WARNED_BEFORE = timedelta(days=30)

@@ -23,8 +23,8 @@ from graphrelay.oauth.authorization import (
     renewed,
     to_text,
 )
-from graphrelay.oauth.entra import Trouble
-from graphrelay.oauth.grants import Grants, Minted
+from graphrelay.oauth.entra.grants import Grants, Minted
+from graphrelay.oauth.entra.msal_client import Trouble
 from graphrelay.oauth.held import granted_of
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.vault import Vault, VaultFailure

@@ -22,7 +22,7 @@ from graphrelay.oauth.answers import (
     VaultProblem,
 )
 from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
-from graphrelay.oauth.claims import claims_of
+from graphrelay.oauth.entra.claims import claims_of
 from graphrelay.oauth.expiry import EndsSoon, ends_soon
 from graphrelay.oauth.scenario import (
     Account,

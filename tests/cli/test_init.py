@@ -16,7 +16,7 @@ from graphrelay import wiring
 from graphrelay.cli import cli
 from graphrelay.cli.guide.setup import NO_ID
 from graphrelay.config import Settings, load
-from graphrelay.oauth.credentials import load_key_pair
+from graphrelay.oauth.entra.credentials import load_key_pair
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,

@@ -11,6 +11,7 @@ import pytest
 from graphrelay.journal import Entry, Journal
 from graphrelay.oauth.authorize import Authorizer, Pending, Result
 from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -21,7 +22,6 @@ from graphrelay.oauth.scenario import (
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
-from graphrelay.oauth.wire import Http
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
 from graphrelay.sandbox.visitor import Visitor

@@ -22,9 +22,9 @@ from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import open_vault
-from graphrelay.oauth.wire import Http
 from tests.oauth.conftest import WEBSITE, files_only
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from graphrelay.oauth.refusals import BY_ERROR, BY_SUBERROR, CLASSES
+from graphrelay.oauth.entra.refusals import BY_ERROR, BY_SUBERROR, CLASSES
 from graphrelay.oauth.scenario import SCENARIO_NAMES
 from graphrelay.oauth.status import WORDS
 

@@ -17,7 +17,7 @@ from graphrelay.oauth.scenario import (
     SecretText,
 )
 from tests.oauth.conftest import DAEMON, WEBSITE, World
-from tests.oauth.test_credentials import CERTIFICATE, one_pem, trust
+from tests.oauth.entra.test_credentials import CERTIFICATE, one_pem, trust
 from tests.oauth.test_tokens import quiet, running, stopped
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -26,7 +26,7 @@ from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, AnswerAfter, CutAfter, CutBefore
 from graphrelay.sandbox.visitor import Visitor
 from tests.oauth.conftest import DAEMON, WEBSITE, World
-from tests.oauth.test_credentials import KEY, pem_key
+from tests.oauth.entra.test_credentials import KEY, pem_key
 
 PASSPHRASE = "a-passphrase-of-the-pfx"
 

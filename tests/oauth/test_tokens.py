@@ -13,7 +13,8 @@ import pytest
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
 from graphrelay.oauth.authorization import SignedIn, from_text
 from graphrelay.oauth.authorize import Stored
-from graphrelay.oauth.grants import LONGEST_LIFE
+from graphrelay.oauth.entra.grants import LONGEST_LIFE
+from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -25,7 +26,6 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.oauth.tokens import TICK, TokenManager
-from graphrelay.oauth.wire import Http
 from graphrelay.sandbox.directory import (
     CLIENT_SECRET,
     CONFIDENTIAL_CLIENT,

@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.oauth.claims import claims_of, roles_of, scopes_of
+from graphrelay.oauth.entra.claims import claims_of, roles_of, scopes_of
 
 
 def jwt(payload: object) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.oauth.refusals import (
+from graphrelay.oauth.entra.refusals import (
     BY_ERROR,
     BY_SUBERROR,
     CLASSES,

@@ -18,9 +18,10 @@ from typing import Any
 from graphrelay.clock import Clock
 from graphrelay.oauth.answers import Refused, Unreachable
 from graphrelay.oauth.authorization import AccessToken
-from graphrelay.oauth.claims import roles_of, scopes_of
 from graphrelay.oauth.cloud import Cloud
-from graphrelay.oauth.entra import CAPABILITIES, Answer, Entra, Trouble
+from graphrelay.oauth.entra.claims import roles_of, scopes_of
+from graphrelay.oauth.entra.msal_client import CAPABILITIES, Answer, Entra, Trouble
+from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
     Application,
@@ -29,7 +30,6 @@ from graphrelay.oauth.scenario import (
     Personal,
     permissions,
 )
-from graphrelay.oauth.wire import Http
 
 NOT_ASKED_FOR = frozenset({"offline_access"})
 """msal adds it (and openid, profile) by itself, and refuses to be told."""

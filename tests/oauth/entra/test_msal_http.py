@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.oauth.wire import LONGEST_WAIT, Exchange, Http, clock_error, retry_after
+from graphrelay.oauth.entra.msal_http import LONGEST_WAIT, Exchange, Http, clock_error, retry_after
 from graphrelay.sandbox import Sandbox
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from graphrelay.oauth.answers import Granted, Refused, Unreachable
-from graphrelay.oauth.assertion import client_assertion
 from graphrelay.oauth.authorize import Stored
 from graphrelay.oauth.cloud import GLOBAL
-from graphrelay.oauth.credentials import (
+from graphrelay.oauth.entra.assertion import client_assertion
+from graphrelay.oauth.entra.credentials import (
     CredentialProblem,
     load_key_pair,
     read_secret,
     read_token,
 )
-from graphrelay.oauth.entra import Entra
+from graphrelay.oauth.entra.msal_client import Entra
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,

@@ -18,10 +18,11 @@ import msal as untyped_msal
 
 from graphrelay.clock import Clock
 from graphrelay.oauth.answers import Refused, Unreachable
-from graphrelay.oauth.assertion import client_assertion
 from graphrelay.oauth.cloud import Cloud
-from graphrelay.oauth.credentials import CredentialProblem, KeyPair, Material, material
-from graphrelay.oauth.refusals import is_passing, refused, words
+from graphrelay.oauth.entra.assertion import client_assertion
+from graphrelay.oauth.entra.credentials import CredentialProblem, KeyPair, Material, material
+from graphrelay.oauth.entra.msal_http import Exchange, Http, clock_error, retry_after
+from graphrelay.oauth.entra.refusals import is_passing, refused, words
 from graphrelay.oauth.scenario import (
     Account,
     Application,
@@ -29,7 +30,6 @@ from graphrelay.oauth.scenario import (
     ManagedIdentity,
     Personal,
 )
-from graphrelay.oauth.wire import Exchange, Http, clock_error, retry_after
 
 msal: Any = untyped_msal
 

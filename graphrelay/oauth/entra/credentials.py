@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from graphrelay.oauth.assertion import thumbprint
+from graphrelay.oauth.entra.assertion import thumbprint
 from graphrelay.oauth.scenario import (
     Certificate,
     ClientSecret,
