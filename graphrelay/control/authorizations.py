@@ -13,7 +13,8 @@ from typing import Any
 from graphrelay.control import plain
 from graphrelay.control.conversation import Asker, Event, Verb, VerbError, said
 from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
-from graphrelay.oauth.authorize import (
+from graphrelay.oauth.scenario import Account, Application, permissions
+from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
     PendingDevice,
@@ -23,8 +24,7 @@ from graphrelay.oauth.authorize import (
     WrongAccount,
     risk_of,
 )
-from graphrelay.oauth.loopback import Page, RedirectReceiver
-from graphrelay.oauth.scenario import Account, Application, permissions
+from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
 from graphrelay.oauth.tokens import AccountChanged, TokenManager
 
 PASTE_REDIRECT = "http://localhost/"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.oauth.authorize import Authorizer, Pending, Result
 from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
@@ -19,6 +18,7 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
 )
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings

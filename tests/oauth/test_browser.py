@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized
-from graphrelay.oauth.authorize import Authorizer, Pending, Result, Stored, WrongAccount
-from graphrelay.oauth.loopback import Page, RedirectReceiver
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result, Stored, WrongAccount
+from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
 from graphrelay.oauth.tokens import TokenManager
 from tests.oauth.conftest import WEBSITE, World
 from tests.sandbox.entra.test_pages import appears, click, typed

@@ -15,9 +15,9 @@ import pytest
 
 from graphrelay.oauth.answers import Granted, Unauthorized
 from graphrelay.oauth.authorization import from_text, to_text
-from graphrelay.oauth.authorize import Authorizer, Pending, Stored
 from graphrelay.oauth.entra.grants import Grants, Minted
 from graphrelay.oauth.entra.msal_client import Trouble
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
 from graphrelay.oauth.vault import Vault
 from graphrelay.oauth.vault.vault import Put, Remove
 from graphrelay.sandbox.visitor import Visitor

@@ -11,7 +11,7 @@ import pytest
 
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.authorization import SignedIn, from_text
-from graphrelay.oauth.authorize import Authorizer, Pending, Stored
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
 from graphrelay.oauth.vault import open_vault
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.visitor import Visitor

@@ -15,8 +15,8 @@ import pytest
 from graphrelay.journal import json_line, text_line
 from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
-from graphrelay.oauth.authorize import Authorizer, Pending, PendingDevice
 from graphrelay.oauth.scenario import AnyUser, Certificate, ClientSecret, SecretText
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice
 from graphrelay.oauth.tokens import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure
 from graphrelay.oauth.vault.vault import Put

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from graphrelay.oauth.answers import Granted, Unreachable
-from graphrelay.oauth.authorize import Stored
+from graphrelay.oauth.sign_in.authorizer import Stored
 from tests.oauth.conftest import DAEMON, World
 
 

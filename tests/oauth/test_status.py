@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable, VaultProblem
-from graphrelay.oauth.authorize import Stored
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -15,6 +14,7 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
 )
+from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.status import Authorized, Lacking, TooBroad
 from graphrelay.sandbox.directory import CLIENT_SECRET, App
 from graphrelay.sandbox.entra.faults import EntraError

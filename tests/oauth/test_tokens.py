@@ -12,7 +12,6 @@ import pytest
 
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
 from graphrelay.oauth.authorization import SignedIn, from_text
-from graphrelay.oauth.authorize import Stored
 from graphrelay.oauth.entra.grants import LONGEST_LIFE
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
@@ -25,6 +24,7 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
 )
+from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.tokens import TICK, TokenManager
 from graphrelay.sandbox.directory import (
     CLIENT_SECRET,

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from graphrelay.oauth.answers import Granted, Refused, Unreachable
-from graphrelay.oauth.authorize import Stored
 from graphrelay.oauth.cloud import GLOBAL
 from graphrelay.oauth.entra.assertion import client_assertion
 from graphrelay.oauth.entra.credentials import (
@@ -37,6 +36,7 @@ from graphrelay.oauth.scenario import (
     SecretFile,
     SecretText,
 )
+from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.sandbox.directory import FederatedCredential
 from graphrelay.sandbox.faults import Answer
 from tests.clock import FakeClock

@@ -16,7 +16,7 @@ from jeepney.io.blocking import (  # type: ignore[import-untyped]
 )
 
 from graphrelay.oauth.answers import Granted, VaultProblem
-from graphrelay.oauth.authorize import Stored
+from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.vault import Vault, VaultFailure, move, open_vault
 from graphrelay.oauth.vault.vault import Put, Remove
 from tests.oauth.conftest import WEBSITE, World, files_only

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrelay.oauth.loopback import LARGEST_HEAD, Page, RedirectReceiver, query_of
+from graphrelay.oauth.sign_in.loopback import LARGEST_HEAD, Page, RedirectReceiver, query_of
 
 DONE = Page("Authorized", "You can close this window.")
 

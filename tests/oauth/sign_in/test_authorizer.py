@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
-from graphrelay.oauth.authorize import (
+from graphrelay.oauth.scenario import Account, Personal, ScopedUsers, SendAsUser
+from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
     PendingDevice,
@@ -19,8 +20,7 @@ from graphrelay.oauth.authorize import (
     WrongAccount,
     risk_of,
 )
-from graphrelay.oauth.loopback import query_of
-from graphrelay.oauth.scenario import Account, Personal, ScopedUsers, SendAsUser
+from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens import AccountChanged, TokenManager
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
 from graphrelay.sandbox.entra.faults import EntraError

@@ -20,8 +20,8 @@ from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
 from graphrelay.oauth.authorization import Approved, Binding, Consent, SignedIn
 from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, Minted, NotYet
 from graphrelay.oauth.entra.refusals import refused
-from graphrelay.oauth.loopback import query_of
 from graphrelay.oauth.scenario import Account, Application, Kind, permissions
+from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens import TokenManager
 
 SIGN_IN_TIME = timedelta(minutes=10)

@@ -1,0 +1,1 @@
+"""Signing in once: by browser with a loopback redirect, or by device code."""
