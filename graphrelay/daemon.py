@@ -35,7 +35,7 @@ from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, stream_sink
 from graphrelay.model import Lane, StorageUnavailable, Trouble
 from graphrelay.oauth.entra.msal_http import Http
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.relay.accept.reception import Reception

@@ -25,7 +25,7 @@ from graphrelay.oauth.sign_in.authorizer import (
     risk_of,
 )
 from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
-from graphrelay.oauth.tokens import AccountChanged, TokenManager
+from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 
 PASTE_REDIRECT = "http://localhost/"
 """Where the browser ends up, with nobody there, when its address is brought back by hand."""

@@ -24,7 +24,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.scenario import Permission
-from graphrelay.oauth.status import Evidence, Status
+from graphrelay.oauth.tokens.status import Evidence, Status
 from graphrelay.relay.policy.budget import Use
 from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.spool.values import Event as PersonalEvent

@@ -26,7 +26,7 @@ from graphrelay.graph.http.exchange import Exchanged
 from graphrelay.model import Lane
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 
 WITHOUT_RECIPIENTS = (
     b"Subject: graphrelay asks whether it may\r\n"

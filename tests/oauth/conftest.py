@@ -19,7 +19,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
 from graphrelay.sandbox import Sandbox

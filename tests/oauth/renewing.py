@@ -23,7 +23,7 @@ from graphrelay.journal import Journal
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.msal_http import Http
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import open_vault
 from tests.oauth.conftest import WEBSITE, files_only
 

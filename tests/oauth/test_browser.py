@@ -10,7 +10,7 @@ import pytest
 from graphrelay.oauth.answers import Granted, Refused, Unauthorized
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result, Stored, WrongAccount
 from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 from tests.oauth.conftest import WEBSITE, World
 from tests.sandbox.entra.test_pages import appears, click, typed
 from tests.sandbox.page.browser import Tab, browser

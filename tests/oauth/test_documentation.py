@@ -5,7 +5,7 @@ from pathlib import Path
 
 from graphrelay.oauth.entra.refusals import BY_ERROR, BY_SUBERROR, CLASSES
 from graphrelay.oauth.scenario import SCENARIO_NAMES
-from graphrelay.oauth.status import WORDS
+from graphrelay.oauth.tokens.status import WORDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text("utf-8")
 

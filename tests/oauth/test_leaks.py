@@ -17,7 +17,7 @@ from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
 from graphrelay.oauth.scenario import AnyUser, Certificate, ClientSecret, SecretText
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure
 from graphrelay.oauth.vault.vault import Put
 from graphrelay.sandbox.directory import CLIENT_SECRET

@@ -22,7 +22,7 @@ from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, Minted, No
 from graphrelay.oauth.entra.refusals import refused
 from graphrelay.oauth.scenario import Account, Application, Kind, permissions
 from graphrelay.oauth.sign_in.loopback import query_of
-from graphrelay.oauth.tokens import TokenManager
+from graphrelay.oauth.tokens.manager import TokenManager
 
 SIGN_IN_TIME = timedelta(minutes=10)
 """How long a person has on the sign-in page."""

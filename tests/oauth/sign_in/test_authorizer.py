@@ -21,7 +21,7 @@ from graphrelay.oauth.sign_in.authorizer import (
     risk_of,
 )
 from graphrelay.oauth.sign_in.loopback import query_of
-from graphrelay.oauth.tokens import AccountChanged, TokenManager
+from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import CutBefore

@@ -23,7 +23,6 @@ from graphrelay.oauth.answers import (
 )
 from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
 from graphrelay.oauth.entra.claims import claims_of
-from graphrelay.oauth.expiry import EndsSoon, ends_soon
 from graphrelay.oauth.scenario import (
     Account,
     Application,
@@ -33,6 +32,7 @@ from graphrelay.oauth.scenario import (
     permissions,
     scenario_name,
 )
+from graphrelay.oauth.tokens.credential_expiry import EndsSoon, ends_soon
 
 LAPSES_AFTER = timedelta(days=90)
 """A refresh token's life without use

@@ -25,8 +25,8 @@ from graphrelay.oauth.authorization import (
 )
 from graphrelay.oauth.entra.grants import Grants, Minted
 from graphrelay.oauth.entra.msal_client import Trouble
-from graphrelay.oauth.held import granted_of
 from graphrelay.oauth.scenario import Account
+from graphrelay.oauth.tokens.cached import granted_of
 from graphrelay.oauth.vault import Vault, VaultFailure
 from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from graphrelay.oauth.held import LAST_USE, MARGIN, RENEWED_EVERY, Held
+from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, RENEWED_EVERY, Held
 from tests.oauth.test_authorization import ACCESS, NOW
 
 START = timedelta(hours=9)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.oauth.expiry import credential_ends_at, ends_soon
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -16,9 +15,10 @@ from graphrelay.oauth.scenario import (
     ScopedUsers,
     SecretText,
 )
+from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_soon
 from tests.oauth.conftest import DAEMON, WEBSITE, World
 from tests.oauth.entra.test_credentials import CERTIFICATE, one_pem, trust
-from tests.oauth.test_tokens import quiet, running, stopped
+from tests.oauth.tokens.test_manager import quiet, running, stopped
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 YEAR_END = datetime(2027, 1, 1, tzinfo=UTC)

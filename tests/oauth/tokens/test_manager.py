@@ -25,7 +25,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.oauth.sign_in.authorizer import Stored
-from graphrelay.oauth.tokens import TICK, TokenManager
+from graphrelay.oauth.tokens.manager import TICK, TokenManager
 from graphrelay.sandbox.directory import (
     CLIENT_SECRET,
     CONFIDENTIAL_CLIENT,
@@ -599,7 +599,7 @@ async def test_a_thread_that_never_comes_back_keeps_nobody_waiting_for_ever(
         return reads(name)
 
     monkeypatch.setattr(vault, "read", read)
-    monkeypatch.setattr("graphrelay.oauth.tokens.PATIENCE", timedelta(milliseconds=20))
+    monkeypatch.setattr("graphrelay.oauth.tokens.manager.PATIENCE", timedelta(milliseconds=20))
     manager.on_change(lambda _: works.set())
     for _ in range(2):
         assert isinstance(await manager.token("website"), Unreachable)
@@ -617,7 +617,7 @@ async def test_a_thread_that_never_comes_back_keeps_no_reload_from_its_end(
     manager, disk_is_back = world.manager(WEBSITE, DAEMON), threading.Event()
     hanging = asyncio.create_task(manager.ask(WEBSITE, lambda _: disk_is_back.wait(60)))
     await settle()
-    monkeypatch.setattr("graphrelay.oauth.tokens.PATIENCE", timedelta(milliseconds=20))
+    monkeypatch.setattr("graphrelay.oauth.tokens.manager.PATIENCE", timedelta(milliseconds=20))
     async with asyncio.timeout(10):
         await manager.reconfigure([WEBSITE])
     assert [account.name for account in manager.accounts] == ["website"]

@@ -15,7 +15,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.oauth.sign_in.authorizer import Stored
-from graphrelay.oauth.status import Authorized, Lacking, TooBroad
+from graphrelay.oauth.tokens.status import Authorized, Lacking, TooBroad
 from graphrelay.sandbox.directory import CLIENT_SECRET, App
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import CutBefore

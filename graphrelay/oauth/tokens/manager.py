@@ -35,11 +35,11 @@ from graphrelay.oauth.authorization import AccessToken, Authorization, Binding
 from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.grants import Grants
 from graphrelay.oauth.entra.msal_http import Http
-from graphrelay.oauth.expiry import credential_ends_at, ends_soon
-from graphrelay.oauth.held import LAST_USE, MARGIN, Held
-from graphrelay.oauth.renewal import Flown, Renewal
 from graphrelay.oauth.scenario import Account
-from graphrelay.oauth.status import Status, status_of, too_broad
+from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, Held
+from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_soon
+from graphrelay.oauth.tokens.renewal import Flown, Renewal
+from graphrelay.oauth.tokens.status import Status, status_of, too_broad
 from graphrelay.oauth.vault import Vault
 from graphrelay.oauth.worker import Worker
 
