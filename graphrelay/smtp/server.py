@@ -19,7 +19,6 @@ from graphrelay.journal import Journal
 from graphrelay.model import Reception
 from graphrelay.smtp.admission import Gate, QuietJournal
 from graphrelay.smtp.conversation import Conversation
-from graphrelay.smtp.entrance import Entrance
 from graphrelay.smtp.listener import (
     Limits,
     Listener,
@@ -29,6 +28,7 @@ from graphrelay.smtp.listener import (
     strangers_can_reach,
 )
 from graphrelay.smtp.login import Login, LoginBook
+from graphrelay.smtp.open_listener import Entrance
 from graphrelay.smtp.replies import STOPPING
 from graphrelay.smtp.service import (
     MESSAGE,
