@@ -47,7 +47,7 @@ from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.relay.reports.reporter import Reporter
-from graphrelay.smtp.listener import ListenError
+from graphrelay.smtp.access.listener import ListenError
 from graphrelay.smtp.server import Server
 from graphrelay.smtp.transcript import Transcripts
 from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew

@@ -57,8 +57,8 @@ from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.backup import Backups
 from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
-from graphrelay.smtp.listener import Limits, Listener
-from graphrelay.smtp.login import Login
+from graphrelay.smtp.access.listener import Limits, Listener
+from graphrelay.smtp.access.login import Login
 
 
 def state_directory(settings: Settings) -> Path:

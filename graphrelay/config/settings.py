@@ -42,8 +42,8 @@ from graphrelay.config.units import (
     is_mailbox,
     network,
 )
-from graphrelay.smtp.listener import Listener, mistake, strangers_can_reach
-from graphrelay.smtp.login import is_password_hash
+from graphrelay.smtp.access.listener import Listener, mistake, strangers_can_reach
+from graphrelay.smtp.access.login import is_password_hash
 
 
 class Table(BaseModel):

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from graphrelay.clock import Clock
 from graphrelay.control.conversation import LIMIT, Verb, VerbError, encode, read_message
 from graphrelay.journal import Journal
-from graphrelay.smtp.admission import peer_uid
+from graphrelay.smtp.access.admission import peer_uid
 
 _LONGEST_PATH = 107
 _TIME_TO_ASK: Final = timedelta(seconds=10)

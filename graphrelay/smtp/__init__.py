@@ -6,7 +6,7 @@ Clients come in through listeners, each has a conversation, and what they send g
     Server ── Listener … ──▶ Conversation ── Wire ── DataReader ──▶ Reception.accept
 """
 
-from graphrelay.smtp.listener import (
+from graphrelay.smtp.access.listener import (
     LOOPBACK,
     Limits,
     Listener,
@@ -14,7 +14,7 @@ from graphrelay.smtp.listener import (
     mistake,
     strangers_can_reach,
 )
-from graphrelay.smtp.login import Login, hash_password, is_password_hash, verify
+from graphrelay.smtp.access.login import Login, hash_password, is_password_hash, verify
 from graphrelay.smtp.server import Server
 from graphrelay.smtp.transcript import FailedConversation, Transcripts
 

@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from graphrelay.model import Reply
 from graphrelay.smtp import replies
-from graphrelay.smtp.admission import (
+from graphrelay.smtp.access.admission import (
     LOCAL,
     client_address,
     is_among,

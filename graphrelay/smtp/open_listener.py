@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from graphrelay.smtp.access.listener import UnixEndpoint, endpoint
 from graphrelay.smtp.conversation import Conversation
-from graphrelay.smtp.listener import UnixEndpoint, endpoint
 from graphrelay.smtp.service import Door
 from graphrelay.smtp.sockets import close_all, name_of, open_sockets
 

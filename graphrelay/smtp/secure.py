@@ -14,8 +14,8 @@ from typing import Final
 
 from graphrelay.model import Reply
 from graphrelay.smtp import replies
-from graphrelay.smtp.admission import LOCAL
-from graphrelay.smtp.login import LockedOut, Login, WrongPassword
+from graphrelay.smtp.access.admission import LOCAL
+from graphrelay.smtp.access.login import LockedOut, Login, WrongPassword
 from graphrelay.smtp.sasl import Credentials, credentials
 from graphrelay.smtp.session import SHOWN, Finished, Session
 

@@ -17,9 +17,8 @@ from typing import Final, Self
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.model import Reception
-from graphrelay.smtp.admission import Gate, QuietJournal
-from graphrelay.smtp.conversation import Conversation
-from graphrelay.smtp.listener import (
+from graphrelay.smtp.access.admission import Gate, QuietJournal
+from graphrelay.smtp.access.listener import (
     Limits,
     Listener,
     ListenError,
@@ -27,7 +26,9 @@ from graphrelay.smtp.listener import (
     mistake,
     strangers_can_reach,
 )
-from graphrelay.smtp.login import Login, LoginBook
+from graphrelay.smtp.access.login import Login, LoginBook
+from graphrelay.smtp.access.tls import Certificate
+from graphrelay.smtp.conversation import Conversation
 from graphrelay.smtp.open_listener import Entrance
 from graphrelay.smtp.replies import STOPPING
 from graphrelay.smtp.service import (
@@ -37,7 +38,6 @@ from graphrelay.smtp.service import (
     patience_for_a_command,
     patience_for_a_message,
 )
-from graphrelay.smtp.tls import Certificate
 from graphrelay.smtp.transcript import Transcripts
 
 _LOOK_EVERY: Final = timedelta(seconds=1)

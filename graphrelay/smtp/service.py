@@ -6,10 +6,10 @@ from typing import Final
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.model import Reception
-from graphrelay.smtp.admission import Gate, QuietJournal
-from graphrelay.smtp.listener import Limits, Listener, Network
-from graphrelay.smtp.login import LoginBook
-from graphrelay.smtp.tls import Certificate
+from graphrelay.smtp.access.admission import Gate, QuietJournal
+from graphrelay.smtp.access.listener import Limits, Listener, Network
+from graphrelay.smtp.access.login import LoginBook
+from graphrelay.smtp.access.tls import Certificate
 from graphrelay.smtp.transcript import Transcripts
 from graphrelay.smtp.wire import Patience
 

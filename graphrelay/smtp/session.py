@@ -14,8 +14,8 @@ from typing import Final
 from graphrelay.journal import Value
 from graphrelay.model import Origin, Reply
 from graphrelay.smtp import replies
+from graphrelay.smtp.access.login import Login
 from graphrelay.smtp.connection import Connection
-from graphrelay.smtp.login import Login
 from graphrelay.smtp.service import Door
 from graphrelay.smtp.wire import Dismissed
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from graphrelay.smtp.listener import (
+from graphrelay.smtp.access.listener import (
     InheritedEndpoint,
     ListenError,
     TcpEndpoint,

@@ -260,7 +260,7 @@ def test_odd_arguments_get_a_sentence(
 
 
 def test_a_password_is_hashed_so_that_it_verifies() -> None:
-    from graphrelay.smtp.login import verify
+    from graphrelay.smtp.access.login import verify
 
     shown = run("hash-password", answer="s3cret\ns3cret\n")
     assert shown.returncode == 0

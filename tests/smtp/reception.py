@@ -14,8 +14,8 @@ from graphrelay.clock import Clock, SystemClock
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Accepted, Address, Envelope, IncomingBody, Origin, Reply
 from graphrelay.smtp import Limits, Listener, Login, Server
+from graphrelay.smtp.access.listener import Network
 from graphrelay.smtp.conversation import Conversation
-from graphrelay.smtp.listener import Network
 
 PATIENCE = 20.0
 """Seconds until a test that hangs is given up."""

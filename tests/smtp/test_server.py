@@ -12,8 +12,8 @@ import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.smtp import Limits, Listener, ListenError, Login, Server
-from graphrelay.smtp.admission import Gate, short_of_descriptors
-from graphrelay.smtp.login import LoginBook, WrongPassword
+from graphrelay.smtp.access.admission import Gate, short_of_descriptors
+from graphrelay.smtp.access.login import LoginBook, WrongPassword
 from graphrelay.smtp.sockets import open_sockets
 from tests.clock import FakeClock
 from tests.smtp.passwords import quick_hash
@@ -395,7 +395,7 @@ async def test_users_of_a_unix_socket_pay_for_their_own_guesses_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = iter((33, 1000))
-    monkeypatch.setattr("graphrelay.smtp.admission.peer_uid", lambda _: next(users))
+    monkeypatch.setattr("graphrelay.smtp.access.admission.peer_uid", lambda _: next(users))
     guessed: list[str] = []
 
     async def check(book: LoginBook, client: str, name: str, password: str) -> WrongPassword:

@@ -31,7 +31,7 @@ SMTP = "graphrelay/smtp/"
 DIALOG = "tests/smtp/test_dialogs.py -k "
 TALK = "tests/smtp/test_conversation.py -k "
 SERVER = "tests/smtp/test_server.py -k "
-LOGIN = "tests/smtp/test_login.py -k "
+LOGIN = "tests/smtp/access/test_login.py -k "
 DEFENCES = (
     Defence(
         "open relay refused at start",
@@ -82,14 +82,14 @@ DEFENCES = (
         SMTP + "secure.py",
         "raise Finished from error",
         "self._tls = None",
-        "tests/smtp/test_tls.py",
+        "tests/smtp/access/test_tls.py",
     ),
     Defence(
         "password in clear from another machine",
         SMTP + "secure.py",
         "self._tls is not None or listener.auth_in_clear or _is_this_machine(self.client)",
         "True",
-        "tests/smtp/test_tls.py tests/smtp/test_proxy.py",
+        "tests/smtp/access/test_tls.py tests/smtp/test_proxy.py",
     ),
     Defence(
         "bare LF ends a command",
@@ -194,7 +194,7 @@ DEFENCES = (
         SMTP + "wire.py",
         "ssl_handshake_timeout=timeout.total_seconds(),",
         "",
-        "tests/smtp/test_tls.py",
+        "tests/smtp/access/test_tls.py",
     ),
     Defence(
         "too many connections",

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, Value
 from graphrelay.model import Origin, Reply
-from graphrelay.smtp.listener import Limits, Network
+from graphrelay.smtp.access.listener import Limits, Network
 
 _QUIET_FOR: Final = timedelta(hours=1)
 _KEPT: Final = 1024

@@ -12,8 +12,8 @@ import pytest
 
 from graphrelay.journal import Entry, Journal
 from graphrelay.smtp import Listener, ListenError, secure
+from graphrelay.smtp.access.tls import Certificate
 from graphrelay.smtp.conversation import Conversation
-from graphrelay.smtp.tls import Certificate
 from tests.clock import FakeClock
 from tests.smtp.conftest import Certificates, make_certificates
 from tests.smtp.reception import Client, serving, until
@@ -54,7 +54,7 @@ def test_a_certificate_that_could_not_be_read_for_a_moment_is_read_later(
     before = certificate.context()
     made.renew()
     with monkeypatch.context() as exhausted:
-        exhausted.setattr("graphrelay.smtp.tls._context", no_descriptors)
+        exhausted.setattr("graphrelay.smtp.access.tls._context", no_descriptors)
         for _ in range(3):
             assert certificate.context() is before
     assert certificate.context() is not before

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from graphrelay.journal import Journal
-from graphrelay.smtp.listener import Listener, ListenError
+from graphrelay.smtp.access.listener import Listener, ListenError
 
 _VERSIONS: Final = {
     "1.0": ssl.TLSVersion.TLSv1,

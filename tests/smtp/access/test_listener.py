@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.smtp.listener import (
+from graphrelay.smtp.access.listener import (
     InheritedEndpoint,
     Listener,
     ListenError,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.smtp import Login, hash_password, is_password_hash, verify
-from graphrelay.smtp.login import LockedOut, LoginBook, WrongPassword
+from graphrelay.smtp.access.login import LockedOut, LoginBook, WrongPassword
 from tests.clock import FakeClock
 from tests.smtp.passwords import quick_hash
 
