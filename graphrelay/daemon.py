@@ -48,8 +48,8 @@ from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.relay.reports.reporter import Reporter
 from graphrelay.smtp.access.listener import ListenError
+from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.smtp.server import Server
-from graphrelay.smtp.transcript import Transcripts
 from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
 
 

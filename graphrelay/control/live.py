@@ -14,7 +14,7 @@ from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Re
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.relay.queue.manager import QueueManager
-from graphrelay.smtp.transcript import Transcripts
+from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.spool import Spool
 from graphrelay.spool.values import MessageHistory
 

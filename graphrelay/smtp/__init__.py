@@ -15,8 +15,8 @@ from graphrelay.smtp.access.listener import (
     strangers_can_reach,
 )
 from graphrelay.smtp.access.login import Login, hash_password, is_password_hash, verify
+from graphrelay.smtp.connection.transcript import FailedConversation, Transcripts
 from graphrelay.smtp.server import Server
-from graphrelay.smtp.transcript import FailedConversation, Transcripts
 
 __all__ = [
     "LOOPBACK",

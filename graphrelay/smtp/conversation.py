@@ -23,14 +23,14 @@ from graphrelay.smtp.access.admission import (
     local_user,
     short_of_descriptors,
 )
+from graphrelay.smtp.connection.buffer import Dismissed, Gone, LineTooLong, Wire
+from graphrelay.smtp.connection.proxy import NoProxyHeader, real_client
+from graphrelay.smtp.connection.transcript import FailedConversation, Transcript
 from graphrelay.smtp.mail import MailSession
 from graphrelay.smtp.message import reply_to
-from graphrelay.smtp.proxy import NoProxyHeader, real_client
 from graphrelay.smtp.sasl import MECHANISMS
 from graphrelay.smtp.service import MESSAGE, Door
 from graphrelay.smtp.session import Finished, HungUp
-from graphrelay.smtp.transcript import FailedConversation, Transcript
-from graphrelay.smtp.wire import Dismissed, Gone, LineTooLong, Wire
 
 _TLS_HANDSHAKE: Final = 0x16
 """The first octet of a TLS ClientHello (RFC 8446 section 5.1)."""

@@ -21,12 +21,12 @@ from graphrelay.model import (
     StorageUnavailable,
 )
 from graphrelay.smtp import replies
+from graphrelay.smtp.connection.buffer import Dismissed, Gone
 from graphrelay.smtp.data import BinaryLineEnds, LineEnds
 from graphrelay.smtp.message import Chunks, drop, receive, reply_to
 from graphrelay.smtp.path import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.secure import SecureSession
 from graphrelay.smtp.session import SHOWN
-from graphrelay.smtp.wire import Dismissed, Gone
 
 _REFUSALS_TOLD = 20
 """Refused recipients of one message that are written into the journal one by one."""

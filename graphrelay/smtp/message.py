@@ -8,9 +8,9 @@ once, so that neither memory nor disk grows with it.
 from collections.abc import Callable
 
 from graphrelay.model import IncomingBody, Reply, StorageUnavailable
+from graphrelay.smtp.connection.buffer import Wire
 from graphrelay.smtp.data import BinaryLineEnds, DataReader, LineEnds
 from graphrelay.smtp.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
-from graphrelay.smtp.wire import Wire
 
 Report = Callable[[Exception], None]
 """Tells the journal of trouble of our own."""

@@ -10,8 +10,8 @@ from graphrelay.smtp.access.admission import Gate, QuietJournal
 from graphrelay.smtp.access.listener import Limits, Listener, Network
 from graphrelay.smtp.access.login import LoginBook
 from graphrelay.smtp.access.tls import Certificate
-from graphrelay.smtp.transcript import Transcripts
-from graphrelay.smtp.wire import Patience
+from graphrelay.smtp.connection.buffer import Patience
+from graphrelay.smtp.connection.transcript import Transcripts
 
 COMMAND: Final = "a command"
 MESSAGE: Final = "the message"

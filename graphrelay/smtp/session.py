@@ -15,9 +15,9 @@ from graphrelay.journal import Value
 from graphrelay.model import Origin, Reply
 from graphrelay.smtp import replies
 from graphrelay.smtp.access.login import Login
-from graphrelay.smtp.connection import Connection
+from graphrelay.smtp.connection.buffer import Dismissed
+from graphrelay.smtp.connection.protocol import Connection
 from graphrelay.smtp.service import Door
-from graphrelay.smtp.wire import Dismissed
 
 _PATIENCE: Final = 1_000
 """What a client may get wrong until it is sent away: a wrong command counts 50, a refused

@@ -10,7 +10,7 @@ import pytest
 
 from graphrelay.model import Address, Envelope, Reply, StorageUnavailable
 from graphrelay.smtp import Limits, Listener, Login
-from graphrelay.smtp.wire import Wire
+from graphrelay.smtp.connection.buffer import Wire
 from tests.clock import FakeClock
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import Client, House, MemoryReception, serving, until

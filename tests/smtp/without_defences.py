@@ -89,7 +89,7 @@ DEFENCES = (
         SMTP + "secure.py",
         "self._tls is not None or listener.auth_in_clear or _is_this_machine(self.client)",
         "True",
-        "tests/smtp/access/test_tls.py tests/smtp/test_proxy.py",
+        "tests/smtp/access/test_tls.py tests/smtp/connection/test_proxy.py",
     ),
     Defence(
         "bare LF ends a command",
@@ -293,7 +293,7 @@ DEFENCES = (
         SMTP + "conversation.py",
         "if is_among(self.client, self._door.listener.proxy_from):",
         'if await self.wire.first_octet() in b"P\\r":',
-        "tests/smtp/test_proxy.py",
+        "tests/smtp/connection/test_proxy.py",
     ),
     Defence(
         "HTTP to a mail port",
@@ -314,7 +314,7 @@ DEFENCES = (
         SMTP + "transcript.py",
         'text = _LOGIN.sub(_masked, text, count=1) if verb == "AUTH" else text',
         "pass",
-        "tests/smtp/test_transcript.py",
+        "tests/smtp/connection/test_transcript.py",
     ),
     Defence(
         "field begun by a lone LF in a binary message",

@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Final, cast
 
 from graphrelay.model import Reply
-from graphrelay.smtp.transcript import Transcript
+from graphrelay.smtp.connection.transcript import Transcript
 
 LONGEST_LINE: Final = 12_288
 """Octets of a command: what AUTH may need (RFC 4954 section 4), and more than all others do."""

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from graphrelay.smtp import Listener, Login
-from graphrelay.smtp.transcript import Transcript
+from graphrelay.smtp.connection.transcript import Transcript
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import House, serving, until
 

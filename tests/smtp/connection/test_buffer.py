@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from graphrelay.smtp.wire import Patience, Wire
+from graphrelay.smtp.connection.buffer import Patience, Wire
 
 
 class Gone(asyncio.Transport):

@@ -15,7 +15,7 @@ from typing import Final
 
 from aiosmtpd.smtp import SMTP
 
-from graphrelay.smtp.wire import Wire
+from graphrelay.smtp.connection.buffer import Wire
 
 # The journal tells what is worth telling; aiosmtpd's own log would go to standard error beside it.
 logging.getLogger("mail.log").addHandler(logging.NullHandler())

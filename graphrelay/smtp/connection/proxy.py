@@ -12,7 +12,7 @@ from typing import cast
 from aiosmtpd.proxy_protocol import V2_CMD, get_proxy
 
 from graphrelay.smtp.access.admission import client_address
-from graphrelay.smtp.wire import Gone, Wire
+from graphrelay.smtp.connection.buffer import Gone, Wire
 
 logging.getLogger("mail.debug").setLevel(logging.CRITICAL)  # aiosmtpd's: the journal tells of it
 

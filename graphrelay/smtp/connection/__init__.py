@@ -1,0 +1,1 @@
+"""One TCP connection: octets in and out, the PROXY protocol, the transcript."""
