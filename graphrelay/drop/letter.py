@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from graphrelay.model import Envelope, Reply
-from graphrelay.smtp.path import MailFrom, RcptTo, chunk_size, mail_from, rcpt_to
+from graphrelay.smtp.grammar.arguments import MailFrom, RcptTo, chunk_size, mail_from, rcpt_to
 
 MAGIC: Final = b"graphrelay drop 1\r\n"
 LONGEST_ENVELOPE: Final = 1 << 19

@@ -30,8 +30,8 @@ from graphrelay.model import (
     Reply,
     StorageUnavailable,
 )
-from graphrelay.smtp.data import LineEnds
-from graphrelay.smtp.replies import too_big
+from graphrelay.smtp.grammar.data import LineEnds
+from graphrelay.smtp.grammar.replies import too_big
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 ABANDONED: Final = timedelta(days=2)

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from graphrelay.model import Reply
-from graphrelay.smtp import replies
 from graphrelay.smtp.access.admission import (
     LOCAL,
     client_address,
@@ -26,9 +25,10 @@ from graphrelay.smtp.access.admission import (
 from graphrelay.smtp.connection.buffer import Dismissed, Gone, LineTooLong, Wire
 from graphrelay.smtp.connection.proxy import NoProxyHeader, real_client
 from graphrelay.smtp.connection.transcript import FailedConversation, Transcript
+from graphrelay.smtp.grammar import replies
+from graphrelay.smtp.grammar.sasl import MECHANISMS
 from graphrelay.smtp.mail import MailSession
 from graphrelay.smtp.message import reply_to
-from graphrelay.smtp.sasl import MECHANISMS
 from graphrelay.smtp.service import MESSAGE, Door
 from graphrelay.smtp.session import Finished, HungUp
 

@@ -20,11 +20,11 @@ from graphrelay.model import (
     Reply,
     StorageUnavailable,
 )
-from graphrelay.smtp import replies
 from graphrelay.smtp.connection.buffer import Dismissed, Gone
-from graphrelay.smtp.data import BinaryLineEnds, LineEnds
+from graphrelay.smtp.grammar import replies
+from graphrelay.smtp.grammar.arguments import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
+from graphrelay.smtp.grammar.data import BinaryLineEnds, LineEnds
 from graphrelay.smtp.message import Chunks, drop, receive, reply_to
-from graphrelay.smtp.path import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.secure import SecureSession
 from graphrelay.smtp.session import SHOWN
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from graphrelay.model import IncomingBody, Reply, StorageUnavailable
 from graphrelay.smtp.connection.buffer import Wire
-from graphrelay.smtp.data import BinaryLineEnds, DataReader, LineEnds
-from graphrelay.smtp.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
+from graphrelay.smtp.grammar.data import BinaryLineEnds, DataReader, LineEnds
+from graphrelay.smtp.grammar.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
 
 Report = Callable[[Exception], None]
 """Tells the journal of trouble of our own."""

@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import Final
 
 from graphrelay.model import Reply
-from graphrelay.smtp import replies
 from graphrelay.smtp.access.admission import LOCAL
 from graphrelay.smtp.access.login import LockedOut, Login, WrongPassword
-from graphrelay.smtp.sasl import Credentials, credentials
+from graphrelay.smtp.grammar import replies
+from graphrelay.smtp.grammar.sasl import Credentials, credentials
 from graphrelay.smtp.session import SHOWN, Finished, Session
 
 _TLS_HANDSHAKE_TIME: Final = timedelta(seconds=30)

@@ -30,8 +30,8 @@ from graphrelay.smtp.access.login import Login, LoginBook
 from graphrelay.smtp.access.tls import Certificate
 from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.smtp.conversation import Conversation
+from graphrelay.smtp.grammar.replies import STOPPING
 from graphrelay.smtp.open_listener import Entrance
-from graphrelay.smtp.replies import STOPPING
 from graphrelay.smtp.service import (
     MESSAGE,
     Door,

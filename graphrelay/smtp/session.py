@@ -13,10 +13,10 @@ from typing import Final
 
 from graphrelay.journal import Value
 from graphrelay.model import Origin, Reply
-from graphrelay.smtp import replies
 from graphrelay.smtp.access.login import Login
 from graphrelay.smtp.connection.buffer import Dismissed
 from graphrelay.smtp.connection.protocol import Connection
+from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.service import Door
 
 _PATIENCE: Final = 1_000

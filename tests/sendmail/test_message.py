@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphrelay.sendmail import message
 from graphrelay.sendmail.message import IN_MEMORY, DotEnd, Message
 from graphrelay.sendmail.smtp import stuffed
-from graphrelay.smtp.data import DataReader, with_line_ends
+from graphrelay.smtp.grammar.data import DataReader, with_line_ends
 
 LINES = st.lists(
     st.sampled_from([b"a", b".", b"..", b"\n", b"\r\n", b"\r", b"\n.\n", b"\r\n.\r\n", b"\xe4"])

@@ -61,7 +61,7 @@ DEFENCES = (
         SMTP + "data.py",
         'self._held = still_open.group() if still_open else b""\n        text',
         'self._held = b""\n        text',
-        "tests/smtp/test_data.py",
+        "tests/smtp/grammar/test_data.py",
     ),
     Defence(
         "commands ahead of STARTTLS",
@@ -110,21 +110,21 @@ DEFENCES = (
         SMTP + "path.py",
         "if not text.isascii() and not text.isprintable():",
         "if False:",
-        "tests/smtp/test_path.py",
+        "tests/smtp/grammar/test_arguments.py",
     ),
     Defence(
         "line breaks in a reply of ours",
         SMTP + "replies.py",
         'text = " ".join(reply.text.split()) if not reply.text.isprintable() else reply.text',
         "text = reply.text",
-        "tests/smtp/test_replies.py",
+        "tests/smtp/grammar/test_replies.py",
     ),
     Defence(
         "line breaks in a parameter that a report repeats",
         SMTP + "path.py",
         'return text if text.isprintable() and len(text) <= _LONGEST_ORIGINAL else ""',
         "return text",
-        "tests/smtp/test_path.py",
+        "tests/smtp/grammar/test_arguments.py",
     ),
     Defence(
         "over-long command",

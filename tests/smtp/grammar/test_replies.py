@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Reply
-from graphrelay.smtp import path, replies, sasl
+from graphrelay.smtp.grammar import arguments, replies, sasl
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "smtp.md").read_text()
 
@@ -28,7 +28,7 @@ def test_any_text_becomes_lines_that_a_client_can_read(code: int, text: str) -> 
 def test_every_reply_is_documented() -> None:
     spoken = [
         reply
-        for module in (replies, path, sasl)
+        for module in (replies, arguments, sasl)
         for reply in vars(module).values()
         if isinstance(reply, Reply)
     ]

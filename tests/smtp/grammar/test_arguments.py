@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Address, Reply
-from graphrelay.smtp.path import (
+from graphrelay.smtp.grammar.arguments import (
     BAD_RECIPIENT,
     BAD_SENDER,
     NO_DOMAIN,

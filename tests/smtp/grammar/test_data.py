@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrelay.smtp.data import BinaryLineEnds, DataReader, with_line_ends
+from graphrelay.smtp.grammar.data import BinaryLineEnds, DataReader, with_line_ends
 from tests.smtp.fuzzing import fuzz, unhurried
 
 END = b"\r\n.\r\n"
