@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from graphrelay.smtp.access.listener import UnixEndpoint, endpoint
-from graphrelay.smtp.conversation import Conversation
 from graphrelay.smtp.service import Door
+from graphrelay.smtp.session.conversation import Conversation
 from graphrelay.smtp.sockets import close_all, name_of, open_sockets
 
 _BACKLOG: Final = 1024

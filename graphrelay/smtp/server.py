@@ -29,7 +29,6 @@ from graphrelay.smtp.access.listener import (
 from graphrelay.smtp.access.login import Login, LoginBook
 from graphrelay.smtp.access.tls import Certificate
 from graphrelay.smtp.connection.transcript import Transcripts
-from graphrelay.smtp.conversation import Conversation
 from graphrelay.smtp.grammar.replies import STOPPING
 from graphrelay.smtp.open_listener import Entrance
 from graphrelay.smtp.service import (
@@ -39,6 +38,7 @@ from graphrelay.smtp.service import (
     patience_for_a_command,
     patience_for_a_message,
 )
+from graphrelay.smtp.session.conversation import Conversation
 
 _LOOK_EVERY: Final = timedelta(seconds=1)
 _LAST_PATIENCE: Final = timedelta(seconds=60)

@@ -15,7 +15,7 @@ from graphrelay.journal import Entry, Journal
 from graphrelay.model import Accepted, Address, Envelope, IncomingBody, Origin, Reply
 from graphrelay.smtp import Limits, Listener, Login, Server
 from graphrelay.smtp.access.listener import Network
-from graphrelay.smtp.conversation import Conversation
+from graphrelay.smtp.session.conversation import Conversation
 
 PATIENCE = 20.0
 """Seconds until a test that hangs is given up."""

@@ -29,7 +29,7 @@ class Defence:
 
 SMTP = "graphrelay/smtp/"
 DIALOG = "tests/smtp/test_dialogs.py -k "
-TALK = "tests/smtp/test_conversation.py -k "
+TALK = "tests/smtp/session/test_conversation.py -k "
 SERVER = "tests/smtp/test_server.py -k "
 LOGIN = "tests/smtp/access/test_login.py -k "
 DEFENCES = (

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.smtp import Listener, ListenError, secure
+from graphrelay.smtp import Listener, ListenError
 from graphrelay.smtp.access.tls import Certificate
-from graphrelay.smtp.conversation import Conversation
+from graphrelay.smtp.session import tls_and_auth
+from graphrelay.smtp.session.conversation import Conversation
 from tests.clock import FakeClock
 from tests.smtp.conftest import Certificates, make_certificates
 from tests.smtp.reception import Client, serving, until
@@ -103,7 +104,9 @@ async def test_plain_commands_behind_the_handshake_are_never_obeyed(
 async def test_a_password_is_not_taken_in_clear_from_another_machine(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphrelay.smtp.secure._is_this_machine", lambda client: False)
+    monkeypatch.setattr(
+        "graphrelay.smtp.session.tls_and_auth._is_this_machine", lambda client: False
+    )
     strict = listener(certificates.file, auth="required")
     async with serving(strict) as house, await house.greeted() as client:
         assert "AUTH" not in await client.ask("EHLO x")
@@ -240,7 +243,7 @@ async def test_who_does_not_end_the_handshake_is_sent_away(
     certificates: Certificates,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(secure, "_TLS_HANDSHAKE_TIME", timedelta(milliseconds=50))
+    monkeypatch.setattr(tls_and_auth, "_TLS_HANDSHAKE_TIME", timedelta(milliseconds=50))
     listener = Listener(address="127.0.0.1:0", tls=tls, certificate_file=certificates.file)
     async with serving(listener) as house, await house.connect() as client:
         if tls == "starttls":

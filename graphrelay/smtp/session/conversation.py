@@ -27,10 +27,10 @@ from graphrelay.smtp.connection.proxy import NoProxyHeader, real_client
 from graphrelay.smtp.connection.transcript import FailedConversation, Transcript
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.sasl import MECHANISMS
-from graphrelay.smtp.mail import MailSession
-from graphrelay.smtp.message import reply_to
 from graphrelay.smtp.service import MESSAGE, Door
-from graphrelay.smtp.session import Finished, HungUp
+from graphrelay.smtp.session.receive import reply_to
+from graphrelay.smtp.session.session import Finished, HungUp
+from graphrelay.smtp.session.transaction import MailSession
 
 _TLS_HANDSHAKE: Final = 0x16
 """The first octet of a TLS ClientHello (RFC 8446 section 5.1)."""

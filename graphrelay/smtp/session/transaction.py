@@ -24,9 +24,9 @@ from graphrelay.smtp.connection.buffer import Dismissed, Gone
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.arguments import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.grammar.data import BinaryLineEnds, LineEnds
-from graphrelay.smtp.message import Chunks, drop, receive, reply_to
-from graphrelay.smtp.secure import SecureSession
-from graphrelay.smtp.session import SHOWN
+from graphrelay.smtp.session.receive import Chunks, drop, receive, reply_to
+from graphrelay.smtp.session.session import SHOWN
+from graphrelay.smtp.session.tls_and_auth import SecureSession
 
 _REFUSALS_TOLD = 20
 """Refused recipients of one message that are written into the journal one by one."""

@@ -17,7 +17,7 @@ from graphrelay.smtp.access.admission import LOCAL
 from graphrelay.smtp.access.login import LockedOut, Login, WrongPassword
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.sasl import Credentials, credentials
-from graphrelay.smtp.session import SHOWN, Finished, Session
+from graphrelay.smtp.session.session import SHOWN, Finished, Session
 
 _TLS_HANDSHAKE_TIME: Final = timedelta(seconds=30)
 _REMEDIES: Final = {
