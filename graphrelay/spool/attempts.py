@@ -27,11 +27,11 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.spool.bodies import BodyFolder
-from graphrelay.spool.codec import Codec, microseconds, moment, restored, storable
 from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
+from graphrelay.spool.sqlite.database.writer import Transaction
 from graphrelay.spool.values import Interrupted, LeftBehind
-from graphrelay.spool.writer import Transaction
 
 OUTCOME: Codec[Outcome] = Codec(Outcome)
 DRAFT: Codec[DraftProgress] = Codec(DraftProgress)

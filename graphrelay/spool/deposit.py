@@ -21,10 +21,10 @@ from graphrelay.model import (
     Submission,
 )
 from graphrelay.spool.bodies import BodyFolder, Filed, Kept, Stored
-from graphrelay.spool.codec import Codec, microseconds, storable
-from graphrelay.spool.insert import Insert, Row
 from graphrelay.spool.queue_ids import QueueIds
-from graphrelay.spool.writer import Transaction
+from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
+from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
+from graphrelay.spool.sqlite.database.writer import Transaction
 
 PLAN: Codec[Plan] = Codec(Plan)
 ORIGIN: Codec[Origin] = Codec(Origin)

@@ -11,9 +11,9 @@ from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
 from graphrelay.spool.attempts import DRAFT, OUTCOME
-from graphrelay.spool.codec import microseconds, moment, restored, storable
 from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.queue_ids import normalised
+from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
 from graphrelay.spool.values import (
     Event,
     Interrupted,

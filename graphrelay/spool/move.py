@@ -5,9 +5,9 @@ from datetime import datetime
 
 from graphrelay.model import Plan, Waiting
 from graphrelay.spool.attempts import note
-from graphrelay.spool.codec import moment, restored, storable
 from graphrelay.spool.deposit import PLAN
-from graphrelay.spool.writer import Transaction
+from graphrelay.spool.sqlite.database.codec import moment, restored, storable
+from graphrelay.spool.sqlite.database.writer import Transaction
 
 
 @dataclass(frozen=True, slots=True)

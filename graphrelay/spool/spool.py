@@ -33,15 +33,16 @@ from graphrelay.model import (
 )
 from graphrelay.spool import attempts, bounced, check, history, verbs
 from graphrelay.spool.bodies import BodyFolder, Incoming
-from graphrelay.spool.codec import moment
 from graphrelay.spool.deposit import Deposit, Depositor, erase
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.divide import Divide
 from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
 from graphrelay.spool.move import Move
 from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
-from graphrelay.spool.reader import Reader
-from graphrelay.spool.schema import Migration, migrations
+from graphrelay.spool.sqlite.database.codec import moment
+from graphrelay.spool.sqlite.database.reader import Reader
+from graphrelay.spool.sqlite.database.schema import Migration, migrations
+from graphrelay.spool.sqlite.database.writer import Job, Shared, Transaction, Work, Writer
 from graphrelay.spool.start import DATABASE, Start
 from graphrelay.spool.values import (
     Interrupted,
@@ -54,7 +55,6 @@ from graphrelay.spool.values import (
     Stats,
     Verdict,
 )
-from graphrelay.spool.writer import Job, Shared, Transaction, Work, Writer
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import SpoolTooNew, translated
 from graphrelay.spool.lock import Lock
 from graphrelay.spool.recovery import Recovery, finish_if_decided
-from graphrelay.spool.schema import Migration, configure, migrate
-from graphrelay.spool.writer import Transaction
+from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
+from graphrelay.spool.sqlite.database.writer import Transaction
 
 DATABASE = "spool.db"
 

@@ -12,7 +12,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.recovery import Recovery
-from graphrelay.spool.schema import migrations
+from graphrelay.spool.sqlite.database.schema import migrations
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, attempt, plan, put, relayed
 

@@ -8,7 +8,13 @@ import pytest
 
 from graphrelay.journal import Entry, Journal
 from graphrelay.spool import Disk, Spool, SpoolTooNew
-from graphrelay.spool.schema import Migration, configure, migrate, migrations, version_of
+from graphrelay.spool.sqlite.database.schema import (
+    Migration,
+    configure,
+    migrate,
+    migrations,
+    version_of,
+)
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, database_full, no_room
 

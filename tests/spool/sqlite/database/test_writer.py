@@ -10,7 +10,7 @@ import pytest
 
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import translated
-from graphrelay.spool.writer import Shared, Transaction, Work, Writer
+from graphrelay.spool.sqlite.database.writer import Shared, Transaction, Work, Writer
 from tests.spool.faulty import FaultyDisk, Step, database_full, database_not_synced
 
 

@@ -23,7 +23,7 @@ from graphrelay.model import (
     Trouble,
     Uncertain,
 )
-from graphrelay.spool.codec import Codec, microseconds, moment, restored, storable
+from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
 
 text = st.text(st.characters(), max_size=20)
 """Lone surrogates among it: octets that were no UTF-8."""

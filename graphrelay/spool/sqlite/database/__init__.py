@@ -1,0 +1,1 @@
+"""The database: its schema, the one thread that writes, readers beside it."""
