@@ -32,9 +32,7 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.spool import attempts, bounced, check, history, verbs
-from graphrelay.spool.bodies import BodyFolder, Incoming
 from graphrelay.spool.deposit import Deposit, Depositor, erase
-from graphrelay.spool.disk import Disk
 from graphrelay.spool.divide import Divide
 from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
 from graphrelay.spool.move import Move
@@ -43,6 +41,8 @@ from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
 from graphrelay.spool.sqlite.database.writer import Job, Shared, Transaction, Work, Writer
+from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
+from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.start import DATABASE, Start
 from graphrelay.spool.values import (
     Interrupted,

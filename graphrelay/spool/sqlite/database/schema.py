@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from graphrelay.spool.disk import Disk
 from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.sqlite.files.disk import Disk
 
 
 @dataclass(frozen=True, slots=True)

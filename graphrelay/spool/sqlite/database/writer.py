@@ -23,7 +23,7 @@ from threading import Thread
 from typing import Any, Generic, TypeVar
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.disk import Disk
+from graphrelay.spool.sqlite.files.disk import Disk
 
 T = TypeVar("T")
 V = TypeVar("V")

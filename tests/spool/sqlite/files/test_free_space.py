@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.room import PLENTY, Room
+from graphrelay.spool.sqlite.files.free_space import PLENTY, Room
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from graphrelay.clock import Clock
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.disk import Disk
+from graphrelay.spool.sqlite.files.disk import Disk
 
 PLENTY = 4 << 30
 """Beyond what is held back: more than all programs of a machine write to a disk in a second."""

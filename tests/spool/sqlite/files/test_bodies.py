@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.bodies import PIECE, BodyFolder, Filed, Kept
+from graphrelay.spool.sqlite.files.bodies import PIECE, BodyFolder, Filed, Kept
 from tests.clock import FakeClock
 from tests.spool.faulty import (
     FaultyDisk,
@@ -53,7 +53,7 @@ async def test_any_split_gives_the_same_octets(
     disk = FaultyDisk()
     disk.largest_write = largest_write
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("graphrelay.spool.bodies.PIECE", 5000)
+        patch.setattr("graphrelay.spool.sqlite.files.bodies.PIECE", 5000)
         await _same_octets(disk, pieces * (1 + repeat * 40), whole)
 
 

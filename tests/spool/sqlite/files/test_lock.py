@@ -15,7 +15,7 @@ from tests.clock import FakeClock
 HOLD = """
 import sys
 from pathlib import Path
-from graphrelay.spool.lock import Lock
+from graphrelay.spool.sqlite.files.lock import Lock
 lock = Lock.take(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

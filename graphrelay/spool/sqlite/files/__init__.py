@@ -1,0 +1,1 @@
+"""Files beside the database: large bodies, the lock, the room on the disk."""
