@@ -31,7 +31,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.spool import attempts, bounced, check, history, verbs
+from graphrelay.spool import attempts, bounced, history, verbs
 from graphrelay.spool.deposit import Deposit, Depositor, erase
 from graphrelay.spool.divide import Divide
 from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
@@ -43,7 +43,8 @@ from graphrelay.spool.sqlite.database.schema import Migration, migrations
 from graphrelay.spool.sqlite.database.writer import Job, Shared, Transaction, Work, Writer
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
 from graphrelay.spool.sqlite.files.disk import Disk
-from graphrelay.spool.start import DATABASE, Start
+from graphrelay.spool.sqlite.startup import check
+from graphrelay.spool.sqlite.startup.start import DATABASE, Start
 from graphrelay.spool.values import (
     Interrupted,
     LeftBehind,

@@ -10,9 +10,9 @@ from graphrelay.journal import Journal
 from graphrelay.model import Delayed, Done, DraftProgress, Failed, Lane, Queued, Relayed, Submission
 from graphrelay.spool import Spool
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.recovery import Recovery
 from graphrelay.spool.sqlite.database.schema import migrations
 from graphrelay.spool.sqlite.files.disk import Disk
+from graphrelay.spool.sqlite.startup.recovery import Recovery
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, attempt, plan, put, relayed
 

@@ -31,8 +31,9 @@ from graphrelay.model import (
     Uncertain,
     Waiting,
 )
-from graphrelay.spool import LogFilter, NotQueued, QueueFilter, Spool, check
+from graphrelay.spool import LogFilter, NotQueued, QueueFilter, Spool
 from graphrelay.spool.spool import IDLE
+from graphrelay.spool.sqlite.startup import check
 from tests.clock import FakeClock, settle
 from tests.spool.faulty import (
     FaultyDisk,

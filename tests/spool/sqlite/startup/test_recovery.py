@@ -11,8 +11,8 @@ import pytest
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Done, Held, StorageUnavailable, Submission
 from graphrelay.spool import Disk, Spool, SpoolTooNew
-from graphrelay.spool.check import MARK, Damaged, check_at_start
-from graphrelay.spool.recovery import readable_rows
+from graphrelay.spool.sqlite.startup.check import MARK, Damaged, check_at_start
+from graphrelay.spool.sqlite.startup.recovery import readable_rows
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, Step, io_error
 from tests.spool.mail import NOON, a_message, plan, put, relayed
@@ -245,7 +245,7 @@ def damaged(
     tmp_path: Path, filled: list[Submission], monkeypatch: pytest.MonkeyPatch
 ) -> list[Submission]:
     """The same with a page of bodies broken, and too large to be checked at start."""
-    monkeypatch.setattr("graphrelay.spool.check.AT_ONCE", 0)
+    monkeypatch.setattr("graphrelay.spool.sqlite.startup.check.AT_ONCE", 0)
     database = tmp_path / "spool.db"
     overwrite(database, leaf_of(database, "bodies"))
     return filled
@@ -305,7 +305,7 @@ async def test_a_large_database_is_checked_behind_the_work(
     filled: list[Submission],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("graphrelay.spool.check.AT_ONCE", 0)
+    monkeypatch.setattr("graphrelay.spool.sqlite.startup.check.AT_ONCE", 0)
     overwrite(tmp_path / "spool.db", leaf_of(tmp_path / "spool.db", "log"))
     async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
         await spool.verify()

@@ -1,0 +1,1 @@
+"""Opening a spool: check, migrate, sweep and recover what a crash left."""
