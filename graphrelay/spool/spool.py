@@ -31,12 +31,7 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.spool import attempts, bounced, history, verbs
-from graphrelay.spool.deposit import Deposit, Depositor, erase
-from graphrelay.spool.divide import Divide
 from graphrelay.spool.errors import MailLost, is_damage, is_full, translated
-from graphrelay.spool.move import Move
-from graphrelay.spool.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
@@ -45,6 +40,11 @@ from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.startup import check
 from graphrelay.spool.sqlite.startup.start import DATABASE, Start
+from graphrelay.spool.sqlite.statements import admin, attempts, bounced, history
+from graphrelay.spool.sqlite.statements.change_plan import Move
+from graphrelay.spool.sqlite.statements.divide import Divide
+from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
+from graphrelay.spool.sqlite.statements.put import Deposit, Depositor, erase
 from graphrelay.spool.values import (
     Interrupted,
     LeftBehind,
@@ -295,21 +295,21 @@ class Spool:
 
     async def hold(self, which: str | int, reason: str) -> Verdict:
         """Keep it from going out, by queue id or submission id."""
-        return await self._run(verbs.hold(which, reason, self._clock.now()), "hold a message")
+        return await self._run(admin.hold(which, reason, self._clock.now()), "hold a message")
 
     async def release(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
         """Let what was held go on."""
-        verb = verbs.release(which, not_before, reason, self._clock.now())
+        verb = admin.release(which, not_before, reason, self._clock.now())
         return await self._run(verb, "release a message")
 
     async def retry_now(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
         """Try what is queued at `not_before` instead of when it would be due."""
-        verb = verbs.retry(which, not_before, reason, self._clock.now())
+        verb = admin.retry(which, not_before, reason, self._clock.now())
         return await self._run(verb, "retry a message")
 
     async def delete(self, which: str | int, reason: str) -> Verdict:
         """Take it out of the queue for good; the mail log keeps what it was, and `reason`."""
-        return await self._run(verbs.delete(which, reason, self._clock.now()), "delete a message")
+        return await self._run(admin.delete(which, reason, self._clock.now()), "delete a message")
 
     async def bounced(
         self, message_ids: Sequence[str], recipient: str, reason: str, at: datetime

@@ -16,8 +16,6 @@ from typing import Any
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
-from graphrelay.spool.attempts import hold_lost
-from graphrelay.spool.deposit import part_id
 from graphrelay.spool.errors import SpoolTooNew, translated
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import Transaction
@@ -26,6 +24,8 @@ from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.lock import Lock
 from graphrelay.spool.sqlite.startup.check import MARK, Damaged, Later, Sound, check_at_start
 from graphrelay.spool.sqlite.startup.recovery import Recovery, finish_if_decided
+from graphrelay.spool.sqlite.statements.attempts import hold_lost
+from graphrelay.spool.sqlite.statements.put import part_id
 
 DATABASE = "spool.db"
 

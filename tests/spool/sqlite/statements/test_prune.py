@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from graphrelay.model import Done
 from graphrelay.spool import LogFilter, Spool
-from graphrelay.spool.prune import PORTION
+from graphrelay.spool.sqlite.statements.prune import PORTION
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, BERT, NOON, a_message, plan, put, relayed
 

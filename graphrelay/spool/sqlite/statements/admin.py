@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.model import Done, Held, Lane, Next, Queued, Waiting
-from graphrelay.spool.attempts import forget_octets_if_done, note, set_state
-from graphrelay.spool.queue_ids import normalised
 from graphrelay.spool.sqlite.database.codec import moment, restored
 from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.statements.attempts import forget_octets_if_done, note, set_state
+from graphrelay.spool.sqlite.statements.queue_ids import normalised
 from graphrelay.spool.values import Changed, Refused, State, Verdict, What
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.model import Plan, Waiting
-from graphrelay.spool.attempts import note
-from graphrelay.spool.deposit import PLAN
 from graphrelay.spool.sqlite.database.codec import moment, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.statements.attempts import note
+from graphrelay.spool.sqlite.statements.put import PLAN
 
 
 @dataclass(frozen=True, slots=True)

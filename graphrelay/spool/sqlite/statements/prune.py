@@ -7,9 +7,9 @@ forgetting a year of mail never makes anybody wait.
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.spool.deposit import ENVELOPE, recipient_keys
 from graphrelay.spool.sqlite.database.codec import microseconds
 from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.statements.put import ENVELOPE, recipient_keys
 
 PORTION = 200
 PAGES = 256

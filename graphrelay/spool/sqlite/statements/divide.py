@@ -8,10 +8,10 @@ import sqlite3
 from dataclasses import dataclass
 
 from graphrelay.model import Address, Lane, Waiting
-from graphrelay.spool.attempts import Finish, leave_draft, note
-from graphrelay.spool.deposit import ENVELOPE, Depositor, part_id, recipient_keys
 from graphrelay.spool.sqlite.database.codec import moment, restored
 from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.statements.attempts import Finish, leave_draft, note
+from graphrelay.spool.sqlite.statements.put import ENVELOPE, Depositor, part_id, recipient_keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.spool.queue_ids import ALPHABET, LENGTH, QueueIds, decoded, encoded, normalised
+from graphrelay.spool.sqlite.statements.queue_ids import (
+    ALPHABET,
+    LENGTH,
+    QueueIds,
+    decoded,
+    encoded,
+    normalised,
+)
 from tests.spool.mail import NOON
 
 moments = st.datetimes(

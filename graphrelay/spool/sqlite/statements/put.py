@@ -20,11 +20,11 @@ from graphrelay.model import (
     Plan,
     Submission,
 )
-from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, Filed, Kept, Stored
+from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
 
 PLAN: Codec[Plan] = Codec(Plan)
 ORIGIN: Codec[Origin] = Codec(Origin)

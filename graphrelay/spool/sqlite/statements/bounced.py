@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.model import Address, Lane
-from graphrelay.spool.attempts import note
-from graphrelay.spool.deposit import part_id
 from graphrelay.spool.sqlite.database.codec import microseconds, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.statements.attempts import note
+from graphrelay.spool.sqlite.statements.put import part_id
 
 _PART = "SELECT s.id, m.queue_id, s.part FROM"
 _BY_RECIPIENT = f"""{_PART} recipients r JOIN submissions s ON s.id = r.submission

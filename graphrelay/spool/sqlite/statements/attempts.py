@@ -26,11 +26,11 @@ from graphrelay.model import (
     Submission,
     Waiting,
 )
-from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder
+from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.values import Interrupted, LeftBehind
 
 OUTCOME: Codec[Outcome] = Codec(Outcome)

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
-from graphrelay.spool.attempts import DRAFT, OUTCOME
-from graphrelay.spool.deposit import ENVELOPE, ORIGIN, PLAN, part_id
-from graphrelay.spool.queue_ids import normalised
 from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
+from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
+from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
+from graphrelay.spool.sqlite.statements.queue_ids import normalised
 from graphrelay.spool.values import (
     Event,
     Interrupted,
