@@ -23,11 +23,11 @@ from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import Settings
 from graphrelay.control.alerts import AlertVerbs
 from graphrelay.control.authorizations import AuthorizationVerbs
-from graphrelay.control.conversation import Verb
 from graphrelay.control.live import LiveVerbs
 from graphrelay.control.mail import IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.scope import ScopeVerbs
-from graphrelay.control.server import ControlServer
+from graphrelay.control.socket.messages import Verb
+from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.vault import VaultVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient

@@ -69,8 +69,8 @@ def events(
     ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> None:
     """Carry out `verb` and pass each event to `tell`. Raises `Failed`."""
-    from graphrelay.control.client import NoDaemon
-    from graphrelay.control.conversation import VerbError
+    from graphrelay.control.socket.client import NoDaemon
+    from graphrelay.control.socket.messages import VerbError
 
     async def put_question(what: str) -> str:
         if ask is None:
@@ -99,7 +99,7 @@ def _by_the_daemon(
     """Of the configuration only where the daemon is: the rest it has read itself, and it may have
     been handed secrets that we have not."""
     from graphrelay.config import written_control_socket, written_state_directory
-    from graphrelay.control.client import converse
+    from graphrelay.control.socket.client import converse
     from graphrelay.wiring import control_socket_in, state_directory_or_default
 
     directory = state_directory_or_default(written_state_directory(config))
@@ -111,7 +111,7 @@ async def _by_ourselves(
     settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
     from graphrelay.cli.memory import keep_to_ourselves
-    from graphrelay.control.conversation import VerbError
+    from graphrelay.control.socket.messages import VerbError
     from graphrelay.daemon import CannotStart, verbs_without_daemon
     from graphrelay.wiring import state_directory
 
@@ -129,7 +129,7 @@ async def _by_ourselves(
 
 def become_owner(directory: Path, doing: str) -> None:
     """Go on as the user to whom `directory` belongs; raises `VerbError` where that cannot be."""
-    from graphrelay.control.conversation import VerbError
+    from graphrelay.control.socket.messages import VerbError
 
     try:
         owner = directory.stat()
@@ -154,7 +154,7 @@ def become_owner(directory: Path, doing: str) -> None:
 
 
 def _refuse(directory: Path, doing: str, user: str) -> NoReturn:
-    from graphrelay.control.conversation import VerbError
+    from graphrelay.control.socket.messages import VerbError
 
     raise VerbError(
         f"no daemon runs, and {directory} belongs to {user}. Run this with sudo, or start the "

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from graphrelay.control import plain
-from graphrelay.control.conversation import Asker, Event, Verb, VerbError, said
+from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
 from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
 from graphrelay.oauth.scenario import Account, Application, permissions
 from graphrelay.oauth.sign_in.authorizer import (

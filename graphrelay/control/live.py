@@ -8,8 +8,8 @@ from typing import Any
 
 from graphrelay.clock import Clock
 from graphrelay.control import plain
-from graphrelay.control.conversation import Asker, Event, Verb, VerbError
 from graphrelay.control.mail import stored
+from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.queue.lane_view import LaneView

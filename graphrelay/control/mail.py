@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
 from graphrelay.control import plain
-from graphrelay.control.conversation import Asker, Event, Verb, VerbError, said
+from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool import Spool
 from graphrelay.spool.values import (

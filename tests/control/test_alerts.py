@@ -10,8 +10,8 @@ import pytest
 
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
-from graphrelay.control.client import converse
-from graphrelay.control.conversation import Event, VerbError
+from graphrelay.control.socket.client import converse
+from graphrelay.control.socket.messages import Event, VerbError
 from graphrelay.daemon import verbs_without_daemon
 from graphrelay.service import _listening
 from graphrelay.wiring import control_socket

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.conversation import LONGEST_SAID, Event, VerbError
 from graphrelay.control.mail import IdleQueue, MailVerbs
+from graphrelay.control.socket.messages import LONGEST_SAID, Event, VerbError
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
 from graphrelay.spool import Spool

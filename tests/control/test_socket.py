@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.client import NoDaemon, converse
-from graphrelay.control.conversation import LIMIT, Asker, Event, VerbError, encode
-from graphrelay.control.server import ControlServer
+from graphrelay.control.socket.client import NoDaemon, converse
+from graphrelay.control.socket.messages import LIMIT, Asker, Event, VerbError, encode
+from graphrelay.control.socket.server import ControlServer
 from graphrelay.journal import Entry, Journal
 from tests.clock import FakeClock
 

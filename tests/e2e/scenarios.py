@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from graphrelay.cli import cli
 from graphrelay.clock import Clock
 from graphrelay.config import load
-from graphrelay.control.client import converse
-from graphrelay.control.conversation import Asker, Event
+from graphrelay.control.socket.client import converse
+from graphrelay.control.socket.messages import Asker, Event
 from graphrelay.daemon import running
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import (

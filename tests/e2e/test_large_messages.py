@@ -7,7 +7,7 @@ import pytest
 
 from graphrelay.cli.queue import _print_message
 from graphrelay.control import plain
-from graphrelay.control.conversation import Event
+from graphrelay.control.socket.messages import Event
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.mailbox_items import Mail

@@ -8,7 +8,7 @@ import pytest
 
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
-from graphrelay.control.client import converse
+from graphrelay.control.socket.client import converse
 from graphrelay.sandbox.faults import CutBefore
 from graphrelay.sandbox.mailbox_items import Kept
 from graphrelay.wiring import control_socket

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphrelay.control.conversation import LIMIT, Asker, Event, VerbError, encode, read_message
+from graphrelay.control.socket.messages import LIMIT, Asker, Event, VerbError, encode, read_message
 
 
 class NoDaemon(Exception):  # noqa: N818 (a condition that has an answer, not a failure)
