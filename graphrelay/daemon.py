@@ -21,14 +21,14 @@ from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, Unreadable
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import Settings
-from graphrelay.control.alerts import AlertVerbs
-from graphrelay.control.authorizations import AuthorizationVerbs
-from graphrelay.control.live import LiveVerbs
-from graphrelay.control.mail import IdleQueue, MailVerbs, QueueVerbs
-from graphrelay.control.scope import ScopeVerbs
 from graphrelay.control.socket.messages import Verb
 from graphrelay.control.socket.server import ControlServer
-from graphrelay.control.vault import VaultVerbs
+from graphrelay.control.verbs.alerts import AlertVerbs
+from graphrelay.control.verbs.authorizations import AuthorizationVerbs
+from graphrelay.control.verbs.live import LiveVerbs
+from graphrelay.control.verbs.mail import IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.verbs.scope import ScopeVerbs
+from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context

@@ -72,7 +72,7 @@ async def authorize(
 ) -> dict[str, Any]:
     """Authorize the account `website` by the verb that `graphrelay authorize` uses, with the
     sandbox's visitor, signing in as `who`, for the person; the verb's last event."""
-    from graphrelay.control.authorizations import AuthorizationVerbs
+    from graphrelay.control.verbs.authorizations import AuthorizationVerbs
     from graphrelay.sandbox.visitor import Visitor
 
     verb = AuthorizationVerbs(relay.tokens).table()["authorize"]

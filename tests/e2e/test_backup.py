@@ -8,7 +8,7 @@ from pathlib import Path
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
-from graphrelay.control.authorizations import AuthorizationVerbs
+from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.graph.faults import Refuse
 from graphrelay.service import Reloader

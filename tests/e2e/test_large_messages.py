@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.cli.queue import _print_message
-from graphrelay.control import plain
 from graphrelay.control.socket.messages import Event
+from graphrelay.control.verbs import json_views
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.mailbox_items import Mail
@@ -39,7 +39,7 @@ async def shown(here: World, queue_id: str) -> Event:
     """What `queue show --json` says."""
     found = await here.relay.spool.show(queue_id)
     assert found is not None
-    return plain.message(found)
+    return json_views.message(found)
 
 
 def refused(here: World, message: bytes) -> tuple[int, bytes]:

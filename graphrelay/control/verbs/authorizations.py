@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from graphrelay.control import plain
 from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verbs import json_views
 from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
 from graphrelay.oauth.scenario import Account, Application, permissions
 from graphrelay.oauth.sign_in.authorizer import (
@@ -48,7 +48,7 @@ class AuthorizationVerbs:
         wanted = arguments.get("account")
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
-            found = plain.status(await self._tokens.status(account.name))
+            found = json_views.status(await self._tokens.status(account.name))
             yield {"kind": "status", **found, "mailbox": account.default_mailbox}
 
     async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
@@ -73,7 +73,7 @@ class AuthorizationVerbs:
         yield {
             "kind": "asks",
             "account": account.name,
-            "permissions": plain.needed(permissions(account.scenario)),
+            "permissions": json_views.needed(permissions(account.scenario)),
             "risk": risk_of(account),
         }
         method = str(arguments.get("method") or "browser")

@@ -5,7 +5,7 @@ from email import message_from_bytes
 
 import pytest
 
-from graphrelay.control.scope import WITHOUT_RECIPIENTS, Answered, Reach, proof, reach_of
+from graphrelay.control.verbs.scope import WITHOUT_RECIPIENTS, Answered, Reach, proof, reach_of
 from graphrelay.graph.http.answer import HttpAnswer
 from graphrelay.graph.http.exchange import Lost, NotSent
 from graphrelay.oauth.scenario import Account, ClientSecret, ScopedUsers, SecretText

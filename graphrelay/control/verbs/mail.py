@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
-from graphrelay.control import plain
 from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verbs import json_views
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool import Spool
 from graphrelay.spool.values import (
@@ -82,14 +82,14 @@ class MailVerbs:
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         wanted = QueueFilter(**_known(arguments, QueueFilter))
         for row in await stored(self._spool.queue(wanted)):
-            yield plain.queue_row(row)
+            yield json_views.queue_row(row)
 
     async def _show(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         queue_id = str(arguments["queue_id"])
         found = await stored(self._spool.show(queue_id))
         if found is None:
             raise VerbError(f"no message {queue_id} in the queue or in the mail log")
-        yield plain.message(found)
+        yield json_views.message(found)
 
     async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         """One message by its id, or all that a filter finds."""
@@ -145,14 +145,14 @@ class MailVerbs:
             raise VerbError(f"outcome must be one of {', '.join(get_args(What))}")
         rows = await stored(self._spool.log(LogFilter(**wanted)))
         for row in reversed(rows):
-            yield plain.log_row(row)
+            yield json_views.log_row(row)
         last = max((row.id for row in rows), default=0)
         while arguments.get("follow"):
             await self._clock.sleep(FOLLOW)
             wanted["after_id"] = last
             for row in await stored(self._spool.log(LogFilter(**wanted))):
                 last = row.id
-                yield plain.log_row(row)
+                yield json_views.log_row(row)
 
 
 _STATES: dict[str, Literal["queued", "held"]] = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.mail import IdleQueue, MailVerbs
 from graphrelay.control.socket.messages import LONGEST_SAID, Event, VerbError
+from graphrelay.control.verbs.mail import IdleQueue, MailVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
 from graphrelay.spool import Spool
@@ -131,7 +131,7 @@ async def test_one_part_is_changed_and_the_others_of_its_message_stay(desk: Desk
 async def test_thousands_are_changed_a_page_at_a_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphrelay.control.mail.PAGE", 7)
+    monkeypatch.setattr("graphrelay.control.verbs.mail.PAGE", 7)
     for _ in range(40):
         await desk.put()
     assert len(await desk.do("hold", all=True)) == 40

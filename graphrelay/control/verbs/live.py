@@ -7,9 +7,9 @@ from email.utils import format_datetime
 from typing import Any
 
 from graphrelay.clock import Clock
-from graphrelay.control import plain
-from graphrelay.control.mail import stored
 from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
+from graphrelay.control.verbs import json_views
+from graphrelay.control.verbs.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.queue.lane_view import LaneView
@@ -51,14 +51,14 @@ class LiveVerbs:
 
     async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
         for lane in self._queue.lanes():
-            yield plain.lane(lane)
+            yield json_views.lane(lane)
 
     async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         """A client's last failed conversation, if there was one."""
         if found := self._transcripts.of(str(arguments["client"])):
             yield {
                 "kind": "transcript",
-                "at": plain.when(found.at),
+                "at": json_views.when(found.at),
                 "client": found.client,
                 "listener": found.listener,
                 "lines": list(found.lines),
@@ -79,7 +79,7 @@ class LiveVerbs:
             found = await stored(self._spool.show(accepted.queue_id))
             if found is None:
                 raise VerbError(f"{accepted.queue_id} is gone from the mail log")
-            message = plain.message(found)
+            message = json_views.message(found)
             events = [event for part in message["parts"] for event in part["history"]]
             for event in events[told:]:
                 yield {"kind": "happened", **event}
@@ -88,7 +88,7 @@ class LiveVerbs:
                 yield {"kind": end, "queue_id": accepted.queue_id}
                 return
             if trouble := self._trouble(found):
-                yield {"kind": "waits", "queue_id": accepted.queue_id, **plain.lane(trouble)}
+                yield {"kind": "waits", "queue_id": accepted.queue_id, **json_views.lane(trouble)}
                 return
             await self._clock.sleep(LOOK)
         yield {"kind": "waits", "queue_id": accepted.queue_id, "reason": "no end within the time"}
