@@ -28,10 +28,7 @@ MAY_IMPORT = {
     "relay": BASE | ROOMS | {"relay"},
     "config": BASE | ROOMS | {"alerts", "config"},
     "control": BASE | ROOMS | {"alerts", "relay", "control"},
-    "systemd": BASE,
-    "wiring": BASE | ROOMS | {"alerts", "relay", "config"},
-    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "wiring", "daemon"},
-    "service": BASE | {"config", "daemon", "systemd", "service"},
+    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "daemon"},
     "sendmail": frozenset({"__init__", "sendmail"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }

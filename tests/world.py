@@ -11,7 +11,7 @@ from typing import Literal
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import Clock
 from graphrelay.config import load
-from graphrelay.daemon import Relay, running
+from graphrelay.daemon.relay import Relay, running
 from graphrelay.journal import Entry, Sink
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config

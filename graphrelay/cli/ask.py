@@ -100,7 +100,7 @@ def _by_the_daemon(
     been handed secrets that we have not."""
     from graphrelay.config import written_control_socket, written_state_directory
     from graphrelay.control.socket.client import converse
-    from graphrelay.wiring import control_socket_in, state_directory_or_default
+    from graphrelay.daemon.wiring import control_socket_in, state_directory_or_default
 
     directory = state_directory_or_default(written_state_directory(config))
     socket = written_control_socket(config) or control_socket_in(directory)
@@ -112,8 +112,8 @@ async def _by_ourselves(
 ) -> AsyncIterator[Event]:
     from graphrelay.cli.memory import keep_to_ourselves
     from graphrelay.control.socket.messages import VerbError
-    from graphrelay.daemon import CannotStart, verbs_without_daemon
-    from graphrelay.wiring import state_directory
+    from graphrelay.daemon.relay import CannotStart, verbs_without_daemon
+    from graphrelay.daemon.wiring import state_directory
 
     become_owner(state_directory(settings), verb)
     keep_to_ourselves()  # A change of user undoes it, so it comes after.

@@ -17,7 +17,7 @@ from graphrelay.cli.ask import Failed
 from graphrelay.cli.sandbox import sandbox_packages
 
 if TYPE_CHECKING:
-    from graphrelay.daemon import Relay
+    from graphrelay.daemon.relay import Relay
     from graphrelay.journal import Entry
     from graphrelay.sandbox import Sandbox
 
@@ -31,7 +31,7 @@ def command(smtp_port: int, page_port: int) -> None:
     Runs a sandbox of Microsoft's cloud and the relay, authorizes an account, prints how to send,
     shows each message as it goes, and a page with what arrived. Ctrl-C ends it; nothing stays.
     """
-    from graphrelay.daemon import CannotStart
+    from graphrelay.daemon.relay import CannotStart
 
     with sandbox_packages():
         import graphrelay.sandbox  # noqa: F401 (are its packages there?)
@@ -43,7 +43,7 @@ def command(smtp_port: int, page_port: int) -> None:
 
 async def _demo(smtp_port: int, page_port: int) -> None:
     from graphrelay.config import load
-    from graphrelay.daemon import running
+    from graphrelay.daemon.relay import running
     from graphrelay.sandbox import Sandbox
     from graphrelay.sandbox.config import relay_config
 

@@ -52,7 +52,7 @@ def command(
 
     Exit code 1 where the mail would be refused.
     """
-    from graphrelay import wiring
+    from graphrelay.daemon import wiring
     from graphrelay.model import Origin, Reply
     from graphrelay.relay.accept import router
 

@@ -26,8 +26,8 @@ def command(config: Path) -> None:
     configuration anew; under systemd, readiness is told when it listens."""
     from graphrelay.cli.memory import collect_seldom, keep_to_ourselves
     from graphrelay.config import ConfigError
-    from graphrelay.daemon import CannotStart
-    from graphrelay.service import serve
+    from graphrelay.daemon.relay import CannotStart
+    from graphrelay.daemon.signals import serve
 
     keep_to_ourselves()
     collect_seldom()

@@ -34,8 +34,8 @@ def command(config: Path, account: str, object_id: str, attribute: str, group: s
     Nothing is changed here. Exchange takes 30 minutes to 2 hours to act on it.
     """
     from graphrelay.cli.guide.exchange import script
+    from graphrelay.daemon.wiring import accounts
     from graphrelay.oauth.scenario import ScopedUsers, scenario_name
-    from graphrelay.wiring import accounts
 
     settings, _ = checked(config)
     known = {one.name: one for one in accounts(settings)}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from graphrelay import wiring
 from graphrelay.cli import cli
 from graphrelay.cli.guide.setup import NO_ID
 from graphrelay.config import Settings, load
+from graphrelay.daemon import wiring
 from graphrelay.oauth.entra.credentials import load_key_pair
 from graphrelay.oauth.scenario import (
     Account,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay import wiring
 from graphrelay.alerts.command import Command
 from graphrelay.alerts.webhook import Webhook
 from graphrelay.config import ConfigError, Settings, load
+from graphrelay.daemon import wiring
 
 BASE = """
 [accounts.a]

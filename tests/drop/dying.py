@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.config import load
-from graphrelay.daemon import running
+from graphrelay.daemon.relay import running
 from graphrelay.drop import DropFolder
 from graphrelay.spool import Spool
 

@@ -9,7 +9,7 @@ import pytest
 
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
-from graphrelay.daemon import running
+from graphrelay.daemon.relay import running
 from graphrelay.drop import DropFolder
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config

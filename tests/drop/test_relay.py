@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.config import load
-from graphrelay.daemon import CannotStart, running
+from graphrelay.daemon.relay import CannotStart, running
 from tests.world import World, world
 
 LETTER = b"To: anna@example.org\nBcc: bert@example.net\nSubject: waiting\n\nhello\n"

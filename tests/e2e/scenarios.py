@@ -21,7 +21,8 @@ from graphrelay.clock import Clock
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.messages import Asker, Event
-from graphrelay.daemon import running
+from graphrelay.daemon.relay import running
+from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import (
     CLIENT_SECRET,
@@ -32,7 +33,6 @@ from graphrelay.sandbox.directory import (
     FederatedCredential,
 )
 from graphrelay.sandbox.faults import part_of
-from graphrelay.wiring import control_socket
 from tests.world import World, hearing
 
 Prepare = Callable[[Sandbox, Path, pytest.MonkeyPatch], list[str]]

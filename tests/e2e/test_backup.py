@@ -9,11 +9,11 @@ from graphrelay.cli.demo import authorize
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
+from graphrelay.daemon.signals import Reloader
+from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.graph.faults import Refuse
-from graphrelay.service import Reloader
 from graphrelay.spool.values import MessageHistory
-from graphrelay.systemd import Notifier
 from tests.world import World, world
 
 ALERTS = f"""

@@ -9,11 +9,11 @@ import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
+from graphrelay.daemon.signals import Reloader
+from graphrelay.daemon.systemd import Notifier
 from graphrelay.model import Address
 from graphrelay.sandbox.graph.faults import Refuse
 from graphrelay.sandbox.mailbox_items import Mail
-from graphrelay.service import Reloader
-from graphrelay.systemd import Notifier
 from tests.world import World, world
 
 SHOP = """

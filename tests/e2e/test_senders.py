@@ -5,10 +5,10 @@ from pathlib import Path
 
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
+from graphrelay.daemon.signals import Reloader
+from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, User
 from graphrelay.sandbox.mailbox_items import Mail
-from graphrelay.service import Reloader
-from graphrelay.systemd import Notifier
 from tests.e2e.test_backup import authorize_alerts
 from tests.world import World, world
 

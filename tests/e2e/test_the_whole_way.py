@@ -9,9 +9,9 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
+from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox.faults import CutBefore
 from graphrelay.sandbox.mailbox_items import Kept
-from graphrelay.wiring import control_socket
 from tests.clock import FakeClock
 from tests.world import Scenario, World, world
 

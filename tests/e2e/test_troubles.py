@@ -13,7 +13,7 @@ import pytest
 
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
-from graphrelay.daemon import CannotStart, running
+from graphrelay.daemon.relay import CannotStart, running
 from graphrelay.sandbox.faults import CutBefore
 from tests.world import World, world
 

@@ -21,7 +21,7 @@ import os, sys
 sys.path.insert(0, {root!r})
 # The Python that runs the tests may lie where nobody else can read.
 import encodings.idna, grp, pwd
-import graphrelay.cli.authorize, graphrelay.cli.memory, graphrelay.daemon
+import graphrelay.cli.authorize, graphrelay.cli.memory, graphrelay.daemon.relay
 import graphrelay.control.socket.client
 os.setgroups([])
 os.setgid({nobody})

@@ -170,7 +170,7 @@ DEFENCES = (
     ),
     Defence(
         "slow message",
-        SMTP + "service.py",
+        SMTP + "daemon/signals.py",
         "return Patience(MESSAGE, limits.data_timeout, limits.data_timeout, _SLOWEST)",
         "return Patience(MESSAGE, limits.data_timeout, 100 * limits.data_timeout, _SLOWEST)",
         TALK + "a_message_that_drips_in",

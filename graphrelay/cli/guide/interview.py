@@ -28,6 +28,7 @@ from graphrelay.cli.guide.questions import (
 from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of
 from graphrelay.config.settings import CloudTable
 from graphrelay.config.units import day, mailbox
+from graphrelay.daemon.wiring import state_directory_or_default
 from graphrelay.oauth.scenario import (
     SCENARIO_NAMES,
     Account,
@@ -44,7 +45,6 @@ from graphrelay.oauth.scenario import (
     SecretFile,
     SendAsUser,
 )
-from graphrelay.wiring import state_directory_or_default
 
 Show = Callable[[Setup], None]
 

@@ -12,9 +12,9 @@ from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.messages import Event, VerbError
-from graphrelay.daemon import verbs_without_daemon
-from graphrelay.service import _listening
-from graphrelay.wiring import control_socket
+from graphrelay.daemon.relay import verbs_without_daemon
+from graphrelay.daemon.signals import _listening
+from graphrelay.daemon.wiring import control_socket
 from tests.alerts.receiver import receiving
 from tests.cli.test_commands import configured
 from tests.world import World, world

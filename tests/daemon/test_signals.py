@@ -9,9 +9,9 @@ import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
-from graphrelay.service import Reloader
+from graphrelay.daemon.signals import Reloader
+from graphrelay.daemon.systemd import Notifier
 from graphrelay.spool.values import QueueFilter
-from graphrelay.systemd import Notifier
 from tests.clock import settle
 from tests.world import World, world
 
@@ -143,7 +143,7 @@ async def test_a_reload_that_breaks_is_told_and_the_next_one_works(
         told = asyncio.Event()
         reloading = asyncio.create_task(reloader(here).run(told))
         with monkeypatch.context() as exhausted:
-            exhausted.setattr("graphrelay.wiring.listeners", no_more_threads)
+            exhausted.setattr("graphrelay.daemon.wiring.listeners", no_more_threads)
             told.set()
             await settle()
         assert not reloading.done()

@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ssl import SSLContext
 
-from graphrelay import wiring
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, Unreadable
 from graphrelay.clock import Clock, SystemClock
@@ -29,6 +28,7 @@ from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
+from graphrelay.daemon import wiring
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context

@@ -11,9 +11,9 @@ from pathlib import Path
 from graphrelay import __version__
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import ConfigError, Settings, load
-from graphrelay.daemon import CannotStart, Relay, log_sink, running
+from graphrelay.daemon.relay import CannotStart, Relay, log_sink, running
+from graphrelay.daemon.systemd import Notifier
 from graphrelay.journal import Journal
-from graphrelay.systemd import Notifier
 
 ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
 """The tables that a reload does not take over; a change in one is told."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.systemd import Notifier
+from graphrelay.daemon.systemd import Notifier
 from tests.clock import FakeClock, settle
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay import wiring
 from graphrelay.config import load
+from graphrelay.daemon import wiring
 from graphrelay.oauth.scenario import (
     AnyUser,
     Certificate,
