@@ -8,7 +8,7 @@ PAGE = (ROOT / "docs" / "fidelity.md").read_text("utf-8")
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    named = re.findall(r"`((?:relay|e2e)/test_\w+\.py)::(test_\w+)`", PAGE)
+    named = re.findall(r"`((?:relay|mime|e2e)/(?:\w+/)*test_\w+\.py)::(test_\w+)`", PAGE)
     assert len(named) > 70
     for file, name in named:
         text = (ROOT / "tests" / file).read_text("utf-8")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from graphrelay.model import Reply
 from graphrelay.smtp.grammar import arguments, replies, sasl
 
-DOCUMENTED = (Path(__file__).parents[2] / "docs" / "smtp.md").read_text()
+DOCUMENTED = (Path(__file__).parents[3] / "docs" / "smtp.md").read_text()
 
 
 @given(st.integers(400, 599), st.text(max_size=1500))
