@@ -4,7 +4,11 @@
         ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
-and the sandbox stands apart. Reads the import statements, so a lazy import counts as well.
+and the sandbox stands apart. Within relay, the wings look one way as well:
+
+    policy, outgoing ← reports ← deliver ← queue ← accept
+
+Reads the import statements, so a lazy import counts as well.
 """
 
 import ast
@@ -18,7 +22,7 @@ ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
 MAY_IMPORT = {
     "__init__": frozenset[str](),
     "clock": frozenset({"__init__"}),
-    "model": frozenset({"__init__"}),
+    "model": frozenset({"__init__", "model"}),
     "journal": BASE,
     "mime": frozenset({"__init__", "model", "mime"}),
     "threads": BASE,
@@ -68,6 +72,33 @@ def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
     if room in EVERYTHING:
         return
     assert imported_rooms(path) <= MAY_IMPORT[room]
+
+
+WINGS = ("policy", "outgoing", "reports", "deliver", "queue", "accept")
+"""From the bottom up; the first two are strangers to each other."""
+
+
+def imported_wings(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".")
+            if parts[:2] == ["graphrelay", "relay"]:
+                found |= {parts[2]} if parts[2:] else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_of_relay_imports_only_those_below(wing: str) -> None:
+    below = set(WINGS[: WINGS.index(wing) + 1]) - ({"policy"} if wing == "outgoing" else set())
+    for path in sorted((ROOT / "relay" / wing).rglob("*.py")):
+        if path.name == "backup.py":
+            continue
+        assert imported_wings(path) <= below, path
+
+
+def test_every_folder_of_relay_is_a_wing() -> None:
+    assert {p.parent.name for p in (ROOT / "relay").glob("*/__init__.py")} == set(WINGS)
 
 
 def test_the_law_sees_a_breach(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""The nouns that every room shares: addresses, the envelope, where mail came from, where it goes,
+and what came of each attempt.
+
+All of them are values: frozen, compared by content, free of I/O. The rooms (smtp, spool, oauth,
+graph) are strangers to each other and meet only in these words. What a room needs from another
+one it is handed as a protocol.
+
+    smtp ── Envelope, Origin, IncomingBody ──▶ relay ── Plan ──▶ spool ── Submission ──▶ relay
+    relay ── OctetSource ──▶ graph ── Outcome ──▶ relay ── Attempt ──▶ spool
+"""
+
+from graphrelay.model.address import Address, in_small_letters
+from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
+from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
+from graphrelay.model.message import (
+    Body,
+    DraftProgress,
+    FiledBody,
+    IncomingBody,
+    InlineBody,
+    NewMessage,
+    OctetSource,
+    StorageUnavailable,
+    Submission,
+    Waiting,
+)
+from graphrelay.model.outcome import (
+    Answer,
+    Delayed,
+    Failed,
+    Outcome,
+    Paused,
+    Relayed,
+    Trouble,
+    Uncertain,
+)
+from graphrelay.model.plan import Lane, Plan
+from graphrelay.model.reception import Reception
+
+__all__ = [
+    "Accepted",
+    "Address",
+    "Answer",
+    "Asked",
+    "Attempt",
+    "Body",
+    "Delayed",
+    "Done",
+    "DraftProgress",
+    "Envelope",
+    "Failed",
+    "FiledBody",
+    "Held",
+    "IncomingBody",
+    "InlineBody",
+    "Lane",
+    "NewMessage",
+    "Next",
+    "Notify",
+    "OctetSource",
+    "Origin",
+    "Outcome",
+    "Paused",
+    "Plan",
+    "Queued",
+    "Reception",
+    "Relayed",
+    "Reply",
+    "StorageUnavailable",
+    "Submission",
+    "Trouble",
+    "Uncertain",
+    "Waiting",
+    "in_small_letters",
+]

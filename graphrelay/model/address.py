@@ -1,0 +1,62 @@
+"""Addresses as RFC 5321 writes them, and when two of them are the same person."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox as RFC 5321 section 4.1.2 writes it: `local@domain`, octets as they were given.
+
+    `local` keeps its quotes if it had any. `domain` may be empty, for the bare names (`root`) that
+    cron and devices use as reverse path. Two addresses are the same person when their `key` is
+    the same: Exchange compares local parts without regard to case.
+    """
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}" if self.domain else self.local
+
+    @property
+    def key(self) -> str:
+        """What to compare by: in small letters, the local part without needless quotes, the domain
+        in letters."""
+        local = self.local
+        if len(local) >= 2 and local[0] == local[-1] == '"':
+            local = local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
+        return in_small_letters(f"{local}@{_in_letters(self.domain)}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Split at the last `@`. Whether it may stand on the wire is for the smtp room to say."""
+        local, at, domain = text.rpartition("@")
+        return cls(local, domain) if at else cls(text, "")
+
+
+def in_small_letters(text: str) -> str:
+    """To compare addresses by, without regard to case and to nothing else: case folding would make
+    `ss` of `ß` and `k` of the Kelvin sign, which are other people and other domains."""
+    return text.lower() if text.isascii() else "".join(map(_small, text))
+
+
+def _small(letter: str) -> str:
+    small = letter.lower()
+    became_another = len(small) > 1 or (small.isascii() and not letter.isascii())
+    return letter if became_another else small
+
+
+def _in_letters(domain: str) -> str:
+    """With `xn--` labels (RFC 5890) as the letters that they stand for: programs write a domain
+    one way in the envelope and the other way in the header."""
+    if "xn--" not in domain.lower():
+        return domain
+    labels = domain.split(".")
+    for number, label in enumerate(labels):
+        if label[:4].lower() == "xn--":
+            try:
+                letters = label[4:].encode("ascii").decode("punycode")
+            except UnicodeError:
+                continue  # stands for nothing, so for itself
+            labels[number] = label if letters.isascii() else letters
+    return ".".join(labels)

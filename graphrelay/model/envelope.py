@@ -1,0 +1,76 @@
+"""Who sends and who receives (RFC 5321, RFC 3461), where a submission came from, and how the
+SMTP face answers."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from graphrelay.model.address import Address
+
+Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sender wants to hear of one recipient (RFC 3461 sections 4.1 and 4.2)."""
+
+    path: Address
+    notify: tuple[Notify, ...] = ()
+    """Empty: as the relay does by itself."""
+    original: str = ""
+    """ORCPT: whom the message was sent to first, with the type: `rfc822;anna@example.org`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who sends and who receives (RFC 5321 section 2.3.1). It alone decides who receives."""
+
+    reverse_path: Address | None
+    """`None` is the null sender `<>`: a report, to which nothing may ever be reported back."""
+    forward_paths: tuple[Address, ...]
+    envelope_id: str = ""
+    """ENVID: what the sender calls the message (RFC 3461 section 4.4)."""
+    returned: Literal["", "FULL", "HDRS"] = ""
+    """RET: how much of the message a report shall bring back (RFC 3461 section 4.3)."""
+    asked: tuple[Asked, ...] = ()
+    """Of recipients for whom the sender asked for something."""
+
+    def to(self, forward_paths: tuple[Address, ...]) -> "Envelope":
+        """The same for these recipients."""
+        if forward_paths == self.forward_paths:
+            return self
+        asked = tuple(one for one in self.asked if one.path in forward_paths) if self.asked else ()
+        return replace(self, forward_paths=forward_paths, asked=asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a submission came from, as the SMTP session saw it."""
+
+    listener: str
+    """The listener as configured, such as `127.0.0.1:2525`."""
+    client: str
+    """The client's IP address, `unix` for a Unix socket, or `unix:USER` for mail that USER left in
+    the drop folder."""
+    helo: str = ""
+    login: str | None = None
+    tls: str | None = None
+    """The TLS version (`TLSv1.3`), or `None` in clear text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply with its enhanced status code (RFC 3463)."""
+
+    code: int
+    status: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.status} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message is on disk: from here on it is ours (promise 1)."""
+
+    queue_id: str

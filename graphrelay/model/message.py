@@ -1,0 +1,161 @@
+"""The message as it comes in, as it is kept, and as it is read again."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from graphrelay.model.address import Address
+from graphrelay.model.envelope import Envelope, Origin
+from graphrelay.model.plan import Lane, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class InlineBody:
+    """A small message: its octets stand in the database row."""
+
+    octets: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+
+@dataclass(frozen=True, slots=True)
+class FiledBody:
+    """A large message: a file of its own beside the database."""
+
+    path: Path
+    size: int
+
+
+Body = InlineBody | FiledBody
+
+
+class OctetSource(Protocol):
+    """Octets of known number that can be read again from the start as often as needed."""
+
+    @property
+    def size(self) -> int: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """From the start, in pieces of any size; reads in another thread where it must block."""
+        ...
+
+
+class IncomingBody(Protocol):
+    """The octets of a message while they come in, before anybody has promised anything."""
+
+    @property
+    def size(self) -> int: ...
+
+    async def write(self, octets: bytes) -> None:
+        """Append. Raises `StorageUnavailable`."""
+        ...
+
+    async def head(self, limit: int) -> bytes:
+        """The first `limit` octets written so far, to read the header section from."""
+        ...
+
+    async def discard(self) -> None:
+        """Forget all of it. Safe to call twice, and after it was accepted."""
+        ...
+
+
+class StorageUnavailable(Exception):  # noqa: N818 (a condition, not a programming error)
+    """The spool cannot take more now (disk full, read-only, I/O error); the text says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """An accepted transaction, ready for the spool: one message, one or more parts.
+
+    Each part is a plan and the recipients that it covers; together they cover the envelope, each
+    recipient once. Every part is submitted, retried and recorded by itself.
+    """
+
+    envelope: Envelope
+    origin: Origin
+    received_at: datetime
+    message_id: str
+    """The Message-ID header, with its angle brackets."""
+    subject: str
+    """For the mail log; decoded, shortened."""
+    prefix: bytes = field(repr=False)
+    """Header lines added at acceptance (Date, Message-ID); they stand before the body's octets."""
+    parts: tuple[tuple[Plan, tuple[Address, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftProgress:
+    """How far a message got that is put together in Drafts before it is sent."""
+
+    id: str
+    """Immutable: the same when it has been sent."""
+    attachments: int = 0
+    """How many it is to have."""
+    attached: int = 0
+    """How many it is known to have; they are added one after the other."""
+    upload_url: str = field(default="", repr=False)
+    """The upload session of the next one, if it has begun. Carries its own authorization."""
+    uploaded: int = 0
+    """Octets of the next one that are there."""
+    sending: bool = False
+    """Whether Exchange may have been asked to send it."""
+    lost: tuple[str, ...] = ()
+    """What of the message this form cannot keep, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One part of an accepted message, as the spool keeps it: what one request to Graph carries.
+
+    The message is `prefix` followed by `body`; `envelope` holds this part's recipients only.
+    """
+
+    id: int
+    queue_id: str
+    """As the client saw it in the 250; later parts carry `/2`, `/3` …"""
+    envelope: Envelope
+    origin: Origin
+    plan: Plan
+    received_at: datetime
+    message_id: str
+    prefix: bytes = field(repr=False)
+    body: Body = field(repr=False)
+    attempts: int
+    """How many attempts at Graph have been started before."""
+    draft: DraftProgress | None = None
+    """Where an earlier one has begun to put the message together in Drafts."""
+
+    @property
+    def size(self) -> int:
+        return len(self.prefix) + self.body.size
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """All that is held in memory of a submission that waits."""
+
+    submission_id: int
+    lane: Lane
+    received_at: datetime
+    not_before: datetime
+    sender: str = ""
+    """The `key` of the reverse path: senders in a lane take turns."""
+    size: int = 0
+    """Of the whole message in octets: large ones leave room for small ones."""
+
+    @classmethod
+    def of(cls, submission: Submission) -> "Waiting":
+        """What has just been taken, and may go at once."""
+        path = submission.envelope.reverse_path
+        return cls(
+            submission.id,
+            submission.plan.lane,
+            submission.received_at,
+            submission.received_at,
+            path.key if path else "",
+            submission.size,
+        )
