@@ -12,6 +12,7 @@ Reads the import statements, so a lazy import counts as well.
 """
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,28 @@ def test_a_wing_of_relay_imports_only_those_below(wing: str) -> None:
 
 def test_every_folder_of_relay_is_a_wing() -> None:
     assert {p.parent.name for p in (ROOT / "relay").glob("*/__init__.py")} == set(WINGS)
+
+
+def imported_modules(path: Path) -> set[Path]:
+    """Files of the package that a module imports, inside of functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("graphrelay"):
+            package = ROOT.parent.joinpath(*(node.module or "").split("."))
+            for alias in node.names:
+                for place in (package / f"{alias.name}.py", package / alias.name / "__init__.py"):
+                    if place.exists():
+                        found.add(place)
+                        break
+                else:
+                    module = package.with_suffix(".py")
+                    found.add(module if module.exists() else package / "__init__.py")
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    arrows = {path: imported_modules(path) for path in ROOT.rglob("*.py")}
+    TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_law_sees_a_breach(tmp_path: Path) -> None:

@@ -5,32 +5,18 @@ out: the `Metadata` header, no `X-Forwarded-For`, and for App Service the secret
 """
 
 import secrets
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from aiohttp import web
 
-from graphrelay.sandbox.directory import App, Directory
-from graphrelay.sandbox.tokens import Issued, TokenIssuer
+from graphrelay.sandbox.cloud import APP_SERVICE_PATH, Cloud
+from graphrelay.sandbox.directory import App
+from graphrelay.sandbox.tokens import Issued
 
 IMDS_PATH = "/metadata/identity/oauth2/token"
-APP_SERVICE_PATH = "/msi/token"
 IMDS_VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
 LIFETIME = timedelta(hours=24)
 RESOURCES = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
-
-
-class Cloud(Protocol):
-    """What this needs of the sandbox."""
-
-    directory: Directory
-    tokens: TokenIssuer
-    now: Callable[[], datetime]
-    identity_header: str
-
-    @property
-    def graph_url(self) -> str: ...
 
 
 class Metadata:

@@ -9,14 +9,11 @@ here: it is recorded, and faults strike it, before and after it is processed.
 """
 
 import asyncio
-import secrets
 import ssl
 import tempfile
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +23,8 @@ from multidict import CIMultiDict
 
 from graphrelay.sandbox import entra, graph, imds, page
 from graphrelay.sandbox.certificates import make_certificates
-from graphrelay.sandbox.directory import Directory, contoso
+from graphrelay.sandbox.cloud import Cloud, Recorded
+from graphrelay.sandbox.directory import Directory
 from graphrelay.sandbox.faults import (
     Answer,
     AnswerAfter,
@@ -34,15 +32,13 @@ from graphrelay.sandbox.faults import (
     CutBefore,
     Delay,
     ExtraHeaders,
-    Faults,
     Stall,
 )
-from graphrelay.sandbox.mailbox import Mailboxes
 from graphrelay.sandbox.mailbox_settings import MailSettings
-from graphrelay.sandbox.tokens import Principal, TokenIssuer
+from graphrelay.sandbox.tokens import Principal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Register = Callable[[web.Application, "Sandbox"], None]
+Register = Callable[[web.Application, Cloud], None]
 
 PARTS: tuple[Register, ...] = (entra.register, graph.register)
 """What is mounted on the HTTPS port: the Entra half and the Graph half."""
@@ -53,18 +49,8 @@ LARGEST_REQUEST = 5_000_000
 stricter limits of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A request that was answered, or cut off (`status` 0)."""
-
-    method: str
-    path: str
-    status: int
-    at: datetime
-
-
-class Sandbox:
-    """The cloud: start it with `async with`, change it through `directory` and `faults`."""
+class Sandbox(Cloud):
+    """The cloud while it is served: start it with `async with`."""
 
     def __init__(
         self,
@@ -77,52 +63,12 @@ class Sandbox:
         directory_path: Path | None = None,
         mail_settings: MailSettings | None = None,
     ) -> None:
-        self.directory = directory or contoso()
-        self.faults = Faults()
-        self.now = now or _system_time
-        self.tokens = TokenIssuer(self.directory, self.now)
-        self.mailboxes = Mailboxes(self.directory, self.now, mail_settings)
-        self.page_note = ""
-        """What the page shows while nothing has arrived: plain text, such as how to send."""
-        self.requests: deque[Recorded] = deque(maxlen=100_000)
-        self.grant_types: deque[str] = deque(maxlen=100_000)
-        """What tokens were asked for with, in order."""
-        self.identity_header = secrets.token_urlsafe(24)
-        """What App Service would put in `IDENTITY_HEADER`."""
+        super().__init__(
+            directory, port=port, page_port=page_port, now=now, mail_settings=mail_settings
+        )
         self._host = host
-        self._port = port
-        self._imds_port = 0
-        self._page_port = page_port
         self._directory_path = directory_path
         self._stack = AsyncExitStack()
-
-    # Where it is, once started -----------------------------------------------------------------
-
-    @property
-    def login_url(self) -> str:
-        return f"https://localhost:{self._port}"
-
-    @property
-    def graph_url(self) -> str:
-        return f"https://localhost:{self._port}"
-
-    @property
-    def imds_url(self) -> str:
-        """Stands for http://169.254.169.254: `AZURE_POD_IDENTITY_AUTHORITY_HOST`."""
-        return f"http://127.0.0.1:{self._imds_port}"
-
-    @property
-    def identity_endpoint(self) -> str:
-        """What App Service would put in `IDENTITY_ENDPOINT`."""
-        return f"{self.imds_url}{imds.APP_SERVICE_PATH}"
-
-    @property
-    def page_url(self) -> str:
-        """Where people look at the mail that arrived; only where `page_port` was given."""
-        return f"http://localhost:{self._page_port}"
-
-    ca_file: Path
-    """The authority to trust, PEM."""
 
     # Life --------------------------------------------------------------------------------------
 
@@ -241,7 +187,3 @@ async def _plainly(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except web.HTTPException as answer:
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-
-
-def _system_time() -> datetime:
-    return datetime.now(UTC)

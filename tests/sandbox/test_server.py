@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from graphrelay.sandbox import Sandbox, server
+from graphrelay.sandbox.cloud import Recorded
 from graphrelay.sandbox.faults import (
     Answer,
     AnswerAfter,
@@ -23,7 +24,6 @@ from graphrelay.sandbox.faults import (
     Fault,
     Stall,
 )
-from graphrelay.sandbox.server import Recorded
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEYS = "/common/discovery/v2.0/keys"

@@ -5,8 +5,8 @@ authorize ──▶ pages ──▶ grants ──▶ token ──▶ answers    
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.entra.authorize import SignInPages
-from graphrelay.sandbox.entra.cloud import Cloud
 from graphrelay.sandbox.entra.device import DeviceFlow
 from graphrelay.sandbox.entra.discovery import Discovery
 from graphrelay.sandbox.entra.faults import EntraError

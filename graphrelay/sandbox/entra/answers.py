@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.directory import App, Tenant, User
 from graphrelay.sandbox.entra.clients import Proof
-from graphrelay.sandbox.entra.cloud import Cloud
 from graphrelay.sandbox.entra.errors import Refused
 from graphrelay.sandbox.entra.grants import Grants, RefreshToken
 from graphrelay.sandbox.entra.scopes import OIDC, Wanted

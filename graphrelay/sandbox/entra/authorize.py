@@ -15,11 +15,11 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.directory import App, User
 from graphrelay.sandbox.entra import pages
 from graphrelay.sandbox.entra.answers import client_info_of, wants_cae
 from graphrelay.sandbox.entra.authorities import Authority, app_at, resolve
-from graphrelay.sandbox.entra.cloud import Cloud
 from graphrelay.sandbox.entra.errors import Refused
 from graphrelay.sandbox.entra.faults import refusal, struck
 from graphrelay.sandbox.entra.grants import (

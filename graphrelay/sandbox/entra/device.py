@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.entra import pages
 from graphrelay.sandbox.entra.answers import wants_cae
 from graphrelay.sandbox.entra.authorities import app_at, resolve
 from graphrelay.sandbox.entra.authorize import SignInPages
-from graphrelay.sandbox.entra.cloud import Cloud
 from graphrelay.sandbox.entra.errors import Refused, error_answer, json_answer
 from graphrelay.sandbox.entra.faults import refusal, struck
 from graphrelay.sandbox.entra.grants import DEVICE_CODE_LIFETIME, DeviceCode, Grants, SignIn

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.entra.authorities import resolve
-from graphrelay.sandbox.entra.cloud import Cloud
 from graphrelay.sandbox.entra.errors import Refused, error_answer, json_answer
 from graphrelay.sandbox.tokens import key_id, signing_key
 

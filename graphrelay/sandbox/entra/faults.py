@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from graphrelay.sandbox.entra.cloud import Cloud
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.entra.errors import Refused
 from graphrelay.sandbox.faults import Fault, fault_kind
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.directory import App, User
 from graphrelay.sandbox.entra.answers import UserGrant, app_answer, user_answer, wants_cae
 from graphrelay.sandbox.entra.authorities import Authority, app_at, resolve
@@ -25,7 +26,6 @@ from graphrelay.sandbox.entra.clients import (
     require_public,
     with_basic,
 )
-from graphrelay.sandbox.entra.cloud import Cloud
 from graphrelay.sandbox.entra.errors import Refused, error_answer, json_answer
 from graphrelay.sandbox.entra.faults import refusal, struck
 from graphrelay.sandbox.entra.grants import (

@@ -4,17 +4,13 @@ Everything here is from Microsoft's documents and from reports of those who met 
 where the two disagree there is a setting (`mailbox_settings`) or a fault (`graph.faults`).
 """
 
-from typing import TYPE_CHECKING
-
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.graph.service import GraphService
 
-if TYPE_CHECKING:
-    from graphrelay.sandbox.server import Sandbox
 
-
-def register(app: web.Application, cloud: "Sandbox") -> None:
+def register(app: web.Application, cloud: Cloud) -> None:
     """Mount the Graph half."""
     service = GraphService(cloud)
     app.router.add_route("*", "/{version:v1\\.0|beta}/{rest:.*}", service.graph)

@@ -9,19 +9,17 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.directory import User
 from graphrelay.sandbox.faults import Fault
 from graphrelay.sandbox.graph.errors import GraphError
 from graphrelay.sandbox.graph.faults import CutMidBody, OversizeAnswer
 from graphrelay.sandbox.tokens import Principal
-
-if TYPE_CHECKING:
-    from graphrelay.sandbox.server import Sandbox
 
 FaultType = TypeVar("FaultType", bound=Fault)
 
@@ -66,7 +64,7 @@ class Call:
     """A request that was let in: its mailbox is known, and the permission is there."""
 
     request: web.Request
-    cloud: "Sandbox"
+    cloud: Cloud
     ids: Ids
     principal: Principal
     box: User

@@ -10,11 +10,12 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.faults import Delay, Stall
 from graphrelay.sandbox.graph import drafts, lookup, users
 from graphrelay.sandbox.graph.access import Need, mailbox_for
@@ -25,9 +26,6 @@ from graphrelay.sandbox.graph.gate import Gate
 from graphrelay.sandbox.graph.sending import send_mail
 from graphrelay.sandbox.graph.uploads import Uploads
 from graphrelay.sandbox.tokens import Principal, TokenProblem
-
-if TYPE_CHECKING:
-    from graphrelay.sandbox.server import Sandbox
 
 _BEARER = re.compile(r"Bearer[ ]+(\S+)\Z", re.IGNORECASE)
 
@@ -43,7 +41,7 @@ class Endpoint:
 class GraphService:
     """Answers for one sandbox."""
 
-    def __init__(self, cloud: "Sandbox") -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._gate = Gate(cloud.mailboxes)
         self._uploads = Uploads()

@@ -12,19 +12,15 @@
 /api/events              GET         server-sent events: something changed
 """
 
-from typing import TYPE_CHECKING
-
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.page.api import PageApi
 from graphrelay.sandbox.page.guard import guarded
 from graphrelay.sandbox.page.reader import add_reader
 
-if TYPE_CHECKING:
-    from graphrelay.sandbox.server import Sandbox
 
-
-def register(app: web.Application, cloud: "Sandbox") -> None:
+def register(app: web.Application, cloud: Cloud) -> None:
     """Mount the page, at the root of an application of its own."""
     app.middlewares.append(guarded)
     add_reader(app)

@@ -3,18 +3,16 @@
 import asyncio
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
 
+from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.faults import KINDS, BadFaultError, from_json, to_json
 from graphrelay.sandbox.mailbox_items import BodyNotKept, Mail
 from graphrelay.sandbox.page.guard import MAIL_POLICY, dress
 from graphrelay.sandbox.page.shown import details, framed_html, summary
-
-if TYPE_CHECKING:
-    from graphrelay.sandbox.server import Sandbox
 
 MOST = 500
 """Messages in one answer."""
@@ -29,7 +27,7 @@ PAUSE = 0.1
 class PageApi:
     """Answers from the mailboxes and faults of one sandbox."""
 
-    def __init__(self, cloud: "Sandbox") -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def register(self, app: web.Application) -> None:
