@@ -11,8 +11,9 @@ message as well; for one that uses CR LF, nothing but CR LF . CR LF ends a messa
 import os
 import re
 
-from graphrelay.sendmail import local, program, smtp
+from graphrelay.sendmail import local, smtp
 from graphrelay.sendmail.envelope import Envelope, safe
+from graphrelay.sendmail.handover import hand_over
 from graphrelay.sendmail.message import Message
 from graphrelay.sendmail.stop import Stop
 
@@ -20,8 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO
 
+    from graphrelay.sendmail.handover import Places
     from graphrelay.sendmail.options import Options
-    from graphrelay.sendmail.program import Places
 
 _LONGEST_LINE = 12_288
 _PATH = re.compile(r'\s*<((?:"(?:[^"\\]|\\.)*"|[^<>\s"])*)>\s*(.*)', re.DOTALL)
@@ -166,7 +167,7 @@ class Dialog:
 
     def _sent(self, envelope: Envelope, written: Message) -> str:
         try:
-            taken = program.hand_over(envelope, written, self._places)
+            taken = hand_over(envelope, written, self._places)
         except Stop as stop:
             return f"451 4.3.0 {stop}"
         if isinstance(taken, smtp.Refused):

@@ -3,8 +3,9 @@
 import os
 import sys
 
-from graphrelay.sendmail import drop, header, local, message, smtp
+from graphrelay.sendmail import header, local, message, smtp
 from graphrelay.sendmail.envelope import Envelope, safe
+from graphrelay.sendmail.handover import Places, Taken, hand_over
 from graphrelay.sendmail.message import Message
 from graphrelay.sendmail.options import Options, parse
 from graphrelay.sendmail.stop import Stop
@@ -12,24 +13,6 @@ from graphrelay.sendmail.stop import Stop
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-SOCKET = "unix:/run/graphrelay/smtp.sock"
-DROP_FOLDER = "/var/spool/graphrelay/drop"
-
-
-class Places:
-    """Where the relay is."""
-
-    def __init__(self, environment: "Mapping[str, str]") -> None:
-        self.socket = environment.get("GRAPHRELAY_SOCKET") or SOCKET
-        self.drop_folder = environment.get("GRAPHRELAY_DROP") or DROP_FOLDER
-
-
-class Taken:
-    """Safe: with the relay, or in the drop folder."""
-
-    def __init__(self, said: str) -> None:
-        self.said = said
 
 
 def run(arguments: list[str], environment: "Mapping[str, str]") -> int:
@@ -52,26 +35,6 @@ def run(arguments: list[str], environment: "Mapping[str, str]") -> int:
         case "list":
             raise Stop(os.EX_UNAVAILABLE, "what waits is shown by: graphrelay queue list")
     return os.EX_OK
-
-
-def hand_over(envelope: Envelope, written: Message, places: Places) -> Taken | smtp.Refused:
-    """To the relay, else into the drop folder. Raises `Stop` with EX_TEMPFAIL for neither."""
-    outcome = smtp.submit(places.socket, envelope, written)
-    match outcome:
-        case smtp.Sent():
-            return Taken(str(outcome.reply))
-        case smtp.Refused():
-            return outcome
-    waiting = envelope.to(outcome.recipients)
-    try:
-        names = drop.leave(places.drop_folder, waiting, written)
-    except OSError as error:
-        raise Stop(
-            os.EX_TEMPFAIL,
-            f"{outcome.reason}; and {places.drop_folder}, where it would wait for that, "
-            f"cannot take it either: {error.strerror or error}",
-        ) from error
-    return Taken(f"{outcome.reason}; it waits in {places.drop_folder} as {', '.join(names)}")
 
 
 def _deliver(options: Options, places: Places) -> Taken:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.sendmail.dialog import Dialog
+from graphrelay.sendmail.handover import Places
 from graphrelay.sendmail.options import parse
-from graphrelay.sendmail.program import Places
 from tests.sendmail.relay import scripted
 
 HELLO = "EHLO here\r\nMAIL FROM:<wp@contoso.com>\r\nRCPT TO:<a@example.org>\r\n"

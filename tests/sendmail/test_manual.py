@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from graphrelay.sendmail import options, program
+from graphrelay.sendmail import handover, options
 from tests.tools import ROOT, needs
 
 MANUAL = ROOT / "docs" / "sendmail.8"
@@ -34,5 +34,5 @@ def test_every_option_is_in_it() -> None:
 
 def test_it_names_the_places_of_the_program() -> None:
     text = MANUAL.read_text("utf-8")
-    assert f".It Pa {program.SOCKET.removeprefix('unix:')}" in text
-    assert f".It Pa {program.DROP_FOLDER}" in text
+    assert f".It Pa {handover.SOCKET.removeprefix('unix:')}" in text
+    assert f".It Pa {handover.DROP_FOLDER}" in text
