@@ -18,8 +18,6 @@ from graphrelay.sandbox.directory import (
     Secret,
     User,
 )
-from graphrelay.sandbox.entra import EntraError
-from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.visitor import Visitor
 from tests.clock import FakeClock
 from tests.sandbox.entra.client import DEVICE, SCOPE, TENANT, Client, claims_of, refused
@@ -471,40 +469,6 @@ async def test_an_error_has_every_field_that_support_asks_for(client: Client) ->
         body["error_description"],
     )
     assert answer.headers["cache-control"] == "no-store, no-cache"
-
-
-@pytest.mark.parametrize("code", sorted(KNOWN))
-async def test_every_known_refusal_can_be_switched_on(
-    cloud: Sandbox, client: Client, code: int
-) -> None:
-    cloud.faults.on(EntraError(aadsts=code, times=1, retry_after="7"))
-    answer = await client.token(grant_type="refresh_token")
-    known = KNOWN[code]
-    assert refused(answer) == (known.status, known.error, code)
-    assert answer.json().get("suberror", "") == known.suberror
-    assert answer.headers["Retry-After"] == "7"
-    assert "{" not in answer.json()["error_description"]
-
-
-async def test_a_fault_can_be_limited_to_a_grant_and_a_client(
-    cloud: Sandbox, client: Client
-) -> None:
-    cloud.faults.on(EntraError(aadsts=90033, grant_type="refresh_token", client_id=PUBLIC_CLIENT))
-    body = await client.tokens()
-    assert refused(await client.refresh(body["refresh_token"])) == (
-        503,
-        "temporarily_unavailable",
-        90033,
-    )
-
-
-async def test_a_fault_may_name_the_error_itself(cloud: Sandbox, client: Client) -> None:
-    cloud.faults.on(
-        EntraError(aadsts=50076, error="interaction_required", suberror="bad_token", status=429)
-    )
-    answer = await client.token()
-    assert refused(answer) == (429, "interaction_required", 50076)
-    assert answer.json()["suberror"] == "bad_token"
 
 
 # Continuous access evaluation ---------------------------------------------------------------------

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from graphrelay.sandbox import Sandbox
-from graphrelay.sandbox.mailbox_settings import PROMOTED
 from tests.sandbox.world import World, code_of, message
 
 
@@ -172,23 +171,6 @@ async def test_line_feeds_alone_damage_quoted_printable_on_the_way(
     damaged, whole = cloud.mailboxes.submitted
     assert damaged.content.text == "one=\nline\n"
     assert whole.content.text == "oneline\n"
-
-
-async def test_custom_headers_survive_unless_the_mailbox_drops_them(
-    world: World, cloud: Sandbox
-) -> None:
-    graph = await world.user()
-    octets = message(
-        "a@b.example", "X-Job: 7", "Auto-Submitted: auto-generated", "List-Unsubscribe: <x>"
-    )
-    await graph.send(octets)
-    cloud.mailboxes.settings.promoted_headers = PROMOTED
-    await graph.send(octets)
-    kept, dropped = cloud.mailboxes.submitted
-    assert kept.delivered == octets
-    assert b"X-Job" not in dropped.delivered
-    assert b"Auto-Submitted" not in dropped.delivered
-    assert b"List-Unsubscribe: <x>\r\n" in dropped.delivered
 
 
 async def test_headers_that_belong_to_exchange_are_dropped(world: World, cloud: Sandbox) -> None:
