@@ -39,7 +39,8 @@ class NotQueued(Exception):  # noqa: N818
 
 
 class MailLost(Exception):  # noqa: N818
-    """What was kept of the submission cannot be read. It is held, and the journal has said so."""
+    """The submission cannot be read, or no process survives it. It is held, and the journal has
+    said so."""
 
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
@@ -41,6 +42,7 @@ from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.startup import check
 from graphrelay.spool.sqlite.startup.start import DATABASE, Start
 from graphrelay.spool.sqlite.statements import admin, attempts, bounced, history
+from graphrelay.spool.sqlite.statements.begin_reading import BeginReading
 from graphrelay.spool.sqlite.statements.change_plan import Move
 from graphrelay.spool.sqlite.statements.divide import Divide
 from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
@@ -94,6 +96,7 @@ class Spool:
         self._writer = writer
         self._reader = reader
         self._depositor = depositor
+        self._process = uuid4().hex
 
     @classmethod
     @asynccontextmanager
@@ -200,9 +203,22 @@ class Spool:
         load = attempts.Load(submission_id, self._folder, self._clock.now())
         found = await self._run(load, "load a message")
         if isinstance(found, attempts.Lost):
-            self._journal.held(found.queue_id, found.reason)
-            raise MailLost(f"{found.queue_id} is held. {found.reason}")
+            raise self._lost(found)
         return found
+
+    async def begin_reading(self, submission_id: int) -> None:
+        """The mark on the disk before a message is read to be sent; `begin_attempt` takes it away.
+
+        Raises `NotQueued` when it is held, done or in flight, `MailLost` when it is held now, since
+        `MOST_STARTS` processes have ended after they marked it.
+        """
+        begin = BeginReading(submission_id, self._process, self._clock.now())
+        if lost := await self._run(begin, "record a reading"):
+            raise self._lost(lost)
+
+    def _lost(self, lost: attempts.Lost) -> MailLost:
+        self._journal.held(lost.queue_id, lost.reason)
+        return MailLost(f"{lost.queue_id} is held. {lost.reason}")
 
     async def begin_attempt(
         self, submission_id: int, started_at: datetime, client_request_id: str

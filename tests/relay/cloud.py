@@ -16,7 +16,7 @@ from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, 
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
-from graphrelay.relay.deliver.result import Answered, Carried, Read
+from graphrelay.relay.deliver.result import Answered, Carried
 from graphrelay.relay.deliver.stale_drafts import Leftovers
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import REQUEST
@@ -61,9 +61,8 @@ class WatchedCourier(Courier):
         self,
         waiting: Waiting,
         answered: Callable[[Answered], None],
-        read: Read | None = None,
     ) -> Carried:
-        carried = await super().carry(waiting, answered, read)
+        carried = await super().carry(waiting, answered)
         self.ended += 1
         self.changed.set()
         return carried

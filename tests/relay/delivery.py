@@ -47,7 +47,7 @@ from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.manager import QueueManager
-from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
 from tests.clock import FakeClock, settle
 
@@ -105,6 +105,10 @@ class MemorySpool:
         self.begun: list[tuple[int, str]] = []
         """Every attempt that was ever begun: submission, and client-request-id."""
         self.loaded: list[int] = []
+        self.read: list[int] = []
+        """Every message that was marked before it was read to be sent."""
+        self.deadly: set[int] = set()
+        """Those that too many processes have not survived."""
         self.before_begin: Callable[[int], Awaitable[object]] | None = None
         self.before_finish: Callable[[int], Awaitable[object]] | None = None
 
@@ -143,6 +147,12 @@ class MemorySpool:
         kept = self._open(submission_id)
         self.loaded.append(submission_id)
         return replace(kept.submission, attempts=len(kept.history))
+
+    async def begin_reading(self, submission_id: int) -> None:
+        self._open(submission_id)
+        if submission_id in self.deadly:
+            raise MailLost("held")
+        self.read.append(submission_id)
 
     async def begin_attempt(
         self, submission_id: int, started_at: datetime, client_request_id: str

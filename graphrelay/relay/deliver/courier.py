@@ -1,19 +1,16 @@
 """One attempt at one message, from the spool to Graph and back to the spool.
 
-    read ─▶ token ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ answered ─▶ finish_attempt
-            │        │                                   └── the lane knows, and the next one goes
-            │        └── on the disk before the request goes out: whatever happens from there on,
-            │            the spool knows that it may have been sent
-            └── none: the lane stops or rests, and no attempt is burnt
-
-To read is to load the message and to compose what goes to Graph. It may be done before it is the
-message's turn, so that between an answer and the next request lies nothing but the mark.
+    token ─▶ begin_reading ─▶ compose ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ finish_attempt
+    │        │                           │                         └── the lane knows, the next goes
+    │        │                           └── on the disk before the request goes out: from there on
+    │        │                               the spool knows that it may have been sent
+    │        └── on the disk before anything reads the message: one that ends the process is held
+    └── none: the lane stops or rests, and no attempt is burnt
 
 An outcome must reach the disk. While the spool cannot take it (disk full), the courier waits and
 tries again, and keeps its place in the lane; nobody else may start on that message.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -42,14 +39,13 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.deliver.bearer import Bearer, Tokens, without_token
-from graphrelay.relay.deliver.dispatcher import Dispatched, Dispatcher
+from graphrelay.relay.deliver.dispatcher import Dispatched, Dispatcher, Prepared
 from graphrelay.relay.deliver.result import (
     Answered,
     Carried,
     Finished,
     Gone,
     NotBegun,
-    Read,
 )
 from graphrelay.relay.policy.decision import Decision, Effect, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
@@ -68,6 +64,8 @@ class Attempts(Protocol):
     """What the courier needs of the spool."""
 
     async def load(self, submission_id: int) -> Submission: ...
+
+    async def begin_reading(self, submission_id: int) -> None: ...
 
     async def begin_attempt(
         self, submission_id: int, started_at: datetime, client_request_id: str
@@ -112,49 +110,26 @@ class Courier:
         self._policy = policy
         self._dice = dice
         self._reporter = reporter
-        self._marked: dict[Lane, asyncio.Event] = {}
-        """Whether the mark of a lane's last attempt is on the disk, or could not be put there."""
         self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
         """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
         breaks while it is recorded must neither strand the message nor send it twice."""
 
-    async def _read(self, waiting: Waiting) -> Read:
-        submission = await self._spool.load(waiting.submission_id)
-        try:
-            way = await self._dispatcher.prepare(submission)
-        except Exception:
-            way = None
-        return Read(submission, way)
-
-    async def read_ahead(self, waiting: Waiting) -> Read | None:
-        """What `carry` needs of a message whose turn will come; it gives way to those whose turn it
-        is. What keeps it from being read is for `carry` to find out."""
-        try:
-            await self._let_mark(waiting.lane)
-            return await self._read(waiting)
-        except Exception:
-            return None
-
-    async def carry(
-        self,
-        waiting: Waiting,
-        answered: Callable[[Answered], None],
-        read: Read | None = None,
-    ) -> Carried:
+    async def carry(self, waiting: Waiting, answered: Callable[[Answered], None]) -> Carried:
         """One attempt. Never raises for anything that the world does.
 
         `answered` is called when its request is over, before the disk knows how it ended; not
-        where none was made. `read`: what `read_ahead` came to.
+        where none was made.
         """
         try:
-            read = read or await self._read(waiting)
-            if read.submission.id in self._unrecorded:
-                return await self._record(read.submission)
-            lane = read.submission.plan.lane
+            submission = await self._spool.load(waiting.submission_id)
+            if submission.id in self._unrecorded:
+                return await self._record(submission)
+            lane = submission.plan.lane
             token = await self._tokens.token(lane.account)
             if not isinstance(token, Granted):
                 return NotBegun(_effect(without_token(lane, token)))
-            return await self._attempt(read, token, answered)
+            await self._spool.begin_reading(submission.id)
+            return await self._attempt(submission, token, answered)
         except (NotQueued, MailLost):
             return Gone()
         except StorageUnavailable as error:
@@ -179,17 +154,16 @@ class Courier:
 
     def leave(self, lane: Lane) -> None:
         """Nothing waits in the lane any more: its connections may go."""
-        self._marked.pop(lane, None)
         self._dispatcher.leave(lane)
 
     async def _attempt(
-        self, read: Read, token: Granted, answered: Callable[[Answered], None]
+        self, submission: Submission, token: Granted, answered: Callable[[Answered], None]
     ) -> Carried:
-        submission = read.submission
+        way = await self._prepared(submission)
         started_at, began, request_id = self._clock.now(), self._clock.monotonic(), str(uuid4())
-        number = await self._mark(submission, started_at, request_id)
+        number = await self._spool.begin_attempt(submission.id, started_at, request_id)
         self._journal.attempt(submission, number)
-        dispatched = await self._dispatch(read, token, request_id)
+        dispatched = await self._dispatch(submission, way, token, request_id)
         attempt = Attempt(
             number=number,
             started_at=started_at,
@@ -200,22 +174,14 @@ class Courier:
         decision = self._decide(submission, attempt, settles=dispatched.settles)
         spent = self._dispatcher.spent(submission, attempt.outcome)
         answered(Answered(decision.effect, spent))
-        await self._let_mark(submission.plan.lane)
         return await self._record(submission, decision)
 
-    async def _mark(self, submission: Submission, started_at: datetime, request_id: str) -> int:
-        marked = self._marked[submission.plan.lane] = asyncio.Event()
+    async def _prepared(self, submission: Submission) -> Prepared | None:
+        """`None` where composing failed: that is for the attempt, which then has an outcome."""
         try:
-            return await self._spool.begin_attempt(submission.id, started_at, request_id)
-        finally:
-            marked.set()
-
-    async def _let_mark(self, lane: Lane) -> None:
-        """A request waits for the mark of the message that goes next, and nobody for anything else
-        that the disk could do meanwhile."""
-        await asyncio.sleep(0)  # so that the message whose turn has just come gets to its mark
-        if marked := self._marked.get(lane):
-            await marked.wait()
+            return await self._dispatcher.prepare(submission)
+        except Exception:
+            return None
 
     async def _record(self, submission: Submission, decision: Decision | None = None) -> Finished:
         attempt, settles = self._unrecorded[submission.id]
@@ -224,12 +190,13 @@ class Courier:
         del self._unrecorded[submission.id]
         return finished
 
-    async def _dispatch(self, read: Read, token: Granted, request: str) -> Dispatched:
+    async def _dispatch(
+        self, submission: Submission, way: Prepared | None, token: Granted, request: str
+    ) -> Dispatched:
         """An outcome in any case: from here on the attempt is on the disk and must be ended."""
-        submission = read.submission
         bearer = Bearer(self._tokens, submission.plan.lane, token)
         try:
-            return await self._dispatcher.dispatch(submission, bearer, request, read.way)
+            return await self._dispatcher.dispatch(submission, bearer, request, way)
         except (StorageUnavailable, OSError, BodyChanged) as error:
             reason = f"The message could not be read from the disk: {error}"
             return Dispatched(Delayed(status="4.3.0", reason=reason), settles=True)

@@ -1,13 +1,10 @@
-"""What the courier reads of a message, and what it says of an attempt at it."""
+"""What the courier says of an attempt at a message."""
 
 from dataclasses import dataclass
 
-from graphrelay.model import Next, Submission, Waiting
-from graphrelay.relay.deliver.dispatcher import Prepared
+from graphrelay.model import Next, Waiting
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Effect
-
-# --- What came of it ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +37,3 @@ class Gone:
 
 
 Carried = Finished | NotBegun | Gone
-
-
-# --- What is read ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """All that can be known of an attempt before it is begun. `way` is `None` where composing
-    failed: that is for the attempt to find out, which then has an outcome."""
-
-    submission: Submission
-    way: Prepared | None

@@ -165,14 +165,6 @@ class LaneQueue:
         self._large_in_flight += is_large(place.waiting)
         return place.waiting
 
-    def coming(self, now: timedelta) -> Waiting | None:
-        """What will probably go when the next answer makes room. It is not taken by that."""
-        if not isinstance(self._state, Open) or not self._is_full():
-            return None
-        if self.budget.free_at(now) > now or (place := self._first(now)) is None:
-            return None
-        return place.waiting
-
     def _first(self, now: timedelta) -> _Place | None:
         """Of what is due; it stays first."""
         self._promote(now)

@@ -33,11 +33,10 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.relay.deliver.courier import WITHOUT_DISK, Attempts, Courier
-from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun, Read
+from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun
 from graphrelay.relay.policy.budget import in_words
-from graphrelay.relay.policy.decision import Effect, Flows, Slower
+from graphrelay.relay.policy.decision import Effect, Slower
 from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
-from graphrelay.relay.queue.ahead import Ahead
 from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.relay.queue.failover import HandOver
 from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
@@ -94,7 +93,6 @@ class QueueManager:
         self._in_flight: dict[int, asyncio.Task[None]] = {}
         """With what is answered, and not yet settled."""
         self._requests = 0
-        self._ahead = Ahead(courier.read_ahead)
         self._moving = HandOver(take_over, self._lanes, journal, self._take_back)
         """What is on its way from one lane to another, and stands in none."""
         self._again: dict[int, Waiting] = {}
@@ -124,7 +122,6 @@ class QueueManager:
             await self._stop.wait()
             self._tasks = None
             self._moving.cancel()
-            self._ahead.forget_all()
             for task in (alarms, *self._in_flight.values()):
                 task.cancel()
 
@@ -204,9 +201,7 @@ class QueueManager:
         self._serve()
 
     def use_backups(self, backups: Backups) -> None:
-        """Other accounts stand in from now on, also for lanes that are paused already. What was
-        read ahead went by the old settings."""
-        self._ahead.forget_all()
+        """Other accounts stand in from now on, also for lanes that are paused already."""
         if self._moving.use(backups):
             self._ready.update(dict.fromkeys(self._lanes))
             self._serve()
@@ -306,8 +301,7 @@ class QueueManager:
                 continue
             self._ready[lane] = None
             self._requests += 1
-            carry = self._carry(queue, waiting, self._ahead.take(waiting))
-            task = self._tasks.create_task(carry)
+            task = self._tasks.create_task(self._carry(queue, waiting))
             self._in_flight[waiting.submission_id] = task
 
     def _rest(self, queue: LaneQueue, now: timedelta) -> None:
@@ -315,8 +309,6 @@ class QueueManager:
         if len(queue) == 0:
             self._rest_empty(queue, now)
             return
-        if self._tasks is not None and (coming := queue.coming(now)) is not None:
-            self._ahead.look(coming, self._tasks)
         if (at := queue.wakes_at(now)) is not None:
             self._alarms.set(queue.lane, at)
             self._tell_budget(queue, now)
@@ -325,7 +317,6 @@ class QueueManager:
 
     def _rest_empty(self, queue: LaneQueue, now: timedelta) -> None:
         """After a while its connections go, and the lane itself once it need remember nothing."""
-        self._ahead.forget(queue.lane)
         at = max(now, queue.empty_since + EMPTY_LANE)
         if at == now:
             self._courier.leave(queue.lane)
@@ -352,10 +343,10 @@ class QueueManager:
                 until=until.isoformat(timespec="seconds"),
             )
 
-    async def _carry(self, queue: LaneQueue, waiting: Waiting, read: Read | None) -> None:
+    async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
         answered = partial(self._answered, queue, waiting)
         try:
-            carried = await self._courier.carry(waiting, answered, read)
+            carried = await self._courier.carry(waiting, answered)
         except Exception as error:
             # A mistake of ours, which must stop neither the daemon nor other mail.
             self._journal.error(
@@ -399,8 +390,6 @@ class QueueManager:
         self._serve()
 
     def _feel(self, queue: LaneQueue, effect: Effect) -> None:
-        if not isinstance(effect, Flows):
-            self._ahead.forget(queue.lane)
         match queue.feel(effect, self._clock.monotonic()):
             case NewlyPaused(paused, wait):
                 self._journal.paused(queue.lane, paused, self._clock.now() + wait)

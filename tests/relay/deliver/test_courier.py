@@ -18,7 +18,8 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
-from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun, Read
+from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun
+from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
 from tests.clock import settle
@@ -70,6 +71,29 @@ async def test_the_mark_is_on_the_disk_before_the_request_goes_out() -> None:
     assert seen.carried == Finished(Done("relayed"))
     spent = Spent(requests=1, octets=1_000, messages=1, recipients=1)
     assert seen.answered == [Answered(Flows(), spent)]
+
+
+async def test_the_mark_is_on_the_disk_before_anything_reads_the_message() -> None:
+    marked: list[list[int]] = []
+
+    async def compose(one: Submission) -> OctetSource:
+        marked.append(list(post.spool.read))
+        return await outgoing(one)
+
+    post = Post(compose=compose)
+    await carry(post)
+    assert marked == [[1]]
+    assert post.spool.outcomes(1) == ["Relayed"]
+
+
+async def test_a_message_that_no_process_survives_is_gone_unread() -> None:
+    async def compose(one: Submission) -> OctetSource:
+        raise AssertionError("read")
+
+    post = Post(compose=compose)
+    post.spool.deadly.add(1)
+    assert await carry(post) == Seen(Gone(), [])
+    assert post.spool.begun == []
 
 
 async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() -> None:
@@ -130,26 +154,6 @@ async def test_an_outcome_that_the_disk_does_not_take_is_answered_all_the_same()
     writing.set()
     assert await carrying == Finished(Done("relayed"))
     assert len(answered) == 1
-
-
-async def test_what_was_read_ahead_is_not_read_again() -> None:
-    post = Post()
-    waiting = post.spool.put(submission(1))
-    read = await post.courier.read_ahead(waiting)
-    await post.courier.carry(waiting, lambda _: None, read)
-    assert post.spool.loaded == [1]
-    assert post.spool.outcomes(1) == ["Relayed"]
-
-
-async def test_reading_never_raises_and_changes_nothing() -> None:
-    post = Post()
-    waiting = post.spool.put(submission(1))
-    post.spool.trouble = StorageUnavailable("disk full")
-    assert await post.courier.read_ahead(waiting) is None
-    post.spool.trouble = None
-    assert isinstance(await post.courier.read_ahead(waiting), Read)
-    assert await post.spool.interrupted() == []
-    assert post.told() == []
 
 
 # Tokens --------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from graphrelay.model import Waiting
-from graphrelay.relay.policy.budget import Limit, Spent
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
 from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Open, Resting, Resumed, Stopped
 from tests.clock import FakeClock
@@ -84,29 +83,6 @@ def test_a_large_message_that_is_answered_leaves_its_request_to_another() -> Non
     assert started(queue) == [1, 2, 3]
     queue.answered(2)
     assert started(queue) == [4]
-
-
-def test_what_comes_next_is_known_and_not_taken_while_mail_flows() -> None:
-    queue = lane(1, 2, 3, 4, 5, 6)
-    assert queue.coming(START) is None  # It may go at once.
-    started(queue)
-    assert queue.coming(START) == queue.coming(START) == waiting(5)
-    queue.remove(5)
-    assert queue.coming(START) == waiting(6)
-    queue.put(waiting(7, age=60), START, START)
-    assert queue.coming(START) == waiting(7, age=60)
-    queue.feel(Slower("busy"), START)
-    assert queue.coming(START) is None
-
-
-def test_nothing_comes_next_while_a_budget_is_used_up() -> None:
-    queue = LaneQueue(LANE, 1, (Limit("messages", 1, 60 * SECOND),))
-    for number in (1, 2):
-        queue.put(waiting(number), START, START)
-    started(queue)
-    assert queue.coming(START) == waiting(2)
-    queue.budget.spend(Spent(messages=1), START)
-    assert queue.coming(START) is None
 
 
 def test_what_is_not_due_does_not_go_and_says_when_it_will() -> None:
@@ -293,13 +269,6 @@ class AnyOrder(RuleBasedStateMachine):
         if one is not None:
             assert self.due.pop(one.submission_id) <= self.now
             self.flying.add(one.submission_id)
-
-    @rule()
-    def foresee(self) -> None:
-        coming = self.queue.coming(self.now)
-        if coming is not None:
-            assert self.due[coming.submission_id] <= self.now
-            assert self.flying
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data())

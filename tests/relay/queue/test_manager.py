@@ -136,32 +136,6 @@ async def test_the_next_request_goes_out_before_the_answer_of_the_last_is_on_the
         disk.written.set()
 
 
-async def test_the_mark_of_the_next_message_comes_before_the_outcome_of_the_last() -> None:
-    """For the mark a request waits, for the outcome nobody."""
-    post, asked = Post(), list[str]()
-    post.graph.gate = asyncio.Event()
-    marks = asyncio.Event()
-
-    async def begin(number: int) -> None:
-        asked.append(f"mark {number}")
-        if number >= 5:
-            await marks.wait()
-
-    async def finish(number: int) -> None:
-        asked.append(f"outcome {number}")
-
-    post.spool.before_begin, post.spool.before_finish = begin, finish
-    async with running(post):
-        post.take(*range(1, 6))
-        await settle()
-        await post.graph.let_go(1)
-        await settle()
-        assert asked[4:] == ["mark 5"]
-        marks.set()
-        await settle()
-        assert asked[4:] == ["mark 5", "outcome 1"]
-
-
 async def test_a_mark_that_cannot_be_written_keeps_no_outcome_from_the_disk() -> None:
     post = Post()
     post.graph.gate = asyncio.Event()
@@ -203,13 +177,13 @@ async def test_four_requests_and_five_marks_at_most_however_slow_the_disk_is() -
         assert post.graph.most_in_flight == 4
 
 
-async def test_a_lane_that_is_told_to_slow_down_sends_nothing_more_not_even_what_was_read() -> None:
+async def test_a_lane_that_is_told_to_slow_down_sends_nothing_more() -> None:
     post = Post()
     disk = SlowDisk(post)
     async with running(post):
         post.take(*range(1, 21))
         await settle()
-        assert post.spool.loaded == [1, 2, 3, 4, 5]
+        assert post.spool.loaded == [1, 2, 3, 4]
         post.graph.say(throttled(100))
         await post.graph.let_go(1)
         await settle()
@@ -254,20 +228,7 @@ async def test_an_answer_counts_for_the_budget_before_the_next_request_goes_out(
         assert len(post.graph.sent) == 4
 
 
-async def test_the_next_message_is_read_while_all_requests_are_taken_and_no_other() -> None:
-    post = Post()
-    post.graph.gate = asyncio.Event()
-    async with running(post):
-        post.take(*range(1, 11))
-        await settle()
-        assert post.spool.loaded == [1, 2, 3, 4, 5]
-        await post.graph.let_go(1)
-        await settle()
-        assert post.spool.loaded == [1, 2, 3, 4, 5, 6]
-        assert on_the_wire(post) == ["Q1", "Q2", "Q3", "Q4", "Q5"]
-
-
-async def test_what_was_read_and_is_held_or_deleted_then_does_not_go() -> None:
+async def test_what_is_held_or_deleted_before_its_turn_does_not_go() -> None:
     post = Post()
     post.graph.gate = asyncio.Event()
     async with running(post):
@@ -285,53 +246,6 @@ async def test_what_was_read_and_is_held_or_deleted_then_does_not_go() -> None:
         await settle()
         assert isinstance(post.spool.state(7), Held)
         assert len(post.graph.sent) == 5
-
-
-async def test_what_was_read_and_is_overtaken_goes_later_once() -> None:
-    post = Post()
-    post.graph.gate = asyncio.Event()
-    async with running(post):
-        post.take(*range(1, 6))
-        await settle()
-        assert post.spool.loaded[-1] == 5
-        post.take(6, received_at=post.clock.now() - HOUR)
-        await post.graph.let_go(2)
-        await settle()
-        assert on_the_wire(post) == ["Q1", "Q2", "Q3", "Q4", "Q6", "Q5"]
-        post.graph.gate.set()
-        await settle()
-        assert len(post.graph.sent) == 6
-
-
-async def test_what_was_read_before_an_attempt_is_read_again_after_it() -> None:
-    """Else the next attempt would not know of the last one, nor look whether it was sent."""
-    post = Post()
-    post.graph.gate = asyncio.Event()
-    async with running(post):
-        post.take(*range(1, 6))
-        await settle()
-        post.graph.say(BUSY, RELAYED, RELAYED, RELAYED, LOST)
-        await post.graph.let_go(1)
-        await post.clock.advance(SECOND)
-        post.graph.gate.set()
-        await post.clock.advance(2 * MINUTE)
-        assert post.spool.outcomes(5) == ["Uncertain", "Relayed"]
-        assert post.spool.loaded.count(5) == 3
-
-
-async def test_a_disk_that_fails_while_a_message_is_read_ahead_costs_no_attempt() -> None:
-    post = Post()
-    post.graph.gate = asyncio.Event()
-    async with running(post):
-        post.take(*range(1, 5))
-        await settle()
-        post.spool.trouble = StorageUnavailable("disk full")
-        post.take(5)
-        await settle()
-        post.spool.trouble = None
-        post.graph.gate.set()
-        await post.clock.advance(MINUTE)
-        assert post.spool.outcomes(5) == ["Relayed"]
 
 
 # Trouble -------------------------------------------------------------------------------------

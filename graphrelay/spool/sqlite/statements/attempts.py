@@ -39,7 +39,7 @@ DRAFT: Codec[DraftProgress] = Codec(DraftProgress)
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The submission was held, since what was kept of it cannot be read."""
+    """The submission was held, since it cannot be read."""
 
     queue_id: str
     reason: str
@@ -144,7 +144,7 @@ class Load:
 
 
 def hold_lost(transaction: Transaction, submission: int, reason: str, now: datetime) -> None:
-    """A submission whose octets are gone waits for a person; it is never sent, nor forgotten."""
+    """A submission that cannot be read waits for a person; it is never sent, nor forgotten."""
     transaction.connection.execute("DELETE FROM in_flight WHERE submission = ?", (submission,))
     set_state(transaction.connection, submission, Held(reason), now)
     note(transaction.connection, submission, "held", reason, now)
@@ -168,6 +168,7 @@ class Begin:
         if row is None:
             raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")
         number = int(row[0])
+        connection.execute("DELETE FROM readings WHERE submission = ?", (self.submission,))
         connection.execute(
             "UPDATE submissions SET attempts = ? WHERE id = ?", (number, self.submission)
         )
