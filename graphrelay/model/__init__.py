@@ -9,7 +9,7 @@ one it is handed as a protocol.
     relay ── OctetSource ──▶ graph ── Outcome ──▶ relay ── Attempt ──▶ spool
 """
 
-from graphrelay.model.address import Address, in_small_letters
+from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters
 from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
 from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
 from graphrelay.model.message import (
@@ -38,6 +38,7 @@ from graphrelay.model.plan import Lane, Plan
 from graphrelay.model.reception import Reception
 
 __all__ = [
+    "LONGEST_ADDRESS",
     "Accepted",
     "Address",
     "Answer",

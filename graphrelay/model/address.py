@@ -1,6 +1,13 @@
 """Addresses as RFC 5321 writes them, and when two of them are the same person."""
 
 from dataclasses import dataclass
+from typing import Final
+
+LONGEST_ADDRESS: Final = 254
+"""Octets of an address: the 256 of a path (RFC 5321 section 4.5.3.1.3) less its angle brackets.
+Whoever reads octets takes what is longer for text."""
+_LONGEST_LABEL = 63
+"""Octets of a label of a domain (RFC 1035 section 2.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ def _in_letters(domain: str) -> str:
         return domain
     labels = domain.split(".")
     for number, label in enumerate(labels):
-        if label[:4].lower() == "xn--":
+        if label[:4].lower() == "xn--" and len(label) <= _LONGEST_LABEL:
             try:
                 letters = label[4:].encode("ascii").decode("punycode")
             except UnicodeError:

@@ -38,7 +38,8 @@ class Envelope:
         """The same for these recipients."""
         if forward_paths == self.forward_paths:
             return self
-        asked = tuple(one for one in self.asked if one.path in forward_paths) if self.asked else ()
+        paths = frozenset(forward_paths) if self.asked else frozenset()
+        asked = tuple(one for one in self.asked if one.path in paths)
         return replace(self, forward_paths=forward_paths, asked=asked)
 
 

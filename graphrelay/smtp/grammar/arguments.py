@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
-from graphrelay.model import Address, Asked, Notify, Reply
+from graphrelay.model import LONGEST_ADDRESS, Address, Asked, Notify, Reply
 
-LONGEST_PATH: Final = 254
-"""Octets of an address: the 256 of RFC 5321 section 4.5.3.1.3 less the angle brackets."""
+_LONGEST_ARGUMENT: Final = 2_000
+"""Characters: the 512 of RFC 5321 section 4.5.3.1.4, and what its extensions add to them (500 each
+for AUTH and ORCPT, RFC 4954 section 3 and RFC 3461 section 5)."""
 
 # Sets say what is left out: some of ASCII, and the controls up to U+00A0. A set that counts all of
 # Unicode up would take `re` ten times as long to compile, at each start.
@@ -32,10 +33,10 @@ _LITERAL = r"\[[A-Za-z0-9:.-]{1,64}\]"
 _MAILBOX = rf"(?P<local>{_ATEXT}+|{_QUOTED})(?:@(?P<domain>{_DOMAIN}|{_LITERAL}))?"
 _ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"
 
-_BRACKETED = re.compile(rf"<\s*(?:{_ROUTE}{_MAILBOX})?\s*>")
+_BRACKETED = re.compile(rf"<\s*+(?:{_ROUTE}{_MAILBOX})?\s*+>")
 _BARE = re.compile(rf"{_MAILBOX}(?=\s|$)")
-_FROM = re.compile(r"FROM\s*:\s*", re.IGNORECASE)
-_TO = re.compile(r"TO\s*:\s*", re.IGNORECASE)
+_FROM = re.compile(r"FROM\s*+:\s*+", re.IGNORECASE)
+_TO = re.compile(r"TO\s*+:\s*+", re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]*))?")
 _CHUNK = re.compile(r"([0-9]{1,18})(?:\s+(LAST))?", re.IGNORECASE)
 
@@ -94,6 +95,7 @@ NULL_RECIPIENT = Reply(553, "5.1.3", "The null address <> can receive nothing")
 NO_DOMAIN = Reply(
     550, "5.1.3", "That recipient has no domain, and this relay has no mailboxes of its own"
 )
+TOO_LONG = Reply(501, "5.5.4", f"The argument is longer than {_LONGEST_ARGUMENT} characters")
 BAD_PARAMETER = Reply(501, "5.5.4", "A parameter is malformed; write NAME or NAME=value")
 BAD_SIZE = Reply(501, "5.5.4", "SIZE is a number of octets")
 BAD_BODY = Reply(501, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME")
@@ -178,6 +180,8 @@ def _not_known(command: str, names: set[str]) -> Reply:
 
 
 def _path(keyword: re.Pattern[str], argument: str, syntax: Reply, bad: Reply) -> _Path | Reply:
+    if len(argument) > _LONGEST_ARGUMENT:
+        return TOO_LONG
     start = keyword.match(argument)
     if start is None:
         return syntax
@@ -203,7 +207,7 @@ def _address(local: str, domain: str) -> Address | None:
     text = f"{local}@{domain}"
     if not text.isascii() and not text.isprintable():
         return None
-    if len(text.encode()) > LONGEST_PATH:
+    if len(text.encode()) > LONGEST_ADDRESS:
         return None
     if domain.startswith("[") and not _is_literal(domain[1:-1]):
         return None
