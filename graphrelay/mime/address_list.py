@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from graphrelay.mime import encoded_word
-from graphrelay.model import Address
+from graphrelay.model import LONGEST_ADDRESS, Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ def _plain_members(value: bytes) -> list[Member] | None:
     at = 0
     while match := _PLAIN.match(value, at):
         local, domain = match["local"] or match["local2"], match["domain"] or match["domain2"]
+        if len(local) + 1 + len(domain) > LONGEST_ADDRESS:
+            return None
         name = (match["name"] or b"").strip(b" \t\r\n")
         members.append(Member(match["member"], _address(local, domain), name))
         if not match["end"]:
@@ -135,7 +137,7 @@ _TOKEN = re.compile(
 _COMMENT_PART = re.compile(rb"[^()\\]++|\\.?|[()]", re.DOTALL)
 
 _DOMAIN_ALONE = re.compile(_DOMAIN.encode("latin-1"))
-_LOCAL_ALONE = re.compile(rf"[{_ATEXT}.]+|{_LOCAL}".encode("latin-1"))
+_LOCAL_ALONE = re.compile(rf"[{_ATEXT}.]++|{_LOCAL}".encode("latin-1"))
 
 _Token = tuple[str, bytes]
 """Its kind (for a special, the character itself), and its octets."""
@@ -240,7 +242,8 @@ def _member(address: Address | None, name: bytes, charset: str) -> Member:
 
 def _spec(octets: bytes) -> Address | None:
     local, _, domain = octets.rpartition(b"@")
-    fine = _LOCAL_ALONE.fullmatch(local) and _DOMAIN_ALONE.fullmatch(domain)
+    short = len(octets) <= LONGEST_ADDRESS
+    fine = short and _LOCAL_ALONE.fullmatch(local) and _DOMAIN_ALONE.fullmatch(domain)
     return _address(local, domain) if fine else None
 
 
@@ -279,9 +282,9 @@ def _words(phrase: list[_Token]) -> Iterator[bytes]:
 
 # --- Names, and writing --------------------------------------------------------------------------
 
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)(?:"|\Z)', re.DOTALL)
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)\\?(?:"|\Z)', re.DOTALL)
 _PAIR = re.compile(rb"\\(.)", re.DOTALL)
-_DOT_ATOM = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*".encode("latin-1"))
+_DOT_ATOM = re.compile(rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+".encode("latin-1"))
 _QUOTED_LOCAL = re.compile(rb'"(?:[^"\\\r\n\0]|\\[^\r\n\0])*+"')
 _LONGEST_NAME = 200
 
