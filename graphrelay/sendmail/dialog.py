@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from graphrelay.sendmail.options import Options
 
 _LONGEST_LINE = 12_288
-_PATH = re.compile(r'\s*<((?:"(?:[^"\\]|\\.)*"|[^<>\s"])*)>\s*(.*)', re.DOTALL)
+_PATH = re.compile(r'\s*+<((?:"(?:[^"\\]|\\.)*+"|[^<>\s"])*+)>\s*+(.*)', re.DOTALL)
 _EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 _PARAMETERS = frozenset({"BODY", "SIZE", "SMTPUTF8", "AUTH", "RET", "ENVID", "NOTIFY", "ORCPT"})
 _OK = "250 2.0.0 Ok"

@@ -12,33 +12,33 @@ import re
 
 from graphrelay.sendmail.stop import Stop
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 _TOKEN = re.compile(
-    rb"""(?P<space>[ \t\r\n\0]+)
-    |(?P<encoded>=\?[!->@-~]{1,64}\?[bBqQ]\?[^?\r\n]*\?=)
-    |(?P<quoted>"(?:[^"\\]|\\.)*(?:"|\\?\Z))
+    rb"""(?P<space>[ \t\r\n\0]++)
+    |(?P<encoded>=\?[!->@-~]{1,64}\?[bBqQ]\?[^?\r\n]*+\?=)
+    |(?P<quoted>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))
     |(?P<special>[<>@,;:()])
-    |(?P<atom>(?:[^ \t\r\n\0<>@,;:()"=]|=(?!\?)|=\?(?![!->@-~]{1,64}\?[bBqQ]\?))+)
+    |(?P<atom>(?:[^ \t\r\n\0<>@,;:()"=]|=(?!\?)|=\?(?![!->@-~]{1,64}\?[bBqQ]\?))++)
     |(?P<other>.)""",
     re.DOTALL | re.VERBOSE,
 )
-_COMMENT_PART = re.compile(rb"[^()\\]+|\\.?|[()]", re.DOTALL)
+_COMMENT_PART = re.compile(rb"[^()\\]++|\\.?|[()]", re.DOTALL)
 
 
 def fields(head: bytes) -> list[tuple[str, bytes]]:
     """Names in lower case and values (folded, with line ends), in their order."""
-    found: list[tuple[str, bytes]] = []
+    found: list[tuple[str, list[bytes]]] = []
     for match in _LINE.finditer(head):
         line = match[0]
         if found and line[:1] in b" \t" and line.strip():
-            found[-1] = (found[-1][0], found[-1][1] + line)
+            found[-1][1].append(line)
         elif field := _FIELD.match(line):
-            found.append((field[1].decode("ascii").lower(), line[field.end() :]))
+            found.append((field[1].decode("ascii").lower(), [line[field.end() :]]))
         else:
             break
-    return found
+    return [(name, b"".join(lines)) for name, lines in found]
 
 
 def has(head: bytes, name: str) -> bool:
@@ -90,6 +90,7 @@ class _Reader:
         self._has_at = False
         self._angle: list[bytes] = []
         self._in_angle = False
+        self._route_ended = False
 
     def take(self, kind: str, octets: bytes) -> None:
         if self._in_angle:
@@ -111,18 +112,19 @@ class _Reader:
         return self._found
 
     def _inside(self, kind: str, octets: bytes) -> None:
-        in_route = self._angle[:1] == [b"@"] and b":" not in self._angle
+        in_route = self._angle[:1] == [b"@"] and not self._route_ended
         if kind == ">" or (kind in ",;<" and not in_route):
             self._close_angle()
             self._in_angle = kind == "<"
         elif kind != "space":
             self._angle.append(octets)
+            self._route_ended |= kind == ":"
 
     def _close_angle(self) -> None:
         spec = b"".join(self._angle).rpartition(b":")[2]
         if spec:
             self._found.append(_text(spec))
-        self._angle, self._in_angle = [], False
+        self._angle, self._in_angle, self._route_ended = [], False, False
         self._forget()
 
     def _flush(self) -> None:

@@ -10,7 +10,7 @@ import re
 
 IN_MEMORY = 1 << 20
 PIECE = 1 << 16
-_MBOX_LINES = re.compile(rb"(?:>*From [^\n]*\n)+")
+_MBOX_LINES = re.compile(rb"(?:>*+From [^\n]*+\n)++")
 _DOT_LINE = re.compile(rb"(?:\A|(?<=\n))\.\r?\n")
 _DOT_BEGUN = re.compile(rb"(?:\A|(?<=\n))\.\r?\Z")
 
