@@ -90,7 +90,7 @@ class LineEnds:
 
 _LINE_END = rb"(?:\r{0,2}\n|\r(?=[^\r\n]|\r[^\n]))"
 _EMPTY_LINE = re.compile(rb"(?:\A|" + _LINE_END + rb")" + _LINE_END)
-_LONGEST_HEADER = 1 << 20
+_LONGEST_HEADER = 1 << 18
 
 
 class BinaryLineEnds:
@@ -101,7 +101,7 @@ class BinaryLineEnds:
     """
 
     def __init__(self) -> None:
-        self._header: bytes | None = b""
+        self._header: bytearray | None = bytearray()
 
     def feed(self, octets: bytes) -> bytes:
         """The next octets; nothing comes out until the header section is whole."""
@@ -113,13 +113,13 @@ class BinaryLineEnds:
         if found is None and len(self._header) <= _LONGEST_HEADER:
             return b""
         end = found.end() if found else len(self._header)
-        head, rest = self._header[:end], self._header[end:]
+        head, rest = bytes(self._header[:end]), bytes(self._header[end:])
         self._header = None
         return with_line_ends(head) + rest
 
     def end(self) -> bytes:
         """What waited: a message without a body."""
-        held, self._header = self._header or b"", None
+        held, self._header = bytes(self._header or b""), None
         return with_line_ends(held)
 
 
