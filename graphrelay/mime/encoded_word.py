@@ -8,7 +8,10 @@ usual truth behind wrong declarations. Writing is always UTF-8 in base64, in wor
 import base64
 import binascii
 import codecs
+import encodings
 import re
+from encodings import aliases
+from pkgutil import iter_modules
 
 WORD = re.compile(rb"=\?([!->@-~]{1,64})\?([bBqQ])\?([^?\r\n]*+)\?=")
 _OCTETS_PER_WORD = 42
@@ -17,6 +20,10 @@ _OCTETS_PER_WORD = 42
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
+_LONGEST_CHARSET = 64
+_CODECS = frozenset(aliases.aliases) | {one.name for one in iter_modules(encodings.__path__)}
+"""All that Python has. `codecs.lookup` searches the disk for any other name, and remembers for good
+that there was nothing: strangers write these names."""
 
 
 def decode(octets: bytes, charset: str = "") -> str:
@@ -26,24 +33,35 @@ def decode(octets: bytes, charset: str = "") -> str:
     in `charset`, that of the body.
     """
     declared = charset
-    pieces: list[tuple[str, bytes]] = []
+    pieces: list[tuple[str, list[bytes]]] = []
     at = 0
     for word in WORD.finditer(octets):
         between = octets[at : word.start()]
         if between and not (pieces and pieces[-1][0] and not between.strip(b" \t\r\n")):
-            pieces.append(("", between))
+            pieces.append(("", [between]))
         charset = word[1].split(b"*")[0].decode("ascii").lower()
         content = _transfer_decoded(word[2], word[3])
         # A character that was split over two words becomes whole again.
         if pieces and pieces[-1][0] == charset:
-            content = pieces.pop()[1] + content
-        pieces.append((charset, content))
+            pieces[-1][1].append(content)
+        else:
+            pieces.append((charset, [content]))
         at = word.end()
-    pieces.append(("", octets[at:]))
+    pieces.append(("", [octets[at:]]))
     return "".join(
-        text(content, charset) if charset else undeclared(content, declared)
+        text(b"".join(content), charset) if charset else undeclared(b"".join(content), declared)
         for charset, content in pieces
     )
+
+
+def is_charset(name: str) -> bool:
+    """Whether there is a charset of that name."""
+    if len(name) > _LONGEST_CHARSET or encodings.normalize_encoding(name).lower() not in _CODECS:
+        return False
+    try:
+        return codecs.lookup(name).name not in _NO_CHARSETS
+    except (LookupError, ValueError):
+        return False
 
 
 def text(octets: bytes, charset: str = "") -> str:
@@ -61,7 +79,7 @@ def _first_that_fits(octets: bytes, charsets: tuple[str, ...]) -> str:
         try:
             if encoding == "utf-8":
                 return octets.decode()
-            if encoding and codecs.lookup(encoding).name not in _NO_CHARSETS:
+            if is_charset(encoding):
                 return octets.decode(encoding)
         except (LookupError, ValueError):
             continue

@@ -26,8 +26,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-LIMIT = 1 << 20
-"""Octets of header section that are read before a message is refused."""
+from graphrelay.mime import parameters
+
+LIMIT = 1 << 18
+"""Octets of header section that are read before a message is refused. As many
+as Exchange takes (MaxHeaderSize,
+https://learn.microsoft.com/en-us/powershell/module/exchange/set-receiveconnector)."""
 _INDEXED = 32 * 1024
 """Octets of a section whose fields are kept in memory, one by one, as soon as one is looked for."""
 
@@ -36,7 +40,7 @@ _WELL_FORMED = re.compile(
 )
 _FIELD = re.compile(rb"(?m)^([!-9;-~]+):[^\n]*+\n(?>[ \t][^\n]*+\n)*+")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_FIELD_LINE = re.compile(rb"([!-9;-~]+)([ \t]*):")
+_FIELD_LINE = re.compile(rb"([!-9;-~]++)([ \t]*+):")
 _MBOX_LINE = re.compile(rb">?From ")
 _WELL_KNOWN = re.compile(
     rb"(?:from|sender|reply-to|to|cc|bcc|subject|date|message-id|in-reply-to|references|comments"
@@ -77,6 +81,14 @@ class HeaderSection:
 
     def first(self, name: str) -> Field | None:
         return next(self.find(name), None)
+
+    @cached_property
+    def charset(self) -> str:
+        """The charset that Content-Type names; else nothing."""
+        for found in self.find("content-type"):
+            if named := parameters.read(self.value(found)).parameters.get("charset"):
+                return named
+        return ""
 
     @cached_property
     def _by_name(self) -> dict[bytes, list[re.Match[bytes]]]:

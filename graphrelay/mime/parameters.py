@@ -12,7 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 from graphrelay.mime import encoded_word
 
-_VALUE = re.compile(rb"[ \t\r\n]*+([^;\s(]*+)")
+LONGEST = 16 * 1024
+"""Octets of a field that are read: a file name of 255 characters in RFC 2231 takes 3,000."""
+_VALUE = re.compile(rb"[ \t\r\n]*+([^;\s(]{0,255}+)")
 _PARAMETER = re.compile(
     rb';[ \t\r\n]*+([^\s=;"*]++)(?:\*(\d{1,4}))?(\*)?[ \t\r\n]*+=[ \t\r\n]*+'
     rb'(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))',
@@ -45,6 +47,8 @@ def value(octets: bytes) -> str:
 
 
 def read(octets: bytes) -> Parametrized:
+    """What is longer than `LONGEST` is read to there."""
+    octets = octets[:LONGEST]
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, _Piece]] = {}
     for match in _PARAMETER.finditer(octets):
@@ -63,14 +67,14 @@ def read(octets: bytes) -> Parametrized:
 
 def _joined(pieces: dict[int, _Piece]) -> str:
     """RFC 2231 section 4.1: the charset stands in the first piece, for those that are encoded."""
-    octets, charset = b"", ""
-    for number in sorted(pieces):
+    joined, charset = list[bytes](), ""
+    for place, number in enumerate(sorted(pieces)):
         piece = pieces[number]
         content = piece.octets
         if piece.percent_encoded:
-            if number == min(pieces) and content.count(b"'") >= 2:
+            if place == 0 and content.count(b"'") >= 2:
                 declared, _, content = content.split(b"'", 2)
                 charset = declared.decode("latin-1")
             content = unquote_to_bytes(content)
-        octets += content
-    return encoded_word.text(octets, charset)
+        joined.append(content)
+    return encoded_word.text(b"".join(joined), charset)

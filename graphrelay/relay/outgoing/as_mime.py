@@ -265,9 +265,10 @@ def _doubles(section: HeaderSection) -> Edits:
     replacements: dict[Field, bytes] = {}
     for name in ("date", "message-id"):
         given = list(section.find(name))
-        said = [one for one in given if section.unfolded(one)]
-        others = (one for one in given if one not in said[:1])
+        first = next((one for one in given if section.unfolded(one)), None)
         replacements |= {
-            one: b"X-Graphrelay-" + section.line(one) if one in said else b"" for one in others
+            one: b"X-Graphrelay-" + section.line(one) if section.unfolded(one) else b""
+            for one in given
+            if one is not first
         }
     return Edits(replacements)

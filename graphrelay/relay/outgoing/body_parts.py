@@ -199,18 +199,18 @@ _FLOWED_LINE = re.compile(r"(>*)( ?)(.*)")
 
 def _unflowed(text: str, delsp: bool) -> str:
     """Paragraphs on one line each (RFC 3676 section 4.1)."""
-    lines: list[str] = []
+    lines: list[list[str]] = []
     open_quote: str | None = None
     for raw in text.split("\r\n"):
         quote, _, content = _FLOWED_LINE.fullmatch(raw.replace("\n", " ")).groups()  # type: ignore[union-attr]
         flows = content.endswith(" ") and content != "-- "
         joined = content[:-1] if flows and delsp else content
         if open_quote == quote and content != "-- ":
-            lines[-1] += joined
+            lines[-1].append(joined)
         else:
-            lines.append((f"{quote} " if quote else "") + joined)
+            lines.append([f"{quote} " if quote else "", joined])
         open_quote = quote if flows else None
-    return "\r\n".join(lines)
+    return "\r\n".join(map("".join, lines))
 
 
 # --- Attachments ---------------------------------------------------------------------------------

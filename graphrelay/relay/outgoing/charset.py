@@ -7,24 +7,17 @@ that say what it is. The body's own octets stay.
 """
 
 import codecs
-import re
 
 from graphrelay.mime import encoded_word
 from graphrelay.mime.header import Edits, HeaderSection
 
-_CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([!->@-~]{1,64}?)[\"\s;]", re.IGNORECASE)
 _LONGEST_SUBJECT = 4096
 """Characters; beyond them a subject that must be written anew is cut."""
 
 
 def charset(section: HeaderSection, octets: bytes = b"\xff") -> str:
     """The charset that Content-Type names, for `octets` that need one; else nothing."""
-    if octets.isascii():
-        return ""
-    for found in section.find("content-type"):
-        if named := _CHARSET.search(section.value(found) + b";"):
-            return named[1].decode("ascii")
-    return ""
+    return "" if octets.isascii() else section.charset
 
 
 def subject_edits(section: HeaderSection, prefix: str = "") -> Edits:
