@@ -71,25 +71,23 @@ class Transaction:
         return self.authors[0] if self.authors else self.envelope.reverse_path
 
 
-def failing(route: Route, transaction: Transaction, recipient: Address) -> Condition | None:
-    """The first condition that does not hold; `None` where the route takes the message."""
+def failing(route: Route, transaction: Transaction) -> Condition | None:
+    """The first condition that does not hold whoever receives; to be asked once for a message."""
     if route.sender and not any_matches(route.sender, str(transaction.sender or "<>")):
         return "sender"
-    found = failing_before_data(route, transaction.origin, recipient)
+    found = failing_on_connect(route, transaction.origin)
     if found is None and not all(_header_holds(transaction, *one) for one in route.header):
         return "header"
     return found
 
 
-def failing_before_data(route: Route, origin: Origin, recipient: Address) -> Condition | None:
-    """The same, of the conditions that are known when RCPT TO comes."""
-    if route.recipient and not any_matches(route.recipient, str(recipient)):
-        return "recipient"
-    return failing_on_connect(route, origin)
+def takes(route: Route, recipient: Address) -> bool:
+    """Whether the route is one for that recipient, of all conditions the only one left."""
+    return not route.recipient or any_matches(route.recipient, str(recipient))
 
 
 def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
-    """The same, of the conditions that are known before any mail."""
+    """The first condition that does not hold, of those that are known before any mail."""
     if route.listener and origin.listener not in route.listener:
         return "listener"
     if route.login and origin.login not in route.login:
@@ -122,7 +120,10 @@ def _within(client: str, networks: tuple[Network, ...]) -> bool:
 
 def why_not(route: Route, transaction: Transaction, recipient: Address) -> str | None:
     """For people: which condition fails and what it would have taken; `None` if none does."""
-    match failing(route, transaction, recipient):
+    condition = failing(route, transaction)
+    if condition != "sender" and not takes(route, recipient):
+        condition = "recipient"
+    match condition:
         case None:
             return None
         case "header":

@@ -6,17 +6,17 @@ What is added or decided here is kept with the message, so that every retry send
 in the same name. Until the spool has answered, nothing was promised.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
+from itertools import islice
 from typing import Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
-from graphrelay.mime import encoded_word, header
+from graphrelay.mime import encoded_word, header, reading
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
     Accepted,
@@ -35,6 +35,10 @@ from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
+LONGEST_JUDGED = 1_000
+"""Octets of a field that a route's condition looks at; …"""
+MOST_JUDGED = 100
+"""… and fields of the same name."""
 ROOM = 4 * 1024
 """More than is ever added to a message, but for what names people."""
 
@@ -133,25 +137,23 @@ class Reception:
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> NewMessage | Reply:
         """The message with all that is decided about it, or why it is not taken."""
-        head = await _head(body)
-        if head is None:
-            return HEADER_TOO_LARGE
-        section, _ = head
-        if looped := trace.loop(section, self._hostname):
-            return looped
-        received_at = self._clock.now()
-        if len(section.octets) <= as_mime.SMALL_HEADER:
-            letterhead = self._read(*head, envelope, origin, received_at)
-        else:
-            letterhead = await asyncio.to_thread(self._read, *head, envelope, origin, received_at)
-        parts = router.route(letterhead.transaction, self._table)
-        if isinstance(parts, Reply):
-            return parts
-        size = len(letterhead.prefix) + body.size
-        if refusal := self._refused_size(parts, size, section):
+        table, received_at = self._table, self._clock.now()
+        for limit in (FIRST_READ, header.LIMIT):
+            beginning = await body.head(limit)
+            size = reading.header_size(beginning, len(envelope.forward_paths))
+            decided = await reading.of(
+                size, self._decide, beginning, body.size, envelope, origin, received_at, table
+            )
+            if decided is not None:
+                break
+        match decided:
+            case None:
+                return HEADER_TOO_LARGE
+            case Reply():
+                return decided
+        if refusal := await self._refused_as_spliced(decided, body.size, table):
             return refusal
-        if refusal := await self._refused_as_spliced(parts, section, letterhead, body.size):
-            return refusal
+        letterhead = decided.letterhead
         return NewMessage(
             envelope=envelope,
             origin=origin,
@@ -159,8 +161,37 @@ class Reception:
             message_id=letterhead.message_id,
             subject=letterhead.subject,
             prefix=letterhead.prefix,
-            parts=parts,
+            parts=decided.parts,
         )
+
+    def _decide(
+        self,
+        beginning: bytes,
+        size: int,
+        envelope: Envelope,
+        origin: Origin,
+        received_at: datetime,
+        table: Table,
+    ) -> "_Decided | Reply | None":
+        """All that the first octets of a message of that size decide; `None` where more of them are
+        needed. Takes as long as they are many."""
+        complete = len(beginning) == size
+        section = header.read(beginning, complete=complete)
+        if section is None:
+            return None
+        if _goes_by_its_text(section) and not complete and len(beginning) < header.LIMIT:
+            return None
+        if looped := trace.loop(section, self._hostname):
+            return looped
+        text = beginning[section.body_start :]
+        letterhead = self._read(section, text, envelope, origin, received_at, table)
+        parts = router.route(letterhead.transaction, table)
+        if isinstance(parts, Reply):
+            return parts
+        sealed = body_parts.sealed_type(section)
+        whole = len(letterhead.prefix) + size
+        refusal = _refused_size(parts, whole, sealed, table)
+        return refusal or _Decided(section, letterhead, parts, sealed is not None)
 
     async def _owned(self, new: NewMessage, body: IncomingBody) -> Accepted:
         size = len(new.prefix) + body.size
@@ -177,40 +208,25 @@ class Reception:
         self._queue.add([Waiting.of(submission) for submission in submissions])
         return Accepted(queue_id)
 
-    def _refused_size(self, parts: Parts, size: int, section: HeaderSection) -> Reply | None:
-        if refusal := router.refused_size(parts, size, self._table):
-            return refusal
-        kind = body_parts.sealed_type(section)
-        if kind is None:
-            return None
-        for planned, _ in parts:
-            if not planned.save_to_sent_items:
-                text = f"The message is {kind}, and route {planned.route!r} keeps no copy in Sent"
-                return Reply(554, "5.6.3", f"{text} Items, for which it must be taken apart")
-        most = self._table.largest_mime
-        if most is None or size <= most:
-            return None
-        text = f"The message is {kind} and has {size} octets: such messages go up to {most}"
-        return Reply(554, "5.6.3", f"{text}, since larger ones must be taken apart")
-
     async def _refused_as_spliced(
-        self, parts: Parts, section: HeaderSection, letterhead: Letterhead, size: int
+        self, decided: "_Decided", size: int, table: Table
     ) -> Reply | None:
         """The refusal where a message that may not be taken apart fits into a request, but not
         with what is added to it: hundreds of recipients in Bcc, fields that stay readable."""
-        request, sealed = self._table.request, body_parts.sealed_type(section) is not None
+        request, section, letterhead = table.request, decided.section, decided.letterhead
         if request is None:
             return None
         envelope = letterhead.transaction.envelope
-        for plan, recipients in parts:
-            most = self._table.largest.get(plan.lane.account)
-            in_one_piece = sealed or (most is not None and most < request)
+        for plan, recipients in decided.parts:
+            most = table.largest.get(plan.lane.account)
+            in_one_piece = decided.sealed or (most is not None and most < request)
             named = sum(len(str(one)) for one in (*recipients, *envelope.forward_paths))
             if not in_one_piece or size + 4 * len(section.octets) + 4 * named + ROOM <= request:
                 continue
             part = replace(envelope, forward_paths=recipients)
-            outgoing = await asyncio.to_thread(
-                as_mime.size_of, section, letterhead.prefix, plan, part, size
+            work = len(section.octets) + reading.OF_A_RECIPIENT * len(recipients)
+            outgoing = await reading.of(
+                work, as_mime.size_of, section, letterhead.prefix, plan, part, size
             )
             if outgoing > request:
                 text = f"With its recipients the message has {outgoing} octets, and a request to"
@@ -224,8 +240,9 @@ class Reception:
         envelope: Envelope,
         origin: Origin,
         received_at: datetime,
+        table: Table,
     ) -> Letterhead:
-        transaction = transaction_of(section, envelope, origin, self._table)
+        transaction = transaction_of(section, envelope, origin, table)
         prefix = trace.received(section, self._hostname, received_at)
         if not _value(section, "date"):
             prefix += f"Date: {format_datetime(received_at)}\r\n".encode("ascii")
@@ -242,17 +259,38 @@ class Reception:
         return domain if plain and plain.isalnum() else self._hostname
 
 
-async def _head(body: IncomingBody) -> tuple[HeaderSection, bytes] | None:
-    """The header section and the text after it, as far as it was read; `None` where the section
-    is too long."""
-    beginning = await body.head(FIRST_READ)
-    complete = len(beginning) == body.size
-    section = header.read(beginning, complete=complete)
-    if not complete and (section is None or section.first("content-type") is None):
-        beginning = await body.head(header.LIMIT)
-        complete = len(beginning) == body.size
-        section = await asyncio.to_thread(header.read, beginning, complete=complete)
-    return (section, beginning[section.body_start :]) if section else None
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What came of reading a header section."""
+
+    section: HeaderSection
+    letterhead: Letterhead
+    parts: Parts
+    sealed: bool
+    """Whether the message may not be taken apart."""
+
+
+def _goes_by_its_text(section: HeaderSection) -> bool:
+    """Whether the text after it shows in which charset it is, since no field says that."""
+    return section.first("content-type") is None
+
+
+def _refused_size(parts: Parts, size: int, sealed: str | None, table: Table) -> Reply | None:
+    """`sealed`: how the message is sealed as a whole, in words."""
+    if refusal := router.refused_size(parts, size, table):
+        return refusal
+    if sealed is None:
+        return None
+    for planned, _ in parts:
+        if not planned.save_to_sent_items:
+            text = f"The message is {sealed}, and route {planned.route!r} keeps no copy in Sent"
+            return Reply(554, "5.6.3", f"{text} Items, for which it must be taken apart")
+    if table.largest_mime is None or size <= table.largest_mime:
+        return None
+    text = f"The message is {sealed} and has {size} octets: such messages go up to"
+    return Reply(
+        554, "5.6.3", f"{text} {table.largest_mime}, since larger ones must be taken apart"
+    )
 
 
 def _value(section: HeaderSection, name: str) -> bytes:
@@ -279,13 +317,16 @@ def transaction_of(
 def _header(section: HeaderSection, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The decoded values of fields, by name."""
     return {
-        name: tuple(encoded_word.decode(section.unfolded(found)) for found in section.find(name))
+        name: tuple(
+            encoded_word.decode(section.unfolded(found)[:LONGEST_JUDGED])
+            for found in islice(section.find(name), MOST_JUDGED)
+        )
         for name in names
     }
 
 
 def _message_id(value: bytes) -> str:
-    text = encoded_word.text(value)
+    text = encoded_word.text(value[:4096])
     if not text.isprintable():
         text = "".join(character for character in text if character.isprintable())
     return text[:998]

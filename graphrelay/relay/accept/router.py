@@ -23,8 +23,8 @@ from graphrelay.relay.accept.conditions import (
     Transaction,
     any_matches,
     failing,
-    failing_before_data,
     failing_on_connect,
+    takes,
     why_not,
 )
 
@@ -110,8 +110,9 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
     recipients = _each_once(transaction.envelope.forward_paths)
+    fitting = [one for one in table.routes if failing(one, transaction) is None]
     for recipient in recipients.values():
-        found = taking(transaction, recipient, table)
+        found = next((one for one in fitting if takes(one, recipient)), None)
         if found is None:
             return _no_route(transaction.sender, recipient)
         groups.setdefault(id(found), (found, []))[1].append(recipient)
@@ -129,15 +130,11 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
     return tuple(parts)
 
 
-def taking(transaction: Transaction, recipient: Address, table: Table) -> Route | None:
-    """The first route whose conditions all hold."""
-    fitting = (one for one in table.routes if failing(one, transaction, recipient) is None)
-    return next(fitting, None)
-
-
 def may_take(table: Table, origin: Origin, recipient: Address) -> bool:
     """Whether any route could take a recipient from there, whatever the message says."""
-    return any(failing_before_data(one, origin, recipient) is None for one in table.routes)
+    return any(
+        takes(one, recipient) and failing_on_connect(one, origin) is None for one in table.routes
+    )
 
 
 def largest_from(table: Table, origin: Origin, most: int) -> int:

@@ -8,7 +8,6 @@ minutes, at the mailboxes that have sent something lately, and the mail log says
 is changed in the mailbox, and what was noted once is not noted again.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
 from graphrelay.graph.drafts import MayNotLook
 from graphrelay.graph.inbox import Found
 from graphrelay.journal import Journal
+from graphrelay.mime import reading
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account
@@ -159,12 +159,12 @@ class Bounces:
         self, lane: Lane, client: inbox.Caller, mailbox: str, bearer: Bearer, report: Found
     ) -> str:
         """Why it could not be read; empty where it was."""
-        reading = partial(inbox.octets, client, mailbox, report, client_request_id=str(uuid4()))
-        octets: bytes | MayNotLook | Delayed | Paused = await bearer.use(reading)
+        fetching = partial(inbox.octets, client, mailbox, report, client_request_id=str(uuid4()))
+        octets: bytes | MayNotLook | Delayed | Paused = await bearer.use(fetching)
         if not isinstance(octets, bytes):
             return _why(octets)
         try:
-            read = await asyncio.to_thread(ndr.read, octets)
+            read = await reading.of(len(octets), ndr.read, octets)
         except Exception as error:  # a mistake of ours with this one
             return repr(error)
         if read is None:

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphrelay.mime import address_list, encoded_word, entity
+from graphrelay.mime import address_list, encoded_word, entity, reading
 from graphrelay.mime.address_list import Member
 from graphrelay.mime.header import HeaderSection
 from graphrelay.mime.transfer_encoding import octets_of
@@ -88,7 +88,7 @@ async def convert(
 
     Raises `StorageUnavailable` and `message.UnreadableHeader`.
     """
-    return await asyncio.to_thread(_convert, submission, most_headers, longest_body)
+    return await reading.of(submission.size, _convert, submission, most_headers, longest_body)
 
 
 def _convert(submission: Submission, most_headers: int, longest_body: int) -> Converted | Sealed:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from graphrelay.mime import header
+from graphrelay.mime import header, reading
 from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import (
     Address,
+    Body,
     Envelope,
     FiledBody,
     InlineBody,
@@ -26,8 +27,6 @@ from graphrelay.model import (
 from graphrelay.relay.outgoing import charset, destination, originator, redirect
 
 PIECE = 256 * 1024
-SMALL_HEADER = 8 * 1024
-"""Longer header sections are spliced in a thread: hostile ones take seconds."""
 
 
 class UnreadableHeader(Exception):  # noqa: N818 (a condition, not a programming error)
@@ -84,20 +83,18 @@ class HeadAndFile:
 
 async def outgoing(submission: Submission) -> InMemory | HeadAndFile:
     """The octets of `submission` for Graph. Raises `StorageUnavailable`."""
-    match submission.body:
-        case InlineBody(octets):
-            if octets.find(b"\r\n\r\n", 0, SMALL_HEADER) >= 0 or len(octets) <= SMALL_HEADER:
-                return _inline(submission, octets)
-            return await asyncio.to_thread(_inline, submission, octets)
-        case FiledBody():
-            return await asyncio.to_thread(_filed, submission, submission.body)
+    beginning = await _beginning(submission)
+    size = reading.header_size(beginning, len(submission.envelope.forward_paths))
+    return await reading.of(size, _outgoing, submission, beginning)
 
 
 async def bare(submission: Submission) -> tuple[OctetSource, tuple[str, ...]]:
     """The same without the header fields that Exchange has no property for, and their names: for
     where Graph refused one of them, and does not say which in a way that can be relied on.
     Raises `StorageUnavailable`."""
-    return await asyncio.to_thread(_bare, await outgoing(submission))
+    source = await outgoing(submission)
+    head = source.octets if isinstance(source, InMemory) else source.head
+    return await reading.of(reading.header_size(head), _bare, source)
 
 
 def _bare(source: InMemory | HeadAndFile) -> tuple[OctetSource, tuple[str, ...]]:
@@ -160,55 +157,51 @@ def _has_property(name: str) -> bool:
     return name in _PROPERTIES or name.startswith("content-")
 
 
-def _inline(submission: Submission, octets: bytes) -> InMemory:
-    section, start = _section_in_memory(submission, octets)
+def _outgoing(submission: Submission, beginning: bytes) -> InMemory | HeadAndFile:
+    section, start = _section(submission, beginning)
     head, tail = rendered(section, submission)
-    return InMemory(head + octets[start:] + tail)
-
-
-def _filed(submission: Submission, body: FiledBody) -> HeadAndFile:
-    section, start = _section_in_file(submission, body)
-    head, tail = rendered(section, submission)
-    return HeadAndFile(head, body.path, start, body.size, tail)
+    match submission.body:
+        case InlineBody(octets):
+            return InMemory(head + octets[start:] + tail)
+        case FiledBody(path, size):
+            return HeadAndFile(head, path, start, size, tail)
 
 
 def spliced(submission: Submission) -> tuple[HeaderSection, int]:
     """The header section as it goes out, and where the content begins in the body's octets.
     Blocks; raises `StorageUnavailable` and `UnreadableHeader`."""
-    body = submission.body
-    if isinstance(body, FiledBody):
-        section, start = _section_in_file(submission, body)
-    else:
-        section, start = _section_in_memory(submission, body.octets)
+    section, start = _section(submission, _read(submission.body))
     octets = section.spliced(_edits(section, submission))
     return HeaderSection(octets, len(octets)), start
 
 
-def as_accepted(submission: Submission) -> HeaderSection:
+async def as_accepted(submission: Submission) -> HeaderSection:
     """The header section as it was read at acceptance, with the fields that were added then.
-    Blocks; raises `StorageUnavailable` and `UnreadableHeader`."""
-    body = submission.body
-    if isinstance(body, FiledBody):
-        return _section_in_file(submission, body)[0]
-    return _section_in_memory(submission, body.octets)[0]
+    Raises `StorageUnavailable` and `UnreadableHeader`."""
+    beginning = await _beginning(submission)
+    found, _ = await reading.of(reading.header_size(beginning), _section, submission, beginning)
+    return found
 
 
-def _section_in_memory(submission: Submission, octets: bytes) -> tuple[HeaderSection, int]:
-    return _section(submission, octets, complete=True)
+async def _beginning(submission: Submission) -> bytes:
+    """More than the header section of the body."""
+    if isinstance(submission.body, InlineBody):
+        return submission.body.octets
+    return await asyncio.to_thread(_read, submission.body)
 
 
-def _section_in_file(submission: Submission, body: FiledBody) -> tuple[HeaderSection, int]:
+def _read(body: Body) -> bytes:
+    if isinstance(body, InlineBody):
+        return body.octets
     try:
         with body.path.open("rb") as opened:
-            beginning = opened.read(header.LIMIT + 4)
+            return opened.read(header.LIMIT + 4)
     except OSError as error:
         raise StorageUnavailable(f"cannot read {body.path}: {error.strerror}") from error
-    return _section(submission, beginning, complete=len(beginning) >= body.size)
 
 
-def _section(
-    submission: Submission, beginning: bytes, *, complete: bool
-) -> tuple[HeaderSection, int]:
+def _section(submission: Submission, beginning: bytes) -> tuple[HeaderSection, int]:
+    complete = len(beginning) >= submission.body.size
     section = header.below(submission.prefix, beginning, complete=complete)
     if section is None:
         raise UnreadableHeader(submission.queue_id)

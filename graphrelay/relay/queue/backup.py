@@ -11,12 +11,12 @@ Left where it is: everything, where the backup has no authorization either; what
 already or lies in Drafts, since only its own mailbox can tell; what is too large for the backup.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from graphrelay.journal import Journal
+from graphrelay.mime import reading
 from graphrelay.model import (
     Address,
     Lane,
@@ -111,10 +111,11 @@ class TakeOver:
             submission = await self._spool.load(waiting.submission_id)
             if not await self._may_go(submission, to):
                 return None
-            section = await asyncio.to_thread(as_mime.as_accepted, submission)
+            section = await as_mime.as_accepted(submission)
         except (NotQueued, MailLost, as_mime.UnreadableHeader):
             return None
-        plan = self._backups.plan(submission.plan, originator.authors(section), to)
+        authors = await reading.of(len(section.octets), originator.authors, section)
+        plan = self._backups.plan(submission.plan, authors, to)
         reason = f"from {submission.plan.lane} to {to}: {paused.trouble.value}, {paused.reason}"
         moved = await self._spool.move(submission.id, plan, reason)
         if moved is not None:

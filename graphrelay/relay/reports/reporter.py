@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
-from graphrelay.mime import header
+from graphrelay.mime import header, reading
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
     Address,
@@ -113,7 +113,9 @@ class Reporter:
         if told is None or about is None:
             return None
         recipient = self._recipient(submission)
-        section = await _section(submission)
+        beginning = await _beginning(submission)
+        size = reading.header_size(beginning, len(submission.envelope.forward_paths))
+        section = await reading.of(size, _section, submission, beginning)
         if recipient is None or (section and _is_notice(section)):
             return None
         if not recipient.domain:
@@ -123,7 +125,7 @@ class Reporter:
                 reason=f"the sender <{recipient}> has no domain to send a report to",
             )
             return None
-        return self._compose(about, told, recipient, section)
+        return await reading.of(size, self._compose, about, told, recipient, section)
 
     def _recipient(self, submission: Submission) -> Address | None:
         if submission.envelope.reverse_path is None or self._policy.to == "nobody":
@@ -243,16 +245,22 @@ def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:
     )
 
 
-async def _section(submission: Submission) -> HeaderSection | None:
-    """The message's header section; `None` where it cannot be read, which delays no report."""
+async def _beginning(submission: Submission) -> bytes:
+    """Of its body; nothing where it cannot be read, which delays no report."""
     match submission.body:
         case InlineBody(octets):
-            beginning = octets[:_HEAD]
+            return octets[:_HEAD]
         case FiledBody(path):
             try:
-                beginning = await asyncio.to_thread(_read, path)
+                return await asyncio.to_thread(_read, path)
             except OSError:
-                return None
+                return b""
+
+
+def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
+    """The message's header section, if that can be read."""
+    if not beginning and submission.body.size:
+        return None
     complete = len(beginning) == submission.body.size
     return header.below(submission.prefix, beginning, complete=complete)
 
