@@ -22,9 +22,7 @@ DEEPEST = 30
 _PIECE = 1 << 20
 _HEADER = 64 * 1024
 _LONGEST_BOUNDARY = 200
-_TAIL = re.compile(rb"(--)?[ \t]{0,64}(?:\r?\n|\Z)")
 _LONGEST_TAIL = 70
-_LINE_END = re.compile(rb"\r?\n\Z")
 
 
 class TooTangled(Exception):  # noqa: N818 (a condition, not a programming error)
@@ -120,15 +118,19 @@ def _delimiters(
     """Boundary lines: where each begins (with the line end before it) and ends, and whether it is
     the last one."""
     dashed = b"--" + boundary
+    line = re.compile(rb"\n" + re.escape(dashed) + rb"(--)?(?=([ \t]{0,64}(?:\r?\n|\Z)))")
     around = len(dashed) + _LONGEST_TAIL
     for at in range(start, end, _PIECE):
-        before = max(start, at - 2)
-        piece = octets.read(before, min(at + _PIECE + around, end))
-        found = piece.find(dashed, at - before)
-        while 0 <= found < at + _PIECE - before:
-            tail = _TAIL.match(piece, found + len(dashed))
-            ending = _LINE_END.search(piece[max(0, found - 2) : found])
-            if tail and (ending or before + found == start):
-                line_start = found - (len(ending[0]) if ending else 0)
-                yield before + line_start, before + tail.end(), bool(tail[1])
-            found = piece.find(dashed, found + len(dashed))
+        # With what is before the line end of the first boundary line; at the start, as if there
+        # were a line end.
+        before = at - 1
+        piece = octets.read(max(before, start), min(at + _PIECE + around, end))
+        piece = b"\n" + piece if at == start else piece
+        for found in line.finditer(piece):
+            line_end = before + found.start()
+            if line_end >= at + _PIECE:
+                break
+            if line_end >= at or at == start:
+                has_return = piece[max(0, found.start() - 1) : found.start()] == b"\r"
+                line_start = max(start, line_end - has_return)
+                yield line_start, before + found.end(2), bool(found[1])
