@@ -22,9 +22,9 @@ unhurried = pytest.mark.timeout(_seconds() + 240)
 """For a test that calls `fuzz`."""
 
 
-def fuzz(given: Callable[[], None]) -> None:
+def fuzz(given: Callable[[], None], seconds: float | None = None) -> None:
     """Try what `@given` made: once, or again and again as long as there is time."""
-    ends = monotonic() + _seconds()
+    ends = monotonic() + (_seconds() if seconds is None else seconds)
     rounds = 0
     while rounds == 0 or monotonic() < ends:
         rounds += 1
