@@ -9,7 +9,7 @@ around it; a multipart in which no boundary is found is text.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from graphrelay.mime import header, parameters
@@ -39,6 +39,8 @@ class Entity:
     """Where its body begins."""
     end: int
     children: tuple["Entity", ...] = ()
+    default_type: str = "text/plain"
+    """What it is where it does not say: in a digest, a message (RFC 2046 section 5.1.5)."""
 
     def parametrized(self, name: str) -> Parametrized:
         found = self.header.first(name)
@@ -47,7 +49,7 @@ class Entity:
     @cached_property
     def content_type(self) -> Parametrized:
         found = self.parametrized("content-type")
-        return found if found.value.count("/") == 1 else Parametrized("text/plain")
+        return found if found.value.count("/") == 1 else Parametrized(self.default_type)
 
     @cached_property
     def disposition(self) -> Parametrized:
@@ -69,34 +71,32 @@ class _Count:
 
 def read(section: HeaderSection, octets: Octets, start: int, end: int) -> Entity:
     """The message whose body is `octets[start:end]`. Raises `TooTangled`, `StorageUnavailable`."""
-    return _entity(section, octets, start, end, 0, _Count())
+    return _entity(Entity(section, octets, start, end), 0, _Count())
 
 
-def _entity(
-    section: HeaderSection, octets: Octets, start: int, end: int, depth: int, count: _Count
-) -> Entity:
+def _entity(whole: Entity, depth: int, count: _Count) -> Entity:
     count.parts += 1
     if count.parts > MOST_PARTS or depth > DEEPEST:
         raise TooTangled
-    whole = Entity(section, octets, start, end)
-    boundary = whole.content_type.parameters.get("boundary", "")[:_LONGEST_BOUNDARY]
-    if not whole.content_type.value.startswith("multipart/") or not boundary:
+    kind = whole.content_type
+    boundary = kind.parameters.get("boundary", "")[:_LONGEST_BOUNDARY]
+    if not kind.value.startswith("multipart/") or not boundary:
         return whole
+    default_type = "message/rfc822" if kind.value == "multipart/digest" else "text/plain"
+    delimiter = boundary.encode("latin-1", "replace")
     children = tuple(
-        _part(octets, part_start, part_end, depth + 1, count)
-        for part_start, part_end in _ranges(
-            octets, start, end, boundary.encode("latin-1", "replace")
-        )
+        _entity(_part(whole.octets, start, end, default_type), depth + 1, count)
+        for start, end in _ranges(whole.octets, whole.start, whole.end, delimiter)
     )
-    return Entity(section, octets, start, end, children)
+    return replace(whole, children=children)
 
 
-def _part(octets: Octets, start: int, end: int, depth: int, count: _Count) -> Entity:
+def _part(octets: Octets, start: int, end: int, default_type: str) -> Entity:
     beginning = octets.read(start, min(start + _HEADER, end))
     section = header.read(beginning, complete=len(beginning) == end - start)
     if section is None:
         raise TooTangled
-    return _entity(section, octets, start + section.body_start, end, depth, count)
+    return Entity(section, octets, start + section.body_start, end, default_type=default_type)
 
 
 def _ranges(octets: Octets, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:

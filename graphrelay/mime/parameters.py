@@ -20,8 +20,9 @@ _PARAMETER = re.compile(
     rb'(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))',
     re.DOTALL,
 )
-_PAIR = re.compile(rb"\\(.)", re.DOTALL)
-_FOLD = re.compile(rb"\r\n[ \t]?")
+_PAIR = re.compile(rb'\\(["\\])')
+"""Windows programs write paths in quoted strings and escape nothing: `"C:\\TEMP\\scan.pdf"`. So a
+backslash before anything but a quote or a backslash stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read(octets: bytes) -> Parametrized:
         name = match[1].decode("latin-1").lower()
         quoted, bare = match[4], match[5]
         content = _PAIR.sub(rb"\1", quoted) if quoted is not None else bare.strip()
-        content = _FOLD.sub(b"", content)
+        content = content.replace(b"\r\n", b"")
         if match[2] or match[3]:
             piece = _Piece(content, bool(match[3]))
             pieces.setdefault(name, {}).setdefault(int(match[2] or 0), piece)

@@ -37,7 +37,7 @@ from graphrelay.model import (
 )
 from graphrelay.relay.deliver.bearer import Bearer
 from graphrelay.relay.outgoing import as_json
-from graphrelay.relay.outgoing.body_parts import Attachment
+from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.method import ByDraft
 from graphrelay.relay.outgoing.upload_chunks import PieceReader
 

@@ -24,7 +24,8 @@ from graphrelay.mime.header import HeaderSection
 from graphrelay.mime.transfer_encoding import octets_of
 from graphrelay.model import OctetSource, StorageUnavailable, Submission
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, redirect
-from graphrelay.relay.outgoing.body_parts import Attachment, Letter, Sealed
+from graphrelay.relay.outgoing.attachment import Attachment
+from graphrelay.relay.outgoing.body_parts import Letter, Sealed
 
 MOST_HEADERS = 5
 _LONGEST_VALUE = 900

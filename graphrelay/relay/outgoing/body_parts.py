@@ -4,22 +4,27 @@ Graph takes MIME up to 4 MB of base64. What is larger, or must leave no copy in 
 go as JSON: a body in text or HTML, and attachments. So it is taken apart here, by byte range, and
 whatever that form cannot keep is written down in words, for `queue show`.
 
-    text/plain, text/html                  the body: HTML where there is any
-    multipart/related                      its parts are inline, by their content ids
-    anything else, nested messages too     attachments, with their names and types
+    text/plain, text/html       the body, all of them in order; HTML as soon as one of them is
+    what the HTML shows by cid  inline
+    anything else that is a file, nested messages too     attachments, with their names and types
+
+Of alternatives the last HTML is shown that says anything, else the first text that does; the other
+texts go, and `lost` names them. A file among them is a file.
 
 A message that is signed or encrypted is worthless in pieces. It is refused, with the reason.
 """
 
-import mimetypes
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from graphrelay.mime import encoded_word, header, parameters
+from graphrelay.mime import encoded_word, parameters
+from graphrelay.mime import text as legible
 from graphrelay.mime.entity import Entity
 from graphrelay.mime.header import HeaderSection
-from graphrelay.mime.transfer_encoding import KNOWN_ENCODINGS, Content
+from graphrelay.mime.transfer_encoding import KNOWN_ENCODINGS
+from graphrelay.relay.outgoing import html_body
+from graphrelay.relay.outgoing.attachment import Attachment, attachment, content_id, given_name
 
 LONGEST_BODY = 1_000_000
 """Octets of text that go into the body; longer ones are attached, since the body must fit into
@@ -31,10 +36,9 @@ _SEALED = {
     "application/pkcs7-mime": "signed or encrypted (S/MIME)",
     "application/x-pkcs7-mime": "signed or encrypted (S/MIME)",
 }
-_NESTING = ("message/", "multipart/")
-"""Types that may not be in base64 (RFC 2046 section 5.2.1), as Exchange sends files: with another
-type their octets surely stay as they are."""
 _BODIES = ("text/plain", "text/html")
+_PREVIEW = 64 * 1024
+"""Octets of HTML that are looked at to see whether it says anything; longer ones surely do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,6 @@ class Sealed:
     """The message may not be taken apart."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A part that goes as a file."""
-
-    name: str
-    content_type: str
-    content: Content = field(repr=False)
-    content_id: str = ""
-    """Without angle brackets."""
-    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +59,35 @@ class Letter:
     """What it cannot, in words."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a part stands."""
+
+    related: bool = False
+    """Beside the root of a multipart/related: it belongs to the body."""
+    shown: bool = True
+    """Not in an alternative that another one is shown for."""
+    a_name_makes_a_file: bool = True
+    """Whether a text that only Content-Type gives a name is a file: not where it is all of the
+    message, or one of alternatives."""
+
+
 @dataclass(slots=True)
 class _Findings:
     bodies: list[Entity] = field(default_factory=list)
     body_size: int = 0
     longest_body: int = LONGEST_BODY
-    attached: list[tuple[Entity, bool]] = field(default_factory=list)
-    """With whether they belong to the body (multipart/related)."""
+    files: list[Entity] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+
+    def fits(self, entity: Entity) -> bool:
+        return entity.end - entity.start + self.body_size <= self.longest_body
+
+    def show(self, entity: Entity) -> None:
+        self.bodies.append(entity)
+        self.body_size += entity.end - entity.start
+        if name := given_name(entity):
+            self.lost.append(f"the name {name!r} of a text that is in the body")
 
 
 def decompose(message: Entity, longest_body: int = LONGEST_BODY) -> Letter | Sealed:
@@ -82,12 +95,15 @@ def decompose(message: Entity, longest_body: int = LONGEST_BODY) -> Letter | Sea
     if reason := _sealed(message):
         return Sealed(reason)
     findings = _Findings(longest_body=longest_body)
-    _sort(message, findings, related=False)
+    _sort(message, findings, _Place(a_name_makes_a_file=False))
+    _take_a_text_for_the_body(findings)
     text, is_html = _body(findings)
+    shown = html_body.content_ids(text) if is_html else frozenset()
     attachments = tuple(
-        _attachment(entity, number, related)
-        for number, (entity, related) in enumerate(findings.attached, 1)
+        attachment(entity, number, shown) for number, entity in enumerate(findings.files, 1)
     )
+    text, replaced = legible.storable(text)
+    findings.lost += [f"{replaced} control characters of the text"] if replaced else []
     findings.lost += _lost_encodings(findings)
     findings.lost += _lost_structure(message)
     return Letter(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)))
@@ -109,60 +125,87 @@ def _sealed(entity: Entity) -> str | None:
 # --- Which part is what --------------------------------------------------------------------------
 
 
-def _sort(entity: Entity, findings: _Findings, *, related: bool) -> None:
+def _sort(entity: Entity, findings: _Findings, place: _Place) -> None:
     kind = entity.content_type.value
     if not entity.children:
-        _sort_leaf(entity, findings, related)
-    elif kind == "multipart/alternative":
-        _sort_alternatives(entity, findings)
-    elif kind == "multipart/related":
-        root = _root(entity)
-        _sort(root, findings, related=related)
-        for child in entity.children:
-            if child is not root:
-                _sort(child, findings, related=True)
-    else:
-        for child in entity.children:
-            _sort(child, findings, related=related)
+        _sort_leaf(entity, findings, place)
+        return
+    place = replace(place, a_name_makes_a_file=True)
+    if kind == "multipart/alternative":
+        _sort_alternatives(entity, findings, place)
+        return
+    root = _root(entity) if kind == "multipart/related" else None
+    for child in _first(root, entity.children):
+        beside = root is not None and child is not root
+        _sort(child, findings, replace(place, related=True) if beside else place)
 
 
-def _sort_leaf(entity: Entity, findings: _Findings, related: bool) -> None:
+def _first(root: Entity | None, children: tuple[Entity, ...]) -> list[Entity]:
+    """The root before what belongs to it, wherever it stands."""
+    return [*([root] if root else []), *(child for child in children if child is not root)]
+
+
+def _sort_leaf(entity: Entity, findings: _Findings, place: _Place) -> None:
     kind = entity.content_type.value
-    named = _given_name(entity) or entity.disposition.value == "attachment"
     is_text = kind in _BODIES or kind.startswith("multipart/")
-    first = not findings.bodies
-    continued = (
-        bool(findings.bodies) and kind == findings.bodies[0].content_type.value == "text/plain"
-    )
-    fits = entity.end - entity.start + findings.body_size <= findings.longest_body
-    if is_text and not named and not related and fits and (first or continued):
-        findings.bodies.append(entity)
-        findings.body_size += entity.end - entity.start
+    if not is_text or _is_a_file(entity, place) or place.related:
+        findings.files.append(entity)
+    elif not place.shown:
+        findings.lost.append(f"the alternative in {kind}")
+    elif findings.fits(entity):
+        findings.show(entity)
     else:
-        if is_text and not named and not fits:
-            findings.lost.append("the text is too long for a body and is attached")
-        findings.attached.append((entity, related))
+        findings.lost.append("the text is too long for a body and is attached")
+        findings.files.append(entity)
 
 
-def _sort_alternatives(entity: Entity, findings: _Findings) -> None:
-    """HTML if there is any, else the first text; the other texts say the same in less."""
-    shown = next(filter(_has_html, reversed(entity.children)), None)
-    shown = shown or next((one for one in entity.children if _leaf_type(one) in _BODIES), None)
+def _is_a_file(entity: Entity, place: _Place) -> bool:
+    disposition = entity.disposition
+    if disposition.value == "attachment":
+        return True
+    named = bool(given_name(entity))
+    return named and (place.a_name_makes_a_file or "filename" in disposition.parameters)
+
+
+def _sort_alternatives(entity: Entity, findings: _Findings, place: _Place) -> None:
+    shown = _best(entity.children)
     for child in entity.children:
-        if child is shown:
-            _sort(child, findings, related=False)
-        elif _leaf_type(child) in _BODIES:
-            findings.lost.append(f"the alternative in {_leaf_type(child)}")
+        kind = _leaf_type(child)
+        here = replace(place, shown=place.shown and child is shown, a_name_makes_a_file=False)
+        if child is shown or not kind.startswith("text/") or _is_a_file(child, here):
+            _sort(child, findings, here)
+        elif kind == "text/calendar":
+            findings.lost.append("the invitation is an attachment, not a meeting request")
+            findings.files.append(child)
         else:
-            if _leaf_type(child) == "text/calendar":
-                findings.lost.append("the invitation is an attachment, not a meeting request")
-            _sort(child, findings, related=False)
+            findings.lost.append(f"the alternative in {kind}")
 
 
-def _has_html(entity: Entity) -> bool:
-    if entity.content_type.value == "text/html" and not entity.children:
-        return entity.disposition.value != "attachment"
-    return any(map(_has_html, entity.children))
+def _best(alternatives: tuple[Entity, ...]) -> Entity | None:
+    """The last HTML that says anything, else the first text that does, else any of them."""
+    html = [one for one in alternatives if any(_texts(one, "text/html"))]
+    plain = [one for one in alternatives if any(_texts(one, "text/plain"))]
+    telling = [one for one in reversed(html) if not all(map(_blank, _texts(one, "text/html")))]
+    telling += [one for one in plain if not all(map(_blank, _texts(one, "text/plain")))]
+    return next(iter([*telling, *reversed(html), *plain]), None)
+
+
+def _texts(entity: Entity, kind: str) -> Iterator[Entity]:
+    """The leaves of that type that are no files."""
+    if entity.children:
+        for child in entity.children:
+            yield from _texts(child, kind)
+    elif entity.content_type.value == kind and entity.disposition.value != "attachment":
+        yield entity
+
+
+def _blank(entity: Entity) -> bool:
+    if entity.end - entity.start > _PREVIEW:
+        return False
+    text = _text(entity)
+    if entity.content_type.value == "text/html":
+        return html_body.says_nothing(text)
+    return not text.strip()
 
 
 def _leaf_type(entity: Entity) -> str:
@@ -172,23 +215,46 @@ def _leaf_type(entity: Entity) -> str:
 def _root(related: Entity) -> Entity:
     """The part that the others belong to (RFC 2387 section 3.2)."""
     start = related.content_type.parameters.get("start", "").strip("<>")
-    named = (child for child in related.children if start and _content_id(child) == start)
+    named = (child for child in related.children if start and content_id(child) == start)
     return next(named, related.children[0])
+
+
+def _take_a_text_for_the_body(findings: _Findings) -> None:
+    """Where no body was found, the first text that only its name made a file."""
+    if findings.bodies:
+        return
+    place = _Place(a_name_makes_a_file=False)
+    for entity in findings.files:
+        is_text = entity.content_type.value in _BODIES
+        if is_text and not _is_a_file(entity, place) and findings.fits(entity):
+            findings.files.remove(entity)
+            findings.show(entity)
+            return
 
 
 # --- The body ------------------------------------------------------------------------------------
 
 
 def _body(findings: _Findings) -> tuple[str, bool]:
+    """All texts in order, and whether that is HTML."""
     texts = [_text(entity) for entity in findings.bodies]
-    is_html = bool(findings.bodies) and findings.bodies[0].content_type.value == "text/html"
-    return "\r\n".join(texts), is_html
+    kinds = [entity.content_type.value for entity in findings.bodies]
+    if "text/html" not in kinds:
+        return "\r\n".join(texts), False
+    pieces = [
+        text if kind == "text/html" else html_body.of_plain(text)
+        for text, kind in zip(texts, kinds, strict=True)
+    ]
+    return html_body.joined(pieces, kinds.index("text/html")), True
 
 
 def _text(entity: Entity) -> str:
     kind = entity.content_type
     octets = entity.content.beginning(LONGEST_BODY)
-    text = encoded_word.text(octets, kind.parameters.get("charset", ""))
+    charset = kind.parameters.get("charset", "")
+    if kind.value == "text/html":
+        charset = charset or html_body.declared_charset(octets)
+    text = encoded_word.text(octets, charset).removeprefix("\ufeff")
     if kind.value == "text/plain" and kind.parameters.get("format", "").lower() == "flowed":
         text = _unflowed(text, kind.parameters.get("delsp", "").lower() == "yes")
     return text
@@ -213,60 +279,7 @@ def _unflowed(text: str, delsp: bool) -> str:
     return "\r\n".join(map("".join, lines))
 
 
-# --- Attachments ---------------------------------------------------------------------------------
-
-
-def _attachment(entity: Entity, number: int, related: bool) -> Attachment:
-    content_id = _content_id(entity)
-    inline = bool(content_id) and (related or entity.disposition.value == "inline")
-    kind = entity.content_type.value
-    return Attachment(
-        name=_name(entity, number),
-        content_type="application/octet-stream" if kind.startswith(_NESTING) else kind,
-        content=entity.content,
-        content_id=content_id,
-        inline=inline,
-    )
-
-
-def _content_id(entity: Entity) -> str:
-    found = entity.header.first("content-id")
-    value = entity.header.unfolded(found) if found else b""
-    return encoded_word.undeclared(value).strip("<> ")
-
-
-def _given_name(entity: Entity) -> str:
-    name = entity.disposition.parameters.get("filename") or entity.content_type.parameters.get(
-        "name"
-    )
-    return _fit_for_a_name(name or "")
-
-
-def _name(entity: Entity, number: int) -> str:
-    if name := _given_name(entity):
-        return name
-    kind = entity.content_type.value
-    if kind == "message/rfc822":
-        return f"{_nested_subject(entity) or f'message-{number}'}.eml"
-    suffix = {"text/calendar": ".ics", "text/plain": ".txt"}.get(kind)
-    return f"attachment-{number}{suffix or mimetypes.guess_extension(kind) or '.bin'}"
-
-
-def _nested_subject(entity: Entity) -> str:
-    section = header.read(entity.content.beginning(64 * 1024), complete=False)
-    found = section.first("subject") if section else None
-    decoded = encoded_word.decode(section.unfolded(found)) if section and found else ""
-    return _fit_for_a_name(decoded)
-
-
-def _fit_for_a_name(name: str) -> str:
-    """The last part of a path, without what no file system takes, of a sane length."""
-    name = re.split(r"[/\\]", name)[-1] if "/" in name or "\\" in name else name
-    name = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in name).strip(" .")
-    if len(name) <= 200:
-        return name
-    stem, dot, suffix = name.rpartition(".")
-    return f"{stem[:180]}.{suffix}" if dot and len(suffix) < 20 else name[:200]
+# --- What is lost --------------------------------------------------------------------------------
 
 
 _PART_FIELDS = frozenset(
@@ -314,6 +327,6 @@ def _parts(entity: Entity) -> Iterator[Entity]:
 
 
 def _lost_encodings(findings: _Findings) -> Iterator[str]:
-    for entity in (*findings.bodies, *(entity for entity, _ in findings.attached)):
+    for entity in (*findings.bodies, *findings.files):
         if entity.encoding not in KNOWN_ENCODINGS:
             yield f"the transfer encoding {entity.encoding[:40]!r} is not known; left as it is"

@@ -18,7 +18,8 @@ from graphrelay.graph.drafts import Json, Mime
 from graphrelay.model import Failed, OctetSource, Submission
 from graphrelay.relay.outgoing import as_json, as_mime
 from graphrelay.relay.outgoing.as_json import Converted
-from graphrelay.relay.outgoing.body_parts import Attachment, Sealed
+from graphrelay.relay.outgoing.attachment import Attachment
+from graphrelay.relay.outgoing.body_parts import Sealed
 
 Compose = Callable[[Submission], Awaitable[OctetSource]]
 """The octets that go to Graph: the message with Bcc and From as they must be."""
