@@ -7,23 +7,12 @@ usual truth behind wrong declarations. Writing is always UTF-8 in base64, in wor
 
 import base64
 import binascii
-import codecs
-import encodings
 import re
-from encodings import aliases
-from pkgutil import iter_modules
+
+from graphrelay.mime import charsets
 
 WORD = re.compile(rb"=\?([!->@-~]{1,64})\?([bBqQ])\?([^?\r\n]*+)\?=")
 _OCTETS_PER_WORD = 42
-
-# Python's codecs that are no charsets of mail; some of them take quadratic time.
-_NO_CHARSETS = frozenset(
-    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
-)
-_LONGEST_CHARSET = 64
-_CODECS = frozenset(aliases.aliases) | {one.name for one in iter_modules(encodings.__path__)}
-"""All that Python has. `codecs.lookup` searches the disk for any other name, and remembers for good
-that there was nothing: strangers write these names."""
 
 
 def decode(octets: bytes, charset: str = "") -> str:
@@ -54,16 +43,6 @@ def decode(octets: bytes, charset: str = "") -> str:
     )
 
 
-def is_charset(name: str) -> bool:
-    """Whether there is a charset of that name."""
-    if len(name) > _LONGEST_CHARSET or encodings.normalize_encoding(name).lower() not in _CODECS:
-        return False
-    try:
-        return codecs.lookup(name).name not in _NO_CHARSETS
-    except (LookupError, ValueError):
-        return False
-
-
 def text(octets: bytes, charset: str = "") -> str:
     """Octets as text: by the declared charset if it fits, else UTF-8, else Windows-1252."""
     return _first_that_fits(octets, (charset, "utf-8"))
@@ -74,15 +53,11 @@ def undeclared(octets: bytes, charset: str = "") -> str:
     return _first_that_fits(octets, ("utf-8", charset))
 
 
-def _first_that_fits(octets: bytes, charsets: tuple[str, ...]) -> str:
-    for encoding in charsets:
-        try:
-            if encoding == "utf-8":
-                return octets.decode()
-            if is_charset(encoding):
-                return octets.decode(encoding)
-        except (LookupError, ValueError):
-            continue
+def _first_that_fits(octets: bytes, labels: tuple[str, ...]) -> str:
+    for label in labels:
+        found = charsets.decode(octets, label) if label else None
+        if found is not None:
+            return found
     return octets.decode("cp1252", "replace")
 
 

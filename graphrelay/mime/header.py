@@ -9,7 +9,8 @@ What Exchange would make of a broken header section nobody knows, and a reader t
 us about where it ends could send to people whom we took out. So a broken section is mended, by as
 few octets as that takes, until all readers see the same fields:
 
-- an mbox line (`From root Mon …`) and a line of nothing but white space are taken out;
+- an mbox line (`From root Mon …`), a line of nothing but white space, and a byte order mark before
+  the first field are taken out;
 - white space before a colon (RFC 5322 section 4.5) is taken out;
 - a line that is no field, right before a well-known one, gets the space that folding had lost;
 - any other line that is no field begins the body, and gets the empty line that was missing.
@@ -21,6 +22,7 @@ before what was read (`below`), never before what is yet to be read. Else they c
 fields that nobody had judged. All of it takes time linear in the length.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +83,10 @@ class HeaderSection:
 
     def first(self, name: str) -> Field | None:
         return next(self.find(name), None)
+
+    def telling(self, name: str) -> Field | None:
+        """The first field of that name with a value; of several, it is the one that counts."""
+        return next((found for found in self.find(name) if self.unfolded(found)), None)
 
     @cached_property
     def charset(self) -> str:
@@ -188,7 +194,7 @@ def _field_starts(octets: bytes) -> Iterator[int]:
 def _mended(octets: bytes, complete: bool) -> HeaderSection | None:
     """The section line by line, by the rules at the top of this page."""
     kept: list[bytes] = []
-    at = 0
+    at = len(codecs.BOM_UTF8) if octets.startswith(codecs.BOM_UTF8) else 0
     while True:
         line, after = _line(octets, at, complete)
         if line is None:

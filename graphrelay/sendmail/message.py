@@ -10,7 +10,7 @@ import re
 
 IN_MEMORY = 1 << 20
 PIECE = 1 << 16
-_MBOX_LINES = re.compile(rb"(?:>*+From [^\n]*+\n)++")
+_BEFORE_FIELDS = re.compile(rb"(?:\xef\xbb\xbf)?+(?:>*+From [^\n]*+\n)*+")
 _DOT_LINE = re.compile(rb"(?:\A|(?<=\n))\.\r?\n")
 _DOT_BEGUN = re.compile(rb"(?:\A|(?<=\n))\.\r?\Z")
 
@@ -43,9 +43,9 @@ class Message:
             self._beyond().write(octets[room:])
 
     def complete(self) -> None:
-        """No more comes. Lines that mbox files put before a message (`From root Mon …`) are left
-        out from here on."""
-        found = _MBOX_LINES.match(self._memory)
+        """No more comes. A byte order mark, and lines that mbox files put before a message
+        (`From root Mon …`), are left out from here on."""
+        found = _BEFORE_FIELDS.match(self._memory)
         self._start = found.end() if found else 0
 
     def put_before(self, line: bytes) -> None:

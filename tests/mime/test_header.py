@@ -98,6 +98,8 @@ def test_splicing_leaves_every_other_octet() -> None:
         (b"Subject: no body\r\n", b"Subject: no body\r\n", b""),
         (b"Subject: no end", b"Subject: no end\r\n", b""),
         (b"From root Mon\r\nTo: x\r\n\r\nb", b"To: x\r\n", b"b"),
+        (b"\xef\xbb\xbfTo: x\r\n\r\nb", b"To: x\r\n", b"b"),
+        (b"\xef\xbb\xbfFrom root Mon\r\nTo: x\r\n\r\nb", b"To: x\r\n", b"b"),
         (b"To: x\r\n>From root Mon\r\nCc: y\r\n\r\nb", b"To: x\r\nCc: y\r\n", b"b"),
         (b"To : x\r\nCc\t: y\r\n\r\nb", b"To: x\r\nCc: y\r\n", b"b"),
         (b"To: x\r\n  \r\nCc: y\r\n\r\nb", b"To: x\r\nCc: y\r\n", b"b"),

@@ -295,10 +295,8 @@ def _refused_size(parts: Parts, size: int, sealed: str | None, table: Table) -> 
 
 def _value(section: HeaderSection, name: str) -> bytes:
     """The first value under that name that says something."""
-    for found in section.find(name):
-        if value := section.unfolded(found):
-            return value
-    return b""
+    found = section.telling(name)
+    return section.unfolded(found) if found else b""
 
 
 def transaction_of(

@@ -253,15 +253,15 @@ def _edits(section: HeaderSection, submission: Submission) -> Edits:
 
 
 def _doubles(section: HeaderSection) -> Edits:
-    """One Date and one Message-ID, the first of each that says something: acceptance goes by it,
-    and which of two Exchange takes is not documented. Others stay readable."""
+    """One Date, one Message-ID and one Subject, the first of each that says something: acceptance
+    goes by it, and which of two Exchange takes is not documented. Others stay readable."""
     replacements: dict[Field, bytes] = {}
-    for name in ("date", "message-id"):
+    for name in ("date", "message-id", "subject"):
         given = list(section.find(name))
-        first = next((one for one in given if section.unfolded(one)), None)
+        counts = section.telling(name) or next(iter(given), None)
         replacements |= {
             one: b"X-Graphrelay-" + section.line(one) if section.unfolded(one) else b""
             for one in given
-            if one is not first
+            if one != counts
         }
     return Edits(replacements)

@@ -22,7 +22,7 @@ def charset(section: HeaderSection, octets: bytes = b"\xff") -> str:
 
 def subject_edits(section: HeaderSection, prefix: str = "") -> Edits:
     """The subject in ASCII, with `prefix` before it unless it is there already."""
-    found = section.first("subject")
+    found = section.telling("subject") or section.first("subject")
     if found is None:
         return Edits(added=_subject(prefix)) if prefix else Edits()
     value = section.value(found)

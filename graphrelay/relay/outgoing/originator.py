@@ -9,7 +9,9 @@ one mailbox, and what it makes of two is not documented:
 - a message without From gets the mailbox;
 - an `@` in the display name is written as ` at `, also within encoded words: Exchange answers
   ErrorSendAsDenied to it;
-- the route may set Reply-To; one that was there stays readable as `X-Graphrelay-Reply-To`;
+- of several Reply-To fields the first that says something stays, and raw octets in it become
+  encoded words. The route may set Reply-To. What was there stays readable as
+  `X-Graphrelay-Reply-To`;
 - Sender becomes `X-Graphrelay-Sender`: Exchange sets Sender by itself, from the mailbox that
   submits.
 """
@@ -75,9 +77,25 @@ def _reply_edits(
         return Edits({found: _readable(section, found) for found in fields}, line)
     named = [found for found in fields if section.unfolded(found)]
     if named:
-        lists = [(found, _list(section, found)) for found in named]
-        return Edits({found: _reply_to(one.members) for found, one in lists if one.raw})
+        return Edits({**_written_anew(section, named[0]), **_set_aside(section, fields, named[0])})
     return Edits(added=_reply_to(authors)) if authors else Edits()
+
+
+def _written_anew(section: HeaderSection, found: Field) -> dict[Field, bytes]:
+    """A Reply-To with raw octets beyond ASCII, in encoded words."""
+    replies = _list(section, found)
+    legible = section.value(found).isascii() or not replies.addresses
+    return {} if legible else {found: _reply_to(replies.members)}
+
+
+def _set_aside(section: HeaderSection, fields: list[Field], kept: Field) -> dict[Field, bytes]:
+    """All Reply-To fields but the one that counts: RFC 5322 section 3.6 has one, and which of two
+    Exchange takes is not documented."""
+    return {
+        found: _readable(section, found) if section.unfolded(found) else b""
+        for found in fields
+        if found is not kept
+    }
 
 
 def _author(authors: list[Member], plan: Plan) -> Address:

@@ -83,13 +83,16 @@ async def test_a_message_of_nothing_but_text_keeps_its_text() -> None:
     )
 
 
-async def test_one_date_and_one_message_id_go_out() -> None:
+async def test_one_date_one_message_id_and_one_subject_go_out() -> None:
     """Which of two Exchange would take is not documented; the journal names the first."""
     head = b"Message-ID: \r\nMessage-ID: <1@x>\r\nmessage-id: <2@x>\r\nDate: a\r\nDate: b\r\n"
+    head += b"Subject:\r\nSubject: 1\r\n"
     sent = await octets(await as_mime.outgoing(submission(head + HEAD + b"\r\nx", "a@b.example")))
     assert sent == (
         b"Message-ID: <1@x>\r\nX-Graphrelay-message-id: <2@x>\r\n"
-        b"Date: a\r\nX-Graphrelay-Date: b\r\n" + HEAD + b"\r\nx"
+        b"Date: a\r\nX-Graphrelay-Date: b\r\nSubject: 1\r\n"
+        + HEAD.replace(b"Subject", b"X-Graphrelay-Subject")
+        + b"\r\nx"
     )
 
 

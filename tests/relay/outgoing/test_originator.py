@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrelay.mime import address_list
 from graphrelay.model import Address
 from graphrelay.relay.outgoing import originator
 from tests.relay.mail import addresses, plan, section
@@ -40,6 +41,23 @@ def test_a_reply_to_that_was_there_stays() -> None:
         b"Reply-To: desk@site.example\r\n"
         b"From: info@contoso.com\r\n"
         b"X-Graphrelay-From: shop@site.example\r\n"
+    )
+
+
+def test_raw_octets_in_reply_to_become_encoded_words() -> None:
+    for name, octets in (("Müller, Jürgen", "utf-8"), ("Müller", "latin-1")):
+        edit = edited(f"Reply-To: {name} <s@contoso.test>\r\n".encode(octets))
+        assert edit.isascii()
+        (line,) = (line for line in edit.splitlines() if line.startswith(b"Reply-To:"))
+        assert address_list.decoded_name(line[10:].partition(b" <")[0]) == name
+        assert line.endswith(b" <s@contoso.test>")
+
+
+def test_of_several_reply_to_fields_the_first_that_says_something_stays() -> None:
+    author = b"From: info@contoso.com\r\n"
+    head = author + b"Reply-To: \r\nReply-To: a@x.example\r\nreply-to: b@x.example\r\n"
+    assert edited(head) == (
+        author + b"Reply-To: a@x.example\r\nX-Graphrelay-reply-to: b@x.example\r\n"
     )
 
 
