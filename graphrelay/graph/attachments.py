@@ -39,7 +39,7 @@ class WrongSize:
     """Too large for one request, or too small for an upload session: the other way may do.
     Where exactly the limits are, Microsoft's documents leave open."""
 
-    outcome: Failed
+    outcome: Failed | Delayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ async def count(
 
 
 def _wrong_size(result: Exchanged, outcome: object) -> WrongSize | None:
-    if not isinstance(outcome, Failed) or not isinstance(result, HttpAnswer):
+    if not isinstance(outcome, Failed | Delayed) or not isinstance(result, HttpAnswer):
         return None
     codes = [code.casefold() for code in read_error(result.body).codes]
     if result.status == 413 or _TOO_SMALL in codes or codes[:1] == ["badrequest"]:

@@ -7,12 +7,12 @@ Looked at are the HTTP status and `error.code`, never the text, which Microsoft 
     502, 504                 uncertain: a gateway lost sight of the request
     a code in CODES          as it says; the innermost known code is the most particular
     a status in STATUSES     as it says
-    4xx with a code of Graph it will never go
-    4xx without one          not Graph's answer (a proxy, a portal): later
+    4xx with another code    later, and reported as unknown, until the lifetime is over
+    4xx without a code       not Graph's answer (a proxy, a portal): later
     5xx                      uncertain: it may have been sent
 
 Where the table must err, it errs so that mail waits: a wrong "later" costs hours, a wrong "never"
-costs the message.
+costs the message. So nothing is permanent but what `CODES` says is, and 413.
 """
 
 from collections.abc import Iterable
@@ -76,6 +76,10 @@ _Meaning = _Never | _Later | _Unclear | _Pause | _Token
 _BUSY = _Later("4.3.2", "Exchange is busy")
 _THROTTLED = _Later("4.4.5", "Microsoft asked us to slow down")
 _ELSEWHERE = _Later("4.1.8", "Graph knows no such mailbox (new ones take some minutes)")
+_STALE = _Later(
+    "4.1.8",
+    "Graph's record of the mailbox is out of date (if it stays, name the mailbox by its object id)",
+)
 _NOT_ONLINE = _Later("4.2.1", "the mailbox is inactive, or not in Exchange Online")
 _DISABLED = _Later("4.2.1", "the sending account is disabled")
 _TOO_LARGE = _Never("5.3.4", "the message is larger than Graph takes in one request")
@@ -90,6 +94,10 @@ _DENIED = _Token("the account may not send through this mailbox")
 _MAILBOX_FULL = _Pause(Trouble.QUOTA, "4.2.2", "the sending mailbox is full")
 _SENT_TOO_MUCH = _Pause(Trouble.QUOTA, "4.7.28", "the mailbox has sent as much as it may for now")
 _BLOCKED = _Pause(Trouble.BLOCKED, "4.7.1", "Microsoft has blocked the mailbox from sending")
+_ALL_BLOCKED = _Pause(
+    Trouble.BLOCKED, "4.7.1", "Microsoft has blocked the organization from sending"
+)
+_LOST_SIGHT = _Later("4.3.0", "Exchange lost sight of the message")
 
 # The meaning of `error.code`, in Microsoft's spelling; compared without regard to case, as
 # Microsoft does not keep to one.
@@ -105,7 +113,6 @@ CODES: dict[str, _Meaning] = {
     "ErrorMessageSizeExceeded": _OVER_LIMIT,
     "RequestEntityTooLarge": _TOO_LARGE,
     "ErrorRecipientLimitExceeded": _TOO_MANY,
-    "ErrorExceededMaxRecipientLimit": _TOO_MANY,
     "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": _REQUEST,
     "ErrorVirusDetected": _Never("5.7.1", "Exchange found a virus in the message"),
     "ErrorMessageBlocked": _CONTENT,
@@ -117,6 +124,7 @@ CODES: dict[str, _Meaning] = {
     "ResourceNotFound": _ELSEWHERE,
     "Request_ResourceNotFound": _ELSEWHERE,
     "ErrorNonExistentMailbox": _ELSEWHERE,
+    "MailboxInfoStale": _STALE,
     "MailboxNotEnabledForRESTAPI": _NOT_ONLINE,
     "MailboxNotHostedInExchangeOnline": _NOT_ONLINE,
     "ErrorAccountDisabled": _DISABLED,
@@ -130,14 +138,21 @@ CODES: dict[str, _Meaning] = {
     "ErrorQuotaExceeded": _MAILBOX_FULL,
     "ErrorSubmissionQuotaExceeded": _SENT_TOO_MUCH,
     "ErrorExceededMessageLimit": _SENT_TOO_MUCH,
+    "ErrorExceededMessageLimitShowTierUpgrade": _SENT_TOO_MUCH,
     "ErrorExceededHourlyMessageLimit": _SENT_TOO_MUCH,
+    "ErrorExceededMaxRecipientLimit": _SENT_TOO_MUCH,
+    "ErrorExceededMaxRecipientLimitShowTierUpgrade": _SENT_TOO_MUCH,
+    "ErrorExceededMaxRecipientLimitBlock": _SENT_TOO_MUCH,
     "ErrorMessageSubmissionBlocked": _BLOCKED,
     "ErrorAccountSuspend": _BLOCKED,
+    "ErrorAccountSuspendShowTierUpgrade": _BLOCKED,
+    "ErrorOrganizationAccessBlocked": _ALL_BLOCKED,
     # Too much at once
     "ApplicationThrottled": _THROTTLED,
     "TooManyRequests": _THROTTLED,
     "ErrorTooManyObjectsOpened": _THROTTLED,
     "CommandConcurrencyLimitReached": _THROTTLED,
+    "ErrorMessageThrottled": _THROTTLED,
     # Exchange's bad days
     "ErrorServerBusy": _BUSY,
     "serviceNotAvailable": _BUSY,
@@ -147,7 +162,11 @@ CODES: dict[str, _Meaning] = {
     "ErrorMailboxFailover": _BUSY,
     "ErrorADUnavailable": _BUSY,
     "ErrorIrresolvableConflict": _BUSY,
-    "ErrorItemNotFound": _Later("4.3.0", "Exchange lost sight of the message"),
+    "ResourceUnhealthy": _BUSY,
+    "ErrorMessageTransientError": _BUSY,
+    "ErrorMessageTimeout": _BUSY,
+    "ErrorItemNotFound": _LOST_SIGHT,
+    "itemNotFound": _LOST_SIGHT,
     # Exchange tried, and does not say how it ended
     "ErrorTimeoutExpired": _Unclear("Exchange took too long"),
     "ErrorInternalServerError": _Unclear("an internal error of Exchange"),
@@ -160,8 +179,11 @@ STATUSES: dict[int, _Meaning] = {
     403: _Later("4.7.0", "the request was forbidden, and Graph did not say why"),
     408: _Later("4.4.2", "Graph waited too long for the request"),
     409: _BUSY,
+    412: _BUSY,
     413: _TOO_LARGE,
+    421: _BUSY,
     423: _BUSY,
+    425: _BUSY,
     429: _THROTTLED,
     501: _BUSY,
     503: _BUSY,
@@ -172,7 +194,6 @@ STATUSES: dict[int, _Meaning] = {
 _LOST_BY_GATEWAY = _Unclear("a gateway before Exchange gave up waiting")
 _REDIRECT = _Later("4.3.5", "the answer was a redirect: a proxy may stand between us and Graph")
 _NOT_GRAPH = _Later("4.3.5", "the answer was not Graph's: a proxy may stand between us and Graph")
-_REFUSED = _Never("5.0.0", "Graph refused the message")
 _SERVER_ERROR = _Unclear("an internal error of Graph")
 
 _BY_CODE = {code.casefold(): meaning for code, meaning in CODES.items()}
@@ -223,4 +244,8 @@ def _by_class(status: int, error: GraphError) -> _Meaning:
         return _SERVER_ERROR
     if 300 <= status < 400:
         return _REDIRECT
-    return _REFUSED if error.codes else _NOT_GRAPH
+    return _unknown(error.codes[-1]) if error.codes else _NOT_GRAPH
+
+
+def _unknown(code: str) -> _Later:
+    return _Later("4.3.0", f"Graph refused it with a code that the relay does not know ({code})")

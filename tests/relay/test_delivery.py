@@ -151,3 +151,16 @@ async def test_a_restart_goes_on_where_the_last_one_stopped(cloud: Sandbox, tmp_
         await clock.advance(31 * SECOND)
         await delivery.until(lambda: len(delivery.submitted) == 20)
         assert delivery.doubles == 0
+
+
+@pytest.mark.parametrize("status", [400, 404, 412, 421, 425])
+async def test_a_refusal_that_nobody_knows_delays_mail_and_does_not_bounce_it(
+    delivery: Delivery, status: int
+) -> None:
+    delivery.cloud.faults.on(Refuse(code="UnknownError", status=status, times=1))
+    await delivery.accept(1)
+    await delivery.ended(1)
+    assert delivery.told() == ["attempt", "delayed"]
+    await delivery.clock.advance(31 * SECOND)
+    await delivery.ended(2)
+    assert len(delivery.submitted) == 1

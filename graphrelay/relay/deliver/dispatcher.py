@@ -276,7 +276,7 @@ class Dispatcher:
     def _is_too_large(self, way: Way | Failed | Delayed, outcome: Outcome) -> bool:
         """Whether Graph takes less in one request than we thought. "4 MB" may be read in two ways,
         and the answer is 413, or 400 with a code that says nothing."""
-        if not isinstance(way, AsMime | AsJson) or not isinstance(outcome, Failed):
+        if not isinstance(way, AsMime | AsJson) or not isinstance(outcome, Failed | Delayed):
             return False
         if outcome.answer.http_status == 413:
             return True

@@ -14,7 +14,7 @@ from graphrelay.model import Address, Failed, Submission
 
 PIECES = 8
 _SOMEBODY = {"errorinvalidrecipients"}
-_TOO_MANY = {"errorrecipientlimitexceeded", "errorexceededmaxrecipientlimit"}
+_TOO_MANY = {"errorrecipientlimitexceeded"}
 
 Recipients = tuple[Address, ...]
 

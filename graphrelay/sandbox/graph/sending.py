@@ -146,7 +146,7 @@ def _recipients(call: Call, head: Head) -> tuple[str, ...]:
                 "All recipients must be resolved before a message can be submitted.",
             )
     if len(head.recipients) > _settings(call).recipient_limit:
-        raise GraphError("ErrorExceededMaxRecipientLimit")
+        raise GraphError("ErrorRecipientLimitExceeded")
     return tuple(addresses.values())
 
 

@@ -63,7 +63,7 @@ async def test_500_recipients_are_taken_and_501_are_not(world: World, cloud: San
     everybody = [f"u{number}@example.org" for number in range(501)]
     assert (await graph.send(message(", ".join(everybody[:500])))).status_code == 202
     answer = await graph.send(message(", ".join(everybody)))
-    assert code_of(answer) == "ErrorExceededMaxRecipientLimit"
+    assert code_of(answer) == "ErrorRecipientLimitExceeded"
     assert len(cloud.mailboxes.submitted) == 1
 
 
