@@ -13,12 +13,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from graphrelay.graph.client import Call, Upload
+from graphrelay.graph.client import Call, Upload, upload_host
 from graphrelay.graph.drafts import Caller, item_path, nothing_sent
 from graphrelay.graph.http.answer import HttpAnswer, read_error
-from graphrelay.graph.http.exchange import Exchanged
+from graphrelay.graph.http.exchange import Exchanged, NotSent
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Relayed
 
@@ -47,6 +48,15 @@ class Session:
     """An upload session was opened; its address carries its own authorization."""
 
     url: str = field(repr=False)
+    expires_at: datetime | None = None
+    """As Graph said it, if it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoWay:
+    """No connection to the session's host came about."""
+
+    outcome: Delayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +96,17 @@ async def open_session(
     outcome = nothing_sent(lane.outcome(result, call))
     if not isinstance(outcome, Relayed):
         return _wrong_size(result, outcome) or outcome
-    url = _document(result).get("uploadUrl")
-    if isinstance(url, str) and url:
-        return Session(url)
-    reason = "Graph opened an upload session and did not say where"
+    document = _document(result)
+    url = document.get("uploadUrl")
+    if isinstance(url, str) and upload_host(url) is not None:
+        return Session(url, _moment(document.get("expirationDateTime")))
+    reason = "Graph opened an upload session and named no address for it that can be used"
     return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
 
 
 async def put(
     lane: Caller, url: str, start: int, size: int, piece: OctetSource
-) -> Next | Attached | SessionGone | Delayed:
+) -> Next | Attached | SessionGone | NoWay | Delayed:
     """Upload octets from `start` on, of an attachment of `size`. Raises what reading them raises.
 
     A session has no token that could be renewed, so that every refusal but "later" ends it.
@@ -104,7 +115,9 @@ async def put(
     upload = Upload("PUT", url, f"bytes {start}-{end - 1}/{size}")
     result = await lane.upload(upload, piece)
     if not isinstance(result, HttpAnswer):
-        return Delayed(status="4.4.2", reason=f"a piece of an attachment: {result.reason}")
+        lost = Delayed(status="4.4.2", reason=f"a piece of an attachment: {result.reason}")
+        unreachable = isinstance(result, NotSent) and result.is_unreachable
+        return NoWay(lost) if unreachable else lost
     if result.status == 201:
         return Attached()
     if 200 <= result.status < 300:
@@ -164,6 +177,14 @@ def _document(result: Exchanged) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo else None
 
 
 def _expected(document: dict[str, Any]) -> int | None:

@@ -166,9 +166,9 @@ class LaneClient:
 
         Raises whatever reading `body` raises, and `BodyChanged`.
         """
-        base = _host(upload.url)
+        base = upload_host(upload.url)
         if base is None:
-            return NotSent("Graph named an address for the upload that is none", "4.3.5")
+            return NotSent("the address for the upload cannot be used", "4.3.5")
         headers = [
             (b"Host", base.netloc),
             (b"Accept", b"application/json"),
@@ -241,16 +241,21 @@ class LaneClient:
                     self._network.close()
 
 
-_URL = re.compile(r"(https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?)/[!-~]*")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_URL = re.compile(
+    rf"(https://(?=[^/:]{{1,253}}[/:]){_LABEL}(?:\.{_LABEL})*(?::(?P<port>[0-9]{{1,5}}))?)/[!-~]*"
+)
+_LONGEST_URL = 16 * 1024
 
 
-def _host(url: str) -> httpx.URL | None:
-    """Scheme, host and port; `None` for what is no address to send mail to."""
-    found = _URL.fullmatch(url)
-    try:
-        return httpx.URL(found[1]) if found else None
-    except httpx.InvalidURL:
+def upload_host(url: str) -> httpx.URL | None:
+    """Scheme, host and port; `None` for what is no address to send mail to: another scheme than
+    https, user info, a name that DNS cannot hold (RFC 1035), a port that does not exist, or over
+    16 KiB."""
+    found = _URL.fullmatch(url) if len(url) <= _LONGEST_URL else None
+    if found is None or not 0 < int(found["port"] or 443) < 1 << 16:
         return None
+    return httpx.URL(found[1])
 
 
 async def _nothing() -> AsyncGenerator[bytes, None]:
@@ -274,4 +279,5 @@ __all__ = [
     "Timeouts",
     "Upload",
     "mailbox_path",
+    "upload_host",
 ]

@@ -1,7 +1,7 @@
 """The message as it comes in, as it is kept, and as it is read again."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -99,12 +99,20 @@ class DraftProgress:
     """How many it is known to have; they are added one after the other."""
     upload_url: str = field(default="", repr=False)
     """The upload session of the next one, if it has begun. Carries its own authorization."""
+    upload_expires: datetime | None = None
+    """When that session is over, if Graph said so."""
+    upload_unreachable: int = 0
+    """How often in a row no connection to its host came about."""
     uploaded: int = 0
     """Octets of the next one that are there."""
     sending: bool = False
     """Whether Exchange may have been asked to send it."""
     lost: tuple[str, ...] = ()
     """What of the message this form cannot keep, in words."""
+
+    def without_upload(self) -> "DraftProgress":
+        """Without what is known of an upload session."""
+        return replace(self, upload_url="", upload_expires=None, upload_unreachable=0, uploaded=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,10 @@ async def test_a_piece_goes_to_the_address_that_graph_named_and_without_the_toke
 @pytest.mark.parametrize(
     "url",
     ["http://localhost/x", "https://", "", "https://x@localhost/x", "https://localhost/a b",
-     "https://localhost/\u00e9", "file:///etc/passwd", "https://localhost:99999999/x"],
+     "https://localhost/\u00e9", "file:///etc/passwd", "https://localhost:99999999/x",
+     "https://localhost:99999/x", "https://localhost:0/x", "https://a..b/x", "https://./x",
+     f"https://{'a' * 64}.example/x", f"https://{'a.' * 127}example/x",
+     "https://localhost/" + "x" * 200_000],
 )  # fmt: skip
 async def test_what_is_no_address_to_send_mail_to_gets_none(url: str) -> None:
     async with scripted(answers(http(200))) as server:

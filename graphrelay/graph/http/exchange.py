@@ -32,6 +32,7 @@ LONGEST_ERROR = 64 * 1024
 EXCHANGE = "graphrelay.exchange"
 """The extension of an httpx.Request that holds the `Exchange` it belongs to."""
 
+_BROKE_OFF = "4.4.2"
 _BROKEN = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -73,7 +74,12 @@ class NotSent:
     """The request did not go out whole; `status` is the enhanced status code for that."""
 
     reason: str
-    status: str = "4.4.2"
+    status: str = _BROKE_OFF
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether no connection came about."""
+        return self.status != _BROKE_OFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,9 @@ class Network(httpcore.AsyncNetworkBackend):
         except OSError as error:
             what = f"{self._what}{host} could not be reached: {_why(error)}"
             raise Unreachable(what, "4.4.1") from error
+        except (UnicodeError, OverflowError) as error:  # by getaddrinfo, of the name and the port
+            what = f"{self._what}{host}:{port} is no address that can be connected to"
+            raise Unreachable(what, "4.4.1") from error
 
     async def _dial(self, family: int, address: str, port: int) -> Wire:
         _, wire = await asyncio.get_running_loop().create_connection(

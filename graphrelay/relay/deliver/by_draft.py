@@ -11,7 +11,8 @@ number of attachments tells: they are added one after the other, so that there i
 we know of, or one more. Anything else is a draft that somebody has changed: it is made anew.
 
 An upload is taken up at the piece where it broke. Where its session takes that piece no more
-(expired, or it has it already and the answer was lost), the attachment is uploaded anew.
+(expired, or it has it already and the answer was lost), or its host could not be connected to
+`UNREACHABLE` times in a row, the attachment is uploaded anew, in another session.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,8 +20,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
+from graphrelay.clock import Clock
 from graphrelay.graph import attachments, drafts
-from graphrelay.graph.attachments import Attached, Next, Session, SessionGone, WrongSize
+from graphrelay.graph.attachments import (
+    Attached,
+    Next,
+    NoWay,
+    Session,
+    SessionGone,
+    WrongSize,
+)
 from graphrelay.graph.drafts import Drafted
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import (
@@ -48,6 +57,8 @@ PIECE = 10 * 320 * 1024
 by any reading, and a multiple of 320 KiB, which upload sessions elsewhere in Graph ask for."""
 SESSIONS = 3
 """Upload sessions that are opened for an attachment in one attempt."""
+UNREACHABLE = 2
+"""Attempts that find no way to a session's host before another session is opened."""
 
 
 class Records(Protocol):
@@ -68,6 +79,7 @@ class Desk:
     request_id: str
     records: Records
     submission: Submission
+    clock: Clock
 
     async def ask(self, request: Callable[..., Awaitable[T | TokenDoubt]]) -> T | Paused | Delayed:
         """A request with a token that Graph takes."""
@@ -108,7 +120,7 @@ async def go_on(desk: Desk, way: ByDraft, progress: DraftProgress, most: int) ->
     if not isinstance(found, int):
         return found
     if found == progress.attached + 1 <= progress.attachments:
-        progress = replace(progress, attached=found, upload_url="", uploaded=0)
+        progress = replace(progress.without_upload(), attached=found)
         await desk.keep(progress)
     elif found != progress.attached:
         await desk.discard(progress.id)
@@ -136,7 +148,7 @@ async def _complete(desk: Desk, way: ByDraft, progress: DraftProgress, most: int
             if isinstance(result, Failed):
                 await desk.discard(progress.id)
             return result
-        progress = replace(progress, attached=number + 1, upload_url="", uploaded=0)
+        progress = replace(progress.without_upload(), attached=number + 1)
         await desk.keep(progress)
     if progress.attachments:
         found = await _counted(desk, progress)
@@ -193,6 +205,9 @@ async def _upload(
     desk: Desk, one: Attachment, progress: DraftProgress, most: int
 ) -> Attached | WrongSize | Outcome:
     content, gone = PieceReader(one.content), ""
+    expires = progress.upload_expires
+    if expires is not None and expires <= desk.clock.now():
+        progress = progress.without_upload()
     for _ in range(SESSIONS):
         if not progress.upload_url:
             request = await as_json.upload_request(one)
@@ -201,13 +216,15 @@ async def _upload(
             )
             if not isinstance(opened, Session):
                 return opened
-            progress = replace(progress, upload_url=opened.url, uploaded=0)
+            progress = replace(
+                progress, upload_url=opened.url, upload_expires=opened.expires_at, uploaded=0
+            )
             await desk.keep(progress)
         result = await _pieces(desk, one, content, progress, min(PIECE, most))
         if not isinstance(result, SessionGone):
             return result
         await attachments.close_session(desk.lane, progress.upload_url)
-        progress, gone = replace(progress, upload_url="", uploaded=0), result.reason
+        progress, gone = progress.without_upload(), result.reason
         # Without its address on the disk nobody goes on with it; and if the whole was there after
         # all, the count says so before anything is added or sent.
         await desk.keep(progress)
@@ -231,13 +248,24 @@ async def _pieces(
         result = await attachments.put(desk.lane, progress.upload_url, start, size, piece)
         match result:
             case Next(at) if start < at < size:
-                progress = replace(progress, uploaded=at)
+                progress = replace(progress, uploaded=at, upload_unreachable=0)
                 await desk.keep(progress)
+            case NoWay(outcome):
+                await desk.keep(_unreachable(progress))
+                return outcome
             case Next(at):
                 return SessionGone(f"it asked for octet {at} of {size} after {start}")
             case _:
                 return result
     return SessionGone("it has all octets, and did not say that the attachment is there")
+
+
+def _unreachable(progress: DraftProgress) -> DraftProgress:
+    """Graph itself can be reached, since it has just counted: the session's address is at fault."""
+    times = progress.upload_unreachable + 1
+    if times >= UNREACHABLE:
+        return progress.without_upload()
+    return replace(progress, upload_unreachable=times)
 
 
 def only_large(outcome: Outcome, account: str) -> Outcome:

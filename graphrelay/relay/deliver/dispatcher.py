@@ -217,7 +217,7 @@ class Dispatcher:
         rights = self._rights(lane)
         mailbox = OWN_MAILBOX if rights.own_mailbox else mailbox_path(lane.mailbox)
         post = self._post.for_lane(lane)
-        desk = Desk(post, mailbox, bearer, request_id, self._records, submission)
+        desk = Desk(post, mailbox, bearer, request_id, self._records, submission, self._clock)
         way = prepared or await self.prepare(submission)
         if submission.attempts > 0 and self.settles(submission):
             history = await self._records.show(submission.queue_id)

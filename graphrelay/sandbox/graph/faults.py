@@ -152,3 +152,11 @@ class SlowSentItems(Fault):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadExpired(Fault):
     """The next piece finds that its upload session is gone."""
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadAddress(Fault):
+    """The answer to createUploadSession names this address, at which there is no session."""
+
+    address: str

@@ -19,7 +19,7 @@ from graphrelay.sandbox.directory import User
 from graphrelay.sandbox.graph.call import Call
 from graphrelay.sandbox.graph.drafts import add_attachment, find_draft
 from graphrelay.sandbox.graph.errors import GraphError
-from graphrelay.sandbox.graph.faults import UploadExpired
+from graphrelay.sandbox.graph.faults import UploadAddress, UploadExpired
 from graphrelay.sandbox.graph.view import attachment_id
 from graphrelay.sandbox.mailbox_items import ItemId
 from graphrelay.sandbox.mime import Attachment
@@ -73,13 +73,16 @@ class Uploads:
             expires_at=call.cloud.now() + settings.upload_lifetime,
         )
         self._open[token] = session
+        wrong = call.fault(UploadAddress)
         return call.answer(
             201,
             {
                 "@odata.context": (
                     "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.uploadSession"
                 ),
-                "uploadUrl": f"{call.cloud.graph_url}{path}?authtoken={token}",
+                "uploadUrl": (
+                    wrong.address if wrong else f"{call.cloud.graph_url}{path}?authtoken={token}"
+                ),
                 "expirationDateTime": _precise(session.expires_at),
                 "nextExpectedRanges": ["0-"],
             },

@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from graphrelay.graph import attachments
-from graphrelay.model import Address, Attempt, Delayed, Plan, Queued
+from graphrelay.model import Address, Attempt, Delayed, Plan, Queued, Submission
 from graphrelay.relay.deliver.dispatcher import Rights
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
@@ -33,6 +33,7 @@ from graphrelay.sandbox.graph.faults import (
     CutMidBody,
     Refuse,
     UnknownRecipient,
+    UploadAddress,
     UploadExpired,
 )
 from graphrelay.sandbox.graph.uploads import Uploads, UploadSession
@@ -103,13 +104,13 @@ async def accept(
     sizes: dict[str, int] = SIZES,
     plan: Plan | None = None,
     besides: tuple[Address, ...] = (),
-) -> None:
+) -> Submission:
     """A letter with attachments."""
     parts = [part(name, size) for name, size in sizes.items()]
     head, _, body = letter(*parts).partition(b"MIME-Version")
     assert head
     header = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\nX-Job: 7\r\n'
-    await delivery.accept(
+    return await delivery.accept(
         1, header=header, body=body.partition(b"\r\n\r\n")[2], plan=plan, besides=besides
     )
 
@@ -632,3 +633,58 @@ async def test_a_relay_that_dies_sends_exactly_once(
         await until_relayed(second)
         assert len(second.submitted) == 1
         assert drafts(second) == 0
+
+
+UNUSABLE = [
+    "http://localhost/x",
+    "https://user@localhost/x",
+    "https://localhost:99999/x",
+    f"https://{'a' * 64}.example/x",
+    "https://localhost/" + "x" * 200_000,
+]
+
+
+@pytest.mark.parametrize("address", UNUSABLE, ids=range(len(UNUSABLE)))
+async def test_an_upload_address_that_cannot_be_used_is_not_stored(
+    cloud: Sandbox, tmp_path: Path, address: str
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(UploadAddress(address=address, times=1))
+        one = await accept(delivery)
+        await delivery.ended(1)
+        [delayed] = [entry for entry in delivery.entries if entry.event == "delayed"]
+        assert "no address for it that can be used" in str(delayed.fields["reason"])
+        kept = (await delivery.spool.load(one.id)).draft
+        assert kept is not None
+        assert kept.upload_url == ""
+        await until_relayed(delivery)
+        whole(delivery)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1:1"])
+async def test_an_upload_address_that_leads_nowhere_is_given_up_after_two_attempts(
+    cloud: Sandbox, tmp_path: Path, host: str
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(UploadAddress(address=f"https://{host}/x", times=1))
+        one = await accept(delivery)
+        await delivery.ended(1)
+        kept = (await delivery.spool.load(one.id)).draft
+        assert kept is not None
+        assert host in kept.upload_url
+        await until_relayed(delivery)
+        assert delivery.told("delayed") == ["delayed", "delayed"]
+        whole(delivery)
+
+
+async def test_an_upload_session_that_has_expired_by_its_date_is_not_asked_again(
+    cloud: Sandbox, tmp_path: Path, pieces: list[str]
+) -> None:
+    settings = cloud.mailboxes.settings
+    cloud.mailboxes.settings = replace(settings, upload_lifetime=MINUTE / 3)
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Answer(path=UPLOAD, status=503, times=1, every=2))
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert pieces.count("bytes 0-99999/250000") == 2

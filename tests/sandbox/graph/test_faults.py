@@ -29,6 +29,7 @@ from graphrelay.sandbox.graph.faults import (
     SlowSentItems,
     TokenRefused,
     UnknownRecipient,
+    UploadAddress,
     UploadExpired,
 )
 from tests.sandbox.world import Graph, World, code_of, message
@@ -267,6 +268,7 @@ async def test_a_sent_draft_is_seen_as_a_draft_for_a_while(world: World) -> None
         DraftStuck(),
         SlowSentItems(lookups=3),
         UploadExpired(mailbox="wp@contoso.com"),
+        UploadAddress(address="https://nowhere.example/x"),
     ],
 )
 def test_every_kind_goes_to_json_and_back(fault: Fault) -> None:
