@@ -70,6 +70,8 @@ class Uncertain:
     for certain."""
     lost: tuple[str, ...] = ()
     """What of the message did not go along if it was sent, in words."""
+    looked: bool = False
+    """Whether nothing was sent this time: the mailbox was asked for it, and showed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

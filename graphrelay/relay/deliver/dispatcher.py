@@ -5,7 +5,10 @@
     header refused     once more, without the header fields that Graph may have meant
 
 Exact once rests on the draft: its immutable id says for certain whether it was sent, so a lost
-answer is never a reason to send another one. Mail that leaves no copy cannot be looked for.
+answer is never a reason to send another one. That the mailbox shows neither the draft nor a copy
+proves nothing the first time, since Exchange may answer from a replica that is behind: only the
+second time, some minutes later, is a draft made anew. Mail that leaves no copy cannot be looked
+for.
 """
 
 from collections.abc import Callable, Iterable
@@ -319,6 +322,8 @@ class Dispatcher:
                 return Dispatched(_found(desk.request_id, _lost(submission, way)), settles=True)
             case StillDraft(copy):
                 return await self._from_drafts(desk, way, copy)
+            case NotThere() if doubt and not doubt.looked and (doubt.draft or submission.draft):
+                return Dispatched(_not_found(desk.request_id, doubt), settles=True)
             case NotThere():
                 if doubt:
                     self._tell(submission, "it had not been sent, and is sent again")
@@ -389,3 +394,9 @@ def _found(request_id: str, lost: tuple[str, ...]) -> Relayed:
     said = "Found in the mailbox: an earlier attempt had sent it."
     answer = Answer(http_status=200, message=said, client_request_id=request_id)
     return Relayed(answer=answer, lost=lost)
+
+
+def _not_found(request_id: str, doubt: Doubt) -> Uncertain:
+    reason = "the mailbox shows neither the draft nor a copy, and is asked again before it is sent"
+    answer = Answer(http_status=404, client_request_id=request_id)
+    return Uncertain(reason=reason, answer=answer, draft=doubt.draft, looked=True)

@@ -34,6 +34,8 @@ from graphrelay.relay.policy.schedule import DeliveryPolicy, next_attempt
 EXPIRED = "5.4.7"  # RFC 3463 section 3.5: delivery time expired
 SETTLE_AFTER = timedelta(minutes=2)
 """How long Exchange is given to show in the mailbox what it has sent."""
+LOOK_AGAIN_AFTER = timedelta(minutes=5)
+"""How long it is given besides, where it showed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,22 @@ def decide(
         case Paused():
             return Decision(Queued(now), Stops(outcome))
         case Uncertain() if policy.on_uncertain == "hold" and not settles:
-            return Decision(Held(_held_reason(outcome)), _slower(outcome))
+            return Decision(Held(_held_reason(outcome)), _effect(outcome))
         case Delayed() | Uncertain():
             when = next_attempt(
                 attempts, submission.received_at, now, policy, jitter, outcome.retry_after
             )
             if when is not None and settles and isinstance(outcome, Uncertain):
-                when = max(when, now + SETTLE_AFTER)
+                when = max(when, now + (LOOK_AGAIN_AFTER if outcome.looked else SETTLE_AFTER))
             if when is not None:
-                return Decision(Queued(when), _slower(outcome))
+                return Decision(Queued(when), _effect(outcome))
             expired = _expired(outcome, policy)
-            return Decision(Done("failed", expired.reason), _slower(outcome), expired)
+            return Decision(Done("failed", expired.reason), _effect(outcome), expired)
 
 
-def _slower(outcome: Delayed | Uncertain) -> Slower:
+def _effect(outcome: Delayed | Uncertain) -> Effect:
+    if isinstance(outcome, Uncertain) and outcome.looked:
+        return Flows()
     return Slower(outcome.reason, outcome.retry_after)
 
 

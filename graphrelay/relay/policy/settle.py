@@ -2,7 +2,7 @@
 
     a copy of ours, not a draft      it was sent
     a copy of ours, a draft          Exchange is at it, or was never asked to send it
-    no copy                          it was not sent
+    no copy                          it was not sent; or we asked a replica that is behind
     copies, none clearly ours        nobody knows
 
 A Message-ID alone proves little: the parts of a message that was split, or the transactions of a
@@ -30,6 +30,8 @@ class Doubt:
     """When the first of them began."""
     draft: str = ""
     """The immutable id of the draft that the last of them was to send."""
+    looked: bool = False
+    """Whether the mailbox was asked since then, and showed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,10 @@ def doubt_in(history: MessageHistory | None, submission_id: int) -> Doubt | None
     ]
     if not attempts:
         return None
-    drafts = [
-        attempt.outcome.draft
-        for attempt in attempts
-        if isinstance(attempt.outcome, Uncertain) and attempt.outcome.draft
-    ]
-    return Doubt(min(attempt.started_at for attempt in attempts), drafts[-1] if drafts else "")
+    outcomes = [event.outcome for event in attempts if isinstance(event.outcome, Uncertain)]
+    drafts = [outcome.draft for outcome in outcomes if outcome.draft]
+    since = min(attempt.started_at for attempt in attempts)
+    return Doubt(since, drafts[-1] if drafts else "", outcomes[-1].looked)
 
 
 def judge_draft(copies: Iterable[Copy]) -> Judgement:

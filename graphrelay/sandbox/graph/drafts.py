@@ -13,7 +13,7 @@ from aiohttp import web
 
 from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
-from graphrelay.sandbox.graph.faults import DraftStuck, ItemNotFoundOnSend
+from graphrelay.sandbox.graph.faults import DraftStuck, ItemNotFoundOnSend, StaleReplica
 from graphrelay.sandbox.graph.message import attachment, composition
 from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.sending import composed, new_message_id, submit
@@ -63,6 +63,8 @@ async def create(call: Call) -> web.Response:
 async def read(call: Call) -> web.Response:
     """GET /messages/{id}."""
     query = Query.of(call.request)
+    if call.fault(StaleReplica):
+        raise GraphError("ErrorItemNotFound")
     item = find(call)
     shown = _shown(call, item, query.select)
     item.seems_draft_for = max(0, item.seems_draft_for - 1)

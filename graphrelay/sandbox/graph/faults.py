@@ -150,6 +150,12 @@ class SlowSentItems(Fault):
 
 @fault_kind
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StaleReplica(Fault):
+    """A look-up is answered from a replica that is behind: by id 404, by filter an empty list."""
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UploadExpired(Fault):
     """The next piece finds that its upload session is gone."""
 

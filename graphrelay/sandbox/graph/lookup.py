@@ -7,6 +7,7 @@ from aiohttp import web
 
 from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
+from graphrelay.sandbox.graph.faults import StaleReplica
 from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.view import folder_id, known_property, message_json
 from graphrelay.sandbox.mailbox_items import Folder, Item, Mail
@@ -21,7 +22,8 @@ async def messages(call: Call) -> web.Response:
             f"Could not find a property named '{min(unknown)}' on type 'microsoft.graph.message'.",
         )
     folder = _folder(call.arguments[0]) if call.arguments else None
-    everywhere = [item for item in _candidates(call, query) if _matches(call, query, item)]
+    seen = () if call.fault(StaleReplica) else _candidates(call, query)
+    everywhere = [item for item in seen if _matches(call, query, item)]
     found = [item for item in everywhere if folder in (None, _seen_in(item))]
     if query.newest_first:
         found.reverse()

@@ -20,6 +20,7 @@ from graphrelay.sandbox.graph.faults import (
     Refuse,
     RefuseAfter,
     SlowSentItems,
+    StaleReplica,
     TokenRefused,
 )
 from tests.relay.cloud import WP, Delivery, delivering
@@ -304,3 +305,42 @@ async def test_a_draft_that_sticks_although_graph_took_it_is_not_our_doubt(
         await delivery.accept(1)
         await delivery.ended(1)
         assert delivery.told() == ["attempt", "relayed"]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_replica_that_is_behind_makes_no_double(
+    cloud: Sandbox, tmp_path: Path, sent: bool
+) -> None:
+    """Neither the draft nor a copy shows; the message was sent all the same, or was not."""
+    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+        cloud.faults.on(
+            AnswerAfter(path=f"{MESSAGES}/", method="POST", status=504, times=1)
+            if sent
+            else Answer(path=f"{MESSAGES}/", method="POST", status=504, times=1),
+            StaleReplica(times=2),
+        )
+        await delivery.accept(1)
+        await delivery.ended(1)
+        await go_on(delivery)
+        assert delivery.told() == ["attempt", "uncertain", "attempt", "uncertain"]
+        assert len(delivery.submitted) == sent
+        await delivery.accept(2)
+        await delivery.ended(3)  # the lane does not rest for it
+        await delivery.clock.advance(4 * MINUTE)
+        assert delivery.courier.ended == 3
+        await go_on(delivery, MINUTE)
+        assert len(delivery.submitted) == 2
+        assert delivery.doubles == 0
+
+
+async def test_what_shows_nowhere_twice_is_made_anew(cloud: Sandbox, tmp_path: Path) -> None:
+    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+        cloud.faults.on(
+            Answer(path=f"{MESSAGES}/", method="POST", status=504, times=1), StaleReplica(times=4)
+        )
+        await delivery.accept(1)
+        await delivery.ended(1)
+        await go_on(delivery)
+        await go_on(delivery, 5 * MINUTE)
+        assert delivery.told("settled", "relayed") == ["settled", "relayed"]
+        assert len(delivery.submitted) == 1

@@ -132,3 +132,9 @@ def test_a_doubt_begins_with_the_first_uncertain_attempt_and_names_the_last_draf
     drafts = [Uncertain(reason="lost", draft=name) for name in ("one", "two", "")]
     assert doubt_in(history(BUSY, *drafts, BUSY), 1) == Doubt(NOW + MINUTE, "two")
     assert doubt_in(history(LOST, RELAYED), 1) == Doubt(NOW)
+
+
+def test_a_look_in_vain_counts_until_something_may_have_been_sent_again() -> None:
+    looked = Uncertain(reason="not there", draft="one", looked=True)
+    assert doubt_in(history(LOST, looked, BUSY), 1) == Doubt(NOW, "one", looked=True)
+    assert doubt_in(history(LOST, looked, LOST), 1) == Doubt(NOW, "one")

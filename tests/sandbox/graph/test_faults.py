@@ -27,6 +27,7 @@ from graphrelay.sandbox.graph.faults import (
     Refuse,
     RefuseAfter,
     SlowSentItems,
+    StaleReplica,
     TokenRefused,
     UnknownRecipient,
     UploadAddress,
@@ -268,6 +269,7 @@ async def test_a_sent_draft_is_seen_as_a_draft_for_a_while(world: World) -> None
         DraftStuck(),
         SlowSentItems(lookups=3),
         UploadExpired(mailbox="wp@contoso.com"),
+        StaleReplica(times=2),
         UploadAddress(address="https://nowhere.example/x"),
     ],
 )
