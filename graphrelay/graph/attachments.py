@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from graphrelay.graph.client import Call, Upload, upload_host
-from graphrelay.graph.drafts import Caller, item_path, nothing_sent
+from graphrelay.graph.drafts import LONGEST, Caller, item_path, nothing_sent
 from graphrelay.graph.http.answer import HttpAnswer, read_error
 from graphrelay.graph.http.exchange import Exchanged, NotSent
 from graphrelay.graph.outcome import TokenDoubt
@@ -79,7 +79,7 @@ async def attach(
     """Add a `fileAttachment`, whole. Raises what reading `body` raises."""
     path = f"{item_path(mailbox, draft)}/attachments"
     call = Call("POST", path, token, client_request_id)
-    result = await lane.call_with_json(call, body)
+    result = await lane.call_with_json(call, body, keep=LONGEST)
     outcome = nothing_sent(lane.outcome(result, call))
     if isinstance(outcome, Relayed):
         return Attached()

@@ -151,9 +151,9 @@ class LaneClient:
         call = Call("POST", f"{mailbox}/sendMail", token, client_request_id)
         return self.outcome(await self.call_with_json(call, body), call)
 
-    async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged:
+    async def call_with_mime(self, call: Call, mime: OctetSource, keep: int = 0) -> Exchanged:
         """Any request whose body is the base64 of a message."""
-        request = self._request(call, b"text/plain", encoded_size(mime.size))
+        request = self._request(call, b"text/plain", encoded_size(mime.size), keep)
         return await self._exchange(request, encoded(mime.chunks()))
 
     async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged:

@@ -32,7 +32,9 @@ Harmless = Relayed | Delayed | Failed | Paused | TokenDoubt
 
 _MOST = 50
 """Copies of a message that are looked at. There is one, unless something is badly wrong."""
-_LONGEST = 4 * 1024 * 1024
+LONGEST = 5 * 1024 * 1024
+"""Of an answer that shows a message or an attachment: Graph repeats what it was given, which is not
+more than one request can carry."""
 _SELECT = "id,isDraft,createdDateTime,toRecipients,ccRecipients,bccRecipients"
 
 
@@ -41,7 +43,7 @@ class Caller(Protocol):
 
     async def call(self, call: Call, keep: int = 0) -> Exchanged: ...
 
-    async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged: ...
+    async def call_with_mime(self, call: Call, mime: OctetSource, keep: int = 0) -> Exchanged: ...
 
     async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged: ...
 
@@ -103,9 +105,9 @@ async def create(
     """
     call = Call("POST", f"{mailbox}/messages", token, client_request_id)
     if isinstance(content, Mime):
-        result = await lane.call_with_mime(call, content.octets)
+        result = await lane.call_with_mime(call, content.octets, keep=LONGEST)
     else:
-        result = await lane.call_with_json(call, content.octets, keep=_LONGEST)
+        result = await lane.call_with_json(call, content.octets, keep=LONGEST)
     outcome = nothing_sent(lane.outcome(result, call))
     if not isinstance(outcome, Relayed):
         return outcome
@@ -189,7 +191,7 @@ async def delete(
 
 async def _look(lane: Caller, call: Call) -> HttpAnswer | MayNotLook | Delayed | TokenDoubt:
     """A 2xx, or 404. What is uncertain for a submission is none for a look: nothing was changed."""
-    result = await lane.call(call, keep=_LONGEST)
+    result = await lane.call(call, keep=LONGEST)
     outcome = lane.outcome(result, call)
     if isinstance(result, HttpAnswer):
         if result.status == 403:

@@ -113,6 +113,24 @@ class Stall(Fault):
     """Process nothing until this fault is switched off; then go on as if nothing had been."""
 
 
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endless(Fault):
+    """Process nothing, and answer until the client hangs up: with a body, with a body of which an
+    octet comes every `seconds`, or with informational answers (102)."""
+
+    what: Literal["body", "octets", "informational"]
+    seconds: float = 3.0
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compressed(Fault):
+    """Answer truly, in gzip, though nobody asked for it, with this much white space before it."""
+
+    padding: int = 0
+
+
 class Faults:
     """The faults that are switched on; the one place that counts how often each has struck."""
 

@@ -11,6 +11,7 @@ here: it is recorded, and faults strike it, before and after it is processed.
 import asyncio
 import ssl
 import tempfile
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -28,9 +29,11 @@ from graphrelay.sandbox.directory import Directory
 from graphrelay.sandbox.faults import (
     Answer,
     AnswerAfter,
+    Compressed,
     CutAfter,
     CutBefore,
     Delay,
+    Endless,
     ExtraHeaders,
     Stall,
 )
@@ -141,6 +144,8 @@ class Sandbox(Cloud):
             await self.faults.while_on(stall)
         if take(CutBefore):
             return _cut(request)
+        if endless := take(Endless):
+            return await _endless(request, endless)
         if instead := take(Answer):
             return _answer(instead)
         response = await _plainly(request, handler)
@@ -150,6 +155,8 @@ class Sandbox(Cloud):
             return _cut(request)
         if after := take(AnswerAfter):
             return _answer(after)
+        if compressed := take(Compressed):
+            return _compressed(response, compressed)
         if extra := take(ExtraHeaders):
             response.headers.extend(extra.headers)
         return response
@@ -180,6 +187,42 @@ def _cut(request: web.Request) -> _Cut:
 def _answer(fault: Answer | AnswerAfter) -> web.Response:
     headers = CIMultiDict([("Content-Type", fault.content_type), *fault.headers])
     return web.Response(status=fault.status, body=fault.body.encode(), headers=headers)
+
+
+async def _endless(request: web.Request, fault: Endless) -> web.StreamResponse:
+    """Ends with the connection. What the client still sends is read, so that it can end."""
+    response, transport = web.StreamResponse(), request.transport
+    try:
+        async for _ in request.content.iter_any():
+            pass
+        if fault.what != "informational":
+            await response.prepare(request)
+        while transport is not None and not transport.is_closing():
+            match fault.what:
+                case "informational":
+                    transport.write(_PROCESSING * 100)  # type: ignore[attr-defined]
+                case "octets":
+                    await response.write(b" ")
+                case "body":
+                    await response.write(b" " * 16_384)
+            await asyncio.sleep(fault.seconds if fault.what == "octets" else 0.001)
+    except ConnectionError:
+        pass
+    return _cut(request)
+
+
+def _compressed(response: web.StreamResponse, fault: Compressed) -> web.StreamResponse:
+    if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+        return response
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    packed = [packer.compress(b" " * 1_000_000) for _ in range(fault.padding // 1_000_000)]
+    packed += [packer.compress(b" " * (fault.padding % 1_000_000) + response.body), packer.flush()]
+    response.body = b"".join(packed)
+    response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+_PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
 async def _plainly(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import ssl
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -510,6 +512,69 @@ async def test_an_endless_answer_is_cut_short() -> None:
         outcome = await send(server.client())
     assert isinstance(outcome, Delayed)
     assert len(outcome.answer.message) <= 1000
+
+
+async def test_a_body_without_an_end_is_hung_up_on() -> None:
+    sent = 0
+
+    async def endless(wire: Wire) -> None:
+        nonlocal sent
+        await wire.request()
+        await wire.say(b"HTTP/1.1 503 Busy\r\n\r\n")
+        while True:
+            await wire.say(b"x" * 16_384)
+            sent += 16_384
+
+    async with scripted(endless) as server:
+        assert isinstance(await send(server.client()), Delayed)
+        async with asyncio.timeout(5):
+            await server.done.wait()
+    assert sent < 8_000_000  # what the buffers on the way hold
+
+
+async def test_informational_answers_without_an_end_are_hung_up_on() -> None:
+    async def endless(wire: Wire) -> None:
+        await wire.request()
+        while True:
+            await wire.say(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+
+    async with asyncio.timeout(10), scripted(endless) as server:
+        outcome = await send(server.client())
+        assert isinstance(outcome, Uncertain)
+        assert "did not begin within 64 kB" in outcome.reason
+        await server.done.wait()
+
+
+async def test_informational_answers_without_an_end_stop_a_request_on_its_way() -> None:
+    async def endless(wire: Wire) -> None:
+        await wire.head()
+        while True:
+            await wire.say(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+
+    async with asyncio.timeout(10), scripted(endless) as server:
+        outcome = await send(server.client(), Octets(b"x" * 20_000_000))
+    assert isinstance(outcome, Delayed)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "X-GZIP", "deflate"])
+async def test_an_error_that_comes_compressed_is_read(encoding: str) -> None:
+    wbits = zlib.MAX_WBITS + (16 if "gzip" in encoding.lower() else 0)
+    body = zlib.compress(TOO_LARGE, wbits=wbits)
+    async with scripted(answers(http(413, body, f"Content-Encoding: {encoding}"))) as server:
+        outcome = await send(server.client())
+    assert isinstance(outcome, Failed)
+    assert outcome.answer.code == "RequestEntityTooLarge"
+
+
+@pytest.mark.parametrize("body", [zlib.compress(b" " * 60_000_000, wbits=31), b"no gzip"])
+async def test_a_compressed_error_is_unpacked_to_64_kb_at_most(body: bytes) -> None:
+    async with scripted(answers(http(503, body, "Content-Encoding: gzip"))) as server:
+        tracemalloc.start()
+        try:
+            assert isinstance(await send(server.client()), Delayed)
+            assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        finally:
+            tracemalloc.stop()
 
 
 async def test_an_answer_in_single_bytes_is_the_same_answer() -> None:

@@ -370,7 +370,7 @@ class _ScriptedLane:
     async def upload(self, upload: Upload, body: OctetSource | None = None) -> Exchanged:
         raise AssertionError("nobody uploads here")
 
-    async def call_with_mime(self, call: Call, mime: OctetSource) -> Exchanged:
+    async def call_with_mime(self, call: Call, mime: OctetSource, keep: int = 0) -> Exchanged:
         raise AssertionError("nobody makes drafts here")
 
     def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt:

@@ -15,7 +15,8 @@ middle and one cut after its end look alike there. (docs/decisions/http-connecti
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,11 +28,13 @@ from graphrelay.graph.http.answer import HttpAnswer
 from graphrelay.graph.http.stream import Unreachable, Wire
 
 LONGEST_ERROR = 64 * 1024
-"""An error of Graph has some hundred octets. More than this is read, but not kept."""
+"""An error of Graph has some hundred octets. Where more comes than this, we hang up."""
 
 EXCHANGE = "graphrelay.exchange"
 """The extension of an httpx.Request that holds the `Exchange` it belongs to."""
 
+_ZLIB = ("gzip", "x-gzip", "deflate")
+_ANY_HEADER = zlib.MAX_WBITS | 32  # gzip's and zlib's own
 _BROKE_OFF = "4.4.2"
 _BROKEN = (
     httpcore.TimeoutException,
@@ -66,7 +69,7 @@ class Request:
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     size: int = 0
     keep: int = 0
-    """How much of the answer's body is wanted, if more than `LONGEST_ERROR`."""
+    """How much of the answer's body is read, if more than `LONGEST_ERROR`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Exchange(httpx.AsyncByteStream):
         self._body = self._handed_over()
         self._answer: httpx.Response | None = None
         self._kept = bytearray()
+        self._longest = max(request.keep, LONGEST_ERROR)
         self._whole = False
         self.begun = False
         """Whether there was a connection for it."""
@@ -146,7 +150,7 @@ class Exchange(httpx.AsyncByteStream):
 
     def _came_of_it(self, why: str) -> Exchanged:
         if self._answer is not None:
-            return _read(self._answer, bytes(self._kept))
+            return _read(self._answer, bytes(self._kept), self._longest)
         if self._whole:
             return Lost(why or f"no answer within {_seconds(self._timeouts.answer)} s")
         if self.begun:
@@ -161,10 +165,11 @@ class Exchange(httpx.AsyncByteStream):
         wire = answer.extensions.get("network_stream")
         if isinstance(wire, Wire):
             wire.expect(_length(answer))
-        longest = max(self._request.keep, LONGEST_ERROR)
         async with aclosing(answer):
             async for octets in answer.aiter_raw():
-                self._kept += octets[: longest - len(self._kept)]
+                self._kept += octets[: self._longest - len(self._kept)]
+                if len(self._kept) == self._longest:
+                    break
 
     def _as_httpx_wants_it(self) -> httpx.Request:
         asked, headers = self._request, self._request.headers
@@ -207,12 +212,23 @@ class Exchange(httpx.AsyncByteStream):
         self._let_pass(self._timeouts.answer)
 
 
-def _read(answer: httpx.Response, body: bytes) -> HttpAnswer:
+def _read(answer: httpx.Response, body: bytes, longest: int) -> HttpAnswer:
     headers = {
         name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers.raw
     }
     lowered = {name.lower(): value for name, value in headers.items()}
-    return HttpAnswer(answer.status_code, lowered, body)
+    return HttpAnswer(answer.status_code, lowered, _unpacked(lowered, body, longest))
+
+
+def _unpacked(headers: Mapping[str, str], body: bytes, longest: int) -> bytes:
+    """A body that came compressed, though nobody asked for it, unpacked to `longest` at most; as it
+    came, where it is not what it says."""
+    if headers.get("content-encoding", "").strip().lower() not in _ZLIB:
+        return body
+    try:
+        return zlib.decompressobj(_ANY_HEADER).decompress(body, longest)
+    except zlib.error:
+        return body
 
 
 def _length(answer: httpx.Response) -> int | None:

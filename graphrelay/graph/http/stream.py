@@ -10,6 +10,7 @@ This one keeps what its own loses, and what promises of ours rest on:
                       over what is gathered whole, or raises and hands over nothing of it
     no stray octets   of what came in, httpcore is given no more than its answer: what is left
                       over makes the connection unfit for another request
+    no endless head   of header fields and informational answers, `LONGEST_HEAD` at most
 """
 
 import asyncio
@@ -26,6 +27,8 @@ _AT_ONCE = 96 * 1024
 """What is gathered before it is handed to the network: a small request goes out in one write."""
 _ENOUGH = 256 * 1024
 """Unread octets above which the other side is kept waiting."""
+LONGEST_HEAD = 64 * 1024
+"""Octets before the body of an answer, informational answers included; after that we hang up."""
 _NOT_SENT_LIMIT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 """Keeps the kernel from taking a whole message into its buffer long before it is on the wire."""
 _HEAD_START = 0.25  # seconds, RFC 8305 section 8
@@ -57,6 +60,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._heard = bytearray()
         self._last_given = b""
         self._body_left: int | None = None
+        self._head_left = LONGEST_HEAD
 
     # What the transport says --------------------------------------------------------------------
 
@@ -98,7 +102,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._gathered += buffer
             return
         going, self._gathered = self._gathered, buffer
-        self._last_given, self._body_left = b"", None
+        self._last_given, self._body_left, self._head_left = b"", None, LONGEST_HEAD
         self._transport.write(going)
         if not buffer:
             return
@@ -122,7 +126,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def expect(self, length: int | None) -> None:
         """The head of an answer is read, and its body has `length` octets, if that is known."""
-        self._body_left = length
+        self._body_left, self._head_left = length, -1
 
     async def start_tls(
         self,
@@ -183,7 +187,10 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def _stop(self) -> bool:
         """Whether nothing more should be written."""
         gone = self._ended is not None or self._transport.is_closing()
-        return gone or bool(self._heard and refuses(bytes(self._heard)))
+        return gone or len(self._heard) > LONGEST_HEAD or self._is_refused()
+
+    def _is_refused(self) -> bool:
+        return bool(self._heard and refuses(bytes(self._heard)))
 
     def _give(self, most: int) -> bytes:
         if self._body_left is not None:
@@ -193,12 +200,25 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             seen = self._last_given + self._heard[:most]
             at = seen.find(_BLANK_LINE)
             count = at + len(_BLANK_LINE) - len(self._last_given) if at >= 0 else most
+            self._count_head(min(count, len(self._heard)))
         given = bytes(self._heard[:count])
         del self._heard[:count]
         self._last_given = (self._last_given + given)[-3:]
         if len(self._heard) <= _ENOUGH and not self._transport.is_closing():
             self._transport.resume_reading()
         return given
+
+    def _count_head(self, given: int) -> None:
+        """Raises `ReadError` where the head of an answer does not end."""
+        if self._head_left < 0:
+            return
+        self._head_left -= given
+        if self._head_left < 0:
+            self._ended = httpcore.ReadError(
+                f"the answer did not begin within {LONGEST_HEAD // 1024} kB of header"
+            )
+            self.abort()
+            raise self._ended
 
     def _unreachable(self, reason: str, status: str) -> Unreachable:
         self.abort()
