@@ -53,7 +53,7 @@ class Entra:
         self._account, self._cloud, self._clock = account, cloud, clock
         managed = isinstance(self.credential, ManagedIdentity)
         # A managed identity is answered for by the machine's own host, never through a proxy.
-        self._exchange = Exchange(http.client(through_proxy=not managed))
+        self._exchange = Exchange(http.client(through_proxy=not managed), http.overall_timeout)
         self._refusals: dict[str, Any] = {}
         self._app: Any = None
         self._material: Material | None = None
@@ -76,7 +76,7 @@ class Entra:
 
     def ask(self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()) -> "Answer | Trouble":
         """Let msal's application do `work`. Nothing of `secrets` is quoted in what is refused."""
-        self._exchange.last = None
+        self._exchange.begin()
         self._refusals.clear()
         try:
             answer = work(self._application())

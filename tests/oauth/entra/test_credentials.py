@@ -38,7 +38,7 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.sandbox.directory import FederatedCredential
-from graphrelay.sandbox.faults import Answer
+from graphrelay.sandbox.faults import Answer, Compressed, Endless, Fault
 from tests.clock import FakeClock
 from tests.oauth.conftest import DAEMON, World
 
@@ -455,6 +455,20 @@ async def test_app_service_gives_a_token(world: World, monkeypatch: pytest.Monke
     token = await manager.token("vm")
     assert isinstance(token, Granted)
     assert token.expires_at - world.clock.now() > timedelta(hours=23)
+
+
+@pytest.mark.parametrize(
+    "fault", [Endless(what="body"), Endless(what="octets", seconds=0.01), Compressed()], ids=str
+)
+async def test_an_answer_of_the_metadata_service_has_an_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    imds(world, monkeypatch)
+    world.cloud.faults.on(fault)
+    http = replace(world.http(), overall_timeout=timedelta(seconds=1))
+    async with asyncio.timeout(10):
+        result = await world.authorize(world.manager(MACHINE, http=http), MACHINE)
+    assert isinstance(result, Unreachable)
 
 
 @pytest.mark.parametrize("status", [404, 410, 429, 500, 503])

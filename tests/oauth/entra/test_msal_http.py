@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from graphrelay.oauth.entra.msal_http import LONGEST_WAIT, Exchange, Http, clock_error, retry_after
 from graphrelay.sandbox import Sandbox
+from graphrelay.sandbox.faults import Compressed, Endless, Fault
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -125,6 +127,79 @@ async def _get(http: Http, url: str) -> int:
             return client.get(url).status_code
 
     return await asyncio.to_thread(get)
+
+
+BRIEF = timedelta(milliseconds=300)
+
+
+async def ask(world: Sandbox, *faults: Fault, overall: timedelta = BRIEF) -> httpx.Response | str:
+    """What a question comes to, or why it comes to nothing."""
+    world.faults.on(*faults)
+    http = Http(ssl.create_default_context(cafile=str(world.ca_file)))
+
+    def get() -> httpx.Response | str:
+        exchange = Exchange(http.client(), overall)
+        try:
+            return exchange.get(
+                f"{world.login_url}/contoso.com/v2.0/.well-known/openid-configuration"
+            )
+        except httpx.TransportError as error:
+            return str(error)
+        finally:
+            exchange.close()
+
+    async with asyncio.timeout(10):
+        return await asyncio.to_thread(get)
+
+
+async def test_an_answer_that_drips_in_ends_with_the_time_that_it_has() -> None:
+    async with Sandbox() as cloud:
+        said = await ask(cloud, Endless(what="octets", seconds=0.01))
+        assert said in ("no whole answer came in time", "The read operation timed out")
+
+
+async def test_informational_answers_without_an_end_are_cut_off() -> None:
+    async with Sandbox() as cloud:
+        said = await ask(cloud, Endless(what="informational"), overall=timedelta(seconds=9))
+        assert said == "its answer is longer than 64 kB"
+
+
+async def test_an_answer_without_an_end_is_cut_off_at_64_kb() -> None:
+    async with Sandbox() as cloud:
+        said = await ask(cloud, Endless(what="body"), overall=timedelta(seconds=9))
+        assert said == "its answer is longer than 64 kB"
+
+
+@pytest.mark.parametrize("padding", [0, 20_000_000])
+async def test_what_comes_compressed_is_not_unpacked(padding: int) -> None:
+    async with Sandbox() as cloud:
+        tracemalloc.start()
+        try:
+            said = await ask(cloud, Compressed(padding=padding), overall=timedelta(seconds=9))
+            assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        finally:
+            tracemalloc.stop()
+        assert said == "it answered HTTP 200, compressed ('gzip'), unasked"
+
+
+def test_nothing_compressed_is_asked_for() -> None:
+    with Http(ssl.create_default_context()).client() as client:
+        assert client.headers["Accept-Encoding"] == "identity"
+
+
+async def test_discovery_and_token_share_their_time() -> None:
+    def slow(request: httpx.Request) -> httpx.Response:
+        untils.append(request.extensions["graphrelay.until"])
+        return httpx.Response(200)
+
+    untils: list[float] = []
+    exchange = Exchange(httpx.Client(transport=httpx.MockTransport(slow)))
+    exchange.get("https://x.invalid/")
+    exchange.get("https://x.invalid/")
+    exchange.begin()
+    exchange.get("https://x.invalid/")
+    first, second, third = untils
+    assert first == second < third
 
 
 def test_a_proxys_password_is_in_no_repr() -> None:
