@@ -54,6 +54,8 @@ class Unreachable:
     reason: str
     retry_after: timedelta | None = None
     """How long Entra asked to be left alone, if it did."""
+    malformed: bool = False
+    """Whether an answer came that is none of OAuth: a sign-in that is under way ends with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ async def _endless(request: web.Request, fault: Endless) -> web.StreamResponse:
         while transport is not None and not transport.is_closing():
             match fault.what:
                 case "informational":
-                    transport.write(_PROCESSING * 100)  # type: ignore[attr-defined]
+                    transport.write(_PROCESSING * 100)
                 case "octets":
                     await response.write(b" ")
                 case "body":

@@ -16,11 +16,11 @@ from datetime import timedelta
 from typing import Any
 
 from graphrelay.clock import Clock
-from graphrelay.oauth.answers import Refused, Unreachable
+from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.authorization import AccessToken
 from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.claims import roles_of, scopes_of
-from graphrelay.oauth.entra.msal_client import CAPABILITIES, Answer, Entra, Trouble
+from graphrelay.oauth.entra.msal_client import CAPABILITIES, Answer, Entra, Trouble, not_text
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
@@ -39,6 +39,11 @@ LONGEST_LIFE = timedelta(days=7)
 """Whatever an answer says: Entra's last 28 hours at most, and a date has an end."""
 
 
+LONGEST_CODE = 3_600
+LONGEST_INTERVAL = 60
+"""Seconds; Entra's device codes are good for 900, and are asked about every 5."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
     """Entra gave tokens."""
@@ -46,6 +51,8 @@ class Minted:
     access: AccessToken
     refresh_token: str | None = field(default=None, repr=False)
     id_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tenant_id: str = ""
+    """The tenant that was asked, where its id is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +161,15 @@ class Grants:
         flow = self._entra.ask(lambda app: app.initiate_device_flow(self._full(self.scopes)))
         if not isinstance(flow, Mapping):
             return flow
-        if not flow.get("user_code") or not flow.get("verification_uri"):
-            return Unreachable(reason=f"{self._entra.host} gave an answer without a code.")
+        for member in ("device_code", "user_code", "verification_uri"):
+            text = flow.get(member)
+            if not isinstance(text, str) or not text or not text.isprintable():
+                return self._entra.malformed(f"a device authorization without a {member}")
         return DeviceRequest(
-            str(flow["user_code"]),
-            str(flow["verification_uri"]),
-            timedelta(seconds=flow["expires_in"]),
-            timedelta(seconds=flow["interval"]),
+            flow["user_code"],
+            flow["verification_uri"],
+            timedelta(seconds=min(max(flow["expires_in"], 1), LONGEST_CODE)),
+            timedelta(seconds=min(max(flow["interval"], 1), LONGEST_INTERVAL)),
             flow,
         )
 
@@ -192,7 +201,12 @@ class Grants:
             return answer
         text = answer.get("access_token")
         if not isinstance(text, str) or not text:
-            return Unreachable(reason=f"{self._entra.host} gave an answer without an access token.")
+            return self._entra.malformed("no access token")
+        if wrong := not_text(answer):
+            return self._entra.malformed(wrong)
+        claims = answer.get("id_token_claims") or {}
+        if not isinstance(claims, Mapping):
+            return self._entra.malformed("an ID token that is not a JSON object")
         return Minted(
             access=AccessToken(
                 text=text,
@@ -201,13 +215,14 @@ class Grants:
                 scopes=self._granted(text, answer),
             ),
             refresh_token=answer.get("refresh_token") or None,
-            id_claims=answer.get("id_token_claims") or {},
+            id_claims=claims,
+            tenant_id=self._entra.tenant_id,
         )
 
     def _granted(self, token: str, answer: Answer) -> tuple[str, ...]:
         if isinstance(self.account.scenario, Application):
             return roles_of(token)
-        named = str(answer.get("scope") or "").split()
+        named = (answer.get("scope") or "").split()
         short = tuple(self._cloud.permission(scope) for scope in named)
         return short or scopes_of(token) or self.scopes
 

@@ -8,6 +8,7 @@ works at once, and no answer depends on msal's idea of time. All of this blocks.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ from graphrelay.clock import Clock
 from graphrelay.oauth.answers import Refused, Unreachable
 from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.assertion import client_assertion
+from graphrelay.oauth.entra.claims import claims_of
 from graphrelay.oauth.entra.credentials import CredentialProblem, KeyPair, Material, material
 from graphrelay.oauth.entra.msal_http import Exchange, Http, clock_error, retry_after
 from graphrelay.oauth.entra.refusals import is_passing, refused, words
@@ -41,6 +43,11 @@ CAPABILITIES = ["cp1"]
 """We understand claims challenges (Continuous Access Evaluation), so Entra gives tokens that last
 for a day and can be revoked at once
 (https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation)."""
+
+PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""The `tid` of all personal accounts
+(https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference)."""
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Trouble = Refused | Unreachable
 Answer = Mapping[str, Any]
@@ -71,6 +78,19 @@ class Entra:
             return "the managed identity endpoint"
         return httpx.URL(self._cloud.login_url).host
 
+    @property
+    def tenant_id(self) -> str:
+        """The id of the tenant that is asked, in lower case, where it is known: by the account's
+        configuration, or by discovery, which names it for a domain."""
+        if isinstance(self._account.scenario, Personal):
+            return PERSONAL_TENANT
+        authority = getattr(self._app, "authority", None)
+        path = httpx.URL(getattr(authority, "token_endpoint", "")).path
+        for name in (self._account.authority_tenant, *path.split("/")[1:2]):
+            if _GUID.fullmatch(name):
+                return name.lower()
+        return ""
+
     def close(self) -> None:
         self._exchange.close()
 
@@ -87,7 +107,7 @@ class Entra:
         except Exception as problem:  # msal raises ValueError, KeyError, RuntimeError, its own …
             return self._odd_answer(problem, secrets)
         if not isinstance(answer, Mapping):
-            return Unreachable(reason=f"{self.host} gave an answer that is not OAuth.")
+            return self.malformed(f"a {type(answer).__name__} in place of a JSON object")
         return self._refusal(answer, secrets) if "error" in answer else answer
 
     # msal's applications ---------------------------------------------------------------------
@@ -177,8 +197,14 @@ class Entra:
         body = _json(response)
         if isinstance(body, dict) and "error" in body:
             return self._refusal(body, secrets)
+        if isinstance(body, dict) and response.status_code == 200:
+            return self.malformed(_malformed(body, problem))
         what = f"HTTP {response.status_code}, {response.headers.get('Content-Type', 'no type')}"
         return Unreachable(reason=f"{self.host} gave an answer that is not OAuth ({what}).")
+
+    def malformed(self, what: str) -> Unreachable:
+        """An answer of which `what` is not as OAuth has it."""
+        return Unreachable(reason=f"{self.host} answered with {what}.", malformed=True)
 
     def _refusal(self, answer: Answer, secrets: tuple[str, ...]) -> "Trouble":
         response = self._exchange.last
@@ -226,6 +252,29 @@ def _json(response: httpx.Response) -> Any:
         return response.json()
     except (ValueError, RecursionError):
         return None
+
+
+def _malformed(body: dict[str, Any], problem: Exception) -> str:
+    """What msal could not read in an answer that says all is well."""
+    if wrong := not_text(body):
+        return wrong
+    if "id_token" in body and not (
+        isinstance(body["id_token"], str) and claims_of(body["id_token"])
+    ):
+        return "an ID token that cannot be read"
+    return f"what is not OAuth ({type(problem).__name__}; members: {', '.join(map(_name, body))})"
+
+
+def not_text(answer: Answer) -> str:
+    """The member of a token answer that should be text and is not; empty where all is well."""
+    for member in ("scope", "refresh_token"):
+        if not isinstance(answer.get(member), str | None):
+            return f"a {member} that is not text but a {type(answer[member]).__name__}"
+    return ""
+
+
+def _name(member: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in member[:40])
 
 
 def _scrubbed(answer: Answer, secrets: tuple[str, ...]) -> Answer:

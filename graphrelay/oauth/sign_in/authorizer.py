@@ -161,8 +161,8 @@ class Authorizer:
         match minted:
             case NotYet(interval=longer):
                 return replace(pending, interval=longer)
-            case Unreachable():  # A person is at it; one lost answer does not end the flow.
-                return pending
+            case Unreachable(malformed=False):
+                return pending  # A person is at it; one lost answer does not end the flow.
         return await self._signed_in(account, minted, by)
 
     async def wait(self, pending: PendingDevice, by: str) -> Result:
@@ -212,10 +212,11 @@ class Authorizer:
 
 
 def username_of(id_claims: Mapping[str, Any]) -> str:
-    """Who signed in, as the ID token names them."""
-    for claim in ("preferred_username", "upn", "email"):
-        if name := id_claims.get(claim):
-            return str(name)
+    """Who signed in, as the ID token names them. Not by `email`, which the user of some tenants may
+    choose (https://learn.microsoft.com/entra/identity-platform/claims-validation)."""
+    for claim in ("preferred_username", "upn"):
+        if (name := id_claims.get(claim)) and isinstance(name, str):
+            return name
     return ""
 
 
@@ -244,6 +245,11 @@ def _identity_trouble(account: Account, minted: Minted) -> "WrongAccount | Rejec
             remedy=f"Sign out in the browser or use a private window, then sign in as {expected}. "
             + _again(account),
         )
+    tenant = str(minted.id_claims.get("tid") or "").lower()
+    if minted.tenant_id and tenant != minted.tenant_id:
+        reason = f"The ID token is of another tenant ({tenant or 'none is named'}, not "
+        reason += f"{minted.tenant_id})."
+        return Rejected(reason=reason, remedy=_again(account))
     if minted.id_claims.get("aud") != account.client_id:
         reason = "The ID token was issued to another application."
         return Rejected(reason=reason, remedy=_again(account))

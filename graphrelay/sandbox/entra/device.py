@@ -15,7 +15,7 @@ from graphrelay.sandbox.entra.answers import wants_cae
 from graphrelay.sandbox.entra.authorities import app_at, resolve
 from graphrelay.sandbox.entra.authorize import SignInPages
 from graphrelay.sandbox.entra.errors import Refused, error_answer, json_answer
-from graphrelay.sandbox.entra.faults import refusal, struck
+from graphrelay.sandbox.entra.faults import changed, refusal, struck
 from graphrelay.sandbox.entra.grants import DEVICE_CODE_LIFETIME, DeviceCode, Grants, SignIn
 from graphrelay.sandbox.entra.scopes import parse
 
@@ -37,7 +37,8 @@ class DeviceFlow:
         try:
             if fault := struck(self._cloud, request, "devicecode", form):
                 raise refusal(fault)
-            return json_answer(self._new_code(request.match_info["tenant"], form))
+            new = self._new_code(request.match_info["tenant"], form)
+            return json_answer(changed(self._cloud, request, new))
         except Refused as refused:
             correlation_id = request.headers.get("client-request-id", "") or str(uuid4())
             base, now = self._cloud.login_url, self._cloud.now()

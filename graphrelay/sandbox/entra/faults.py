@@ -1,7 +1,11 @@
-"""The kind of fault that only Entra has: an OAuth error, with its genuine body."""
+"""The kinds of fault that only Entra has: an OAuth error, with its genuine body, and an answer
+that is not quite what OAuth says."""
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -27,6 +31,34 @@ class EntraError(Fault):
     client_id: str = ""
     retry_after: str = ""
     """Value of a `Retry-After` header."""
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedAnswer(Fault):
+    """Answer truly, but for one member of the JSON, or one claim of the ID token in it."""
+
+    member: str
+    value: str = ""
+    """JSON; empty leaves it out."""
+    in_id_token: bool = False
+
+
+def changed(cloud: Cloud, request: web.Request, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer as a fault changes it, if one strikes."""
+    fault = cloud.faults.take(ChangedAnswer, method=request.method, path=request.path)
+    if fault is None:
+        return answer
+    if not fault.in_id_token:
+        return _with(answer, fault)
+    payload = answer["id_token"].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return {**answer, "id_token": cloud.tokens.sign(_with(claims, fault))}
+
+
+def _with(given: dict[str, Any], fault: ChangedAnswer) -> dict[str, Any]:
+    others = {name: value for name, value in given.items() if name != fault.member}
+    return {**others, fault.member: json.loads(fault.value)} if fault.value else others
 
 
 def struck(

@@ -27,7 +27,7 @@ from graphrelay.sandbox.entra.clients import (
     with_basic,
 )
 from graphrelay.sandbox.entra.errors import Refused, error_answer, json_answer
-from graphrelay.sandbox.entra.faults import refusal, struck
+from graphrelay.sandbox.entra.faults import changed, refusal, struck
 from graphrelay.sandbox.entra.grants import (
     REFRESH_LIFETIME,
     Approved,
@@ -85,7 +85,7 @@ class TokenEndpoint:
         try:
             if fault is not None:
                 raise refusal(fault)
-            return json_answer(self._answer(request, form))
+            return json_answer(changed(self._cloud, request, self._answer(request, form)))
         except Refused as refused:
             answer = error_answer(refused, self._cloud.login_url, self._cloud.now(), correlation_id)
             if fault is not None and fault.retry_after:

@@ -19,11 +19,12 @@ from graphrelay.oauth.sign_in.authorizer import (
     Stored,
     WrongAccount,
     risk_of,
+    username_of,
 )
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
-from graphrelay.sandbox.entra.faults import EntraError
+from graphrelay.sandbox.entra.faults import ChangedAnswer, EntraError
 from graphrelay.sandbox.faults import CutBefore
 from graphrelay.sandbox.visitor import Visitor
 from tests.clock import settle
@@ -440,6 +441,85 @@ async def test_an_application_that_forbids_device_codes_says_so(world: World) ->
     )
     assert isinstance(result, Refused)
     assert "Allow public client flows" in result.remedy
+
+
+MALFORMED = [
+    ({"member": "scope", "value": '["Mail.Send"]'}, "a scope that is not text but a list"),
+    ({"member": "refresh_token", "value": '{"a": 1}'}, "a refresh_token that is not text"),
+    ({"member": "access_token"}, "no access token"),
+    ({"member": "id_token", "value": '"nonsense"'}, "an ID token that cannot be read"),
+    ({"member": "id_token", "value": '"a.!!!.c"'}, "an ID token that cannot be read"),
+    ({"member": "id_token", "value": "[7]"}, "an ID token that cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), MALFORMED)
+@pytest.mark.parametrize("by_device", [True, False])
+async def test_a_malformed_answer_ends_the_sign_in_and_says_what_is_wrong(
+    world: World, change: dict[str, str], told: str, by_device: bool
+) -> None:
+    authorizer = Authorizer(world.manager())
+    if by_device:
+        pending = await device(authorizer)
+        await typed_in(world, pending)
+        world.cloud.faults.on(ChangedAnswer(**change))  # type: ignore[arg-type]
+        result = await authorizer.poll(pending, "root")
+    else:
+        begun_ = await begun(authorizer)
+        back = await signed_in(world, begun_)
+        world.cloud.faults.on(ChangedAnswer(**change))  # type: ignore[arg-type]
+        result = await authorizer.complete(begun_, back, "root")
+    assert isinstance(result, Unreachable), result
+    assert told in result.reason
+    assert await nothing_is_stored(world)
+
+
+@pytest.mark.parametrize("member", ["device_code", "user_code", "verification_uri"])
+@pytest.mark.parametrize("value", ["", "[1]", '""', '"a\\nb"'])
+async def test_a_device_authorization_without_what_it_needs_says_so(
+    world: World, member: str, value: str
+) -> None:
+    world.cloud.faults.on(ChangedAnswer(member=member, value=value))
+    result = await Authorizer(world.manager()).begin_device(WEBSITE)
+    assert isinstance(result, Unreachable), result
+    assert f"without a {member}" in result.reason
+
+
+@pytest.mark.parametrize("value", ["1e300", "-5", '"900"', "99999999999999999999"])
+@pytest.mark.parametrize("member", ["interval", "expires_in"])
+async def test_strange_times_of_a_device_authorization_are_kept_within_reason(
+    world: World, member: str, value: str
+) -> None:
+    world.cloud.faults.on(ChangedAnswer(member=member, value=value))
+    pending = await device(Authorizer(world.manager()))
+    assert timedelta(seconds=1) <= pending.interval <= timedelta(minutes=1)
+    assert pending.expires_at <= world.clock.now() + timedelta(hours=1)
+
+
+async def test_an_id_token_of_another_tenant_is_refused(world: World) -> None:
+    other = json.dumps("11111111-2222-3333-4444-555555555555")
+    world.cloud.faults.on(ChangedAnswer(member="tid", value=other, in_id_token=True))
+    result = await world.authorize(world.manager())
+    assert isinstance(result, Rejected), result
+    assert "another tenant (11111111-" in result.reason
+    assert await nothing_is_stored(world)
+
+
+async def test_an_id_token_without_a_tenant_is_refused(world: World) -> None:
+    world.cloud.faults.on(ChangedAnswer(member="tid", in_id_token=True))
+    assert isinstance(await world.authorize(world.manager()), Rejected)
+
+
+async def test_an_id_token_that_names_the_user_by_email_alone_is_refused(world: World) -> None:
+    world.cloud.faults.on(
+        ChangedAnswer(member="preferred_username", in_id_token=True),
+    )
+    manager = world.manager()
+    result = await world.authorize(manager)
+    assert isinstance(result, WrongAccount), result
+    assert result.signed_in == "(nobody named)"
+    assert username_of({"email": "wp@contoso.com"}) == ""
+    assert await nothing_is_stored(world)
 
 
 # --- Applications --------------------------------------------------------------------------------
