@@ -151,9 +151,12 @@ class Waiting:
     received_at: datetime
     not_before: datetime
     sender: str = ""
-    """The `key` of the reverse path: senders in a lane take turns."""
+    """The `key` of the reverse path: senders of a client in a lane take turns."""
     size: int = 0
     """Of the whole message in octets: large ones leave room for small ones."""
+    login: str = ""
+    """Logins take turns, and the clients of each: a client may choose its senders."""
+    client: str = ""
 
     @classmethod
     def of(cls, submission: Submission) -> "Waiting":
@@ -166,4 +169,6 @@ class Waiting:
             submission.received_at,
             path.key if path else "",
             submission.size,
+            submission.origin.login or "",
+            submission.origin.client,
         )

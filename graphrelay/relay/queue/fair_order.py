@@ -1,12 +1,16 @@
 """What may go now, and whose turn it is.
 
-Within one sender the oldest goes first. Senders take turns, so that an alarm does not wait behind
-fifty thousand newsletters that came before it. Large messages take turns of their own, and leave
-room for small ones: `small_only` passes them over.
+    logins take turns ─▶ clients of a login ─▶ senders of a client ─▶ small and large ─▶ the oldest
+
+So an alarm does not wait behind fifty thousand newsletters that came before it, even where each of
+them has a sender of its own (VERP): a client may choose its senders, and neither its login nor its
+address. Large messages take turns of their own, and leave room for small ones: `small_only` passes
+them over.
 """
 
 import heapq
 from collections import OrderedDict
+from collections.abc import Hashable
 from datetime import datetime
 
 from graphrelay.model import Waiting
@@ -14,50 +18,94 @@ from graphrelay.model import Waiting
 LARGE = 1024 * 1024
 """From this size on a message may keep its connection busy for a while."""
 
-_Turn = tuple[str, bool]
-
 
 def is_large(waiting: Waiting) -> bool:
     return waiting.size >= LARGE
+
+
+_Heap = list[tuple[datetime, int]]
+
+
+class _Turns:
+    """Those of one level who take turns; each has others below it, and the last have a heap."""
+
+    __slots__ = ("below", "small")
+
+    def __init__(self) -> None:
+        self.below: OrderedDict[Hashable, _Turns | _Heap] = OrderedDict()
+        self.small = 0
+        """Small messages below."""
+
+    def push(self, path: tuple[Hashable, ...], item: tuple[datetime, int]) -> None:
+        """`path` ends with whether the message is large."""
+        self.small += not path[-1]
+        first, *others = path
+        below = self.below.get(first)
+        if below is None:
+            below = self.below[first] = _Turns() if others else []
+        if isinstance(below, _Turns):
+            below.push(tuple(others), item)
+        else:
+            heapq.heappush(below, item)
+
+    def first(self, *, small_only: bool) -> int | None:
+        found = self._next(small_only)
+        if found is None:
+            return None
+        below = self.below[found]
+        return below.first(small_only=small_only) if isinstance(below, _Turns) else below[0][1]
+
+    def pop(self, *, small_only: bool) -> int:
+        """Where `first` finds something; whose turn it was is the last then."""
+        found = self._next(small_only)
+        below = self.below[found]
+        if isinstance(below, _Turns):
+            small = below.small
+            submission_id = below.pop(small_only=small_only)
+            self.small -= small - below.small
+            is_empty = not below.below
+        else:
+            _, submission_id = heapq.heappop(below)
+            self.small -= not found
+            is_empty = not below
+        if is_empty:
+            del self.below[found]
+        else:
+            self.below.move_to_end(found)
+        return submission_id
+
+    def _next(self, small_only: bool) -> Hashable | None:
+        for found, below in self.below.items():
+            if not small_only:
+                return found
+            if below.small if isinstance(below, _Turns) else not found:
+                return found
+        return None
 
 
 class Due:
     """Submission ids, each of which may stand here more than once; the caller knows which count."""
 
     def __init__(self) -> None:
-        self._heaps: OrderedDict[_Turn, list[tuple[datetime, int]]] = OrderedDict()
+        self._turns = _Turns()
 
     def __bool__(self) -> bool:
-        return bool(self._heaps)
+        return bool(self._turns.below)
 
     def push(self, waiting: Waiting) -> None:
-        turn = (waiting.sender, is_large(waiting))
-        heap = self._heaps.get(turn)
-        if heap is None:
-            heap = self._heaps[turn] = []
-        heapq.heappush(heap, (waiting.received_at, waiting.submission_id))
+        path = (waiting.login, waiting.client, waiting.sender, is_large(waiting))
+        self._turns.push(path, (waiting.received_at, waiting.submission_id))
 
     def pop(self, *, small_only: bool = False) -> int | None:
         """The next in turn."""
-        turn = self._turn(small_only)
-        if turn is None:
+        if not self.has(small_only=small_only):
             return None
-        heap = self._heaps[turn]
-        _, submission_id = heapq.heappop(heap)
-        if heap:
-            self._heaps.move_to_end(turn)
-        else:
-            del self._heaps[turn]
-        return submission_id
+        return self._turns.pop(small_only=small_only)
 
     def first(self, *, small_only: bool = False) -> int | None:
         """What `pop` would give, and leave it there."""
-        turn = self._turn(small_only)
-        return None if turn is None else self._heaps[turn][0][1]
+        return self._turns.first(small_only=small_only)
 
     def has(self, *, small_only: bool = False) -> bool:
         """Whether `pop` would find something."""
-        return self._turn(small_only) is not None
-
-    def _turn(self, small_only: bool) -> _Turn | None:
-        return next((turn for turn in self._heaps if not (small_only and turn[1])), None)
+        return bool(self._turns.small if small_only else self._turns.below)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +14,15 @@ from tests.relay.delivery import LANE
 NOW = FakeClock().now()
 
 
-def waiting(number: int, sender: str = "", age: int = 0, size: int = 0) -> Waiting:
-    return Waiting(number, LANE, NOW - timedelta(seconds=age), NOW, sender, size)
+def waiting(
+    number: int,
+    sender: str = "",
+    age: int = 0,
+    size: int = 0,
+    login: str = "",
+    client: str = "",
+) -> Waiting:
+    return Waiting(number, LANE, NOW - timedelta(seconds=age), NOW, sender, size, login, client)
 
 
 def order(due: Due, *, small_only: bool = False) -> list[int]:
@@ -40,6 +48,27 @@ def test_an_alarm_does_not_wait_behind_all_the_newsletters_before_it() -> None:
     assert 500 in order(due)[:2]
 
 
+@pytest.mark.parametrize(
+    "alarm", [{"client": "192.0.2.7"}, {"login": "door"}, {"login": "door", "client": "192.0.2.7"}]
+)
+def test_a_sender_of_its_own_for_each_newsletter_gives_no_more_turns(alarm: dict[str, str]) -> None:
+    due = Due()
+    for number in range(600):
+        due.push(waiting(number, f"bounce-{number}@contoso.com", 1_000, client="192.0.2.1"))
+    due.push(waiting(900, "alarm@contoso.com", **alarm))  # type: ignore[arg-type]
+    assert 900 in order(due)[:2]
+
+
+def test_an_address_of_its_own_for_each_newsletter_gives_a_login_no_more_turns() -> None:
+    due = Due()
+    for number in range(600):
+        due.push(
+            waiting(number, "news@contoso.com", 1_000, login="news", client=f"2001:db8::{number:x}")
+        )
+    due.push(waiting(900, "news@contoso.com", login="door", client="2001:db8::1"))
+    assert 900 in order(due)[:2]
+
+
 def test_large_messages_can_be_passed_over() -> None:
     due = Due()
     due.push(waiting(1, size=LARGE, age=9))
@@ -49,6 +78,34 @@ def test_large_messages_can_be_passed_over() -> None:
     assert not due.has(small_only=True)
     assert due.pop(small_only=True) is None
     assert due.pop() == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(0, 50), st.sampled_from([0, LARGE])),
+        max_size=50,
+    )
+)
+def test_whose_turn_it_is_has_the_turn_at_each_level_and_small_ones_are_all_found(
+    mails: list[tuple[str, int, int]],
+) -> None:
+    """A login is not given two turns while another waits, whatever its clients and senders are."""
+    due = Due()
+    kept = {
+        number: waiting(number, f"{sender}{age % 3}", age, size, sender, f"{age % 2}")
+        for number, (sender, age, size) in enumerate(mails)
+    }
+    for one in kept.values():
+        due.push(one)
+    small = order(due, small_only=True)
+    assert sorted(small) == [number for number, one in kept.items() if one.size < LARGE]
+    large = order(due)
+    assert sorted(small + large) == list(kept)
+    assert not due
+    for found in (small, large):
+        logins = [kept[number].login for number in found]
+        for at, login in enumerate(logins[:-1]):
+            assert logins[at + 1] != login or not set(logins[at + 1 :]) - {login}
 
 
 @given(

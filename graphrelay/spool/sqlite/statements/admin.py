@@ -12,7 +12,12 @@ from datetime import datetime
 from graphrelay.model import Done, Held, Lane, Next, Queued, Waiting
 from graphrelay.spool.sqlite.database.codec import moment, restored
 from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.statements.attempts import forget_octets_if_done, note, set_state
+from graphrelay.spool.sqlite.statements.attempts import (
+    came_from,
+    forget_octets_if_done,
+    note,
+    set_state,
+)
 from graphrelay.spool.sqlite.statements.queue_ids import normalised
 from graphrelay.spool.values import Changed, Refused, State, Verdict, What
 
@@ -27,9 +32,11 @@ class _Part:
     not_before: datetime | None
     sender: str
     size: int
+    origin: str
 
     def waiting(self, not_before: datetime) -> Waiting:
-        return Waiting(self.id, self.lane, self.received_at, not_before, self.sender, self.size)
+        by = self.sender, self.size, *came_from(self.origin)
+        return Waiting(self.id, self.lane, self.received_at, not_before, *by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,8 @@ def delete(which: str | int, reason: str, now: datetime) -> Verb:
 
 
 _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
-                   s.received_at, s.not_before, s.sender_key, s.size
+                   s.received_at, s.not_before, s.sender_key, s.size,
+                   (SELECT origin FROM messages WHERE id = s.message)
             FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id"""
 _BY_ID = f"{_PARTS} WHERE s.id = ?"
 _BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?1)
@@ -118,6 +126,18 @@ def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
             None if not_before is None else moment(not_before),
             restored(sender),
             size,
+            origin,
         )
-        for row, state, in_flight, account, mailbox, received_at, not_before, sender, size in rows
+        for (
+            row,
+            state,
+            in_flight,
+            account,
+            mailbox,
+            received_at,
+            not_before,
+            sender,
+            size,
+            origin,
+        ) in rows
     ]

@@ -51,16 +51,17 @@ class Lost:
 def waiting(transaction: Transaction) -> list[Waiting]:
     """Everything queued that is not in flight, in the order of acceptance."""
     rows = transaction.connection.execute(
-        """SELECT id, account, mailbox, received_at, not_before, sender_key, size
-           FROM submissions INDEXED BY submissions_open
-           WHERE done_at IS NULL AND state = 'queued'
-             AND id NOT IN (SELECT submission FROM in_flight)
-           ORDER BY id"""
+        """SELECT s.id, s.account, s.mailbox, s.received_at, s.not_before, s.sender_key, s.size,
+                  (SELECT origin FROM messages WHERE id = s.message)
+           FROM submissions s INDEXED BY submissions_open
+           WHERE s.done_at IS NULL AND s.state = 'queued'
+             AND s.id NOT IN (SELECT submission FROM in_flight)
+           ORDER BY s.id"""
     )
     lanes: dict[tuple[str, str], Lane] = {}
     senders: dict[str | bytes, str] = {}
     found = []
-    for row, account, mailbox, received_at, not_before, sender, size in rows:
+    for row, account, mailbox, received_at, not_before, sender, size, origin in rows:
         lane = lanes.get((account, mailbox))
         if lane is None:
             lane = lanes[account, mailbox] = Lane(restored(account), restored(mailbox))
@@ -69,8 +70,17 @@ def waiting(transaction: Transaction) -> list[Waiting]:
             name = senders[sender] = restored(sender)
         received = moment(received_at)
         due = received if not_before == received_at else moment(not_before)
-        found.append(Waiting(row, lane, received, due, name, size))
+        found.append(Waiting(row, lane, received, due, name, size, *came_from(origin)))
     return found
+
+
+def came_from(origin: str) -> tuple[str, str]:
+    """Login and client of a message's origin; it is held when it is loaded, if that is damaged."""
+    try:
+        value = ORIGIN.value(origin)
+    except (ValueError, TypeError):
+        return "", ""
+    return value.login or "", value.client
 
 
 def interrupted(transaction: Transaction) -> list[Interrupted]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from graphrelay.model import Plan, Waiting
 from graphrelay.spool.sqlite.database.codec import moment, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.statements.attempts import note
+from graphrelay.spool.sqlite.statements.attempts import came_from, note
 from graphrelay.spool.sqlite.statements.put import PLAN
 
 
@@ -35,9 +35,12 @@ class Move:
         if not changed.rowcount:
             return None
         note(connection, self.submission, "moved", self.reason, self.now)
-        received_at, not_before, sender, size = connection.execute(
-            "SELECT received_at, not_before, sender_key, size FROM submissions WHERE id = ?",
+        received_at, not_before, sender, size, origin = connection.execute(
+            """SELECT received_at, not_before, sender_key, size,
+                      (SELECT origin FROM messages WHERE id = s.message)
+               FROM submissions s WHERE id = ?""",
             (self.submission,),
         ).fetchone()
         times = moment(received_at), moment(not_before)
-        return Waiting(self.submission, lane, *times, restored(sender), size)
+        by = restored(sender), size, *came_from(origin)
+        return Waiting(self.submission, lane, *times, *by)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from graphrelay.model import Address, Lane, Waiting
 from graphrelay.spool.sqlite.database.codec import moment, restored
 from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.statements.attempts import Finish, leave_draft, note
+from graphrelay.spool.sqlite.statements.attempts import Finish, came_from, leave_draft, note
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, Depositor, part_id, recipient_keys
 
 
@@ -77,7 +77,8 @@ class Divide:
 def _waiting(connection: sqlite3.Connection, submission: int) -> tuple[Waiting, ...]:
     """Later parts of the same message that wait and were never tried."""
     rows = connection.execute(
-        """SELECT o.id, o.account, o.mailbox, o.received_at, o.not_before, o.sender_key, o.size
+        """SELECT o.id, o.account, o.mailbox, o.received_at, o.not_before, o.sender_key, o.size,
+                  (SELECT origin FROM messages WHERE id = o.message)
            FROM submissions s JOIN submissions o ON o.message = s.message AND o.part > s.part
            WHERE s.id = ? AND o.state = 'queued' AND o.attempts = 0 ORDER BY o.part""",
         (submission,),
@@ -90,6 +91,7 @@ def _waiting(connection: sqlite3.Connection, submission: int) -> tuple[Waiting, 
             moment(not_before),
             restored(sender),
             size,
+            *came_from(origin),
         )
-        for number, account, mailbox, received_at, not_before, sender, size in rows
+        for number, account, mailbox, received_at, not_before, sender, size, origin in rows
     )
