@@ -10,6 +10,7 @@ import contextlib
 import os
 import pwd
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -61,6 +62,14 @@ def checked(path: Path) -> "tuple[Settings, list[str]]":
         sys.exit(BAD_CONFIG)
 
 
+_PATIENCE = 5.0
+_LOOK_AGAIN = 0.1  # seconds
+
+
+class _Taken(Exception):  # noqa: N818
+    """Another process has the spool just now."""
+
+
 def events(
     config: Path,
     verb: str,
@@ -81,12 +90,28 @@ def events(
         async for event in answers:
             tell(event)
 
-    try:
+    taken: _Taken | None = None
+
+    def carried_out() -> bool:
+        """If not, a daemon that starts has the spool, and will soon answer, or another command."""
+        nonlocal taken
         try:
             asyncio.run(tell_all(_by_the_daemon(config, verb, arguments, put_question)))
         except NoDaemon:
             settings = settings_from(config)
-            asyncio.run(tell_all(_by_ourselves(settings, verb, arguments, put_question)))
+            try:
+                asyncio.run(tell_all(_by_ourselves(settings, verb, arguments, put_question)))
+            except _Taken as error:
+                taken = error
+                return False
+        return True
+
+    until = time.monotonic() + _PATIENCE
+    try:
+        while not carried_out():
+            if time.monotonic() >= until:
+                raise VerbError(str(taken))
+            time.sleep(_LOOK_AGAIN)
     except VerbError as error:
         raise Failed(str(error)) from error
     except KeyboardInterrupt as error:
@@ -112,7 +137,7 @@ async def _by_ourselves(
 ) -> AsyncIterator[Event]:
     from graphrelay.cli.memory import keep_to_ourselves
     from graphrelay.control.socket.messages import VerbError
-    from graphrelay.daemon.relay import CannotStart, verbs_without_daemon
+    from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import state_directory
 
     become_owner(state_directory(settings), verb)
@@ -123,6 +148,8 @@ async def _by_ourselves(
                 raise VerbError(f"no daemon runs, and {verb} needs one: graphrelay serve")
             async for event in verbs[verb](arguments, ask):
                 yield event
+    except SpoolTaken as error:
+        raise _Taken(str(error)) from error
     except CannotStart as error:
         raise VerbError(str(error)) from error
 

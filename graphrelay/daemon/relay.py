@@ -14,6 +14,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from ssl import SSLContext
 
 from graphrelay.alerts.manager import AlertManager
@@ -55,6 +56,14 @@ from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
 
 class CannotStart(Exception):  # noqa: N818 (a condition, told to the admin)
     """Something that the relay needs is not to be had; the text says what, and what to do."""
+
+
+class SpoolTaken(CannotStart):
+    """Another process has the spool; it may soon give it back."""
+
+
+LOCK_PATIENCE = timedelta(seconds=5)
+"""How long the daemon waits at its start for a command that has the spool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ async def _opened(
 ) -> Relay:
     """Everything open and going, to be closed with the stack."""
     with _told_to_the_admin():
-        rooms = await _rooms(stack, settings, clock, journal)
+        rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= _live_verbs(rooms, settings, clock)
         control = ControlServer(
@@ -191,11 +200,17 @@ class _Watched:
 
 
 async def _rooms(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, journal: Journal
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    journal: Journal,
+    patience: timedelta = timedelta(0),
 ) -> _Rooms:
     directory = wiring.state_directory(settings)
     tls = client_context(settings.cloud.ca_file)
-    spool = await stack.enter_async_context(Spool.open(directory, clock, journal))
+    spool = await stack.enter_async_context(
+        Spool.open(directory, clock, journal, patience=patience)
+    )
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
     cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
@@ -364,12 +379,13 @@ def _told_to_the_admin() -> Iterator[None]:
     """What keeps a room from opening, as the one exception that callers know."""
     try:
         yield
+    except SpoolInUse as error:
+        raise SpoolTaken(str(error)) from error
     except (
         CertificatesUnreadable,
         DropUnusable,
         ListenError,
         OSError,
-        SpoolInUse,
         SpoolTooNew,
         StorageUnavailable,
     ) as error:

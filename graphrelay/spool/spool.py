@@ -110,17 +110,19 @@ class Spool:
         reserve: int = RESERVE,
         disk: Disk | None = None,
         steps: Sequence[Migration] | None = None,
+        patience: timedelta = timedelta(0),
     ) -> AsyncIterator["Spool"]:
         """Own the spool in `directory`, made if need be, until the context ends.
 
         Bodies up to `inline_limit` octets stand in the database; new mail is refused when the disk
-        has less than `reserve` left. Raises `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`.
+        has less than `reserve` left. Another owner is waited for as long as `patience`. Raises
+        `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`.
         """
         disk = disk or Disk()
         start = Start(
             directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
         )
-        lock = await asyncio.to_thread(start.own)
+        lock = await asyncio.to_thread(start.own, patience)
         try:
             folder = BodyFolder(
                 directory / "bodies",

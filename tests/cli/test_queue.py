@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 
 from graphrelay.sandbox.faults import Stall
+from graphrelay.spool.sqlite.files.lock import Lock
 from tests.cli.test_commands import configured, run
 from tests.cli.test_lanes import send
 from tests.world import world
@@ -37,3 +39,15 @@ async def test_all_may_be_deleted_while_some_of_it_is_on_its_way(tmp_path: Path)
         assert here.relay.queue.lanes()[0].waiting <= 4
     assert len(here.cloud.mailboxes.submitted) == 4
     assert [entry.fields["reason"] for entry in here.events("deleted")] == ["a mistake"] * 8
+
+
+def test_a_command_without_a_daemon_waits_for_another_that_has_the_spool(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    assert run("--config", config, "queue", "list").returncode == 0
+    [database] = tmp_path.rglob("spool.db")
+    lock = Lock.take(database.parent)
+    timer = threading.Timer(1.0, lock.give_back)
+    timer.start()
+    listed = run("--config", config, "queue", "list")
+    timer.join()
+    assert listed.returncode == 0, listed.stderr

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,11 @@ class Start:
         files = (self.database, self.database.with_name(DATABASE + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def own(self) -> Lock:
+    def own(self, patience: timedelta) -> Lock:
         """Make the directories and take the lock. Raises `SpoolInUse`, `StorageUnavailable`."""
         try:
             self._make_directories()
-            return Lock.take(self.directory)
+            return Lock.take(self.directory, patience)
         except OSError as error:
             raise translated(error, "be opened", self.directory) from error
 

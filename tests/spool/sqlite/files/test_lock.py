@@ -4,12 +4,14 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.spool import Spool, SpoolInUse
+from graphrelay.spool.sqlite.files.lock import Lock
 from tests.clock import FakeClock
 
 HOLD = """
@@ -61,3 +63,47 @@ async def test_a_refused_owner_disturbs_nothing(
                 pass
         assert len(list((tmp_path / "bodies").iterdir())) == 1
         await body.discard()
+
+
+BRIEFLY = """
+import sys, time
+from pathlib import Path
+from graphrelay.spool.sqlite.files.lock import Lock
+lock = Lock.take(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.readline()
+lock.give_back()
+"""
+
+
+async def test_a_daemon_waits_for_a_command_that_has_the_spool_and_others_give_way_to_it(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-c", BRIEFLY, str(tmp_path)], stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"held\n"
+    lock = asyncio.create_task(asyncio.to_thread(Lock.take, tmp_path, timedelta(seconds=20)))
+    await _waits(tmp_path)
+    await process.communicate(b"\n")
+    (await lock).give_back()
+    Lock.take(tmp_path).give_back()
+
+
+async def _waits(directory: Path) -> None:
+    """Until somebody who gives way is told that nobody knows who comes first."""
+    while True:
+        with pytest.raises(SpoolInUse) as caught:
+            Lock.take(directory)
+        if caught.value.pid is None:
+            return
+        await asyncio.sleep(0)
+
+
+def test_patience_has_an_end(tmp_path: Path) -> None:
+    lock = Lock.take(tmp_path)
+    with pytest.raises(SpoolInUse, match=str(os.getpid())):
+        Lock.take(tmp_path, timedelta(milliseconds=50))
+    lock.give_back()
+    Lock.take(tmp_path, timedelta(milliseconds=50)).give_back()
