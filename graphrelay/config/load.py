@@ -6,10 +6,13 @@ Order of precedence: environment (`GRAPHRELAY_CLOUD__GRAPH_URL`), systemd creden
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,14 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from graphrelay.config.locate import line_of
-from graphrelay.config.settings import Settings
+from graphrelay.config.locate import Lines
+from graphrelay.config.settings import Settings, SmtpTable
 
 Key = tuple[str | int, ...]
+
+DEFAULT_LISTENER = SmtpTable().listeners[0].address
+_MOST_NAMED = 20
+_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +66,23 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
     Raises `ConfigError` with every mistake that was found.
     """
     text = _read(path)
+    if deep := _DEEP.search(text):  # tomllib would need minutes
+        number = text.count("\n", 0, deep.start()) + 1
+        raise ConfigError(path, (Problem(number, "", "a key of more than 50 parts"),))
     try:
         written = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
     credentials = _credentials(elsewhere)
+    lines = Lines(text)
     problems = [
-        Problem(line_of(text, key), _dotted(key), said) for key, said in _between_tables(written)
+        Problem(lines.of(key), _dotted(key), said) for key, said in _between_tables(written)
     ]
     try:
         settings = _layered(written, credentials)
     except ValidationError as error:
         problems += [
-            Problem(line_of(text, key), _dotted(key), said)
+            Problem(lines.of(key), _dotted(key), said)
             for details in error.errors()
             for key, said in _mistakes(details)
         ]
@@ -161,18 +172,19 @@ def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
     """What does not fit from one table to another; read off the raw file, so that it is told
     together with the mistakes inside the tables."""
     accounts = _tables(written.get("accounts"))
-    known = ", ".join(f'"{account}"' for account in accounts)
+    known = _some(accounts)
     routes = written.get("routes")
     for number, route in enumerate(routes if isinstance(routes, list) else ()):
         name = route.get("account") if isinstance(route, dict) else None
         if isinstance(name, str) and name not in accounts:
             yield ("routes", number, "account"), f'no account is named "{name}"; there is {known}'
+    yield from _unknown_ways_in(written, routes if isinstance(routes, list) else [])
     if not routes and len(accounts) > 1:
         yield ("routes",), f"with several accounts ({known}), [[routes]] must say which to use when"
     for name, account in accounts.items():
         backup = account.get("backup")
         if isinstance(backup, str) and (backup not in accounts or backup == name):
-            others = ", ".join(f'"{other}"' for other in accounts if other != name) or "no other"
+            others = _some(other for other in accounts if other != name) or "no other"
             text = f'must be the name of another account, not "{backup}"; there is {others}'
             yield ("accounts", name, "backup"), text
     cloud = _tables(written).get("cloud", {}).get("name", "global")
@@ -180,6 +192,47 @@ def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
         if account.get("scenario") == "personal" and cloud not in ("global", "custom"):
             where = ("accounts", name, "scenario")
             yield where, f'"personal" accounts exist in the global cloud only, not in "{cloud}"'
+
+
+def _unknown_ways_in(written: dict[str, Any], routes: list[Any]) -> Iterator[tuple[Key, str]]:
+    """Conditions of routes that nothing fulfils: a login or a listener that there is not."""
+    smtp = _tables(written).get("smtp", {})
+    ways = {
+        "listener": _column(smtp.get("listeners", [{"address": DEFAULT_LISTENER}]), "address"),
+        "login": _column(smtp.get("users"), "name"),
+    }
+    for key, there in ways.items():
+        table = "listeners" if key == "listener" else "users"
+        if f"GRAPHRELAY_SMTP__{table}".casefold() in (name.casefold() for name in os.environ):
+            continue
+        for number, route in enumerate(routes):
+            named = route.get(key) if isinstance(route, dict) else None
+            for name in named if isinstance(named, list) else ():
+                if isinstance(name, str) and name not in there:
+                    said = f"there is {_some(there)}" if there else "there is none"
+                    text = f'nothing in [[smtp.{table}]] is "{_shortened(name)}"; {said}'
+                    yield ("routes", number, key), text
+
+
+def _column(tables: object, key: str) -> list[str]:
+    found = (
+        (table.get(key) for table in tables if isinstance(table, dict))
+        if (isinstance(tables, list))
+        else ()
+    )
+    return [value for value in found if isinstance(value, str)]
+
+
+def _some(names: Iterable[str]) -> str:
+    """As many as a person reads."""
+    first = list(islice(names, _MOST_NAMED + 1))
+    text = ", ".join(f'"{_shortened(name)}"' for name in first[:_MOST_NAMED])
+    return f"{text} …" if len(first) > _MOST_NAMED else text
+
+
+def _shortened(text: str) -> str:
+    shown = text if text.strip() and text.isprintable() else repr(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
 
 
 def _tables(value: object) -> dict[str, dict[str, Any]]:
@@ -248,9 +301,14 @@ def _did_you_mean(name: str, known: list[str]) -> str:
     return f"; known here: {', '.join(known)}" if known else ""
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return TypeAdapter(Settings).json_schema()
+
+
 def _siblings(loc: Key) -> list[str]:
     """The keys that may stand in the table in which `loc` stands."""
-    schema = TypeAdapter(Settings).json_schema()
+    schema = _schema()
     node: dict[str, Any] = schema
     for part in loc[:-1]:
         node = _child(schema, node, part)
@@ -278,5 +336,6 @@ def _dotted(key: Key) -> str:
     """`routes[0].account`, as the documentation writes it."""
     words = ""
     for part in key:
-        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else part
+        name = part if isinstance(part, int) else _shortened(part)
+        words += f"[{name}]" if isinstance(part, int) else f".{name}" if words else str(name)
     return words

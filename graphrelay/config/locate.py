@@ -15,14 +15,19 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _ASSIGNMENT = re.compile(r"\s*([\w\-\"'. ]+?)\s*=")
 
 
-def line_of(text: str, key: Key) -> int:
-    """The line (from 1) on which `key` stands, or that of the table it belongs to, else 0."""
-    found = dict(reversed(list(_lines(text))))
-    while key:
-        if key in found:
-            return found[key]
-        key = key[:-1]
-    return 0
+class Lines:
+    """Where the keys of a text stand."""
+
+    def __init__(self, text: str) -> None:
+        self._found = dict(reversed(list(_lines(text))))
+
+    def of(self, key: Key) -> int:
+        """The line (from 1) on which `key` stands, or that of the table it belongs to, else 0."""
+        while key:
+            if key in self._found:
+                return self._found[key]
+            key = key[:-1]
+        return 0
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:

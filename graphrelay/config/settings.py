@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from graphrelay.alerts import address
 from graphrelay.alerts.shapes import Shape
 from graphrelay.config.units import (
+    AccountName,
     CountOrUnlimited,
     Day,
     Duration,
@@ -31,15 +32,18 @@ from graphrelay.config.units import (
     HeaderPattern,
     HostName,
     HttpProxy,
+    LoginName,
     Mailbox,
     MailboxPattern,
     NetworkText,
     OneLine,
+    OwnMailbox,
     ReportTo,
     Size,
     SizeOrUnlimited,
     SomeTime,
-    is_mailbox,
+    Tenant,
+    is_own_mailbox,
     network,
 )
 from graphrelay.smtp.access.listener import Listener, mistake, strangers_can_reach
@@ -105,7 +109,7 @@ PasswordHash = Annotated[SecretStr, BeforeValidator(_password_hash)]
 
 
 class UserTable(Table):
-    name: str = Field(min_length=1)
+    name: LoginName
     password_hash: PasswordHash
     senders: list[str] = Field(default=[], description="empty: any sender that a route allows")
 
@@ -159,13 +163,13 @@ class AccountTable(Table):
 class DelegatedTable(AccountTable):
     """An account for which a person signs in."""
 
-    username: Mailbox
+    username: OwnMailbox
     mailboxes: list[MailboxPattern] = []
 
 
 class SendAsUserTable(DelegatedTable):
     scenario: Literal["user"]
-    tenant: str = Field(min_length=1)
+    tenant: Tenant
 
 
 class PersonalTable(DelegatedTable):
@@ -191,7 +195,7 @@ GOES_WITH = {
 class ApplicationTable(AccountTable):
     """An account with which the application signs in by itself; one credential of these."""
 
-    tenant: str = Field(min_length=1)
+    tenant: Tenant
     client_id: str = Field(
         default="", description="with managed_identity: that of a user-assigned one"
     )
@@ -254,7 +258,7 @@ AnyAccountTable = Annotated[
 
 
 class RouteTable(Table):
-    name: str | None = None
+    name: OneLine | None = None
     sender: list[str] = []
     recipient: list[str] = []
     listener: list[str] = []
@@ -276,8 +280,8 @@ class RouteTable(Table):
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
         mistakes = []
-        if self.mailbox not in (None, "sender") and not is_mailbox(self.mailbox):
-            mistakes.append(("mailbox", 'must be a mail address, or "sender"'))
+        if self.mailbox not in (None, "sender") and not is_own_mailbox(self.mailbox):
+            mistakes.append(("mailbox", 'must be the address of a mailbox, or "sender"'))
         as_mime = self.content == "mime" and "content" in self.model_fields_set
         if as_mime and not self.save_to_sent_items:
             text = 'cannot be false with content = "mime": Graph keeps a copy of all that goes so'
@@ -393,7 +397,7 @@ class Settings(BaseSettings):
     state_directory: Path | None = None
     smtp: SmtpTable = SmtpTable()
     cloud: CloudTable = CloudTable()
-    accounts: dict[str, AnyAccountTable] = Field(min_length=1)
+    accounts: dict[AccountName, AnyAccountTable] = Field(min_length=1)
     routes: list[RouteTable] = []
     delivery: DeliveryTable = DeliveryTable()
     drop: DropTable = DropTable()

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, ByteSize, TypeAdapter, ValidationError
 
@@ -17,8 +17,9 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 LONGEST = timedelta(days=36_500)
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*")
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d|w)\s*")
 
+_SIZE = re.compile(r"\s*[0-9]{1,15}(?:\.[0-9]{1,9})?\s*(?:[kmgtp]i?b|b|[kmgtp])?\s*", re.IGNORECASE)
 _BYTE_SIZE = TypeAdapter(ByteSize)
 
 Network = IPv4Network | IPv6Network
@@ -65,8 +66,10 @@ def http_proxy(value: object) -> str:
 
 def size(value: object) -> int:
     """`"35 MB"` (a million octets), `"64 MiB"`, or a number of octets."""
+    is_text = isinstance(value, str)
     try:
-        octets = int(_BYTE_SIZE.validate_python(value))
+        fits = not is_text or _SIZE.fullmatch(value)  # pydantic looks at the beginning only
+        octets = int(_BYTE_SIZE.validate_python(value)) if fits else 0
     except ValidationError:
         octets = 0
     if octets <= 0 or isinstance(value, bool):
@@ -100,11 +103,52 @@ def is_mailbox(value: object) -> bool:
     return isinstance(value, str) and bool(_MAILBOX.fullmatch(value))
 
 
+def is_own_mailbox(value: object) -> bool:
+    """Whether Exchange may have a mailbox of that address."""
+    return isinstance(value, str) and is_mailbox(value) and not _NOT_OF_EXCHANGE.search(value)
+
+
 def mailbox(value: object) -> str:
     """`"wp@contoso.com"`."""
     if isinstance(value, str) and is_mailbox(value):
         return value
     raise ValueError('must be a mail address such as "wp@contoso.com"')
+
+
+def own_mailbox(value: object) -> str:
+    """The address of a mailbox in Microsoft 365, which holds less than an address anywhere may."""
+    if isinstance(value, str) and is_own_mailbox(value):
+        return value
+    raise ValueError('must be the address of a mailbox such as "wp@contoso.com"')
+
+
+def account_name(value: object) -> str:
+    """What an account is called: it stands in file names, log lines and commands."""
+    if (
+        isinstance(value, str)
+        and value.isprintable()
+        and value == value.strip() != ""
+        and len(quote(value, safe="")) <= LONGEST_NAME
+    ):
+        return value
+    raise ValueError("the name of an account must be up to 60 printable characters")
+
+
+def login_name(value: object) -> str:
+    """What a client logs in as."""
+    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= 255:
+        return value
+    raise ValueError("must be up to 255 printable characters, and not empty")
+
+
+def tenant(value: object) -> str:
+    """A domain, a GUID, or a word such as `organizations`: one segment of Entra's addresses."""
+    try:
+        return host_name(value)
+    except ValueError as error:
+        raise ValueError(
+            'must be a domain such as "contoso.onmicrosoft.com", or the id of the tenant'
+        ) from error
 
 
 def mailbox_pattern(value: object) -> str:
@@ -169,6 +213,9 @@ def one_line(value: object) -> str:
 
 
 _MAILBOX = re.compile(r"""[^@\s<>()",;:\\]+@[^@\s<>()",;:\\]+""")
+_NOT_OF_EXCHANGE = re.compile(r"[/?%*|{}=`&]")
+LONGEST_NAME = 180
+"""Octets of an account's name in the name of its file in the vault."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NO_SPACE = re.compile(r"[!-~]+")
 _HEADER_PATTERN = re.compile(r"([!-9;-~]+):(.*\S.*)")
@@ -181,6 +228,10 @@ Day = Annotated[date, BeforeValidator(day)]
 Size = Annotated[int, BeforeValidator(size)]
 NetworkText = Annotated[Network, BeforeValidator(network)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]
+OwnMailbox = Annotated[str, BeforeValidator(own_mailbox)]
+AccountName = Annotated[str, BeforeValidator(account_name)]
+LoginName = Annotated[str, BeforeValidator(login_name)]
+Tenant = Annotated[str, BeforeValidator(tenant)]
 MailboxPattern = Annotated[str, BeforeValidator(mailbox_pattern)]
 DurationOrNever = Annotated[timedelta | None, BeforeValidator(duration_or_never)]
 CountOrUnlimited = Annotated[int | None, BeforeValidator(count_or_unlimited)]

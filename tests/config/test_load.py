@@ -1,5 +1,6 @@
 """What the configuration file may say, and what is said about mistakes in it."""
 
+import time
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -110,3 +111,29 @@ def test_nesting_without_end_is_a_mistake_like_others(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert "not valid TOML" in caught.value.problems[0].text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"k{number}.x = 1" for number in range(50_000)),
+        "a" + ".a" * 50_000 + " = 1",
+        "[a" + ".a" * 50_000 + "]",
+        "x = {" + '"a" . ' * 50_000 + "b = 1}",
+        "a" * 1_000_000,
+    ],
+    ids=["many keys", "a deep key", "a deep table", "quoted", "a long word"],
+)
+def test_50_000_dotted_keys_are_told_off_in_time(tmp_path: Path, text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ConfigError):
+        load(written(tmp_path, text))
+    assert time.process_time() - began < 20
+
+
+def test_the_name_of_an_account_fits_into_the_name_of_a_file(tmp_path: Path) -> None:
+    for name in ("a" * 180, "\u00e9" * 30):
+        load(written(tmp_path, SMALL.replace("accounts.site", f'accounts."{name}"')))
+    for name in ("a" * 300, "\u00e9" * 31, " a"):
+        with pytest.raises(ConfigError, match="up to 60 printable"):
+            load(written(tmp_path, SMALL.replace("accounts.site", f'accounts."{name}"')))

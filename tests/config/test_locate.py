@@ -1,6 +1,6 @@
 """The line of a key."""
 
-from graphrelay.config.locate import line_of
+from graphrelay.config.locate import Lines
 
 TEXT = """state_directory = "x"
 [smtp]
@@ -15,12 +15,12 @@ client_id = "c"
 
 
 def test_keys_are_found_in_their_tables() -> None:
-    assert line_of(TEXT, ("state_directory",)) == 1
-    assert line_of(TEXT, ("smtp", "hostname")) == 3
-    assert line_of(TEXT, ("smtp", "listeners", 1, "address")) == 7
-    assert line_of(TEXT, ("accounts", "web site", "client_id")) == 9
+    assert Lines(TEXT).of(("state_directory",)) == 1
+    assert Lines(TEXT).of(("smtp", "hostname")) == 3
+    assert Lines(TEXT).of(("smtp", "listeners", 1, "address")) == 7
+    assert Lines(TEXT).of(("accounts", "web site", "client_id")) == 9
 
 
 def test_a_key_that_is_not_there_is_answered_with_its_table() -> None:
-    assert line_of(TEXT, ("smtp", "listeners", 0, "tls")) == 4
-    assert line_of(TEXT, ("accounts", "other", "tenant")) == 0
+    assert Lines(TEXT).of(("smtp", "listeners", 0, "tls")) == 4
+    assert Lines(TEXT).of(("accounts", "other", "tenant")) == 0

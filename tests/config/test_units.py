@@ -21,7 +21,9 @@ def test_durations_are_read_with_their_unit(text: str, expected: timedelta) -> N
     assert duration(text) == expected
 
 
-@pytest.mark.parametrize("value", ["5", "d", "-1d", "", 5, None, True])
+@pytest.mark.parametrize(
+    "value", ["5", "d", "-1d", "", 5, None, True, "1,5h", "1.5.2h", "5d 3", "٣d"]
+)
 def test_a_duration_without_a_unit_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match='such as "30s"'):
         duration(value)
@@ -33,7 +35,29 @@ def test_sizes_are_decimal_or_binary_as_written() -> None:
     assert size(4096) == 4096
 
 
-@pytest.mark.parametrize("value", ["much", 0, -5, True, None, "-1 MB"])
+@pytest.mark.parametrize("text", ["35MB", "35 mb", " 35.5 MB ", "35M", "512 KiB", "7 B", "1 GB"])
+def test_a_size_has_a_unit_in_any_usual_writing(text: str) -> None:
+    assert size(text) > 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "much",
+        0,
+        -5,
+        True,
+        None,
+        "-1 MB",
+        "35,5 MB",
+        "1.5.2 MB",
+        "35 MB x",
+        "3 5 MB",
+        "1" * 400,
+        "1e3",
+        "٣ MB",
+    ],
+)
 def test_a_size_that_is_none_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match='such as "35 MB"'):
         size(value)
