@@ -176,6 +176,7 @@ class _Rooms:
     transcripts: Transcripts
     leftovers: Leftovers
     bounces: Bounces
+    reporter: Reporter
 
 
 class _Watched:
@@ -220,11 +221,13 @@ async def _rooms(
     def rights(lane: Lane) -> Rights:
         return rights_in(tokens.accounts)(lane)  # as they are after a reload
 
-    queue = _queue(settings, spool, tokens, graph, rights, clock, journal)
+    queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, rights, clock, journal)
     reception = _reception(settings, spool, queue, clock, journal)
     leftovers = Leftovers(spool, tokens, graph, rights, clock, journal)
     bounces = Bounces(graph, tokens, spool, lambda: tokens.accounts, clock, journal)
-    return _Rooms(tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces)
+    return _Rooms(
+        tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces, reporter
+    )
 
 
 def _tokens(settings: Settings, tls: SSLContext, clock: Clock, journal: Journal) -> TokenManager:
@@ -238,7 +241,7 @@ def _tokens(settings: Settings, tls: SSLContext, clock: Clock, journal: Journal)
     )
 
 
-def _queue(
+def _queue_and_reporter(
     settings: Settings,
     spool: Spool,
     tokens: TokenManager,
@@ -246,7 +249,7 @@ def _queue(
     rights: Callable[[Lane], Rights],
     clock: Clock,
     journal: Journal,
-) -> QueueManager:
+) -> tuple[QueueManager, Reporter]:
     """With all that carries its mail, and tells of it. It goes on where an authorization works."""
     policy = wiring.policy(settings.delivery)
     largest = settings.delivery.max_mime_request
@@ -258,7 +261,7 @@ def _queue(
     take_over = TakeOver(spool, tokens, journal, wiring.backups(settings))
     queue = QueueManager(spool, courier, clock, journal, policy, take_over)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
-    return queue
+    return queue, reporter
 
 
 def _reception(
@@ -284,6 +287,7 @@ def _keep_going(
         tasks.create_task(rooms.bounces.run(), name="bounces"),
         tasks.create_task(rooms.spool.keep_house(settings.log.keep), name="spool"),
         tasks.create_task(rooms.leftovers.run(), name="leftovers"),
+        tasks.create_task(rooms.reporter.run(rooms.queue.add), name="reports"),
     )
     for task in minding:
         stack.callback(task.cancel)

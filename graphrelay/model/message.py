@@ -85,6 +85,8 @@ class NewMessage:
     prefix: bytes = field(repr=False)
     """Header lines added at acceptance (Date, Message-ID); they stand before the body's octets."""
     parts: tuple[tuple[Plan, tuple[Address, ...]], ...]
+    not_before: datetime | None = None
+    """When it may go; at once, if nothing is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +161,14 @@ class Waiting:
     client: str = ""
 
     @classmethod
-    def of(cls, submission: Submission) -> "Waiting":
-        """What has just been taken, and may go at once."""
+    def of(cls, submission: Submission, not_before: datetime | None = None) -> "Waiting":
+        """What has just been taken, and may go at once, or then."""
         path = submission.envelope.reverse_path
         return cls(
             submission.id,
             submission.plan.lane,
             submission.received_at,
-            submission.received_at,
+            not_before or submission.received_at,
             path.key if path else "",
             submission.size,
             submission.origin.login or "",

@@ -270,6 +270,30 @@ class Spool:
             await self._part_with(body, job)
             del job  # its error knows this frame: see errors.py
 
+    async def merge(
+        self, ids: Sequence[int], instead: tuple[NewMessage, IncomingBody], reason: str
+    ) -> tuple[Submission, ...]:
+        """One message in place of several that wait and were never tried, in one transaction; its
+        parts are the answer. None, and nothing is changed, where one of `ids` does not wait any
+        more. The body is done with afterwards, also when this fails."""
+        body, now = _ours(instead[1]), self._clock.now()
+        deposit = Deposit(instead[0], await body.store(), now)
+
+        def work(transaction: Transaction) -> tuple[Submission, ...]:
+            if not attempts.take_back(transaction, ids, reason, now):
+                return ()
+            return self._depositor.put(transaction, [deposit])[0]
+
+        job = self._writer.submit(work, "merge messages")
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            await self._afterwards(lambda transaction: None)
+            raise
+        finally:
+            await self._part_with(body, job)
+            del job  # its error knows this frame: see errors.py
+
     async def divide(
         self,
         submission_id: int,

@@ -103,7 +103,7 @@ class Delivery:
         self.leftovers = Leftovers(
             spool, AppTokens(cloud), self.graph, lambda lane: rights, clock, self.journal
         )
-        reporter = Reporter(spool, clock, self.journal, reports, "relay.example.org")
+        self.reporter = Reporter(spool, clock, self.journal, reports, "relay.example.org")
         self.courier = WatchedCourier(
             spool,
             AppTokens(cloud),
@@ -112,7 +112,7 @@ class Delivery:
             self.journal,
             policy,
             lambda: 0.0,
-            reporter,
+            self.reporter,
         )
         self.courier.changed = asyncio.Event()
         self.queue = QueueManager(spool, self.courier, clock, self.journal, policy)
@@ -196,6 +196,8 @@ async def delivering(
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.queue.run())
+        merging = tasks.create_task(delivery.reporter.run(delivery.queue.add))
+        stack.callback(merging.cancel)
         await delivery.queue.recovered.wait()
         stack.push_async_callback(delivery.queue.drain, timedelta(0))
         yield delivery

@@ -228,7 +228,8 @@ class Courier:
         self._tell(submission, attempt, decision)
         if report is not None:
             report.tell(self._journal, put)
-        return Finished(decision.next, tuple(Waiting.of(one) for one in put))
+        then = report.message.not_before if report else None
+        return Finished(decision.next, tuple(Waiting.of(one, then) for one in put))
 
     async def _divide(
         self, submission: Submission, attempt: Attempt, decision: Decision

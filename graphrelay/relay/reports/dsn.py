@@ -11,7 +11,7 @@ ever answers it with another one.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -54,11 +54,16 @@ class Letter:
     boundary: str
 
 
-def compose(notice: Notice, letter: Letter, submission: Submission, header: bytes) -> bytes:
-    """The whole notice. `header` is the header section that `submission` had."""
+Told = tuple[Notice, Submission]
+"""What is to be told of some recipients."""
+
+
+def compose(told: Sequence[Told], letter: Letter, header: bytes) -> bytes:
+    """The whole notice, about parts of one message. `header` is the header section that it had."""
+    notice, submission = told[0]
     parts = (
-        _part("text/plain; charset=utf-8", _base64(_text(notice, letter, submission))),
-        _part(*_status(notice, letter, submission)),
+        _part("text/plain; charset=utf-8", _base64(_text(told, letter))),
+        _part(*_status(told, letter)),
         _returned(submission, header),
     )
     boundary = letter.boundary.encode("ascii")
@@ -109,8 +114,9 @@ def _head(notice: Notice, letter: Letter, submission: Submission) -> bytes:
     return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n"
 
 
-def _text(notice: Notice, letter: Letter, submission: Submission) -> bytes:
-    told = {
+def _text(told: Sequence[Told], letter: Letter) -> bytes:
+    notice, submission = told[0]
+    heads = {
         "failed": "This message could not be delivered to",
         "delayed": "This message has not been delivered yet to",
         "relayed": "This message was handed on to Microsoft 365 for",
@@ -118,30 +124,51 @@ def _text(notice: Notice, letter: Letter, submission: Submission) -> bytes:
     received = format_datetime(submission.received_at)
     paragraphs = [
         f"This is the mail relay on {letter.hostname}.",
-        "\r\n".join([f"{told[notice.action]}:", *_recipients(submission)]),
-        notice.reason,
+        *_paragraphs(told, f"{heads[notice.action]}:"),
         notice.following,
         f"It was accepted on {received} from {submission.origin.client}, as {submission.queue_id}.",
     ]
-    if said := _diagnostic(notice.answer):
-        paragraphs.insert(3, f"Microsoft's answer: {said}")
     return "\r\n\r\n".join(paragraphs).encode("utf-8", "replace") + b"\r\n"
+
+
+def _paragraphs(told: Sequence[Told], head: str) -> Iterator[str]:
+    """Those who failed for the same reason together, with the first one's answer."""
+    groups: dict[str, list[Told]] = {}
+    for one in told:
+        groups.setdefault(one[0].reason, []).append(one)
+    for reason, group in groups.items():
+        yield "\r\n".join([head, *(line for _, one in group for line in _recipients(one))])
+        yield reason
+        if said := _diagnostic(group[0][0].answer):
+            yield f"Microsoft's answer: {said}"
 
 
 def _recipients(submission: Submission) -> Sequence[str]:
     return [f"    {path}" for path in submission.envelope.forward_paths]
 
 
-def _status(notice: Notice, letter: Letter, submission: Submission) -> tuple[str, bytes, bytes]:
+def _status(told: Sequence[Told], letter: Letter) -> tuple[str, bytes, bytes]:
     """Type, transfer encoding and octets; the global form (RFC 6533) where addresses need it."""
+    _, submission = told[0]
     envelope = submission.envelope
-    original = {one.path: one.original for one in envelope.asked}
     lines = [
         f"Reporting-MTA: dns; {letter.hostname}",
         f"X-Queue-ID: {submission.queue_id}",
         *([f"Original-Envelope-Id: {envelope.envelope_id}"] if envelope.envelope_id else []),
         f"Arrival-Date: {format_datetime(submission.received_at)}",
     ]
+    for one in told:
+        lines += _of_each(*one)
+    octets = "\r\n".join(line[:_LONGEST_LINE] for line in lines).encode("utf-8", "replace")
+    if octets.isascii():
+        return "message/delivery-status", b"7bit", octets + b"\r\n"
+    return "message/global-delivery-status", b"8bit", octets + b"\r\n"
+
+
+def _of_each(notice: Notice, submission: Submission) -> list[str]:
+    """The fields of each recipient (RFC 3464 section 2.3)."""
+    lines: list[str] = []
+    original = {one.path: one.original for one in submission.envelope.asked}
     for path in submission.envelope.forward_paths:
         kind = "rfc822" if str(path).isascii() else "utf-8"
         lines += [
@@ -156,10 +183,7 @@ def _status(notice: Notice, letter: Letter, submission: Submission) -> tuple[str
             lines.append(f"Diagnostic-Code: x-microsoft-graph; {said}")
         if notice.retried_until:
             lines.append(f"Will-Retry-Until: {format_datetime(notice.retried_until)}")
-    octets = "\r\n".join(line[:_LONGEST_LINE] for line in lines).encode("utf-8", "replace")
-    if octets.isascii():
-        return "message/delivery-status", b"7bit", octets + b"\r\n"
-    return "message/global-delivery-status", b"8bit", octets + b"\r\n"
+    return lines
 
 
 def _diagnostic(answer: Answer) -> str:

@@ -3,14 +3,23 @@
     failed ─▶ notice ─▶ finish_attempt(report)       in one transaction: no crash tells the sender
                                                      twice, or not at all
 
+Several parts of a message that fail after each other (isolation.py) do not make a report each. The
+first failure is reported at once. What fails within the minute after that is put as a report that
+does not go yet, and when the minute is over, one report takes the place of all of these; and so on,
+as long as the minute before it brought any. If the process dies in between, they go by themselves.
+No address gets more than `MOST_PER_HOUR` reports that it did not ask for.
+
 A notice goes out by the lane of the message that it is about, with the null reverse path. Nothing
 is reported about a message that has one, nor about a notice, so that no two machines ever write
 each other for ever.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -25,6 +34,7 @@ from graphrelay.model import (
     Envelope,
     Failed,
     FiledBody,
+    IncomingBody,
     InlineBody,
     NewMessage,
     Notify,
@@ -32,16 +42,26 @@ from graphrelay.model import (
     Plan,
     Queued,
     Relayed,
+    StorageUnavailable,
     Submission,
     Uncertain,
+    Waiting,
 )
 from graphrelay.relay.policy.decision import Decision
 from graphrelay.relay.reports import dsn
-from graphrelay.relay.reports.dsn import Letter, Notice
+from graphrelay.relay.reports.dsn import Letter, Notice, Told
 from graphrelay.spool.values import MessageHistory
 
 ReportTo = Literal["sender", "nobody"] | Address
 """Who hears of failures: the envelope's sender, nobody, or always the same address."""
+
+TOGETHER = timedelta(minutes=1)
+"""What fails within it is one report."""
+MARGIN = timedelta(seconds=15)
+"""How much later than that a report goes which was to be merged, and was not."""
+MOST_PER_HOUR = 100
+"""Reports to one address that it did not ask for."""
+_HOUR = timedelta(hours=1)
 
 ORIGIN = Origin(listener="the relay itself", client="localhost")
 _HEAD = 64 * 1024
@@ -64,10 +84,15 @@ class Report:
 
     message: NewMessage
     octets: bytes
+    merging: "tuple[_Minute, Told] | None" = None
 
     def tell(self, journal: Journal, put: tuple[Submission, ...]) -> None:
         """Once the spool has taken it."""
         for one in put:
+            if self.merging is not None:
+                minute, told = self.merging
+                minute.waiting.append(_Waits(one.id, self.message, told))
+                continue
             journal.accepted(
                 one.queue_id,
                 None,
@@ -78,10 +103,35 @@ class Report:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Waits:
+    """A report that waits to be merged, as the submission of that id."""
+
+    id: int
+    message: NewMessage
+    told: Told
+
+
+@dataclass(slots=True)
+class _Minute:
+    """What fails of one message until then (monotonic)."""
+
+    until: timedelta
+    waiting: list[_Waits] = field(default_factory=list)
+    is_counted: bool = False
+    """Whether the report of all that waits is among those that the address may have."""
+
+
 class ReportSpool(Protocol):
     """What is needed of the spool."""
 
     async def show(self, queue_id: str) -> MessageHistory | None: ...
+
+    def incoming(self) -> IncomingBody: ...
+
+    async def merge(
+        self, ids: Sequence[int], instead: tuple[NewMessage, IncomingBody], reason: str
+    ) -> tuple[Submission, ...]: ...
 
 
 class Reporter:
@@ -100,6 +150,22 @@ class Reporter:
         self._journal = journal
         self._policy = policy
         self._hostname = hostname
+        self._minutes: dict[str, _Minute] = {}
+        """By the queue id of the whole message."""
+        self._begun = asyncio.Event()
+        self._sent: deque[tuple[timedelta, str]] = deque()
+        """The reports of the last hour: when (monotonic), and to which address."""
+        self._counts: Counter[str] = Counter()
+
+    async def run(self, put: Callable[[Iterable[Waiting]], None]) -> None:
+        """Merge what failed together, until cancelled; `put` is told of what waits then."""
+        while True:
+            self._begun.clear()
+            if not self._minutes:
+                await self._begun.wait()
+            first = min(minute.until for minute in self._minutes.values())
+            await self._clock.sleep(max(first - self._clock.monotonic(), timedelta(0)))
+            await self._merge(put)
 
     async def report(
         self, submission: Submission, attempt: Attempt, decision: Decision
@@ -125,7 +191,82 @@ class Reporter:
                 reason=f"the sender <{recipient}> has no domain to send a report to",
             )
             return None
-        return await reading.of(size, self._compose, about, told, recipient, section)
+        compose = partial(reading.of, size, self._compose, about, told, recipient, section)
+        if told.action != "failed":
+            limited = told.action == "delayed" and self._has_enough(recipient, submission)
+            return None if limited else await compose()
+        name = submission.queue_id.partition("/")[0]
+        minute = self._minutes.get(name)
+        is_counted = minute is not None and minute.is_counted
+        if not is_counted and self._has_enough(recipient, submission):
+            return None
+        if minute is None:
+            self._minutes[name] = _Minute(self._clock.monotonic() + TOGETHER)
+            self._begun.set()
+            return await compose()
+        minute.is_counted = True
+        then = self._clock.now() + (minute.until - self._clock.monotonic()) + MARGIN
+        return await compose((minute, (told, about)), then)
+
+    def _has_enough(self, recipient: Address, submission: Submission) -> bool:
+        """Whether the address has had its share of reports; if not, this one counts."""
+        now = self._clock.monotonic()
+        while self._sent and self._sent[0][0] <= now - _HOUR:
+            _, key = self._sent.popleft()
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
+        if self._counts[recipient.key] < MOST_PER_HOUR:
+            self._counts[recipient.key] += 1
+            self._sent.append((now, recipient.key))
+            return False
+        self._journal.warning(
+            "not-reported",
+            message=submission.queue_id,
+            reason=f"<{recipient}> has had {MOST_PER_HOUR} reports within the hour",
+        )
+        return True
+
+    async def _merge(self, put: Callable[[Iterable[Waiting]], None]) -> None:
+        """End the minutes that are over; those that brought something are followed by another."""
+        now = self._clock.monotonic()
+        for name, minute in list(self._minutes.items()):
+            if minute.until > now:
+                continue
+            waiting, minute.waiting = minute.waiting, []
+            if not waiting:
+                del self._minutes[name]
+                continue
+            minute.until, minute.is_counted = now + TOGETHER, False
+            late = self._clock.now()
+            together = [one for one in waiting if (one.message.not_before or late) > late]
+            if len(together) > 1:
+                put(await self._merged(together))
+
+    async def _merged(self, waiting: Sequence[_Waits]) -> list[Waiting]:
+        """One report in place of these. Where it cannot be, they go by themselves."""
+        told = [one.told for one in waiting]
+        submission = told[0][1]
+        [recipient] = waiting[0].message.envelope.forward_paths
+        beginning = await _beginning(submission)
+        size = reading.header_size(beginning, len(told))
+        section = await reading.of(size, _section, submission, beginning)
+        report = await reading.of(size, self._composed, told, recipient, section)
+        body = self._spool.incoming()
+        try:
+            await body.write(report.octets)
+            reason = f"one report of {len(waiting)} failures takes its place"
+            put = await self._spool.merge(
+                [one.id for one in waiting], (report.message, body), reason
+            )
+        except StorageUnavailable as error:
+            await body.discard()
+            self._journal.warning(
+                "reports-not-merged", message=submission.queue_id, reason=str(error)
+            )
+            return []
+        report.tell(self._journal, put)
+        return [Waiting.of(one) for one in put]
 
     def _recipient(self, submission: Submission) -> Address | None:
         if submission.envelope.reverse_path is None or self._policy.to == "nobody":
@@ -197,8 +338,21 @@ class Reporter:
         told: Notice,
         recipient: Address,
         section: HeaderSection | None,
+        merging: "tuple[_Minute, Told] | None" = None,
+        not_before: datetime | None = None,
+    ) -> Report:
+        report = self._composed([(told, submission)], recipient, section, not_before)
+        return replace(report, merging=merging)
+
+    def _composed(
+        self,
+        all_told: Sequence[Told],
+        recipient: Address,
+        section: HeaderSection | None,
+        not_before: datetime | None = None,
     ) -> Report:
         now = self._clock.now()
+        told, submission = all_told[0]
         name = submission.queue_id.replace("/", "-")
         letter = Letter(
             sender=submission.plan.lane.mailbox,
@@ -207,7 +361,7 @@ class Reporter:
             hostname=self._hostname,
             boundary=f"notice-{name}-{told.action}",
         )
-        octets = dsn.compose(told, letter, submission, section.octets if section else b"")
+        octets = dsn.compose(all_told, letter, section.octets if section else b"")
         new = NewMessage(
             envelope=Envelope(None, (recipient,)),
             origin=ORIGIN,
@@ -216,6 +370,7 @@ class Reporter:
             subject=f"{told.action} {submission.queue_id}",
             prefix=b"",
             parts=((Plan(route="report", lane=submission.plan.lane), (recipient,)),),
+            not_before=not_before,
         )
         return Report(new, octets)
 

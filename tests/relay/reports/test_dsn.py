@@ -50,7 +50,7 @@ def parsed(octets: bytes) -> EmailMessage:
 def notice(
     told: Notice = FAILED, about: Submission = ABOUT, header: bytes = HEADER
 ) -> EmailMessage:
-    return parsed(compose(told, LETTER, about, header))
+    return parsed(compose([(told, about)], LETTER, header))
 
 
 def status_of(message: EmailMessage) -> tuple[EmailMessage, list[EmailMessage]]:
@@ -112,7 +112,7 @@ def test_a_delay_says_until_when_it_is_tried() -> None:
 def test_addresses_beyond_ascii_make_it_a_global_report() -> None:
     paths = (Address("jörg", "exämple.org"),)
     about = replace(ABOUT, envelope=Envelope(Address("wp", "contoso.com"), paths))
-    octets = compose(FAILED, LETTER, about, HEADER)
+    octets = compose([(FAILED, about)], LETTER, HEADER)
     kinds = [part.get_content_type() for part in parsed(octets).iter_parts()]
     assert kinds[1] == "message/global-delivery-status"
     assert "Final-Recipient: utf-8; jörg@exämple.org\r\n".encode() in octets
@@ -122,7 +122,7 @@ def test_addresses_beyond_ascii_make_it_a_global_report() -> None:
 def test_a_mailbox_and_a_sender_beyond_ascii_get_their_notice(name: str) -> None:
     """As RFC 6532 writes addresses: Graph takes MIME in UTF-8."""
     letter = replace(LETTER, sender=name, recipient=Address.parse(name))
-    octets = compose(FAILED, letter, ABOUT, HEADER)
+    octets = compose([(FAILED, ABOUT)], letter, HEADER)
     assert f"From: Mail relay <{name}>\r\nTo: <{name}>\r\n".encode() in octets
     assert len(list(parsed(octets).iter_parts())) == 3
 
@@ -138,7 +138,7 @@ def test_a_mailbox_and_a_sender_beyond_ascii_get_their_notice(name: str) -> None
 def test_a_header_section_in_utf_8_is_returned_as_a_global_one(subject: bytes, kind: str) -> None:
     """RFC 6533 section 6.3; what is no UTF-8 may not be called that."""
     header = b"Subject: " + subject + b"\r\n"
-    octets = compose(FAILED, LETTER, ABOUT, header)
+    octets = compose([(FAILED, ABOUT)], LETTER, header)
     assert [part.get_content_type() for part in parsed(octets).iter_parts()][2] == kind
     assert header in octets
 
@@ -152,14 +152,14 @@ def test_a_whole_message_in_utf_8_is_returned_as_a_global_one(subject: bytes, ki
     envelope = replace(ABOUT.envelope, returned="FULL")
     about = replace(ABOUT, envelope=envelope, body=InlineBody(octets))
     header = octets.partition(b"\r\n\r\n")[0] + b"\r\n"
-    assert f"Content-Type: {kind}\r\n".encode() in compose(FAILED, LETTER, about, header)
+    assert f"Content-Type: {kind}\r\n".encode() in compose([(FAILED, about)], LETTER, header)
 
 
 def test_the_original_header_section_comes_along_but_no_endless_one() -> None:
     [*_, original] = notice().iter_parts()
     assert "Subject: Order" in original.get_content()
     long = b"X: " + b"x" * 50_000 + b"\r\n" + HEADER
-    assert len(compose(FAILED, LETTER, ABOUT, long)) < 40_000
+    assert len(compose([(FAILED, ABOUT)], LETTER, long)) < 40_000
 
 
 @pytest.mark.parametrize("message_id", ["", "not an id", "<a b@c>", "<\r\nBcc: x@y>", "<ü@x>"])
@@ -181,7 +181,7 @@ def test_nothing_that_others_wrote_breaks_its_form(
     told = replace(FAILED, reason=reason, answer=replace(FAILED.answer, message=said))
     paths = (Address(local, "example.org"),)
     about = replace(ABOUT, envelope=Envelope(None, paths))
-    octets = compose(told, LETTER, about, header.replace(b"notice-Q7-failed", b""))
+    octets = compose([(told, about)], LETTER, header.replace(b"notice-Q7-failed", b""))
     message = email.message_from_bytes(octets, policy=email.policy.SMTP)
     assert isinstance(message, EmailMessage)
     assert len(list(message.iter_parts())) == 3

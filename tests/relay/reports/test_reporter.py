@@ -259,3 +259,74 @@ async def test_a_disk_that_is_full_delays_the_report_with_its_failure(
             await delivery.clock.advance(timedelta(seconds=5))
         await delivery.until(lambda: len(reports(delivery)) == 1)
         assert len(delivery.told("failed")) == 1
+
+
+# --- Many failures ------------------------------------------------------------------------------
+
+MANY = tuple(Address(f"bad{number}", "example.org") for number in range(30))
+
+
+async def many_failed(cloud: Sandbox, delivery: Delivery) -> None:
+    """One message to 31 recipients, none of whom there is."""
+    for one in MANY:
+        cloud.faults.on(UnknownRecipient(address=str(one)))
+    await delivery.accept(1, to=BAD, sender=SENDER, besides=MANY)
+    await delivery.until(
+        lambda: len(delivery.told("failed")) == 31 and delivery.queue.in_flight == 0
+    )
+
+
+def named(delivery: Delivery) -> list[list[str]]:
+    """Whom each report names."""
+    return [
+        [
+            line.partition(";")[2].strip()
+            for line in mail.raw.decode().splitlines()
+            if line.startswith("Final-Recipient:")
+        ]
+        for mail in reports(delivery)
+    ]
+
+
+async def test_what_fails_within_a_minute_is_one_report(cloud: Sandbox, tmp_path: Path) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await many_failed(cloud, delivery)
+        await delivery.clock.advance(timedelta(seconds=59))
+        assert len(named(delivery)) == 1
+        await delivery.clock.advance(timedelta(seconds=1))
+        await delivery.until(lambda: len(named(delivery)) == 2)
+        first, second = named(delivery)
+        assert (len(first), len(second)) == (1, 30)
+        assert sorted(first + second) == sorted([BAD, *map(str, MANY)])
+        await delivery.clock.advance(HOUR)
+        assert len(named(delivery)) == 2
+        assert await delivery.spool.queue() == []
+        assert len(delivery.told("accepted")) == 2
+
+
+async def test_reports_that_nobody_merged_go_by_themselves(cloud: Sandbox, tmp_path: Path) -> None:
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        await many_failed(cloud, delivery)
+        clock = delivery.clock
+    async with delivering(cloud, tmp_path, reports=REPORTS, clock=clock) as delivery:
+        await clock.advance(timedelta(seconds=76))
+        await delivery.until(lambda: len(named(delivery)) == 31)
+        assert sorted(name for names in named(delivery) for name in names) == sorted(
+            [BAD, *map(str, MANY)]
+        )
+
+
+async def test_an_address_gets_no_more_reports_than_its_share_of_an_hour(
+    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports_module, "MOST_PER_HOUR", 3)
+    async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
+        for number in range(5):
+            await delivery.accept(number, to=BAD, sender=SENDER)
+        await delivery.until(lambda: len(delivery.told("relayed")) == 3)
+        assert delivery.told("not-reported") == ["not-reported"] * 2
+        [told, _] = [entry for entry in delivery.entries if entry.event == "not-reported"]
+        assert "has had 3 reports within the hour" in str(told.fields["reason"])
+        await delivery.clock.advance(HOUR)
+        await delivery.accept(9, to=BAD, sender=SENDER)
+        await delivery.until(lambda: len(delivery.told("relayed")) == 4)

@@ -7,6 +7,7 @@ process died in between, and the message may have been sent.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -245,6 +246,20 @@ class Finish:
             raise NotQueued(
                 f"The attempt {self.attempt.number} at submission {self.submission} is unknown."
             )
+
+
+def take_back(transaction: Transaction, ids: Sequence[int], reason: str, now: datetime) -> bool:
+    """Delete submissions that wait and were never tried; all of them, or none."""
+    connection = transaction.connection
+    untouched = """SELECT 1 FROM submissions WHERE id = ?1 AND state = 'queued' AND attempts = 0
+                   AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)"""
+    if not all(connection.execute(untouched, (one,)).fetchone() for one in ids):
+        return False
+    for one in ids:
+        set_state(connection, one, Done("deleted", reason), now)
+        note(connection, one, "deleted", reason, now)
+        forget_octets_if_done(transaction, one, now)
+    return True
 
 
 # --- Drafts --------------------------------------------------------------------------------------

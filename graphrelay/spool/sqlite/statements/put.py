@@ -161,7 +161,7 @@ class Depositor:
                 storable(plan.lane.account),
                 storable(plan.lane.mailbox),
                 "queued",
-                common.received_at,
+                microseconds(new.not_before) if new.not_before else common.received_at,
             )
         )
         rows.recipients += [(key, submission) for key in recipient_keys(envelope)]
