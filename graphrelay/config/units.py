@@ -66,9 +66,9 @@ def http_proxy(value: object) -> str:
 
 def size(value: object) -> int:
     """`"35 MB"` (a million octets), `"64 MiB"`, or a number of octets."""
-    is_text = isinstance(value, str)
     try:
-        fits = not is_text or _SIZE.fullmatch(value)  # pydantic looks at the beginning only
+        # pydantic looks at the beginning only
+        fits = not isinstance(value, str) or _SIZE.fullmatch(value)
         octets = int(_BYTE_SIZE.validate_python(value)) if fits else 0
     except ValidationError:
         octets = 0

@@ -1,4 +1,4 @@
-"""Takes out each defence of the SMTP face in a copy of the tree, and sees its test go red.
+"""Takes out each defence in a copy of the tree, and sees its test go red.
 
     python -m tests.smtp.without_defences [WORD]      those whose name has WORD in it; else all
 
@@ -340,9 +340,184 @@ DEFENCES = (
     ),
 )
 
+DRAFTING = "tests/relay/deliver/test_by_draft.py -k "
+CLIENT = "tests/graph/test_client.py -k "
+ENTRA = "tests/oauth/entra/test_msal_http.py -k "
+AUTHORIZE = "tests/oauth/sign_in/test_authorizer.py -k "
+BOUNDS = (
+    Defence(
+        "mail fails for a code that nobody knows",
+        "graphrelay/graph/outcome.py",
+        'return _Later("4.3.0", f"Graph refused it',
+        'return _Never("5.0.0", f"Graph refused it',
+        "tests/graph/test_outcome.py -k nobody_knows",
+    ),
+    Defence(
+        "upload address that cannot be used",
+        "graphrelay/graph/attachments.py",
+        "if isinstance(url, str) and upload_host(url) is not None:",
+        "if isinstance(url, str):",
+        DRAFTING + "not_stored",
+    ),
+    Defence(
+        "upload address that leads nowhere",
+        "graphrelay/relay/deliver/by_draft.py",
+        "if times >= UNREACHABLE:",
+        "if False:",
+        DRAFTING + "leads_nowhere",
+    ),
+    Defence(
+        "upload session that has expired",
+        "graphrelay/relay/deliver/by_draft.py",
+        "if expires is not None and expires <= desk.clock.now():",
+        "if False:",
+        DRAFTING + "expired_by",
+    ),
+    Defence(
+        "doubles from a replica that is behind",
+        "graphrelay/relay/deliver/dispatcher.py",
+        "case NotThere() if doubt and not doubt.looked and (doubt.draft or submission.draft):",
+        "case NotThere() if doubt and False:",
+        "tests/relay/deliver/test_dispatcher.py -k makes_no_double",
+    ),
+    Defence(
+        "answer of Graph without an end",
+        "graphrelay/graph/http/exchange.py",
+        "if len(self._kept) == self._longest:",
+        "if False:",
+        CLIENT + "body_without_an_end",
+    ),
+    Defence(
+        "informational answers of Graph without an end",
+        "graphrelay/graph/http/stream.py",
+        "self._head_left -= given",
+        "pass",
+        CLIENT + "informational_answers_without_an_end_are",
+    ),
+    Defence(
+        "compressed error of Graph: bomb",
+        "graphrelay/graph/http/exchange.py",
+        "decompress(body, longest)",
+        "decompress(body)",
+        CLIENT + "64_kb",
+    ),
+    Defence(
+        "answer of Entra without an end",
+        "graphrelay/oauth/entra/msal_http.py",
+        "if self._octets > LONGEST_ANSWER:",
+        "if False:",
+        ENTRA + "64_kb",
+    ),
+    Defence(
+        "answer of Entra that drips in",
+        "graphrelay/oauth/entra/msal_http.py",
+        "left = self.until - time.monotonic()",
+        "left = 60.0",
+        ENTRA + "drips",
+    ),
+    Defence(
+        "compressed answer of Entra",
+        "graphrelay/oauth/entra/msal_http.py",
+        'if (encoding := headers.get("Content-Encoding", "identity").strip()) != "identity":',
+        'if (encoding := "") != "":',
+        ENTRA + "compressed_is_not_unpacked",
+    ),
+    Defence(
+        "device authorization without a code",
+        "graphrelay/oauth/entra/grants.py",
+        "if not isinstance(text, str) or not text or not text.isprintable():",
+        "if False:",
+        AUTHORIZE + "without_what_it_needs",
+    ),
+    Defence(
+        "malformed answer while a person signs in",
+        "graphrelay/oauth/sign_in/authorizer.py",
+        "case Unreachable(malformed=False):",
+        "case Unreachable():",
+        AUTHORIZE + "malformed",
+    ),
+    Defence(
+        "scopes and refresh tokens that are not text",
+        "graphrelay/oauth/entra/grants.py",
+        "if wrong := not_text(answer):",
+        'if wrong := "":',
+        AUTHORIZE + "malformed",
+    ),
+    Defence(
+        "ID token of another tenant",
+        "graphrelay/oauth/sign_in/authorizer.py",
+        "if minted.tenant_id and tenant != minted.tenant_id:",
+        "if False:",
+        AUTHORIZE + "another_tenant",
+    ),
+    Defence(
+        "ID token that names the user by email alone",
+        "graphrelay/oauth/sign_in/authorizer.py",
+        'for claim in ("preferred_username", "upn"):',
+        'for claim in ("preferred_username", "upn", "email"):',
+        AUTHORIZE + "by_email",
+    ),
+    Defence(
+        "a sender for each message takes all turns",
+        "graphrelay/relay/queue/fair_order.py",
+        "path = (waiting.login, waiting.client, waiting.sender, is_large(waiting))",
+        'path = ("", "", waiting.sender, is_large(waiting))',
+        "tests/relay/queue/test_fair_order.py",
+    ),
+    Defence(
+        "commands keep the daemon from starting",
+        "graphrelay/spool/sqlite/files/lock.py",
+        "            _give_way(directory)\n",
+        "",
+        "tests/spool/sqlite/files/test_lock.py",
+    ),
+    Defence(
+        "a report for each of 1,000 recipients",
+        "graphrelay/relay/reports/reporter.py",
+        "if minute := self._minutes.get(name):",
+        "if minute := None:",
+        "tests/relay/reports/test_reporter.py -k within_a_minute",
+    ),
+    Defence(
+        "reports without end to one address",
+        "graphrelay/relay/reports/reporter.py",
+        "if self._counts[recipient.key] < MOST_PER_HOUR:",
+        "if True:",
+        "tests/relay/reports/test_reporter.py -k share_of_an_hour",
+    ),
+    Defence(
+        "size of which the beginning alone is one",
+        "graphrelay/config/units.py",
+        "fits = not isinstance(value, str) or _SIZE.fullmatch(value)",
+        "fits = True",
+        "tests/config/test_units.py -k a_size_that_is_none",
+    ),
+    Defence(
+        "50,000 dotted keys: one deep key",
+        "graphrelay/config/load.py",
+        "if deep := _DEEP.search(text):",
+        'if deep := re.search("(?!)", text):',
+        "tests/config/test_load.py -k 50_000",
+    ),
+    Defence(
+        "account name that cannot be kept",
+        "graphrelay/config/units.py",
+        'and len(quote(value, safe="")) <= LONGEST_NAME',
+        "",
+        "tests/config/test_load.py -k name_of_an_account",
+    ),
+    Defence(
+        "routes for logins and listeners that there are not",
+        "graphrelay/config/load.py",
+        "if isinstance(name, str) and name not in there:",
+        "if False:",
+        "tests/config/test_load.py -k names-and-references",
+    ),
+)
+
 
 def main() -> int:
-    chosen = [one for one in DEFENCES if not sys.argv[1:] or sys.argv[1] in one.attack]
+    chosen = [one for one in (*DEFENCES, *BOUNDS) if not sys.argv[1:] or sys.argv[1] in one.attack]
     weak = 0
     with TemporaryDirectory(prefix="graphrelay-defences-") as folder:
         copy = Path(folder, "tree")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.model import Address, Answer, Envelope, Failed, Plan
+from graphrelay.model import Address, Answer, Envelope, Failed, InlineBody, Plan
 from graphrelay.relay.policy import divide
 from graphrelay.relay.policy.divide import Recipients
 from graphrelay.sandbox.graph.faults import UnknownRecipient
@@ -111,6 +111,7 @@ async def test_the_good_ones_get_it_once_and_the_bad_ones_are_reported(tmp_path:
         stored = await here.relay.spool.queue()
         [row] = stored
         waiting = (await here.relay.spool.load(row.submission_id)).body
+        assert isinstance(waiting, InlineBody)
     got = sorted(name for mail in news for name in mail.received)
     assert got == sorted(set(names) - bad)
     assert {one for mail in reports for one in mail.received} == {"alice@contoso.com"}

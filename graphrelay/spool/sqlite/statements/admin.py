@@ -35,8 +35,10 @@ class _Part:
     origin: str
 
     def waiting(self, not_before: datetime) -> Waiting:
-        by = self.sender, self.size, *came_from(self.origin)
-        return Waiting(self.id, self.lane, self.received_at, not_before, *by)
+        origin = came_from(self.origin)
+        return Waiting(
+            self.id, self.lane, self.received_at, not_before, self.sender, self.size, *origin
+        )
 
 
 @dataclass(frozen=True, slots=True)

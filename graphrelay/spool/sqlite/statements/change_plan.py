@@ -42,5 +42,5 @@ class Move:
             (self.submission,),
         ).fetchone()
         times = moment(received_at), moment(not_before)
-        by = restored(sender), size, *came_from(origin)
-        return Waiting(self.submission, lane, *times, *by)
+        login, client = came_from(origin)
+        return Waiting(self.submission, lane, *times, restored(sender), size, login, client)
