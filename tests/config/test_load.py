@@ -137,3 +137,8 @@ def test_the_name_of_an_account_fits_into_the_name_of_a_file(tmp_path: Path) -> 
     for name in ("a" * 300, "\u00e9" * 31, " a"):
         with pytest.raises(ConfigError, match="up to 60 printable"):
             load(written(tmp_path, SMALL.replace("accounts.site", f'accounts."{name}"')))
+
+
+def test_a_key_of_many_parts_is_named_before_it_is_parsed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="line 2: a key of more than 50 parts"):
+        load(written(tmp_path, "[log]\na" + ".a" * 60 + " = 1\n"))

@@ -497,7 +497,7 @@ BOUNDS = (
         "graphrelay/config/load.py",
         "if deep := _DEEP.search(text):",
         'if deep := re.search("(?!)", text):',
-        "tests/config/test_load.py -k 50_000",
+        "tests/config/test_load.py -k many_parts",
     ),
     Defence(
         "account name that cannot be kept",
