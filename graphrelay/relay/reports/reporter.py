@@ -19,7 +19,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -191,22 +190,32 @@ class Reporter:
                 reason=f"the sender <{recipient}> has no domain to send a report to",
             )
             return None
-        compose = partial(reading.of, size, self._compose, about, told, recipient, section)
-        if told.action != "failed":
-            limited = told.action == "delayed" and self._has_enough(recipient, submission)
-            return None if limited else await compose()
+        if not (minute := self._minute_of(told, submission, recipient)):
+            return None
+        merging, then = None, None
+        if isinstance(minute, _Minute):
+            merging = minute, (told, about)
+            then = self._clock.now() + (minute.until - self._clock.monotonic()) + MARGIN
+        return await reading.of(size, self._compose, about, told, recipient, section, merging, then)
+
+    def _minute_of(
+        self, told: Notice, submission: Submission, recipient: Address
+    ) -> "_Minute | Literal['at once'] | None":
+        """What the report is to be merged with; `None` where the address has had enough."""
+        if told.action == "relayed":
+            return "at once"
         name = submission.queue_id.partition("/")[0]
-        minute = self._minutes.get(name)
+        minute = self._minutes.get(name) if told.action == "failed" else None
         is_counted = minute is not None and minute.is_counted
         if not is_counted and self._has_enough(recipient, submission):
             return None
-        if minute is None:
+        if minute is not None:
+            minute.is_counted = True
+            return minute
+        if told.action == "failed":
             self._minutes[name] = _Minute(self._clock.monotonic() + TOGETHER)
             self._begun.set()
-            return await compose()
-        minute.is_counted = True
-        then = self._clock.now() + (minute.until - self._clock.monotonic()) + MARGIN
-        return await compose((minute, (told, about)), then)
+        return "at once"
 
     def _has_enough(self, recipient: Address, submission: Submission) -> bool:
         """Whether the address has had its share of reports; if not, this one counts."""
