@@ -216,3 +216,10 @@ def test_reading_takes_linear_time(pattern: bytes) -> None:
     small = min(cost(8_000) for _ in range(3))
     large = min(cost(64_000) for _ in range(3))
     assert large < 30 * small + 0.02
+
+
+@pytest.mark.parametrize("written", [b"%s", b"Jane <%s>", b"Doe, Jane <%s>", b"%s (Jane)"])
+def test_what_is_longer_than_an_address_is_text(written: bytes) -> None:
+    fits = b"a" * (254 - len(b"@b.example")) + b"@b.example"
+    assert len(address_list.read(written % fits).addresses) == 1
+    assert address_list.read(written % (b"a" + fits)).addresses == ()

@@ -1,5 +1,6 @@
 """Encoded words, read from everybody and written for everybody."""
 
+import encodings
 from email.header import decode_header, make_header
 
 import pytest
@@ -57,3 +58,10 @@ def test_words_are_short_and_stand_on_lines_of_their_own(text: str) -> None:
 )
 def test_reading_never_fails(octets: bytes) -> None:
     encoded_word.decode(octets)
+
+
+def test_a_charset_that_there_is_not_is_not_remembered() -> None:
+    """Python looks for it on the disk, and keeps for good that there was nothing."""
+    before = set(encodings._cache)  # type: ignore[attr-defined]
+    assert encoded_word.decode(b"=?x-nowhere-4711?q?a=E4?=") == "aä"
+    assert set(encodings._cache) == before  # type: ignore[attr-defined]

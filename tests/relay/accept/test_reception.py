@@ -425,3 +425,13 @@ async def test_a_mime_bomb_is_taken_without_being_unpacked(room: Room) -> None:
     bomb = HEAD + STAMPS + b"MIME-Version: 1.0\r\n" + bomb + b"\r\nboom\r\n"
     submission = await room.taken(bomb, "a@b.example")
     assert submission.body == InlineBody(bomb) or submission.size == len(bomb)
+
+
+async def test_a_condition_looks_at_the_beginning_of_a_field(room: Room) -> None:
+    needle = Route(name="needle", account="website", header=(("Subject", "*needle*"),))
+    reception = room.reception(router.table([needle], [WEBSITE]))
+    for octets, taken in ((b"needle " + b"x" * 2_000, True), (b"x" * 2_000 + b" needle", False)):
+        answer = await room.take(
+            HEAD[:20] + b"\r\nSubject: " + octets + b"\r\n\r\n", reception=reception
+        )
+        assert isinstance(answer, Accepted) is taken

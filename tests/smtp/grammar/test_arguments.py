@@ -10,6 +10,7 @@ from graphrelay.smtp.grammar.arguments import (
     BAD_SENDER,
     NO_DOMAIN,
     NULL_RECIPIENT,
+    TOO_LONG,
     MailFrom,
     RcptTo,
     mail_from,
@@ -173,3 +174,9 @@ def test_what_a_report_repeats_holds_no_line_break_or_control(code: str) -> None
     recipient = rcpt_to(f"TO:<a@b.example> ORCPT=rfc822;a{code}b")
     assert isinstance(recipient, RcptTo)
     assert recipient.asked is None
+
+
+@pytest.mark.parametrize("argument", ["<" + " " * 12_000, "<a@b.example> X=" + "y" * 2_000])
+def test_an_argument_longer_than_any_client_writes_is_refused(argument: str) -> None:
+    assert mail_from(f"FROM:{argument}") == TOO_LONG
+    assert rcpt_to(f"TO:{argument}") == TOO_LONG
