@@ -62,6 +62,6 @@ def test_reading_never_fails(octets: bytes) -> None:
 
 def test_a_charset_that_there_is_not_is_not_remembered() -> None:
     """Python looks for it on the disk, and keeps for good that there was nothing."""
-    before = set(encodings._cache)  # type: ignore[attr-defined]
+    before = set(encodings._cache)
     assert encoded_word.decode(b"=?x-nowhere-4711?q?a=E4?=") == "aä"
-    assert set(encodings._cache) == before  # type: ignore[attr-defined]
+    assert set(encodings._cache) == before
