@@ -33,7 +33,7 @@ class Flood:
 
     def __init__(self, host: str, port: int, *, sender: str, recipient: str, mark: str) -> None:
         self._host = host
-        self._port = port
+        self.port = port
         self._sender = sender
         self._recipient = recipient
         self._mark = mark
@@ -52,7 +52,7 @@ class Flood:
         """Return when somebody answers."""
         while True:
             with contextlib.suppress(OSError, EOFError):
-                reader, writer = await asyncio.open_connection(self._host, self._port)
+                reader, writer = await asyncio.open_connection(self._host, self.port)
                 try:
                     await _expect(reader, 220)
                     return
@@ -62,7 +62,7 @@ class Flood:
 
     async def connect(self) -> asyncio.StreamWriter:
         """One more connection that says nothing."""
-        _, writer = await asyncio.open_connection(self._host, self._port)
+        _, writer = await asyncio.open_connection(self._host, self.port)
         return writer
 
     async def acknowledged(self, count: int) -> None:
@@ -75,7 +75,7 @@ class Flood:
         taken = next(work, None)
         while taken is not None:
             try:
-                reader, writer = await asyncio.open_connection(self._host, self._port)
+                reader, writer = await asyncio.open_connection(self._host, self.port)
             except OSError:
                 await asyncio.sleep(0.02)  # the daemon is being started again
                 continue
