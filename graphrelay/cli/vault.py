@@ -8,7 +8,7 @@ from graphrelay.cli import output
 from graphrelay.cli.ask import events
 from graphrelay.cli.output import Event, json_option
 
-BACKENDS = ["file", "secret-service", "keychain", "credential-locker"]
+BACKENDS = ["file", "secret-service", "keychain"]
 
 
 @click.group(name="vault")

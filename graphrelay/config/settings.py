@@ -384,7 +384,7 @@ class ControlTable(Table):
 
 
 class VaultTable(Table):
-    backend: Literal["auto", "file", "secret-service", "keychain", "credential-locker"] = "auto"
+    backend: Literal["auto", "file", "secret-service", "keychain"] = "auto"
 
 
 class Settings(BaseSettings):

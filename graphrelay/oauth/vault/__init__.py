@@ -3,8 +3,7 @@
 TokenManager ── read, change ──▶ Vault ── one thread, one lock ──▶ keyring backend
                                                                    ├ EncryptedFiles (ours)
                                                                    ├ Secret Service
-                                                                   ├ macOS Keychain
-                                                                   └ Windows Credential Locker
+                                                                   └ macOS Keychain
 """
 
 from graphrelay.oauth.vault.move import clear, copy, move

@@ -2,10 +2,9 @@
 
 `auto` goes by what the machine is, the same way every time, and never to plain text:
 
-    macOS     the Keychain
-    Windows   the Credential Locker
-    else      encrypted files, if systemd gave a key, if there are some already, or if there is no
-              desktop session whose Secret Service answers; otherwise that Secret Service
+    macOS   the Keychain
+    else    encrypted files, if systemd provides a key, if there are some already, or if there is
+            no desktop session whose Secret Service answers; otherwise that Secret Service
 """
 
 import os
@@ -23,8 +22,8 @@ from graphrelay.oauth.vault.key import CREDENTIAL_NAME, check_that_it_is_ours, l
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.unit import service_unit
 
-BackendName = Literal["auto", "file", "secret-service", "keychain", "credential-locker"]
-Chosen = Literal["file", "secret-service", "keychain", "credential-locker"]
+BackendName = Literal["auto", "file", "secret-service", "keychain"]
+Chosen = Literal["file", "secret-service", "keychain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +101,6 @@ def choose(wanted: BackendName, around: Surroundings, why: str = "configured") -
 def _automatic(around: Surroundings) -> tuple[Chosen, str]:
     if around.platform == "darwin":
         return "keychain", "auto: macOS"
-    if around.platform == "win32":
-        return "credential-locker", "auto: Windows"
     if around.has_key:
         return "file", "auto: systemd gave a key"
     if around.encrypted():

@@ -10,7 +10,6 @@ from typing import Any
 from keyring.backend import KeyringBackend
 from keyring.errors import InitError, KeyringLocked
 
-from graphrelay.oauth.vault.pieces import InPieces
 from graphrelay.oauth.vault.problem import VaultFailure
 
 
@@ -51,17 +50,9 @@ def keychain() -> KeyringBackend:
     return _viable(macOS.Keyring, "macOS Keychain")
 
 
-def credential_locker() -> KeyringBackend:
-    """The Windows Credential Locker, whose secrets are short."""
-    from keyring.backends import Windows
-
-    return InPieces(_viable(Windows.WinVaultKeyring, "Windows Credential Locker"))
-
-
 DESKTOPS: dict[str, Callable[[], KeyringBackend]] = {
     "secret-service": secret_service,
     "keychain": keychain,
-    "credential-locker": credential_locker,
 }
 
 

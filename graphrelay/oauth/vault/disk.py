@@ -6,7 +6,6 @@ write beside it → fsync → rename over it → fsync the directory
 import contextlib
 import os
 import secrets
-import sys
 from pathlib import Path
 
 from graphrelay.oauth.vault.problem import VaultFailure
@@ -64,7 +63,7 @@ def make_private(directory: Path) -> None:
 
 def own_like(directory: Path, what: "int | Path") -> None:
     """What root makes in the service's directory belongs to the service, which must read it."""
-    if sys.platform != "win32" and os.geteuid() == 0:
+    if os.geteuid() == 0:
         owner = directory.stat()
         os.chown(what, owner.st_uid, owner.st_gid)
 
@@ -82,9 +81,7 @@ def remove_file(path: Path) -> bool:
 
 
 def sync_directory(path: Path) -> None:
-    """Make a rename survive power loss. Windows has no such call; NTFS journals it."""
-    if sys.platform == "win32":
-        return
+    """Make a rename survive power loss."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -19,7 +19,6 @@ import hashlib
 import os
 import secrets
 import stat
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,8 +177,6 @@ def _make(path: Path) -> None:
 
 def _check_privacy(path: Path) -> None:
     """As ssh does with its keys: a key that others may read is no key."""
-    if sys.platform == "win32":
-        return
     found = path.stat()
     # Root may act for the service: what it writes here belongs to the directory's owner.
     if os.geteuid() not in (0, found.st_uid) and found.st_uid != 0:

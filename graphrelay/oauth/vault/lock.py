@@ -5,31 +5,13 @@ operating system lets go of the lock when its holder dies.
 """
 
 import contextlib
+import fcntl
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from graphrelay.oauth.vault.disk import make_private, own_like
 from graphrelay.oauth.vault.problem import VaultFailure
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-
-    def _unlock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
@@ -45,10 +27,7 @@ def locked(path: Path) -> Iterator[None]:
             "Make the state directory writable for the user that graphrelay runs as.",
         ) from problem
     try:
-        _lock(descriptor)
-        try:
-            yield
-        finally:
-            _unlock(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        os.close(descriptor)
+        os.close(descriptor)  # which lets go of the lock

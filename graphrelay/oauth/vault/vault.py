@@ -154,7 +154,7 @@ class Vault:
             ) from problem
         except VaultFailure:
             raise
-        except Exception as problem:  # Backends raise what they like (D-Bus, ctypes, pywin32).
+        except Exception as problem:  # Backends raise what they like (D-Bus, ctypes).
             raise _backend_failure(problem) from problem
 
 

@@ -59,15 +59,10 @@ def test_a_key_from_systemd_means_files(desktop: Surroundings, tmp_path: Path) -
     assert str(chosen) == "file (auto: systemd gave a key; systemd credential vault.key)"
 
 
-@pytest.mark.parametrize(
-    ("platform", "wanted"), [("darwin", "Keychain"), ("win32", "Credential Locker")]
-)
-def test_other_systems_use_their_own_and_nothing_else(
-    server: Surroundings, platform: str, wanted: str
-) -> None:
-    """On this machine they cannot work, and then nothing else is taken in their place."""
-    with pytest.raises(VaultFailure, match=wanted):
-        choose("auto", replace(server, platform=platform))
+def test_macos_uses_its_keychain_and_nothing_else(server: Surroundings) -> None:
+    """On this machine it cannot work, and then nothing else is taken in its place."""
+    with pytest.raises(VaultFailure, match="Keychain"):
+        choose("auto", replace(server, platform="darwin"))
 
 
 def test_what_is_configured_is_used_or_refused(server: Surroundings) -> None:
@@ -86,7 +81,7 @@ def test_the_surroundings_are_read_from_the_environment(tmp_path: Path) -> None:
 
 
 def test_no_backend_that_keeps_plain_text_can_be_chosen() -> None:
-    assert set(DESKTOPS) == {"secret-service", "keychain", "credential-locker"}
+    assert set(DESKTOPS) == {"secret-service", "keychain"}
 
 
 # --- A key that the service alone is handed ------------------------------------------------------
