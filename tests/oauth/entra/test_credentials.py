@@ -16,7 +16,6 @@ from cryptography.x509.oid import NameOID
 
 from graphrelay.oauth.answers import Granted, Refused, Unreachable
 from graphrelay.oauth.cloud import GLOBAL
-from graphrelay.oauth.entra.assertion import client_assertion
 from graphrelay.oauth.entra.credentials import (
     CredentialProblem,
     load_key_pair,
@@ -186,30 +185,6 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
     (tmp_path / "app.pem").write_bytes(pem_key(OTHER_KEY) + pem(OTHER_CERTIFICATE))
     await world.clock.advance(A_DAY_AND_MORE)
     assert isinstance(await manager.token("daemon"), Granted)
-
-
-async def test_the_assertion_is_the_one_that_microsoft_describes(
-    world: World, tmp_path: Path
-) -> None:
-    now = world.clock.now()
-    endpoint = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
-    assertion = client_assertion(KEY, CERTIFICATE, "client", endpoint, now)
-    header = jwt.get_unverified_header(assertion)
-    assert (header["alg"], header["typ"]) == ("PS256", "JWT")
-    assert "=" not in header["x5t#S256"]
-    options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    claims = jwt.decode(
-        assertion,
-        KEY.public_key(),
-        algorithms=["PS256"],
-        audience=endpoint,
-        options=options,  # type: ignore[arg-type]
-    )
-    assert claims["iss"] == claims["sub"] == "client"
-    assert claims["exp"] - claims["nbf"] == 600
-    assert claims["iat"] == int(now.timestamp())
-    again = client_assertion(KEY, CERTIFICATE, "client", endpoint, now)
-    assert again != assertion
 
 
 def _nothing(folder: Path) -> Certificate:
