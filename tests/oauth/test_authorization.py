@@ -13,9 +13,9 @@ from graphrelay.oauth.authorization import (
     Approved,
     Authorization,
     Binding,
-    Consent,
     SignedIn,
     Unreadable,
+    User,
     from_text,
     renewed,
     to_text,
@@ -31,15 +31,12 @@ ACCESS = AccessToken(
     expires_at=NOW + timedelta(hours=1),
     scopes=("Mail.Send",),
 )
-CONSENT = Consent(at=NOW, by="root", binding=Binding.of(WEBSITE, GLOBAL))
+BINDING = Binding.of(WEBSITE, GLOBAL)
+USER = User(username="wp@contoso.com", tenant_id="t", refresh_token="refresh-secret")
 SIGNED_IN = SignedIn(
-    consent=CONSENT,
-    username="wp@contoso.com",
-    tenant_id="t",
-    refresh_token="refresh-secret",
-    access=ACCESS,
+    authorized_at=NOW, authorized_by="root", binding=BINDING, access=ACCESS, signed_in=USER
 )
-APPROVED = Approved(consent=CONSENT, access=ACCESS)
+APPROVED = Approved(authorized_at=NOW, authorized_by="root", binding=BINDING, access=ACCESS)
 
 
 @pytest.mark.parametrize("authorization", [SIGNED_IN, APPROVED])
@@ -60,17 +57,27 @@ def test_anything_else_is_unreadable_and_says_so(text: str) -> None:
 @given(st.data())
 def test_a_document_with_any_part_missing_is_unreadable(data: st.DataObject) -> None:
     document = json.loads(to_text(SIGNED_IN))
-    name = data.draw(st.sampled_from(sorted(document.keys() - {"signed_in"})))
-    document[name] = data.draw(st.sampled_from([None, [], "x", {}]))
-    if name in ("id", "authorized_by"):
-        return
+    name = data.draw(st.sampled_from(sorted(document)))
+    document[name] = data.draw(st.sampled_from([None, [], 1.5, {}]))
     with pytest.raises(Unreadable):
         from_text(json.dumps(document))
 
 
+def test_a_signed_in_user_who_cannot_be_read_is_not_taken_for_an_application() -> None:
+    document = json.loads(to_text(SIGNED_IN))
+    del document["signed_in"]["refresh_token"]
+    with pytest.raises(Unreadable, match=r"signed_in\.refresh_token"):
+        from_text(json.dumps(document))
+
+
+def test_a_text_of_endless_depth_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        from_text("[" * 30_000)
+
+
 def test_what_cannot_be_read_is_not_quoted() -> None:
     text = to_text(SIGNED_IN).replace('"format":1', '"format":2')
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(Unreadable, match="format") as caught:
         from_text(text)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -80,10 +87,10 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one() -> None:
     newer = replace(ACCESS, text="newer")
     kept = renewed(SIGNED_IN, newer, None)
     assert isinstance(kept, SignedIn)
-    assert (kept.refresh_token, kept.access) == ("refresh-secret", newer)
+    assert (kept.signed_in, kept.access) == (USER, newer)
     rolled = renewed(SIGNED_IN, newer, "rolled")
     assert isinstance(rolled, SignedIn)
-    assert rolled.refresh_token == "rolled"
+    assert rolled.signed_in.refresh_token == "rolled"
     assert renewed(APPROVED, newer, None) == replace(APPROVED, access=newer)
 
 
@@ -96,8 +103,8 @@ def test_it_is_bound_to_what_it_was_given_for() -> None:
 
 
 def test_each_consent_is_another_one() -> None:
-    again = Consent(at=NOW, by="root", binding=CONSENT.binding)
-    assert again.id != CONSENT.id
+    again = Approved(authorized_at=NOW, authorized_by="root", binding=BINDING, access=ACCESS)
+    assert again.id != APPROVED.id
 
 
 def test_no_secret_is_in_any_repr() -> None:

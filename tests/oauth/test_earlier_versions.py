@@ -5,6 +5,7 @@ here; nothing of this version took part.
 """
 
 import base64
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +16,8 @@ from graphrelay.oauth.authorization import (
     AccessToken,
     Approved,
     Binding,
-    Consent,
     SignedIn,
+    User,
     from_text,
     to_text,
 )
@@ -53,17 +54,15 @@ VERSION_0_1 = {
 }
 
 WEBSITE = SignedIn(
-    consent=Consent(
-        id="00112233445566aa",
-        at=AT - timedelta(days=3),
-        by="root",
-        binding=Binding(
-            "user", AUTHORITY, "21da9660-10d7-55c7-8672-6922c755dac2", "wp@contoso.com"
-        ),
+    id="00112233445566aa",
+    authorized_at=AT - timedelta(days=3),
+    authorized_by="root",
+    binding=Binding("user", AUTHORITY, "21da9660-10d7-55c7-8672-6922c755dac2", "wp@contoso.com"),
+    signed_in=User(
+        username="WP@contoso.com",
+        tenant_id="0f9e35db-544f-4f60-bdcc-5ea416e6dc70",
+        refresh_token="a-refresh-token",
     ),
-    username="WP@contoso.com",
-    tenant_id="0f9e35db-544f-4f60-bdcc-5ea416e6dc70",
-    refresh_token="a-refresh-token",
     access=AccessToken(
         text="an-access-token",
         obtained_at=AT,
@@ -72,12 +71,10 @@ WEBSITE = SignedIn(
     ),
 )
 DAEMON = Approved(
-    consent=Consent(
-        id="8899aabbccddeeff",
-        at=AT,
-        by="admin ü",
-        binding=Binding("any-user", AUTHORITY, "a51a7683-aefb-537e-8add-a0730c0ebbe0", ""),
-    ),
+    id="8899aabbccddeeff",
+    authorized_at=AT,
+    authorized_by="admin ü",
+    binding=Binding("any-user", AUTHORITY, "a51a7683-aefb-537e-8add-a0730c0ebbe0", ""),
     access=AccessToken(
         text="an-access-token",
         obtained_at=AT,
@@ -107,7 +104,8 @@ def test_an_authorization_of_version_0_1_is_read(
     assert from_text(vault.read(name) or "") == authorization
 
 
-def test_what_is_written_now_is_what_version_0_1_would_write(vault: Vault) -> None:
-    """So the version before this one can be put back."""
+def test_what_is_written_now_has_the_parts_that_version_0_1_reads(vault: Vault) -> None:
+    """So the version before this one can be put back. It reads times in ISO 8601 with `Z` too."""
     for name, authorization in (("website", WEBSITE), ("daemon", DAEMON)):
-        assert to_text(authorization) == vault.read(name)
+        now = json.loads(to_text(authorization).replace('Z"', '+00:00"'))
+        assert now == json.loads(vault.read(name) or "")

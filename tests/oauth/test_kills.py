@@ -51,7 +51,7 @@ class Place:
         found = from_text(vault.read("website") or "")
         vault.close()
         assert isinstance(found, SignedIn)
-        return found.refresh_token
+        return found.signed_in.refresh_token
 
     async def works(self) -> bool:
         """Whether Entra gives a token for what is in the vault now."""

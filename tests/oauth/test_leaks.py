@@ -46,7 +46,7 @@ class Ears:
     def learn(self, authorization: Authorization) -> None:
         self.secrets.add(authorization.access.text)
         if isinstance(authorization, SignedIn):
-            self.secrets.add(authorization.refresh_token)
+            self.secrets.add(authorization.signed_in.refresh_token)
 
     def leaks(self) -> list[str]:
         """What was heard that should not have been, by its beginning."""
@@ -129,7 +129,7 @@ async def test_an_answer_that_quotes_the_request_is_not_passed_on(world: World) 
         authorization = from_text(vault.read(name) or "")
         sent = CLIENT_SECRET
         if isinstance(authorization, SignedIn):
-            sent = authorization.refresh_token
+            sent = authorization.signed_in.refresh_token
         body = json.dumps({"error": "invalid_grant", "error_description": f"Bad: {sent}."})
         fault = Answer(status=400, body=body, part="entra", times=1)
         world.cloud.faults.on(fault)

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
-from graphrelay.oauth.authorization import Approved, Binding, Consent, SignedIn
+from graphrelay.oauth.authorization import Approved, Binding, SignedIn, User
 from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, Minted, NotYet
 from graphrelay.oauth.entra.refusals import refused
 from graphrelay.oauth.scenario import Account, Application, Kind, permissions
@@ -180,7 +180,12 @@ class Authorizer:
         minted = await self._tokens.ask(account, lambda grants: grants.by_credential())
         if not isinstance(minted, Minted):
             return minted
-        approved = Approved(consent=self._consent(account, by), access=minted.access)
+        approved = Approved(
+            authorized_at=self._tokens.clock.now(),
+            authorized_by=by,
+            binding=Binding.of(account, self._tokens.cloud),
+            access=minted.access,
+        )
         problem = await self._tokens.adopt(account, approved)
         who = f"application {account.client_id}" if account.client_id else "managed identity"
         return problem or Stored(who=who, granted=minted.access.scopes)
@@ -197,18 +202,18 @@ class Authorizer:
             return trouble
         who = username_of(minted.id_claims)
         signed_in = SignedIn(
-            consent=self._consent(account, by),
-            username=who,
-            tenant_id=str(minted.id_claims.get("tid") or ""),
-            refresh_token=minted.refresh_token or "",
+            authorized_at=self._tokens.clock.now(),
+            authorized_by=by,
+            binding=Binding.of(account, self._tokens.cloud),
             access=minted.access,
+            signed_in=User(
+                username=who,
+                tenant_id=str(minted.id_claims.get("tid") or ""),
+                refresh_token=minted.refresh_token or "",
+            ),
         )
         problem = await self._tokens.adopt(account, signed_in)
         return problem or Stored(who=who, granted=minted.access.scopes)
-
-    def _consent(self, account: Account, by: str) -> Consent:
-        binding = Binding.of(account, self._tokens.cloud)
-        return Consent(at=self._tokens.clock.now(), by=by, binding=binding)
 
 
 def username_of(id_claims: Mapping[str, Any]) -> str:

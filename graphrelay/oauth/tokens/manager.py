@@ -210,7 +210,7 @@ class TokenManager:
         if problem is None:
             self._forget(state)
             self._hold(state, authorization.access)
-            self._journal.notice("authorized", account=account.name, by=authorization.consent.by)
+            self._journal.notice("authorized", account=account.name, by=authorization.authorized_by)
             self._changed(state)
         return problem
 

@@ -115,13 +115,15 @@ class Renewal:
 
     def _ask(self, found: Authorization, challenge: str) -> "Minted | Trouble":
         if isinstance(found, SignedIn):
-            return self._grants.refresh(found.refresh_token, found.access.scopes, challenge)
+            return self._grants.refresh(
+                found.signed_in.refresh_token, found.access.scopes, challenge
+            )
         return self._grants.by_credential(challenge)
 
     def _store(self, found: Authorization, minted: Minted) -> Flown:
         def decide(text: str | None) -> Decision:
             now = self._load(text)
-            if isinstance(now, Unauthorized) or now.consent.id != found.consent.id:
+            if isinstance(now, Unauthorized) or now.id != found.id:
                 return Keep()
             return Put(to_text(renewed(now, minted.access, minted.refresh_token)))
 
@@ -139,7 +141,7 @@ class Renewal:
         except Unreadable as problem:
             reason = f"The stored authorization cannot be read: {problem}."
             return Unauthorized(reason=reason, remedy=remedy)
-        if changed := found.consent.binding.differences(self._binding):
+        if changed := found.binding.differences(self._binding):
             what = ", ".join(changed)
             reason = f"Account {self._account.name!r} was authorized with another {what}."
             return Unauthorized(reason=reason, remedy=remedy)

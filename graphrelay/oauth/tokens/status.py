@@ -174,14 +174,14 @@ def _evidence(account: Account, found: Authorization, ends_at: datetime | None) 
     needed = permissions(account.scenario)
     granted = found.access.scopes
     claims = claims_of(found.access.text)
-    signed_in = isinstance(found, SignedIn)
+    user = found.signed_in if isinstance(found, SignedIn) else None
     return Evidence(
-        who=found.username if isinstance(found, SignedIn) else f"application {account.client_id}",
+        who=user.username if user else f"application {account.client_id}",
         tenant=str(claims.get("tid") or account.authority_tenant),
-        authorized_at=found.consent.at,
-        authorized_by=found.consent.by,
+        authorized_at=found.authorized_at,
+        authorized_by=found.authorized_by,
         refreshed_at=found.access.obtained_at,
-        lapses_at=found.access.obtained_at + LAPSES_AFTER if signed_in else None,
+        lapses_at=found.access.obtained_at + LAPSES_AFTER if user else None,
         granted=granted,
         needed=needed,
         missing=_missing(granted, needed),

@@ -177,9 +177,9 @@ async def test_a_rolled_refresh_token_is_in_the_vault_before_the_token_is_used(
     after = from_text(vault.read("website") or "")
     assert isinstance(before, SignedIn)
     assert isinstance(after, SignedIn)
-    assert after.refresh_token != before.refresh_token
+    assert after.signed_in.refresh_token != before.signed_in.refresh_token
     assert after.access.text == token.access_token
-    assert after.consent == before.consent
+    assert after.id == before.id
 
 
 async def test_a_token_that_cannot_be_saved_is_not_used(world: World) -> None:
