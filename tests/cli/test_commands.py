@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from graphrelay.cli import cli
+from tests.bus import systemd_in
+from tests.tools import needs
 
 ROOT = Path(__file__).parents[2]
 BAD = ROOT / "tests" / "config" / "bad" / "everything-at-once.toml"
@@ -125,22 +128,19 @@ def test_check_config_says_that_the_example_is_fine() -> None:
     assert f"{EXAMPLE} is fine" in shown.stdout
 
 
-SECRET_IS_ELSEWHERE = """[Service]
-StateDirectory=graphrelay
-LoadCredential=accounts.website.client_secret:/etc/graphrelay/secret
-LoadCredential=vault.key:/etc/graphrelay/vault.key
-"""
-
-
 @pytest.fixture
-def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The service is installed, and is handed a secret and the vault's key; its state is here."""
-    from graphrelay.oauth.vault import unit
-
-    (tmp_path / "graphrelay.service").write_text(SECRET_IS_ELSEWHERE, "utf-8")
-    monkeypatch.setattr(unit, "DIRECTORIES", (tmp_path,))
-    monkeypatch.setattr(unit, "STATES", tmp_path)
+    needs("busctl")
+    credentials = [("accounts.website.client_secret", "/etc/graphrelay/secret"), ("vault.key", "")]
+    handed = {
+        "StateDirectory": ("as", [str(tmp_path / "graphrelay")]),
+        "LoadCredential": ("a(ss)", credentials),
+    }
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with systemd_in(tmp_path, handed) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        yield
 
 
 def application(directory: Path, secret: str) -> str:

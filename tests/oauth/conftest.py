@@ -22,6 +22,7 @@ from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
+from graphrelay.oauth.vault.unit import ServiceUnit
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
 from graphrelay.sandbox.visitor import Visitor
@@ -39,7 +40,7 @@ DAEMON = Account(
 
 def files_only(state_directory: Path) -> Surroundings:
     """A machine without a desktop and without systemd."""
-    return Surroundings(state_directory, None, "linux", session_bus=False)
+    return Surroundings(state_directory, None, "linux", session_bus=False, unit=ServiceUnit)
 
 
 @dataclass

@@ -9,7 +9,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
 from graphrelay.oauth.vault.key import CREDENTIAL_NAME, check_that_it_is_ours, load_keys
 from graphrelay.oauth.vault.problem import VaultFailure
-from graphrelay.oauth.vault.unit import service_unit
+from graphrelay.oauth.vault.unit import ServiceUnit, service_unit
 
 BackendName = Literal["auto", "file", "secret-service", "keychain"]
 Chosen = Literal["file", "secret-service", "keychain"]
@@ -49,6 +49,8 @@ class Surroundings:
     """Whether a desktop session's message bus is announced."""
     is_the_service: bool = False
     """Whether systemd started this process: then it was handed all that there is."""
+    unit: Callable[[], ServiceUnit] = service_unit
+    """What systemd hands to the service."""
 
     @classmethod
     def of_this_process(
@@ -87,7 +89,7 @@ def choose(wanted: BackendName, around: Surroundings, why: str = "configured") -
         name, reason = wanted, why
     if name == "file":
         if not (around.has_key or around.is_the_service):
-            check_that_it_is_ours(around.state_directory, service_unit())
+            check_that_it_is_ours(around.state_directory, around.unit())
         files = EncryptedFiles(
             around.directory,
             lambda: load_keys(

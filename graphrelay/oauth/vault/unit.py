@@ -1,26 +1,35 @@
-"""What systemd hands to the service alone, read off its unit.
+"""What systemd hands to the service alone, as systemd itself says it.
 
 A systemd credential is seen by the service and by nobody else, root at a shell included. Whoever
 acts for a service that is stopped must know that: a vault key of their own making would lock the
 service out of what they store.
 
-    /etc/systemd/system/graphrelay.service        the first directory that has it
-    /etc/systemd/system/graphrelay.service.d/*    and the drop-ins of all of them, by name
+systemd is asked with busctl(1). `systemctl show` asks the same manager, and prints credentials as
+"[unprintable]".
 """
 
-from collections.abc import Iterator
+import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NAME = "graphrelay.service"
 STATES = Path("/var/lib")
 """Where `StateDirectory=` is, for a service of the system."""
-DIRECTORIES = tuple(
-    Path(directory) / "systemd/system"
-    for directory in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
+_PROPERTIES = (
+    "StateDirectory",
+    # Without these the service does not start; what `ImportCredential=` names need not exist. In
+    # the order of their age, since busctl ends at the first that this systemd does not have.
+    "LoadCredential",
+    "SetCredential",
+    "LoadCredentialEncrypted",
+    "SetCredentialEncrypted",
 )
-_HANDED_OVER = frozenset(
-    {"LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted"}
+_ASK = (
+    *("busctl", "--system", "--json=short", "--timeout=5", "get-property"),
+    *("org.freedesktop.systemd1", "/org/freedesktop/systemd1/unit/graphrelay_2eservice"),
+    *("org.freedesktop.systemd1.Service", *_PROPERTIES),
 )
 
 
@@ -29,8 +38,7 @@ class ServiceUnit:
     """The part of the unit that matters here; nothing where no unit is installed."""
 
     credentials: tuple[str, ...] = ()
-    """Names. Of `LoadCredential=` and `SetCredential=`, without which the service does not start;
-    what `ImportCredential=` names need not exist."""
+    """Names."""
     state_directories: tuple[Path, ...] = ()
 
     def gives(self, credential: str) -> bool:
@@ -40,46 +48,19 @@ class ServiceUnit:
         return directory.resolve() in {path.resolve() for path in self.state_directories}
 
 
-def service_unit(directories: tuple[Path, ...] | None = None) -> ServiceUnit:
-    """Read it, from `DIRECTORIES` unless others are named. What cannot be read counts as not
-    there."""
-    credentials: dict[str, list[str]] = {}
-    states: list[str] = []
-    for key, value in _settings(DIRECTORIES if directories is None else directories):
-        if key in _HANDED_OVER:
-            names = credentials.setdefault(key, [])
-            if not value:  # An empty assignment begins the list anew.
-                names.clear()
-            names += [value.partition(":")[0]] if value else []
-        elif key == "StateDirectory":
-            states = [*states, *value.split()] if value else []
+def service_unit() -> ServiceUnit:
+    """The unit as systemd has it. Nothing where systemd does not run or does not answer."""
+    try:
+        answer = subprocess.run(_ASK, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ServiceUnit()
+    states, *credentials = [_data(line) for line in answer.stdout.splitlines()] or [[]]
     return ServiceUnit(
-        tuple(name for names in credentials.values() for name in names),
-        tuple(STATES / state.partition(":")[0] for state in states),
+        tuple(name for listed in credentials for name, *_ in listed),
+        tuple(STATES / state for state in states),
     )
 
 
-def _settings(directories: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    """Of [Service], in the order in which systemd reads them."""
-    files = [path for path in (folder / NAME for folder in directories) if path.is_file()][:1]
-    drop_ins: dict[str, Path] = {}
-    for folder in directories:
-        for path in (folder / f"{NAME}.d").glob("*.conf"):
-            drop_ins.setdefault(path.name, path)
-    for path in [*files, *(drop_ins[name] for name in sorted(drop_ins))]:
-        yield from _settings_in(path)
-
-
-def _settings_in(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except OSError:
-        return
-    section = ""
-    for line in text.replace("\\\n", " ").splitlines():
-        stripped = line.strip()
-        if stripped.startswith("["):
-            section = stripped
-        elif section == "[Service]" and "=" in stripped and stripped[0] not in "#;":
-            key, _, value = stripped.partition("=")
-            yield key.strip(), value.strip()
+def _data(line: bytes) -> list[Any]:
+    """`{"type":"a(ss)","data":[["vault.key","/etc/graphrelay/vault.key"]]}`"""
+    return list(json.loads(line)["data"])

@@ -1,5 +1,6 @@
 """Which backend: predictable, said aloud, and never plain text."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import EncryptedFiles
 from graphrelay.oauth.vault.key import VaultKeys, load_keys
 from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.unit import ServiceUnit
+from tests.oauth.conftest import files_only
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Surroundings:
-    return Surroundings(tmp_path, None, "linux", session_bus=False)
+    return files_only(tmp_path)
 
 
 @pytest.fixture
@@ -87,43 +90,47 @@ def test_no_backend_that_keeps_plain_text_can_be_chosen() -> None:
 # --- A key that the service alone is handed ------------------------------------------------------
 
 
+Around = Callable[..., Surroundings]
+
+
 @pytest.fixture
-def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service is installed here, and is handed a key."""
-    text = "[Service]\nStateDirectory=state\nLoadCredential=vault.key:/etc/graphrelay/vault.key\n"
-    (tmp_path / "graphrelay.service").write_text(text, "utf-8")
-    monkeypatch.setattr("graphrelay.oauth.vault.unit.DIRECTORIES", (tmp_path,))
-    monkeypatch.setattr("graphrelay.oauth.vault.unit.STATES", tmp_path)
+def around(tmp_path: Path) -> Around:
+    """A machine whose service keeps its state in `state`, and is handed a key."""
+    unit = ServiceUnit(("vault.key",), (tmp_path / "state",))
+
+    def make(state: Path, credentials: Path | None = None, service: bool = False) -> Surroundings:
+        return replace(
+            files_only(state),
+            credentials_directory=credentials,
+            is_the_service=service,
+            unit=lambda: unit,
+        )
+
+    return make
 
 
-def around(state: Path, credentials: Path | None = None, service: bool = False) -> Surroundings:
-    return Surroundings(state, credentials, "linux", session_bus=False, is_the_service=service)
-
-
-@pytest.mark.usefixtures("unit")
 @pytest.mark.parametrize("wanted", ["auto", "file"])
-def test_nobody_else_makes_a_key_of_their_own(tmp_path: Path, wanted: BackendName) -> None:
+def test_nobody_else_makes_a_key_of_their_own(
+    tmp_path: Path, around: Around, wanted: BackendName
+) -> None:
     with pytest.raises(VaultFailure, match="systemd credential") as caught:
         choose(wanted, around(tmp_path / "state"))
     assert "sudo systemctl start graphrelay" in caught.value.remedy
     assert not (tmp_path / "state" / "vault.key").exists()
 
 
-@pytest.mark.usefixtures("unit")
-def test_nor_uses_a_key_file_of_earlier_days(tmp_path: Path) -> None:
+def test_nor_uses_a_key_file_of_earlier_days(tmp_path: Path, around: Around) -> None:
     load_keys(tmp_path / "state", None)
     with pytest.raises(VaultFailure, match="systemd credential"):
         choose("file", around(tmp_path / "state"))
 
 
-@pytest.mark.usefixtures("unit")
-def test_the_service_goes_by_what_it_was_handed(tmp_path: Path) -> None:
+def test_the_service_goes_by_what_it_was_handed(tmp_path: Path, around: Around) -> None:
     """The unit may have been edited since it was started."""
     assert "key file" in choose("file", around(tmp_path / "state", service=True)).reason
     (tmp_path / "vault.key").write_bytes(b"k" * 32)
     assert "systemd credential" in choose("file", around(tmp_path / "state", tmp_path)).reason
 
 
-@pytest.mark.usefixtures("unit")
-def test_another_state_directory_is_none_of_the_service_s(tmp_path: Path) -> None:
+def test_another_state_directory_is_none_of_the_service_s(tmp_path: Path, around: Around) -> None:
     assert choose("file", around(tmp_path / "elsewhere")).name == "file"

@@ -19,20 +19,10 @@ from graphrelay.oauth.answers import Granted, VaultProblem
 from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.vault import Vault, VaultFailure, move, open_vault
 from graphrelay.oauth.vault.vault import Put, Remove
+from tests.bus import message_bus_in
 from tests.oauth.conftest import WEBSITE, World, files_only
 from tests.tools import needs
 
-BUS = """<busconfig>
-  <type>session</type>
-  <listen>unix:tmpdir=/tmp</listen>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"""
-"""Starts nothing by itself: a keyring that has ended stays away."""
 NAME = "org.freedesktop.secrets"
 LONG = timedelta(seconds=20)
 
@@ -58,22 +48,20 @@ class Desktop:
 
 @pytest.fixture
 def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
-    bus_program, keyring_program = needs("dbus"), needs("gnome-keyring")
+    keyring_program = needs("gnome-keyring")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)
-    (home / "bus.conf").write_text(BUS)
-    bus = subprocess.Popen(
-        [bus_program, f"--config-file={home / 'bus.conf'}", "--nofork", "--print-address=1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert bus.stdout is not None
-    address = bus.stdout.readline().strip()
+    with message_bus_in(home) as address:
+        yield from _session(address, keyring_program, monkeypatch)
+
+
+def _session(
+    address: str, keyring_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desktop]:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
     keyring = subprocess.Popen(
         [keyring_program, "--foreground", "--components=secrets", "--unlock"],
@@ -89,10 +77,8 @@ def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop
         _wait_for_service(address)
         yield Desktop(address, keyring)
     finally:
-        for process in (keyring, bus):
-            process.terminate()
-            process.wait(20)
-        bus.stdout.close()
+        keyring.terminate()
+        keyring.wait(20)
 
 
 def _wait_for_service(address: str) -> None:

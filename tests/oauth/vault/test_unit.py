@@ -1,85 +1,93 @@
-"""What the service's unit says, read as systemd reads it."""
+"""What the service's unit says, asked of systemd: a stand-in for it on a bus of the test's own."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from graphrelay.oauth.vault.unit import ServiceUnit, _settings_in, service_unit
+from graphrelay.oauth.vault.unit import ServiceUnit, service_unit
+from tests.bus import Properties, systemd_in
+from tests.tools import needs
 
-UNIT = """
-[Unit]
-Description=LoadCredential=not.this:one
-[Service]
-StateDirectory=graphrelay other
-#LoadCredential=vault.key:/commented/out
-LoadCredential=relay.key:/etc/ssl/relay.key
-[Install]
-SetCredential=nor.this:one
-"""
+NOTHING: Properties = {
+    "StateDirectory": ("as", []),
+    "LoadCredential": ("a(ss)", []),
+    "SetCredential": ("a(say)", []),
+    "LoadCredentialEncrypted": ("a(ss)", []),
+    "SetCredentialEncrypted": ("a(say)", []),
+}
+"""As systemd answers for a unit that there is not."""
+KEY = [("vault.key", "/etc/graphrelay/vault.key")]
 
-
-def directories(folder: Path, **files: str) -> tuple[Path, ...]:
-    """`etc` and `lib`; a file is named `etc_unit`, or `lib_10` for a drop-in."""
-    for name, text in files.items():
-        place, _, kind = name.partition("_")
-        file = "graphrelay.service" if kind == "unit" else f"graphrelay.service.d/{kind}.conf"
-        path = folder / place / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    return folder / "etc", folder / "lib"
+Systemd = Callable[[Properties], None]
 
 
-def test_without_a_unit_nothing_is_handed_over(tmp_path: Path) -> None:
-    assert service_unit((tmp_path,)) == ServiceUnit()
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd]:
+    """The system's manager, with this unit."""
+    needs("busctl")
+    with ExitStack() as stack:
+
+        def start(unit: Properties) -> None:
+            address = stack.enter_context(systemd_in(tmp_path, unit))
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+
+        yield start
 
 
-def test_only_what_the_service_section_says_counts(tmp_path: Path) -> None:
-    unit = service_unit(directories(tmp_path, etc_unit=UNIT))
-    assert unit.credentials == ("relay.key",)
+def test_without_a_unit_nothing_is_handed_over(systemd: Systemd) -> None:
+    systemd(NOTHING)
+    assert service_unit() == ServiceUnit()
+
+
+def test_credentials_are_named_and_state_directories_found(systemd: Systemd) -> None:
+    relay_key = ("relay.key", "/etc/ssl/relay.key")
+    systemd(
+        {
+            **NOTHING,
+            "StateDirectory": ("as", ["graphrelay", "other"]),
+            "LoadCredential": ("a(ss)", [*KEY, relay_key]),
+        }
+    )
+    unit = service_unit()
+    assert unit.credentials == ("vault.key", "relay.key")
     assert unit.state_directories == (Path("/var/lib/graphrelay"), Path("/var/lib/other"))
     assert unit.keeps_its_state_in(Path("/var/lib/graphrelay/"))
-    assert not unit.gives("vault.key")
+    assert not unit.keeps_its_state_in(Path("/var/lib"))
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("name", "value"),
     [
-        "LoadCredential=vault.key:/etc/graphrelay/vault.key",
-        "LoadCredential = vault.key",
-        "LoadCredentialEncrypted=vault.key:/etc/graphrelay/vault.key.cred",
-        "SetCredentialEncrypted=vault.key: \\\n  Whxqht+dQJax1aZeCGLxm\\\n  AAAADAAAA",
+        ("LoadCredential", ("a(ss)", KEY)),
+        ("LoadCredentialEncrypted", ("a(ss)", KEY)),
+        ("SetCredential", ("a(say)", [("vault.key", b"\x00\xff")])),
+        ("SetCredentialEncrypted", ("a(say)", [("vault.key", b"Whxqht+dQJax1aZeCGLxm")])),
     ],
 )
-def test_a_drop_in_hands_over_in_any_of_systemds_ways(tmp_path: Path, line: str) -> None:
-    drop_in = f"[Service]\n{line}\n"
-    unit = service_unit(directories(tmp_path, lib_unit=UNIT, etc_override=drop_in))
-    assert unit.gives("vault.key")
-    assert unit.gives("relay.key")
+def test_each_of_systemds_ways_to_hand_over_counts(
+    systemd: Systemd, name: str, value: tuple[str, object]
+) -> None:
+    systemd({**NOTHING, name: value})
+    assert service_unit().gives("vault.key")
 
 
-def test_what_may_be_missing_is_not_relied_on(tmp_path: Path) -> None:
-    drop_in = "[Service]\nImportCredential=vault.key\n"
-    assert not service_unit(directories(tmp_path, etc_override=drop_in)).gives("vault.key")
+def test_a_systemd_that_has_no_encrypted_credentials_is_understood(systemd: Systemd) -> None:
+    """Debian 11's: the properties are those of a newer one."""
+    systemd({"StateDirectory": ("as", ["graphrelay"]), "LoadCredential": ("a(ss)", KEY)})
+    assert service_unit() == ServiceUnit(("vault.key",), (Path("/var/lib/graphrelay"),))
 
 
-def test_an_empty_assignment_begins_anew(tmp_path: Path) -> None:
-    first = "[Service]\nLoadCredential=vault.key:/a\n"
-    second = "[Service]\nLoadCredential=\nStateDirectory=\nStateDirectory=mail\n"
-    unit = service_unit(directories(tmp_path, lib_unit=UNIT, lib_10=first, etc_20=second))
-    assert unit == ServiceUnit((), (Path("/var/lib/mail"),))
+def test_a_systemd_that_has_no_credentials_hands_none_over(systemd: Systemd) -> None:
+    systemd({"StateDirectory": ("as", ["graphrelay"])})
+    assert service_unit() == ServiceUnit((), (Path("/var/lib/graphrelay"),))
 
 
-def test_the_administrators_files_come_before_the_distributions(tmp_path: Path) -> None:
-    ours, theirs = "[Service]\nLoadCredential=a:/a\n", "[Service]\nLoadCredential=b:/b\n"
-    where = directories(tmp_path, etc_unit=ours, lib_unit=theirs, etc_10=ours, lib_10=theirs)
-    assert service_unit(where).credentials == ("a", "a")
-
-
-@given(st.binary(max_size=200))
-def test_any_text_is_tolerated(tmp_path_factory: pytest.TempPathFactory, octets: bytes) -> None:
-    path = tmp_path_factory.mktemp("unit") / "x.conf"
-    path.write_bytes(b"[Service]\n" + octets)
-    for key, value in _settings_in(path):
-        assert isinstance(key + value, str)
+def test_where_systemd_does_not_run_nothing_is_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no-bus'}")
+    assert service_unit() == ServiceUnit()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert service_unit() == ServiceUnit()
