@@ -1,4 +1,4 @@
-"""A token in memory, and until when it may be used: a value, and no clock of its own.
+"""A token in memory, and until when it may be used: a value without a clock of its own.
 
     obtained ───────── half of its life, or 45 min ───────── 5 min left ── 30 s left ── expires
              used, not renewed │ used, and renewed ahead │ renewed first │ not used
@@ -23,8 +23,8 @@ refresh token rolls, and nearly all of the day is left for when Entra cannot be 
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A token that was given to us."""
+class CachedToken:
+    """An access token, and when it expires by both clocks."""
 
     access: AccessToken
     granted: Granted
@@ -32,7 +32,7 @@ class Held:
     ends_monotonic: timedelta
 
     @classmethod
-    def of(cls, access: AccessToken, now: datetime, monotonic: timedelta) -> "Held":
+    def of(cls, access: AccessToken, now: datetime, monotonic: timedelta) -> "CachedToken":
         return cls(
             access, granted_of(access), access.expires_at, monotonic + (access.expires_at - now)
         )
@@ -48,5 +48,5 @@ class Held:
 
 
 def granted_of(access: AccessToken) -> Granted:
-    """The part that those who send get to see."""
+    """The part that senders of mail see."""
     return Granted(access_token=access.text, expires_at=access.expires_at, scopes=access.scopes)

@@ -1,12 +1,12 @@
 """TokenManager: the one owner of authorizations while the relay runs.
 
-    token() ──▶ in memory and good for 5 minutes more? ──▶ Granted, at once, without a thread
-                else one flight for all who ask:
-                    vault ──▶ Entra ──▶ vault ──▶ memory        (one thread, in this order)
+    token() ──▶ cached and good for 5 minutes more? ──▶ Granted, at once, without a thread
+                else one refresh for all who ask:
+                    vault ──▶ Entra ──▶ vault ──▶ cache         (one thread, in this order)
 
 What always holds:
-- What Entra rolled is in the vault before the access token is used. Whoever asked may be gone by
-  then; the flight goes on without them.
+- A new refresh token is in the vault before the access token that came with it is used. The
+  callers may be gone by then; the refresh goes on without them.
 - The scenario picks the grant. No failure of one ever leads to another.
 - A token that is still good is used as long as it lasts, whatever happens to its successor.
 - Two clocks must agree that a token is good: wall time may jump, monotonic time stops in sleep.
@@ -36,9 +36,9 @@ from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.grants import Grants
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import Account
-from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, Held
+from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, CachedToken
 from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_soon
-from graphrelay.oauth.tokens.renewal import Flown, Renewal
+from graphrelay.oauth.tokens.renewal import RefreshResult, Renewal
 from graphrelay.oauth.tokens.status import Status, status_of, too_broad
 from graphrelay.oauth.vault import Vault
 from graphrelay.oauth.worker import Worker
@@ -46,13 +46,14 @@ from graphrelay.oauth.worker import Worker
 T = TypeVar("T")
 
 TICK = timedelta(minutes=1)
-"""How often `run` looks whether anything is due."""
+"""How often `run` checks whether anything is due."""
 WARNED_EVERY = timedelta(days=1)
 PATIENCE = timedelta(minutes=5)
-"""For one flight, with those before it. Nothing stops the thread where it waits for a file on a
-dead disk, or for the next octet of an answer; but those who ask are told."""
+"""How long callers wait for one refresh, and those queued before it. Nothing stops the thread
+where it waits for a file on a dead disk, or for the next octet of an answer; but callers get an
+answer."""
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
-    # How long `run` waits before it asks again by itself. Lanes ask at their own pace.
+    # How long `run` waits before it asks again. Lanes ask on their own schedule.
     Unreachable: TICK,
     Unauthorized: TICK,  # Only the vault is read: another process may have authorized.
     VaultProblem: timedelta(minutes=10),  # A locked keyring may show a prompt each time.
@@ -63,15 +64,15 @@ LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
 class Purpose(Enum):
     """Why a token is asked for."""
 
-    USE = "a message waits"
-    REJECTED = "Graph refused the last one"
-    AHEAD = "the last one is half used up"
-    PROOF = "somebody wants to know whether Entra still says yes"
+    USE = "a message is waiting"
+    REJECTED = "Graph rejected the last one"
+    AHEAD = "half of the life of the last one is over"
+    PROOF = "status checks whether Entra still grants one"
 
 
 class AccountChanged(Exception):  # noqa: N818 (a condition that has an answer, not a failure)
-    """The account that somebody authorizes is not configured like that any more. The text is for
-    people."""
+    """The account that is being authorized was changed in the configuration meanwhile. The text is
+    for people."""
 
 
 @dataclass(slots=True)
@@ -81,15 +82,16 @@ class _State:
     account: Account
     grants: Grants
     renewal: Renewal
-    held: Held | None = None
+    cached: CachedToken | None = None
     rejected: AccessToken | None = field(default=None, repr=False)
-    """What Graph refused: not taken from the vault again."""
-    flight: "asyncio.Future[Flown] | None" = None
-    trouble: NotGranted | None = None
+    """What Graph rejected: not taken from the vault again."""
+    refresh: "asyncio.Future[RefreshResult] | None" = None
+    """The one under way."""
+    failure: NotGranted | None = None
     look_again: timedelta = timedelta(0)
-    """When `run` asks again after trouble (monotonic)."""
+    """When `run` tries again after a failure (monotonic)."""
     silent_until: timedelta = timedelta(0)
-    """Until then Entra asked to be left alone (monotonic)."""
+    """Entra is not asked before then: its Retry-After (monotonic)."""
     revision: int = 0
 
 
@@ -125,8 +127,8 @@ class TokenManager:
         return self._clock
 
     async def reconfigure(self, accounts: Iterable[Account]) -> None:
-        """Take another list of accounts. Those that stay the same keep their tokens, and one that
-        changed is as if it were new: its authorization is looked at anew."""
+        """Take another list of accounts. Those that stay the same keep their tokens; one that
+        changed is treated as new, and its authorization is read again."""
         old = self._states
         self._states = {
             account.name: old[account.name]
@@ -140,14 +142,14 @@ class TokenManager:
     # Asking ----------------------------------------------------------------------------------
 
     async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> TokenAnswer:
-        """An access token, or why there is none. `fresh`: the last one was refused by Graph, and
-        `challenge` is what the next must say besides (JSON), where Graph asked for something."""
+        """An access token, or why there is none. `fresh`: Graph rejected the last one; `challenge`
+        is the claims challenge (JSON) that came with that, if any."""
         state = self._states.get(account)
         if state is None:
             return _not_configured(account)
         if fresh or challenge:
-            return await self._renewed(state, Purpose.REJECTED, challenge)
-        return self._good(state, MARGIN) or await self._renewed(state, Purpose.USE)
+            return await self._refreshed(state, Purpose.REJECTED, challenge)
+        return self._good(state, MARGIN) or await self._refreshed(state, Purpose.USE)
 
     def revision(self, account: str) -> int:
         """Grows each time that an authorization is stored, deleted, or works again."""
@@ -159,8 +161,8 @@ class TokenManager:
         self._listeners.append(callback)
 
     async def run(self) -> None:
-        """Keep every authorization fresh until cancelled: access tokens well before they end, and
-        with them the refresh tokens, which lapse after 90 days without use."""
+        """Keep every authorization fresh until cancelled: access tokens are renewed well before
+        they expire, and so are the refresh tokens, which expire after 90 days without use."""
         warn_at = self._clock.monotonic()
         while True:
             warns = self._clock.monotonic() >= warn_at
@@ -173,23 +175,23 @@ class TokenManager:
     async def _look_after(self, state: _State, *, warns: bool) -> None:
         try:
             if self._due(state):
-                await self._renewed(state, Purpose.AHEAD)
+                await self._refreshed(state, Purpose.AHEAD)
             if warns:
                 await self._warn(state)
-        except Exception as error:  # a mistake of ours, which must stop neither mail nor others
-            # Its kind alone: the text may quote what is secret.
+        except Exception as error:  # A bug must stop neither mail nor the other accounts.
+            # Only its type: the text may quote a secret.
             reason = type(error).__name__
             self._journal.error("authorization-broke", account=state.account.name, reason=reason)
 
     async def _warn(self, state: _State) -> None:
-        """Tell of what works today and should not stay as it is."""
+        """Log what works today and needs attention."""
         account = state.account
         ends_at = await self._in_thread(partial(credential_ends_at, account))
         if ends := ends_soon(account, ends_at, self._clock.now()):
             self._journal.warning(
                 "credential-ends", account=account.name, reason=ends.reason, remedy=ends.remedy
             )
-        if state.held and (broad := too_broad(account, state.held.access.scopes)):
+        if state.cached and (broad := too_broad(account, state.cached.access.scopes)):
             self._journal.warning(
                 "too-broad", account=account.name, roles=broad.roles, remedy=broad.remedy
             )
@@ -197,19 +199,19 @@ class TokenManager:
     # Authorizing -----------------------------------------------------------------------------
 
     async def ask(self, account: Account, work: Callable[[Grants], T]) -> T:
-        """Do something with an account's grants in the authorizing thread. Raises
+        """Call `work` with the account's grants, in the authorizing thread. Raises
         `AccountChanged`."""
         grants = self._state_of(account).grants
         return await asyncio.wrap_future(self._worker.submit(lambda: work(grants)))
 
     async def adopt(self, account: Account, authorization: Authorization) -> VaultProblem | None:
         """Store an authorization in place of any older one, and use it from now on. Raises
-        `AccountChanged`: what was given for one user or client is never used for another."""
+        `AccountChanged`: an authorization for one user or client is never used for another."""
         state = self._state_of(account)
         problem = await self._in_thread(lambda: state.renewal.replace(authorization))
         if problem is None:
             self._forget(state)
-            self._hold(state, authorization.access)
+            self._cache(state, authorization.access)
             self._journal.notice("authorized", account=account.name, by=authorization.authorized_by)
             self._changed(state)
         return problem
@@ -227,27 +229,27 @@ class TokenManager:
         return problem
 
     async def status(self, account: str, *, prove: bool = True) -> Status:
-        """What an authorization is worth: with `prove`, by asking Entra for a new token."""
+        """Whether an authorization works: with `prove`, by asking Entra for a new token."""
         state = self._states.get(account)
         where = await self._vault.describe()
         if state is None:
             return Status(account, "", _not_configured(account), None, where)
-        answer = await self._renewed(state, Purpose.PROOF) if prove else await self.token(account)
+        answer = await self._refreshed(state, Purpose.PROOF) if prove else await self.token(account)
         found = await self._in_thread(state.renewal.load)
         ends_at = await self._in_thread(lambda: credential_ends_at(state.account))
         return status_of(state.account, answer, found, where, ends_at, self._clock.now())
 
     async def with_vault(self, work: Callable[[Vault], T]) -> T:
-        """Do something with the vault itself, while nobody renews. Raises `VaultFailure`."""
+        """Call `work` with the vault, while nothing is renewed. Raises `VaultFailure`."""
         return await self._in_thread(lambda: work(self._vault))
 
     async def aclose(self) -> None:
-        """Close the connections, after whatever is in flight."""
+        """Close the connections, after any refresh under way."""
         await self._close(state.grants for state in self._states.values())
         self._worker.close()
 
     def _state_of(self, account: Account) -> _State:
-        """As it was when somebody began to authorize it; a reload may have come in between."""
+        """As it was when authorizing it began; a reload may have come in between."""
         state = self._states.get(account.name)
         bound = Binding.of(account, self._cloud)
         if state is None or bound.differences(Binding.of(state.account, self._cloud)):
@@ -258,115 +260,118 @@ class TokenManager:
             )
         return state
 
-    # Flights ---------------------------------------------------------------------------------
+    # Refreshing ------------------------------------------------------------------------------
 
-    async def _renewed(self, state: _State, purpose: Purpose, challenge: str = "") -> TokenAnswer:
-        """Join the flight that is under way, or start one."""
+    async def _refreshed(self, state: _State, purpose: Purpose, challenge: str = "") -> TokenAnswer:
+        """Wait for the refresh that is under way, or start one."""
         answer: TokenAnswer
-        if state.flight is None and (silent := self._asked_to_be_silent(state)):
+        if state.refresh is None and (silent := self._asked_to_be_silent(state)):
             answer = silent
         else:
-            state.flight = state.flight or self._depart(state, purpose, challenge)
-            answer = await self._landed(state, state.flight)
+            state.refresh = state.refresh or self._refresh(state, purpose, challenge)
+            answer = await self._result(state, state.refresh)
         if isinstance(answer, Granted) or purpose in (Purpose.REJECTED, Purpose.PROOF):
             return answer
         return self._good(state, LAST_USE) or answer
 
-    def _depart(self, state: _State, purpose: Purpose, challenge: str) -> "asyncio.Future[Flown]":
-        held = state.held.access if state.held else None
+    def _refresh(
+        self, state: _State, purpose: Purpose, challenge: str
+    ) -> "asyncio.Future[RefreshResult]":
+        """Start one in the thread."""
+        cached = state.cached.access if state.cached else None
         if purpose is Purpose.REJECTED:
-            state.rejected = held
-        # Whatever is in memory was found wanting, or nobody would ask: the vault's must be newer.
-        unwanted = held or state.rejected
+            state.rejected = cached
+        # The cached token will not do, or nothing would be refreshed: the vault's must be newer.
+        unwanted = cached or state.rejected
         always = purpose in (Purpose.REJECTED, Purpose.PROOF)
         beyond = self._clock.now() + MARGIN
-        flight = self._worker.submit(
-            lambda: state.renewal.fly(unwanted, beyond, always=always, challenge=challenge)
+        job = self._worker.submit(
+            lambda: state.renewal.refresh(unwanted, beyond, always=always, challenge=challenge)
         )
-        landing = asyncio.wrap_future(flight)
-        landing.add_done_callback(lambda done: self._land(state, done))
-        return landing
+        refresh = asyncio.wrap_future(job)
+        refresh.add_done_callback(lambda done: self._finish(state, done))
+        return refresh
 
-    async def _landed(self, state: _State, flight: "asyncio.Future[Flown]") -> TokenAnswer:
-        """The flight's answer, if it comes in time; the flight goes on in any case."""
-        await asyncio.wait({flight}, timeout=PATIENCE.total_seconds())
-        if flight.done():
-            return flight.result().answer
+    async def _result(self, state: _State, refresh: "asyncio.Future[RefreshResult]") -> TokenAnswer:
+        """The refresh's answer, if it comes in time; the refresh goes on in any case."""
+        await asyncio.wait({refresh}, timeout=PATIENCE.total_seconds())
+        if refresh.done():
+            return refresh.result().answer
         name, minutes = state.account.name, PATIENCE // timedelta(minutes=1)
         late = Unreachable(
-            reason=f"Asking for account {name!r} has taken {minutes} minutes so far."
+            reason=f"The token request of account {name!r} has taken {minutes} minutes so far."
         )
         if self._states.get(name) is state:
-            self._landed_badly(state, late)
+            self._note_failure(state, late)
         return late
 
-    def _land(self, state: _State, flight: "asyncio.Future[Flown]") -> None:
-        state.flight = None
-        if flight.cancelled() or flight.exception() is not None:
-            return  # Whoever waits is told.
+    def _finish(self, state: _State, refresh: "asyncio.Future[RefreshResult]") -> None:
+        state.refresh = None
+        if refresh.cancelled() or refresh.exception() is not None:
+            return  # The callers see it.
         if self._states.get(state.account.name) is not state:
             return  # Reconfigured meanwhile.
-        flown = flight.result()
-        if isinstance(flown.answer, Granted) and flown.access is not None:
-            self._landed_well(state, flown.access)
-        elif not isinstance(flown.answer, Granted):
-            self._landed_badly(state, flown.answer)
+        result = refresh.result()
+        if not isinstance(result.answer, Granted):
+            self._note_failure(state, result.answer)
+        elif result.access is not None:
+            self._note_success(state, result.access)
 
-    def _landed_well(self, state: _State, access: AccessToken) -> None:
-        self._hold(state, access)
-        if state.trouble is not None:
-            state.trouble = None
+    def _note_success(self, state: _State, access: AccessToken) -> None:
+        self._cache(state, access)
+        if state.failure is not None:
+            state.failure = None
             self._journal.notice("authorization-works", account=state.account.name)
             self._changed(state)
 
-    def _landed_badly(self, state: _State, trouble: NotGranted) -> None:
+    def _note_failure(self, state: _State, failure: NotGranted) -> None:
         now = self._clock.monotonic()
-        state.look_again = now + LOOK_AGAIN[type(trouble)]
-        if isinstance(trouble, Unreachable) and trouble.retry_after is not None:
-            state.silent_until = now + trouble.retry_after
-        if isinstance(trouble, Unauthorized) or _refused_twice(state, trouble):
-            state.held = None
-        if _class(trouble) != _class(state.trouble):
-            self._report(state.account.name, trouble)
-        state.trouble = trouble
+        state.look_again = now + LOOK_AGAIN[type(failure)]
+        if isinstance(failure, Unreachable) and failure.retry_after is not None:
+            state.silent_until = now + failure.retry_after
+        if isinstance(failure, Unauthorized) or _refused_twice(state, failure):
+            state.cached = None
+        if _class(failure) != _class(state.failure):
+            self._report(state.account.name, failure)
+        state.failure = failure
 
-    # What is in memory -----------------------------------------------------------------------
+    # The cache -------------------------------------------------------------------------------
 
     def _good(self, state: _State, spare: timedelta) -> Granted | None:
         """The hot path: called for every message."""
-        held = state.held
-        if held is not None and held.lasts(spare, self._clock.now(), self._clock.monotonic()):
-            return held.granted
+        cached = state.cached
+        if cached is not None and cached.lasts(spare, self._clock.now(), self._clock.monotonic()):
+            return cached.granted
         return None
 
-    def _hold(self, state: _State, access: AccessToken) -> None:
-        state.held = Held.of(access, self._clock.now(), self._clock.monotonic())
+    def _cache(self, state: _State, access: AccessToken) -> None:
+        state.cached = CachedToken.of(access, self._clock.now(), self._clock.monotonic())
         state.rejected = None
         state.look_again = state.silent_until = timedelta(0)
 
     def _forget(self, state: _State) -> None:
-        state.held = state.rejected = state.trouble = None
+        state.cached = state.rejected = state.failure = None
         state.look_again = state.silent_until = timedelta(0)
 
     def _due(self, state: _State) -> bool:
         now = self._clock.monotonic()
-        if state.flight is not None or now < state.look_again:
+        if state.refresh is not None or now < state.look_again:
             return False
-        return state.held is None or state.held.is_due(self._clock.now(), now)
+        return state.cached is None or state.cached.is_due(self._clock.now(), now)
 
     def _asked_to_be_silent(self, state: _State) -> Unreachable | None:
         left = state.silent_until - self._clock.monotonic()
-        if left <= timedelta(0) or not isinstance(state.trouble, Unreachable):
+        if left <= timedelta(0) or not isinstance(state.failure, Unreachable):
             return None
-        return Unreachable(reason=state.trouble.reason, retry_after=left)
+        return Unreachable(reason=state.failure.reason, retry_after=left)
 
     def _changed(self, state: _State) -> None:
         state.revision += 1
         for callback in self._listeners:
             callback(state.account.name)
 
-    def _report(self, account: str, trouble: NotGranted) -> None:
-        match trouble:
+    def _report(self, account: str, failure: NotGranted) -> None:
+        match failure:
             case Unreachable(reason=reason):
                 self._journal.warning("authorization-unreachable", account=account, reason=reason)
             case Unauthorized(reason=reason, remedy=remedy):
@@ -377,16 +382,16 @@ class TokenManager:
                 self._journal.error(
                     "authorization-refused",
                     account=account,
-                    error=trouble.error,
-                    suberror=trouble.suberror or None,
-                    kind=trouble.kind,
-                    reason=trouble.description,
-                    remedy=trouble.remedy,
+                    error=failure.error,
+                    suberror=failure.suberror or None,
+                    kind=failure.kind,
+                    reason=failure.description,
+                    remedy=failure.remedy,
                 )
 
     async def _close(self, grants: Iterable[Grants]) -> None:
-        """After whatever is in flight. Where the thread never comes back, they close with it, and
-        the next reload is heard all the same."""
+        """After any refresh under way. Where the thread hangs, they stay open with it, and a later
+        reload is still carried out."""
         closing = [asyncio.wrap_future(self._worker.submit(one.close)) for one in grants]
         if closing:
             done, _ = await asyncio.wait(closing, timeout=PATIENCE.total_seconds())
@@ -404,15 +409,15 @@ class TokenManager:
         return _State(account, grants, Renewal(account, binding, grants, self._vault))
 
 
-def _refused_twice(state: _State, trouble: NotGranted) -> bool:
-    """Graph refused the token, and Entra gives no other: it is of no use to anybody."""
-    held = state.held.access if state.held else None
-    return isinstance(trouble, Refused) and held is not None and state.rejected == held
+def _refused_twice(state: _State, failure: NotGranted) -> bool:
+    """Graph rejected the token and Entra grants no other, so the cached one is of no use."""
+    cached = state.cached.access if state.cached else None
+    return isinstance(failure, Refused) and cached is not None and state.rejected == cached
 
 
-def _class(trouble: NotGranted | None) -> tuple[str, str]:
-    """What makes a trouble another one, worth a line in the journal."""
-    return type(trouble).__name__, trouble.kind if isinstance(trouble, Refused) else ""
+def _class(failure: NotGranted | None) -> tuple[str, str]:
+    """What a failure must differ in to be logged again."""
+    return type(failure).__name__, failure.kind if isinstance(failure, Refused) else ""
 
 
 def _not_configured(account: str) -> Unauthorized:

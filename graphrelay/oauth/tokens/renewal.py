@@ -1,12 +1,12 @@
-"""One flight: from what the vault holds to a token that may be used. Runs in the authorizing
-thread, and decides nothing about when.
+"""One refresh: from what the vault holds to a token that may be used. Runs in the authorizing
+thread, and does not decide when.
 
     load ──▶ good enough? ──▶ Granted
              else ask Entra ──▶ store, if the vault still holds what we asked with ──▶ Granted
 
-The vault is read at the start and compared at the end, under its lock. Another process may have
-renewed, replaced or deleted the authorization meanwhile, and its word stands: then the flight is
-flown once more from the start.
+The vault is read at the start and compared at the end, under its lock. Where another process has
+renewed, replaced or deleted the authorization meanwhile, that stands, and the refresh is done once
+more from the start.
 """
 
 from dataclasses import dataclass, field
@@ -32,8 +32,8 @@ from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
 
 
 @dataclass(frozen=True, slots=True)
-class Flown:
-    """What came of it; `access` goes with `Granted`."""
+class RefreshResult:
+    """The answer; `access` goes with `Granted`."""
 
     answer: TokenAnswer
     access: AccessToken | None = field(default=None, repr=False)
@@ -52,29 +52,31 @@ class Renewal:
         self._grants = grants
         self._vault = vault
 
-    def fly(
+    def refresh(
         self,
         unwanted: AccessToken | None,
         beyond: datetime,
         *,
         always: bool = False,
         challenge: str = "",
-    ) -> Flown:
-        """A token that lasts beyond a moment and is not the unwanted one; with `always`, one
-        that Entra gives now."""
+    ) -> RefreshResult:
+        """A token that lasts beyond this moment and is not the unwanted one; with `always`, one
+        that Entra issues now. `challenge` is a claims challenge of Graph's (JSON)."""
         try:
-            return self._fly(unwanted, beyond, always, challenge)
+            return self._refresh(unwanted, beyond, always, challenge)
         except _Overtaken:
             pass
         except VaultFailure as failure:
-            return Flown(failure.problem)
+            return RefreshResult(failure.problem)
         try:
-            return self._fly(unwanted, beyond, False, challenge)
+            return self._refresh(unwanted, beyond, False, challenge)
         except _Overtaken:
             reason = "The authorization keeps being changed by another process."
-            return Flown(VaultProblem(reason=reason, remedy="Run one graphrelay at a time."))
+            return RefreshResult(
+                VaultProblem(reason=reason, remedy="Run one graphrelay at a time.")
+            )
         except VaultFailure as failure:
-            return Flown(failure.problem)
+            return RefreshResult(failure.problem)
 
     def load(self) -> "Authorization | Unauthorized | VaultProblem":
         """What the vault holds for this configuration."""
@@ -84,7 +86,7 @@ class Renewal:
             return failure.problem
 
     def replace(self, authorization: Authorization) -> VaultProblem | None:
-        """Store it whatever was there: until then the old one is whole."""
+        """Store it in place of any other. Until it is stored, the old one is whole."""
         return self._change(Put(to_text(authorization)))
 
     def delete(self) -> VaultProblem | None:
@@ -98,19 +100,19 @@ class Renewal:
             return failure.problem
         return None
 
-    def _fly(
+    def _refresh(
         self, unwanted: AccessToken | None, beyond: datetime, always: bool, challenge: str
-    ) -> Flown:
+    ) -> RefreshResult:
         found = self._load(self._vault.read(self._account.name))
         if isinstance(found, Unauthorized):
-            return Flown(found)
+            return RefreshResult(found)
         if not always and found.access.expires_at > beyond and found.access != unwanted:
             return _granted(found.access)
         minted = self._ask(found, challenge)
         if not isinstance(minted, Minted):
             if self._load(self._vault.read(self._account.name)) != found:
                 raise _Overtaken
-            return Flown(minted)
+            return RefreshResult(minted)
         return self._store(found, minted)
 
     def _ask(self, found: Authorization, challenge: str) -> "Minted | Trouble":
@@ -120,7 +122,7 @@ class Renewal:
             )
         return self._grants.by_credential(challenge)
 
-    def _store(self, found: Authorization, minted: Minted) -> Flown:
+    def _store(self, found: Authorization, minted: Minted) -> RefreshResult:
         def decide(text: str | None) -> Decision:
             now = self._load(text)
             if isinstance(now, Unauthorized) or now.id != found.id:
@@ -148,5 +150,5 @@ class Renewal:
         return found
 
 
-def _granted(access: AccessToken) -> Flown:
-    return Flown(granted_of(access), access)
+def _granted(access: AccessToken) -> RefreshResult:
+    return RefreshResult(granted_of(access), access)

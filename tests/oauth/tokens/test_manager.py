@@ -1,4 +1,4 @@
-"""TokenManager: one flight, saved before used, and mail that keeps flowing."""
+"""TokenManager: one refresh for all callers, saved before it is used, and mail keeps flowing."""
 
 import asyncio
 import json
