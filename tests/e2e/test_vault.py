@@ -10,7 +10,7 @@ from graphrelay.sandbox import Sandbox
 from tests.e2e.commands import Ended, graphrelay
 from tests.e2e.scenarios import APPLICATIONS, asked, relay_for
 from tests.e2e.test_scenarios import one_message, status
-from tests.oauth.vault.test_secret_service import Desktop, desktop
+from tests.oauth.vault.test_desktop import Desktop, desktop
 from tests.world import World
 
 __all__ = ["desktop"]

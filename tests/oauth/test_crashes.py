@@ -1,6 +1,5 @@
-"""A crash between any two steps leaves a working authorization; two processes never lose one."""
+"""A crash between any two steps leaves a working authorization."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -14,14 +13,9 @@ from pathlib import Path
 import pytest
 
 from graphrelay.oauth.answers import Granted, Unauthorized
-from graphrelay.oauth.authorization import from_text, to_text
-from graphrelay.oauth.entra.grants import Grants, Minted
-from graphrelay.oauth.entra.msal_client import Trouble
-from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
+from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.vault import Vault
-from graphrelay.oauth.vault.vault import Put, Remove
-from graphrelay.sandbox.visitor import Visitor
-from tests.oauth.conftest import DAEMON, WEBSITE, World
+from tests.oauth.conftest import WEBSITE, World
 
 A_DAY_AND_MORE = timedelta(hours=30)
 
@@ -107,106 +101,6 @@ async def test_a_crash_while_revoking_leaves_it_or_nothing(world: World, step: i
         await manager.revoke("website")
     answer = await world.manager(WEBSITE).token("website")
     assert isinstance(answer, Granted | Unauthorized)
-
-
-# --- Two processes at once -----------------------------------------------------------------------
-
-
-def meanwhile(monkeypatch: pytest.MonkeyPatch, grants: Grants, do: Callable[[], object]) -> None:
-    """Between Entra's answer to a refresh and its being stored, somebody else does this."""
-    refresh = grants.refresh
-
-    def refresh_then(*args: str) -> "Minted | Trouble":
-        minted = refresh(*args)  # type: ignore[arg-type]
-        do()
-        return minted
-
-    monkeypatch.setattr(grants, "refresh", refresh_then)
-
-
-async def test_a_refresh_never_undoes_what_another_process_authorized(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vault, other = world.vault(), world.vault()
-    manager = world.manager(WEBSITE, vault=vault)
-    await world.authorize(manager)
-    first = from_text(vault.read("website") or "")
-    await world.authorize(world.manager(WEBSITE, vault=other))
-    newer = from_text(other.read("website") or "")
-    other.change("website", lambda _: Put(to_text(first)))
-    await world.clock.advance(A_DAY_AND_MORE)
-    once = iter([lambda: other.change("website", lambda _: Put(to_text(newer)))])
-    meanwhile(monkeypatch, manager._states["website"].grants, lambda: next(once, lambda: None)())
-    assert isinstance(await manager.token("website"), Granted)
-    assert from_text(vault.read("website") or "").id == newer.id != first.id
-
-
-async def test_a_refresh_never_revives_what_another_process_revoked(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vault, other = world.vault(), world.vault()
-    manager = world.manager(WEBSITE, vault=vault)
-    await world.authorize(manager)
-    await world.clock.advance(A_DAY_AND_MORE)
-    meanwhile(
-        monkeypatch,
-        manager._states["website"].grants,
-        lambda: other.change("website", lambda _: Remove()),
-    )
-    assert isinstance(await manager.token("website"), Unauthorized)
-    assert vault.read("website") is None
-
-
-async def test_a_refusal_that_was_overtaken_is_asked_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ours was revoked at Entra, while another process signed in anew."""
-    vault, other = world.vault(), world.vault()
-    manager = world.manager(WEBSITE, vault=vault)
-    await world.authorize(manager)
-    stale = vault.read("website") or ""
-    user = world.cloud.directory.user("wp@contoso.com")
-    assert user is not None
-    await world.clock.advance(A_DAY_AND_MORE)
-    world.cloud.directory.revoke_sessions(user, world.clock.now())
-    await world.authorize(world.manager(WEBSITE, vault=other))
-    newer = other.read("website") or ""
-    other.change("website", lambda _: Put(stale))
-    once = iter([lambda: other.change("website", lambda _: Put(newer))])
-    meanwhile(monkeypatch, manager._states["website"].grants, lambda: next(once, lambda: None)())
-    assert isinstance(await manager.token("website"), Granted)
-
-
-async def test_many_processes_renew_at_once_and_all_get_a_token(world: World) -> None:
-    await world.authorize(world.manager(WEBSITE))
-    await world.authorize(world.manager(DAEMON), DAEMON)
-    managers = [world.manager(WEBSITE, DAEMON) for _ in range(5)]
-    for _ in range(3):
-        await world.clock.advance(A_DAY_AND_MORE)
-        answers = await asyncio.gather(
-            *(manager.token(name) for manager in managers for name in ("website", "daemon"))
-        )
-        assert all(isinstance(answer, Granted) for answer in answers)
-    await world.clock.advance(A_DAY_AND_MORE)
-    assert isinstance(await world.manager(WEBSITE).token("website"), Granted)
-
-
-async def test_a_sign_in_while_another_process_renews_is_kept(world: World) -> None:
-    daemon, admin = world.manager(WEBSITE), world.manager(WEBSITE)
-    await world.authorize(daemon)
-    await world.clock.advance(A_DAY_AND_MORE)
-    authorizer = Authorizer(admin)
-    pending = await authorizer.begin(WEBSITE, "http://localhost:1/")
-    assert isinstance(pending, Pending)
-    async with Visitor(world.cloud.ca_file) as visitor:
-        back = await visitor.sign_in(pending.authorization_url, "wp@contoso.com")
-    token, stored = await asyncio.gather(
-        daemon.token("website"), authorizer.complete(pending, back, "root")
-    )
-    assert isinstance(token, Granted)
-    assert isinstance(stored, Stored)
-    await world.clock.advance(A_DAY_AND_MORE)
-    assert isinstance(await world.manager(WEBSITE).token("website"), Granted)
 
 
 WRITER = """

@@ -1,7 +1,6 @@
 """Encrypted files: whole or absent, bound to their name, and unreadable to others."""
 
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,13 +37,6 @@ def test_the_secret_and_the_key_stand_in_no_file(tmp_path: Path) -> None:
     octets = only_file(tmp_path).read_bytes()
     assert b"a-secret" not in octets
     assert KEYS.current[:8] not in octets
-
-
-def test_only_the_owner_may_read(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path / "vault", lambda: KEYS)
-    files.set_password("s", "n", "x")
-    assert stat.S_IMODE((tmp_path / "vault").stat().st_mode) == 0o700
-    assert stat.S_IMODE(only_file(tmp_path / "vault").stat().st_mode) == 0o600
 
 
 def test_the_same_secret_never_looks_the_same_twice(tmp_path: Path) -> None:
@@ -118,33 +110,6 @@ def test_deleting_what_is_not_there_is_said_as_keyring_says_it(tmp_path: Path) -
     assert files.get_password("s", "n") is None
     with pytest.raises(PasswordDeleteError):
         files.delete_password("s", "n")
-
-
-def test_a_failed_write_leaves_the_old_secret(tmp_path: Path) -> None:
-    files = EncryptedFiles(tmp_path, lambda: KEYS)
-    files.set_password("s", "n", "old")
-
-    def no_space(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", no_space)
-        with pytest.raises(VaultFailure, match="No space left"):
-            files.set_password("s", "n", "new")
-    assert files.get_password("s", "n") == "old"
-    assert [path.name for path in tmp_path.iterdir()] == [only_file(tmp_path).name]
-
-
-def test_a_secret_is_never_written_over_in_place(tmp_path: Path) -> None:
-    """Power may fail in the middle of a write: the new file is whole before it has the name."""
-    files = EncryptedFiles(tmp_path, lambda: KEYS)
-    files.set_password("s", "n", "old")
-    path = only_file(tmp_path)
-    with path.open("rb") as before:
-        files.set_password("s", "n", "new")
-        held = before.read()
-    assert held != path.read_bytes()
-    assert held.startswith(b"GRV1")
 
 
 def test_what_root_writes_belongs_to_the_service(

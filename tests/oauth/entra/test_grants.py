@@ -1,0 +1,96 @@
+"""The grants as verbs of one account: what Entra's answers come to."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from graphrelay.oauth.answers import Refused, Unreachable
+from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.entra.grants import DEFAULT_LIFE, LONGEST_LIFE, Grants, Minted, NotYet
+from graphrelay.oauth.scenario import Account, Personal
+from graphrelay.sandbox.directory import PUBLIC_CLIENT
+from graphrelay.sandbox.faults import Answer
+from tests.oauth.conftest import DAEMON, WEBSITE, World
+
+PERSONAL = Account("home", "", PUBLIC_CLIENT, Personal("wp@outlook.com"))
+
+
+def grants(world: World, account: Account) -> Grants:
+    cloud = Cloud(world.cloud.login_url, world.cloud.graph_url)
+    return Grants(account, cloud, world.http(), world.clock)
+
+
+def answered(world: World, **fields: Any) -> Answer:
+    """From now on Entra answers token requests so."""
+    fault = Answer(status=200, body=json.dumps(fields), part="entra")
+    world.cloud.faults.on(fault)
+    return fault
+
+
+async def minted(work: Callable[[], Any]) -> Minted:
+    result = await asyncio.to_thread(work)
+    assert isinstance(result, Minted), result
+    return result
+
+
+@pytest.mark.parametrize(
+    ("fields", "life"),
+    [
+        ({"expires_in": 3599}, timedelta(seconds=3599)),
+        ({"expires_in": "86399"}, timedelta(seconds=86_399)),
+        ({"expires_in": -1}, timedelta(0)),
+        ({}, DEFAULT_LIFE),
+        ({"expires_in": "soon"}, DEFAULT_LIFE),
+        ({"expires_in": 10**12}, LONGEST_LIFE),
+    ],
+)
+async def test_a_token_lives_as_long_as_entra_says(
+    world: World, fields: dict[str, object], life: timedelta
+) -> None:
+    daemon = grants(world, DAEMON)
+    await minted(daemon.by_credential)
+    answered(world, access_token="x", token_type="Bearer", **fields)
+    access = (await minted(daemon.by_credential)).access
+    assert access.obtained_at == world.clock.now()
+    assert access.life == life
+    daemon.close()
+
+
+async def test_an_answer_without_a_token_is_no_answer(world: World) -> None:
+    daemon = grants(world, DAEMON)
+    await minted(daemon.by_credential)
+    answered(world, token_type="Bearer", expires_in=3599)
+    result = await asyncio.to_thread(daemon.by_credential)
+    assert isinstance(result, Unreachable)
+    assert "without an access token" in result.reason
+    daemon.close()
+
+
+async def test_what_is_asked_for_is_what_the_scenario_needs(world: World) -> None:
+    website = grants(world, WEBSITE)
+    assert website.scopes == ("Mail.Send",)
+    request = await asyncio.to_thread(website.begin_code, "http://localhost:1")
+    assert f"{world.cloud.graph_url}/Mail.Send".replace(":", "%3A").replace("/", "%2F") in (
+        getattr(request, "url", "")
+    )
+    website.close()
+
+
+async def test_a_device_code_waits_and_slows_down_when_asked(world: World) -> None:
+    website = grants(world, WEBSITE)
+    request = await asyncio.to_thread(website.begin_device)
+    assert not isinstance(request, Refused | Unreachable), request
+    interval = timedelta(seconds=5)
+
+    def poll() -> object:
+        return website.poll_device(request, interval)
+
+    assert await asyncio.to_thread(poll) == NotYet(interval)
+    body = json.dumps({"error": "slow_down"})
+    world.cloud.faults.on(Answer(status=400, body=body, part="entra"))
+    assert await asyncio.to_thread(poll) == NotYet(interval + timedelta(seconds=5))
+    website.close()
