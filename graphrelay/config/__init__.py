@@ -1,8 +1,8 @@
 """The configuration: one TOML file, the environment over it, secrets from systemd credentials.
 
-Everything is checked before anything starts, and every mistake is told at once: the line, the
-key, what is wrong and what is allowed. What comes out are settings as written; `wiring` turns
-them into the values that the rooms take.
+Everything is checked before anything starts, and every mistake is reported at once: the line, the
+key, what is wrong and what is allowed. The result is the settings as written; `daemon/wiring.py`
+turns them into the values that the other packages take.
 """
 
 from graphrelay.config.load import (

@@ -1,4 +1,4 @@
-"""Reading the configuration, and saying all that is wrong with it at once.
+"""Reading the configuration, and reporting everything that is wrong with it at once.
 
 Order of precedence: environment (`GRAPHRELAY_CLOUD__GRAPH_URL`), systemd credentials
 (`accounts.website.client_secret`), the file, the defaults.
@@ -37,7 +37,7 @@ _DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: the line (0 where there is none to name), the key, what is wrong."""
+    """One mistake: the line (0 if unknown), the key, and what is wrong."""
 
     line: int
     key: str
@@ -58,10 +58,10 @@ class ConfigError(Exception):
 
 
 def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
-    """The settings in `path`, with the environment and credentials over them.
+    """The settings in `path`, overridden by the environment and credentials.
 
-    `elsewhere` names credentials that another process is handed: they count as there, so that the
-    rest can be checked, and what stands for them is of no other use.
+    `elsewhere` names credentials that only another process can read. They count as present, with a
+    placeholder as value, so that the rest can be checked.
 
     Raises `ConfigError` with every mistake that was found.
     """
@@ -94,16 +94,16 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
 
 
 def written_state_directory(path: Path) -> Path | None:
-    """What is said about the state directory, whatever else is wrong or missing.
+    """The configured state directory, whatever else is wrong or missing.
 
-    By it the command line finds the running daemon. A secret that only the service is handed, as
-    a systemd credential, is no reason not to ask the service.
+    The command line finds the running daemon by it, also where the file needs a secret that only
+    the service can read, as a systemd credential.
     """
     return _written(path, "GRAPHRELAY_STATE_DIRECTORY", "state_directory")
 
 
 def written_control_socket(path: Path) -> Path | None:
-    """The same for where the daemon is asked."""
+    """The configured control socket, likewise."""
     return _written(path, "GRAPHRELAY_CONTROL__SOCKET", "control", "socket")
 
 
@@ -151,9 +151,9 @@ def _read(path: Path) -> str:
 
 
 def _credentials(elsewhere: Iterable[str]) -> dict[str, Any]:
-    """Secrets that systemd hands over: files named like `accounts.website.client_secret`."""
+    """Secrets that systemd provides: files named like `accounts.website.client_secret`."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    found = dict.fromkeys(elsewhere, "(seen by another process alone)")
+    found = dict.fromkeys(elsewhere, "(only another process can read it)")
     for file in sorted(Path(directory).iterdir()) if directory else ():
         if _of_account(file.name):
             found[file.name] = file.read_text(encoding="utf-8").strip()
@@ -169,8 +169,8 @@ def _of_account(credential: str) -> bool:
 
 
 def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
-    """What does not fit from one table to another; read off the raw file, so that it is told
-    together with the mistakes inside the tables."""
+    """What is inconsistent between tables; taken from the raw file, so that it is reported together
+    with the mistakes inside the tables."""
     accounts = _tables(written.get("accounts"))
     known = _some(accounts)
     routes = written.get("routes")
@@ -241,7 +241,7 @@ def _tables(value: object) -> dict[str, dict[str, Any]]:
 
 
 def _mistakes(details: ErrorDetails) -> Iterator[tuple[Key, str]]:
-    """What pydantic found, as keys and sentences of ours."""
+    """pydantic's findings as keys and sentences."""
     key = _written_key(details["loc"])
     if details["type"] == "together":
         for name, said in details["ctx"]["mistakes"]:
@@ -256,7 +256,7 @@ _SCENARIOS = ("user", "personal", "any-user", "scoped-users")
 
 
 def _written_key(loc: Key) -> Key:
-    """Without what pydantic adds: the tag of the union that it tried, the class name."""
+    """Without what pydantic adds: the tag of the union that it tried, and `[key]`."""
     if loc[:1] == ("accounts",) and len(loc) > 2 and loc[2] in _SCENARIOS:
         return (*loc[:2], *loc[3:])
     return tuple(part for part in loc if part != "[key]")
@@ -307,7 +307,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _siblings(loc: Key) -> list[str]:
-    """The keys that may stand in the table in which `loc` stands."""
+    """The keys that the table of `loc` may have."""
     schema = _schema()
     node: dict[str, Any] = schema
     for part in loc[:-1]:

@@ -1,9 +1,8 @@
 """The line of a key in a TOML file, for messages.
 
-`tomllib` keeps no positions. This walks the lines that look like table headers and keys; where a
-file is written in a way that hides a key from it (an inline table, a string over several lines),
-it answers with the line of the table around it, and 0 when there is none. Only messages rest on
-it.
+`tomllib` keeps no positions. This reads the lines that look like table headers and keys; where a
+key is written in another way (an inline table, a string over several lines), it returns the line of
+the table around it, and 0 where there is none. It is used for messages only.
 """
 
 import re
@@ -16,13 +15,13 @@ _ASSIGNMENT = re.compile(r"\s*([\w\-\"'. ]+?)\s*=")
 
 
 class Lines:
-    """Where the keys of a text stand."""
+    """The lines of a text's keys."""
 
     def __init__(self, text: str) -> None:
         self._found = dict(reversed(list(_lines(text))))
 
     def of(self, key: Key) -> int:
-        """The line (from 1) on which `key` stands, or that of the table it belongs to, else 0."""
+        """The line (from 1) of `key`, or of the table it belongs to, else 0."""
         while key:
             if key in self._found:
                 return self._found[key]

@@ -1,6 +1,6 @@
-"""Every key that may stand in config.toml, its type and its default.
+"""Every key of config.toml, its type and its default.
 
-`config.example.toml` shows the same keys with a line of why each; a test holds the two together.
+`config.example.toml` shows the same keys, each with a line of explanation; a test compares the two.
 """
 
 import re
@@ -51,14 +51,13 @@ from graphrelay.smtp.access.login import is_password_hash
 
 
 class Table(BaseModel):
-    """A TOML table: keys that nobody knows are mistakes."""
+    """A TOML table. Unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def wrong(*mistakes: tuple[str, str]) -> PydanticCustomError:
-    """Mistakes (key, what is wrong) that show only when several keys of a table are seen
-    together."""
+    """Mistakes (key, what is wrong) that depend on several keys of a table."""
     return PydanticCustomError("together", "mistakes in a table", {"mistakes": mistakes})
 
 
@@ -76,7 +75,7 @@ class ListenerTable(Table):
 
     @property
     def listener(self) -> Listener:
-        """What the smtp room takes."""
+        """As the smtp package takes it."""
         return Listener(
             address=self.address,
             tls=self.tls,
@@ -151,7 +150,7 @@ class CloudTable(Table):
 
 
 class AccountTable(Table):
-    """What every account has."""
+    """Keys of every account."""
 
     client_id: str = Field(min_length=1)
     large_messages: bool = False
@@ -193,7 +192,7 @@ GOES_WITH = {
 
 
 class ApplicationTable(AccountTable):
-    """An account with which the application signs in by itself; one credential of these."""
+    """An account for which the application signs in by itself, with one of these credentials."""
 
     tenant: Tenant
     client_id: str = Field(
@@ -359,9 +358,11 @@ class AlertsTable(Table):
         if self.repeat_after < timedelta(minutes=10):
             raise wrong(("repeat_after", 'must be "10min" or more'))
         if self.command and not Path(self.command[0]).is_absolute():
-            raise wrong(("command", "must begin with the program's whole path, such as /usr/…"))
+            raise wrong(
+                ("command", "must begin with the absolute path of the program, such as /usr/…")
+            )
         if any("\0" in word for word in self.command):
-            raise wrong(("command", "holds a character that no argument can"))
+            raise wrong(("command", "holds a NUL, which no argument can"))
         return self
 
 
@@ -378,7 +379,7 @@ class ControlTable(Table):
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
         if self.group and self.socket is None:
-            text = "needs socket: nobody but the relay may enter the state directory"
+            text = "needs socket: only the relay may enter the state directory"
             raise wrong(("group", text))
         return self
 

@@ -33,7 +33,7 @@ def duration(value: object) -> timedelta:
     if not match:
         raise ValueError('must be a duration such as "30s", "10min", "4h" or "5d"')
     amount, unit = float(match[1]), _UNITS[match[2]]
-    if amount > LONGEST / unit:  # before a date that is reckoned with it leaves the calendar
+    if amount > LONGEST / unit:  # Dates computed with it must exist.
         raise ValueError(f'must be at most "{LONGEST.days}d"')
     return amount * unit
 
@@ -78,7 +78,7 @@ def size(value: object) -> int:
 
 
 def day(value: object) -> date:
-    """`"2027-11-01"`, or the same without quotation marks, which TOML knows as a date."""
+    """`"2027-11-01"`, or the same without quotation marks, which is a date in TOML."""
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):

@@ -1,9 +1,9 @@
-"""What may come of asking for a token. All of it is data; nothing here is ever raised.
+"""The answers to a request for a token. All of them are data; nothing here is ever raised.
 
-    Granted        here is one
-    Unauthorized   nobody has run `graphrelay authorize` (or it was for another configuration)
-    Refused        Entra said no, and will say so again until a person changes something
-    Unreachable    no clear answer: the network, a proxy, or Entra in trouble; try again by itself
+    Granted        an access token
+    Unauthorized   `graphrelay authorize` was not run, or for another configuration
+    Refused        Entra refused, and will refuse again until a person changes something
+    Unreachable    no clear answer: the network, a proxy, or Entra fails; tried again by itself
     VaultProblem   the vault cannot be read or written
 
 No secret is ever in a `repr`, and none is in `reason`, `description` or `remedy`.
@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """An access token that is good for now."""
+    """An access token that can be used."""
 
     access_token: str = field(repr=False)
     expires_at: datetime
@@ -25,7 +25,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unauthorized:
-    """There is no authorization to ask with."""
+    """There is no authorization that could be used."""
 
     reason: str
     remedy: str
@@ -33,10 +33,10 @@ class Unauthorized:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Entra refused. `kind` is for people and for choosing words, never for choosing a grant."""
+    """Entra refused. `kind` is for people and for choosing messages, never for choosing a grant."""
 
     error: str
-    """OAuth's `error` (RFC 6749 section 5.2); empty where the credential could not even be read."""
+    """OAuth's `error` (RFC 6749 section 5.2); empty where the credential could not be read."""
     kind: str
     """A class of the table in `refusals`, such as `consent` or `secret-expired`."""
     remedy: str
@@ -49,18 +49,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreachable:
-    """No clear answer came; asking again may help."""
+    """There was no clear answer; trying again may help."""
 
     reason: str
     retry_after: timedelta | None = None
-    """How long Entra asked to be left alone, if it did."""
+    """Entra's Retry-After, if there was one."""
     malformed: bool = False
-    """Whether an answer came that is none of OAuth: a sign-in that is under way ends with it."""
+    """Whether there was an answer that is not OAuth: it ends a sign-in that is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultProblem:
-    """The vault is locked, missing, damaged, full or silent."""
+    """The vault is locked, missing, damaged, full, or does not answer."""
 
     reason: str
     remedy: str

@@ -1,11 +1,10 @@
 """What the vault keeps for an account: the authorization, as one small JSON text.
 
-    SignedIn   a person signed in; a refresh token stands for that, and rolls at each use
+    SignedIn   a person signed in; the refresh token of that sign-in is replaced at each use
     Approved   an admin authorized an application; its credential is in the configuration
 
-It carries the configuration that it was made for (`Binding`). An authorization is never used for
-another scenario, tenant, client or user than it was given for: that would be somebody else's
-consent.
+It contains the configuration that it was given for (`Binding`). An authorization is never used for
+another scenario, tenant, client or user: consent was not given for that.
 """
 
 import secrets
@@ -38,7 +37,7 @@ class Binding:
         )
 
     def differences(self, other: "Binding") -> tuple[str, ...]:
-        """What changed, by name."""
+        """The names of what differs."""
         names = ("scenario", "authority", "client_id", "username")
         return tuple(name for name in names if getattr(self, name) != getattr(other, name))
 
@@ -59,7 +58,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Who signed in, and what stands for that."""
+    """Who signed in, and the refresh token of that sign-in."""
 
     username: str
     """As Entra spells it."""
@@ -72,9 +71,9 @@ class _Given:
     """When, by whom and for what an account was authorized, and the newest access token."""
 
     format: Literal[1] = 1
-    """Of the text. What every version since 0.1 has written must stay readable."""
+    """Of the JSON text. What every version since 0.1 wrote must stay readable."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    """Another one each time that somebody authorizes; a refresh keeps it."""
+    """Each sign-in or approval has another; a refresh keeps it."""
     authorized_at: datetime
     authorized_by: str
     binding: Binding
@@ -113,15 +112,15 @@ class Unreadable(Exception):  # noqa: N818 (a condition, not a programming error
 
 
 def to_text(authorization: Authorization) -> str:
-    """As the vault keeps it."""
+    """As the vault stores it."""
     return _TEXT.dump_json(authorization).decode()
 
 
 def from_text(text: str) -> Authorization:
-    """The way back. Raises `Unreadable`, without the text in it."""
+    """The reverse. Raises `Unreadable`, which never quotes the text."""
     try:
         return _TEXT.validate_json(text)
     except ValidationError as problem:
         parts = {".".join(map(str, error["loc"][1:])) for error in problem.errors()}
-        named = ", ".join(sorted(parts - {""})) or "the whole of it"
+        named = ", ".join(sorted(parts - {""})) or "all of it"
         raise Unreadable(f"it is not an authorization of format 1 (see {named})") from None

@@ -1,6 +1,6 @@
-"""The two hosts of a Microsoft cloud that authorization needs to know: who signs in, and for what.
+"""The two hosts of a Microsoft cloud that authorization needs: Entra ID and Graph.
 
-A token is asked for at `login_url` and is good for `graph_url` alone: each national cloud has a
+A token is requested at `login_url` and is good for `graph_url` alone: each national cloud has a
 pair of its own, and a scope must name the Graph host of its cloud.
 """
 
@@ -15,12 +15,12 @@ class Cloud:
     graph_url: str
 
     def authority(self, tenant: str) -> str:
-        """The authority that speaks for `tenant` (a domain, a GUID, or `consumers`)."""
+        """The authority of `tenant` (a domain, a GUID, or `consumers`)."""
         return f"{self.login_url.rstrip('/')}/{tenant}"
 
     @property
     def resource(self) -> str:
-        """What tokens are asked for: Graph of this cloud."""
+        """What tokens are requested for: the Graph of this cloud."""
         return self.graph_url.rstrip("/")
 
     def scope(self, permission: str) -> str:
@@ -29,7 +29,7 @@ class Cloud:
 
     @property
     def default_scope(self) -> str:
-        """All that was granted to the application (the one scope of client credentials)."""
+        """All that was granted to the application (the only scope of client credentials)."""
         return self.scope(".default")
 
     def permission(self, scope: str) -> str:

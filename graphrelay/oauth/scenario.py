@@ -1,14 +1,14 @@
-"""How an account may send: four scenarios, each with the least that it needs.
+"""How an account may send: four scenarios, each with the least permissions that it needs.
 
-A scenario is pinned. It is what the admin wrote down, and it alone says which grant is used;
-nothing that fails is ever tried again with a broader one.
+A scenario is pinned. The admin configured it, and it alone decides which grant is used; nothing
+that fails is ever tried again with a broader one.
 
     SendAsUser    one person signs in once      delegated scopes      /me, /users/{shared mailbox}
     Personal      the same, outlook.com         delegated scopes      /me
     AnyUser       nobody signs in               app role Mail.Send    every mailbox of the tenant
     ScopedUsers   nobody signs in               Exchange role         mailboxes in its scope
 
-What each needs, and why, is a table that people get to read before they consent
+What each needs, and why, is a table that is shown before anyone consents
 (https://learn.microsoft.com/graph/permissions-reference).
 """
 
@@ -23,14 +23,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class SecretText:
-    """A secret that stood in the configuration or the environment."""
+    """A secret given in the configuration or the environment."""
 
     value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SecretFile:
-    """A secret in a file of its own (a systemd credential); read anew at each use."""
+    """A secret in a file of its own (a systemd credential); read at each use."""
 
     path: Path
 
@@ -46,7 +46,7 @@ class ClientSecret:
 
     source: SecretSource
     ends_at: datetime | None = None
-    """When it ends, as the admin noted it; Entra does not tell a program that may only send."""
+    """When it expires, as configured: a program that may only send cannot ask Entra."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """An identity that Azure gives to the machine; `client_id` names a user-assigned one."""
+    """An identity that Azure provides to the machine; `client_id` names a user-assigned one."""
 
     client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FederatedToken:
-    """A token of another identity provider, in a file that somebody keeps fresh."""
+    """A token of another identity provider, in a file that another program keeps up to date."""
 
     path: Path
 
@@ -111,7 +111,7 @@ class AnyUser:
 
 @dataclass(frozen=True, slots=True)
 class ScopedUsers:
-    """The application submits through those mailboxes that Exchange lets it (`scoped-users`)."""
+    """The application submits through the mailboxes that Exchange allows (`scoped-users`)."""
 
     credential: Credential
     large_messages: bool = False
@@ -149,7 +149,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One thing that is asked for, and why."""
+    """One permission that is requested, and why."""
 
     name: str
     kind: Kind
@@ -162,7 +162,7 @@ EXACT = "a message whose answer was lost is looked for before it is sent again"
 
 
 def permissions(scenario: Scenario) -> tuple[Permission, ...]:
-    """The least that `scenario` needs, for people and for comparing with what was granted."""
+    """The least that `scenario` needs, to be shown and to be compared with what was granted."""
     match scenario:
         case SendAsUser() | Personal():
             return tuple(_scopes(scenario))
@@ -199,7 +199,7 @@ def _roles(scenario: Application, kind: Kind, prefix: str) -> Iterator[Permissio
 
 
 def _why_read_write(scenario: Scenario) -> str:
-    """Reading is part of it."""
+    """The reasons for Mail.ReadWrite, which includes reading; empty where it is not needed."""
     if not scenario.large_messages and not scenario.exact_once:
         return ""
     wanted = (
@@ -225,21 +225,21 @@ class Account:
     client_id: str
     scenario: Scenario
     mailboxes: tuple[str, ...] = ()
-    """Addresses and `*@domain`. None given: the user's own, which an application does not have."""
+    """Addresses and `*@domain`. Empty: the user's own; an application has none."""
 
     @property
     def username(self) -> str | None:
-        """Who signs in; nobody does for an application."""
+        """Who signs in; `None` for an application."""
         return self.scenario.username if isinstance(self.scenario, Delegated) else None
 
     @property
     def authority_tenant(self) -> str:
-        """Whom Entra is asked for: personal accounts live in a tenant of their own."""
+        """The tenant of the authority: personal accounts have one of their own."""
         return CONSUMERS if isinstance(self.scenario, Personal) else self.tenant
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        """The patterns that `may_use` goes by."""
+        """The patterns that `may_use` compares with."""
         return self.mailboxes or ((self.username,) if self.username else ())
 
     @property

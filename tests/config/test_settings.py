@@ -85,8 +85,8 @@ def test_a_webhook_that_cannot_be_is_refused_without_its_secret(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('command = ["notify"]', "the program's whole path"),
-        ('command = ["/bin/x", "a\\u0000b"]', "holds a character"),
+        ('command = ["notify"]', "the absolute path of the program"),
+        ('command = ["/bin/x", "a\\u0000b"]', "holds a NUL"),
         ('repeat_after = "1min"', '"10min" or more'),
         ('proxy = "socks5://x"', "http://host:port"),
         ("failures_per_hour = 0", "greater than or equal to 1"),

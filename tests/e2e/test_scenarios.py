@@ -86,7 +86,7 @@ async def test_an_application_proves_itself_and_mail_goes_out(
 ) -> None:
     async with relay_for(case, tmp_path, monkeypatch) as here:
         first, last = [event async for event in asked(here, "authorize", by="root")]
-        assert "Whoever holds this application's credential" in first["risk"]
+        assert "Anyone with this application's credential" in first["risk"]
         assert last["kind"] == "authorized", last
         assert (await status(here))["status"] == "Authorized"
         await one_message(here, case.mailbox)

@@ -87,7 +87,7 @@ async def test_a_refusal_shows_microsoft_s_words_and_ours(
         assert shown.out.startswith("Refused")
         assert "AADSTS7000222" in shown.out
         assert "error       invalid_client" in shown.out
-        assert "The client secret has expired. Make a new one" in shown.out
+        assert "The client secret has expired. Create a new one" in shown.out
 
 
 async def test_a_scope_that_entra_overrides_is_too_broad(
@@ -124,7 +124,7 @@ async def test_a_certificate_that_ends_soon_is_warned_about_and_well_until_then(
         (tmp_path / "app.pem").write_bytes(both)
         shown = await status(here)
         assert shown.code == 0
-        assert "soon        The certificate of account 'website' ends in 12 days" in shown.out
+        assert "soon        The certificate of account 'website' expires in 12 days" in shown.out
         (event,) = (await status(here, "--json")).events
         assert event["warning"]
         assert event["credential_ends_at"]
@@ -137,7 +137,7 @@ async def test_the_log_warns_daily_of_a_secret_that_ends(
     options = ["--client-secret-expires", "2026-12-01"]
     async with authorized(ANY, tmp_path, monkeypatch, *options, clock=clock) as here:
         first = await here.event("credential-ends")
-        assert "ends in 7 days (2026-12-01)" in str(first.fields["reason"])
+        assert "expires in 7 days (2026-12-01)" in str(first.fields["reason"])
         while len(here.events("credential-ends")) < 2:
             await clock.advance(timedelta(minutes=30))
         second = here.events("credential-ends")[1]

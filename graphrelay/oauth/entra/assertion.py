@@ -1,4 +1,4 @@
-"""A client assertion: what an application with a certificate proves itself with.
+"""A client assertion: how an application with a certificate authenticates.
 
 A JWT, signed with the certificate's private key and naming the certificate by its SHA-256
 thumbprint, as

@@ -1,8 +1,8 @@
 """Reading a token's claims, for people.
 
 Microsoft says that an access token is opaque to its client, and those of personal accounts are not
-even JWTs. So what is read here is shown, or compared with what was asked for, and never decides
-whether a token is used. Nothing is verified: the token came from Entra over TLS.
+JWTs. So what is read here is shown, or compared with what was requested, and never decides whether
+a token is used. Nothing is verified: the token came from Entra over TLS.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""Turning a configured credential into what msal wants of it.
+"""Turning a configured credential into msal's `client_credential`.
 
 Files are read each time: a secret that was replaced, a certificate that was renewed or a federated
-token that was refreshed is used at once, without a restart. What comes out is compared with what
-went before, so an unchanged credential keeps its msal application.
+token that was refreshed is used at once, without a restart. The result is compared with the one
+before, so an unchanged credential keeps its msal application.
 """
 
 from collections.abc import Callable
@@ -39,10 +39,10 @@ class CredentialProblem(Exception):  # noqa: N818 (a condition, not a programmin
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What msal takes as `client_credential`; equal while nothing has changed."""
+    """msal's `client_credential`; equal while nothing has changed."""
 
     identity: str = field(repr=False)
-    """Tells one credential from another; also what must never be quoted."""
+    """Distinguishes credentials; must never be quoted."""
     for_msal: "str | dict[str, Any]" = field(repr=False, compare=False)
 
 
@@ -61,7 +61,7 @@ class KeyPair:
 def material(
     credential: ClientSecret | Certificate | FederatedToken, sign: Callable[[KeyPair], str]
 ) -> Material:
-    """Read the credential; `sign` makes an assertion with a key pair when one is needed. Raises
+    """Read the credential. `sign` makes an assertion with a key pair when one is needed. Raises
     `CredentialProblem`."""
     match credential:
         case ClientSecret(source):
@@ -77,7 +77,7 @@ def material(
 
 
 def read_secret(source: SecretSource) -> str:
-    """The secret itself, without the line end that editors leave."""
+    """The secret, without the line end that editors append."""
     match source:
         case SecretText(value):
             secret = value.strip()
@@ -94,13 +94,13 @@ def read_token(path: Path) -> str:
     if token.count(".") != 2:
         raise CredentialProblem(
             f"The federated token file {path} does not hold a JWT.",
-            "Check what writes it, and federated_token_file.",
+            "Check federated_token_file, and the program that writes the file.",
         )
     return token
 
 
 def load_key_pair(credential: Certificate) -> KeyPair:
-    """PEM or PFX, told apart by content. Raises `CredentialProblem`."""
+    """PEM or PFX, distinguished by content. Raises `CredentialProblem`."""
     octets = _read(credential.path)
     password = read_secret(credential.passphrase).encode() if credential.passphrase else None
     try:
@@ -116,7 +116,7 @@ def load_key_pair(credential: Certificate) -> KeyPair:
     except (ValueError, TypeError, UnsupportedAlgorithm) as problem:
         raise _unusable(credential, _why(problem)) from None
     if not isinstance(key, RSAPrivateKey):
-        raise _unusable(credential, "its key is not RSA, which is what Entra takes")
+        raise _unusable(credential, "its key is not RSA, and Entra accepts no other")
     return KeyPair(key, certificate)
 
 
@@ -138,20 +138,20 @@ def _read(path: Path) -> bytes:
     except OSError as problem:
         raise CredentialProblem(
             f"The credential file {path} cannot be read: {problem.strerror}.",
-            "Make it readable for the user that graphrelay runs as, and for nobody else.",
+            "Make it readable for the user that graphrelay runs as, and for no other.",
         ) from problem
 
 
 def _unusable(credential: Certificate, why: str) -> CredentialProblem:
     return CredentialProblem(
         f"The certificate {credential.path} cannot be used: {why}.",
-        "It takes a PEM file with certificate and private key (or key_file), or a PFX file, and "
-        "the passphrase if there is one.",
+        "A PEM file with certificate and private key (or with certificate_key_file), or a PFX "
+        "file, is needed, and the passphrase if there is one.",
     )
 
 
 def _why(problem: Exception) -> str:
-    """cryptography's words name no octet of a key; ours are for the common cases."""
+    """Clear words for the common cases. cryptography's own quote nothing of a key."""
     text = str(problem)
     if isinstance(problem, TypeError) or "password" in text.lower():
         return "the passphrase is missing, wrong, or not needed"

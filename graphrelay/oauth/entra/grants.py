@@ -5,8 +5,8 @@
     begin_code, redeem                        a person signs in: RFC 6749 section 4.1, RFC 7636
     begin_device, poll_device                 a person signs in elsewhere: RFC 8628
 
-Which of them is used, the scenario says; none of them ever calls another. All of it blocks, and
-runs in the one authorizing thread.
+The scenario decides which of them is used; none of them ever calls another. All of them block, and
+run in the authorizing thread.
 """
 
 import json
@@ -32,11 +32,11 @@ from graphrelay.oauth.scenario import (
 )
 
 NOT_ASKED_FOR = frozenset({"offline_access"})
-"""msal adds it (and openid, profile) by itself, and refuses to be told."""
+"""msal adds it (and openid, profile) by itself, and raises if it is given."""
 DEFAULT_LIFE = timedelta(minutes=10)
-"""Where an answer does not say (RFC 6749 section 5.1 only recommends that it does)."""
+"""Where an answer does not say (RFC 6749 section 5.1 only recommends it)."""
 LONGEST_LIFE = timedelta(days=7)
-"""Whatever an answer says: Entra's last 28 hours at most, and a date has an end."""
+"""Whatever an answer says. Entra's last 28 hours at most, and dates must not overflow."""
 
 
 LONGEST_CODE = 3_600
@@ -46,7 +46,7 @@ LONGEST_INTERVAL = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
-    """Entra gave tokens."""
+    """Entra issued tokens."""
 
     access: AccessToken
     refresh_token: str | None = field(default=None, repr=False)
@@ -57,7 +57,7 @@ class Minted:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """The device code waits for its person; ask again after `interval`."""
+    """The user has not entered the device code yet; ask again after `interval`."""
 
     interval: timedelta
 
@@ -69,7 +69,7 @@ class CodeRequest:
     url: str = field(repr=False)
     state: str = field(repr=False)
     flow: Mapping[str, Any] = field(repr=False)
-    """msal's own memory of it: PKCE verifier, nonce, scopes."""
+    """msal's own state: PKCE verifier, nonce, scopes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +93,20 @@ class Grants:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The delegated scopes that the account's configuration needs, short."""
+        """The delegated scopes that the account's configuration needs, without their resource."""
         wanted = permissions(self.account.scenario)
         return tuple(p.name for p in wanted if p.kind is Kind.SCOPE and p.name not in NOT_ASKED_FOR)
 
     def close(self) -> None:
         self._entra.close()
 
-    # Nobody is asked -------------------------------------------------------------------------
+    # Without a person ------------------------------------------------------------------------
 
     def refresh(
         self, refresh_token: str, granted: tuple[str, ...], challenge: str = ""
     ) -> "Minted | Trouble":
-        """Asks for what is needed and was granted: a permission that was configured later waits
-        for the next `authorize`, it does not stop the mail."""
+        """Request what is needed and was granted: a permission that was configured later waits
+        for the next `authorize` and does not stop the mail."""
         wanted = [scope for scope in self.scopes if scope in granted] or list(self.scopes)
         data = {"claims": self._claims(challenge)}
         return self._mint(
@@ -148,7 +148,7 @@ class Grants:
         return CodeRequest(url, flow["state"], flow)
 
     def redeem(self, request: CodeRequest, answer: Mapping[str, str]) -> "Minted | Trouble":
-        """Exchange what the redirect brought. The caller has compared `state`."""
+        """Exchange the authorization code. The caller has compared `state`."""
         return self._mint(
             lambda app: app.acquire_token_by_auth_code_flow(dict(request.flow), dict(answer)),
             (answer.get("code", ""), request.flow["code_verifier"]),
@@ -157,7 +157,7 @@ class Grants:
     # A person at another device --------------------------------------------------------------
 
     def begin_device(self) -> "DeviceRequest | Trouble":
-        """A code that a person types in elsewhere."""
+        """A code to enter elsewhere."""
         flow = self._entra.ask(lambda app: app.initiate_device_flow(self._full(self.scopes)))
         if not isinstance(flow, Mapping):
             return flow
@@ -176,8 +176,8 @@ class Grants:
     def poll_device(
         self, request: DeviceRequest, interval: timedelta
     ) -> "Minted | NotYet | Trouble":
-        """Ask once whether the person is done."""
-        # A copy without msal's own time of the last attempt: our clock says when to ask.
+        """Ask once whether the user has signed in."""
+        # A copy without msal's own time of the last attempt: our clock decides when to ask.
         flow = {k: v for k, v in request.flow.items() if k != "latest_attempt_at"}
         minted = self._mint(
             lambda app: app.acquire_token_by_device_flow(flow, exit_condition=lambda _: True),
@@ -190,7 +190,7 @@ class Grants:
                 return NotYet(interval + timedelta(seconds=5))  # RFC 8628 section 3.5
         return minted
 
-    # What came -------------------------------------------------------------------------------
+    # The token response ----------------------------------------------------------------------
 
     def _mint(
         self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()
@@ -230,7 +230,7 @@ class Grants:
         return [self._cloud.scope(scope) for scope in scopes]
 
     def _claims(self, challenge: str) -> str | None:
-        """msal adds capabilities to every request but a refresh; this is the same for that."""
+        """msal adds the client capabilities to every request but a refresh."""
         if isinstance(self.account.scenario, Personal):
             return challenge if _object(challenge) else None
         wanted = _object(challenge)
@@ -252,7 +252,7 @@ def _object(challenge: Any) -> dict[str, Any]:
 
 
 def _life(answer: Answer) -> timedelta:
-    """`expires_in`: a number, or the same as text (managed identities)."""
+    """`expires_in`: a number, or text (managed identities)."""
     try:
         life = timedelta(seconds=max(0.0, float(answer["expires_in"])))
     except (KeyError, TypeError, ValueError, OverflowError):

@@ -1,10 +1,10 @@
-"""Asking Entra through msal, and making one of three things of whatever comes: an answer, Refused
-or Unreachable. The only place that knows msal.
+"""Asking Entra through msal. Whatever comes back becomes an answer, Refused or Unreachable. This is
+the only module that uses msal.
 
-msal speaks the protocol (discovery, PKCE, nonce, assertions). What it would remember is not used:
-its token cache forgets at once and its memory of refusals is emptied before each request, because
-the vault and TokenManager own that, by our clock and by our rules. So a secret that was mended
-works at once, and no answer depends on msal's idea of time. All of this blocks.
+msal implements the protocol (discovery, PKCE, nonce, assertions). Its own state is not used: its
+token cache stores nothing and its cache of refusals is emptied before each request, because the
+vault and TokenManager own that state, by our clock and our rules. So a corrected secret works at
+once, and nothing depends on msal's clock. All of this blocks.
 """
 
 import logging
@@ -40,8 +40,8 @@ logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
 
 TOLERATED_CLOCK_ERROR = timedelta(minutes=5)
 CAPABILITIES = ["cp1"]
-"""We understand claims challenges (Continuous Access Evaluation), so Entra gives tokens that last
-for a day and can be revoked at once
+"""We handle claims challenges (Continuous Access Evaluation), so Entra issues tokens that last for
+a day and can be revoked at once
 (https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation)."""
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -54,12 +54,12 @@ Answer = Mapping[str, Any]
 
 
 class Entra:
-    """One account's line to Entra (or to the machine's managed identity)."""
+    """Entra (or the machine's managed identity endpoint), as one account asks it."""
 
     def __init__(self, account: Account, cloud: Cloud, http: Http, clock: Clock) -> None:
         self._account, self._cloud, self._clock = account, cloud, clock
         managed = isinstance(self.credential, ManagedIdentity)
-        # A managed identity is answered for by the machine's own host, never through a proxy.
+        # The managed identity endpoint is on the machine's own host, never behind a proxy.
         self._exchange = Exchange(http.client(through_proxy=not managed), http.overall_timeout)
         self._refusals: dict[str, Any] = {}
         self._app: Any = None
@@ -67,13 +67,13 @@ class Entra:
 
     @property
     def credential(self) -> Credential | None:
-        """What the application proves itself with; a person needs none."""
+        """How the application authenticates; `None` where a user signs in."""
         scenario = self._account.scenario
         return scenario.credential if isinstance(scenario, Application) else None
 
     @property
     def host(self) -> str:
-        """Who is asked, for people."""
+        """The host that is asked, for messages."""
         if isinstance(self.credential, ManagedIdentity):
             return "the managed identity endpoint"
         return httpx.URL(self._cloud.login_url).host
@@ -95,7 +95,7 @@ class Entra:
         self._exchange.close()
 
     def ask(self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()) -> "Answer | Trouble":
-        """Let msal's application do `work`. Nothing of `secrets` is quoted in what is refused."""
+        """Call `work` with msal's application. A refusal never quotes anything of `secrets`."""
         self._exchange.begin()
         self._refusals.clear()
         try:
@@ -113,7 +113,7 @@ class Entra:
     # msal's applications ---------------------------------------------------------------------
 
     def _application(self) -> Any:
-        """Made anew when the credential changed. The first one discovers over the network."""
+        """Created again when the credential changes. Creating it makes a discovery request."""
         credential = self.credential
         if isinstance(credential, ManagedIdentity):
             self._app = self._app or self._managed(credential)
@@ -127,13 +127,13 @@ class Entra:
         personal = isinstance(self._account.scenario, Personal)
         common = {
             "authority": self._cloud.authority(self._account.authority_tenant),
-            # The authority is what the admin configured; no central host is asked about it.
+            # The authority is configured; no central host is asked about it.
             "instance_discovery": False,
             "http_client": self._exchange,
             "http_cache": self._refusals,
             "token_cache": _NoMemory(),
             "client_capabilities": None if personal else CAPABILITIES,
-            "azure_region": False,  # Else MSAL_FORCE_REGION in the environment would decide.
+            "azure_region": False,  # Otherwise MSAL_FORCE_REGION in the environment decides.
         }
         if found is None:
             return msal.PublicClientApplication(self._account.client_id, **common)
@@ -164,7 +164,7 @@ class Entra:
             token_cache=_NoMemory(),
         )
 
-    # What went wrong -------------------------------------------------------------------------
+    # Failures --------------------------------------------------------------------------------
 
     def _no_credential(self, problem: CredentialProblem) -> Refused:
         return Refused(
@@ -181,12 +181,12 @@ class Entra:
         return Unreachable(reason=f"{self.host} cannot be reached: {text}")
 
     def _odd_answer(self, problem: Exception, secrets: tuple[str, ...]) -> "Trouble":
-        """msal gave up with an exception: look at the answer itself."""
+        """msal raised an exception: the answer itself decides."""
         if isinstance(problem, RuntimeError) and "nonce" in str(problem):
             return Refused(
                 error="",
                 kind="replayed",
-                description="The ID token belongs to another sign-in (its nonce is not ours).",
+                description="The ID token belongs to another sign-in (its nonce differs).",
                 remedy=words("Run: {authorize}", self._account),
             )
         response = self._exchange.last
@@ -217,7 +217,7 @@ class Entra:
         return self._with_clock(refused(_scrubbed(answer, secrets + own), self._account))
 
     def _is_busy(self, status: int) -> bool:
-        """Azure's metadata service says 404 and 410 too while it is being updated."""
+        """Azure's metadata service also answers 404 and 410 while it is being updated."""
         managed = isinstance(self.credential, ManagedIdentity)
         return status == 429 or status >= 500 or (managed and status in (404, 410))
 
@@ -227,7 +227,7 @@ class Entra:
         return Unreachable(reason=reason, retry_after=wait)
 
     def _with_clock(self, refusal: Refused) -> Refused:
-        """Name the cause if it is our clock: Microsoft's sentence never says whose."""
+        """Name the cause if it is this machine's clock: Microsoft's text does not say whose."""
         ahead = clock_error(self._exchange.last, self._clock.now())
         if refusal.kind != "clock" or ahead is None or abs(ahead) < TOLERATED_CLOCK_ERROR:
             return refusal
@@ -241,7 +241,7 @@ class Entra:
 
 
 class _NoMemory(msal.TokenCache):  # type: ignore[misc]
-    """A token cache that keeps nothing: the vault does."""
+    """A token cache that stores nothing: the vault does."""
 
     def add(self, event: Any, now: Any = None) -> None:
         pass
@@ -278,7 +278,7 @@ def _name(member: str) -> str:
 
 
 def _scrubbed(answer: Answer, secrets: tuple[str, ...]) -> Answer:
-    """Without anything that we sent: an answer might quote the request."""
+    """Without anything that was sent: an answer might quote the request."""
     text = str(answer.get("error_description") or "")
     for secret in secrets:
         text = text.replace(secret, "…") if secret else text

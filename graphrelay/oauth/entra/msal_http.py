@@ -1,12 +1,12 @@
 """HTTP for msal: our own client, with the same certificates and the same proxy as Graph's.
 
-Left to itself, msal would let REQUESTS_CA_BUNDLE and proxy variables of the environment decide,
-wait without end, and remember a 400 for 60 s. Here the environment has no say, every wait ends,
-and the last exchange can be looked at: status, Retry-After and the Date header, which msal drops.
+By default msal lets REQUESTS_CA_BUNDLE and the proxy variables of the environment decide, waits
+without a limit, and remembers a 400 for 60 s. Here the environment is ignored, every wait has a
+limit, and the last response is kept: its status, Retry-After and Date, which msal drops.
 
-Time-outs of httpx count from octet to octet, and its client unpacks what comes compressed. So the
-network below it keeps two limits for an answer as a whole, head and body: `LONGEST_ANSWER` octets,
-and the time that the exchange has. Nothing compressed is asked for, and none is unpacked.
+httpx's timeouts count from octet to octet, and its client decompresses responses. So the network
+below it limits each response as a whole, head and body: to `LONGEST_ANSWER` octets, and to the time
+that the request has. Compression is neither requested nor accepted.
 """
 
 import time
@@ -21,13 +21,13 @@ import httpcore
 import httpx
 
 LONGEST_WAIT = timedelta(hours=1)
-"""What is believed of a Retry-After; no outage that asks for more should silence us longer."""
+"""The longest Retry-After that is honoured."""
 LONGEST_ANSWER = 64 * 1024
-"""Octets of an answer, head and body; those of Entra have some thousand."""
+"""Octets of a response, head and body; Entra's have a few thousand."""
 OVERALL = timedelta(seconds=60)
-"""For all requests that one question takes, discovery and token."""
+"""For all requests of one call of msal, discovery and token."""
 _UNTIL = "graphrelay.until"
-"""The extension of a request that says when its time is over, by `time.monotonic`."""
+"""The extension of a request that holds its deadline, by `time.monotonic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class Http:
 
     ssl: SSLContext
     proxy: str | None = field(default=None, repr=False)
-    """May hold a password, so it is not shown."""
+    """May contain a password, so it is not shown."""
     connect_timeout: timedelta = timedelta(seconds=10)
     answer_timeout: timedelta = timedelta(seconds=30)
     """Without an octet."""
     overall_timeout: timedelta = OVERALL
 
     def client(self, *, through_proxy: bool = True) -> httpx.Client:
-        """A client that trusts nothing in the environment. A token request is rare: no pool."""
+        """A client that ignores the environment. Token requests are rare, so it has no pool."""
         connect, answer = self.connect_timeout.total_seconds(), self.answer_timeout.total_seconds()
         return httpx.Client(
             transport=_Transport(self.ssl, self.proxy if through_proxy else None),
@@ -55,7 +55,7 @@ class Http:
 
 
 class Exchange:
-    """msal's `http_client`: sends, and keeps the last answer to be looked at."""
+    """msal's `http_client`: sends requests, and keeps the last response."""
 
     def __init__(self, client: httpx.Client, overall: timedelta = OVERALL) -> None:
         self._client = client
@@ -234,8 +234,7 @@ def _text(value: Any) -> str:
 
 
 def retry_after(response: httpx.Response | None, now: datetime) -> timedelta | None:
-    """How long the server asked to be left alone: seconds, a fraction, or a date (RFC 9110
-    section 10.2.3)."""
+    """Retry-After: seconds, a fraction of them, or a date (RFC 9110 section 10.2.3)."""
     text = response.headers.get("Retry-After", "").strip() if response is not None else ""
     if not text:
         return None
@@ -248,7 +247,8 @@ def retry_after(response: httpx.Response | None, now: datetime) -> timedelta | N
 
 
 def clock_error(response: httpx.Response | None, now: datetime) -> timedelta | None:
-    """How far our clock is ahead of the server's; whole seconds, `None` if it did not say."""
+    """How far this machine's clock is ahead of the server's, in whole seconds; `None` without a
+    Date header."""
     moment = _date(response.headers.get("Date", "")) if response is not None else None
     return now.replace(microsecond=0) - moment if moment is not None else None
 

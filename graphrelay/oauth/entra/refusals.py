@@ -1,9 +1,9 @@
 """What Entra's refusals mean, and what a person can do about each: one table.
 
-Entra says `error` and `suberror` (OAuth), and `error_codes`, the AADSTS numbers that Microsoft
-documents at https://learn.microsoft.com/entra/identity-platform/reference-error-codes. Whether
-to try again follows from HTTP status, `error` and the numbers; Microsoft's sentences are passed
-on to people and never read by us.
+Entra answers with `error` and `suberror` (OAuth), and `error_codes`, the AADSTS numbers that
+Microsoft documents at https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
+HTTP status, `error` and the numbers decide whether to try again; Microsoft's descriptions are shown
+to people and never interpreted.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ CLASSES: tuple[Class, ...] = (
     _class(
         "expired",
         (700082, 70008, 700084, 70043),
-        "The authorization has lapsed. " + AGAIN,
+        "The authorization has expired. " + AGAIN,
     ),
     _class(
         "revoked",
@@ -78,32 +78,32 @@ CLASSES: tuple[Class, ...] = (
     _class(
         "secret-expired",
         (7000222,),
-        "The client secret has expired. Make a new one (App registrations > {client} > "
-        "Certificates & secrets), put its value into the configuration, then run: {authorize}",
+        "The client secret has expired. Create a new one (App registrations > {client} > "
+        "Certificates & secrets), configure its value, then run: {authorize}",
     ),
     _class(
         "secret-wrong",
         (7000215,),
         "The client secret is wrong. Use the value of the secret, not the secret ID: Entra shows "
-        "the value once, when the secret is made. Then run: {authorize}",
+        "the value once, when the secret is created. Then run: {authorize}",
     ),
     _class(
         "credential-missing",
         (7000218,),
-        "Entra wants a credential. For scenario user or personal: App registrations > {client} > "
-        "Authentication > Allow public client flows. For the others: configure a client_secret, "
-        "certificate_file, managed_identity or federated_token_file.",
+        "Entra requires a credential. For scenario user or personal: App registrations > "
+        "{client} > Authentication > Allow public client flows. For the others: configure a "
+        "client_secret, certificate_file, managed_identity or federated_token_file.",
     ),
     _class(
         "credential-unwanted",
         (700025,),
-        "The app registration is a public client and takes no credential. Remove the credential, "
+        "The app registration is a public client and accepts no credential. Remove the credential, "
         "or make it a confidential client.",
     ),
     _class(
         "certificate-unknown",
         (700027, 7000214, 700030),
-        "Entra does not know this certificate for {client}. Upload its public part under "
+        "This certificate is not registered for {client}. Upload its public part under "
         "Certificates & secrets > Certificates, then run: {authorize}",
     ),
     _class(
@@ -121,7 +121,7 @@ CLASSES: tuple[Class, ...] = (
     _class(
         "wrong-client",
         (700016, 90013, 900144),
-        "The tenant does not know application {client}. Compare client_id with the application "
+        "The tenant has no application {client}. Compare client_id with the application "
         "(client) ID of the app registration, and tenant with its directory (tenant) ID.",
     ),
     _class(
@@ -139,7 +139,7 @@ CLASSES: tuple[Class, ...] = (
     _class(
         "scope",
         (70011, 70000101),
-        "Entra does not know a permission that was asked for. Check the [cloud] section: the "
+        "A permission that was requested does not exist. Check the [cloud] section: the "
         "permissions must be those of this cloud's Graph.",
     ),
     _class(
@@ -156,7 +156,7 @@ CLASSES: tuple[Class, ...] = (
 )
 
 BY_ERROR: Mapping[str, tuple[str, str]] = {
-    # What a person did on the sign-in page or the device page (RFC 6749 4.1.2.1, RFC 8628 3.5).
+    # Results of the sign-in page or the device page (RFC 6749 4.1.2.1, RFC 8628 3.5).
     "access_denied": ("declined", "The sign-in was declined. To try again, run: {authorize}"),
     "authorization_declined": (
         "declined",
@@ -164,9 +164,9 @@ BY_ERROR: Mapping[str, tuple[str, str]] = {
     ),
     "expired_token": ("code-expired", "The code was not used in time. Run: {authorize}"),
     "consent_required": ("consent", CLASSES[4].remedy),
-    "interaction_required": ("interaction", "Microsoft wants a person to sign in. " + AGAIN),
-    "login_required": ("interaction", "Microsoft wants a person to sign in. " + AGAIN),
-    "invalid_grant": ("grant", "The authorization is no longer good. " + AGAIN),
+    "interaction_required": ("interaction", "Microsoft requires the user to sign in. " + AGAIN),
+    "login_required": ("interaction", "Microsoft requires the user to sign in. " + AGAIN),
+    "invalid_grant": ("grant", "The authorization is no longer valid. " + AGAIN),
     "invalid_client": (
         "credential",
         "Entra does not accept the credential of application {client}. Check client_id and the "
@@ -179,15 +179,15 @@ BY_ERROR: Mapping[str, tuple[str, str]] = {
     ),
     "invalid_request": (
         "request",
-        "Entra does not take the request as it is. Compare tenant, client_id and credential with "
+        "Entra rejects the request as malformed. Compare tenant, client_id and credential with "
         "the app registration, then run: {authorize}",
     ),
     "invalid_scope": ("scope", next(c.remedy for c in CLASSES if c.kind == "scope")),
     "invalid_resource": (
         "scope",
-        "This tenant knows no Graph at that address. Check graph_url in the [cloud] section.",
+        "This tenant has no Graph at that address. Check graph_url in the [cloud] section.",
     ),
-    "bad_verification_code": ("code-expired", "The code is not known. Run: {authorize}"),
+    "bad_verification_code": ("code-expired", "The code is not valid. Run: {authorize}"),
     "invalid_tenant": ("wrong-tenant", next(c.remedy for c in CLASSES if c.kind == "wrong-tenant")),
 }
 
@@ -204,20 +204,20 @@ BY_SUBERROR: Mapping[str, str] = {
 }
 
 _MOST_DIGITS = 20
-"""Far more than a number of Microsoft's has, and far less than `int` refuses to read."""
+"""Far more than Microsoft's numbers have, and far less than `int` refuses."""
 PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 PASSING_CODES = frozenset({90033, 90006, 90024, 50033, 90055, 90012, 50196, 50058001})
-"""Entra is in trouble, or throttles us: nobody need do anything."""
+"""Entra fails or throttles: no action is needed."""
 
 
 def is_passing(answer: Mapping[str, Any]) -> bool:
-    """Whether a refusal will pass by itself."""
+    """Whether a refusal is temporary."""
     codes = frozenset(error_codes(answer))
     return str(answer.get("error")) in PASSING_ERRORS or bool(codes & PASSING_CODES)
 
 
 def error_codes(answer: Mapping[str, Any]) -> tuple[int, ...]:
-    """The AADSTS numbers of an error body; tolerant of their being strings or missing."""
+    """The AADSTS numbers of an error body, which may be strings or missing."""
     codes = answer.get("error_codes")
     found = codes if isinstance(codes, list) else []
     texts = (str(code) for code in found)
@@ -225,7 +225,7 @@ def error_codes(answer: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def refused(answer: Mapping[str, Any], account: Account) -> Refused:
-    """An OAuth error body (RFC 6749 section 5.2) in our words and Microsoft's."""
+    """An OAuth error body (RFC 6749 section 5.2), with a remedy."""
     error = str(answer.get("error", ""))
     suberror = str(answer.get("suberror") or "")
     codes = error_codes(answer)
@@ -255,11 +255,14 @@ def _classify(error: str, suberror: str, codes: frozenset[int]) -> tuple[str, st
         return kind, remedy
     if error in BY_ERROR:
         return BY_ERROR[error]
-    return "other", "See Microsoft's words. After mending it, run: {authorize}"
+    return (
+        "other",
+        "See Microsoft's description of the error. After fixing the cause, run: {authorize}",
+    )
 
 
 def _first_lines(description: str) -> str:
-    """Without the trace and correlation lines, which follow the sentence."""
+    """Without the trace and correlation ids at its end."""
     for mark in ("\r\nTrace ID", "\nTrace ID", " Trace ID"):
         description = description.split(mark, 1)[0]
     return " ".join(description.split())[:600]

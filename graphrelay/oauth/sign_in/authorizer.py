@@ -1,13 +1,13 @@
-"""Authorizing an account: the flows in which a person, or an admin, says yes.
+"""Authorizing an account: the flows in which a user signs in, or an admin approves.
 
-    browser   begin ─▶ url ─▶ person signs in ─▶ redirect ─▶ complete
-    paste     the same; a person carries the redirected address back by hand
-    device    begin_device ─▶ code ─▶ person types it elsewhere ─▶ poll … poll
-    nobody    approve: the application's credential gets its first token
+    browser       begin ─▶ url ─▶ user signs in ─▶ redirect ─▶ complete
+    paste         the same; the user copies the redirected address back by hand
+    device        begin_device ─▶ code ─▶ user enters it elsewhere ─▶ poll … poll
+    application   approve: the application's credential gets its first token
 
-Each is cut where a daemon can hand over to a command line that runs elsewhere. Nothing is stored
-before everything is checked, and storing replaces the old authorization in one step: until then
-the old one works. Who signed in must be who is configured; anybody else is sent away.
+Each flow is cut where the daemon hands over to a command line that runs elsewhere. Nothing is
+stored before everything is checked, and storing replaces the old authorization in one step: until
+then the old one works. The user who signs in must be the configured one.
 """
 
 import hmac
@@ -25,12 +25,12 @@ from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.manager import TokenManager
 
 SIGN_IN_TIME = timedelta(minutes=10)
-"""How long a person has on the sign-in page."""
+"""How long a user has on the sign-in page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A browser is to be sent to `authorization_url`, and comes back to `redirect_uri`."""
+    """The browser goes to `authorization_url`, and is redirected to `redirect_uri`."""
 
     account: Account
     authorization_url: str = field(repr=False)
@@ -40,13 +40,13 @@ class Pending:
 
     @property
     def state(self) -> str:
-        """What the redirect must bring back (RFC 6749 section 10.12)."""
+        """What the redirect must contain (RFC 6749 section 10.12)."""
         return self.request.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingDevice:
-    """A person is to type `user_code` in at `verification_uri`."""
+    """The user enters `user_code` at `verification_uri`."""
 
     account: Account
     user_code: str
@@ -66,7 +66,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongAccount:
-    """Somebody else signed in. Nothing was stored."""
+    """Another user signed in. Nothing was stored."""
 
     signed_in: str
     expected: str
@@ -75,7 +75,7 @@ class WrongAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The answer does not belong to this sign-in, came too late, or is not whole. Nothing was
+    """The answer does not belong to this sign-in, came too late, or is incomplete. Nothing was
     stored."""
 
     reason: str
@@ -87,7 +87,7 @@ Result = Stored | Trouble
 
 
 class Authorizer:
-    """Drives the flows. Keeps nothing between two calls: the pending values hold it all."""
+    """Runs the flows. It has no state: the pending values contain all of it."""
 
     def __init__(self, tokens: TokenManager) -> None:
         self._tokens = tokens
@@ -108,7 +108,7 @@ class Authorizer:
         )
 
     async def complete(self, pending: Pending, redirected: str, by: str) -> Result:
-        """Finish with what came back: the whole redirected address, or its query."""
+        """Finish with the whole redirected address, or its query."""
         answer = self._accepted(pending, redirected)
         if isinstance(answer, Rejected | Refused):
             return answer
@@ -124,7 +124,7 @@ class Authorizer:
         again = _again(pending.account)
         answer = query_of(redirected)
         if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
-            reason = "The answer belongs to another sign-in (its state is not ours)."
+            reason = "The answer belongs to another sign-in (its state differs)."
             return Rejected(reason=reason, remedy=again)
         if self._tokens.clock.now() >= pending.expires_at:
             return Rejected(reason="The sign-in took too long.", remedy=again)
@@ -137,7 +137,7 @@ class Authorizer:
     # Device ----------------------------------------------------------------------------------
 
     async def begin_device(self, account: Account) -> "PendingDevice | Refused | Unreachable":
-        """A code to type in on any machine."""
+        """A code to enter on any machine."""
         request = await self._tokens.ask(account, lambda grants: grants.begin_device())
         if not isinstance(request, DeviceRequest):
             return request
@@ -151,7 +151,7 @@ class Authorizer:
         )
 
     async def poll(self, pending: PendingDevice, by: str) -> "PendingDevice | Result":
-        """Ask once. A pending value is to be asked with again, after its `interval`."""
+        """Ask once. If the result is pending, ask again with it after its `interval`."""
         account, interval = pending.account, pending.interval
         if self._tokens.clock.now() >= pending.expires_at:
             return Rejected(reason="The code was not used in time.", remedy=_again(account))
@@ -162,7 +162,7 @@ class Authorizer:
             case NotYet(interval=longer):
                 return replace(pending, interval=longer)
             case Unreachable(malformed=False):
-                return pending  # A person is at it; one lost answer does not end the flow.
+                return pending  # The user is signing in; a lost answer does not end the flow.
         return await self._signed_in(account, minted, by)
 
     async def wait(self, pending: PendingDevice, by: str) -> Result:
@@ -173,10 +173,10 @@ class Authorizer:
             state = await self.poll(state, by)
         return state
 
-    # Nobody signs in -------------------------------------------------------------------------
+    # Application -----------------------------------------------------------------------------
 
     async def approve(self, account: Account, by: str) -> Result:
-        """Authorize an application: its credential must get a token now."""
+        """Authorize an application. Its credential must get a token now."""
         minted = await self._tokens.ask(account, lambda grants: grants.by_credential())
         if not isinstance(minted, Minted):
             return minted
@@ -190,7 +190,7 @@ class Authorizer:
         who = f"application {account.client_id}" if account.client_id else "managed identity"
         return problem or Stored(who=who, granted=minted.access.scopes)
 
-    # Together --------------------------------------------------------------------------------
+    # The end of each -------------------------------------------------------------------------
 
     async def _signed_in(
         self, account: Account, minted: "Minted | Refused | Unreachable", by: str
@@ -217,8 +217,8 @@ class Authorizer:
 
 
 def username_of(id_claims: Mapping[str, Any]) -> str:
-    """Who signed in, as the ID token names them. Not by `email`, which the user of some tenants may
-    choose (https://learn.microsoft.com/entra/identity-platform/claims-validation)."""
+    """The user who signed in, as the ID token names them. Not by `email`, which users of some
+    tenants may choose (https://learn.microsoft.com/entra/identity-platform/claims-validation)."""
     for claim in ("preferred_username", "upn"):
         if (name := id_claims.get(claim)) and isinstance(name, str):
             return name
@@ -226,18 +226,18 @@ def username_of(id_claims: Mapping[str, Any]) -> str:
 
 
 def risk_of(account: Account) -> str | None:
-    """What an admin should know before saying yes; `None` where one user's mailbox is at stake."""
+    """A warning for the admin before approving; `None` where only one user's mailbox is at risk."""
     if not isinstance(account.scenario, Application):
         return None
     kinds = {permission.kind for permission in permissions(account.scenario)}
     if Kind.ROLE in kinds:
         return (
-            "Whoever holds this application's credential can send as anybody in the tenant. "
+            "Anyone with this application's credential can send as anyone in the tenant. "
             'scenario = "scoped-users" limits it to some mailboxes.'
         )
     return (
-        "Whoever holds this application's credential can send from every mailbox that its scope "
-        "in Exchange covers."
+        "Anyone with this application's credential can send from every mailbox that its scope in "
+        "Exchange covers."
     )
 
 
@@ -245,7 +245,7 @@ def _identity_trouble(account: Account, minted: Minted) -> "WrongAccount | Rejec
     signed_in, expected = username_of(minted.id_claims), account.username or ""
     if signed_in.casefold() != expected.casefold():
         return WrongAccount(
-            signed_in=signed_in or "(nobody named)",
+            signed_in=signed_in or "(no user name)",
             expected=expected,
             remedy=f"Sign out in the browser or use a private window, then sign in as {expected}. "
             + _again(account),

@@ -1,8 +1,8 @@
 """Receiving the redirect of a sign-in on this machine (RFC 8252 section 7.3).
 
-A tiny HTTP/1.1 server on 127.0.0.1 and ::1, for as long as one sign-in takes. It hands over the
-query of `GET /` if its `state` is the expected one, and holds the browser until it is told what
-came of it, so the page tells the truth. Everything else gets an error and changes nothing.
+A small HTTP/1.1 server on 127.0.0.1 and ::1, for as long as one sign-in takes. It passes on the
+query of `GET /` if its `state` is the expected one, and lets the browser wait for the result of the
+sign-in, so that the page can show it. Any other request gets an error and changes nothing.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import h11
 
 READ_TIME = 10.0
 ANSWER_TIME = 120.0
-"""Seconds that a browser is held for the result; the exchange of the code takes about one."""
+"""Seconds that the browser waits for the result; exchanging the code takes about one."""
 LARGEST_HEAD = 32 * 1024
 PORTS_TRIED = 8
 
@@ -36,13 +36,13 @@ class Page:
 
 @dataclass(slots=True)
 class Arrival:
-    """The browser came back. It waits for `show`."""
+    """The browser was redirected here. It waits for `show`."""
 
     query: str = field(repr=False)
     _page: "asyncio.Future[Page]"
 
     def show(self, page: Page) -> None:
-        """Let the browser go with this page."""
+        """Answer the browser with this page."""
         if not self._page.done():
             self._page.set_result(page)
 
@@ -59,7 +59,7 @@ class RedirectReceiver:
 
     @property
     def redirect_uri(self) -> str:
-        """Entra takes `http://localhost` with any port for public clients."""
+        """Entra accepts `http://localhost` with any port for public clients."""
         return f"http://localhost:{self._port}/"
 
     async def __aenter__(self) -> "RedirectReceiver":
@@ -90,7 +90,7 @@ class RedirectReceiver:
             await server.wait_closed()
 
     def expect(self, state: str) -> None:
-        """From now on a redirect with this `state` is taken."""
+        """Accept a redirect with this `state` from now on."""
         self._state = state
 
     async def arrival(self) -> Arrival:
@@ -112,7 +112,7 @@ class RedirectReceiver:
                     writer.write(_response(connection, page))
                     await writer.drain()
         except (OSError, asyncio.CancelledError):
-            pass  # The browser went away, or the sign-in is over: nobody is left to be told.
+            pass  # The browser went away, or the sign-in is over.
         finally:
             self._busy.discard(task)
 
@@ -129,7 +129,7 @@ class RedirectReceiver:
         if request is None:
             return None
         if request.method == b"HEAD":
-            return None  # Its answer could have no body, and no browser asks for one.
+            return None  # The answer would have no body; browsers do not send HEAD.
         if request.method != b"GET":
             return Page("Not allowed", "", HTTPStatus.METHOD_NOT_ALLOWED)
         path, _, query = request.target.decode("ascii", "replace").partition("?")
@@ -154,15 +154,15 @@ class RedirectReceiver:
             return _GONE
 
     def _is_for_us(self, request: h11.Request) -> bool:
-        """A page elsewhere that points its own name at 127.0.0.1 has no business here."""
+        """Guards against DNS rebinding: a site that points its own name at 127.0.0.1."""
         hosts = [value for name, value in request.headers if name == b"host"]
         ours = {f"{name}:{self._port}".encode() for name in ("localhost", "127.0.0.1", "[::1]")}
         return len(hosts) == 1 and hosts[0].lower() in ours
 
 
 def query_of(redirected: str) -> dict[str, str]:
-    """The parameters of a redirect, from its whole address, its query with or without `?`, or
-    its fragment. One that is given twice counts for nothing (RFC 6749 section 3.1)."""
+    """The parameters of a redirect, from its whole address, its query with or without `?`, or its
+    fragment. One that is given twice is ignored (RFC 6749 section 3.1)."""
     text = redirected.strip().strip("\"'<>")
     if text.lower().startswith(("http://", "https://")):
         address, _, fragment = text.partition("#")
@@ -178,7 +178,7 @@ def query_of(redirected: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in twice}
 
 
-_GONE = Page("Sign-in ended", "The program has stopped waiting. See what it says.", HTTPStatus.OK)
+_GONE = Page("Sign-in ended", "graphrelay has stopped waiting. See its message.", HTTPStatus.OK)
 
 
 def _listeners() -> list[socket.socket]:
@@ -190,7 +190,7 @@ def _listeners() -> list[socket.socket]:
         except OSError:
             if not _has_ipv6_loopback():
                 return [first]
-            first.close()  # Somebody else has this port on ::1; a browser might ask there.
+            first.close()  # Another program has this port on ::1, where a browser may connect.
     raise OSError("no port is free on both 127.0.0.1 and ::1")
 
 
@@ -217,7 +217,7 @@ def _has_ipv6_loopback() -> bool:
 
 
 async def _request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
-    """The request's head; `None` where the browser hung up (they connect ahead of need)."""
+    """The request's head; `None` where the browser hung up (they connect in advance)."""
     while True:
         event = connection.next_event()
         if isinstance(event, h11.Request):

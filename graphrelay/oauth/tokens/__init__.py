@@ -1,1 +1,1 @@
-"""Tokens for those who submit: cached, renewed ahead of their end, and their state."""
+"""Access tokens: cached, renewed before they expire, and the state of each authorization."""

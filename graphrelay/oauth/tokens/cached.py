@@ -16,10 +16,10 @@ from graphrelay.oauth.authorization import AccessToken
 MARGIN = timedelta(minutes=5)
 """A token with less left is renewed before it is used: a message may take minutes to upload."""
 LAST_USE = timedelta(seconds=30)
-"""With this much left a token is still used if no successor can be had."""
+"""With this much left a token is still used if a new one cannot be got."""
 RENEWED_EVERY = timedelta(minutes=45)
 """A token that lasts for a day is still renewed this often: a withdrawn consent is noticed, the
-refresh token rolls, and nearly all of the day is left for when Entra cannot be reached."""
+refresh token stays in use, and nearly all of the day is left for when Entra cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CachedToken:
         return monotonic + spare < self.ends_monotonic and now + spare < self.ends_at
 
     def is_due(self, now: datetime, monotonic: timedelta) -> bool:
-        """Whether it is time to get its successor."""
+        """Whether it is time to get a new one."""
         used = min(self.access.life / 2, RENEWED_EVERY)
         return not self.lasts(self.access.life - used, now, monotonic)
 

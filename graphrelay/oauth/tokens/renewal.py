@@ -40,11 +40,11 @@ class RefreshResult:
 
 
 class _Overtaken(Exception):  # noqa: N818 (a condition, not a programming error)
-    """Another process changed the authorization while we asked."""
+    """Another process changed the authorization meanwhile."""
 
 
 class Renewal:
-    """Reads, renews and writes one account's authorization."""
+    """Reads, refreshes and writes one account's authorization."""
 
     def __init__(self, account: Account, binding: Binding, grants: Grants, vault: Vault) -> None:
         self._account = account
@@ -79,7 +79,7 @@ class Renewal:
             return RefreshResult(failure.problem)
 
     def load(self) -> "Authorization | Unauthorized | VaultProblem":
-        """What the vault holds for this configuration."""
+        """The authorization in the vault, if it is for this configuration."""
         try:
             return self._load(self._vault.read(self._account.name))
         except VaultFailure as failure:

@@ -1,13 +1,13 @@
-"""Status: what an authorization is worth, with the proof.
+"""Status: whether an authorization works, with the evidence.
 
-A pure decision from what Entra answered just now and what the vault holds. The word that people
-read comes from the verdict:
+A pure decision from Entra's latest answer and what the vault holds. The word that is shown follows
+from the verdict:
 
-    Authorized     a token was given, with everything that is needed
-    Too broad      scoped-users, and the token still opens the whole tenant
-    Unauthorized   there is no authorization, or it lacks something needed
-    Refused        Entra said no
-    Unreachable, Vault problem   nothing can be said now
+    Authorized     a token was granted, with everything that is needed
+    Too broad      scoped-users, and the token is still good for the whole tenant
+    Unauthorized   there is no authorization, or it lacks something that is needed
+    Refused        Entra refused
+    Unreachable, Vault problem   not known at present
 """
 
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ MAIL_ROLES = ("Mail.Send", "Mail.ReadWrite", "Mail.Read")
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """All is well."""
+    """Everything that is needed was granted."""
 
 
 @dataclass(frozen=True, slots=True)
 class TooBroad:
-    """The application may still act for the whole tenant, so the scope in Exchange is idle."""
+    """The application may still act for the whole tenant: the scope in Exchange has no effect."""
 
     roles: tuple[str, ...]
     remedy: str
@@ -56,7 +56,7 @@ class TooBroad:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """A token was given, without something that the configuration needs."""
+    """A token was granted, without something that the configuration needs."""
 
     missing: tuple[str, ...]
     remedy: str
@@ -86,13 +86,13 @@ class Evidence:
     authorized_by: str
     refreshed_at: datetime
     lapses_at: datetime | None
-    """When it would lapse if it were not used; an application's does not."""
+    """When it expires if it is not used; `None` for an application's."""
     granted: tuple[str, ...]
     needed: tuple[Permission, ...]
     missing: tuple[str, ...]
     superfluous: tuple[str, ...]
     credential_ends_at: datetime | None = None
-    """When the application's secret or certificate ends, if anybody knows."""
+    """When the application's secret or certificate expires, if known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Status:
     evidence: Evidence | None
     vault: str
     warning: EndsSoon | None = None
-    """What is well today and will not be before long."""
+    """What works today and will stop working soon."""
 
     @property
     def word(self) -> str:
@@ -124,7 +124,7 @@ def status_of(
     ends_at: datetime | None,
     now: datetime,
 ) -> Status:
-    """Judge. Nothing is asked here."""
+    """The verdict and its evidence. A pure function."""
     evidence = (
         _evidence(account, found, ends_at) if isinstance(found, SignedIn | Approved) else None
     )
@@ -191,7 +191,7 @@ def _evidence(account: Account, found: Authorization, ends_at: datetime | None) 
 
 
 def _missing(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[str, ...]:
-    """Exchange roles are in no token; only sending a message proves them."""
+    """Exchange roles are not in tokens: only sending a message shows whether they are there."""
     have = {name.casefold() for name in granted}
     return tuple(
         p.name

@@ -1,4 +1,4 @@
-"""Where secrets rest: one interface (keyring's), several places, and never plain text.
+"""Where secrets are stored: one interface (keyring's), several places, and never plain text.
 
 TokenManager ── read, change ──▶ Vault ── one thread, one lock ──▶ keyring backend
                                                                    ├ EncryptedFiles (ours)

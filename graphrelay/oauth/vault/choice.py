@@ -1,6 +1,6 @@
 """Which backend holds the secrets, and why.
 
-`auto` goes by what the machine is, the same way every time, and never to plain text:
+`auto` decides by what the machine is, always in the same way, and never for plain text:
 
     macOS   the Keychain
     else    encrypted files, if systemd provides a key, if there are some already, or if there is
@@ -48,9 +48,9 @@ class Surroundings:
     session_bus: bool
     """Whether a desktop session's message bus is announced."""
     is_the_service: bool = False
-    """Whether systemd started this process: then it was handed all that there is."""
+    """Whether systemd started this process: then it has every credential that there is."""
     unit: Callable[[], ServiceUnit] = service_unit
-    """What systemd hands to the service."""
+    """Reads what systemd gives to the service."""
 
     @classmethod
     def of_this_process(
@@ -71,12 +71,12 @@ class Surroundings:
 
     @property
     def has_key(self) -> bool:
-        """Whether systemd handed one over."""
+        """Whether systemd provided a key."""
         given = self.credentials_directory
         return given is not None and (given / CREDENTIAL_NAME).exists()
 
     def encrypted(self) -> list[Path]:
-        """What encrypted files there are."""
+        """The encrypted files that exist."""
         return list(self.directory.glob(f"*{SUFFIX}"))
 
 
@@ -104,9 +104,9 @@ def _automatic(around: Surroundings) -> tuple[Chosen, str]:
     if around.platform == "darwin":
         return "keychain", "auto: macOS"
     if around.has_key:
-        return "file", "auto: systemd gave a key"
+        return "file", "auto: systemd provides a key"
     if around.encrypted():
-        return "file", "auto: it is in use already"
+        return "file", "auto: already in use"
     if not around.session_bus:
         return "file", "auto: no desktop session"
     try:

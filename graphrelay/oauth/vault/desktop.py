@@ -1,7 +1,7 @@
-"""keyring's own backends for desktops, opened for us: the ones that other programs use too.
+"""keyring's own backends for desktops, which other programs use too.
 
-What is mended here: keyring 25 leaves its connection to the message bus open when the collection
-is locked, so a daemon that looks again and again would gather them.
+One thing is corrected: keyring 25 leaves its connection to the message bus open when the collection
+is locked, so a daemon that tries again and again would accumulate connections.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def secret_service() -> KeyringBackend:
 def _unlocked(collection: Any) -> Any:
     if collection.is_locked():
         collection.unlock()
-        if collection.is_locked():  # Nobody answered the prompt, or said no.
+        if collection.is_locked():  # The prompt was dismissed or not answered.
             raise KeyringLocked("the collection is locked")
     return collection
 
@@ -58,7 +58,7 @@ DESKTOPS: dict[str, Callable[[], KeyringBackend]] = {
 
 def _viable(backend: type[KeyringBackend], name: str) -> KeyringBackend:
     try:
-        _ = backend.priority  # It is how keyring asks a backend whether it can work here.
+        _ = backend.priority  # This is how keyring asks a backend whether it works here.
     except RuntimeError as problem:
         raise VaultFailure(
             f"The {name} cannot be used here: {problem}.",

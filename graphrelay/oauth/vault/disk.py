@@ -1,4 +1,4 @@
-"""Replacing a small file so that a crash leaves the old or the new one, whole.
+"""Replacing a small file so that a crash leaves either the old or the new one, whole.
 
 write beside it → fsync → rename over it → fsync the directory
 """
@@ -55,14 +55,14 @@ def write_beside(path: Path, octets: bytes) -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only its owner may enter, if there is none. Raises `OSError`."""
+    """Create a directory that only its owner may enter, if there is none. Raises `OSError`."""
     if not directory.is_dir():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         own_like(directory.parent, directory)
 
 
 def own_like(directory: Path, what: "int | Path") -> None:
-    """What root makes in the service's directory belongs to the service, which must read it."""
+    """Give what root creates in the service's directory to the service, which must read it."""
     if os.geteuid() == 0:
         owner = directory.stat()
         os.chown(what, owner.st_uid, owner.st_gid)

@@ -1,10 +1,10 @@
-"""Our own keyring backend: one encrypted file for each secret.
+"""graphrelay's own keyring backend: one encrypted file for each secret.
 
     file = "GRV1" · key id (8) · nonce (12) · AES-256-GCM(secret), the name bound in
 
 For servers, where no desktop keyring runs. The name is authenticated with the secret, so a file
-that was renamed over another one is found out. The key id is no secret: it tells "written with
-another key" from "damaged", and which of two keys it was while they are being changed.
+that was renamed over another one is detected. The key id is not secret: it distinguishes "written
+with another key" from "damaged", and one of two keys from the other while they are being changed.
 """
 
 import os
@@ -51,8 +51,8 @@ class EncryptedFiles(KeyringBackend):
         return None if octets is None else self._open(octets, path, _name(service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Replace it atomically. The keys are read anew: another process may have changed them,
-        and nobody could read what was written with a key that is gone."""
+        """Replace it atomically. The keys are read again first: another process may have changed
+        them, and what is written with a removed key can never be read."""
         self.keys = self._load_keys()
         nonce = os.urandom(NONCE_OCTETS)
         head = MAGIC + key_id(self.keys.current)
@@ -66,19 +66,19 @@ class EncryptedFiles(KeyringBackend):
             raise PasswordDeleteError("There is no such secret.")
 
     def names(self, service: str) -> Iterator[str]:
-        """The names that are kept for `service`, sorted."""
+        """The names that are stored for `service`, sorted."""
         prefix = f"{quote(service, safe='')}+"
         for path in sorted(self.directory.glob(f"*{SUFFIX}")):
             if path.name.startswith(prefix):
                 yield unquote(path.name[len(prefix) : -len(SUFFIX)])
 
     def rotate(self, service: str) -> int:
-        """Encrypt everything with a new key; how many secrets there were.
+        """Encrypt everything with a new key. Returns the number of secrets.
 
             keys: new, old ─▶ every file with new ─▶ keys: new
 
-        A crash in between leaves both keys, so every file can be read, and rotating again ends
-        what was begun. An older key that was put there by hand is rotated away from likewise.
+        A crash in between leaves both keys, so every file can be read, and rotating again
+        completes the change. An older key that was added by hand is removed in the same way.
         """
         self.keys = self._load_keys()
         if not self.keys.older:

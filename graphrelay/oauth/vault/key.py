@@ -1,15 +1,15 @@
 """The keys of the encrypted files: 32 octets each, the current one first.
 
 Two places, in this order:
-    $CREDENTIALS_DIRECTORY/vault.key   given by systemd (which may keep it sealed to the machine)
-    <state directory>/vault.key        made on first use, 0600; refused if others could read it
+    $CREDENTIALS_DIRECTORY/vault.key   provided by systemd, perhaps sealed to the machine
+    <state directory>/vault.key        created on first use, 0600; refused if others can read it
 
 A key file beside the files protects copies of single files, not of the whole directory: the
 systemd credential is the better place, and `status` says which of the two is in use. While keys
-are being changed there are two lines: what is written uses the first, what is read either.
+are being changed there are two lines: the first one is used for writing, both for reading.
 
-There is never a second key by accident: none is made where the service is handed one that we are
-not, nor where there are files already that another one has encrypted.
+A second key is never created by accident: not where systemd gives one to the service alone, and
+not where files exist that were encrypted with another one.
 """
 
 import base64
@@ -40,13 +40,13 @@ CREDENTIAL_NAME = "vault.key"
 
 @dataclass(frozen=True, slots=True)
 class VaultKeys:
-    """The current key, older ones that may still be read with, and where they are kept."""
+    """The current key, older ones that are still used for reading, and where they are stored."""
 
     current: bytes = field(repr=False)
     older: tuple[bytes, ...] = field(default=(), repr=False)
     origin: str = ""
     path: Path | None = None
-    """The key file, if it is ours to change."""
+    """The key file, unless it is read-only here."""
 
     def named(self, identity: bytes) -> bytes | None:
         """The key with this id."""
@@ -54,7 +54,7 @@ class VaultKeys:
 
 
 def key_id(key: bytes) -> bytes:
-    """Eight octets that name a key and tell nothing about it."""
+    """Eight octets that name a key and reveal nothing about it."""
     return hashlib.sha256(b"graphrelay vault key\0" + key).digest()[:KEY_ID_OCTETS]
 
 
@@ -63,8 +63,8 @@ def load_keys(
     credentials_directory: Path | None,
     encrypted: Iterable[Path] = (),
 ) -> VaultKeys:
-    """The keys to use here; one is made if there is none yet and nothing was `encrypted` with
-    one. Raises `VaultFailure`."""
+    """The keys to use here. One is created if there is none and nothing is `encrypted` yet. Raises
+    `VaultFailure`."""
     if credentials_directory is not None:
         credential = credentials_directory / CREDENTIAL_NAME
         if (octets := read_file(credential)) is not None:
@@ -78,7 +78,7 @@ def load_keys(
         _check_privacy(path)
     except OSError as problem:
         raise VaultFailure(
-            f"The vault key {path} cannot be made or read: {problem.strerror}.",
+            f"The vault key {path} cannot be created or read: {problem.strerror}.",
             "Run this as the user that graphrelay runs as, and let it own the state directory.",
         ) from problem
     current, *older = _decode(read_file(path) or b"", path)
@@ -86,10 +86,10 @@ def load_keys(
 
 
 def check_that_it_is_ours(state_directory: Path, unit: ServiceUnit) -> None:
-    """For whoever is not the service and was handed no key. Raises `VaultFailure`."""
+    """For a process that is not the service and has no key. Raises `VaultFailure`."""
     if unit.gives(CREDENTIAL_NAME) and unit.keeps_its_state_in(state_directory):
         raise VaultFailure(
-            f"The vault's key is a systemd credential, which {NAME} is handed and nobody else.",
+            f"The vault's key is a systemd credential, which only {NAME} can read.",
             f"Run: sudo systemctl start {NAME.removesuffix('.service')}   and then this again: it "
             "asks the service.",
         )
@@ -98,10 +98,11 @@ def check_that_it_is_ours(state_directory: Path, unit: ServiceUnit) -> None:
 def _check_that_none_is_lost(path: Path, encrypted: Iterable[Path]) -> None:
     for file in encrypted:
         raise VaultFailure(
-            f"The vault's key is not here (neither a systemd credential {CREDENTIAL_NAME} nor "
-            f"{path}), and what is in {file.parent} was encrypted with it.",
-            "If the service is handed the key, start it and run this again. Else put the key back; "
-            f"if it is lost, delete {file.parent} and authorize every account again.",
+            f"The vault's key is missing (neither a systemd credential {CREDENTIAL_NAME} nor "
+            f"{path}), and the files in {file.parent} were encrypted with it.",
+            "If systemd provides the key to the service, start it and run this again. Otherwise "
+            f"restore the key; if it is lost, delete {file.parent} and authorize every account "
+            "again.",
         )
 
 
@@ -135,7 +136,7 @@ def _writable(keys: VaultKeys) -> Path:
         raise VaultFailure(
             f"The {keys.origin} is read-only here.",
             "Put the new key as its first line and the old one as its second, restart graphrelay, "
-            "run `graphrelay vault rotate`, then take the second line away.",
+            "run `graphrelay vault rotate`, then remove the second line.",
         )
     return keys.path
 
@@ -157,13 +158,13 @@ def _one(line: bytes, path: Path) -> bytes:
     raise VaultFailure(
         f"The vault key {path} is not a key: {KEY_OCTETS} octets are needed, "
         "raw, in base64 or in hexadecimal.",
-        "Put the right key back, or make a new one with `openssl rand -base64 32` "
-        "and authorize every account again.",
+        "Restore the right key, or create a new one with `openssl rand -base64 32` and authorize "
+        "every account again.",
     )
 
 
 def _make(path: Path) -> None:
-    """Made whole under another name, then linked: two processes at once agree on one key."""
+    """Written whole under another name, then linked: two processes at once agree on one key."""
     make_private(path.parent)
     draft = write_beside(path, new_key_text())
     try:
@@ -176,7 +177,7 @@ def _make(path: Path) -> None:
 
 
 def _check_privacy(path: Path) -> None:
-    """As ssh does with its keys: a key that others may read is no key."""
+    """As ssh does with its keys: one that others can read is refused."""
     found = path.stat()
     # Root may act for the service: what it writes here belongs to the directory's owner.
     if os.geteuid() not in (0, found.st_uid) and found.st_uid != 0:

@@ -1,7 +1,7 @@
 """A lock between processes, held while a secret is read, decided about and replaced.
 
 So a refresh in one process never undoes an authorization that another one stored meanwhile. The
-operating system lets go of the lock when its holder dies.
+operating system releases the lock when its holder dies.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from graphrelay.oauth.vault.problem import VaultFailure
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock. Blocks the thread; raises `VaultFailure` where no lock can be had."""
+    """Hold the lock. Blocks the thread; raises `VaultFailure` where it cannot be locked."""
     try:
         make_private(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -30,4 +30,4 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)  # which lets go of the lock
+        os.close(descriptor)  # This releases the lock.

@@ -3,9 +3,9 @@
     copy each, and read it back ─▶ all there? ─▶ delete each from the old place
 
 Nothing is deleted before everything is in the new place. A crash leaves each secret in one place
-or in both; moving again ends what was begun. What changes in the old place meanwhile (a refresh
-token rolled, an authorization was revoked) changes in the new one, unless that is newer already:
-whoever moves may go by the new place before the old one is cleared.
+or in both; moving again completes the move. What changes in the old place meanwhile (a rotated
+refresh token, a revoked authorization) is changed in the new one too, unless that was written to
+since: the caller may already use the new place before the old one is cleared.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,14 +17,15 @@ TRIES = 3
 
 
 def move(source: Vault, target: Vault, names: Iterable[str]) -> tuple[str, ...]:
-    """Move what `source` has of `names`; which there were. Blocks; raises `VaultFailure`."""
+    """Move the secrets of `names` that `source` has. Returns their names. Blocks; raises
+    `VaultFailure`."""
     copied = copy(source, target, names)
     clear(source, target, copied)
     return tuple(copied)
 
 
 def copy(source: Vault, target: Vault, names: Iterable[str]) -> Mapping[str, str]:
-    """Put what `source` has of `names` into `target` as well; all of it, by name."""
+    """Copy the secrets of `names` that `source` has into `target`. Returns them by name."""
     copied = {}
     for name in names:
         secret = source.read(name)
@@ -33,14 +34,14 @@ def copy(source: Vault, target: Vault, names: Iterable[str]) -> Mapping[str, str
             copied[name] = secret
             if target.read(name) != secret:
                 raise VaultFailure(
-                    f"The new place did not keep secret {name!r} as it was.",
+                    f"The new place did not store secret {name!r} unchanged.",
                     "It is still in the old place. Choose another backend.",
                 )
     return copied
 
 
 def clear(source: Vault, target: Vault, copied: Mapping[str, str]) -> None:
-    """Delete from `source` what was `copied` from there."""
+    """Delete from `source` what was `copied` from it."""
     for name, secret in copied.items():
         _clear(source, target, name, secret)
 
@@ -60,7 +61,7 @@ def _clear(source: Vault, target: Vault, name: str, copied: str) -> None:
 
 
 def _follow(copied: str, now: str | None) -> Callable[[str | None], Decision]:
-    """Be what it is now in the old place, unless somebody wrote here since."""
+    """Follow the old place, unless the new one was written to since."""
     newer = Put(now) if now is not None else Remove()
     return lambda here: newer if here == copied else Keep()
 

@@ -1,10 +1,10 @@
-"""What can be wrong with a vault, said once for every backend."""
+"""What can be wrong with a vault, the same for every backend."""
 
 from graphrelay.oauth.answers import VaultProblem
 
 
 class VaultFailure(Exception):  # noqa: N818 (a condition, not a programming error)
-    """The vault could not do it. Carries the words for people and no secret."""
+    """The vault cannot do it. The text is for people and holds no secret."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason} {remedy}")

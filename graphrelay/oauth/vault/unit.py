@@ -1,10 +1,10 @@
-"""What systemd hands to the service alone, as systemd itself says it.
+"""The credentials that systemd gives to the service alone, and where the service keeps its state.
 
-A systemd credential is seen by the service and by nobody else, root at a shell included. Whoever
-acts for a service that is stopped must know that: a vault key of their own making would lock the
-service out of what they store.
+Only the service can read a systemd credential; root at a shell cannot. A command that acts for a
+stopped service has to take that into account: with a vault key of its own it would lock the service
+out of what it stores.
 
-systemd is asked with busctl(1). `systemctl show` asks the same manager, and prints credentials as
+systemd is asked with busctl(1). `systemctl show` asks the same manager, but prints credentials as
 "[unprintable]".
 """
 
@@ -19,8 +19,8 @@ STATES = Path("/var/lib")
 """Where `StateDirectory=` is, for a service of the system."""
 _PROPERTIES = (
     "StateDirectory",
-    # Without these the service does not start; what `ImportCredential=` names need not exist. In
-    # the order of their age, since busctl ends at the first that this systemd does not have.
+    # The service does not start without these; what `ImportCredential=` names need not exist. In
+    # order of age, since busctl stops at the first one that this version of systemd lacks.
     "LoadCredential",
     "SetCredential",
     "LoadCredentialEncrypted",
@@ -49,7 +49,7 @@ class ServiceUnit:
 
 
 def service_unit() -> ServiceUnit:
-    """The unit as systemd has it. Nothing where systemd does not run or does not answer."""
+    """The unit as systemd has loaded it; empty where systemd does not run or does not answer."""
     try:
         answer = subprocess.run(_ASK, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

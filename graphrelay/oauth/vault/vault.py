@@ -1,8 +1,8 @@
 """The vault: whatever the backend is, one thread talks to it, with a time limit.
 
-Its verbs block, and are called from the thread that does the authorizing, never from the event
-loop. `change` is the only way to write: it reads, lets the caller decide, and writes, under a
-lock between processes, so that nobody's newer secret is ever overwritten with an older one.
+Its methods block, and are called from the authorizing thread, never from the event loop. `change`
+is the only way to write: it reads, lets the caller decide, and writes, under a lock between
+processes, so that a newer secret is never overwritten with an older one.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ SERVICE = "graphrelay"
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Store this in place of what was there."""
+    """Store this in place of any other."""
 
     secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Delete what was there."""
+    """Delete it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ Decision = Put | Remove | Keep
 
 
 class Vault:
-    """Named secrets. Every verb raises `VaultFailure` and nothing else."""
+    """Named secrets. Every method raises `VaultFailure` and nothing else."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Vault:
         return self._do(lambda backend: backend.get_password(SERVICE, name))
 
     def change(self, name: str, decide: Callable[[str | None], Decision]) -> Decision:
-        """Read, decide and write as one step. Gives the decision back."""
+        """Read, decide and write as one step. Returns the decision."""
 
         def work(backend: KeyringBackend) -> Decision:
             with locked(self._lock_file):
@@ -76,7 +76,7 @@ class Vault:
         return self._do(work)
 
     def names(self, configured: Iterable[str] = ()) -> tuple[str, ...]:
-        """What there are secrets for. A desktop keyring is asked for `configured` names only."""
+        """The names of the secrets. A desktop keyring is only asked for those of `configured`."""
 
         def work(backend: KeyringBackend) -> tuple[str, ...]:
             if isinstance(backend, EncryptedFiles):
@@ -87,12 +87,12 @@ class Vault:
         return self._do(work)
 
     def rotate(self) -> int:
-        """Change the key of the encrypted files; how many secrets were encrypted anew."""
+        """Change the key of the encrypted files. Returns the number of secrets."""
 
         def work(backend: KeyringBackend) -> int:
             if not isinstance(backend, EncryptedFiles):
                 raise VaultFailure(
-                    "This keyring has a key of its own, which is not ours to change.",
+                    "This keyring has a key of its own, which graphrelay cannot change.",
                     "Change the password of the keyring instead.",
                 )
             with locked(self._lock_file):
@@ -101,11 +101,11 @@ class Vault:
         return self._do(work)
 
     def place(self) -> Choice:
-        """Which backend it is, and why."""
+        """Which backend is used, and why."""
         return self._do(lambda _: self._opened())
 
     def become(self, other: "Vault") -> "Vault":
-        """Be what `other` is from now on; gives what this was until now, to be closed."""
+        """Become what `other` is. Returns what this was, to be closed."""
         there, here = other.place(), self.place()
 
         def work(_: KeyringBackend) -> None:
@@ -122,7 +122,7 @@ class Vault:
             return failure.reason
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """End the thread."""
         self._worker.close()
 
     def _do(self, work: Callable[[KeyringBackend], T]) -> T:
@@ -189,6 +189,6 @@ def open_vault(
     why: str = "configured",
 ) -> Vault:
     """A vault for the relay with this state directory. Nothing is touched before it is used.
-    `why` this backend is told by `status`, where it is not `auto` that chooses."""
+    `status` gives `why` as the reason for a backend that `auto` did not choose."""
     here = around or Surroundings.of_this_process(state_directory)
     return Vault(lambda: choose(backend, here, why), state_directory / "vault.lock", timeout)

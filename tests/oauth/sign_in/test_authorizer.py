@@ -543,7 +543,7 @@ async def test_a_refused_credential_approves_nothing(world: World) -> None:
 
 async def test_the_risk_is_told_where_there_is_one() -> None:
     assert risk_of(WEBSITE) is None
-    assert "anybody in the tenant" in (risk_of(DAEMON) or "")
+    assert "anyone in the tenant" in (risk_of(DAEMON) or "")
     scoped = replace(DAEMON, scenario=ScopedUsers(DAEMON.scenario.credential))  # type: ignore[union-attr]
     assert "its scope" in (risk_of(scoped) or "")
 

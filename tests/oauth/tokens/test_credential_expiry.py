@@ -52,9 +52,9 @@ def test_other_credentials_have_no_end_that_we_know(tmp_path: Path) -> None:
     ("left", "says"),
     [
         (timedelta(days=31), None),
-        (timedelta(days=29, hours=5), "ends in 29 days"),
-        (timedelta(hours=5), "ends today"),
-        (-timedelta(days=2), "has ended"),
+        (timedelta(days=29, hours=5), "expires in 29 days"),
+        (timedelta(hours=5), "expires today"),
+        (-timedelta(days=2), "has expired"),
     ],
 )
 def test_the_warning_comes_thirty_days_ahead(left: timedelta, says: str | None) -> None:

@@ -52,14 +52,14 @@ def test_files_that_are_in_use_stay_in_use(desktop: Surroundings) -> None:
     files.backend.set_password("graphrelay", "website", "x")
     chosen = choose("auto", desktop)
     assert chosen.name == "file"
-    assert "in use already" in chosen.reason
+    assert "already in use" in chosen.reason
 
 
 def test_a_key_from_systemd_means_files(desktop: Surroundings, tmp_path: Path) -> None:
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "vault.key").write_bytes(b"k" * 32)
     chosen = choose("auto", replace(desktop, credentials_directory=tmp_path / "credentials"))
-    assert str(chosen) == "file (auto: systemd gave a key; systemd credential vault.key)"
+    assert str(chosen) == "file (auto: systemd provides a key; systemd credential vault.key)"
 
 
 def test_macos_uses_its_keychain_and_nothing_else(server: Surroundings) -> None:

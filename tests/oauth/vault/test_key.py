@@ -71,7 +71,7 @@ def test_a_key_file_of_another_user_is_refused(
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(VaultFailure, match="cannot be made or read"):
+    with pytest.raises(VaultFailure, match="cannot be created or read"):
         load_keys(tmp_path / "state", None)
 
 
@@ -106,7 +106,7 @@ def test_two_new_keys_differ() -> None:
 
 def test_a_lost_key_is_not_replaced_while_something_was_encrypted_with_it(tmp_path: Path) -> None:
     files = [tmp_path / "vault" / "graphrelay+website.secret"]
-    with pytest.raises(VaultFailure, match="encrypted with it") as caught:
+    with pytest.raises(VaultFailure, match="were encrypted with it") as caught:
         load_keys(tmp_path, None, files)
     assert f"delete {tmp_path / 'vault'}" in caught.value.remedy
     assert not (tmp_path / "vault.key").exists()

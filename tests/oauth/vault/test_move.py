@@ -49,7 +49,7 @@ def test_a_new_place_that_changes_what_it_keeps_is_found_out(
     one, first, two, second = places
     put(first, "a", "1")
     monkeypatch.setattr(two, "get_password", lambda *_: "truncated")
-    with pytest.raises(VaultFailure, match="did not keep"):
+    with pytest.raises(VaultFailure, match="did not store"):
         move(first, second, ["a"])
     assert one.secrets == {"a": "1"}
 
