@@ -32,7 +32,7 @@ AGAIN = "Sign in again. Run: {authorize}"
 CLASSES: tuple[Class, ...] = (
     _class(
         "expired",
-        (700082, 70008, 700084, 70043),
+        (700082, 70008, 700084, 70043, 70044),
         "The authorization has expired. " + AGAIN,
     ),
     _class(
@@ -88,6 +88,12 @@ CLASSES: tuple[Class, ...] = (
         "the value once, when the secret is created. Then run: {authorize}",
     ),
     _class(
+        "credential",
+        (70002,),
+        "Entra does not accept the credential of application {client}. Check client_id and the "
+        "secret or certificate, then run: {authorize}",
+    ),
+    _class(
         "credential-missing",
         (7000218,),
         "Entra requires a credential. For scenario user or personal: App registrations > "
@@ -108,7 +114,7 @@ CLASSES: tuple[Class, ...] = (
     ),
     _class(
         "clock",
-        (700024, 70044, 500133),
+        (700024, 500133),
         "The time in the request does not match Entra's. Set this machine's clock (timedatectl), "
         "then run: {authorize}",
     ),
@@ -126,9 +132,22 @@ CLASSES: tuple[Class, ...] = (
     ),
     _class(
         "wrong-tenant",
-        (90002, 50194, 9001023, 90124, 90130, 9002332, 500021, 9002346, 90023),
+        (90002, 50194, 9001023, 90124, 90130, 9002332, 9002346, 90023),
         "The tenant is not the right one for this account. Set tenant to the directory (tenant) "
         "ID, or a verified domain, of the tenant that holds the app registration.",
+    ),
+    _class(
+        "tenant-restricted",
+        (500021,),
+        "A proxy on the way to Entra restricts sign-ins to other tenants (tenant restrictions). "
+        "Ask its admin to add this tenant to the header Restrict-Access-To-Tenants, then run: "
+        "{authorize}",
+    ),
+    _class(
+        "no-service-principal",
+        (7000229,),
+        "Application {client} has no service principal in this tenant. Create it with: "
+        "az ad sp create --id {client}   then grant its permissions and run: {authorize}",
     ),
     _class(
         "disabled-application",
@@ -150,10 +169,12 @@ CLASSES: tuple[Class, ...] = (
     ),
     _class(
         "code-used",
-        (54005, 501481, 70002),
+        (54005, 501481),
         "The sign-in was answered twice or out of order. Run: {authorize}",
     ),
 )
+
+_REMEDIES = {known.kind: known.remedy for known in CLASSES}
 
 BY_ERROR: Mapping[str, tuple[str, str]] = {
     # Results of the sign-in page or the device page (RFC 6749 4.1.2.1, RFC 8628 3.5).
@@ -163,15 +184,11 @@ BY_ERROR: Mapping[str, tuple[str, str]] = {
         "The sign-in was declined. To try again, run: {authorize}",
     ),
     "expired_token": ("code-expired", "The code was not used in time. Run: {authorize}"),
-    "consent_required": ("consent", CLASSES[4].remedy),
+    "consent_required": ("consent", _REMEDIES["consent"]),
     "interaction_required": ("interaction", "Microsoft requires the user to sign in. " + AGAIN),
     "login_required": ("interaction", "Microsoft requires the user to sign in. " + AGAIN),
     "invalid_grant": ("grant", "The authorization is no longer valid. " + AGAIN),
-    "invalid_client": (
-        "credential",
-        "Entra does not accept the credential of application {client}. Check client_id and the "
-        "secret or certificate, then run: {authorize}",
-    ),
+    "invalid_client": ("credential", _REMEDIES["credential"]),
     "unauthorized_client": (
         "wrong-client",
         "Application {client} may not do this in this tenant. Compare client_id and tenant with "
@@ -182,13 +199,13 @@ BY_ERROR: Mapping[str, tuple[str, str]] = {
         "Entra rejects the request as malformed. Compare tenant, client_id and credential with "
         "the app registration, then run: {authorize}",
     ),
-    "invalid_scope": ("scope", next(c.remedy for c in CLASSES if c.kind == "scope")),
+    "invalid_scope": ("scope", _REMEDIES["scope"]),
     "invalid_resource": (
         "scope",
         "This tenant has no Graph at that address. Check graph_url in the [cloud] section.",
     ),
     "bad_verification_code": ("code-expired", "The code is not valid. Run: {authorize}"),
-    "invalid_tenant": ("wrong-tenant", next(c.remedy for c in CLASSES if c.kind == "wrong-tenant")),
+    "invalid_tenant": ("wrong-tenant", _REMEDIES["wrong-tenant"]),
 }
 
 BY_SUBERROR: Mapping[str, str] = {
@@ -206,7 +223,16 @@ BY_SUBERROR: Mapping[str, str] = {
 _MOST_DIGITS = 20
 """Far more than Microsoft's numbers have, and far less than `int` refuses."""
 PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
-PASSING_CODES = frozenset({90033, 90006, 90024, 50033, 90055, 90012, 50196, 50058001})
+PASSING_CODES = frozenset(
+    {
+        *(90033, 90006, 90024, 50033, 90055, 90012, 50196, 50058001, 50087, 70012),
+        *(
+            80002,
+            80005,
+            80014,
+        ),  # Pass-through authentication: its agents on premises do not answer.
+    }
+)
 """Entra fails or throttles: no action is needed."""
 
 
@@ -251,8 +277,7 @@ def _classify(error: str, suberror: str, codes: frozenset[int]) -> tuple[str, st
         if codes & known.codes:
             return known.kind, known.remedy
     if kind := BY_SUBERROR.get(suberror):
-        remedy = next((c.remedy for c in CLASSES if c.kind == kind), AGAIN)
-        return kind, remedy
+        return kind, _REMEDIES.get(kind, AGAIN)
     if error in BY_ERROR:
         return BY_ERROR[error]
     return (

@@ -108,6 +108,12 @@ KNOWN: dict[int, Known] = {
         "for this request is 86400.",
         "token_expired",
     ),
+    70044: Known(
+        "invalid_grant",
+        "The session has expired or is invalid due to sign-in frequency checks by conditional "
+        "access.",
+        "token_expired",
+    ),
     700082: Known(
         "invalid_grant",
         "The refresh token has expired due to inactivity. The token was issued on {issued} and "
@@ -188,6 +194,7 @@ KNOWN: dict[int, Known] = {
         "unauthorized_client",
         "Application with identifier '{app}' is disabled.",
     ),
+    70002: Known("invalid_client", "Error validating credentials.", status=401),
     70003: Known(
         "unsupported_grant_type", "The app requested an unsupported grant type '{grant_type}'."
     ),
@@ -215,6 +222,7 @@ KNOWN: dict[int, Known] = {
         "Provided value for the input parameter scope is not valid because it contains more than "
         "one resource. Scope {scope} is not valid.",
     ),
+    500021: Known("access_denied", "Access to '{tenant}' tenant is denied."),
     650053: Known(
         "invalid_client",
         "The application '{app_name}' asked for scope '{scope}' that doesn't exist on the "
@@ -247,6 +255,12 @@ KNOWN: dict[int, Known] = {
     ),
     7000112: Known(
         "unauthorized_client", "Application '{app}'({app_name}) is disabled.", status=401
+    ),
+    7000229: Known(
+        "unauthorized_client",
+        "The client application {app} is missing service principal in the tenant {tenant}. See "
+        "instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
+        status=401,
     ),
     9001023: Known(
         "invalid_request",
@@ -346,6 +360,21 @@ KNOWN: dict[int, Known] = {
     # It passes by itself.
     50033: Known(
         "temporarily_unavailable", "A transient error has occurred. Please try again.", status=503
+    ),
+    50087: Known("invalid_grant", "A transient error has occurred. Please try again."),
+    70012: Known(
+        "server_error",
+        "A server error occurred while authenticating an MSA (consumer) user.",
+        status=500,
+    ),
+    80002: Known("invalid_grant", "Password validation request timed out."),
+    80005: Known(
+        "invalid_grant",
+        "An unknown error occurred while processing the response from the Authentication Agent.",
+    ),
+    80014: Known(
+        "invalid_grant",
+        "Validation request responded after maximum elapsed time exceeded.",
     ),
     50196: Known(
         "invalid_grant",

@@ -11,7 +11,10 @@ import pytest
 from graphrelay.oauth.answers import Refused, Unreachable
 from graphrelay.oauth.cloud import Cloud
 from graphrelay.oauth.entra.msal_client import Entra
+from graphrelay.oauth.entra.refusals import PASSING_CODES
 from graphrelay.sandbox.directory import CLIENT_SECRET
+from graphrelay.sandbox.entra.aadsts import KNOWN
+from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer
 from tests.oauth.conftest import DAEMON, World
 
@@ -63,6 +66,15 @@ async def test_entras_own_trouble_is_no_refusal(
     result = await ask(entra, world)
     assert isinstance(result, Unreachable), result
     assert result.retry_after == timedelta(seconds=120)
+
+
+@pytest.mark.parametrize("number", sorted(PASSING_CODES & KNOWN.keys()))
+async def test_a_refusal_that_passes_by_itself_is_no_refusal(
+    entra: Entra, world: World, number: int
+) -> None:
+    world.cloud.faults.on(EntraError(aadsts=number, times=1))
+    assert isinstance(await ask(entra, world), Unreachable)
+    assert "access_token" in await ask(entra, world)
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[" * 30_000, "null", '"x"', "[]"])

@@ -152,6 +152,10 @@ async def test_scoped_users_with_the_tenant_wide_role_is_too_broad(world: World)
         (90002, "wrong-tenant"),
         (50057, "disabled-account"),
         (700024, "clock"),
+        (70044, "expired"),
+        (500021, "tenant-restricted"),
+        (70002, "credential"),
+        (7000229, "no-service-principal"),
     ],
 )
 async def test_a_refusal_is_told_in_microsofts_words_and_in_ours(
