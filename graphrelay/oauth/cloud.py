@@ -32,10 +32,11 @@ class Cloud:
         """All that was granted to the application (the only scope of client credentials)."""
         return self.scope(".default")
 
-    def permission(self, scope: str) -> str:
-        """The other way round: a scope as a token response names it, without its resource."""
-        prefix = f"{self.resource}/"
-        return scope[len(prefix) :] if scope.lower().startswith(prefix.lower()) else scope
+
+def permission_of(scope: str) -> str:
+    """The permission that a token response names: the last part of the path. The resource before it
+    is that of the request, or another name of it (another host of Graph, its GUID, with `//`)."""
+    return scope.rpartition("/")[2]
 
 
 GLOBAL = Cloud("https://login.microsoftonline.com", "https://graph.microsoft.com")

@@ -18,7 +18,7 @@ from typing import Any
 from graphrelay.clock import Clock
 from graphrelay.oauth.answers import Refused
 from graphrelay.oauth.authorization import AccessToken
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.cloud import Cloud, permission_of
 from graphrelay.oauth.entra.claims import roles_of, scopes_of
 from graphrelay.oauth.entra.msal_client import CAPABILITIES, Answer, Entra, Trouble, not_text
 from graphrelay.oauth.entra.msal_http import Http
@@ -107,7 +107,8 @@ class Grants:
     ) -> "Minted | Trouble":
         """Request what is needed and was granted: a permission that was configured later waits
         for the next `authorize` and does not stop the mail."""
-        wanted = [scope for scope in self.scopes if scope in granted] or list(self.scopes)
+        have = {permission_of(scope).casefold() for scope in granted}
+        wanted = [scope for scope in self.scopes if scope.casefold() in have] or list(self.scopes)
         data = {"claims": self._claims(challenge)}
         return self._mint(
             lambda app: app.acquire_token_by_refresh_token(
@@ -223,7 +224,7 @@ class Grants:
         if isinstance(self.account.scenario, Application):
             return roles_of(token)
         named = (answer.get("scope") or "").split()
-        short = tuple(self._cloud.permission(scope) for scope in named)
+        short = tuple(permission_of(scope) for scope in named)
         return short or scopes_of(token) or self.scopes
 
     def _full(self, scopes: "tuple[str, ...] | list[str]") -> list[str]:

@@ -22,6 +22,7 @@ from graphrelay.oauth.answers import (
     VaultProblem,
 )
 from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
+from graphrelay.oauth.cloud import permission_of
 from graphrelay.oauth.entra.claims import claims_of
 from graphrelay.oauth.scenario import (
     Account,
@@ -38,7 +39,7 @@ LAPSES_AFTER = timedelta(days=90)
 """A refresh token's life without use
 (https://learn.microsoft.com/entra/identity-platform/refresh-tokens)."""
 SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
-MAIL_ROLES = ("Mail.Send", "Mail.ReadWrite", "Mail.Read")
+MAIL_ROLES = frozenset({"mail.send", "mail.readwrite", "mail.read"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _verdict(account: Account, answer: TokenAnswer, evidence: Evidence | None) -
 
 def too_broad(account: Account, roles: tuple[str, ...]) -> TooBroad | None:
     """Whether an application that should be limited to a scope may act for the whole tenant."""
-    mail = tuple(role for role in roles if role in MAIL_ROLES)
+    mail = tuple(role for role in roles if role.casefold() in MAIL_ROLES)
     if not mail or not isinstance(account.scenario, ScopedUsers):
         return None
     return TooBroad(mail, _narrow(account, mail))
@@ -192,7 +193,7 @@ def _evidence(account: Account, found: Authorization, ends_at: datetime | None) 
 
 def _missing(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[str, ...]:
     """Exchange roles are not in tokens: only sending a message shows whether they are there."""
-    have = {name.casefold() for name in granted}
+    have = {permission_of(name).casefold() for name in granted}
     return tuple(
         p.name
         for p in needed
@@ -204,4 +205,4 @@ def _missing(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[
 
 def _superfluous(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[str, ...]:
     wanted = {p.name.casefold() for p in needed} | SIGN_IN_SCOPES
-    return tuple(name for name in granted if name.casefold() not in wanted)
+    return tuple(name for name in granted if permission_of(name).casefold() not in wanted)

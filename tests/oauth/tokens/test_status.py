@@ -1,11 +1,13 @@
 """Status proves itself: it asks Entra, and names what is missing and what is too much."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable, VaultProblem
+from graphrelay.oauth.authorization import from_text, to_text
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -16,8 +18,9 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.tokens.status import Authorized, Lacking, TooBroad
+from graphrelay.oauth.vault.vault import Put
 from graphrelay.sandbox.directory import CLIENT_SECRET, App
-from graphrelay.sandbox.entra.faults import EntraError
+from graphrelay.sandbox.entra.faults import ChangedAnswer, EntraError
 from graphrelay.sandbox.faults import CutBefore
 from tests.oauth.conftest import DAEMON, WEBSITE, World
 
@@ -117,6 +120,44 @@ async def test_scopes_that_were_configured_later_are_missing_and_mail_flows(worl
     assert "graphrelay authorize website" in status.verdict.remedy
     assert isinstance(await world.authorize(manager, later), Stored)
     assert (await manager.status("website")).is_well
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "https://graph.microsoft.com/",
+        "HTTPS://graph.microsoft.us//",
+        "00000003-0000-0000-C000-000000000000/",
+    ],
+)
+async def test_a_scope_counts_whatever_entra_calls_its_resource(world: World, prefix: str) -> None:
+    account = replace(WEBSITE, scenario=SendAsUser("wp@contoso.com", large_messages=True))
+    named = " ".join(prefix + scope for scope in ("Mail.ReadWrite", "Mail.Send", "openid"))
+    world.cloud.faults.on(ChangedAnswer(member="scope", value=json.dumps(named)))
+    manager = world.manager(account)
+    assert isinstance(await world.authorize(manager, account), Stored)
+    status = await manager.status("website")
+    assert status.is_well, status.verdict
+    assert status.evidence is not None
+    assert status.evidence.superfluous == ()
+    assert {"Mail.ReadWrite", "Mail.Send"} <= {*status.evidence.granted}
+
+
+async def test_scopes_that_were_stored_with_their_resource_are_asked_for_again(
+    world: World,
+) -> None:
+    """As versions before this one stored those of a custom cloud."""
+    account = replace(WEBSITE, scenario=SendAsUser("wp@contoso.com", large_messages=True))
+    vault = world.vault()
+    manager = world.manager(account, vault=vault)
+    await world.authorize(manager, account)
+    found = from_text(vault.read("website") or "")
+    named = tuple(f"https://graph.microsoft.com/{s.lower()}" for s in found.access.scopes)
+    long = to_text(replace(found, access=replace(found.access, scopes=named)))
+    vault.change("website", lambda _: Put(long))
+    status = await world.manager(account, vault=vault).status("website")
+    assert status.is_well, status.verdict
 
 
 async def test_scoped_users_without_an_entra_grant_is_authorized(world: World) -> None:
