@@ -132,7 +132,7 @@ async def test_an_answer_with_another_state_changes_nothing_and_ends_nothing(
     """As a page that an attacker wrote would send the browser to."""
     async with relay(tmp_path, monkeypatch) as here, person(tmp_path) as someone:
         asking = Asking(here)
-        forged = f"{await asking.redirect_uri}?code=stolen&state=guessed"
+        forged = f"{await asking.redirect_uri}/?code=stolen&state=guessed"
         await someone.opens(forged)
         assert "another sign-in" in await someone.reads("Not this sign-in")
         assert not asking.task.done()

@@ -81,7 +81,7 @@ class World:
         authorizer = Authorizer(manager)
         if account.username is None:
             return await authorizer.approve(account, "root")
-        pending = await authorizer.begin(account, "http://localhost:1/")
+        pending = await authorizer.begin(account, "http://localhost:1")
         assert isinstance(pending, Pending), pending
         async with Visitor(self.cloud.ca_file) as visitor:
             back = await visitor.sign_in(pending.authorization_url, account.username)

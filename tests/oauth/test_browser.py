@@ -104,7 +104,7 @@ async def test_a_wrong_state_changes_nothing_and_the_right_one_still_works(
 ) -> None:
     manager = world.manager()
     async with begun(manager) as (receiver, pending):
-        await tab.open(f"{receiver.redirect_uri}?code=stolen&state=forged")
+        await tab.open(f"{receiver.redirect_uri}/?code=stolen&state=forged")
         await seen(tab, "Not this sign-in")
         await at_sign_in(tab, pending, "wp@contoso.com")
         await appears(tab, "#accept")

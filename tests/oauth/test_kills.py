@@ -69,7 +69,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         state, *rest = place.arguments
         tokens = manager(Path(state), *rest)
         authorizer = Authorizer(tokens)
-        pending = await authorizer.begin(WEBSITE, "http://localhost:1/")
+        pending = await authorizer.begin(WEBSITE, "http://localhost:1")
         assert isinstance(pending, Pending)
         async with Visitor(cloud.ca_file) as visitor:
             back = await visitor.sign_in(pending.authorization_url, "wp@contoso.com")

@@ -143,7 +143,7 @@ async def test_sign_ins_keep_their_secrets(world: World, ears: Ears) -> None:
     manager = world.manager(WEBSITE, vault=vault)
     authorizer = Authorizer(manager)
     for failure in (None, EntraError(aadsts=53003, times=1), CutBefore(part="entra", times=1)):
-        pending = await authorizer.begin(WEBSITE, "http://localhost:1/")
+        pending = await authorizer.begin(WEBSITE, "http://localhost:1")
         assert isinstance(pending, Pending)
         ears.hear(pending)
         async with Visitor(world.cloud.ca_file) as visitor:

@@ -27,7 +27,7 @@ from graphrelay.oauth.sign_in.authorizer import (
 from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 
-PASTE_REDIRECT = "http://localhost/"
+PASTE_REDIRECT = "http://localhost"
 """Where the browser ends up, with nobody there, when its address is brought back by hand."""
 COUNTDOWN = timedelta(seconds=1)
 

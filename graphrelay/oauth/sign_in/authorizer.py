@@ -95,7 +95,7 @@ class Authorizer:
     # Browser, paste --------------------------------------------------------------------------
 
     async def begin(self, account: Account, redirect_uri: str) -> "Pending | Refused | Unreachable":
-        """Where to send the browser; `redirect_uri` is `http://localhost:<port>/`."""
+        """Where to send the browser; `redirect_uri` is `http://localhost:<port>`."""
         request = await self._tokens.ask(account, lambda grants: grants.begin_code(redirect_uri))
         if not isinstance(request, CodeRequest):
             return request

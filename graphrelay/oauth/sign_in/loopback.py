@@ -59,8 +59,10 @@ class RedirectReceiver:
 
     @property
     def redirect_uri(self) -> str:
-        """Entra accepts `http://localhost` with any port for public clients."""
-        return f"http://localhost:{self._port}/"
+        """Entra accepts `http://localhost` with any port for public clients. Without a path, as
+        it is registered and as Microsoft's libraries send it: nothing says that `/` matches too.
+        Browsers come back to `/` all the same."""
+        return f"http://localhost:{self._port}"
 
     async def __aenter__(self) -> "RedirectReceiver":
         self._arrived = asyncio.get_running_loop().create_future()

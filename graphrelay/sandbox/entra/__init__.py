@@ -9,11 +9,11 @@ from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.entra.authorize import SignInPages
 from graphrelay.sandbox.entra.device import DeviceFlow
 from graphrelay.sandbox.entra.discovery import Discovery
-from graphrelay.sandbox.entra.faults import EntraError
+from graphrelay.sandbox.entra.faults import EntraError, ExactRedirect
 from graphrelay.sandbox.entra.grants import Grants
 from graphrelay.sandbox.entra.token import TokenEndpoint
 
-__all__ = ["EntraError", "register"]
+__all__ = ["EntraError", "ExactRedirect", "register"]
 
 
 def register(app: web.Application, cloud: Cloud) -> None:

@@ -21,7 +21,7 @@ from graphrelay.sandbox.entra import pages
 from graphrelay.sandbox.entra.answers import client_info_of, wants_cae
 from graphrelay.sandbox.entra.authorities import Authority, app_at, resolve
 from graphrelay.sandbox.entra.errors import Refused
-from graphrelay.sandbox.entra.faults import refusal, struck
+from graphrelay.sandbox.entra.faults import exact_redirect, refusal, struck
 from graphrelay.sandbox.entra.grants import (
     Approved,
     CodeRequest,
@@ -55,7 +55,8 @@ class SignInPages:
         try:
             authority = resolve(request.match_info["tenant"], self._cloud.directory)
             app = app_at(authority, query.get("client_id", ""), self._cloud.directory)
-            target = _code_request(app, query)
+            exact = exact_redirect(self._cloud, request)
+            target = _code_request(app, query, exact=exact)
         except Refused as refused:
             return self._dead_end(refused)
         try:
@@ -255,12 +256,12 @@ def check_sign_in(sign_in: SignIn, user: User | None, form: Mapping[str, str]) -
     return user
 
 
-def _code_request(app: App, query: Mapping[str, str]) -> CodeRequest:
+def _code_request(app: App, query: Mapping[str, str], *, exact: bool) -> CodeRequest:
     """The part of the request that says where to go back to. Raises `Refused` 50011."""
     registered = [*app.public_redirect_uris, *app.web_redirect_uris]
     only = registered[0] if len(registered) == 1 else ""
     redirect_uri = query.get("redirect_uri", only)
-    platform = platform_of(app, redirect_uri)
+    platform = platform_of(app, redirect_uri, exact=exact)
     if platform is None:
         raise Refused(50011, redirect=redirect_uri, app=app.client_id)
     challenge = query.get("code_challenge", "")

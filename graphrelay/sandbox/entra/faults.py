@@ -1,5 +1,5 @@
-"""The kinds of fault that only Entra has: an OAuth error, with its genuine body, and an answer
-that is not quite what OAuth says."""
+"""The kinds of fault that only Entra has: an OAuth error with its genuine body, an answer with one
+member changed, and redirect URIs that are compared to the letter."""
 
 import base64
 import json
@@ -83,3 +83,14 @@ def refusal(fault: EntraError) -> Refused:
     refused = Refused(fault.aadsts, error=fault.error, suberror=fault.suberror)
     refused.status = fault.status or refused.status
     return refused
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExactRedirect(Fault):
+    """Compare the path of a redirect URI to the letter: `/` is not the same as none."""
+
+
+def exact_redirect(cloud: Cloud, request: web.Request) -> bool:
+    """Whether the fault is on."""
+    return cloud.faults.take(ExactRedirect, method=request.method, path=request.path) is not None

@@ -2,7 +2,7 @@
 
 `http://localhost` matches any port, its path must match; `http://127.0.0.1` likewise, where the
 manifest lists it; `[::1]` never. Everything else must be the same, letter by letter. A URI without
-a path comes back with `/`.
+a path comes back with `/`. Whether no path matches `/` is not documented: `exact` decides.
 """
 
 from typing import Literal
@@ -14,11 +14,11 @@ Platform = Literal["public", "web"]
 LOOPBACK = ("localhost", "127.0.0.1")
 
 
-def platform_of(app: App, uri: str) -> Platform | None:
+def platform_of(app: App, uri: str, *, exact: bool = False) -> Platform | None:
     """Under which platform `uri` is registered, or `None` if it is not."""
-    if any(_matches(registered, uri) for registered in app.public_redirect_uris):
+    if any(_matches(registered, uri, exact) for registered in app.public_redirect_uris):
         return "public"
-    if any(_matches(registered, uri) for registered in app.web_redirect_uris):
+    if any(_matches(registered, uri, exact) for registered in app.web_redirect_uris):
         return "web"
     return None
 
@@ -29,7 +29,7 @@ def landing(uri: str) -> str:
     return urlunsplit(parts._replace(path=parts.path or "/"))
 
 
-def _matches(registered: str, uri: str) -> bool:
+def _matches(registered: str, uri: str, exact: bool) -> bool:
     try:
         one, other = urlsplit(registered), urlsplit(uri)
         other_port = other.port
@@ -37,11 +37,10 @@ def _matches(registered: str, uri: str) -> bool:
         return False
     if other.fragment or one.hostname != other.hostname or one.scheme != other.scheme:
         return False
+    root = "" if exact else "/"
+    same = (one.path or root, one.query) == (other.path or root, other.query)
     if one.hostname in LOOPBACK and one.scheme == "http":
-        return (one.path or "/") == (other.path or "/") and one.query == other.query
+        return same
     if one.hostname == "::1":
         return False
-    return one.port == other_port and (one.path or "/", one.query) == (
-        other.path or "/",
-        other.query,
-    )
+    return one.port == other_port and same

@@ -21,17 +21,17 @@ from graphrelay.oauth.sign_in.authorizer import (
     risk_of,
     username_of,
 )
-from graphrelay.oauth.sign_in.loopback import query_of
+from graphrelay.oauth.sign_in.loopback import RedirectReceiver, query_of
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
-from graphrelay.sandbox.entra.faults import ChangedAnswer, EntraError
+from graphrelay.sandbox.entra.faults import ChangedAnswer, EntraError, ExactRedirect
 from graphrelay.sandbox.faults import CutBefore
 from graphrelay.sandbox.visitor import Visitor
 from tests.clock import settle
 from tests.oauth.conftest import DAEMON, WEBSITE, World
 
 OUTLOOK = Account("me", "", PUBLIC_CLIENT, Personal("me@outlook.com"))
-REDIRECT = "http://localhost:1/"
+REDIRECT = "http://localhost:1"
 
 
 async def begun(authorizer: Authorizer, account: Account = WEBSITE) -> Pending:
@@ -89,6 +89,22 @@ async def test_more_is_asked_for_only_where_it_is_configured(world: World) -> No
     scopes = parse_qs(_query(pending))["scope"][0]
     for wanted in ("Mail.Send.Shared", "Mail.ReadWrite", "Mail.ReadWrite.Shared"):
         assert f"{world.cloud.graph_url}/{wanted}" in scopes.split()
+
+
+@pytest.mark.parametrize("faults", [[], [ExactRedirect()]], ids=["lenient", "exact"])
+async def test_the_redirect_address_matches_the_registered_one(
+    world: World, faults: list[ExactRedirect]
+) -> None:
+    """Also if `http://localhost:1/` does not match `http://localhost`: that is undocumented."""
+    for fault in faults:
+        world.cloud.faults.on(fault)
+    authorizer = Authorizer(world.manager())
+    async with RedirectReceiver() as receiver:
+        pending = await authorizer.begin(WEBSITE, receiver.redirect_uri)
+        assert isinstance(pending, Pending)
+    redirected = await signed_in(world, pending)
+    assert redirected.startswith(f"{pending.redirect_uri}/?"), "the browser adds the path"
+    assert isinstance(await authorizer.complete(pending, redirected, "root"), Stored)
 
 
 # --- The answer ----------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ async def test_a_sign_in_while_another_process_renews_is_kept(world: World) -> N
     await world.authorize(daemon)
     await world.clock.advance(A_DAY_AND_MORE)
     authorizer = Authorizer(admin)
-    pending = await authorizer.begin(WEBSITE, "http://localhost:1/")
+    pending = await authorizer.begin(WEBSITE, "http://localhost:1")
     assert isinstance(pending, Pending)
     async with Visitor(world.cloud.ca_file) as visitor:
         back = await visitor.sign_in(pending.authorization_url, "wp@contoso.com")

@@ -36,6 +36,12 @@ def test_a_redirect_matches_what_is_registered(uri: str, redirect: str, matches:
     assert (platform_of(registered(uri), redirect) == "public") is matches
 
 
+@pytest.mark.parametrize(("redirect", "matches"), [("", True), ("/", False), (":8400/", False)])
+def test_a_path_that_is_not_registered_may_matter(redirect: str, matches: bool) -> None:
+    app = registered("http://localhost")
+    assert (platform_of(app, f"http://localhost{redirect}", exact=True) == "public") is matches
+
+
 def test_the_platform_is_where_it_is_registered() -> None:
     app = registered("http://localhost")
     app.web_redirect_uris.append("https://app.example.com/")
