@@ -123,6 +123,9 @@ def _print_evidence(status: Event) -> None:
     authorized = output.local_time(status["authorized_at"])
     click.echo(f"  authorized  {authorized} by {status['authorized_by']}")
     click.echo(f"  refreshed   {output.local_time(status['refreshed_at'])}")
+    if status["issued_at"]:
+        issued = output.local_time(status["issued_at"])
+        click.echo(f"  issued      {issued}; Azure caches this token for up to 24 hours")
     if status["lapses_at"]:
         click.echo(f"  would lapse {output.local_time(status['lapses_at'])} if it were never used")
     if status["credential_ends_at"]:

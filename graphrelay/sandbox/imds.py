@@ -5,17 +5,28 @@ out: the `Metadata` header, no `X-Forwarded-For`, and for App Service the secret
 """
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from graphrelay.sandbox.cloud import APP_SERVICE_PATH, Cloud
 from graphrelay.sandbox.directory import App
+from graphrelay.sandbox.faults import Fault, fault_kind
 from graphrelay.sandbox.tokens import Issued
 
 IMDS_PATH = "/metadata/identity/oauth2/token"
 IMDS_VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
 LIFETIME = timedelta(hours=24)
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedIdentity(Fault):
+    """Answer with the token that was issued before while it lasts, as Azure does: whatever was
+    granted or withdrawn since is not in it, and none is issued sooner."""
+
+
 RESOURCES = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
 
 
@@ -24,6 +35,7 @@ class Metadata:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._issued: dict[str, Issued] = {}
 
     async def imds(self, request: web.Request) -> web.Response:
         if problem := self._imds_problem(request):
@@ -31,14 +43,15 @@ class Metadata:
         app = self._identity(request)
         if app is None:
             return _imds_error("Identity not found")
-        issued = self._issue(app)
+        issued = self._issue(app, request)
+        left = str(int((issued.principal.expires_at - self._cloud.now()).total_seconds()) - 1)
         return web.json_response(
             {
                 "access_token": issued.token,
                 "client_id": app.client_id,
-                "expires_in": str(int(issued.lifetime.total_seconds()) - 1),
+                "expires_in": left,
                 "expires_on": _seconds(issued.principal.expires_at),
-                "ext_expires_in": str(int(issued.lifetime.total_seconds()) - 1),
+                "ext_expires_in": left,
                 "not_before": _seconds(issued.principal.issued_at),
                 "refresh_token": "",
                 "resource": request.query["resource"],
@@ -57,7 +70,7 @@ class Metadata:
         app = self._identity(request)
         if app is None:
             return _app_service_error(400, "No User Assigned or Delegated Managed Identity found")
-        issued = self._issue(app)
+        issued = self._issue(app, request)
         return web.json_response(
             {
                 "access_token": issued.token,
@@ -94,8 +107,15 @@ class Metadata:
                 own = [app for app in own if wanted in (app.client_id, app.service_principal_id)]
         return own[0] if own else None
 
-    def _issue(self, app: App) -> Issued:
-        return self._cloud.tokens.for_app(app, app.tenant_id, acr="2", lifetime=LIFETIME)
+    def _issue(self, app: App, request: web.Request) -> Issued:
+        last = self._issued.get(app.client_id)
+        if last is not None and last.principal.expires_at > self._cloud.now():
+            method, path = request.method, request.path
+            if self._cloud.faults.take(CachedIdentity, method=method, path=path) is not None:
+                return last
+        issued = self._cloud.tokens.for_app(app, app.tenant_id, acr="2", lifetime=LIFETIME)
+        self._issued[app.client_id] = issued
+        return issued
 
 
 def register(app: web.Application, cloud: Cloud) -> None:

@@ -244,6 +244,7 @@ def _evidence(evidence: Evidence) -> Event:
         "authorized_at": when(evidence.authorized_at),
         "authorized_by": evidence.authorized_by,
         "refreshed_at": when(evidence.refreshed_at),
+        "issued_at": when(evidence.issued_at),
         "lapses_at": when(evidence.lapses_at),
         "granted": list(evidence.granted),
         "needed": needed(evidence.needed),

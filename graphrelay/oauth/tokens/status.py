@@ -10,8 +10,10 @@ from the verdict:
     Unreachable, Vault problem   not known at present
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from graphrelay.oauth.answers import (
     Granted,
@@ -28,6 +30,7 @@ from graphrelay.oauth.scenario import (
     Account,
     Application,
     Kind,
+    ManagedIdentity,
     Permission,
     ScopedUsers,
     permissions,
@@ -94,6 +97,8 @@ class Evidence:
     superfluous: tuple[str, ...]
     credential_ends_at: datetime | None = None
     """When the application's secret or certificate expires, if known."""
+    issued_at: datetime | None = None
+    """When Azure issued the token of a managed identity; `None` for other credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def _narrow(account: Account, roles: tuple[str, ...]) -> str:
     return (
         f"Remove {', '.join(roles)} from application {account.client_id} in Entra (Enterprise "
         "applications > Permissions): Exchange adds it to the role with the scope. Then run: "
-        f"graphrelay status {account.name}"
+        f"graphrelay status {account.name}{_when_it_shows(account)}"
     )
 
 
@@ -166,9 +171,33 @@ def _complete(account: Account, missing: tuple[str, ...]) -> str:
         return (
             f"Grant {what} as application permission to {account.client_id} in Entra (App "
             "registrations > API permissions > Grant admin consent). Then run: "
-            f"graphrelay status {account.name}"
+            f"graphrelay status {account.name}{_when_it_shows(account)}"
         )
     return f"Consent to {what}. Run: graphrelay authorize {account.name}"
+
+
+def _when_it_shows(account: Account) -> str:
+    """Azure's cache: "limitation of using managed identities for authorization", in
+    https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/managed-identity-best-practice-recommendations
+    """
+    if not _is_managed(account):
+        return ""
+    return (
+        "   (Azure caches the tokens of a managed identity for up to 24 hours and issues none "
+        "sooner, so the change may take a day)"
+    )
+
+
+def _is_managed(account: Account) -> bool:
+    scenario = account.scenario
+    return isinstance(scenario, Application) and isinstance(scenario.credential, ManagedIdentity)
+
+
+def _issued_at(claims: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(claims["iat"], UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _evidence(account: Account, found: Authorization, ends_at: datetime | None) -> Evidence:
@@ -188,6 +217,7 @@ def _evidence(account: Account, found: Authorization, ends_at: datetime | None) 
         missing=_missing(granted, needed),
         superfluous=_superfluous(granted, needed),
         credential_ends_at=ends_at,
+        issued_at=_issued_at(claims) if _is_managed(account) else None,
     )
 
 

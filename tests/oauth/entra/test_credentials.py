@@ -36,8 +36,10 @@ from graphrelay.oauth.scenario import (
     SecretText,
 )
 from graphrelay.oauth.sign_in.authorizer import Stored
+from graphrelay.oauth.tokens.status import Lacking
 from graphrelay.sandbox.directory import FederatedCredential
 from graphrelay.sandbox.faults import Answer, Compressed, Endless, Fault
+from graphrelay.sandbox.imds import CachedIdentity
 from tests.clock import FakeClock
 from tests.oauth.conftest import DAEMON, World
 
@@ -419,6 +421,33 @@ async def test_a_user_assigned_identity_is_named_by_its_client_id(
     result = await world.authorize(world.manager(other), other)
     assert isinstance(result, Refused)
     assert "Identity not found" in result.description
+
+
+@pytest.mark.parametrize("cached", [False, True])
+async def test_status_says_when_azure_issued_the_token_that_lacks_something(
+    world: World, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    imds(world, monkeypatch)
+    if cached:
+        world.cloud.faults.on(CachedIdentity())
+    (machine,) = [app for app in world.cloud.directory.apps if app.managed_identity]
+    granted, machine.roles = machine.roles, set()
+    manager, start = world.manager(MACHINE), world.clock.now()
+    await world.authorize(manager, MACHINE)
+    machine.roles = granted
+    await world.clock.advance(timedelta(hours=2))
+    status = await manager.status("vm")
+    assert status.evidence is not None
+    assert status.is_well is not cached
+    assert status.evidence.issued_at == (start if cached else world.clock.now())
+    if isinstance(status.verdict, Lacking):
+        assert status.verdict.missing == ("Mail.Send",)
+        assert "for up to 24 hours" in status.verdict.remedy
+    await world.clock.advance(timedelta(hours=23))
+    status = await manager.status("vm")
+    assert status.is_well
+    assert status.evidence is not None
+    assert status.evidence.issued_at == world.clock.now()
 
 
 async def test_app_service_gives_a_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

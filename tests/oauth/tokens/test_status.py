@@ -95,6 +95,7 @@ async def test_an_application_does_not_lapse(world: World) -> None:
     assert status.evidence is not None
     assert status.evidence.lapses_at is None
     assert status.evidence.granted == ("Mail.Send",)
+    assert status.evidence.issued_at is None, "only Azure keeps tokens back"
 
 
 async def test_a_role_that_is_needed_and_not_granted_is_named(world: World) -> None:
