@@ -27,7 +27,7 @@ CONFIGURATION = """<busconfig>
   </policy>
 </busconfig>
 """
-"""Starts nothing by itself: a service that has ended stays away."""
+"""No activation: a service that has ended stays away."""
 SYSTEMD = "org.freedesktop.systemd1"
 UNIT = "/org/freedesktop/systemd1/unit/graphrelay_2eservice"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"

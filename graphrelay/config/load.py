@@ -25,10 +25,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from graphrelay.config.locate import Lines
+from graphrelay.config.locate import Key, Lines
 from graphrelay.config.settings import Settings, SmtpTable
-
-Key = tuple[str | int, ...]
 
 DEFAULT_LISTENER = SmtpTable().listeners[0].address
 _MOST_NAMED = 20

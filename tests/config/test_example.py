@@ -1,4 +1,4 @@
-"""config.example.toml: usable as it is, and complete."""
+"""config.example.toml: usable as it is, with every key in it."""
 
 import re
 import tomllib

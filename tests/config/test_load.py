@@ -1,4 +1,4 @@
-"""What the configuration file may say, and what is said about mistakes in it."""
+"""What the configuration file may contain, and how mistakes in it are reported."""
 
 import time
 from datetime import timedelta
@@ -43,7 +43,7 @@ def written(directory: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
-def test_a_bad_configuration_is_told_off_with_exactly_the_expected_lines(path: Path) -> None:
+def test_a_bad_configuration_is_reported_with_exactly_the_expected_lines(path: Path) -> None:
     expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
     with pytest.raises(ConfigError) as caught:
         load(path)

@@ -1,4 +1,4 @@
-"""The line of a key."""
+"""The line of a key in a TOML file."""
 
 from graphrelay.config.locate import Lines
 

@@ -1,4 +1,4 @@
-"""[alerts]: what is taken, and what is refused with a sentence."""
+"""The tables of the configuration: what is accepted, and what is refused with a sentence."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ def loaded(directory: Path, text: str) -> Settings:
     return load(file)
 
 
-def test_webhooks_and_a_command_become_ways(tmp_path: Path) -> None:
+def test_webhooks_and_a_command_are_read(tmp_path: Path) -> None:
     settings = loaded(
         tmp_path,
         """
@@ -70,7 +70,7 @@ header_value = "geheim"
         ),
     ],
 )
-def test_a_webhook_that_cannot_be_is_refused_without_its_secret(
+def test_an_invalid_webhook_is_refused_without_showing_its_secret(
     tmp_path: Path, text: str, key: str, said: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
@@ -92,7 +92,7 @@ def test_a_webhook_that_cannot_be_is_refused_without_its_secret(
         ("failures_per_hour = 0", "greater than or equal to 1"),
     ],
 )
-def test_other_mistakes_are_told(tmp_path: Path, text: str, said: str) -> None:
+def test_other_mistakes_are_reported(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         loaded(tmp_path, f"[alerts]\n{text}\n")
     assert said in str(refused.value)

@@ -1,4 +1,4 @@
-"""What may come of asking for a token: data that shows no secret."""
+"""The answers to a request for a token: data that shows no secret."""
 
 from datetime import UTC, datetime
 from typing import get_args

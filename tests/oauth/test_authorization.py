@@ -1,4 +1,4 @@
-"""The authorization as it is kept: small, whole, and silent about itself."""
+"""The authorization as it is stored: small, complete, and without a secret in its repr."""
 
 import json
 from dataclasses import replace
@@ -70,7 +70,7 @@ def test_a_signed_in_user_who_cannot_be_read_is_not_taken_for_an_application() -
         from_text(json.dumps(document))
 
 
-def test_a_text_of_endless_depth_is_unreadable() -> None:
+def test_deeply_nested_text_is_unreadable() -> None:
     with pytest.raises(Unreadable):
         from_text("[" * 30_000)
 

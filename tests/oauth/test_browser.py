@@ -1,4 +1,4 @@
-"""Signing in with a real Chromium: the sandbox's page, the redirect, and what the person sees."""
+"""Signing in with a real Chromium: the sandbox's page, the redirect, and what the user sees."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""docs/scenarios.md keeps up with the tables that it explains."""
+"""docs/scenarios.md agrees with the tables that it explains."""
 
 import re
 from pathlib import Path

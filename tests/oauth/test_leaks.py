@@ -33,7 +33,7 @@ PASSPHRASE = "a-passphrase-of-the-pfx"
 
 @dataclass
 class Ears:
-    """Everything that anybody could read, and everything that nobody may."""
+    """Everything that can be read, and everything that must not be in it."""
 
     heard: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Entra through a proxy: every request, and nothing that the proxy says is taken for Entra."""
+"""Entra through a proxy: every request, and no answer of the proxy is taken for Entra's."""
 
 import asyncio
 from collections.abc import AsyncIterator

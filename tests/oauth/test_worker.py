@@ -30,7 +30,7 @@ def test_jobs_run_in_order_in_one_thread_of_its_name(worker: Worker) -> None:
     worker.close()
 
 
-def test_what_a_job_raises_reaches_who_waits(worker: Worker) -> None:
+def test_what_a_job_raises_reaches_the_caller(worker: Worker) -> None:
     with pytest.raises(ZeroDivisionError):
         worker.call(lambda: 1 // 0, LONG)
     assert worker.call(lambda: 1, LONG) == 1

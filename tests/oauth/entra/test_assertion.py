@@ -1,4 +1,4 @@
-"""A client assertion: what an application with a certificate proves itself with."""
+"""A client assertion: how an application with a certificate authenticates."""
 
 import base64
 import hashlib

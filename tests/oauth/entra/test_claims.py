@@ -1,4 +1,4 @@
-"""Claims are read for people; whatever a token is, reading it never trips."""
+"""Claims are read to be shown; reading never raises, whatever the token is."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Credentials: read at each use, proved end to end, and named when they cannot be read."""
+"""Credentials: read at each use, tested end to end, and named when they cannot be read."""
 
 import asyncio
 from collections.abc import Callable
@@ -165,7 +165,7 @@ def test_the_certificate_of_the_key_is_found(
     assert "PrivateKey" not in repr(pair)
 
 
-async def test_a_certificate_that_entra_does_not_know_says_where_to_upload_it(
+async def test_a_certificate_that_is_not_registered_says_where_to_upload_it(
     world: World, tmp_path: Path
 ) -> None:
     trust(world, OTHER_CERTIFICATE)
@@ -343,7 +343,7 @@ def issue(file: Path, now: datetime, subject: str = "system:relay") -> None:
     file.write_text(jwt.encode(claims, KEY, "RS256") + "\n")
 
 
-async def test_a_federated_token_is_read_anew_at_each_use(world: World, tmp_path: Path) -> None:
+async def test_a_federated_token_is_read_at_each_use(world: World, tmp_path: Path) -> None:
     federate(world)
     file = tmp_path / "token"
     issue(file, world.clock.now())
@@ -358,7 +358,7 @@ async def test_a_federated_token_is_read_anew_at_each_use(world: World, tmp_path
     assert isinstance(await manager.token("daemon"), Granted)
 
 
-async def test_a_federated_token_of_somebody_else_says_what_to_compare(
+async def test_a_federated_token_of_another_issuer_says_what_to_compare(
     world: World, tmp_path: Path
 ) -> None:
     federate(world)

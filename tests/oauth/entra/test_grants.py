@@ -1,4 +1,4 @@
-"""The grants as verbs of one account: what Entra's answers come to."""
+"""The grants of one account, and what is made of Entra's answers."""
 
 import asyncio
 import json

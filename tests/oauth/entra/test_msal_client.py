@@ -41,7 +41,7 @@ def answered(world: World, status: int, body: str, **headers: str) -> None:
     world.cloud.faults.on(Answer(status=status, body=body, headers=named, part="entra"))
 
 
-async def test_a_refusal_is_remembered_by_nobody(entra: Entra, world: World) -> None:
+async def test_a_refusal_is_not_remembered(entra: Entra, world: World) -> None:
     fault = Answer(status=400, body='{"error":"invalid_client"}', part="entra")
     world.cloud.faults.on(fault)
     assert isinstance(await ask(entra, world), Refused)
@@ -59,7 +59,7 @@ async def test_a_refusal_is_remembered_by_nobody(entra: Entra, world: World) -> 
         (400, '{"error":"invalid_request","error_codes":[90033]}'),
     ],
 )
-async def test_entras_own_trouble_is_no_refusal(
+async def test_entras_own_failure_is_not_a_refusal(
     entra: Entra, world: World, status: int, body: str
 ) -> None:
     answered(world, status, body, Retry_After="120")
@@ -69,7 +69,7 @@ async def test_entras_own_trouble_is_no_refusal(
 
 
 @pytest.mark.parametrize("number", sorted(PASSING_CODES & KNOWN.keys()))
-async def test_a_refusal_that_passes_by_itself_is_no_refusal(
+async def test_a_temporary_refusal_is_not_a_refusal(
     entra: Entra, world: World, number: int
 ) -> None:
     world.cloud.faults.on(EntraError(aadsts=number, times=1))

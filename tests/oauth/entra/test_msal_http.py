@@ -1,4 +1,4 @@
-"""HTTP for msal: our trust, our proxy, our patience, and nothing of the environment."""
+"""HTTP for msal: our certificates, our proxy, our time limits, and nothing of the environment."""
 
 import asyncio
 import ssl

@@ -83,7 +83,7 @@ def test_no_remedy_has_a_hole_in_it() -> None:
         assert "{" not in refused({"error": error}, WEBSITE).remedy
 
 
-def test_no_number_stands_in_two_classes() -> None:
+def test_no_number_is_in_two_classes() -> None:
     numbers = [code for row in CLASSES for code in row.codes]
     assert len(numbers) == len(set(numbers))
     assert not PASSING_CODES & set(numbers)
@@ -108,7 +108,7 @@ def test_microsofts_sentence_never_decides() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(PASSING_CODES))
-def test_entras_own_trouble_passes_by_itself(code: int) -> None:
+def test_entras_own_failures_are_temporary(code: int) -> None:
     assert is_passing(answer(code))
     assert is_passing({"error": "temporarily_unavailable"})
     assert not is_passing(answer(50173))
@@ -129,7 +129,7 @@ def test_numbers_in_any_form_are_tolerated(codes: object) -> None:
     assert all(isinstance(code, int) for code in error_codes({"error_codes": codes}))
 
 
-def test_what_the_sandbox_knows_has_a_class_of_its_own() -> None:
+def test_each_refusal_of_the_sandbox_has_a_class_of_its_own() -> None:
     """Every number that the sandbox can refuse with leads to more than `other`."""
     ours_alone = {"authorization_pending", "slow_down"}
     for code, known in KNOWN.items():
@@ -145,5 +145,5 @@ def test_an_error_that_is_no_text_is_a_refusal_all_the_same(error: object) -> No
     assert refused({"error": error}, WEBSITE).kind == "other"
 
 
-def test_a_number_of_endless_digits_is_no_code() -> None:
+def test_a_number_with_too_many_digits_is_not_a_code() -> None:
     assert error_codes({"error_codes": ["9" * 5_000, "50173"]}) == (50173,)

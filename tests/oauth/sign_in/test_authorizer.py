@@ -1,4 +1,4 @@
-"""Authorizing: who signs in is who is configured, and nothing is stored before all is right."""
+"""Authorizing: the configured user signs in, and nothing is stored before all is checked."""
 
 import asyncio
 import json
@@ -226,7 +226,7 @@ async def test_an_answer_after_ten_minutes_is_too_late(world: World) -> None:
 @pytest.mark.parametrize(
     "form", ["{back}", "  {back}\n", '"{back}"', "<{back}>", "?{query}", "{query}", "/?{query}"]
 )
-async def test_a_pasted_address_is_taken_in_any_usual_form(world: World, form: str) -> None:
+async def test_a_pasted_address_is_accepted_in_any_usual_form(world: World, form: str) -> None:
     authorizer = Authorizer(world.manager())
     pending = await begun(authorizer)
     back = await signed_in(world, pending)
@@ -303,7 +303,7 @@ async def test_no_refresh_token_is_no_authorization(world: World) -> None:
     assert await nothing_is_stored(world)
 
 
-async def test_entra_out_of_reach_is_told_at_once(world: World) -> None:
+async def test_an_unreachable_entra_is_reported_at_once(world: World) -> None:
     world.cloud.faults.on(CutBefore(part="entra"))
     begun_or_not = await Authorizer(world.manager()).begin(WEBSITE, REDIRECT)
     assert isinstance(begun_or_not, Unreachable)
@@ -392,7 +392,7 @@ async def test_waiting_polls_until_the_person_is_done(world: World) -> None:
     assert isinstance(await waited(world, authorizer, pending), Stored)
 
 
-async def test_a_device_code_that_nobody_uses_ends(world: World) -> None:
+async def test_a_device_code_that_is_not_used_expires(world: World) -> None:
     authorizer = Authorizer(world.manager())
     pending = await device(authorizer)
     await world.clock.advance(timedelta(minutes=14, seconds=50))
@@ -557,7 +557,7 @@ async def test_a_refused_credential_approves_nothing(world: World) -> None:
     assert await nothing_is_stored(world, DAEMON)
 
 
-async def test_the_risk_is_told_where_there_is_one() -> None:
+async def test_a_risk_is_named_where_there_is_one() -> None:
     assert risk_of(WEBSITE) is None
     assert "anyone in the tenant" in (risk_of(DAEMON) or "")
     scoped = replace(DAEMON, scenario=ScopedUsers(DAEMON.scenario.credential))  # type: ignore[union-attr]

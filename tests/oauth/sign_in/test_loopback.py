@@ -105,7 +105,7 @@ async def test_anything_else_changes_nothing(target: str, status: str) -> None:
         assert "200 OK" in await browser
 
 
-async def test_nothing_is_taken_before_a_state_is_expected() -> None:
+async def test_nothing_is_accepted_before_a_state_is_expected() -> None:
     async with RedirectReceiver() as receiver:
         assert "400" in await ask(receiver, "/?code=c&state=")
 
@@ -123,7 +123,7 @@ async def test_other_methods_are_not_allowed() -> None:
         assert await ask(receiver, "/?code=c&state=s1", method="HEAD") == ""
 
 
-async def test_a_second_answer_is_told_that_it_is_late() -> None:
+async def test_a_second_answer_gets_a_page_that_says_so() -> None:
     async with RedirectReceiver() as receiver:
         receiver.expect("s1")
         browser = asyncio.create_task(ask(receiver, "/?code=c&state=s1"))
@@ -164,7 +164,7 @@ async def test_a_browser_that_connects_ahead_of_need_and_leaves_is_no_trouble() 
         assert "200 OK" in await browser
 
 
-async def test_giving_up_leaves_nobody_hanging() -> None:
+async def test_giving_up_leaves_no_browser_waiting() -> None:
     receiver = RedirectReceiver()
     async with receiver:
         receiver.expect("s1")

@@ -1,4 +1,4 @@
-"""Credentials that end before long are told of in time."""
+"""Credentials that expire soon are reported in time."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ async def test_status_warns_and_the_journal_does_daily(world: World, tmp_path: P
     assert 3 <= world.events().count("credential-ends") <= 4
 
 
-async def test_what_is_too_broad_is_told_daily(world: World) -> None:
+async def test_what_is_too_broad_is_logged_daily(world: World) -> None:
     account = replace(
         DAEMON, scenario=ScopedUsers(ClientSecret(SecretText("sandbox~secret.value")))
     )

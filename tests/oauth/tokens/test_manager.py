@@ -72,7 +72,7 @@ async def stopped(task: "asyncio.Task[None]") -> None:
 # --- Getting one ---------------------------------------------------------------------------------
 
 
-async def test_an_account_that_nobody_authorized_is_unauthorized(world: World) -> None:
+async def test_an_account_that_was_never_authorized_is_unauthorized(world: World) -> None:
     answer = await world.manager().token("website")
     assert isinstance(answer, Unauthorized)
     assert answer.remedy == "Run: graphrelay authorize website"
@@ -132,7 +132,7 @@ async def test_twenty_that_ask_at_once_share_a_refusal(world: World) -> None:
     assert world.asked() == asked + 1
 
 
-async def test_one_who_gives_up_waiting_does_not_take_the_token_from_the_others(
+async def test_a_cancelled_caller_does_not_cancel_the_refresh_for_the_others(
     world: World,
 ) -> None:
     manager = world.manager()
@@ -242,7 +242,7 @@ async def test_entra_is_down_with_no_token_and_mail_waits_until_it_is_back(world
     await stopped(background)
 
 
-async def test_a_token_that_claims_to_outlast_the_calendar_does_no_harm(world: World) -> None:
+async def test_a_token_with_an_impossible_lifetime_does_no_harm(world: World) -> None:
     manager = world.manager(DAEMON)
     await world.authorize(manager, DAEMON)
     said = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 10**12}
@@ -277,7 +277,7 @@ async def test_an_idle_authorization_never_lapses(world: World) -> None:
     await stopped(background)
 
 
-async def test_an_authorization_that_nobody_kept_alive_lapses_with_a_remedy(world: World) -> None:
+async def test_an_authorization_that_was_not_used_expires_with_a_remedy(world: World) -> None:
     manager = world.manager()
     await world.authorize(manager)
     await world.clock.advance(timedelta(days=91))
@@ -324,7 +324,7 @@ async def test_a_token_is_not_used_to_the_last_second(world: World) -> None:
 # --- What Entra asks for -------------------------------------------------------------------------
 
 
-async def test_retry_after_is_honoured_by_all_who_ask(world: World) -> None:
+async def test_retry_after_is_honoured_for_all_callers(world: World) -> None:
     manager = world.manager()
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
@@ -343,7 +343,7 @@ async def test_retry_after_is_honoured_by_all_who_ask(world: World) -> None:
     await granted(manager)
 
 
-async def test_a_mended_secret_works_at_once(world: World) -> None:
+async def test_a_corrected_secret_works_at_once(world: World) -> None:
     """msal would remember the refusal for a minute."""
     file = world.state_directory / "secret"
     file.parent.mkdir(parents=True)
@@ -362,7 +362,7 @@ async def test_a_mended_secret_works_at_once(world: World) -> None:
     await granted(manager, "daemon")
 
 
-async def test_a_refusal_that_is_mended_at_entra_is_not_remembered(world: World) -> None:
+async def test_a_refusal_whose_cause_was_fixed_in_entra_is_not_remembered(world: World) -> None:
     manager = world.manager()
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
@@ -451,7 +451,7 @@ async def test_revoking_what_is_not_there_is_no_problem(world: World) -> None:
     assert await world.manager().revoke("website") is None
 
 
-async def test_authorizing_resumes_those_who_wait(world: World) -> None:
+async def test_authorizing_resumes_what_waits(world: World) -> None:
     manager = world.manager()
     assert isinstance(await manager.token("website"), Unauthorized)
     changes: list[str] = []
@@ -544,7 +544,7 @@ async def test_no_failure_of_a_scenario_ever_tries_another_grant(
         assert set(world.cloud.grant_types) == {grant}, failure
 
 
-async def test_trouble_is_told_once_and_so_is_its_end(world: World) -> None:
+async def test_a_failure_is_logged_once_and_so_is_its_end(world: World) -> None:
     manager = world.manager(WEBSITE)
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
@@ -557,7 +557,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(world: World) -> None:
     assert world.events() == ["authorized", "authorization-refused", "authorization-works"]
 
 
-async def test_what_breaks_for_one_account_is_told_and_the_others_stay_fresh(
+async def test_a_bug_that_affects_one_account_is_logged_and_the_others_stay_fresh(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault = world.vault()
@@ -585,7 +585,7 @@ async def test_what_breaks_for_one_account_is_told_and_the_others_stay_fresh(
     await stopped(background)
 
 
-async def test_a_thread_that_never_comes_back_keeps_nobody_waiting_for_ever(
+async def test_a_thread_that_hangs_does_not_keep_callers_waiting(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault = world.vault()
@@ -611,7 +611,7 @@ async def test_a_thread_that_never_comes_back_keeps_nobody_waiting_for_ever(
     await granted(manager)
 
 
-async def test_a_thread_that_never_comes_back_keeps_no_reload_from_its_end(
+async def test_a_thread_that_hangs_does_not_keep_a_reload_from_ending(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager, disk_is_back = world.manager(WEBSITE, DAEMON), threading.Event()
@@ -625,7 +625,7 @@ async def test_a_thread_that_never_comes_back_keeps_no_reload_from_its_end(
     assert await hanging
 
 
-async def test_an_answer_with_a_strange_date_is_trouble_that_passes(world: World) -> None:
+async def test_an_answer_with_an_invalid_date_is_tried_again(world: World) -> None:
     manager = world.manager(WEBSITE)
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
@@ -634,7 +634,7 @@ async def test_an_answer_with_a_strange_date_is_trouble_that_passes(world: World
     assert isinstance(await manager.token("website"), Unreachable)
 
 
-async def test_an_answer_of_endless_depth_is_trouble_that_passes(world: World) -> None:
+async def test_a_deeply_nested_answer_is_tried_again(world: World) -> None:
     manager = world.manager(WEBSITE)
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)

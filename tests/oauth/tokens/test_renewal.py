@@ -20,7 +20,7 @@ A_DAY_AND_MORE = timedelta(hours=30)
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, grants: Grants, do: Callable[[], object]) -> None:
-    """Between Entra's answer to a refresh and its being stored, somebody else does this."""
+    """Between Entra's answer to a refresh and storing it, another process does this."""
     refresh = grants.refresh
 
     def refresh_then(*args: str) -> "Minted | Trouble":
@@ -64,10 +64,10 @@ async def test_a_refresh_never_revives_what_another_process_revoked(
     assert vault.read("website") is None
 
 
-async def test_a_refusal_that_was_overtaken_is_asked_again(
+async def test_a_refusal_that_was_overtaken_is_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ours was revoked at Entra, while another process signed in anew."""
+    """Ours was revoked in Entra, while another process signed in again."""
     vault, other = world.vault(), world.vault()
     manager = world.manager(WEBSITE, vault=vault)
     await world.authorize(manager)

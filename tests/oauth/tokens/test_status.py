@@ -1,4 +1,4 @@
-"""Status proves itself: it asks Entra, and names what is missing and what is too much."""
+"""Status asks Entra, and names what is missing and what is not needed."""
 
 import json
 from dataclasses import replace
@@ -39,7 +39,7 @@ def registered(world: World, account: Account) -> App:
     return app
 
 
-async def test_a_signed_in_user_is_authorized_and_all_of_it_is_told(world: World) -> None:
+async def test_a_signed_in_user_is_authorized_with_all_of_the_evidence(world: World) -> None:
     manager = world.manager()
     start = world.clock.now()
     await world.authorize(manager)
@@ -77,7 +77,7 @@ async def test_it_can_look_without_asking(world: World) -> None:
     assert world.asked() == asked
 
 
-async def test_nobody_authorized(world: World) -> None:
+async def test_an_account_that_was_never_authorized(world: World) -> None:
     status = await world.manager().status("website")
     assert isinstance(status.verdict, Unauthorized)
     assert (status.word, status.is_well, status.evidence) == ("Unauthorized", False, None)
@@ -200,7 +200,7 @@ async def test_scoped_users_with_the_tenant_wide_role_is_too_broad(world: World)
         (7000229, "no-service-principal"),
     ],
 )
-async def test_a_refusal_is_told_in_microsofts_words_and_in_ours(
+async def test_a_refusal_has_microsofts_description_and_our_remedy(
     world: World, number: int, kind: str
 ) -> None:
     manager = world.manager()
@@ -243,7 +243,7 @@ async def test_a_secret_id_in_place_of_the_secret_is_recognised(world: World) ->
     assert secret_id not in refused.description
 
 
-async def test_a_tenant_that_does_not_exist_is_told_from_the_discovery(world: World) -> None:
+async def test_a_tenant_that_does_not_exist_is_found_by_discovery(world: World) -> None:
     account = replace(DAEMON, tenant="nowhere.example")
     refused = await world.authorize(world.manager(account), account)
     assert isinstance(refused, Refused), refused
@@ -260,7 +260,7 @@ async def test_entra_out_of_reach_is_neither_yes_nor_no(world: World) -> None:
     assert status.evidence is not None
 
 
-async def test_a_damaged_vault_is_told(world: World) -> None:
+async def test_a_damaged_vault_is_reported(world: World) -> None:
     manager = world.manager()
     await world.authorize(manager)
     (file,) = (world.state_directory / "vault").iterdir()

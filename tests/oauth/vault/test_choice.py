@@ -1,4 +1,4 @@
-"""Which backend: predictable, said aloud, and never plain text."""
+"""Which backend: predictable, with the reason shown, and never plain text."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,7 +110,7 @@ def around(tmp_path: Path) -> Around:
 
 
 @pytest.mark.parametrize("wanted", ["auto", "file"])
-def test_nobody_else_makes_a_key_of_their_own(
+def test_no_other_process_creates_a_key_of_its_own(
     tmp_path: Path, around: Around, wanted: BackendName
 ) -> None:
     with pytest.raises(VaultFailure, match="systemd credential") as caught:
@@ -119,18 +119,20 @@ def test_nobody_else_makes_a_key_of_their_own(
     assert not (tmp_path / "state" / "vault.key").exists()
 
 
-def test_nor_uses_a_key_file_of_earlier_days(tmp_path: Path, around: Around) -> None:
+def test_no_other_process_uses_an_older_key_file(tmp_path: Path, around: Around) -> None:
     load_keys(tmp_path / "state", None)
     with pytest.raises(VaultFailure, match="systemd credential"):
         choose("file", around(tmp_path / "state"))
 
 
-def test_the_service_goes_by_what_it_was_handed(tmp_path: Path, around: Around) -> None:
+def test_the_service_uses_the_credential_that_it_was_given(tmp_path: Path, around: Around) -> None:
     """The unit may have been edited since it was started."""
     assert "key file" in choose("file", around(tmp_path / "state", service=True)).reason
     (tmp_path / "vault.key").write_bytes(b"k" * 32)
     assert "systemd credential" in choose("file", around(tmp_path / "state", tmp_path)).reason
 
 
-def test_another_state_directory_is_none_of_the_service_s(tmp_path: Path, around: Around) -> None:
+def test_another_state_directory_does_not_belong_to_the_service(
+    tmp_path: Path, around: Around
+) -> None:
     assert choose("file", around(tmp_path / "elsewhere")).name == "file"

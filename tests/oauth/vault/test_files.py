@@ -63,7 +63,7 @@ def test_another_key_is_named_as_the_cause(tmp_path: Path) -> None:
 
 
 @given(st.data())
-def test_any_damage_is_found_and_nothing_of_the_secret_told(
+def test_any_damage_is_detected_and_nothing_of_the_secret_is_shown(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     directory = tmp_path_factory.mktemp("vault")
@@ -103,7 +103,7 @@ def test_names_that_differ_by_their_separator_do_not_meet(tmp_path: Path) -> Non
     assert files.get_password("a", "b+c") == "two"
 
 
-def test_deleting_what_is_not_there_is_said_as_keyring_says_it(tmp_path: Path) -> None:
+def test_deleting_what_is_not_there_raises_what_keyring_expects(tmp_path: Path) -> None:
     files = EncryptedFiles(tmp_path, lambda: KEYS)
     files.set_password("s", "n", "x")
     files.delete_password("s", "n")

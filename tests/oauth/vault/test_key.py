@@ -1,4 +1,4 @@
-"""The vault's key: given by systemd, or made once and private."""
+"""The vault's key: provided by systemd, or created once and private."""
 
 import base64
 import os
@@ -26,7 +26,7 @@ def test_a_key_is_made_on_first_use_and_found_again(tmp_path: Path) -> None:
     "text",
     [KEY, base64.b64encode(KEY), base64.b64encode(KEY) + b"\n", KEY.hex().encode() + b"\r\n"],
 )
-def test_a_systemd_credential_is_taken_in_any_usual_form(tmp_path: Path, text: bytes) -> None:
+def test_a_systemd_credential_is_accepted_in_any_usual_form(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "vault.key").write_bytes(text)
     key = load_keys(tmp_path / "state", tmp_path)
     assert key.current == KEY

@@ -1,9 +1,9 @@
 """The lock between processes: one holder, and none after a kill."""
 
+import fcntl
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -22,34 +22,25 @@ with locked(Path(sys.argv[1])):
 """
 
 
-def test_a_second_one_waits_until_the_first_process_lets_go(tmp_path: Path) -> None:
-    path, entered = tmp_path / "state" / "vault.lock", threading.Event()
-
-    def enter() -> None:
-        with locked(path):
-            entered.set()
-
+def test_one_process_holds_it_and_a_kill_releases_it(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "vault.lock"
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert holder.stdout is not None
-    assert holder.stdin is not None
-    assert holder.stdout.readline() == "locked\n"
-    waiting = threading.Thread(target=enter)
-    waiting.start()
-    assert not entered.wait(0.05)
-    holder.send_signal(signal.SIGKILL)  # Nothing is left locked, either.
-    holder.wait(20)
-    waiting.join(20)
-    assert entered.is_set()
-    holder.stdin.close()
-    holder.stdout.close()
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        with path.open() as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        holder.send_signal(signal.SIGKILL)
+    with locked(path):
+        pass
 
 
-def test_an_exception_lets_go(tmp_path: Path) -> None:
+def test_an_exception_releases_it(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "vault.lock"):
         _ = 1 // 0
     with locked(tmp_path / "vault.lock"):

@@ -118,7 +118,7 @@ def test_a_vault_that_moved_goes_by_the_new_place_and_gives_back_the_old(places:
     assert (one.secrets, two.secrets) == ({}, {"a": "2"})
 
 
-def test_names_are_told_and_values_are_not(places: Places) -> None:
+def test_names_are_listed_and_values_are_not(places: Places) -> None:
     _, first, _, _ = places
     first.change("a", lambda _: Put("geheim"))
     assert first.names(["a", "x"]) == ("a",)

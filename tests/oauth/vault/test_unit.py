@@ -1,4 +1,4 @@
-"""What the service's unit says, asked of systemd: a stand-in for it on a bus of the test's own."""
+"""The service's unit, asked of systemd; a stand-in answers for it on a bus of the test's own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

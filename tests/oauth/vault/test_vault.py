@@ -169,7 +169,7 @@ async def test_it_says_what_is_wrong_with_it(make_vault: MakeVault, tmp_path: Pa
     assert "is not a key" in await make_vault().describe()
 
 
-def test_a_vault_that_was_mended_works_again(make_vault: MakeVault, tmp_path: Path) -> None:
+def test_a_vault_that_was_repaired_works_again(make_vault: MakeVault, tmp_path: Path) -> None:
     (tmp_path / "vault.key").write_bytes(b"x")
     (tmp_path / "vault.key").chmod(0o600)
     vault = make_vault()
