@@ -34,7 +34,7 @@ from graphrelay.config.settings import (
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
 from graphrelay.model import Address
-from graphrelay.oauth.cloud import Cloud as TokenCloud
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,

@@ -1,10 +1,10 @@
 """The answers to a request for a token. All of them are data; nothing here is ever raised.
 
-    Granted        an access token
-    Unauthorized   `graphrelay authorize` was not run, or for another configuration
-    Refused        Entra refused, and will refuse again until a person changes something
-    Unreachable    no clear answer: the network, a proxy, or Entra fails; tried again by itself
-    VaultProblem   the vault cannot be read or written
+    Granted            an access token
+    Unauthorized       `graphrelay authorize` was not run, or for another configuration
+    TokenRefused       Entra refused, and will refuse again until a person changes something
+    EntraUnreachable   no clear answer: the network, a proxy, or Entra fails; tried again by itself
+    VaultProblem       the vault cannot be read or written
 
 No secret is ever in a `repr`, and none is in `reason`, `description` or `remedy`.
 """
@@ -32,7 +32,7 @@ class Unauthorized:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class TokenRefused:
     """Entra refused. `kind` is for people and for choosing messages, never for choosing a grant."""
 
     error: str
@@ -48,7 +48,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreachable:
+class EntraUnreachable:
     """There was no clear answer; trying again may help."""
 
     reason: str
@@ -66,5 +66,5 @@ class VaultProblem:
     remedy: str
 
 
-NotGranted = Unauthorized | Refused | Unreachable | VaultProblem
+NotGranted = Unauthorized | TokenRefused | EntraUnreachable | VaultProblem
 TokenAnswer = Granted | NotGranted

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import Account, scenario_name
 
 
@@ -28,7 +28,7 @@ class Binding:
     username: str
 
     @classmethod
-    def of(cls, account: Account, cloud: Cloud) -> "Binding":
+    def of(cls, account: Account, cloud: TokenCloud) -> "Binding":
         return cls(
             scenario_name(account.scenario),
             cloud.authority(account.authority_tenant),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cloud:
+class TokenCloud:
     """`https://login.microsoftonline.com` and `https://graph.microsoft.com`, or another pair."""
 
     login_url: str
@@ -39,4 +39,4 @@ def permission_of(scope: str) -> str:
     return scope.rpartition("/")[2]
 
 
-GLOBAL = Cloud("https://login.microsoftonline.com", "https://graph.microsoft.com")
+GLOBAL = TokenCloud("https://login.microsoftonline.com", "https://graph.microsoft.com")

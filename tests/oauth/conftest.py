@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
@@ -18,7 +18,7 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
 )
-from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, SignInResult
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
@@ -67,7 +67,7 @@ class World:
         """A token manager as the daemon makes one; another one is another process's."""
         manager = TokenManager(
             accounts or (WEBSITE, DAEMON),
-            Cloud(self.cloud.login_url, self.cloud.graph_url),
+            TokenCloud(self.cloud.login_url, self.cloud.graph_url),
             vault or self.vault(),
             http or self.http(),
             self.clock,
@@ -76,7 +76,7 @@ class World:
         self._stack.push_async_callback(manager.aclose)
         return manager
 
-    async def authorize(self, manager: TokenManager, account: Account = WEBSITE) -> Result:
+    async def authorize(self, manager: TokenManager, account: Account = WEBSITE) -> SignInResult:
         """As an admin would: sign in as the configured user, or approve the application."""
         authorizer = Authorizer(manager)
         if account.username is None:

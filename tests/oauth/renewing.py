@@ -21,7 +21,7 @@ import httpx
 from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
 from graphrelay.oauth.answers import Granted
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import open_vault
@@ -33,7 +33,7 @@ def manager(state: Path, login_url: str, graph_url: str, ca_file: str) -> TokenM
     clock = SystemClock()
     return TokenManager(
         [WEBSITE],
-        Cloud(login_url, graph_url),
+        TokenCloud(login_url, graph_url),
         open_vault(state, "file", files_only(state)),
         Http(ssl.create_default_context(cafile=ca_file)),
         clock,

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.oauth.answers import Granted, Refused, Unauthorized
-from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Result, Stored, WrongAccount
+from graphrelay.oauth.answers import Granted, TokenRefused, Unauthorized
+from graphrelay.oauth.sign_in.authorizer import (
+    Authorizer,
+    Pending,
+    SignInResult,
+    Stored,
+    WrongAccount,
+)
 from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
 from graphrelay.oauth.tokens.manager import TokenManager
 from tests.oauth.conftest import WEBSITE, World
@@ -48,7 +54,9 @@ async def at_sign_in(tab: Tab, pending: Pending, who: str) -> None:
     await click(tab, "#sign-in")
 
 
-async def finished(manager: TokenManager, receiver: RedirectReceiver, pending: Pending) -> Result:
+async def finished(
+    manager: TokenManager, receiver: RedirectReceiver, pending: Pending
+) -> SignInResult:
     """As the program does: complete, then let the browser see what came of it."""
     arrival = await asyncio.wait_for(receiver.arrival(), LONG)
     result = await Authorizer(manager).complete(pending, arrival.query, "root")
@@ -82,7 +90,7 @@ async def test_refused_consent_stores_nothing(world: World, tab: Tab) -> None:
         await click(tab, "#cancel")
         result = await finished(manager, receiver, pending)
         await seen(tab, "Refused")
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "declined"
     assert isinstance(await manager.token("website"), Unauthorized)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.oauth.cloud import Cloud, permission_of
+from graphrelay.oauth.cloud import TokenCloud, permission_of
 
 PAIRS = [
     ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
@@ -15,7 +15,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("login", "graph"), PAIRS)
 def test_a_scope_names_the_graph_of_its_cloud(login: str, graph: str) -> None:
-    cloud = Cloud(login, graph)
+    cloud = TokenCloud(login, graph)
     graph = graph.rstrip("/")
     assert cloud.scope("Mail.Send") == f"{graph}/Mail.Send"
     assert cloud.default_scope == f"{graph}/.default"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import json_line, text_line
-from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
 from graphrelay.oauth.scenario import AnyUser, Certificate, ClientSecret, SecretText
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice
@@ -134,7 +134,7 @@ async def test_an_answer_that_quotes_the_request_is_not_passed_on(world: World) 
         fault = Answer(status=400, body=body, part="entra", times=1)
         world.cloud.faults.on(fault)
         answer = await manager.token(name, fresh=True)
-        assert isinstance(answer, Refused)
+        assert isinstance(answer, TokenRefused)
         assert answer.description == "Bad: …."
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from graphrelay.oauth.answers import Granted, Unreachable
+from graphrelay.oauth.answers import EntraUnreachable, Granted
 from graphrelay.oauth.sign_in.authorizer import Stored
 from tests.oauth.conftest import DAEMON, World
 
@@ -89,7 +89,7 @@ async def test_a_proxy_that_refuses_is_no_refusal_of_entra(
     proxy.refuse = refusal
     manager = world.manager(DAEMON, http=replace(world.http(), proxy=proxy.url))
     result = await world.authorize(manager, DAEMON)
-    assert isinstance(result, Unreachable), result
+    assert isinstance(result, EntraUnreachable), result
     assert "pass" not in result.reason
     assert "cannot be reached" in result.reason
 
@@ -97,5 +97,5 @@ async def test_a_proxy_that_refuses_is_no_refusal_of_entra(
 async def test_a_proxy_that_is_not_there_is_named(world: World) -> None:
     http = replace(world.http(), proxy="http://relay:pass@127.0.0.1:1")
     result = await world.authorize(world.manager(DAEMON, http=http), DAEMON)
-    assert isinstance(result, Unreachable)
+    assert isinstance(result, EntraUnreachable)
     assert "pass" not in result.reason

@@ -25,7 +25,7 @@ from graphrelay.model import (
     StorageUnavailable,
     Uncertain,
 )
-from graphrelay.oauth.answers import Unauthorized, Unreachable
+from graphrelay.oauth.answers import EntraUnreachable, Unauthorized
 from graphrelay.relay.policy.schedule import DeliveryPolicy, attempts_needed
 from graphrelay.spool.values import Changed
 from tests.clock import FakeClock, settle
@@ -185,7 +185,7 @@ class Promises(RuleBasedStateMachine):
             if trouble == "revoked":
                 answers[ACCOUNT] = Unauthorized(reason="revoked", remedy="authorize")
             if trouble == "unreachable":
-                answers[ACCOUNT] = Unreachable(reason="timeout")
+                answers[ACCOUNT] = EntraUnreachable(reason="timeout")
             self.post.queue.resume(ACCOUNT, "it changed")
             await settle()
 

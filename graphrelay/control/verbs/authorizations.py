@@ -12,14 +12,14 @@ from typing import Any
 
 from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
-from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.scenario import Account, Application, permissions
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
     PendingDevice,
     Rejected,
-    Result,
+    SignInResult,
     Stored,
     WrongAccount,
     risk_of,
@@ -154,7 +154,7 @@ class AuthorizationVerbs:
         raise VerbError(f"no account is named {name!r}; there is {known}")
 
 
-def _told(account: Account, result: Result) -> Event:
+def _told(account: Account, result: SignInResult) -> Event:
     """The last event: what came of it."""
     if isinstance(result, Stored):
         return {
@@ -170,11 +170,11 @@ def _sentence(account: Account, trouble: object) -> str:
     match trouble:
         case WrongAccount(signed_in=who, expected=expected, remedy=remedy):
             return f"{who} signed in, but account {account.name} is {expected}'s. {remedy}"
-        case Refused(description=text, remedy=remedy, error=error):
+        case TokenRefused(description=text, remedy=remedy, error=error):
             return f"Microsoft refused ({error}): {text} {remedy}"
         case Rejected(reason=reason, remedy=remedy) | VaultProblem(reason=reason, remedy=remedy):
             return f"{reason} {remedy}"
-        case Unreachable(reason=reason):
+        case EntraUnreachable(reason=reason):
             return f"Microsoft could not be reached: {reason}. {_again(account)}"
     return str(trouble)
 
@@ -183,7 +183,7 @@ def _again(account: Account) -> str:
     return f"Run: graphrelay authorize {account.name}"
 
 
-def _page(account: Account, result: Result) -> Page:
+def _page(account: Account, result: SignInResult) -> Page:
     if isinstance(result, Stored):
         text = f"{result.who} is authorized as account {account.name}. You can close this window."
         return Page("Authorized", text)

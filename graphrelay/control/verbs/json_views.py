@@ -22,7 +22,7 @@ from graphrelay.model import (
     Relayed,
     Uncertain,
 )
-from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.scenario import Permission
 from graphrelay.oauth.tokens.status import Evidence, Status
 from graphrelay.relay.policy.budget import Use
@@ -218,7 +218,7 @@ def status(found: Status) -> Event:
         "reason": getattr(verdict, "reason", ""),
         "warning": f"{found.warning.reason} {found.warning.remedy}" if found.warning else "",
     }
-    if isinstance(verdict, Refused):
+    if isinstance(verdict, TokenRefused):
         told |= {
             "error": verdict.error,
             "suberror": verdict.suberror,

@@ -38,7 +38,7 @@ class CredentialProblem(Exception):  # noqa: N818 (a condition, not a programmin
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class MsalCredential:
     """msal's `client_credential`; equal while nothing has changed."""
 
     identity: str = field(repr=False)
@@ -58,22 +58,22 @@ class KeyPair:
         return self.certificate.not_valid_after_utc
 
 
-def material(
+def msal_credential(
     credential: ClientSecret | Certificate | FederatedToken, sign: Callable[[KeyPair], str]
-) -> Material:
+) -> MsalCredential:
     """Read the credential. `sign` makes an assertion with a key pair when one is needed. Raises
     `CredentialProblem`."""
     match credential:
         case ClientSecret(source):
             secret = read_secret(source)
-            return Material(secret, secret)
+            return MsalCredential(secret, secret)
         case Certificate():
             pair = load_key_pair(credential)
             identity = thumbprint(pair.certificate).hex()
-            return Material(identity, {"client_assertion": lambda: sign(pair)})
+            return MsalCredential(identity, {"client_assertion": lambda: sign(pair)})
         case FederatedToken(path):
             read_token(path)
-            return Material(str(path), {"client_assertion": _reader(path)})
+            return MsalCredential(str(path), {"client_assertion": _reader(path)})
 
 
 def read_secret(source: SecretSource) -> str:

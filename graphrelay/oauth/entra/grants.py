@@ -16,11 +16,17 @@ from datetime import timedelta
 from typing import Any
 
 from graphrelay.clock import Clock
-from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.authorization import AccessToken
-from graphrelay.oauth.cloud import Cloud, permission_of
+from graphrelay.oauth.cloud import TokenCloud, permission_of
 from graphrelay.oauth.entra.claims import roles_of, scopes_of
-from graphrelay.oauth.entra.msal_client import CAPABILITIES, Answer, Entra, Trouble, not_text
+from graphrelay.oauth.entra.msal_client import (
+    CAPABILITIES,
+    Entra,
+    EntraAnswer,
+    EntraFailure,
+    not_text,
+)
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
@@ -45,7 +51,7 @@ LONGEST_INTERVAL = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Minted:
+class TokenResponse:
     """Entra issued tokens."""
 
     access: AccessToken
@@ -86,7 +92,7 @@ class DeviceRequest:
 class Grants:
     """What can be asked of Entra for one account."""
 
-    def __init__(self, account: Account, cloud: Cloud, http: Http, clock: Clock) -> None:
+    def __init__(self, account: Account, cloud: TokenCloud, http: Http, clock: Clock) -> None:
         self.account = account
         self._cloud, self._clock = cloud, clock
         self._entra = Entra(account, cloud, http, clock)
@@ -104,34 +110,34 @@ class Grants:
 
     def refresh(
         self, refresh_token: str, granted: tuple[str, ...], challenge: str = ""
-    ) -> "Minted | Trouble":
+    ) -> TokenResponse | EntraFailure:
         """Request what is needed and was granted: a permission that was configured later waits
         for the next `authorize` and does not stop the mail."""
         have = {permission_of(scope).casefold() for scope in granted}
         wanted = [scope for scope in self.scopes if scope.casefold() in have] or list(self.scopes)
         data = {"claims": self._claims(challenge)}
-        return self._mint(
+        return self._request(
             lambda app: app.acquire_token_by_refresh_token(
                 refresh_token, self._full(wanted), data=data
             ),
             (refresh_token,),
         )
 
-    def by_credential(self, challenge: str = "") -> "Minted | Trouble":
+    def by_credential(self, challenge: str = "") -> TokenResponse | EntraFailure:
         claims = challenge if _object(challenge) else None
         if isinstance(self._entra.credential, ManagedIdentity):
             resource = self._cloud.resource
-            return self._mint(
+            return self._request(
                 lambda app: app.acquire_token_for_client(resource=resource, claims_challenge=claims)
             )
         scope = self._cloud.default_scope
-        return self._mint(
+        return self._request(
             lambda app: app.acquire_token_for_client([scope], claims_challenge=claims)
         )
 
     # A person in a browser -------------------------------------------------------------------
 
-    def begin_code(self, redirect_uri: str) -> "CodeRequest | Trouble":
+    def begin_code(self, redirect_uri: str) -> CodeRequest | EntraFailure:
         """Where to send the browser."""
         flow = self._entra.ask(
             lambda app: app.initiate_auth_code_flow(
@@ -148,16 +154,18 @@ class Grants:
         url = flow["auth_uri"].replace("response_mode=form_post", "response_mode=query")
         return CodeRequest(url, flow["state"], flow)
 
-    def redeem(self, request: CodeRequest, answer: Mapping[str, str]) -> "Minted | Trouble":
+    def redeem(
+        self, request: CodeRequest, answer: Mapping[str, str]
+    ) -> TokenResponse | EntraFailure:
         """Exchange the authorization code. The caller has compared `state`."""
-        return self._mint(
+        return self._request(
             lambda app: app.acquire_token_by_auth_code_flow(dict(request.flow), dict(answer)),
             (answer.get("code", ""), request.flow["code_verifier"]),
         )
 
     # A person at another device --------------------------------------------------------------
 
-    def begin_device(self) -> "DeviceRequest | Trouble":
+    def begin_device(self) -> DeviceRequest | EntraFailure:
         """A code to enter elsewhere."""
         flow = self._entra.ask(lambda app: app.initiate_device_flow(self._full(self.scopes)))
         if not isinstance(flow, Mapping):
@@ -176,26 +184,26 @@ class Grants:
 
     def poll_device(
         self, request: DeviceRequest, interval: timedelta
-    ) -> "Minted | NotYet | Trouble":
+    ) -> TokenResponse | NotYet | EntraFailure:
         """Ask once whether the user has signed in."""
         # A copy without msal's own time of the last attempt: our clock decides when to ask.
         flow = {k: v for k, v in request.flow.items() if k != "latest_attempt_at"}
-        minted = self._mint(
+        response = self._request(
             lambda app: app.acquire_token_by_device_flow(flow, exit_condition=lambda _: True),
             (str(flow["device_code"]),),
         )
-        match minted:
-            case Refused(error="authorization_pending"):
+        match response:
+            case TokenRefused(error="authorization_pending"):
                 return NotYet(interval)
-            case Refused(error="slow_down"):
+            case TokenRefused(error="slow_down"):
                 return NotYet(interval + timedelta(seconds=5))  # RFC 8628 section 3.5
-        return minted
+        return response
 
     # The token response ----------------------------------------------------------------------
 
-    def _mint(
+    def _request(
         self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()
-    ) -> "Minted | Trouble":
+    ) -> TokenResponse | EntraFailure:
         asked_at = self._clock.now()
         answer = self._entra.ask(work, secrets)
         if not isinstance(answer, Mapping):
@@ -208,7 +216,7 @@ class Grants:
         claims = answer.get("id_token_claims") or {}
         if not isinstance(claims, Mapping):
             return self._entra.malformed("an ID token that is not a JSON object")
-        return Minted(
+        return TokenResponse(
             access=AccessToken(
                 text=text,
                 obtained_at=asked_at,
@@ -220,7 +228,7 @@ class Grants:
             tenant_id=self._entra.tenant_id,
         )
 
-    def _granted(self, token: str, answer: Answer) -> tuple[str, ...]:
+    def _granted(self, token: str, answer: EntraAnswer) -> tuple[str, ...]:
         if isinstance(self.account.scenario, Application):
             return roles_of(token)
         named = (answer.get("scope") or "").split()
@@ -252,7 +260,7 @@ def _object(challenge: Any) -> dict[str, Any]:
     return challenge if isinstance(challenge, dict) else {}
 
 
-def _life(answer: Answer) -> timedelta:
+def _life(answer: EntraAnswer) -> timedelta:
     """`expires_in`: a number, or text (managed identities)."""
     try:
         life = timedelta(seconds=max(0.0, float(answer["expires_in"])))

@@ -1,5 +1,5 @@
-"""Asking Entra through msal. Whatever comes back becomes an answer, Refused or Unreachable. This is
-the only module that uses msal.
+"""Asking Entra through msal. Whatever comes back becomes an answer, TokenRefused or
+EntraUnreachable. No other module uses msal.
 
 msal implements the protocol (discovery, PKCE, nonce, assertions). Its own state is not used: its
 token cache stores nothing and its cache of refusals is emptied before each request, because the
@@ -18,12 +18,17 @@ import httpx
 import msal as untyped_msal
 
 from graphrelay.clock import Clock
-from graphrelay.oauth.answers import Refused, Unreachable
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.assertion import client_assertion
 from graphrelay.oauth.entra.claims import claims_of
-from graphrelay.oauth.entra.credentials import CredentialProblem, KeyPair, Material, material
-from graphrelay.oauth.entra.msal_http import Exchange, Http, clock_error, retry_after
+from graphrelay.oauth.entra.credentials import (
+    CredentialProblem,
+    KeyPair,
+    MsalCredential,
+    msal_credential,
+)
+from graphrelay.oauth.entra.msal_http import Http, RecordingClient, clock_error, retry_after
 from graphrelay.oauth.entra.refusals import is_passing, refused, words
 from graphrelay.oauth.scenario import (
     Account,
@@ -49,21 +54,21 @@ PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 (https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference)."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-Trouble = Refused | Unreachable
-Answer = Mapping[str, Any]
+EntraFailure = TokenRefused | EntraUnreachable
+EntraAnswer = Mapping[str, Any]
 
 
 class Entra:
     """Entra (or the machine's managed identity endpoint), as one account asks it."""
 
-    def __init__(self, account: Account, cloud: Cloud, http: Http, clock: Clock) -> None:
+    def __init__(self, account: Account, cloud: TokenCloud, http: Http, clock: Clock) -> None:
         self._account, self._cloud, self._clock = account, cloud, clock
         managed = isinstance(self.credential, ManagedIdentity)
         # The managed identity endpoint is on the machine's own host, never behind a proxy.
-        self._exchange = Exchange(http.client(through_proxy=not managed), http.overall_timeout)
+        self._http = RecordingClient(http.client(through_proxy=not managed), http.overall_timeout)
         self._refusals: dict[str, Any] = {}
         self._app: Any = None
-        self._material: Material | None = None
+        self._msal_credential: MsalCredential | None = None
 
     @property
     def credential(self) -> Credential | None:
@@ -92,11 +97,13 @@ class Entra:
         return ""
 
     def close(self) -> None:
-        self._exchange.close()
+        self._http.close()
 
-    def ask(self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()) -> "Answer | Trouble":
+    def ask(
+        self, work: Callable[[Any], Any], secrets: tuple[str, ...] = ()
+    ) -> EntraAnswer | EntraFailure:
         """Call `work` with msal's application. A refusal never quotes anything of `secrets`."""
-        self._exchange.begin()
+        self._http.begin()
         self._refusals.clear()
         try:
             answer = work(self._application())
@@ -118,18 +125,18 @@ class Entra:
         if isinstance(credential, ManagedIdentity):
             self._app = self._app or self._managed(credential)
             return self._app
-        found = material(credential, self._sign) if credential is not None else None
-        if self._app is None or found != self._material:
-            self._app, self._material = self._registered(found), found
+        found = msal_credential(credential, self._sign) if credential is not None else None
+        if self._app is None or found != self._msal_credential:
+            self._app, self._msal_credential = self._registered(found), found
         return self._app
 
-    def _registered(self, found: Material | None) -> Any:
+    def _registered(self, found: MsalCredential | None) -> Any:
         personal = isinstance(self._account.scenario, Personal)
         common = {
             "authority": self._cloud.authority(self._account.authority_tenant),
             # The authority is configured; no central host is asked about it.
             "instance_discovery": False,
-            "http_client": self._exchange,
+            "http_client": self._http,
             "http_cache": self._refusals,
             "token_cache": _NoMemory(),
             "client_capabilities": None if personal else CAPABILITIES,
@@ -159,39 +166,39 @@ class Entra:
         )
         return msal.ManagedIdentityClient(
             which,
-            http_client=self._exchange,
+            http_client=self._http,
             http_cache=self._refusals,
             token_cache=_NoMemory(),
         )
 
     # Failures --------------------------------------------------------------------------------
 
-    def _no_credential(self, problem: CredentialProblem) -> Refused:
-        return Refused(
+    def _no_credential(self, problem: CredentialProblem) -> TokenRefused:
+        return TokenRefused(
             error="",
             kind="credential-unreadable",
             description=problem.reason,
             remedy=problem.remedy,
         )
 
-    def _no_answer(self, problem: httpx.HTTPError) -> Unreachable:
+    def _no_answer(self, problem: httpx.HTTPError) -> EntraUnreachable:
         text = str(problem) or type(problem).__name__
         if "CERTIFICATE_VERIFY_FAILED" in text:
             text = f"its TLS certificate is not trusted ({text}); see ca_file in [cloud]"
-        return Unreachable(reason=f"{self.host} cannot be reached: {text}")
+        return EntraUnreachable(reason=f"{self.host} cannot be reached: {text}")
 
-    def _odd_answer(self, problem: Exception, secrets: tuple[str, ...]) -> "Trouble":
+    def _odd_answer(self, problem: Exception, secrets: tuple[str, ...]) -> "EntraFailure":
         """msal raised an exception: the answer itself decides."""
         if isinstance(problem, RuntimeError) and "nonce" in str(problem):
-            return Refused(
+            return TokenRefused(
                 error="",
                 kind="replayed",
                 description="The ID token belongs to another sign-in (its nonce differs).",
                 remedy=words("Run: {authorize}", self._account),
             )
-        response = self._exchange.last
+        response = self._http.last
         if response is None:
-            return Unreachable(reason=f"{self.host}: {type(problem).__name__}")
+            return EntraUnreachable(reason=f"{self.host}: {type(problem).__name__}")
         if self._is_busy(response.status_code):
             return self._busy(response)
         body = _json(response)
@@ -200,20 +207,20 @@ class Entra:
         if isinstance(body, dict) and response.status_code == 200:
             return self.malformed(_malformed(body, problem))
         what = f"HTTP {response.status_code}, {response.headers.get('Content-Type', 'no type')}"
-        return Unreachable(reason=f"{self.host} gave an answer that is not OAuth ({what}).")
+        return EntraUnreachable(reason=f"{self.host} gave an answer that is not OAuth ({what}).")
 
-    def malformed(self, what: str) -> Unreachable:
+    def malformed(self, what: str) -> EntraUnreachable:
         """An answer of which `what` is not as OAuth has it."""
-        return Unreachable(reason=f"{self.host} answered with {what}.", malformed=True)
+        return EntraUnreachable(reason=f"{self.host} answered with {what}.", malformed=True)
 
-    def _refusal(self, answer: Answer, secrets: tuple[str, ...]) -> "Trouble":
-        response = self._exchange.last
+    def _refusal(self, answer: EntraAnswer, secrets: tuple[str, ...]) -> "EntraFailure":
+        response = self._http.last
         if response is not None and self._is_busy(response.status_code):
             return self._busy(response)
         if is_passing(answer):
             wait = retry_after(response, self._clock.now())
-            return Unreachable(reason=f"{self.host}: {answer.get('error')}", retry_after=wait)
-        own = (self._material.identity,) if self._material is not None else ()
+            return EntraUnreachable(reason=f"{self.host}: {answer.get('error')}", retry_after=wait)
+        own = (self._msal_credential.identity,) if self._msal_credential is not None else ()
         return self._with_clock(refused(_scrubbed(answer, secrets + own), self._account))
 
     def _is_busy(self, status: int) -> bool:
@@ -221,14 +228,14 @@ class Entra:
         managed = isinstance(self.credential, ManagedIdentity)
         return status == 429 or status >= 500 or (managed and status in (404, 410))
 
-    def _busy(self, response: httpx.Response) -> Unreachable:
+    def _busy(self, response: httpx.Response) -> EntraUnreachable:
         wait = retry_after(response, self._clock.now())
         reason = f"{self.host} answered HTTP {response.status_code}."
-        return Unreachable(reason=reason, retry_after=wait)
+        return EntraUnreachable(reason=reason, retry_after=wait)
 
-    def _with_clock(self, refusal: Refused) -> Refused:
+    def _with_clock(self, refusal: TokenRefused) -> TokenRefused:
         """Name the cause if it is this machine's clock: Microsoft's text does not say whose."""
-        ahead = clock_error(self._exchange.last, self._clock.now())
+        ahead = clock_error(self._http.last, self._clock.now())
         if refusal.kind != "clock" or ahead is None or abs(ahead) < TOLERATED_CLOCK_ERROR:
             return refusal
         which = "ahead of" if ahead > timedelta(0) else "behind"
@@ -265,7 +272,7 @@ def _malformed(body: dict[str, Any], problem: Exception) -> str:
     return f"what is not OAuth ({type(problem).__name__}; members: {', '.join(map(_name, body))})"
 
 
-def not_text(answer: Answer) -> str:
+def not_text(answer: EntraAnswer) -> str:
     """The member of a token answer that should be text and is not; empty where all is well."""
     for member in ("scope", "refresh_token"):
         if not isinstance(answer.get(member), str | None):
@@ -277,7 +284,7 @@ def _name(member: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in member[:40])
 
 
-def _scrubbed(answer: Answer, secrets: tuple[str, ...]) -> Answer:
+def _scrubbed(answer: EntraAnswer, secrets: tuple[str, ...]) -> EntraAnswer:
     """Without anything that was sent: an answer might quote the request."""
     text = str(answer.get("error_description") or "")
     for secret in secrets:

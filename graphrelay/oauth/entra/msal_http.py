@@ -54,7 +54,7 @@ class Http:
         )
 
 
-class Exchange:
+class RecordingClient:
     """msal's `http_client`: sends requests, and keeps the last response."""
 
     def __init__(self, client: httpx.Client, overall: timedelta = OVERALL) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.scenario import Account
 
 
 @dataclass(frozen=True, slots=True)
-class Class:
+class RefusalClass:
     """A kind of refusal. `remedy` may name `{authorize}` (the command) and `{client}`."""
 
     kind: str
@@ -23,13 +23,13 @@ class Class:
     remedy: str
 
 
-def _class(kind: str, codes: tuple[int, ...], remedy: str) -> Class:
-    return Class(kind, frozenset(codes), remedy)
+def _class(kind: str, codes: tuple[int, ...], remedy: str) -> RefusalClass:
+    return RefusalClass(kind, frozenset(codes), remedy)
 
 
 AGAIN = "Sign in again. Run: {authorize}"
 
-CLASSES: tuple[Class, ...] = (
+CLASSES: tuple[RefusalClass, ...] = (
     _class(
         "expired",
         (700082, 70008, 700084, 70043, 70044),
@@ -250,13 +250,13 @@ def error_codes(answer: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(text) for text in texts if text.isdecimal() and len(text) <= _MOST_DIGITS)
 
 
-def refused(answer: Mapping[str, Any], account: Account) -> Refused:
+def refused(answer: Mapping[str, Any], account: Account) -> TokenRefused:
     """An OAuth error body (RFC 6749 section 5.2), with a remedy."""
     error = str(answer.get("error", ""))
     suberror = str(answer.get("suberror") or "")
     codes = error_codes(answer)
     kind, remedy = _classify(error, suberror, frozenset(codes))
-    return Refused(
+    return TokenRefused(
         error=error,
         kind=kind,
         remedy=words(remedy, account),

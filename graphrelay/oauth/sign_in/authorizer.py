@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from graphrelay.oauth.answers import Refused, Unreachable, VaultProblem
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.authorization import Approved, Binding, SignedIn, User
-from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, Minted, NotYet
+from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, NotYet, TokenResponse
 from graphrelay.oauth.entra.refusals import refused
 from graphrelay.oauth.scenario import Account, Application, Kind, permissions
 from graphrelay.oauth.sign_in.loopback import query_of
@@ -82,8 +82,8 @@ class Rejected:
     remedy: str
 
 
-Trouble = WrongAccount | Rejected | Refused | Unreachable | VaultProblem
-Result = Stored | Trouble
+SignInFailure = WrongAccount | Rejected | TokenRefused | EntraUnreachable | VaultProblem
+SignInResult = Stored | SignInFailure
 
 
 class Authorizer:
@@ -94,7 +94,9 @@ class Authorizer:
 
     # Browser, paste --------------------------------------------------------------------------
 
-    async def begin(self, account: Account, redirect_uri: str) -> "Pending | Refused | Unreachable":
+    async def begin(
+        self, account: Account, redirect_uri: str
+    ) -> Pending | TokenRefused | EntraUnreachable:
         """Where to send the browser; `redirect_uri` is `http://localhost:<port>`."""
         request = await self._tokens.ask(account, lambda grants: grants.begin_code(redirect_uri))
         if not isinstance(request, CodeRequest):
@@ -107,20 +109,20 @@ class Authorizer:
             request=request,
         )
 
-    async def complete(self, pending: Pending, redirected: str, by: str) -> Result:
+    async def complete(self, pending: Pending, redirected: str, by: str) -> SignInResult:
         """Finish with the whole redirected address, or its query."""
         answer = self._accepted(pending, redirected)
-        if isinstance(answer, Rejected | Refused):
+        if isinstance(answer, Rejected | TokenRefused):
             return answer
         request = pending.request
-        minted = await self._tokens.ask(
+        response = await self._tokens.ask(
             pending.account, lambda grants: grants.redeem(request, answer)
         )
-        return await self._signed_in(pending.account, minted, by)
+        return await self._signed_in(pending.account, response, by)
 
     def _accepted(
         self, pending: Pending, redirected: str
-    ) -> "Mapping[str, str] | Rejected | Refused":
+    ) -> Mapping[str, str] | Rejected | TokenRefused:
         again = _again(pending.account)
         answer = query_of(redirected)
         if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
@@ -136,7 +138,9 @@ class Authorizer:
 
     # Device ----------------------------------------------------------------------------------
 
-    async def begin_device(self, account: Account) -> "PendingDevice | Refused | Unreachable":
+    async def begin_device(
+        self, account: Account
+    ) -> PendingDevice | TokenRefused | EntraUnreachable:
         """A code to enter on any machine."""
         request = await self._tokens.ask(account, lambda grants: grants.begin_device())
         if not isinstance(request, DeviceRequest):
@@ -150,24 +154,24 @@ class Authorizer:
             request=request,
         )
 
-    async def poll(self, pending: PendingDevice, by: str) -> "PendingDevice | Result":
+    async def poll(self, pending: PendingDevice, by: str) -> PendingDevice | SignInResult:
         """Ask once. If the result is pending, ask again with it after its `interval`."""
         account, interval = pending.account, pending.interval
         if self._tokens.clock.now() >= pending.expires_at:
             return Rejected(reason="The code was not used in time.", remedy=_again(account))
-        minted = await self._tokens.ask(
+        response = await self._tokens.ask(
             account, lambda grants: grants.poll_device(pending.request, interval)
         )
-        match minted:
+        match response:
             case NotYet(interval=longer):
                 return replace(pending, interval=longer)
-            case Unreachable(malformed=False):
+            case EntraUnreachable(malformed=False):
                 return pending  # The user is signing in; a lost answer does not end the flow.
-        return await self._signed_in(account, minted, by)
+        return await self._signed_in(account, response, by)
 
-    async def wait(self, pending: PendingDevice, by: str) -> Result:
+    async def wait(self, pending: PendingDevice, by: str) -> SignInResult:
         """Poll until there is a result. Cancel it to give up."""
-        state: PendingDevice | Result = pending
+        state: PendingDevice | SignInResult = pending
         while isinstance(state, PendingDevice):
             await self._tokens.clock.sleep(state.interval)
             state = await self.poll(state, by)
@@ -175,45 +179,45 @@ class Authorizer:
 
     # Application -----------------------------------------------------------------------------
 
-    async def approve(self, account: Account, by: str) -> Result:
+    async def approve(self, account: Account, by: str) -> SignInResult:
         """Authorize an application. Its credential must get a token now."""
-        minted = await self._tokens.ask(account, lambda grants: grants.by_credential())
-        if not isinstance(minted, Minted):
-            return minted
+        response = await self._tokens.ask(account, lambda grants: grants.by_credential())
+        if not isinstance(response, TokenResponse):
+            return response
         approved = Approved(
             authorized_at=self._tokens.clock.now(),
             authorized_by=by,
             binding=Binding.of(account, self._tokens.cloud),
-            access=minted.access,
+            access=response.access,
         )
         problem = await self._tokens.adopt(account, approved)
         who = f"application {account.client_id}" if account.client_id else "managed identity"
-        return problem or Stored(who=who, granted=minted.access.scopes)
+        return problem or Stored(who=who, granted=response.access.scopes)
 
     # The end of each -------------------------------------------------------------------------
 
     async def _signed_in(
-        self, account: Account, minted: "Minted | Refused | Unreachable", by: str
-    ) -> Result:
-        if not isinstance(minted, Minted):
-            return minted
-        trouble = _identity_trouble(account, minted)
+        self, account: Account, response: TokenResponse | TokenRefused | EntraUnreachable, by: str
+    ) -> SignInResult:
+        if not isinstance(response, TokenResponse):
+            return response
+        trouble = _identity_trouble(account, response)
         if trouble is not None:
             return trouble
-        who = username_of(minted.id_claims)
+        who = username_of(response.id_claims)
         signed_in = SignedIn(
             authorized_at=self._tokens.clock.now(),
             authorized_by=by,
             binding=Binding.of(account, self._tokens.cloud),
-            access=minted.access,
+            access=response.access,
             signed_in=User(
                 username=who,
-                tenant_id=str(minted.id_claims.get("tid") or ""),
-                refresh_token=minted.refresh_token or "",
+                tenant_id=str(response.id_claims.get("tid") or ""),
+                refresh_token=response.refresh_token or "",
             ),
         )
         problem = await self._tokens.adopt(account, signed_in)
-        return problem or Stored(who=who, granted=minted.access.scopes)
+        return problem or Stored(who=who, granted=response.access.scopes)
 
 
 def username_of(id_claims: Mapping[str, Any]) -> str:
@@ -241,8 +245,10 @@ def risk_of(account: Account) -> str | None:
     )
 
 
-def _identity_trouble(account: Account, minted: Minted) -> "WrongAccount | Rejected | None":
-    signed_in, expected = username_of(minted.id_claims), account.username or ""
+def _identity_trouble(
+    account: Account, response: TokenResponse
+) -> "WrongAccount | Rejected | None":
+    signed_in, expected = username_of(response.id_claims), account.username or ""
     if signed_in.casefold() != expected.casefold():
         return WrongAccount(
             signed_in=signed_in or "(no user name)",
@@ -250,15 +256,15 @@ def _identity_trouble(account: Account, minted: Minted) -> "WrongAccount | Rejec
             remedy=f"Sign out in the browser or use a private window, then sign in as {expected}. "
             + _again(account),
         )
-    tenant = str(minted.id_claims.get("tid") or "").lower()
-    if minted.tenant_id and tenant != minted.tenant_id:
+    tenant = str(response.id_claims.get("tid") or "").lower()
+    if response.tenant_id and tenant != response.tenant_id:
         reason = f"The ID token is of another tenant ({tenant or 'none is named'}, not "
-        reason += f"{minted.tenant_id})."
+        reason += f"{response.tenant_id})."
         return Rejected(reason=reason, remedy=_again(account))
-    if minted.id_claims.get("aud") != account.client_id:
+    if response.id_claims.get("aud") != account.client_id:
         reason = "The ID token was issued to another application."
         return Rejected(reason=reason, remedy=_again(account))
-    if not minted.refresh_token:
+    if not response.refresh_token:
         reason = "Entra gave no refresh token (offline_access), so this would last an hour only."
         return Rejected(reason=reason, remedy=f"Allow offline_access. {_again(account)}")
     return None

@@ -23,16 +23,16 @@ from typing import TypeVar
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.oauth.answers import (
+    EntraUnreachable,
     Granted,
     NotGranted,
-    Refused,
     TokenAnswer,
+    TokenRefused,
     Unauthorized,
-    Unreachable,
     VaultProblem,
 )
 from graphrelay.oauth.authorization import AccessToken, Authorization, Binding
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.grants import Grants
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import Account
@@ -54,10 +54,10 @@ where it waits for a file on a dead disk, or for the next octet of an answer; bu
 answer."""
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again. Lanes ask on their own schedule.
-    Unreachable: TICK,
+    EntraUnreachable: TICK,
     Unauthorized: TICK,  # Only the vault is read: another process may have authorized.
     VaultProblem: timedelta(minutes=10),  # A locked keyring may show a prompt each time.
-    Refused: timedelta(minutes=30),
+    TokenRefused: timedelta(minutes=30),
 }
 
 
@@ -101,7 +101,7 @@ class TokenManager:
     def __init__(
         self,
         accounts: Iterable[Account],
-        cloud: Cloud,
+        cloud: TokenCloud,
         vault: Vault,
         http: Http,
         clock: Clock,
@@ -119,7 +119,7 @@ class TokenManager:
         return tuple(state.account for state in self._states.values())
 
     @property
-    def cloud(self) -> Cloud:
+    def cloud(self) -> TokenCloud:
         return self._cloud
 
     @property
@@ -298,7 +298,7 @@ class TokenManager:
         if refresh.done():
             return refresh.result().answer
         name, minutes = state.account.name, PATIENCE // timedelta(minutes=1)
-        late = Unreachable(
+        late = EntraUnreachable(
             reason=f"The token request of account {name!r} has taken {minutes} minutes so far."
         )
         if self._states.get(name) is state:
@@ -327,7 +327,7 @@ class TokenManager:
     def _note_failure(self, state: _State, failure: NotGranted) -> None:
         now = self._clock.monotonic()
         state.look_again = now + LOOK_AGAIN[type(failure)]
-        if isinstance(failure, Unreachable) and failure.retry_after is not None:
+        if isinstance(failure, EntraUnreachable) and failure.retry_after is not None:
             state.silent_until = now + failure.retry_after
         if isinstance(failure, Unauthorized) or _refused_twice(state, failure):
             state.cached = None
@@ -359,11 +359,11 @@ class TokenManager:
             return False
         return state.cached is None or state.cached.is_due(self._clock.now(), now)
 
-    def _asked_to_be_silent(self, state: _State) -> Unreachable | None:
+    def _asked_to_be_silent(self, state: _State) -> EntraUnreachable | None:
         left = state.silent_until - self._clock.monotonic()
-        if left <= timedelta(0) or not isinstance(state.failure, Unreachable):
+        if left <= timedelta(0) or not isinstance(state.failure, EntraUnreachable):
             return None
-        return Unreachable(reason=state.failure.reason, retry_after=left)
+        return EntraUnreachable(reason=state.failure.reason, retry_after=left)
 
     def _changed(self, state: _State) -> None:
         state.revision += 1
@@ -372,13 +372,13 @@ class TokenManager:
 
     def _report(self, account: str, failure: NotGranted) -> None:
         match failure:
-            case Unreachable(reason=reason):
+            case EntraUnreachable(reason=reason):
                 self._journal.warning("authorization-unreachable", account=account, reason=reason)
             case Unauthorized(reason=reason, remedy=remedy):
                 self._journal.warning("unauthorized", account=account, reason=reason, remedy=remedy)
             case VaultProblem(reason=reason, remedy=remedy):
                 self._journal.error("vault-problem", account=account, reason=reason, remedy=remedy)
-            case Refused():
+            case TokenRefused():
                 self._journal.error(
                     "authorization-refused",
                     account=account,
@@ -412,12 +412,12 @@ class TokenManager:
 def _refused_twice(state: _State, failure: NotGranted) -> bool:
     """Graph rejected the token and Entra grants no other, so the cached one is of no use."""
     cached = state.cached.access if state.cached else None
-    return isinstance(failure, Refused) and cached is not None and state.rejected == cached
+    return isinstance(failure, TokenRefused) and cached is not None and state.rejected == cached
 
 
 def _class(failure: NotGranted | None) -> tuple[str, str]:
     """What a failure must differ in to be logged again."""
-    return type(failure).__name__, failure.kind if isinstance(failure, Refused) else ""
+    return type(failure).__name__, failure.kind if isinstance(failure, TokenRefused) else ""
 
 
 def _not_configured(account: str) -> Unauthorized:

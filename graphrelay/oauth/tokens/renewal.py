@@ -23,8 +23,8 @@ from graphrelay.oauth.authorization import (
     renewed,
     to_text,
 )
-from graphrelay.oauth.entra.grants import Grants, Minted
-from graphrelay.oauth.entra.msal_client import Trouble
+from graphrelay.oauth.entra.grants import Grants, TokenResponse
+from graphrelay.oauth.entra.msal_client import EntraFailure
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.tokens.cached import granted_of
 from graphrelay.oauth.vault import Vault, VaultFailure
@@ -108,30 +108,30 @@ class Renewal:
             return RefreshResult(found)
         if not always and found.access.expires_at > beyond and found.access != unwanted:
             return _granted(found.access)
-        minted = self._ask(found, challenge)
-        if not isinstance(minted, Minted):
+        response = self._ask(found, challenge)
+        if not isinstance(response, TokenResponse):
             if self._load(self._vault.read(self._account.name)) != found:
                 raise _Overtaken
-            return RefreshResult(minted)
-        return self._store(found, minted)
+            return RefreshResult(response)
+        return self._store(found, response)
 
-    def _ask(self, found: Authorization, challenge: str) -> "Minted | Trouble":
+    def _ask(self, found: Authorization, challenge: str) -> TokenResponse | EntraFailure:
         if isinstance(found, SignedIn):
             return self._grants.refresh(
                 found.signed_in.refresh_token, found.access.scopes, challenge
             )
         return self._grants.by_credential(challenge)
 
-    def _store(self, found: Authorization, minted: Minted) -> RefreshResult:
+    def _store(self, found: Authorization, response: TokenResponse) -> RefreshResult:
         def decide(text: str | None) -> Decision:
             now = self._load(text)
             if isinstance(now, Unauthorized) or now.id != found.id:
                 return Keep()
-            return Put(to_text(renewed(now, minted.access, minted.refresh_token)))
+            return Put(to_text(renewed(now, response.access, response.refresh_token)))
 
         if isinstance(self._vault.change(self._account.name, decide), Keep):
             raise _Overtaken
-        return _granted(minted.access)
+        return _granted(response.access)
 
     def _load(self, text: str | None) -> "Authorization | Unauthorized":
         remedy = f"Run: graphrelay authorize {self._account.name}"

@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from graphrelay.oauth.answers import (
+    EntraUnreachable,
     Granted,
-    Refused,
     TokenAnswer,
+    TokenRefused,
     Unauthorized,
-    Unreachable,
     VaultProblem,
 )
 from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
@@ -66,15 +66,17 @@ class Lacking:
     remedy: str
 
 
-Verdict = Authorized | TooBroad | Lacking | Unauthorized | Refused | Unreachable | VaultProblem
+Verdict = (
+    Authorized | TooBroad | Lacking | Unauthorized | TokenRefused | EntraUnreachable | VaultProblem
+)
 
 WORDS: dict[type[Verdict], str] = {
     Authorized: "Authorized",
     TooBroad: "Too broad",
     Lacking: "Unauthorized",
     Unauthorized: "Unauthorized",
-    Refused: "Refused",
-    Unreachable: "Unreachable",
+    TokenRefused: "Refused",
+    EntraUnreachable: "Unreachable",
     VaultProblem: "Vault problem",
 }
 

@@ -15,12 +15,12 @@ from typing import Protocol, TypeVar
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import Delayed, Lane, Paused, Trouble
 from graphrelay.oauth.answers import (
+    EntraUnreachable,
     Granted,
     NotGranted,
-    Refused,
     TokenAnswer,
+    TokenRefused,
     Unauthorized,
-    Unreachable,
     VaultProblem,
 )
 
@@ -71,10 +71,10 @@ def without_token(lane: Lane, answer: NotGranted) -> Paused | Delayed:
     """Nothing was sent, as there was nothing to send it with."""
     account = f'account "{lane.account}"'
     match answer:
-        case Unreachable(reason=reason, retry_after=retry_after):
+        case EntraUnreachable(reason=reason, retry_after=retry_after):
             text = f"{account}: no token could be fetched: {reason}"
             return Delayed(status="4.4.1", reason=text, retry_after=retry_after)
-        case Refused():
+        case TokenRefused():
             reason = f"Microsoft refused a token ({answer.description or answer.error})"
         case Unauthorized(reason=reason) | VaultProblem(reason=reason):
             pass

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-from graphrelay.oauth.answers import Granted, Refused, Unreachable
+from graphrelay.oauth.answers import EntraUnreachable, Granted, TokenRefused
 from graphrelay.oauth.cloud import GLOBAL
 from graphrelay.oauth.entra.credentials import (
     CredentialProblem,
@@ -171,7 +171,7 @@ async def test_a_certificate_that_is_not_registered_says_where_to_upload_it(
     trust(world, OTHER_CERTIFICATE)
     account = account_with(one_pem(tmp_path))
     result = await world.authorize(world.manager(account), account)
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "certificate-unknown"
     assert "Certificates & secrets" in result.remedy
 
@@ -269,7 +269,7 @@ async def test_a_certificate_that_cannot_be_used_says_why(
 ) -> None:
     account = account_with(form(tmp_path))
     result = await world.authorize(world.manager(account), account)
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "credential-unreadable"
     assert says in result.description
     assert result.remedy
@@ -313,7 +313,7 @@ async def test_a_secret_file_that_vanished_stops_nothing_while_the_token_lasts(
     assert await manager.token("daemon") == token
     await world.clock.advance(timedelta(minutes=5))
     refused = await manager.token("daemon")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, TokenRefused)
     assert "cannot be read" in refused.description
 
 
@@ -352,7 +352,7 @@ async def test_a_federated_token_is_read_at_each_use(world: World, tmp_path: Pat
     assert isinstance(await world.authorize(manager, account), Stored)
     await world.clock.advance(A_DAY_AND_MORE)
     stale = await manager.token("daemon")
-    assert isinstance(stale, Refused)
+    assert isinstance(stale, TokenRefused)
     assert stale.kind == "clock"
     issue(file, world.clock.now())
     assert isinstance(await manager.token("daemon"), Granted)
@@ -365,7 +365,7 @@ async def test_a_federated_token_of_another_issuer_says_what_to_compare(
     issue(tmp_path / "token", world.clock.now(), subject="system:stranger")
     account = account_with(FederatedToken(tmp_path / "token"))
     result = await world.authorize(world.manager(account), account)
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "federation"
     assert "subject" in result.remedy
 
@@ -419,7 +419,7 @@ async def test_a_user_assigned_identity_is_named_by_its_client_id(
     assert isinstance(await world.authorize(world.manager(named), named), Stored)
     other = replace(MACHINE, scenario=AnyUser(ManagedIdentity("no-such-identity")))
     result = await world.authorize(world.manager(other), other)
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert "Identity not found" in result.description
 
 
@@ -472,7 +472,7 @@ async def test_an_answer_of_the_metadata_service_has_an_end(
     http = replace(world.http(), overall_timeout=timedelta(seconds=1))
     async with asyncio.timeout(10):
         result = await world.authorize(world.manager(MACHINE, http=http), MACHINE)
-    assert isinstance(result, Unreachable)
+    assert isinstance(result, EntraUnreachable)
 
 
 @pytest.mark.parametrize("status", [404, 410, 429, 500, 503])
@@ -482,7 +482,7 @@ async def test_a_metadata_service_that_is_updated_is_asked_again(
     imds(world, monkeypatch)
     world.cloud.faults.on(Answer(status=status, body='{"error":"x"}', part="imds", times=1))
     manager = world.manager(MACHINE)
-    assert isinstance(await world.authorize(manager, MACHINE), Unreachable)
+    assert isinstance(await world.authorize(manager, MACHINE), EntraUnreachable)
     assert isinstance(await world.authorize(manager, MACHINE), Stored)
 
 
@@ -497,4 +497,4 @@ async def test_a_managed_identity_never_goes_through_the_proxy(
         entra.ask, lambda app: app.acquire_token_for_client(resource=resource)
     )
     entra.close()
-    assert not isinstance(answer, Refused | Unreachable), answer
+    assert not isinstance(answer, TokenRefused | EntraUnreachable), answer

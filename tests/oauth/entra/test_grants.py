@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from graphrelay.oauth.answers import Refused, Unreachable
-from graphrelay.oauth.cloud import Cloud
-from graphrelay.oauth.entra.grants import DEFAULT_LIFE, LONGEST_LIFE, Grants, Minted, NotYet
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
+from graphrelay.oauth.cloud import TokenCloud
+from graphrelay.oauth.entra.grants import DEFAULT_LIFE, LONGEST_LIFE, Grants, NotYet, TokenResponse
 from graphrelay.oauth.scenario import Account, Personal
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
 from graphrelay.sandbox.faults import Answer
@@ -20,7 +20,7 @@ PERSONAL = Account("home", "", PUBLIC_CLIENT, Personal("wp@outlook.com"))
 
 
 def grants(world: World, account: Account) -> Grants:
-    cloud = Cloud(world.cloud.login_url, world.cloud.graph_url)
+    cloud = TokenCloud(world.cloud.login_url, world.cloud.graph_url)
     return Grants(account, cloud, world.http(), world.clock)
 
 
@@ -31,9 +31,9 @@ def answered(world: World, **fields: Any) -> Answer:
     return fault
 
 
-async def minted(work: Callable[[], Any]) -> Minted:
+async def minted(work: Callable[[], Any]) -> TokenResponse:
     result = await asyncio.to_thread(work)
-    assert isinstance(result, Minted), result
+    assert isinstance(result, TokenResponse), result
     return result
 
 
@@ -65,7 +65,7 @@ async def test_an_answer_without_a_token_is_no_answer(world: World) -> None:
     await minted(daemon.by_credential)
     answered(world, token_type="Bearer", expires_in=3599)
     result = await asyncio.to_thread(daemon.by_credential)
-    assert isinstance(result, Unreachable)
+    assert isinstance(result, EntraUnreachable)
     assert "without an access token" in result.reason
     daemon.close()
 
@@ -83,7 +83,7 @@ async def test_what_is_asked_for_is_what_the_scenario_needs(world: World) -> Non
 async def test_a_device_code_waits_and_slows_down_when_asked(world: World) -> None:
     website = grants(world, WEBSITE)
     request = await asyncio.to_thread(website.begin_device)
-    assert not isinstance(request, Refused | Unreachable), request
+    assert not isinstance(request, TokenRefused | EntraUnreachable), request
     interval = timedelta(seconds=5)
 
     def poll() -> object:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from graphrelay.oauth.answers import Refused, Unreachable
-from graphrelay.oauth.cloud import Cloud
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.msal_client import Entra
 from graphrelay.oauth.entra.refusals import PASSING_CODES
 from graphrelay.sandbox.directory import CLIENT_SECRET
@@ -22,7 +22,7 @@ from tests.oauth.conftest import DAEMON, World
 @pytest.fixture
 async def entra(world: World) -> AsyncIterator[Entra]:
     """The application's, which has discovered its tenant."""
-    cloud = Cloud(world.cloud.login_url, world.cloud.graph_url)
+    cloud = TokenCloud(world.cloud.login_url, world.cloud.graph_url)
     entra = Entra(DAEMON, cloud, world.http(), world.clock)
     assert "access_token" in await ask(entra, world)
     yield entra
@@ -44,7 +44,7 @@ def answered(world: World, status: int, body: str, **headers: str) -> None:
 async def test_a_refusal_is_not_remembered(entra: Entra, world: World) -> None:
     fault = Answer(status=400, body='{"error":"invalid_client"}', part="entra")
     world.cloud.faults.on(fault)
-    assert isinstance(await ask(entra, world), Refused)
+    assert isinstance(await ask(entra, world), TokenRefused)
     world.cloud.faults.off(fault)
     assert "access_token" in await ask(entra, world)
 
@@ -64,7 +64,7 @@ async def test_entras_own_failure_is_not_a_refusal(
 ) -> None:
     answered(world, status, body, Retry_After="120")
     result = await ask(entra, world)
-    assert isinstance(result, Unreachable), result
+    assert isinstance(result, EntraUnreachable), result
     assert result.retry_after == timedelta(seconds=120)
 
 
@@ -73,7 +73,7 @@ async def test_a_temporary_refusal_is_not_a_refusal(
     entra: Entra, world: World, number: int
 ) -> None:
     world.cloud.faults.on(EntraError(aadsts=number, times=1))
-    assert isinstance(await ask(entra, world), Unreachable)
+    assert isinstance(await ask(entra, world), EntraUnreachable)
     assert "access_token" in await ask(entra, world)
 
 
@@ -81,7 +81,7 @@ async def test_a_temporary_refusal_is_not_a_refusal(
 async def test_what_is_not_oauth_says_so(entra: Entra, world: World, body: str) -> None:
     answered(world, 400, body)
     result = await ask(entra, world)
-    assert isinstance(result, Unreachable), result
+    assert isinstance(result, EntraUnreachable), result
     assert result.reason.startswith(f"{entra.host}")
 
 
@@ -89,7 +89,7 @@ async def test_what_was_sent_is_not_quoted(entra: Entra, world: World) -> None:
     text = f"Bad {CLIENT_SECRET} and a-refresh-token."
     answered(world, 401, json.dumps({"error": "invalid_client", "error_description": text}))
     result = await ask(entra, world, "a-refresh-token")
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.description == "Bad … and …."
 
 
@@ -101,5 +101,5 @@ async def test_a_clock_that_is_wrong_is_named_by_how_much(
     body = json.dumps({"error": "invalid_client", "error_codes": [700024]})
     answered(world, 401, body, Date=f"{theirs:%a, %d %b %Y %H:%M:%S} GMT")
     result = await ask(entra, world)
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert f"clock is 0:30:00 {which} Entra's" in result.remedy

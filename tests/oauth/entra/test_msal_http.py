@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.oauth.entra.msal_http import LONGEST_WAIT, Exchange, Http, clock_error, retry_after
+from graphrelay.oauth.entra.msal_http import (
+    LONGEST_WAIT,
+    Http,
+    RecordingClient,
+    clock_error,
+    retry_after,
+)
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.faults import Compressed, Endless, Fault
 
@@ -81,7 +87,7 @@ def test_a_form_goes_out_as_requests_would_send_it() -> None:
         seen.append(request.content)
         return httpx.Response(200, json={})
 
-    exchange = Exchange(httpx.Client(transport=httpx.MockTransport(handle)))
+    exchange = RecordingClient(httpx.Client(transport=httpx.MockTransport(handle)))
     exchange.post("https://x.invalid/", data={"a": b"ey.x", "n": 1, "claims": None, "s": "a b"})
     assert seen == [b"a=ey.x&n=1&s=a+b"]
     exchange.close()
@@ -93,7 +99,7 @@ def test_the_last_answer_is_forgotten_when_the_next_request_fails() -> None:
             raise httpx.ConnectError("refused")
         return httpx.Response(503)
 
-    exchange = Exchange(httpx.Client(transport=httpx.MockTransport(handle)))
+    exchange = RecordingClient(httpx.Client(transport=httpx.MockTransport(handle)))
     exchange.get("https://x.invalid/up")
     assert exchange.last is not None
     with pytest.raises(httpx.ConnectError):
@@ -138,7 +144,7 @@ async def ask(world: Sandbox, *faults: Fault, overall: timedelta = BRIEF) -> htt
     http = Http(ssl.create_default_context(cafile=str(world.ca_file)))
 
     def get() -> httpx.Response | str:
-        exchange = Exchange(http.client(), overall)
+        exchange = RecordingClient(http.client(), overall)
         try:
             return exchange.get(
                 f"{world.login_url}/contoso.com/v2.0/.well-known/openid-configuration"
@@ -193,7 +199,7 @@ async def test_discovery_and_token_share_their_time() -> None:
         return httpx.Response(200)
 
     untils: list[float] = []
-    exchange = Exchange(httpx.Client(transport=httpx.MockTransport(slow)))
+    exchange = RecordingClient(httpx.Client(transport=httpx.MockTransport(slow)))
     exchange.get("https://x.invalid/")
     exchange.get("https://x.invalid/")
     exchange.begin()

@@ -8,14 +8,20 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
+from graphrelay.oauth.answers import (
+    EntraUnreachable,
+    Granted,
+    TokenRefused,
+    Unauthorized,
+    VaultProblem,
+)
 from graphrelay.oauth.scenario import Account, Personal, ScopedUsers, SendAsUser
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
     PendingDevice,
     Rejected,
-    Result,
+    SignInResult,
     Stored,
     WrongAccount,
     risk_of,
@@ -141,7 +147,7 @@ async def test_refused_consent_is_a_refusal(world: World) -> None:
     pending = await begun(authorizer)
     back = await signed_in(world, pending, accept=False)
     result = await authorizer.complete(pending, back, "root")
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert (result.error, result.kind) == ("access_denied", "declined")
     assert await nothing_is_stored(world)
 
@@ -186,7 +192,7 @@ async def test_a_code_of_another_sign_in_is_refused_by_its_pkce(world: World) ->
     result = await authorizer.complete(
         ours, urlencode({"code": stolen, "state": ours.state}), "root"
     )
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "code-used"
     assert await nothing_is_stored(world)
 
@@ -198,7 +204,7 @@ async def test_an_id_token_with_another_nonce_is_refused(world: World) -> None:
     replayed = replace(pending, request=replace(pending.request, flow=flow))
     back = await signed_in(world, pending)
     result = await authorizer.complete(replayed, back, "root")
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "replayed"
     assert await nothing_is_stored(world)
 
@@ -209,7 +215,7 @@ async def test_a_code_is_good_once(world: World) -> None:
     back = await signed_in(world, pending)
     assert isinstance(await authorizer.complete(pending, back, "root"), Stored)
     again = await authorizer.complete(pending, back, "root")
-    assert isinstance(again, Refused)
+    assert isinstance(again, TokenRefused)
     assert again.kind == "code-used"
 
 
@@ -276,7 +282,7 @@ async def test_authorizing_again_replaces_in_one_step(world: World) -> None:
     back = await signed_in(world, pending)
     assert await manager.token("website") == old, "the old one works meanwhile"
     world.cloud.faults.on(EntraError(aadsts=53003, times=1))
-    assert isinstance(await authorizer.complete(pending, back, "root"), Refused)
+    assert isinstance(await authorizer.complete(pending, back, "root"), TokenRefused)
     assert await manager.token("website") == old, "and after a refusal"
     pending = await begun(authorizer)
     back = await signed_in(world, pending)
@@ -306,7 +312,7 @@ async def test_no_refresh_token_is_no_authorization(world: World) -> None:
 async def test_an_unreachable_entra_is_reported_at_once(world: World) -> None:
     world.cloud.faults.on(CutBefore(part="entra"))
     begun_or_not = await Authorizer(world.manager()).begin(WEBSITE, REDIRECT)
-    assert isinstance(begun_or_not, Unreachable)
+    assert isinstance(begun_or_not, EntraUnreachable)
 
 
 async def test_secrets_of_a_sign_in_are_in_no_repr(world: World) -> None:
@@ -362,7 +368,7 @@ async def typed_in(
         )
 
 
-async def waited(world: World, authorizer: Authorizer, pending: PendingDevice) -> Result:
+async def waited(world: World, authorizer: Authorizer, pending: PendingDevice) -> SignInResult:
     """Wait for the result while time passes."""
     waiting = asyncio.create_task(authorizer.wait(pending, "root"))
     while not waiting.done():
@@ -406,7 +412,7 @@ async def test_a_declined_device_code_is_a_refusal(world: World) -> None:
     pending = await device(authorizer)
     await typed_in(world, pending, accept=False)
     result = await authorizer.poll(pending, "root")
-    assert isinstance(result, Refused), result
+    assert isinstance(result, TokenRefused), result
     assert result.kind == "declined"
 
 
@@ -455,7 +461,7 @@ async def test_an_application_that_forbids_device_codes_says_so(world: World) ->
     result = (
         await authorizer.poll(pending, "root") if isinstance(pending, PendingDevice) else pending
     )
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert "Allow public client flows" in result.remedy
 
 
@@ -485,7 +491,7 @@ async def test_a_malformed_answer_ends_the_sign_in_and_says_what_is_wrong(
         back = await signed_in(world, begun_)
         world.cloud.faults.on(ChangedAnswer(**change))  # type: ignore[arg-type]
         result = await authorizer.complete(begun_, back, "root")
-    assert isinstance(result, Unreachable), result
+    assert isinstance(result, EntraUnreachable), result
     assert told in result.reason
     assert await nothing_is_stored(world)
 
@@ -497,7 +503,7 @@ async def test_a_device_authorization_without_what_it_needs_says_so(
 ) -> None:
     world.cloud.faults.on(ChangedAnswer(member=member, value=value))
     result = await Authorizer(world.manager()).begin_device(WEBSITE)
-    assert isinstance(result, Unreachable), result
+    assert isinstance(result, EntraUnreachable), result
     assert f"without a {member}" in result.reason
 
 
@@ -552,7 +558,7 @@ async def test_an_application_is_approved_by_its_first_token(world: World) -> No
 async def test_a_refused_credential_approves_nothing(world: World) -> None:
     world.cloud.faults.on(EntraError(aadsts=7000222, times=1))
     result = await world.authorize(world.manager(), DAEMON)
-    assert isinstance(result, Refused)
+    assert isinstance(result, TokenRefused)
     assert result.kind == "secret-expired"
     assert await nothing_is_stored(world, DAEMON)
 

@@ -10,7 +10,13 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from graphrelay.oauth.answers import Granted, Refused, Unauthorized, Unreachable, VaultProblem
+from graphrelay.oauth.answers import (
+    EntraUnreachable,
+    Granted,
+    TokenRefused,
+    Unauthorized,
+    VaultProblem,
+)
 from graphrelay.oauth.authorization import SignedIn, from_text
 from graphrelay.oauth.entra.grants import LONGEST_LIFE
 from graphrelay.oauth.entra.msal_http import Http
@@ -128,7 +134,7 @@ async def test_twenty_that_ask_at_once_share_a_refusal(world: World) -> None:
     world.cloud.faults.on(EntraError(aadsts=50173))
     asked = world.asked()
     answers = await asyncio.gather(*(manager.token("website") for _ in range(20)))
-    assert all(isinstance(answer, Refused) for answer in answers)
+    assert all(isinstance(answer, TokenRefused) for answer in answers)
     assert world.asked() == asked + 1
 
 
@@ -230,7 +236,7 @@ async def test_entra_is_down_with_no_token_and_mail_waits_until_it_is_back(world
     world.cloud.faults.on(fault)
     background = await running(manager)
     answer = await manager.token("website")
-    assert isinstance(answer, Unreachable), answer
+    assert isinstance(answer, EntraUnreachable), answer
     assert "503" in answer.reason
     world.cloud.faults.off(fault)
     before = manager.revision("website")
@@ -282,7 +288,7 @@ async def test_an_authorization_that_was_not_used_expires_with_a_remedy(world: W
     await world.authorize(manager)
     await world.clock.advance(timedelta(days=91))
     answer = await manager.token("website")
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, TokenRefused)
     assert (answer.error, answer.kind) == ("invalid_grant", "expired")
     assert "graphrelay authorize website" in answer.remedy
 
@@ -318,7 +324,7 @@ async def test_a_token_is_not_used_to_the_last_second(world: World) -> None:
     token = await granted(manager)
     await world.clock.advance(token.expires_at - world.clock.now() - timedelta(seconds=20))
     world.cloud.faults.on(CutBefore(part="entra"))
-    assert isinstance(await manager.token("website"), Unreachable)
+    assert isinstance(await manager.token("website"), EntraUnreachable)
 
 
 # --- What Entra asks for -------------------------------------------------------------------------
@@ -331,12 +337,12 @@ async def test_retry_after_is_honoured_for_all_callers(world: World) -> None:
     busy = Answer(status=429, part="entra", headers=(("Retry-After", "120"),), times=1)
     world.cloud.faults.on(busy)
     first = await manager.token("website")
-    assert isinstance(first, Unreachable)
+    assert isinstance(first, EntraUnreachable)
     assert first.retry_after == timedelta(seconds=120)
     asked = len(world.cloud.requests)
     await world.clock.advance(timedelta(seconds=90))
     second = await manager.token("website")
-    assert isinstance(second, Unreachable)
+    assert isinstance(second, EntraUnreachable)
     assert second.retry_after == timedelta(seconds=30)
     assert len(world.cloud.requests) == asked
     await world.clock.advance(timedelta(seconds=31))
@@ -356,7 +362,7 @@ async def test_a_corrected_secret_works_at_once(world: World) -> None:
     assert app is not None
     app.secrets = [Secret(value="another")]
     refused = await manager.token("daemon")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, TokenRefused)
     assert refused.kind == "secret-wrong"
     file.write_text("another\n")
     await granted(manager, "daemon")
@@ -368,7 +374,7 @@ async def test_a_refusal_whose_cause_was_fixed_in_entra_is_not_remembered(world:
     await world.clock.advance(A_DAY_AND_MORE)
     world.cloud.faults.on(EntraError(aadsts=53003, times=1))
     refused = await manager.token("website")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, TokenRefused)
     assert refused.kind == "conditional-access"
     await granted(manager)
 
@@ -417,9 +423,9 @@ async def test_a_token_that_graph_and_entra_both_reject_is_not_used_again(world:
     assert user is not None
     world.cloud.directory.revoke_sessions(user, world.clock.now())
     refused = await manager.token("website", fresh=True)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, TokenRefused)
     assert refused.kind == "revoked"
-    assert isinstance(await manager.token("website"), Refused)
+    assert isinstance(await manager.token("website"), TokenRefused)
 
 
 async def test_a_rejected_token_is_kept_while_entra_cannot_be_asked(world: World) -> None:
@@ -428,7 +434,7 @@ async def test_a_rejected_token_is_kept_while_entra_cannot_be_asked(world: World
     await world.authorize(manager)
     token = await granted(manager)
     world.cloud.faults.on(CutBefore(part="entra"))
-    assert isinstance(await manager.token("website", fresh=True), Unreachable)
+    assert isinstance(await manager.token("website", fresh=True), EntraUnreachable)
     assert (await granted(manager)).access_token == token.access_token
 
 
@@ -602,7 +608,7 @@ async def test_a_thread_that_hangs_does_not_keep_callers_waiting(
     monkeypatch.setattr("graphrelay.oauth.tokens.manager.PATIENCE", timedelta(milliseconds=20))
     manager.on_change(lambda _: works.set())
     for _ in range(2):
-        assert isinstance(await manager.token("website"), Unreachable)
+        assert isinstance(await manager.token("website"), EntraUnreachable)
     assert world.events() == ["authorized", "authorization-unreachable"]
     disk_is_back.set()
     async with asyncio.timeout(10):
@@ -631,7 +637,7 @@ async def test_an_answer_with_an_invalid_date_is_tried_again(world: World) -> No
     await world.clock.advance(A_DAY_AND_MORE)
     strange = (("Retry-After", "Mon, 01 Jan 99999999999999999999 00:00:00 +0000"),)
     world.cloud.faults.on(Answer(status=503, headers=strange, part="entra"))
-    assert isinstance(await manager.token("website"), Unreachable)
+    assert isinstance(await manager.token("website"), EntraUnreachable)
 
 
 async def test_a_deeply_nested_answer_is_tried_again(world: World) -> None:
@@ -639,7 +645,7 @@ async def test_a_deeply_nested_answer_is_tried_again(world: World) -> None:
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
     world.cloud.faults.on(Answer(status=400, body="[" * 30_000, part="entra"))
-    assert isinstance(await manager.token("website"), Unreachable)
+    assert isinstance(await manager.token("website"), EntraUnreachable)
 
 
 async def test_nothing_secret_is_in_any_repr(world: World) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from graphrelay.oauth.answers import Granted, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import from_text, to_text
-from graphrelay.oauth.entra.grants import Grants, Minted
-from graphrelay.oauth.entra.msal_client import Trouble
+from graphrelay.oauth.entra.grants import Grants, TokenResponse
+from graphrelay.oauth.entra.msal_client import EntraFailure
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
 from graphrelay.oauth.vault.vault import Put, Remove
 from graphrelay.sandbox.visitor import Visitor
@@ -23,7 +23,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, grants: Grants, do: Callable[[], 
     """Between Entra's answer to a refresh and storing it, another process does this."""
     refresh = grants.refresh
 
-    def refresh_then(*args: str) -> "Minted | Trouble":
+    def refresh_then(*args: str) -> TokenResponse | EntraFailure:
         minted = refresh(*args)  # type: ignore[arg-type]
         do()
         return minted

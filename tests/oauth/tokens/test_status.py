@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable, VaultProblem
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import from_text, to_text
 from graphrelay.oauth.scenario import (
     Account,
@@ -207,7 +207,7 @@ async def test_a_refusal_has_microsofts_description_and_our_remedy(
     await world.authorize(manager)
     world.cloud.faults.on(EntraError(aadsts=number))
     status = await manager.status("website")
-    assert isinstance(status.verdict, Refused)
+    assert isinstance(status.verdict, TokenRefused)
     assert (status.word, status.verdict.kind) == ("Refused", kind)
     assert status.verdict.description.startswith(f"AADSTS{number}: ")
     assert status.verdict.remedy
@@ -229,7 +229,7 @@ async def test_a_clock_that_is_wrong_is_named_with_the_difference(world: World) 
     await world.authorize(manager)
     world.cloud.faults.on(EntraError(aadsts=700024))
     status = await manager.status("website")
-    assert isinstance(status.verdict, Refused)
+    assert isinstance(status.verdict, TokenRefused)
     # The sandbox's answers carry this machine's date; the test's clock stands elsewhere.
     assert "Entra's" in status.verdict.remedy
 
@@ -238,7 +238,7 @@ async def test_a_secret_id_in_place_of_the_secret_is_recognised(world: World) ->
     secret_id = registered(world, DAEMON).secrets[0].id
     account = replace(DAEMON, scenario=AnyUser(ClientSecret(SecretText(secret_id))))
     refused = await world.authorize(world.manager(account), account)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, TokenRefused)
     assert "not the secret ID" in refused.remedy
     assert secret_id not in refused.description
 
@@ -246,7 +246,7 @@ async def test_a_secret_id_in_place_of_the_secret_is_recognised(world: World) ->
 async def test_a_tenant_that_does_not_exist_is_found_by_discovery(world: World) -> None:
     account = replace(DAEMON, tenant="nowhere.example")
     refused = await world.authorize(world.manager(account), account)
-    assert isinstance(refused, Refused), refused
+    assert isinstance(refused, TokenRefused), refused
     assert refused.kind == "wrong-tenant"
 
 
@@ -255,7 +255,7 @@ async def test_entra_out_of_reach_is_neither_yes_nor_no(world: World) -> None:
     await world.authorize(manager)
     world.cloud.faults.on(CutBefore(part="entra"))
     status = await manager.status("website")
-    assert isinstance(status.verdict, Unreachable)
+    assert isinstance(status.verdict, EntraUnreachable)
     assert (status.word, status.is_well) == ("Unreachable", False)
     assert status.evidence is not None
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import Lane, Paused, Trouble
-from graphrelay.oauth.answers import Granted, Refused, TokenAnswer
+from graphrelay.oauth.answers import Granted, TokenAnswer, TokenRefused
 from graphrelay.relay.deliver.bearer import Bearer
 from tests.clock import FakeClock
 
@@ -77,7 +77,7 @@ async def test_a_challenge_is_answered_although_somebody_else_fetched_a_token_wi
 
 
 async def test_a_challenge_that_entra_refuses_pauses_the_lane_with_its_remedy() -> None:
-    refused = Refused(
+    refused = TokenRefused(
         error="interaction_required", kind="mfa", remedy="Run: graphrelay authorize website"
     )
     tokens = Tokens(then=[refused])

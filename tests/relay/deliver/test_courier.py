@@ -17,7 +17,13 @@ from graphrelay.model import (
     Trouble,
     Waiting,
 )
-from graphrelay.oauth.answers import Refused, TokenAnswer, Unauthorized, Unreachable, VaultProblem
+from graphrelay.oauth.answers import (
+    EntraUnreachable,
+    TokenAnswer,
+    TokenRefused,
+    Unauthorized,
+    VaultProblem,
+)
 from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.policy.budget import Spent
@@ -168,7 +174,9 @@ async def test_an_outcome_that_the_disk_does_not_take_is_answered_all_the_same()
             "graphrelay authorize website",
         ),
         (
-            Refused(error="invalid_grant", kind="expired", remedy="graphrelay authorize website"),
+            TokenRefused(
+                error="invalid_grant", kind="expired", remedy="graphrelay authorize website"
+            ),
             'account "website": Microsoft refused a token (invalid_grant)',
             "graphrelay authorize website",
         ),
@@ -192,7 +200,7 @@ async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
 
 async def test_entra_out_of_reach_is_a_rest_and_not_a_stop() -> None:
     post = Post()
-    post.tokens.answers[ACCOUNT] = Unreachable(reason="timeout", retry_after=9 * SECOND)
+    post.tokens.answers[ACCOUNT] = EntraUnreachable(reason="timeout", retry_after=9 * SECOND)
     found = (await carry(post)).carried
     assert isinstance(found, NotBegun)
     assert isinstance(found.effect, Slower)
@@ -237,8 +245,8 @@ async def test_two_refusals_pause_the_lane_with_what_to_run() -> None:
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (Refused(error="invalid_grant", kind="expired", remedy="authorize"), "Paused"),
-        (Unreachable(reason="timeout"), "Delayed"),
+        (TokenRefused(error="invalid_grant", kind="expired", remedy="authorize"), "Paused"),
+        (EntraUnreachable(reason="timeout"), "Delayed"),
     ],
 )
 async def test_a_refused_token_that_cannot_be_replaced_is_no_failure_of_the_message(

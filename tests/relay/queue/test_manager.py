@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from graphrelay.model import Done, Held, Queued, StorageUnavailable, Submission
-from graphrelay.oauth.answers import Refused, Unauthorized, Unreachable
+from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorized
 from graphrelay.relay.policy.budget import Limit
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.spool.errors import NotQueued
@@ -431,7 +431,9 @@ async def test_without_authorization_no_attempt_is_burnt_and_mail_keeps_its_orde
 
 async def test_a_lane_without_authorization_looks_by_itself_now_and_then() -> None:
     async with running(Post()) as post:
-        refused = Refused(error="invalid_grant", kind="expired", remedy="graphrelay authorize x")
+        refused = TokenRefused(
+            error="invalid_grant", kind="expired", remedy="graphrelay authorize x"
+        )
         post.tokens.answers[ACCOUNT] = refused
         post.take(1)
         await post.clock.advance(MINUTE)
@@ -475,7 +477,7 @@ async def test_another_account_is_not_resumed() -> None:
 
 async def test_entra_out_of_reach_lets_the_lane_rest_without_an_attempt() -> None:
     async with running(Post()) as post:
-        unreachable = Unreachable(reason="timeout", retry_after=20 * SECOND)
+        unreachable = EntraUnreachable(reason="timeout", retry_after=20 * SECOND)
         post.tokens.answers[ACCOUNT] = unreachable
         post.take(1)
         await settle()
