@@ -66,7 +66,7 @@ async def test_an_answer_without_a_token_is_no_answer(world: World) -> None:
     answered(world, token_type="Bearer", expires_in=3599)
     result = await asyncio.to_thread(daemon.by_credential)
     assert isinstance(result, EntraUnreachable)
-    assert "without an access token" in result.reason
+    assert "no access token" in result.reason
     daemon.close()
 
 
