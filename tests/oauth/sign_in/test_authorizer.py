@@ -539,7 +539,7 @@ async def test_an_id_token_that_names_the_user_by_email_alone_is_refused(world: 
     manager = world.manager()
     result = await world.authorize(manager)
     assert isinstance(result, WrongAccount), result
-    assert result.signed_in == "(nobody named)"
+    assert result.signed_in == "(no user name)"
     assert username_of({"email": "wp@contoso.com"}) == ""
     assert await nothing_is_stored(world)
 
