@@ -79,7 +79,7 @@ def events(
 ) -> None:
     """Carry out `verb` and pass each event to `tell`. Raises `Failed`."""
     from graphrelay.control.socket.client import NoDaemon
-    from graphrelay.control.socket.messages import VerbError
+    from graphrelay.control.verb import VerbError
 
     async def put_question(what: str) -> str:
         if ask is None:
@@ -136,7 +136,7 @@ async def _by_ourselves(
     settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
     from graphrelay.cli.memory import keep_to_ourselves
-    from graphrelay.control.socket.messages import VerbError
+    from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import state_directory
 
@@ -156,7 +156,7 @@ async def _by_ourselves(
 
 def become_owner(directory: Path, doing: str) -> None:
     """Go on as the user to whom `directory` belongs; raises `VerbError` where that cannot be."""
-    from graphrelay.control.socket.messages import VerbError
+    from graphrelay.control.verb import VerbError
 
     try:
         owner = directory.stat()
@@ -181,7 +181,7 @@ def become_owner(directory: Path, doing: str) -> None:
 
 
 def _refuse(directory: Path, doing: str, user: str) -> NoReturn:
-    from graphrelay.control.socket.messages import VerbError
+    from graphrelay.control.verb import VerbError
 
     raise VerbError(
         f"no daemon runs, and {directory} belongs to {user}. Run this with sudo, or start the "

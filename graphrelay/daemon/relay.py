@@ -21,8 +21,8 @@ from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, Unreadable
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import Settings
-from graphrelay.control.socket.messages import Verb
 from graphrelay.control.socket.server import ControlServer
+from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.control.verbs.live import LiveVerbs

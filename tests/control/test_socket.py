@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from graphrelay.control.socket.client import NoDaemon, converse
-from graphrelay.control.socket.messages import LIMIT, Asker, Event, VerbError, encode
+from graphrelay.control.socket.messages import LIMIT, encode
 from graphrelay.control.socket.server import ControlServer
+from graphrelay.control.verb import Asker, Event, VerbError
 from graphrelay.journal import Entry, Journal
 from tests.clock import FakeClock
 

@@ -20,7 +20,7 @@ from graphrelay.cli import cli
 from graphrelay.clock import Clock
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
-from graphrelay.control.socket.messages import Asker, Event
+from graphrelay.control.verb import Asker, Event
 from graphrelay.daemon.relay import running
 from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox import Sandbox

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 import pytest
 
-from graphrelay.control.socket.messages import Event
+from graphrelay.control.verb import Event
 from tests.clock import FakeClock, settle
 from tests.e2e.person import Person, person
 from tests.e2e.scenarios import PERSONS, asked, relay_for

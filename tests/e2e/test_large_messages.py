@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.cli.queue import _print_message
-from graphrelay.control.socket.messages import Event
+from graphrelay.control.verb import Event
 from graphrelay.control.verbs import json_views
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer

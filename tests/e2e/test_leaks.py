@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from graphrelay.control.socket.client import converse
-from graphrelay.control.socket.messages import VerbError
+from graphrelay.control.verb import VerbError
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT

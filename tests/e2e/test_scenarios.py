@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.control.socket.messages import Event
+from graphrelay.control.verb import Event
 from graphrelay.sandbox.visitor import Visitor
 from tests.e2e.scenarios import APPLICATIONS, PERSONS, Case, asked, asked_with, relay_for
 from tests.oauth.test_proxy import Proxy, proxy

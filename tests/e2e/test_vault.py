@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.control.socket.messages import VerbError
+from graphrelay.control.verb import VerbError
 from graphrelay.sandbox import Sandbox
 from tests.e2e.commands import Ended, graphrelay
 from tests.e2e.scenarios import APPLICATIONS, asked, relay_for

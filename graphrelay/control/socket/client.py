@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphrelay.control.socket.messages import LIMIT, Asker, Event, VerbError, encode, read_message
+from graphrelay.control.socket.messages import LIMIT, encode, read_message
+from graphrelay.control.verb import Asker, Event, VerbError
 
 
 class NoDaemon(Exception):  # noqa: N818 (a condition that has an answer, not a failure)

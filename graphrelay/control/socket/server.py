@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from graphrelay.clock import Clock
-from graphrelay.control.socket.messages import LIMIT, Verb, VerbError, encode, read_message
+from graphrelay.control.socket.messages import LIMIT, encode, read_message
+from graphrelay.control.verb import Verb, VerbError
 from graphrelay.journal import Journal
 from graphrelay.smtp.access.admission import peer_uid
 

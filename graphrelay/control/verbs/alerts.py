@@ -5,7 +5,7 @@ from typing import Any
 
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.way import NotSent, Sent
-from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Event, Verb, VerbError
 
 
 class AlertVerbs:

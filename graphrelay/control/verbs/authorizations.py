@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.scenario import Account, Application, permissions

@@ -6,7 +6,7 @@ The keys are part of the contract with other programs: they may be added to, nev
 from collections.abc import Iterable
 from datetime import datetime
 
-from graphrelay.control.socket.messages import Event
+from graphrelay.control.verb import Event
 from graphrelay.model import (
     Address,
     Attempt,

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from graphrelay.clock import Clock
-from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.control.verbs import json_views
 from graphrelay.control.verbs.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply

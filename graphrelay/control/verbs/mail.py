@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
-from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool import Spool

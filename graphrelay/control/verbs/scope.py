@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 from uuid import uuid4
 
-from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.graph.client import Call, GraphClient, mailbox_path
 from graphrelay.graph.http.answer import HttpAnswer, read_error
 from graphrelay.graph.http.exchange import Exchanged

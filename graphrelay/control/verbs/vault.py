@@ -7,7 +7,7 @@ meanwhile is neither overwritten nor left behind.
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar, get_args
 
-from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy
 from graphrelay.oauth.vault.choice import BackendName, Chosen

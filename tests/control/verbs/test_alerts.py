@@ -11,7 +11,7 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
-from graphrelay.control.socket.messages import Event, VerbError
+from graphrelay.control.verb import Event, VerbError
 from graphrelay.daemon.relay import verbs_without_daemon
 from graphrelay.daemon.signals import _listening
 from graphrelay.daemon.wiring import control_socket

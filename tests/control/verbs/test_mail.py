@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.socket.messages import LONGEST_SAID, Event, VerbError
+from graphrelay.control.verb import LONGEST_SAID, Event, VerbError
 from graphrelay.control.verbs.mail import IdleQueue, MailVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
