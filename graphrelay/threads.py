@@ -1,19 +1,30 @@
-"""Threads that are all there from the start, so that none is missing later.
+"""Threads for blocking work: several that are all running from the start, or one that takes turns.
 
-A `ThreadPoolExecutor` starts them one by one when there is work. Where the machine has none left by
-then (a cgroup's or a user's limit, no memory for a stack), `submit` raises and has queued the work
-all the same: it is done later, behind the back of a caller who has given up and tidied up.
+`all_started`: a `ThreadPoolExecutor` starts its threads one by one as work arrives. Where the
+machine has none left by then (the limit of a cgroup or a user, no memory for a stack), `submit`
+raises and has queued the work all the same: it runs later, after the caller has given up.
+
+`Worker`: msal and keyring are synchronous, and neither may be called from two threads at once. A
+job that has begun runs to its end even when nobody waits for it any more: Entra may have rolled a
+refresh token by then, and the answer must still be stored.
 """
 
 import errno
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def all_started(most: int, name: str) -> ThreadPoolExecutor:
-    """An executor whose `most` threads wait for work. Raises `OSError` where there are too few."""
+    """An executor with `most` running threads. Raises `OSError` where not all can be started."""
     pool = ThreadPoolExecutor(most, thread_name_prefix=name)
-    met = Barrier(most + 1)
+    met = threading.Barrier(most + 1)
     try:
         for _ in range(most):
             pool.submit(met.wait)
@@ -23,3 +34,64 @@ def all_started(most: int, name: str) -> ThreadPoolExecutor:
         raise OSError(errno.EAGAIN, "The machine lets no more threads start") from error
     met.wait()
     return pool
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[], Any]
+    future: "Future[Any]"
+
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.work())
+        except BaseException as problem:  # for the caller who waits
+            self.future.set_exception(problem)
+
+
+class Worker:
+    """One daemon thread that does blocking work, one job after the other.
+
+    It starts with the first job and ends with `close`. A keyring that never answers cannot keep
+    the process from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        """Queue a job; its future completes in the worker's thread. Raises `RuntimeError` where no
+        thread can be started."""
+        with self._starting:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()  # raises where the machine has none left; the next job tries again
+                self._thread = thread
+        future: Future[T] = Future()
+        self._jobs.put(_Job(work, future))
+        return future
+
+    def call(self, work: Callable[[], T], timeout: timedelta) -> T:
+        """Run it and wait. Raises `TimeoutError`; a job that has not begun is then dropped."""
+        future = self.submit(work)
+        try:
+            return future.result(timeout.total_seconds())
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the thread after the jobs that are queued; does not wait for them."""
+        with self._starting:
+            if self._thread is not None:
+                self._jobs.put(None)
+                self._thread = None
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job.run()
+            del job  # a result may be a secret: it is not kept until the next job arrives

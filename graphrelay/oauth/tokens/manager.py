@@ -41,7 +41,7 @@ from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_s
 from graphrelay.oauth.tokens.renewal import RefreshResult, Renewal
 from graphrelay.oauth.tokens.status import Status, status_of, too_broad
 from graphrelay.oauth.vault import Vault
-from graphrelay.oauth.worker import Worker
+from graphrelay.threads import Worker
 
 T = TypeVar("T")
 

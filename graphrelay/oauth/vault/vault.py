@@ -19,7 +19,7 @@ from graphrelay.oauth.vault.choice import BackendName, Choice, Surroundings, cho
 from graphrelay.oauth.vault.files import EncryptedFiles
 from graphrelay.oauth.vault.lock import locked
 from graphrelay.oauth.vault.problem import VaultFailure
-from graphrelay.oauth.worker import Worker
+from graphrelay.threads import Worker
 
 T = TypeVar("T")
 SERVICE = "graphrelay"
