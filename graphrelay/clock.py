@@ -1,7 +1,9 @@
 """Time as a parameter.
 
 Nothing in the relay asks the operating system for the time or sleeps by itself: it is handed a
-`Clock`. So a test moves five days on in a millisecond, and nothing there ever waits.
+`Clock`. So a test moves five days on in a millisecond, and never waits. `timeout` is the one way to
+wait for something with a limit by such a clock. (What waits for the network itself, octet by
+octet, uses `asyncio.timeout`.)
 
 Two times, never mixed: `now()` is the wall clock, for what people read and what is kept on disk;
 it may jump. `monotonic()` measures how long something takes; it never goes back, and means
@@ -10,6 +12,8 @@ nothing to another process.
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -48,3 +52,21 @@ class SystemClock:
 
     async def sleep(self, duration: timedelta) -> None:
         await asyncio.sleep(max(0.0, duration.total_seconds()))
+
+
+@asynccontextmanager
+async def timeout(clock: Clock, limit: timedelta) -> AsyncIterator[None]:
+    """As `asyncio.timeout`, by `clock`: cancels the block when `limit` has passed, and then raises
+    `TimeoutError`. The block is waited for; to leave something running, wait for it by
+    `asyncio.wait`, which cancels nothing."""
+    async with asyncio.timeout(None) as deadline:
+
+        async def expire() -> None:
+            await clock.sleep(limit)
+            deadline.reschedule(asyncio.get_running_loop().time())
+
+        timer = asyncio.ensure_future(expire())
+        try:
+            yield
+        finally:
+            timer.cancel()
