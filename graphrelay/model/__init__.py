@@ -12,6 +12,7 @@ one it is handed as a protocol.
 from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters
 from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
 from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
+from graphrelay.model.line import one_line
 from graphrelay.model.message import (
     Body,
     DraftProgress,
@@ -73,4 +74,5 @@ __all__ = [
     "Uncertain",
     "Waiting",
     "in_small_letters",
+    "one_line",
 ]
