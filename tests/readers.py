@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from graphrelay.drop import letter
 from graphrelay.graph.http import answer
 from graphrelay.journal import Entry, json_line, text_line
+from graphrelay.journal.events import Held
 from graphrelay.mime import (
     address_list,
     encoded_word,
@@ -187,7 +188,7 @@ def _standard_input(octets: bytes) -> object:
 
 
 def _told(octets: bytes) -> object:
-    entry = Entry(datetime(2026, 11, 23, tzinfo=UTC), "info", "x", "Q1", {"text": _text(octets)})
+    entry = Entry(datetime(2026, 11, 23, tzinfo=UTC), Held("Q1", _text(octets)))
     return text_line(entry), json_line(entry)
 
 

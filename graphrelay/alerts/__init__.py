@@ -1,8 +1,8 @@
-"""Alerts to people by other ways than mail, since mail may be what is broken.
+"""Alerts to people by other channels than mail, since mail may be what is broken.
 
-    journal ── Entry ──▶ Watch ── Alert ──▶ webhooks, a command, systemd's status line
-    spool.stats() ──────▶  ▲ pure
+    journal ── Event ──▶ Watch ── Alert ──▶ webhooks, a command, systemd's status line
+    spool.stats() ─────▶  ▲ pure
 
-Nothing that a message says is in an alert, and no failure to send one is ever a cause of another:
-it goes to the journal, where the Watch has no ears for it.
+No alert contains anything that a message says. A failure to send an alert never causes another: it
+goes to the journal, as an event that means nothing to the Watch.
 """

@@ -1,7 +1,7 @@
-"""What is told: causes, grouped by their kind.
+"""Alerts: causes of one kind, in one message to people.
 
-Every text that came from elsewhere (an error of Microsoft's, a name in the configuration) is one
-line of printable characters of bounded length before it gets in here.
+Every text from elsewhere (an error of Microsoft's, a name in the configuration) is one line of
+printable characters of bounded length (`one_line`) before it gets in here.
 """
 
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ from typing import Any
 
 LONGEST = 300
 """Characters of one text from elsewhere."""
-SPELLED_OUT = 5
-"""Causes of one alert that are told in full; of the others there is the number."""
+WRITTEN_OUT = 5
+"""Causes of one alert that are written out; of the others it gives the number."""
 
 
 class Kind(StrEnum):
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """What is new about it."""
+    """What is new about a cause."""
 
     RAISED = "raised"
     REPEATED = "repeated"
@@ -51,12 +51,12 @@ class Cause:
     """What a person can do, as a sentence."""
     since: datetime
     count: int = 1
-    """How often it has been heard of, or seen."""
+    """How often it was reported or seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One message to people: causes of one kind of which the same is new."""
+    """One message to people: causes of one kind that have come to the same state."""
 
     at: datetime
     host: str
@@ -68,14 +68,13 @@ class Alert:
     @property
     def sentence(self) -> str:
         """All of it on one line."""
-        told = [_told(cause, self.state) for cause in self.causes[:SPELLED_OUT]]
-        more = len(self.causes) - SPELLED_OUT
-        told += [f"and {more} more of the kind"] if more > 0 else []
-        remedies = dict.fromkeys(cause.remedy for cause in self.causes[:SPELLED_OUT])
+        clauses = [_clause(cause, self.state) for cause in self.causes[:WRITTEN_OUT]]
+        more = len(self.causes) - WRITTEN_OUT
+        clauses += [f"and {more} more of this kind"] if more > 0 else []
+        remedies = dict.fromkeys(cause.remedy for cause in self.causes[:WRITTEN_OUT])
         advice = " ".join(remedy for remedy in remedies if remedy)
-        return (
-            f"graphrelay on {self.host}: {_OPENING[self.state]}{'; '.join(told)}. {advice}".rstrip()
-        )
+        text = f"{_OPENING[self.state]}{'; '.join(clauses)}. {advice}"
+        return f"graphrelay on {self.host}: {text}".rstrip()
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -115,27 +114,19 @@ def trial(host: str, at: datetime) -> Alert:
     return Alert(at=at, host=host, state=State.TEST, kind=Kind.TEST, causes=(cause,))
 
 
-def clean(text: object, longest: int = LONGEST) -> str:
-    """One line of printable characters: no line ends, no escapes, nothing that turns the writing
-    direction or hides letters."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
-
-
 def in_words(duration: timedelta) -> str:
-    """`3 d 4 h`, `2 h 5 min`, `40 s`: the two largest units."""
+    """`3 days 4 hours`, `1 hour 5 minutes`, `40 seconds`: the two largest units."""
     left = max(0, round(duration.total_seconds()))
     words = []
-    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if left >= seconds:
-            words.append(f"{left // seconds} {unit}")
-            left %= seconds
-    return " ".join(words[:2]) or "0 s"
+    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, left = divmod(left, seconds)
+        if count:
+            words.append(f"{count} {unit}" + ("s" if count > 1 else ""))
+    return " ".join(words[:2]) or "0 seconds"
 
 
 def subjects(causes: Iterable[Cause]) -> str:
-    """Their kind and subjects alone, for a line with little room."""
+    """Their kinds and subjects alone, for a status line."""
     named: dict[Kind, list[str]] = {}
     for cause in causes:
         named.setdefault(cause.kind, []).append(cause.subject)
@@ -146,7 +137,7 @@ def subjects(causes: Iterable[Cause]) -> str:
     )
 
 
-def _told(cause: Cause, state: State) -> str:
+def _clause(cause: Cause, state: State) -> str:
     if state is State.REPEATED:
         return f"{cause.text} (since {_iso(cause.since)})"
     return cause.text

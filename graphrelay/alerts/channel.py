@@ -1,4 +1,4 @@
-"""What every way to people has in common: it is tried once, and says what came of it."""
+"""What every channel to people has in common: it tries an alert once, and says what came of it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,22 +10,22 @@ from graphrelay.alerts.alert import Alert
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The other side took it."""
+    """The other side accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It did not; `reason` holds no secret."""
+    """The other side did not; `reason` holds no secret."""
 
     reason: str
     again: bool
     """Whether the same may succeed later."""
     after: timedelta | None = None
-    """How long the other side asked to be left alone, if it did."""
+    """How long the other side asked us to wait, if it did."""
 
 
-class Way(Protocol):
-    """One way to tell people."""
+class Channel(Protocol):
+    """One way in which alerts reach people."""
 
     @property
     def name(self) -> str:
@@ -33,7 +33,7 @@ class Way(Protocol):
         ...
 
     async def send(self, alert: Alert) -> Sent | NotSent:
-        """Once, within a bounded time. Never raises."""
+        """Try once, within a bounded time. Never raises."""
         ...
 
 

@@ -1,8 +1,9 @@
-"""An alert to a program of the admin's: JSON on its standard input, the sentence as last argument.
+"""An alert as a call of a program of the admin's: JSON on its standard input, the sentence as its
+last argument.
 
-There is no shell between, so nothing in a text can be run. The program gets a process group of its
-own, which is killed when it takes too long, and of our environment only what any program needs:
-ours may hold secrets.
+No shell is involved, so nothing in a text can be executed. The program runs in a process group of
+its own, which is killed when it takes too long. Of the relay's environment, which may hold secrets,
+it gets only what any program needs.
 """
 
 import asyncio
@@ -15,20 +16,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from graphrelay.alerts.alert import Alert, clean
-from graphrelay.alerts.way import NotSent, Sent
+from graphrelay.alerts.alert import Alert
+from graphrelay.alerts.channel import NotSent, Sent
+from graphrelay.model import one_line
 
 TIME_LIMIT = timedelta(seconds=30)
 KEPT = 2000
-"""Octets of its standard error that are looked at."""
+"""Octets at the end of its standard error that are kept."""
 _LAST_WORDS_TIME = 1.0
-"""Seconds for the pipes of what was killed to close, and then for its end to be seen."""
+"""Seconds that a killed program has to close its pipes, and then to end."""
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A `Way`."""
+    """A `Channel`."""
 
     words: tuple[str, ...]
     """The program and its arguments."""
@@ -66,19 +68,19 @@ class Command:
                 await process.wait()
         except TimeoutError:
             await _kill(process)
-            if process.returncode == 0:  # It had done its work; what it left behind had not.
+            if process.returncode == 0:  # it succeeded; a process that it left behind has not ended
                 return Sent()
             limit = self.time_limit.total_seconds()
-            return NotSent(f"ran for more than {limit:g} s and was killed", again=True)
+            return NotSent(f"ran for more than {limit:g} seconds and was killed", again=True)
         if process.returncode == 0:
             return Sent()
         lines = said.decode("utf-8", "replace").strip().splitlines()
-        told = f": {clean(lines[-1], 120)}" if lines else ""
-        return NotSent(f"ended with status {process.returncode}{told}", again=True)
+        line = f": {one_line(lines[-1], 120)}" if lines else ""
+        return NotSent(f"ended with status {process.returncode}{line}", again=True)
 
 
 async def _give(process: Process, given: bytes) -> None:
-    """A program need not read what it is given."""
+    """A program need not read its standard input."""
     assert process.stdin is not None  # noqa: S101 (it was started with a pipe)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.write(given)
@@ -98,8 +100,8 @@ async def _last_words(process: Process) -> bytes:
 
 
 async def _end(process: Process) -> None:
-    """Nothing of a program that did not come to its end is left running, but for what cannot be
-    killed: it runs as another user, or waits for a dead disk. That is not waited for."""
+    """Leave no part of the program running. A process that cannot be killed (it runs as another
+    user, or waits for a dead disk) is not waited for."""
     if process.returncode is None:
         await _kill(process)
     with contextlib.suppress(TimeoutError):
@@ -108,7 +110,7 @@ async def _end(process: Process) -> None:
 
 
 async def _kill(process: Process) -> None:
-    """Its whole process group; then its pipes close, unless somebody left the group with them."""
+    """Kill its process group; its pipes then close, unless a process left the group with them."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):

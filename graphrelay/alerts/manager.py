@@ -1,12 +1,12 @@
-"""The one owner of what is wrong and of what is being told.
+"""AlertManager: the one owner of what is wrong and of the alerts that are being sent.
 
     journal ─▶ hear ─┐
-                     ├─▶ Watch ─▶ the journal, the status line, and a queue for each way
+                     ├─▶ Watch ─▶ the journal, the status line, and a queue for each channel
     source ─▶ look ──┘
 
-Ways do not wait for each other. Each tries an alert a few times, further and further apart; then
-it is given up, which only the journal hears: what tells of trouble must not make any. While one
-cannot be sent, those behind it wait, the oldest going first when there are too many.
+Channels do not wait for each other. Each tries an alert a few times, at growing intervals, and then
+gives it up; only the journal hears of that, so that no alert is ever about an alert. While an alert
+cannot be sent, those behind it wait; when there are too many, the oldest is given up.
 """
 
 import asyncio
@@ -15,25 +15,26 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from graphrelay.alerts.alert import Alert, clean, subjects, trial
+from graphrelay.alerts.alert import Alert, subjects, trial
+from graphrelay.alerts.channel import Channel, NotSent, Sent
 from graphrelay.alerts.signals import signals
 from graphrelay.alerts.watch import Figures, Thresholds, Unreadable, Watch
-from graphrelay.alerts.way import NotSent, Sent, Way
-from graphrelay.clock import Clock
-from graphrelay.journal import Entry, Journal
+from graphrelay.clock import Clock, timeout
+from graphrelay.journal import Entry, Journal, events
+from graphrelay.model import one_line
 
 TICK = timedelta(seconds=5)
 TICKS_PER_LOOK = 12
-PATIENCE = timedelta(minutes=1)
-"""How long the spool may take to say how it is."""
+SPOOL_TIMEOUT = timedelta(minutes=1)
+"""How long the spool may take to answer."""
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900))
-"""Between the tries of one alert."""
+"""Between the attempts to send one alert."""
 MOST_WAITING = 20
-"""Alerts for one way; when there are more, the oldest is given up."""
+"""Alerts that may wait for one channel."""
 
 
 class Source(Protocol):
-    """What is looked at now and then."""
+    """What is looked at every minute."""
 
     async def figures(self) -> Figures | Unreadable: ...
 
@@ -46,11 +47,11 @@ class Source(Protocol):
         ...
 
 
-class _Lines:
-    """What waits for one way."""
+class _Outbox:
+    """What waits for one channel."""
 
-    def __init__(self, way: Way) -> None:
-        self.way = way
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
         self.waiting: deque[Alert] = deque()
         self.more = asyncio.Event()
 
@@ -59,12 +60,12 @@ class AlertManager:
     """Lives in one event loop; all its methods are called there."""
 
     def __init__(
-        self, host: str, thresholds: Thresholds, ways: Sequence[Way], clock: Clock
+        self, host: str, thresholds: Thresholds, channels: Sequence[Channel], clock: Clock
     ) -> None:
         self._host = host
         self._clock = clock
         self._watch = Watch(host, thresholds)
-        self._lines = [_Lines(way) for way in dict.fromkeys(ways)]
+        self._outboxes = [_Outbox(channel) for channel in dict.fromkeys(channels)]
         self._on_status: Callable[[], None] = lambda: None
         self._changed = asyncio.Event()
 
@@ -72,34 +73,36 @@ class AlertManager:
 
     def hear(self, entry: Entry) -> None:
         """A sink of the journal."""
-        for signal in signals(entry):
+        for signal in signals(entry.what):
             self._watch.hear(signal, entry.at, self._clock.monotonic())
 
     @property
     def status(self) -> str:
         """What is wrong, in few words on one line; empty if nothing is."""
-        return clean(subjects(self._watch.told))
+        return one_line(subjects(self._watch.reported))
 
-    def on_status(self, tell: Callable[[], None]) -> None:
-        """Call `tell` whenever `status` may have changed."""
-        self._on_status = tell
+    def on_status(self, callback: Callable[[], None]) -> None:
+        """Call back whenever `status` may have changed."""
+        self._on_status = callback
 
-    def use(self, thresholds: Thresholds, ways: Sequence[Way]) -> None:
-        """Go by another configuration. What waits for a way that stays the same goes on."""
+    def use(self, thresholds: Thresholds, channels: Sequence[Channel]) -> None:
+        """Take over another configuration. What waits for a channel that stays the same is kept."""
         self._watch.thresholds = thresholds
-        before = {line.way: line for line in self._lines}
-        self._lines = [before.get(way) or _Lines(way) for way in dict.fromkeys(ways)]
+        before = {outbox.channel: outbox for outbox in self._outboxes}
+        self._outboxes = [
+            before.get(channel) or _Outbox(channel) for channel in dict.fromkeys(channels)
+        ]
         self._changed.set()
 
     async def test(self) -> list[tuple[str, Sent | NotSent]]:
-        """One test alert by every way at once; what came of each."""
+        """Send one test alert by every channel at once; each channel's name and result."""
         alert = trial(self._host, self._clock.now())
-        ways = [line.way for line in self._lines]
-        outcomes = await asyncio.gather(*(_tried(way, alert) for way in ways))
-        return [(way.name, outcome) for way, outcome in zip(ways, outcomes, strict=True)]
+        channels = [outbox.channel for outbox in self._outboxes]
+        results = await asyncio.gather(*(_try(channel, alert) for channel in channels))
+        return [(channel.name, one) for channel, one in zip(channels, results, strict=True)]
 
     async def run(self, journal: Journal, source: Source) -> None:
-        """Watch and tell; never returns."""
+        """Watch and send alerts; never returns."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._send_all(journal), name="alerts")
             ticks = 0
@@ -109,90 +112,82 @@ class AlertManager:
                 try:
                     await self._step(journal, source, look=ticks % TICKS_PER_LOOK == 0)
                 except Exception as error:  # a mistake of ours, which must not stop the mail
-                    journal.error("alerts-broke", reason=repr(error))
+                    journal.write(events.AlertsBroke(repr(error)))
 
     async def _step(self, journal: Journal, source: Source, *, look: bool) -> None:
         if look:
             seen = await self._figures(source)
             self._watch.look(seen, self._clock.now(), self._clock.monotonic())
-        self._tell(journal, source)
+        self._raise_alerts(journal, source)
 
     async def _figures(self, source: Source) -> Figures | Unreadable:
         """A disk that never answers silences no alert, least of all the one about itself."""
-        asking = asyncio.ensure_future(source.figures())
-        timer = asyncio.ensure_future(self._clock.sleep(PATIENCE))
         try:
-            await asyncio.wait({asking, timer}, return_when=asyncio.FIRST_COMPLETED)
-            if asking.done():
-                return asking.result()
-            return Unreadable(f"it has said nothing for {PATIENCE.seconds} s")
-        finally:
-            for task in (asking, timer):
-                task.cancel()
-            await asyncio.gather(asking, timer, return_exceptions=True)
+            async with timeout(self._clock, SPOOL_TIMEOUT):
+                return await source.figures()
+        except TimeoutError:
+            return Unreadable(f"no answer for {SPOOL_TIMEOUT.seconds} seconds")
 
-    # Telling ----------------------------------------------------------------------------------
+    # Sending ----------------------------------------------------------------------------------
 
-    def _tell(self, journal: Journal, source: Source) -> None:
+    def _raise_alerts(self, journal: Journal, source: Source) -> None:
         now = self._clock.monotonic()
         if self._watch.cares_for_lanes:
             self._watch.lanes(source.paused(), source.accounts(), now)
         alerts = self._watch.due(self._clock.now(), now)
         for alert in alerts:
-            journal.warning(
-                "alert", state=alert.state.value, kind=alert.kind.value, text=alert.sentence
-            )
-            for line in self._lines:
-                self._queue(line, alert, journal)
+            journal.write(events.Alert(alert.state.value, alert.kind.value, alert.sentence))
+            for outbox in self._outboxes:
+                self._queue(outbox, alert, journal)
         if alerts:
             self._on_status()
 
-    def _queue(self, line: _Lines, alert: Alert, journal: Journal) -> None:
-        if len(line.waiting) >= MOST_WAITING:
-            given_up = line.waiting.popleft()
-            _not_sent(journal, line.way, given_up, "too many wait behind it")
-        line.waiting.append(alert)
-        line.more.set()
+    def _queue(self, outbox: _Outbox, alert: Alert, journal: Journal) -> None:
+        if len(outbox.waiting) >= MOST_WAITING:
+            given_up = outbox.waiting.popleft()
+            _not_sent(journal, outbox.channel, given_up, "too many alerts wait behind it")
+        outbox.waiting.append(alert)
+        outbox.more.set()
 
     async def _send_all(self, journal: Journal) -> None:
-        """A task for each way, made anew when the ways change."""
-        running: dict[_Lines, asyncio.Task[None]] = {}
+        """A task for each channel; `use` starts and ends them."""
+        running: dict[_Outbox, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._changed.clear()
-                for line in set(running) - set(self._lines):
-                    running.pop(line).cancel()
-                for line in self._lines:
-                    if line not in running:
-                        running[line] = tasks.create_task(self._send_line(line, journal))
+                for outbox in set(running) - set(self._outboxes):
+                    running.pop(outbox).cancel()
+                for outbox in self._outboxes:
+                    if outbox not in running:
+                        running[outbox] = tasks.create_task(self._empty(outbox, journal))
                 await self._changed.wait()
 
-    async def _send_line(self, line: _Lines, journal: Journal) -> None:
+    async def _empty(self, outbox: _Outbox, journal: Journal) -> None:
         while True:
-            line.more.clear()
-            while line.waiting:
-                alert = line.waiting.popleft()
-                await self._send(line.way, alert, journal)
-            await line.more.wait()
+            outbox.more.clear()
+            while outbox.waiting:
+                alert = outbox.waiting.popleft()
+                await self._send(outbox.channel, alert, journal)
+            await outbox.more.wait()
 
-    async def _send(self, way: Way, alert: Alert, journal: Journal) -> None:
+    async def _send(self, channel: Channel, alert: Alert, journal: Journal) -> None:
         for pause in (*PAUSES, None):
-            outcome = await _tried(way, alert)
+            outcome = await _try(channel, alert)
             if isinstance(outcome, Sent):
-                journal.notice("alert-sent", way=way.name, kind=alert.kind.value)
+                journal.write(events.AlertSent(channel.name, alert.kind.value))
                 return
             if pause is None or not outcome.again:
-                _not_sent(journal, way, alert, outcome.reason)
+                _not_sent(journal, channel, alert, outcome.reason)
                 return
             await self._clock.sleep(max(pause, outcome.after or pause))
 
 
-async def _tried(way: Way, alert: Alert) -> Sent | NotSent:
+async def _try(channel: Channel, alert: Alert) -> Sent | NotSent:
     try:
-        return await way.send(alert)
+        return await channel.send(alert)
     except Exception as error:  # a mistake of ours, which must not stop the mail
-        return NotSent(f"this way broke: {type(error).__name__}", again=False)
+        return NotSent(f"this channel broke: {type(error).__name__}", again=False)
 
 
-def _not_sent(journal: Journal, way: Way, alert: Alert, reason: str) -> None:
-    journal.error("alert-not-sent", way=way.name, kind=alert.kind.value, reason=reason)
+def _not_sent(journal: Journal, channel: Channel, alert: Alert, reason: str) -> None:
+    journal.write(events.AlertNotSent(channel.name, alert.kind.value, reason))

@@ -1,12 +1,12 @@
-"""An alert as the JSON that a chat's webhook takes.
+"""An alert as the JSON that a chat's webhook accepts.
 
 No text of an alert may act in the chat: mention anybody, become a link, change how the rest is
-shown. How each service reads text is in its documentation:
+displayed. How each service reads text is in its documentation:
 
     slack    https://docs.slack.dev/messaging/formatting-message-text
     discord  https://docs.discord.com/developers/resources/webhook#execute-webhook
     teams    https://learn.microsoft.com/en-us/connectors/teams/#microsoft-teams-webhook
-             https://adaptivecards.io/explorer/TextRun.html (which knows no Markdown)
+             https://adaptivecards.io/explorer/TextRun.html (which has no Markdown)
 """
 
 import re
@@ -20,11 +20,11 @@ Shape = Literal["generic", "slack", "teams", "discord"]
 LONGEST_DISCORD = 2000
 LONGEST_SLACK = 4000
 _BREAK = "\u200b"
-"""Zero width: seen by nobody, and no program takes what it stands in for a link or a name."""
+"""Zero width: invisible, and what it interrupts is neither a link nor a mention."""
 
 
 def payload(shape: Shape, alert: Alert) -> dict[str, Any]:
-    """What to post."""
+    """The JSON to post."""
     return _SHAPES[shape](alert)
 
 
@@ -33,7 +33,7 @@ def _generic(alert: Alert) -> dict[str, Any]:
 
 
 def _slack(alert: Alert) -> dict[str, Any]:
-    """Also what Mattermost and Rocket.Chat take, in whose Markdown a bare @name mentions."""
+    """Mattermost and Rocket.Chat accept it too; in their Markdown a bare @name is a mention."""
     text = _inert(alert.sentence[: LONGEST_SLACK // 2])
     for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(letter, entity)
@@ -41,7 +41,7 @@ def _slack(alert: Alert) -> dict[str, Any]:
 
 
 def _discord(alert: Alert) -> dict[str, Any]:
-    """In its Markdown a backslash makes any punctuation mark plain."""
+    """In its Markdown a backslash takes the meaning from any punctuation mark."""
     text = re.sub(r"([!-+/:-@\[-`{-~-])", r"\\\1", alert.sentence)
     if len(text) > LONGEST_DISCORD:
         text = f"{text[: LONGEST_DISCORD - 1].rstrip(chr(92))}…"
@@ -67,7 +67,7 @@ def _teams(alert: Alert) -> dict[str, Any]:
 
 
 def _inert(text: str) -> str:
-    """Breaks what programs make links and mentions of; mail addresses stay as they are."""
+    """Interrupt what would become a link or a mention; mail addresses stay as they are."""
     text = re.sub(r"(?<![\w.+-])@", f"@{_BREAK}", text)
     text = re.sub(r"([*_~`|\[\]!#])", rf"\1{_BREAK}", text)
     return re.sub(r"(?i)(://|\bwww\.|\bmailto:|\btel:)", rf"\1{_BREAK}", text)

@@ -1,18 +1,20 @@
-"""What an entry of the journal means for the alerts: a table, event by event.
+"""What an event means for the alerts: a table, by the event's type.
 
-An event that does not stand here means nothing, among them all that the alerts themselves write.
+An event that is not in the table means nothing, among them all that the alerts write themselves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphrelay.alerts.alert import Kind, clean
-from graphrelay.journal import Entry
+from graphrelay.alerts.alert import LONGEST, Kind
+from graphrelay.journal import events
+from graphrelay.journal.events import Event
+from graphrelay.model import Trouble, one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """Something is wrong with `subject`; `member` tells several wrongs of one subject apart."""
+class Raised:
+    """Something is wrong with `subject`; `member` distinguishes several troubles of a subject."""
 
     kind: Kind
     subject: str
@@ -22,8 +24,8 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
-class Right:
-    """That `member` of the subject is fine."""
+class Cleared:
+    """That `member` of the subject is in order."""
 
     kind: Kind
     subject: str
@@ -31,93 +33,79 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class MessageFailed:
     """A message failed for good."""
 
     text: str
 
 
-Signal = Wrong | Right | Lost
+Signal = Raised | Cleared | MessageFailed
+
+SPOOL: dict[type[Event], str] = {
+    events.SpoolDamaged: "the spool's database is damaged",
+    events.SpoolRecovered: "the spool was damaged and has been recovered; the log says what is "
+    "missing",
+    events.SpoolHousekeeping: "the spool's housekeeping fails",
+    events.SpoolBroke: "the spool's housekeeping fails",
+    events.QueueNotRead: "the queue cannot be read",
+    events.OutcomeNotRecorded: "the outcome of an attempt cannot be recorded",
+    events.SmtpTrouble: "mail was not accepted, for trouble of our own",
+}
+"""Trouble with storing mail, and how it is worded."""
 
 
-def signals(entry: Entry) -> Iterator[Signal]:
+def signals(event: Event) -> Iterator[Signal]:
     """What it means, if anything."""
-    meaning = _MEANING.get(entry.event)
-    return meaning(entry) if meaning else iter(())
+    match event:
+        case events.Paused():
+            yield from _paused(event)
+        case events.Resumed(lane=lane):
+            yield Cleared(Kind.AUTHORIZATION, lane.account, lane.mailbox)
+            yield Cleared(Kind.PAUSED, one_line(lane, LONGEST), "")
+        case events.Unauthorized() | events.AuthorizationRefused() | events.VaultProblem():
+            text = f'account "{event.account}" is not authorized: {_clause(event.reason)}'
+            remedy = _sentence(event.remedy)
+            yield Raised(Kind.AUTHORIZATION, event.account, "", text, remedy)
+        case events.Authorized() | events.AuthorizationWorks() | events.Revoked():
+            # Revoked: whoever did it knows that the authorization is gone.
+            yield Cleared(Kind.AUTHORIZATION, event.account, "")
+        case events.CredentialEnds(account=account):
+            text = f'account "{account}": {_clause(event.reason)}'
+            yield Raised(Kind.CREDENTIAL, account, "", text, _sentence(event.remedy))
+        case events.Failed(outcome=outcome):
+            yield MessageFailed(_clause(f"{outcome.status} {outcome.reason}"))
+        case events.Bounced():  # Exchange's own failures, which its reports tell of, count too.
+            yield MessageFailed(_clause(f"{event.status} {event.reason}"))
+        case _ if type(event) in SPOOL:
+            yield _spool(event)
 
 
-def _field(entry: Entry, name: str) -> str:
-    return clean(entry.fields.get(name) or "")
-
-
-def _remedy(entry: Entry) -> str:
-    """As a sentence; some events name the bare command."""
-    remedy = _field(entry, "remedy")
-    return f"Run: {remedy}" if remedy.startswith("graphrelay ") else remedy
-
-
-def _unauthorized(entry: Entry) -> Iterator[Signal]:
-    account = _field(entry, "account")
-    text = f'account "{account}" is not authorized: {_field(entry, "reason")}'
-    yield Wrong(Kind.AUTHORIZATION, account, "", text.rstrip(". "), _remedy(entry))
-
-
-def _authorized(entry: Entry) -> Iterator[Signal]:
-    yield Right(Kind.AUTHORIZATION, _field(entry, "account"), "")
-
-
-def _credential_ends(entry: Entry) -> Iterator[Signal]:
-    account = _field(entry, "account")
-    text = f'account "{account}": {_field(entry, "reason")}'
-    yield Wrong(Kind.CREDENTIAL, account, "", text.rstrip(". "), _remedy(entry))
-
-
-def _paused(entry: Entry) -> Iterator[Signal]:
-    account, mailbox = _field(entry, "account"), _field(entry, "mailbox")
-    reason, remedy = _field(entry, "reason").rstrip(". "), _remedy(entry)
-    lane = f"{account}/{mailbox}"
-    if entry.fields.get("trouble") == "authorization":
-        yield Right(Kind.PAUSED, lane, "")
+def _paused(event: events.Paused) -> Iterator[Signal]:
+    account, mailbox, outcome = event.lane.account, event.lane.mailbox, event.outcome
+    lane = one_line(event.lane, LONGEST)
+    reason, remedy = _clause(outcome.reason), _sentence(outcome.remedy)
+    if outcome.trouble is Trouble.AUTHORIZATION:
+        yield Cleared(Kind.PAUSED, lane, "")
         text = f'account "{account}" is not authorized: {reason}'
-        yield Wrong(Kind.AUTHORIZATION, account, mailbox, text, remedy)
+        yield Raised(Kind.AUTHORIZATION, account, mailbox, text, remedy)
     else:
-        yield Right(Kind.AUTHORIZATION, account, mailbox)
-        text = f"the mail of {lane} is paused ({_field(entry, 'trouble')}): {reason}"
-        yield Wrong(Kind.PAUSED, lane, "", text, remedy)
+        yield Cleared(Kind.AUTHORIZATION, account, mailbox)
+        text = f"the mail of {lane} is paused ({outcome.trouble.value}): {reason}"
+        yield Raised(Kind.PAUSED, lane, "", text, remedy)
 
 
-def _resumed(entry: Entry) -> Iterator[Signal]:
-    account, mailbox = _field(entry, "account"), _field(entry, "mailbox")
-    yield Right(Kind.AUTHORIZATION, account, mailbox)
-    yield Right(Kind.PAUSED, f"{account}/{mailbox}", "")
+def _spool(event: Event) -> Raised:
+    fields = event.fields()
+    reason, remedy = _clause(fields.get("reason")), _sentence(fields.get("remedy"))
+    text = f"{SPOOL[type(event)]}: {reason}" if reason else SPOOL[type(event)]
+    return Raised(Kind.SPOOL, "", event.name, text, remedy)
 
 
-def _failed(entry: Entry) -> Iterator[Signal]:
-    yield Lost(f"{_field(entry, 'status')} {_field(entry, 'reason')}".strip(". "))
+def _clause(reason: object) -> str:
+    return one_line(reason or "", LONGEST).strip(". ")
 
 
-def _spool(entry: Entry) -> Iterator[Signal]:
-    reason = _field(entry, "reason").rstrip(". ")
-    text = f"{_SPOOL[entry.event]}: {reason}" if reason else _SPOOL[entry.event]
-    yield Wrong(Kind.SPOOL, "", entry.event, text, _remedy(entry))
-
-
-_SPOOL = {
-    "spool-damaged": "the spool's database is damaged",
-    "spool-recovered": "the spool was damaged and has been recovered; the log says what is missing",
-    "spool-housekeeping": "the spool cannot be tidied",
-    "queue-not-read": "the queue cannot be read",
-    "outcome-not-recorded": "the outcome of an attempt cannot be recorded",
-    "smtp-trouble": "mail was not taken, for trouble of our own",
-}
-_MEANING: dict[str, Callable[[Entry], Iterator[Signal]]] = {
-    **dict.fromkeys(("unauthorized", "authorization-refused", "vault-problem"), _unauthorized),
-    # Who revokes an authorization knows that it is gone.
-    **dict.fromkeys(("authorized", "authorization-works", "revoked"), _authorized),
-    "credential-ends": _credential_ends,
-    "paused": _paused,
-    "resumed": _resumed,
-    # Exchange's own failures, told by a report, count too.
-    **dict.fromkeys(("failed", "bounced"), _failed),
-    **dict.fromkeys(_SPOOL, _spool),
-}
+def _sentence(remedy: object) -> str:
+    """Some events name the bare command."""
+    text = one_line(remedy or "", LONGEST)
+    return f"Run: {text}" if text.startswith("graphrelay ") else text

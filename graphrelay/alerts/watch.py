@@ -1,14 +1,15 @@
-"""When to tell whom what is wrong: a state machine without I/O, fed with what happens.
+"""When to alert people: a state machine without I/O, fed with what happens.
 
-    unknown ──Wrong──▶ standing ──GATHER──▶ told ──repeat_after──▶ told again …
-                          │                   │
-                          └─────Right─────────┴──▶ away ──calm──▶ forgotten, with an all-clear
-                                                    │             if it had been told
-                                            Wrong ──┴──▶ back to where it was, without a word
+    unknown ──Raised──▶ incident ──GATHER──▶ reported ──repeat_after──▶ reported again …
+                           │                    │
+                           └──────Cleared───────┴──▶ away ──calm──▶ forgotten, with an all-clear
+                                                      │             if it had been reported
+                                              Raised ─┴──▶ back to where it was, without an alert
 
-One cause is told once, not once a message. Causes of a kind that come together are told together,
-and after an alert the next of its kind waits for QUIET, to bring all that came meanwhile. A cause
-that comes and goes needs to stay away twice as long with each return before it counts as over.
+One cause is reported once, not once a message. Causes of a kind that arise together are reported
+together, and after an alert the next of its kind waits for QUIET, to report all that arose
+meanwhile. A cause that comes and goes has to stay away twice as long after each return before it
+counts as over.
 
 Times to decide by are monotonic (`now`); those for people (`at`) are of the wall clock.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from graphrelay.alerts.alert import Alert, Cause, Kind, State, in_words
-from graphrelay.alerts.signals import Lost, Right, Signal, Wrong
+from graphrelay.alerts.signals import Cleared, MessageFailed, Raised, Signal
 
 GATHER = timedelta(seconds=10)
 QUIET = timedelta(minutes=10)
@@ -27,22 +28,22 @@ CALM = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 ENDS_IN_SILENCE = {Kind.SPOOL: timedelta(minutes=15), Kind.CREDENTIAL: timedelta(hours=36)}
-"""Nothing in the journal says that these are over: they are when they have not been heard of for
-so long. Of a credential the journal speaks daily."""
+"""No event says that these are over: they are when nothing has been heard of them for so long. A
+credential that ends is in the journal every day."""
 OVER = {
-    Kind.AUTHORIZATION: 'account "{}" has no trouble with its authorization any more',
-    Kind.CREDENTIAL: 'the credential of account "{}" is not about to end any more',
-    Kind.PAUSED: "the mail of {} is not paused any more",
-    Kind.QUEUE: "nothing waits too long any more",
-    Kind.DISK: "the spool's disk has room again",
-    Kind.FAILURES: "messages do not fail at that rate any more",
-    Kind.SPOOL: "no more trouble with the spool",
+    Kind.AUTHORIZATION: 'the trouble with the authorization of account "{}" is over',
+    Kind.CREDENTIAL: 'the credential of account "{}" is no longer about to expire',
+    Kind.PAUSED: "the mail of {} is no longer paused",
+    Kind.QUEUE: "no message has been waiting too long any more",
+    Kind.DISK: "the spool's disk has free space again",
+    Kind.FAILURES: "messages no longer fail at that rate",
+    Kind.SPOOL: "the spool works again",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """What counts as wrong, and how often it is said."""
+    """What counts as wrong, and how often it is reported."""
 
     queue_older_than: timedelta = timedelta(hours=1)
     disk_below: int = 500_000_000
@@ -57,29 +58,30 @@ class Figures:
 
     waiting: int
     oldest: datetime | None
-    """When the oldest that waits was received."""
+    """When the oldest waiting message was received."""
     free: int
     """Octets left on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The spool could not be asked."""
+    """The spool did not answer."""
 
     reason: str
 
 
 @dataclass(slots=True)
-class _Standing:
-    """A cause that is known, told or not."""
+class Incident:
+    """A cause that is known, reported or not."""
 
     cause: Cause
     raised: timedelta
     heard: timedelta
     members: dict[str, None] = field(default_factory=dict)
-    told: timedelta | None = None
+    reported: timedelta | None = None
+    """When it last was in an alert."""
     away: timedelta | None = None
-    """Since when it is not there any more."""
+    """Since when it is no longer there."""
     returns: int = 0
 
 
@@ -87,138 +89,140 @@ Key = tuple[Kind, str]
 
 
 class Watch:
-    """Knows what is wrong just now. Owned by one event loop."""
+    """Knows what is wrong at present. Owned by one event loop."""
 
     def __init__(self, host: str, thresholds: Thresholds) -> None:
         self._host = host
         self.thresholds = thresholds
-        self._standing: dict[Key, _Standing] = {}
+        self._incidents: dict[Key, Incident] = {}
         self._past: dict[Key, tuple[timedelta, int]] = {}
-        """When a cause was over, and how often it had come back."""
-        self._spoken: dict[tuple[Kind, State], timedelta] = {}
+        """When a cause was over, and how often it had returned."""
+        self._alerted: dict[tuple[Kind, State], timedelta] = {}
         self._minutes: deque[tuple[int, int]] = deque()
-        """Failed messages by the minute of the last hour."""
+        """Failed messages in each minute of the last hour."""
         self._last_failure = ""
 
     # What happens -----------------------------------------------------------------------------
 
     def hear(self, signal: Signal, at: datetime, now: timedelta) -> None:
-        """Something stood in the journal."""
+        """An event means something."""
         match signal:
-            case Wrong():
-                self._wrong(signal, at, now)
-            case Right(kind, subject, member):
-                self._right((kind, subject), member, now)
-            case Lost(text):
+            case Raised():
+                self._raise(signal, at, now)
+            case Cleared(kind, subject, member):
+                self._clear((kind, subject), member, now)
+            case MessageFailed(text):
                 self._count_failure(text, now)
 
     def look(self, seen: Figures | Unreadable, at: datetime, now: timedelta) -> None:
-        """The spool was asked how it is."""
+        """The spool was asked for its figures."""
         match seen:
             case Figures():
-                self._right((Kind.SPOOL, ""), "asked", now)
+                self._clear((Kind.SPOOL, ""), "asked", now)
                 self._judge(Kind.QUEUE, self._old_mail(seen, at), at, now)
                 self._judge(Kind.DISK, self._low_disk(seen), at, now)
             case Unreadable(reason):
                 text = f"the spool does not answer: {reason}"
-                self._wrong(Wrong(Kind.SPOOL, "", "asked", text), at, now)
+                self._raise(Raised(Kind.SPOOL, "", "asked", text), at, now)
 
     @property
     def cares_for_lanes(self) -> bool:
         """Whether `lanes` would change anything."""
-        return any(kind in (Kind.AUTHORIZATION, Kind.PAUSED) for kind, _ in self._standing)
+        return any(kind in (Kind.AUTHORIZATION, Kind.PAUSED) for kind, _ in self._incidents)
 
     def lanes(self, paused: Collection[str], accounts: Collection[str], now: timedelta) -> None:
-        """Which lanes (`account/mailbox`) are paused, and which accounts there are: of one that
-        went away without a word, such as with the last of its mail, nothing else would tell."""
-        for (kind, subject), standing in list(self._standing.items()):
+        """Which lanes (`account/mailbox`) are paused, and which accounts there are. A lane that
+        disappears, such as with the last of its mail, leaves no event behind."""
+        for (kind, subject), incident in list(self._incidents.items()):
             if kind is Kind.PAUSED and subject not in paused:
-                self._right((kind, subject), "", now)
+                self._clear((kind, subject), "", now)
             elif kind is Kind.AUTHORIZATION:
-                for member in list(standing.members):
+                for member in list(incident.members):
                     known = f"{subject}/{member}" in paused if member else subject in accounts
                     if not known:
-                        self._right((kind, subject), member, now)
+                        self._clear((kind, subject), member, now)
 
-    # What to tell -----------------------------------------------------------------------------
+    # What to report ---------------------------------------------------------------------------
 
     def due(self, at: datetime, now: timedelta) -> tuple[Alert, ...]:
-        """What has to be told at this moment; it counts as told."""
+        """The alerts that are due; what is in them counts as reported."""
         self._judge(Kind.FAILURES, self._many_failures(now), at, now)
         self._end_in_silence(now)
         self._forget_past(now)
         return tuple(self._alerts(at, now))
 
     @property
-    def told(self) -> tuple[Cause, ...]:
-        """What is wrong and has been told."""
+    def reported(self) -> tuple[Cause, ...]:
+        """What is wrong and has been reported."""
         return tuple(
-            standing.cause for standing in self._standing.values() if standing.told is not None
+            incident.cause for incident in self._incidents.values() if incident.reported is not None
         )
 
     def _alerts(self, at: datetime, now: timedelta) -> Iterator[Alert]:
-        groups: dict[tuple[Kind, State], list[_Standing]] = {}
-        for key, standing in list(self._standing.items()):
-            state = self._new(standing, now)
-            if state is State.CLEARED and standing.told is None:
+        groups: dict[tuple[Kind, State], list[Incident]] = {}
+        for key, incident in list(self._incidents.items()):
+            state = self._new(incident, now)
+            if state is State.CLEARED and incident.reported is None:
                 self._forget(key, now)
             elif state is not None:
-                groups.setdefault((standing.cause.kind, state), []).append(standing)
+                groups.setdefault((incident.cause.kind, state), []).append(incident)
         for (kind, state), group in groups.items():
-            spoken = self._spoken.get((kind, state))
-            if spoken is not None and now - spoken < QUIET:
+            alerted = self._alerted.get((kind, state))
+            if alerted is not None and now - alerted < QUIET:
                 continue
-            self._spoken[kind, state] = now
-            causes = tuple(self._tell(standing, state, at, now) for standing in group)
+            self._alerted[kind, state] = now
+            causes = tuple(self._report(incident, state, at, now) for incident in group)
             yield Alert(at=at, host=self._host, state=state, kind=kind, causes=causes)
 
-    def _new(self, standing: _Standing, now: timedelta) -> State | None:
-        if standing.away is not None:
-            return State.CLEARED if now - standing.away >= self._calm(standing) else None
-        if standing.told is None:
-            return State.RAISED if now - standing.raised >= GATHER else None
-        return State.REPEATED if now - standing.told >= self.thresholds.repeat_after else None
+    def _new(self, incident: Incident, now: timedelta) -> State | None:
+        if incident.away is not None:
+            return State.CLEARED if now - incident.away >= self._calm(incident) else None
+        if incident.reported is None:
+            return State.RAISED if now - incident.raised >= GATHER else None
+        return State.REPEATED if now - incident.reported >= self.thresholds.repeat_after else None
 
-    def _tell(self, standing: _Standing, state: State, at: datetime, now: timedelta) -> Cause:
-        cause = standing.cause
+    def _report(self, incident: Incident, state: State, at: datetime, now: timedelta) -> Cause:
+        cause = incident.cause
         if state is not State.CLEARED:
-            standing.told = now
+            incident.reported = now
             return cause
         self._forget((cause.kind, cause.subject), now)
         text = f"{OVER[cause.kind].format(cause.subject)}, after {in_words(at - cause.since)}"
         return replace(cause, text=text, remedy="")
 
-    def _calm(self, standing: _Standing) -> timedelta:
-        return min(CALM * (1 << min(standing.returns, 20)), self.thresholds.repeat_after)
+    def _calm(self, incident: Incident) -> timedelta:
+        return min(CALM * (1 << min(incident.returns, 20)), self.thresholds.repeat_after)
 
-    # What stands ------------------------------------------------------------------------------
+    # Incidents ---------------------------------------------------------------------------------
 
-    def _wrong(self, wrong: Wrong, at: datetime, now: timedelta) -> None:
-        key = wrong.kind, wrong.subject
-        standing = self._standing.get(key)
-        if standing is None:
-            cause = Cause(kind=wrong.kind, subject=wrong.subject, text="", since=at, count=0)
-            standing = self._standing[key] = _Standing(cause, now, now)
+    def _raise(self, raised: Raised, at: datetime, now: timedelta) -> None:
+        key = raised.kind, raised.subject
+        incident = self._incidents.get(key)
+        if incident is None:
+            cause = Cause(kind=raised.kind, subject=raised.subject, text="", since=at, count=0)
+            incident = self._incidents[key] = Incident(cause, now, now)
             if key in self._past:
-                standing.returns = self._past.pop(key)[1] + 1
-        count = standing.cause.count + 1
-        standing.cause = replace(standing.cause, text=wrong.text, remedy=wrong.remedy, count=count)
-        if standing.away is not None:
-            standing.away = None
-            standing.returns += 1
-        standing.heard = now
-        standing.members[wrong.member] = None
+                incident.returns = self._past.pop(key)[1] + 1
+        count = incident.cause.count + 1
+        incident.cause = replace(
+            incident.cause, text=raised.text, remedy=raised.remedy, count=count
+        )
+        if incident.away is not None:
+            incident.away = None
+            incident.returns += 1
+        incident.heard = now
+        incident.members[raised.member] = None
 
-    def _right(self, key: Key, member: str, now: timedelta) -> None:
-        standing = self._standing.get(key)
-        if standing is None or standing.away is not None:
+    def _clear(self, key: Key, member: str, now: timedelta) -> None:
+        incident = self._incidents.get(key)
+        if incident is None or incident.away is not None:
             return
-        standing.members.pop(member, None)
-        if not standing.members:
-            standing.away = now
+        incident.members.pop(member, None)
+        if not incident.members:
+            incident.away = now
 
     def _forget(self, key: Key, now: timedelta) -> None:
-        self._past[key] = now, self._standing.pop(key).returns
+        self._past[key] = now, self._incidents.pop(key).returns
 
     def _forget_past(self, now: timedelta) -> None:
         gone = [
@@ -230,37 +234,40 @@ class Watch:
             del self._past[key]
 
     def _end_in_silence(self, now: timedelta) -> None:
-        for standing in self._standing.values():
-            silence = ENDS_IN_SILENCE.get(standing.cause.kind)
-            lasting = "asked" in standing.members  # that one is asked about, and would answer
+        for incident in self._incidents.values():
+            silence = ENDS_IN_SILENCE.get(incident.cause.kind)
+            lasting = "asked" in incident.members  # `look` clears that one
             if (
                 silence
                 and not lasting
-                and standing.away is None
-                and now - standing.heard >= silence
+                and incident.away is None
+                and now - incident.heard >= silence
             ):
-                standing.members.clear()
-                standing.away = now
+                incident.members.clear()
+                incident.away = now
 
     # What the figures say ---------------------------------------------------------------------
 
     def _judge(self, kind: Kind, text: str, at: datetime, now: timedelta) -> None:
         if text:
-            self._wrong(Wrong(kind, "", "", text), at, now)
+            self._raise(Raised(kind, "", "", text), at, now)
         else:
-            self._right((kind, ""), "", now)
+            self._clear((kind, ""), "", now)
 
     def _old_mail(self, seen: Figures, at: datetime) -> str:
         age = at - seen.oldest if seen.oldest else timedelta(0)
         if age <= self.thresholds.queue_older_than:
             return ""
-        return f"mail waits since {in_words(age)}; {seen.waiting} messages are in the queue"
+        return (
+            f"the oldest message has been waiting for {in_words(age)}; "
+            f"{seen.waiting} are in the queue"
+        )
 
     def _low_disk(self, seen: Figures) -> str:
-        """Low below the threshold; enough again only at a fifth above it."""
+        """Low below the threshold; enough again from a fifth above it on."""
         low = self.thresholds.disk_below
-        standing = self._standing.get((Kind.DISK, ""))
-        if seen.free >= (low * 6 // 5 if standing and standing.away is None else low):
+        incident = self._incidents.get((Kind.DISK, ""))
+        if seen.free >= (low * 6 // 5 if incident and incident.away is None else low):
             return ""
         return f"{seen.free // 1_000_000} MB are left on the spool's disk"
 
@@ -271,12 +278,12 @@ class Watch:
         self._last_failure = text
 
     def _many_failures(self, now: timedelta) -> str:
-        """Too many from the threshold on; few again only below half of it."""
+        """Too many from the threshold on; few again below half of it."""
         while self._minutes and self._minutes[0][0] <= (now - HOUR) // timedelta(minutes=1):
             self._minutes.popleft()
         failed = sum(count for _, count in self._minutes)
         most = self.thresholds.failures_per_hour
-        standing = self._standing.get((Kind.FAILURES, ""))
-        if failed < ((most + 1) // 2 if standing and standing.away is None else most):
+        incident = self._incidents.get((Kind.FAILURES, ""))
+        if failed < ((most + 1) // 2 if incident and incident.away is None else most):
             return ""
         return f"{failed} messages failed within an hour; the last: {self._last_failure}"

@@ -1,8 +1,8 @@
 """An alert as a POST with JSON, to an address that is itself a secret.
 
-The chats' addresses are all that is needed to write there, so neither the address nor what is
-sent with it ever stands in a log: of the address only the host is named. Redirects are not
-followed, and the environment's proxies are not used: what is configured is where it goes.
+Whoever knows a chat's webhook address can write there, so neither the address nor the header sent
+with it is ever logged: of the address only the host. Redirects are not followed, and proxies of
+the environment are not used: the request goes where the configuration says.
 """
 
 import asyncio
@@ -16,31 +16,32 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 import httpx
 
 from graphrelay.alerts.address import mistake
-from graphrelay.alerts.alert import Alert, clean
+from graphrelay.alerts.alert import LONGEST, Alert
+from graphrelay.alerts.channel import NotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
-from graphrelay.alerts.way import NotSent, Secret, Sent
+from graphrelay.model import one_line
 
 TIME_LIMIT = timedelta(seconds=20)
-"""For all of one try."""
+"""For one attempt as a whole."""
 LONGEST_WAIT = timedelta(minutes=10)
-"""However long the other side asks to be left alone."""
+"""However long the other side asks us to wait."""
 _TOO_SHORT_TO_HIDE = 3
 _SHORT_WORD = 8
-"""Steps of a path that are as short say nothing: `services`, `T0`, `api`."""
+"""Path segments of up to this length are no secret: `services`, `T0`, `api`."""
 READ = 2000
-"""Octets of an answer that are looked at."""
+"""Octets of an answer that are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A `Way`."""
+    """A `Channel`."""
 
     url: Secret
     shape: Shape = "generic"
     header: str = "Authorization"
     header_value: Secret | None = None
     label: str = ""
-    """What people call it; the shape and the host where it is empty."""
+    """The name that people gave it; empty: its shape and host."""
     proxy: str | None = None
     tls: ssl.SSLContext | None = None
     """The system's trust store where none is given."""
@@ -51,23 +52,24 @@ class Webhook:
             host = urlsplit(self.url.read()).hostname or "?"
         except (OSError, ValueError):
             host = str(self.url.file)
-        return f"webhook {self.label}" if self.label else f"{self.shape} webhook at {clean(host)}"
+        place = f"{self.shape} webhook at {one_line(host, LONGEST)}"
+        return f"webhook {self.label}" if self.label else place
 
     async def send(self, alert: Alert) -> Sent | NotSent:
         try:
             url = self.url.read()
             value = self.header_value.read() if self.header_value else ""
         except (OSError, UnicodeDecodeError) as error:
-            return NotSent(f"its file cannot be read: {error}", again=True)
+            return NotSent(f"the file of its address or header: {error}", again=True)
         if text := mistake(url):
             return NotSent(f"its address {text}", again=False)
         try:
             async with asyncio.timeout(TIME_LIMIT.total_seconds()):
                 return await self._post(url, value, alert)
         except TimeoutError:
-            return NotSent(f"no answer within {TIME_LIMIT.seconds} s", again=True)
+            return NotSent(f"no answer within {TIME_LIMIT.seconds} seconds", again=True)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, OSError) as error:
-            return NotSent(clean(_hidden(_why(error), url, value)), again=True)
+            return NotSent(one_line(_hidden(_why(error), url, value), LONGEST), again=True)
 
     async def _post(self, url: str, value: str, alert: Alert) -> Sent | NotSent:
         tls = self.tls if self.tls else await asyncio.to_thread(_system_trust)
@@ -81,7 +83,7 @@ class Webhook:
         ):
             if answer.is_success:
                 return Sent()
-            said = clean(_hidden(await _beginning(answer), url, value), 120)
+            said = one_line(_hidden(await _beginning(answer), url, value), 120)
         reason = f"answered {answer.status_code}" + (f": {said}" if said else "")
         again = answer.status_code in (408, 425, 429) or answer.is_server_error
         return NotSent(reason, again=again, after=_retry_after(answer) if again else None)
@@ -107,9 +109,8 @@ def _why(error: Exception) -> str:
 
 
 def _hidden(text: str, url: str, value: str) -> str:
-    """Without the secrets, should the other side have sent them back, or a part of them, in
-    whatever way it wrote them down. To be called before the text is cut: half of a secret would
-    not be found."""
+    """Without the secrets or parts of them, in case the other side sent them back, in any encoding.
+    To be called before the text is cut: half of a secret would not be found."""
     parts = urlsplit(url)
     pieces = {url, value, value.partition(" ")[2], parts.path.strip("/"), parts.query}
     pieces |= {parts.password or "", *_values(parts.query)}

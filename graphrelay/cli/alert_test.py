@@ -14,10 +14,13 @@ from graphrelay.cli.output import Event, json_option
 @json_option
 @click.pass_obj
 def command(config: Path, as_json: bool) -> None:
-    """Send a test alert by every way in [alerts], and say what came of each.
+    """Send a test alert by every channel in [alerts], and print the results.
 
-    Through the running daemon, with the configuration that it has; without one, by itself.
-    Each way is tried once. Exit code 1 unless all worked.
+    The channels are the webhooks and the command of the configuration. A running
+    relay sends the alert, with the configuration that it has loaded; with no relay
+    running, this command sends it. Each channel is tried once.
+
+    Exit status: 0 if every channel worked, else 1.
     """
     outcomes: list[bool] = []
 
@@ -31,6 +34,6 @@ def command(config: Path, as_json: bool) -> None:
 
 def _print(event: Event) -> None:
     if event["sent"]:
-        click.secho(f"sent       {event['way']}", fg="green")
+        click.secho(f"sent       {event['channel']}", fg="green")
     else:
-        click.secho(f"not sent   {event['way']}: {event['reason']}", fg="red")
+        click.secho(f"not sent   {event['channel']}: {event['reason']}", fg="red")

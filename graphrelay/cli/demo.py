@@ -113,29 +113,24 @@ Anybody@contoso.com and anybody anywhere else can be the recipient. Ctrl-C ends 
 
 def _stage(entry: "Entry") -> None:
     """One event of the journal as one line for a person who watches."""
-    fields = entry.fields
-    match entry.event:
-        case "accepted":
-            text = f"{fields['sender']} → {_listed(fields['recipients'])}, {fields['size']} octets"
-        case "attempt":
-            text = f"number {fields['number']} through mailbox {fields['mailbox']}"
-        case "relayed":
-            text = f"Graph answered {fields['http']} after {fields['seconds']} s"
-        case "unauthorized":
-            return  # about to be mended
-        case "listening":
-            text = f"SMTP on {fields['address']}"
-        case "delayed" | "failed" | "uncertain" | "paused" | "refused" | "held" | "resumed":
-            text = " ".join(f"{key}={value}" for key, value in fields.items() if value)
-        case _ if entry.level in ("warning", "error"):
-            text = " ".join(f"{key}={value}" for key, value in fields.items() if value)
+    from graphrelay.journal import events
+
+    match entry.what:
+        case events.Accepted(reverse_path=sender, recipients=recipients, size=size):
+            text = f"<{sender or ''}> → {', '.join(map(str, recipients))}, {size} octets"
+        case events.Attempt(submission=submission, number=number):
+            text = f"number {number} through mailbox {submission.plan.lane.mailbox}"
+        case events.Relayed(outcome=outcome, took=took):
+            text = f"Graph answered {outcome.answer.http_status} after {took.total_seconds():.3f} s"
+        case events.Unauthorized():
+            return  # until the visitor has signed in
+        case events.Listening(address=address):
+            text = f"SMTP on {address}"
+        case _ if entry.level != "info" or isinstance(entry.what, events.Resumed):
+            text = " ".join(f"{key}={value}" for key, value in entry.fields.items() if value)
         case _:
             return
     _say(entry.event, f"{entry.queue_id} {text}".strip())
-
-
-def _listed(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 _COLOURS = {"accepted": "cyan", "attempt": "blue", "relayed": "green", "authorized": "green"}

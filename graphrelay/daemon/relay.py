@@ -33,7 +33,7 @@ from graphrelay.daemon import wiring
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
-from graphrelay.journal import Journal, Sink, stream_sink
+from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import Lane, StorageUnavailable, Trouble
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens.manager import TokenManager
@@ -97,7 +97,7 @@ class Relay:
             )
         self.reception.use(table, wiring.max_message_size(settings))
         self.queue.use_backups(backups)
-        self.alerts.use(wiring.thresholds(settings.alerts), wiring.ways(settings.alerts))
+        self.alerts.use(wiring.thresholds(settings.alerts), wiring.channels(settings.alerts))
         # Last, and with no wait in between: it changes at once, then waits for the thread that
         # may be asking Entra. No message is routed to an account that is gone by then.
         await self.tokens.reconfigure(wiring.accounts(settings))
@@ -313,7 +313,7 @@ async def _pick_up(
     if directory is None:
         if await asyncio.to_thread(DropFolder.is_left_alone, USUAL):
             remedy = f'set [drop] directory = "{USUAL}", or mail left there stays there'
-            journal.warning("drop-not-read", directory=str(USUAL), remedy=remedy)
+            journal.write(events.DropNotRead(directory=USUAL, remedy=remedy))
         return
     folder = await asyncio.to_thread(DropFolder.open, directory)
     stack.callback(folder.close)

@@ -13,7 +13,7 @@ from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import ConfigError, Settings, load
 from graphrelay.daemon.relay import CannotStart, Relay, log_sink, running
 from graphrelay.daemon.systemd import Notifier
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 
 ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
 """The tables that a reload does not take over; a change in one is told."""
@@ -24,7 +24,7 @@ async def serve(path: Path) -> None:
     settings = load(path)
     clock, notifier = SystemClock(), Notifier()
     journal = Journal(clock, log_sink(settings))
-    journal.notice("starting", version=__version__, config=str(path))
+    journal.write(events.Starting(version=__version__, config=path))
     stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,7 +43,7 @@ async def serve(path: Path) -> None:
             for task in minding:
                 task.cancel()
         notifier.stopping("finishing what is in flight")
-    journal.notice("stopped")
+    journal.write(events.Stopped())
 
 
 class Reloader:
@@ -69,21 +69,21 @@ class Reloader:
 
     async def reload(self) -> None:
         """Once. The journal says what came of it."""
-        journal, config = self._relay.journal, str(self._path)
+        journal, config = self._relay.journal, self._path
         try:
             settings = load(self._path)
             await self._relay.reload(settings)
         except ConfigError as error:
             for problem in error.problems:
-                journal.error("reload-refused", config=config, reason=str(problem))
+                journal.write(events.ReloadRefused(config=config, reason=str(problem)))
         except CannotStart as error:
-            journal.error("reload-refused", config=config, reason=str(error))
+            journal.write(events.ReloadRefused(config=config, reason=str(error)))
         except Exception as error:  # a mistake of ours, which must not stop the mail
-            journal.error("reload-broke", config=config, reason=repr(error))
+            journal.write(events.ReloadBroke(config=config, reason=repr(error)))
         else:
-            journal.notice("reloaded", config=config)
+            journal.write(events.Reloaded(config=config))
             if waiting := self._needs_restart(settings):
-                journal.warning("restart-needed", config=config, changed=waiting)
+                journal.write(events.RestartNeeded(config=config, changed=waiting))
             self._settings = settings
 
     def _needs_restart(self, settings: Settings) -> list[str]:

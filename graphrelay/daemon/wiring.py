@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from graphrelay.alerts.channel import Channel, Secret
 from graphrelay.alerts.command import Command
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Thresholds
-from graphrelay.alerts.way import Secret, Way
 from graphrelay.alerts.webhook import Webhook
 from graphrelay.clock import Clock
 from graphrelay.config.settings import (
@@ -170,7 +170,7 @@ def reports(table: DeliveryTable) -> ReportPolicy:
 
 def alerts(settings: Settings, clock: Clock) -> AlertManager:
     table = settings.alerts
-    return AlertManager(hostname(settings), thresholds(table), ways(table), clock)
+    return AlertManager(hostname(settings), thresholds(table), channels(table), clock)
 
 
 def thresholds(table: AlertsTable) -> Thresholds:
@@ -182,8 +182,8 @@ def thresholds(table: AlertsTable) -> Thresholds:
     )
 
 
-def ways(table: AlertsTable) -> tuple[Way, ...]:
-    """By which alerts go to people."""
+def channels(table: AlertsTable) -> tuple[Channel, ...]:
+    """By which alerts reach people."""
     webhooks = [_webhook(webhook, table.proxy) for webhook in table.webhooks]
     return (*webhooks, *([Command(tuple(table.command))] if table.command else ()))
 

@@ -20,7 +20,7 @@ from graphrelay.clock import Clock
 from graphrelay.drop import letter
 from graphrelay.drop.folder import DROP, REFUSED, DropFolder, Gone, Opened, Strange
 from graphrelay.drop.letter import Letter, NoLetter
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Accepted,
     Envelope,
@@ -127,12 +127,13 @@ class Pickup:
             case Accepted(queue_id):
                 self._taken.add(opened.identity)
                 age = self._clock.now().timestamp() - opened.written
-                self._journal.notice(
-                    "drop-taken",
-                    message=queue_id,
-                    user=user,
-                    file=opened.name,
-                    waited=max(0, round(age)),
+                self._journal.write(
+                    events.DropTaken(
+                        queue_id=queue_id,
+                        user=user,
+                        file=opened.name,
+                        waited=max(0, round(age)),
+                    )
                 )
             case NoLetter(why):
                 await self._set_aside(opened.name, why, user)
@@ -191,12 +192,13 @@ class Pickup:
         except OSError as error:
             self._tell_once(name, f"{why}; and it cannot be moved: {error.strerror}", user)
             return
-        self._journal.error(
-            "drop-refused",
-            user=user or None,
-            reason=why,
-            file=_shown(name),
-            kept=str(self._folder.path / REFUSED / kept),
+        self._journal.write(
+            events.DropRefused(
+                user=user or None,
+                reason=why,
+                file=_shown(name),
+                kept=str(self._folder.path / REFUSED / kept),
+            )
         )
 
     # --- Everything else --------------------------------------------------------------------------
@@ -206,32 +208,33 @@ class Pickup:
 
     async def _tell_refused(self) -> None:
         if kept := await asyncio.to_thread(self._folder.refused):
-            self._journal.warning(
-                "drop-refused-waiting", files=kept, directory=str(self._folder.path / REFUSED)
+            self._journal.write(
+                events.DropRefusedWaiting(files=kept, directory=str(self._folder.path / REFUSED))
             )
 
     async def _sweep(self) -> None:
         before = (self._clock.now() - ABANDONED).timestamp()
         for name in await asyncio.to_thread(self._folder.sweep, before):
-            self._journal.notice("drop-unfinished", file=_shown(name), next="deleted")
+            self._journal.write(events.DropUnfinished(file=_shown(name), next="deleted"))
 
     def _tell_once(self, name: str, why: str, user: str) -> None:
         if self._told.get(name) == why:
             return
         self._told[name] = why
-        self._journal.warning(
-            "drop-left",
-            user=user or None,
-            reason=why,
-            file=_shown(name),
-            next=f"it stays in {self._folder.path / DROP} and is tried again",
+        self._journal.write(
+            events.DropLeft(
+                user=user or None,
+                reason=why,
+                file=_shown(name),
+                next=f"it stays in {self._folder.path / DROP} and is tried again",
+            )
         )
 
     def _tell_trouble(self, error: Exception) -> None:
         reason = str(error) or repr(error)
         if self._in_trouble != reason:
             self._in_trouble = reason
-            self._journal.error("drop-trouble", reason=reason, next="tried again")
+            self._journal.write(events.DropTrouble(reason=reason, next="tried again"))
 
     async def _nap(self) -> None:
         timer = asyncio.create_task(self._clock.sleep(LOOK_EVERY))

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import Reception
 from graphrelay.smtp.access.admission import Gate, QuietJournal
 from graphrelay.smtp.access.listener import (
@@ -137,7 +137,7 @@ class Server:
             conversation.wire.dismiss(STOPPING)
         await self._wait_for_conversations(_LAST_PATIENCE)
         if self._tasks:
-            self._journal.error("smtp-stopped-hard", conversations=len(self._tasks))
+            self._journal.write(events.SmtpStoppedHard(conversations=len(self._tasks)))
         self._watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watch
@@ -200,7 +200,9 @@ class Server:
     def _tell_of(self, entrance: Entrance) -> None:
         listener = entrance.door.listener
         for address in entrance.addresses:
-            self._journal.notice("listening", address=address, tls=listener.tls, auth=listener.auth)
+            self._journal.write(
+                events.Listening(address=address, tls=listener.tls, auth=listener.auth)
+            )
 
     # --- Conversations ----------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class Server:
                     conversation.wire.check_patience()
                 except Exception as error:  # a mistake of ours; the others are watched all the same
                     client, reason = conversation.client, repr(error)
-                    self._journal.error("smtp-not-watched", client=client, reason=reason)
+                    self._journal.write(events.SmtpNotWatched(client=client, reason=reason))
 
     async def _wait_for_conversations(self, patience: timedelta) -> None:
         if not self._tasks:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Address,
     Attempt,
@@ -175,7 +175,7 @@ class Spool:
                 await asyncio.wait([following.future])
         if following.future.exception() is not None:
             reason = str(following.future.exception())
-            self._journal.warning("spool-cancelled-call-kept", reason=reason)
+            self._journal.write(events.SpoolCancelledCallKept(reason=reason))
 
     async def _part_with(self, body: Incoming, job: Job[tuple[Submission, ...]]) -> None:
         """A row refers to the body now, or it goes."""
@@ -219,7 +219,7 @@ class Spool:
             raise self._lost(lost)
 
     def _lost(self, lost: attempts.Lost) -> MailLost:
-        self._journal.held(lost.queue_id, lost.reason)
+        self._journal.write(events.Held(lost.queue_id, lost.reason))
         return MailLost(f"{lost.queue_id} is held. {lost.reason}")
 
     async def begin_attempt(
@@ -423,9 +423,9 @@ class Spool:
                     await self.tidy()
                     tidied = self._writer.changes
             except StorageUnavailable as error:
-                self._journal.warning("spool-housekeeping", reason=str(error))
+                self._journal.write(events.SpoolHousekeeping(reason=str(error)))
             except Exception as error:  # a mistake of ours, which must not stop the mail
-                self._journal.error("spool-housekeeping", reason=repr(error))
+                self._journal.write(events.SpoolBroke(reason=repr(error)))
             looked = self._writer.changes
             await self._clock.sleep(IDLE)
 

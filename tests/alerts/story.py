@@ -1,41 +1,35 @@
-"""A Watch that a test leads through time, and the entries of a journal."""
+"""A Watch that a test leads through time, and the events that it is fed with."""
 
 from datetime import UTC, datetime, timedelta
 
 from graphrelay.alerts.alert import Alert, Cause, Kind, State
 from graphrelay.alerts.signals import signals
 from graphrelay.alerts.watch import Figures, Thresholds, Unreadable, Watch
-from graphrelay.journal import Entry, Level, Value
+from graphrelay.journal import events
+from graphrelay.journal.events import Event
+from graphrelay.model import Lane, Paused, Trouble
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FINE = Figures(waiting=0, oldest=None, free=100_000_000_000)
 
 
-def entry(event: str, level: Level = "error", **fields: Value) -> Entry:
-    return Entry(NOON, level, event, "", fields)
-
-
 def paused(
-    mailbox: str = "wp@contoso.com", trouble: str = "quota", account: str = "website"
-) -> Entry:
-    return entry(
-        "paused",
+    mailbox: str = "wp@contoso.com", trouble: Trouble = Trouble.QUOTA, account: str = "website"
+) -> Event:
+    outcome = Paused(trouble=trouble, status="4.7.0", reason="Because.", remedy="Wait.")
+    return events.Paused(Lane(account, mailbox), outcome, None)
+
+
+def resumed(mailbox: str = "wp@contoso.com", account: str = "website") -> Event:
+    return events.Resumed(Lane(account, mailbox), "It flows.")
+
+
+def unauthorized(account: str = "website", reason: str = "The token was revoked.") -> Event:
+    return events.AuthorizationRefused(
         account=account,
-        mailbox=mailbox,
-        trouble=trouble,
-        reason="Because.",
-        remedy="Wait.",
-    )
-
-
-def resumed(mailbox: str = "wp@contoso.com", account: str = "website") -> Entry:
-    return entry("resumed", account=account, mailbox=mailbox, reason="It flows.")
-
-
-def unauthorized(account: str = "website", reason: str = "The token was revoked.") -> Entry:
-    return entry(
-        "authorization-refused",
-        account=account,
+        error="invalid_grant",
+        suberror=None,
+        kind="expired",
         reason=reason,
         remedy=f"graphrelay authorize {account}",
     )
@@ -47,7 +41,7 @@ def an_alert(text: str, state: State = State.RAISED) -> Alert:
 
 
 class Story:
-    """Both clocks start together and go on together."""
+    """Both clocks start and move together."""
 
     def __init__(self, **thresholds: object) -> None:
         self.watch = Watch("mail1", Thresholds(**thresholds))  # type: ignore[arg-type]
@@ -57,23 +51,23 @@ class Story:
     def at(self) -> datetime:
         return NOON + self.passed
 
-    def hear(self, *entries: Entry) -> None:
-        for one in entries:
-            for signal in signals(one):
+    def hear(self, *heard: Event) -> None:
+        for event in heard:
+            for signal in signals(event):
                 self.watch.hear(signal, self.at, self.passed)
 
     def look(self, seen: Figures | Unreadable) -> None:
         self.watch.look(seen, self.at, self.passed)
 
     def after(self, **duration: float) -> list[Alert]:
-        """What is told at the end of that time."""
+        """The alerts that are due at the end of that time."""
         self.passed += timedelta(**duration)
         return list(self.watch.due(self.at, self.passed))
 
     def during(self, **duration: float) -> list[Alert]:
-        """What is told in all that time, looked at every five seconds."""
+        """The alerts of all that time, looked at every five seconds."""
         end = self.passed + timedelta(**duration)
-        told = []
+        alerts = []
         while self.passed < end:
-            told += self.after(seconds=5)
-        return told
+            alerts += self.after(seconds=5)
+        return alerts

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from graphrelay.alerts.channel import NotSent, Sent
 from graphrelay.alerts.command import Command
-from graphrelay.alerts.way import NotSent, Sent
 from tests.alerts.story import an_alert
 from tests.clock import settle
 

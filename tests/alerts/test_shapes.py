@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.alerts.alert import clean
 from graphrelay.alerts.shapes import LONGEST_DISCORD, Shape, payload
+from graphrelay.model import one_line
 from tests.alerts.story import an_alert
 
 EVIL = (
@@ -21,7 +21,7 @@ EVIL = (
 
 
 def text_for(shape: Shape, text: str) -> str:
-    posted = payload(shape, an_alert(clean(text)))
+    posted = payload(shape, an_alert(one_line(text)))
     match shape:
         case "slack":
             return str(posted["text"])
@@ -73,7 +73,7 @@ def test_slack_gets_nothing_that_it_would_act_upon() -> None:
 @given(st.text())
 def test_slack_shows_what_was_written(text: str) -> None:
     shown = html.unescape(text_for("slack", text)).replace("\u200b", "")
-    assert f"graphrelay on mail1: {clean(text)}" in shown
+    assert f"graphrelay on mail1: {one_line(text)}" in shown
 
 
 def test_discord_pings_nobody_and_every_mark_is_plain() -> None:
@@ -86,7 +86,7 @@ def test_discord_pings_nobody_and_every_mark_is_plain() -> None:
 @given(st.text())
 def test_discord_shows_what_was_written(text: str) -> None:
     shown = re.sub(r"\\([^0-9A-Za-z\s])", r"\1", text_for("discord", text))
-    assert f"graphrelay on mail1: {clean(text)}" in shown
+    assert f"graphrelay on mail1: {one_line(text)}" in shown
 
 
 def test_discord_never_gets_more_than_it_takes() -> None:
@@ -115,4 +115,4 @@ def test_teams_gets_a_card_whose_text_knows_no_markdown_and_no_mentions() -> Non
 @pytest.mark.parametrize("shape", ["generic", "slack", "teams", "discord"])
 @given(text=st.text())
 def test_every_text_makes_json(shape: Shape, text: str) -> None:
-    json.dumps(payload(shape, an_alert(clean(text)))).encode("ascii")
+    json.dumps(payload(shape, an_alert(one_line(text)))).encode("ascii")

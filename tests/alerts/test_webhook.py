@@ -10,8 +10,8 @@ import pytest
 import trustme
 from aiohttp import web
 
+from graphrelay.alerts.channel import NotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
-from graphrelay.alerts.way import NotSent, Secret, Sent
 from graphrelay.alerts.webhook import LONGEST_WAIT, Webhook
 from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.story import an_alert

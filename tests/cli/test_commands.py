@@ -224,7 +224,7 @@ def test_alert_test_answers_no_unless_every_way_worked(tmp_path: Path) -> None:
     config = configured(tmp_path)
     shown = run("--config", config, "alert-test")
     assert shown.returncode == 1
-    assert "nobody would be told" in shown.stderr
+    assert "no alert would reach anybody" in shown.stderr
     plain = Path(config).read_text(encoding="utf-8")
     for command, status in (("/bin/true", 0), ("/bin/false", 1)):
         Path(config).write_text(f'{plain}[alerts]\ncommand = ["{command}"]\n', encoding="utf-8")

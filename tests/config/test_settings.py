@@ -42,7 +42,7 @@ header = "X-Key"
 header_value = "geheim"
 """,
     )
-    slack, generic, command = wiring.ways(settings.alerts)
+    slack, generic, command = wiring.channels(settings.alerts)
     assert isinstance(slack, Webhook)
     assert (slack.name, slack.shape) == ("webhook operators", "slack")
     assert isinstance(generic, Webhook)
@@ -57,7 +57,7 @@ header_value = "geheim"
     ("text", "key", "said"),
     [
         ('url = "http://hooks.example/geheim"', "url", "must begin with https://"),
-        ('url = "geheim"', "url", "must be written https://"),
+        ('url = "geheim"', "url", "must have the form https://"),
         ('shape = "slack"', "url", "exactly one is needed of url, url_file"),
         ('url = "https://x/geheim"\nurl_file = "/x"', "url", "exactly one"),
         ('url = "https://x/geheim"\nshape = "irc"', "shape", "'generic', 'slack'"),

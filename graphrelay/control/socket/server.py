@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from graphrelay.clock import Clock
 from graphrelay.control.socket.messages import LIMIT, encode, read_message
 from graphrelay.control.verb import Verb, VerbError
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.admission import peer_uid
 
 _LONGEST_PATH = 107
@@ -104,7 +104,7 @@ class ControlServer:
         except _ClientLeft:
             raise
         except Exception as error:  # the border: told to the person and to the journal
-            self._journal.error("control-failed", reason=f"{type(error).__name__}: {error}")
+            self._journal.write(events.ControlFailed(reason=f"{type(error).__name__}: {error}"))
             writer.write(encode({"error": f"the daemon failed: {type(error).__name__}: {error}"}))
         await writer.drain()
 

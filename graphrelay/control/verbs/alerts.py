@@ -1,15 +1,15 @@
-"""`alert-test`: a test alert by every configured way, and what came of each."""
+"""`alert-test`: a test alert by every configured channel, and the result of each."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from graphrelay.alerts.channel import NotSent, Sent
 from graphrelay.alerts.manager import AlertManager
-from graphrelay.alerts.way import NotSent, Sent
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
 
 
 class AlertVerbs:
-    """Works with and without the daemon: nothing of it needs the mail."""
+    """Works with and without the daemon, since it needs no mail."""
 
     def __init__(self, alerts: AlertManager) -> None:
         self._alerts = alerts
@@ -21,12 +21,12 @@ class AlertVerbs:
         outcomes = await self._alerts.test()
         if not outcomes:
             raise VerbError(
-                "nobody would be told: the configuration has no [[alerts.webhooks]] "
-                "and no command in [alerts]"
+                "no alert would reach anybody: the configuration has no [[alerts.webhooks]] and no "
+                "command in [alerts]"
             )
-        for way, outcome in outcomes:
+        for channel, outcome in outcomes:
             match outcome:
                 case Sent():
-                    yield {"way": way, "sent": True, "reason": ""}
+                    yield {"channel": channel, "sent": True, "reason": ""}
                 case NotSent(reason=reason):
-                    yield {"way": way, "sent": False, "reason": reason}
+                    yield {"channel": channel, "sent": False, "reason": reason}

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TypeVar
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.oauth.answers import (
     EntraUnreachable,
     Granted,
@@ -181,19 +181,21 @@ class TokenManager:
         except Exception as error:  # A bug must stop neither mail nor the other accounts.
             # Only its type: the text may quote a secret.
             reason = type(error).__name__
-            self._journal.error("authorization-broke", account=state.account.name, reason=reason)
+            self._journal.write(
+                events.AuthorizationBroke(account=state.account.name, reason=reason)
+            )
 
     async def _warn(self, state: _State) -> None:
         """Log what works today and needs attention."""
         account = state.account
         ends_at = await self._in_thread(partial(credential_ends_at, account))
         if ends := ends_soon(account, ends_at, self._clock.now()):
-            self._journal.warning(
-                "credential-ends", account=account.name, reason=ends.reason, remedy=ends.remedy
+            self._journal.write(
+                events.CredentialEnds(account=account.name, reason=ends.reason, remedy=ends.remedy)
             )
         if state.cached and (broad := too_broad(account, state.cached.access.scopes)):
-            self._journal.warning(
-                "too-broad", account=account.name, roles=broad.roles, remedy=broad.remedy
+            self._journal.write(
+                events.TooBroad(account=account.name, roles=broad.roles, remedy=broad.remedy)
             )
 
     # Authorizing -----------------------------------------------------------------------------
@@ -212,7 +214,9 @@ class TokenManager:
         if problem is None:
             self._forget(state)
             self._cache(state, authorization.access)
-            self._journal.notice("authorized", account=account.name, by=authorization.authorized_by)
+            self._journal.write(
+                events.Authorized(account=account.name, by=authorization.authorized_by)
+            )
             self._changed(state)
         return problem
 
@@ -224,7 +228,7 @@ class TokenManager:
         problem = await self._in_thread(state.renewal.delete)
         if problem is None:
             self._forget(state)
-            self._journal.notice("revoked", account=account)
+            self._journal.write(events.Revoked(account=account))
             self._changed(state)
         return problem
 
@@ -321,7 +325,7 @@ class TokenManager:
         self._cache(state, access)
         if state.failure is not None:
             state.failure = None
-            self._journal.notice("authorization-works", account=state.account.name)
+            self._journal.write(events.AuthorizationWorks(account=state.account.name))
             self._changed(state)
 
     def _note_failure(self, state: _State, failure: NotGranted) -> None:
@@ -373,20 +377,25 @@ class TokenManager:
     def _report(self, account: str, failure: NotGranted) -> None:
         match failure:
             case EntraUnreachable(reason=reason):
-                self._journal.warning("authorization-unreachable", account=account, reason=reason)
+                self._journal.write(events.AuthorizationUnreachable(account=account, reason=reason))
             case Unauthorized(reason=reason, remedy=remedy):
-                self._journal.warning("unauthorized", account=account, reason=reason, remedy=remedy)
+                self._journal.write(
+                    events.Unauthorized(account=account, reason=reason, remedy=remedy)
+                )
             case VaultProblem(reason=reason, remedy=remedy):
-                self._journal.error("vault-problem", account=account, reason=reason, remedy=remedy)
+                self._journal.write(
+                    events.VaultProblem(account=account, reason=reason, remedy=remedy)
+                )
             case TokenRefused():
-                self._journal.error(
-                    "authorization-refused",
-                    account=account,
-                    error=failure.error,
-                    suberror=failure.suberror or None,
-                    kind=failure.kind,
-                    reason=failure.description,
-                    remedy=failure.remedy,
+                self._journal.write(
+                    events.AuthorizationRefused(
+                        account=account,
+                        error=failure.error,
+                        suberror=failure.suberror or None,
+                        kind=failure.kind,
+                        reason=failure.description,
+                        remedy=failure.remedy,
+                    )
                 )
 
     async def _close(self, grants: Iterable[Grants]) -> None:

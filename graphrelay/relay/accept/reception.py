@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Protocol
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.mime import encoded_word, header, reading
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
@@ -197,13 +197,15 @@ class Reception:
         size = len(new.prefix) + body.size
         submissions = await self._spool.put(new, body)
         queue_id = submissions[0].queue_id
-        self._journal.accepted(
-            queue_id,
-            new.envelope.reverse_path,
-            new.envelope.forward_paths,
-            new.origin,
-            size=size,
-            message_id=new.message_id,
+        self._journal.write(
+            events.Accepted(
+                queue_id,
+                new.envelope.reverse_path,
+                new.envelope.forward_paths,
+                new.origin,
+                size=size,
+                message_id=new.message_id,
+            )
         )
         self._queue.add([Waiting.of(submission) for submission in submissions])
         return Accepted(queue_id)

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from graphrelay.clock import Clock
 from graphrelay.graph.http.exchange import BodyChanged
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Address,
     Attempt,
@@ -162,7 +162,7 @@ class Courier:
         way = await self._prepared(submission)
         started_at, began, request_id = self._clock.now(), self._clock.monotonic(), str(uuid4())
         number = await self._spool.begin_attempt(submission.id, started_at, request_id)
-        self._journal.attempt(submission, number)
+        self._journal.write(events.Attempt(submission, number))
         dispatched = await self._dispatch(submission, way, token, request_id)
         attempt = Attempt(
             number=number,
@@ -242,12 +242,13 @@ class Courier:
             lambda: self._spool.divide(submission.id, attempt, following, pieces),
         )
         outcome = attempt.outcome
-        self._journal.warning(
-            "divided",
-            message=submission.queue_id,
-            recipients=len(submission.envelope.forward_paths),
-            submissions=len(pieces),
-            reason="" if isinstance(outcome, Relayed) else outcome.reason,
+        self._journal.write(
+            events.Divided(
+                queue_id=submission.queue_id,
+                recipients=len(submission.envelope.forward_paths),
+                submissions=len(pieces),
+                reason="" if isinstance(outcome, Relayed) else outcome.reason,
+            )
         )
         return Finished(following, split_off)
 
@@ -279,7 +280,9 @@ class Courier:
                 submission, lambda: reporter.report(submission, attempt, decision)
             )
         except Exception as error:
-            self._journal.error("not-reported", message=submission.queue_id, reason=repr(error))
+            self._journal.write(
+                events.ReportBroke(queue_id=submission.queue_id, reason=repr(error))
+            )
             return None
 
     async def _insist(self, submission: Submission, write: Callable[[], Awaitable[T]]) -> T:
@@ -288,8 +291,8 @@ class Courier:
             try:
                 return await write()
             except StorageUnavailable as error:
-                self._journal.error(
-                    "outcome-not-recorded", message=submission.queue_id, reason=str(error)
+                self._journal.write(
+                    events.OutcomeNotRecorded(queue_id=submission.queue_id, reason=str(error))
                 )
                 await self._clock.sleep(WITHOUT_DISK)
 
@@ -297,17 +300,17 @@ class Courier:
         match attempt.outcome, decision.next:
             case Relayed() as relayed, _:
                 took = attempt.finished_at - attempt.started_at
-                self._journal.relayed(submission, relayed, took)
+                self._journal.write(events.Relayed(submission, relayed, took))
             case Delayed() as delayed, Queued(when):
-                self._journal.delayed(submission, delayed, when)
+                self._journal.write(events.Delayed(submission, delayed, when))
             case Uncertain() as uncertain, following:
-                self._journal.uncertain(submission, uncertain, _following(following))
+                self._journal.write(events.Uncertain(submission, uncertain, _following(following)))
             case _:
                 pass
         if decision.failed is not None:
-            self._journal.failed(submission, decision.failed)
+            self._journal.write(events.Failed(submission, decision.failed))
         if isinstance(decision.next, Held):
-            self._journal.held(submission.queue_id, decision.next.reason)
+            self._journal.write(events.Held(submission.queue_id, decision.next.reason))
 
 
 def _effect(outcome: Paused | Delayed) -> Effect:

@@ -23,7 +23,7 @@ from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
 from graphrelay.graph.drafts import Copy, MayNotLook, Seen
 from graphrelay.graph.outcome import TokenDoubt
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Answer,
     Delayed,
@@ -364,7 +364,7 @@ class Dispatcher:
         return copy.created_at + SENDING <= self._clock.now()
 
     def _tell(self, submission: Submission, found: str) -> None:
-        self._journal.settled(submission.queue_id, found)
+        self._journal.write(events.Settled(submission.queue_id, found))
 
 
 def _judged(

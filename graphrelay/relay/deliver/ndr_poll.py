@@ -20,7 +20,7 @@ from graphrelay.graph import inbox
 from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
 from graphrelay.graph.drafts import MayNotLook
 from graphrelay.graph.inbox import Found
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
@@ -96,9 +96,9 @@ class Bounces:
             try:
                 await self.look()
             except StorageUnavailable as error:
-                self._journal.warning("bounces-not-read", reason=str(error))
+                self._journal.write(events.BouncesNotRead(reason=str(error)))
             except Exception as error:  # a mistake of ours, which must not stop the mail
-                self._journal.error("bounces-broke", reason=repr(error))
+                self._journal.write(events.BouncesBroke(reason=repr(error)))
 
     async def look(self) -> None:
         """Once, into every mailbox that has sent something lately."""
@@ -116,7 +116,7 @@ class Bounces:
             except StorageUnavailable:
                 raise
             except Exception as error:  # a mistake of ours, which must not hide other mailboxes
-                self._journal.error("bounces-broke", mailbox=lane.mailbox, reason=repr(error))
+                self._journal.write(events.BouncesBroke(mailbox=lane.mailbox, reason=repr(error)))
 
     async def _look_by(self, lane: Lane, place: _Place, account: Account) -> None:
         token = await self._tokens.token(lane.account)
@@ -168,7 +168,7 @@ class Bounces:
         except Exception as error:  # a mistake of ours with this one
             return repr(error)
         if read is None:
-            self._journal.warning("bounce-not-understood", mailbox=lane.mailbox, report=report.id)
+            self._journal.write(events.BounceNotUnderstood(mailbox=lane.mailbox, report=report.id))
             return ""
         for failure in read.failures:
             await self._note(read, failure, report, lane)
@@ -180,7 +180,9 @@ class Bounces:
         place.stuck_at = report.id
         if place.tries < TRIES:
             return False
-        self._journal.warning("bounce-not-read", mailbox=lane.mailbox, report=report.id, reason=why)
+        self._journal.write(
+            events.BounceNotRead(mailbox=lane.mailbox, report=report.id, reason=why)
+        )
         return True
 
     async def _note(self, read: Bounce, failure: Failure, report: Found, lane: Lane) -> None:
@@ -189,8 +191,10 @@ class Bounces:
             read.message_ids, failure.recipient, reason, report.received_at
         )
         if queue_id:
-            self._journal.bounced(
-                queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+            self._journal.write(
+                events.Bounced(
+                    queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+                )
             )
 
     def _tell_not_read(self, lane: Lane, place: _Place, why: MayNotLook | Delayed | Paused) -> None:
@@ -198,12 +202,13 @@ class Bounces:
         if isinstance(why, Delayed) or place.closed:
             return
         place.closed = True
-        self._journal.warning(
-            "bounces-not-read",
-            account=lane.account,
-            mailbox=lane.mailbox,
-            reason=_why(why),
-            remedy=f"grant Mail.Read, then graphrelay authorize {lane.account}",
+        self._journal.write(
+            events.BouncesNotRead(
+                account=lane.account,
+                mailbox=lane.mailbox,
+                reason=_why(why),
+                remedy=f"grant Mail.Read, then graphrelay authorize {lane.account}",
+            )
         )
 
 

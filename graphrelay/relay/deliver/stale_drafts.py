@@ -17,7 +17,7 @@ from graphrelay.clock import Clock
 from graphrelay.graph import drafts
 from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
 from graphrelay.graph.drafts import MayNotLook, Seen
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.deliver.bearer import Bearer, Tokens
@@ -60,9 +60,9 @@ class Leftovers:
             try:
                 await self.sweep()
             except (StorageUnavailable, OSError) as error:
-                self._journal.warning("drafts-not-swept", reason=str(error))
+                self._journal.write(events.DraftsNotSwept(reason=str(error)))
             except Exception as error:  # a mistake of ours, which must not stop the mail
-                self._journal.error("drafts-broke", reason=repr(error))
+                self._journal.write(events.DraftsBroke(reason=repr(error)))
             await self._clock.sleep(EVERY)
 
     async def sweep(self) -> None:
@@ -71,7 +71,7 @@ class Leftovers:
             found = await self._take_away(left)
             if found:
                 await self._records.forget_draft(left.submission_id, left.draft)
-                self._journal.draft_swept(left.queue_id, found)
+                self._journal.write(events.DraftSwept(left.queue_id, found))
 
     async def _take_away(self, left: LeftBehind) -> str | None:
         """What became of it; `None` where it must be tried again."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
 from graphrelay.model import (
     Address,
@@ -119,7 +119,7 @@ class TakeOver:
         reason = f"from {submission.plan.lane} to {to}: {paused.trouble.value}, {paused.reason}"
         moved = await self._spool.move(submission.id, plan, reason)
         if moved is not None:
-            self._journal.warning("moved", message=submission.queue_id, reason=reason)
+            self._journal.write(events.Moved(queue_id=submission.queue_id, reason=reason))
         return moved
 
     async def _may_go(self, submission: Submission, to: Lane) -> bool:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import Lane, Paused, Waiting
 from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.relay.queue.lane import LaneQueue, Stopped
@@ -97,7 +97,9 @@ class HandOver:
             return await take_over.move(waiting, to, paused)
         except Exception as error:
             # A full disk, or a mistake of ours: it waits for its own lane.
-            self._journal.error("not-moved", submission=waiting.submission_id, reason=repr(error))
+            self._journal.write(
+                events.NotMoved(submission=waiting.submission_id, reason=repr(error))
+            )
             return None
         finally:
             self._moving.discard(waiting.submission_id)

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.graph.http.answer import LONGEST_RETRY_AFTER
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Lane,
     Queued,
@@ -149,7 +149,7 @@ class QueueManager:
         try:
             await self._recover()
         except StorageUnavailable as error:
-            self._journal.error("queue-not-read", reason=str(error))
+            self._journal.write(events.QueueNotRead(reason=str(error)))
             await self._clock.sleep(WITHOUT_DISK)
         else:
             self.recovered.set()
@@ -171,11 +171,12 @@ class QueueManager:
             raise
         except Exception as error:
             # A mistake of ours, which must not keep all other mail from going out at each start.
-            self._journal.error(
-                "attempt-broke",
-                submission=interrupted.submission_id,
-                reason=repr(error),
-                next="it stays in flight until the next start",
+            self._journal.write(
+                events.AttemptBroke(
+                    submission=interrupted.submission_id,
+                    reason=repr(error),
+                    next="it stays in flight until the next start",
+                )
             )
 
     # What is asked ----------------------------------------------------------------------------
@@ -213,14 +214,14 @@ class QueueManager:
         verdict = await self._spool.hold(which, reason)
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
-            self._journal.held(called or str(which), reason)
+            self._journal.write(events.Held(called or str(which), reason))
         return verdict
 
     async def release(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
         """Let a held message go on, at once."""
         verdict = await self._spool.release(which, self._clock.now(), reason)
         if isinstance(verdict, Changed):
-            self._journal.released(called or str(which), reason)
+            self._journal.write(events.Released(called or str(which), reason))
             self.add(verdict.submissions)
         return verdict
 
@@ -228,7 +229,7 @@ class QueueManager:
         """Try a message at once; its lane, if it is paused, looks whether it still must be."""
         verdict = await self._spool.retry_now(which, self._clock.now(), reason)
         if isinstance(verdict, Changed):
-            self._journal.retried(called or str(which), reason)
+            self._journal.write(events.Retried(called or str(which), reason))
             for waiting in verdict.submissions:
                 if queue := self._lanes.get(waiting.lane):
                     queue.look_now(self._clock.monotonic(), "A retry was asked for.")
@@ -240,7 +241,7 @@ class QueueManager:
         verdict = await self._spool.delete(which, reason)
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
-            self._journal.deleted(called or str(which), reason)
+            self._journal.write(events.Deleted(called or str(which), reason))
         return verdict
 
     def lanes(self) -> list[LaneView]:
@@ -335,12 +336,13 @@ class QueueManager:
         elif queue.lane not in self._budgets_told:
             self._budgets_told.add(queue.lane)
             until = self._clock.now() + (queue.budget.free_at(now) - now)
-            self._journal.warning(
-                "budget-used-up",
-                account=queue.lane.account,
-                mailbox=queue.lane.mailbox,
-                reason=in_words(exhausted),
-                until=until.isoformat(timespec="seconds"),
+            self._journal.write(
+                events.BudgetUsedUp(
+                    account=queue.lane.account,
+                    mailbox=queue.lane.mailbox,
+                    reason=in_words(exhausted),
+                    until=until,
+                )
             )
 
     async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
@@ -349,8 +351,8 @@ class QueueManager:
             carried = await self._courier.carry(waiting, answered)
         except Exception as error:
             # A mistake of ours, which must stop neither the daemon nor other mail.
-            self._journal.error(
-                "attempt-broke", submission=waiting.submission_id, reason=repr(error)
+            self._journal.write(
+                events.AttemptBroke(submission=waiting.submission_id, reason=repr(error))
             )
             self._feel(queue, Slower(repr(error)))
             carried = Finished(Queued(self._clock.now() + self._policy.retry_max))
@@ -392,7 +394,7 @@ class QueueManager:
     def _feel(self, queue: LaneQueue, effect: Effect) -> None:
         match queue.feel(effect, self._clock.monotonic()):
             case NewlyPaused(paused, wait):
-                self._journal.paused(queue.lane, paused, self._clock.now() + wait)
+                self._journal.write(events.Paused(queue.lane, paused, self._clock.now() + wait))
             case Resumed(why):
                 self._moving.forget_what_stays(queue.lane)
-                self._journal.resumed(queue.lane, why)
+                self._journal.write(events.Resumed(queue.lane, why))

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.mime import header, reading
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import (
@@ -92,13 +92,15 @@ class Report:
                 minute, told = self.merging
                 minute.waiting.append(_Waits(one.id, self.message, told))
                 continue
-            journal.accepted(
-                one.queue_id,
-                None,
-                one.envelope.forward_paths,
-                ORIGIN,
-                size=one.size,
-                message_id=one.message_id,
+            journal.write(
+                events.Accepted(
+                    one.queue_id,
+                    None,
+                    one.envelope.forward_paths,
+                    ORIGIN,
+                    size=one.size,
+                    message_id=one.message_id,
+                )
             )
 
 
@@ -184,10 +186,11 @@ class Reporter:
         if recipient is None or (section and _is_notice(section)):
             return None
         if not recipient.domain:
-            self._journal.warning(
-                "not-reported",
-                message=submission.queue_id,
-                reason=f"the sender <{recipient}> has no domain to send a report to",
+            self._journal.write(
+                events.NotReported(
+                    queue_id=submission.queue_id,
+                    reason=f"the sender <{recipient}> has no domain to send a report to",
+                )
             )
             return None
         if not (minute := self._minute_of(told, submission, recipient)):
@@ -229,10 +232,11 @@ class Reporter:
             self._counts[recipient.key] += 1
             self._sent.append((now, recipient.key))
             return False
-        self._journal.warning(
-            "not-reported",
-            message=submission.queue_id,
-            reason=f"<{recipient}> has had {MOST_PER_HOUR} reports within the hour",
+        self._journal.write(
+            events.NotReported(
+                queue_id=submission.queue_id,
+                reason=f"<{recipient}> has had {MOST_PER_HOUR} reports within the hour",
+            )
         )
         return True
 
@@ -270,8 +274,8 @@ class Reporter:
             )
         except StorageUnavailable as error:
             await body.discard()
-            self._journal.warning(
-                "reports-not-merged", message=submission.queue_id, reason=str(error)
+            self._journal.write(
+                events.ReportsNotMerged(queue_id=submission.queue_id, reason=str(error))
             )
             return []
         report.tell(self._journal, put)

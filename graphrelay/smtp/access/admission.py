@@ -11,13 +11,15 @@ import resource
 import socket
 import struct
 from collections import Counter, OrderedDict
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, Protocol
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal, Value
-from graphrelay.model import Origin, Reply
+from graphrelay.journal import Journal
+from graphrelay.journal.events import Refused
+from graphrelay.model import Reply
 from graphrelay.smtp.access.listener import Limits, Network
 
 _QUIET_FOR: Final = timedelta(hours=1)
@@ -128,11 +130,11 @@ class QuietJournal:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._told: OrderedDict[tuple[str, str, Value], tuple[timedelta, int]] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str, str | None], tuple[timedelta, int]] = OrderedDict()
 
-    def refused(self, origin: Origin, stage: str, reply: str, **more: Value) -> None:
-        """As `Journal.refused`; `before` says how often it was kept quiet."""
-        key = (origin.client, reply, more.get("reason"))
+    def write(self, refused: Refused) -> None:
+        """As `Journal.write`; `before` says how often the same was left out."""
+        key = (refused.origin.client, refused.reply, refused.reason)
         now = self._clock.monotonic()
         since, quiet = self._told.get(key, (None, 0))
         if since is not None and now - since < _QUIET_FOR:
@@ -142,4 +144,4 @@ class QuietJournal:
         self._told.move_to_end(key)
         while len(self._told) > _KEPT:
             self._told.popitem(last=False)
-        self._journal.refused(origin, stage, reply, before=quiet or None, **more)
+        self._journal.write(replace(refused, before=quiet or None))

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Final
 
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.listener import Listener, ListenError
 
 _VERSIONS: Final = {
@@ -50,16 +50,17 @@ class Certificate:
             self._tell(stamp, error)
         else:
             self._stamp, self._told = stamp, None
-            self._journal.notice("certificate-reloaded", listener=self._listener.address)
+            self._journal.write(events.CertificateReloaded(listener=self._listener.address))
 
     def _tell(self, stamp: _Stamp, error: ListenError) -> None:
         """Once for what lies there."""
         if stamp != self._told:
             self._told = stamp
-            self._journal.error(
-                "certificate-not-reloaded",
-                reason=str(error),
-                next="the certificate read before stays in use, and this one is tried again",
+            self._journal.write(
+                events.CertificateNotReloaded(
+                    reason=str(error),
+                    next="the certificate read before stays in use, and this one is tried again",
+                )
             )
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
+from graphrelay.journal import events
 from graphrelay.model import Reply
 from graphrelay.smtp.access.admission import (
     LOCAL,
@@ -97,7 +98,7 @@ class Conversation(MailSession):
             self.wire.write_down(self._transcript)
         refusal = self._refusal_at_the_door()
         if refusal is not None:
-            self._service.quiet.refused(self._origin, "CONNECT", str(refusal))
+            self._service.quiet.write(events.Refused(self._origin, "CONNECT", str(refusal)))
             if self._door.listener.tls != "implicit":
                 self._say(refusal)
             return
@@ -111,8 +112,10 @@ class Conversation(MailSession):
         try:
             self.client = self.counted_as = await real_client(self.wire) or self.client
         except NoProxyHeader as error:
-            self._service.quiet.refused(
-                self._origin, "CONNECT", "no PROXY header from a proxy", reason=str(error)
+            self._service.quiet.write(
+                events.Refused(
+                    self._origin, "CONNECT", "no PROXY header from a proxy", reason=str(error)
+                )
             )
             raise Finished from error
         self._known_origin = None
@@ -242,14 +245,14 @@ class Conversation(MailSession):
     def _dismissed(self, reply: Reply) -> None:
         if reply is not replies.STOPPING:
             self._failed = True
-            self._service.quiet.refused(self._origin, self.wire.stage, str(reply))
+            self._service.quiet.write(events.Refused(self._origin, self.wire.stage, str(reply)))
         self._say(reply)
 
     def _tell_transcript(self) -> None:
         if self._transcript is None or not self._failed:
             return
         listener, lines = self._door.listener.address, self._transcript.lines()
-        self._journal.notice("transcript", client=self.client, listener=listener, lines=lines)
+        self._journal.write(events.Transcript(client=self.client, listener=listener, lines=lines))
         ended = self._service.clock.now()
         self._service.transcripts.keep(
             FailedConversation(ended, self.client, listener, tuple(lines))
@@ -257,13 +260,15 @@ class Conversation(MailSession):
 
     def _tells_of_tls_on_a_plain_port(self) -> None:
         self._failed = True
-        self._service.quiet.refused(
-            self._origin,
-            "CONNECT",
-            "TLS handshake on a port that begins in clear",
-            remedy="set the client to STARTTLS, or give it a listener with tls = implicit"
-            if self._door.listener.tls == "starttls"
-            else "set the client to no encryption, or give it a listener with tls = implicit",
+        self._service.quiet.write(
+            events.Refused(
+                self._origin,
+                "CONNECT",
+                "TLS handshake on a port that begins in clear",
+                remedy="set the client to STARTTLS, or give it a listener with tls = implicit"
+                if self._door.listener.tls == "starttls"
+                else "set the client to no encryption, or give it a listener with tls = implicit",
+            )
         )
 
 

@@ -9,9 +9,9 @@ is no mail client. Each costs patience, and a client that has used up its patien
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Unpack
 
-from graphrelay.journal import Value
+from graphrelay.journal import events
 from graphrelay.model import Origin, Reply
 from graphrelay.smtp.access.login import Login
 from graphrelay.smtp.connection.buffer import Dismissed
@@ -78,19 +78,21 @@ class Session(Connection):
         self._say(reply)
         self._spend(_WRONG)
 
-    def _refuse(self, stage: str, reply: Reply, **more: Value) -> None:
-        self._tell_refused(stage, str(reply), **more)
+    def _refuse(self, stage: str, reply: Reply, **details: Unpack[events.RefusedDetails]) -> None:
+        self._tell_refused(stage, str(reply), **details)
         self._wrong(reply)
 
     def _hang_up(self, reply: Reply) -> None:
-        self._service.quiet.refused(self._origin, "COMMAND", str(reply))
+        self._service.quiet.write(events.Refused(self._origin, "COMMAND", str(reply)))
         self._failed = True
         self._say(reply)
         raise HungUp
 
-    def _tell_refused(self, stage: str, reply: str, **more: Value) -> None:
+    def _tell_refused(
+        self, stage: str, reply: str, **details: Unpack[events.RefusedDetails]
+    ) -> None:
         self._failed = True
-        self._journal.refused(self._origin, stage, reply, **more)
+        self._journal.write(events.Refused(self._origin, stage, reply, **details))
 
     def _spend(self, cost: int) -> None:
         self._failed = True
@@ -111,10 +113,11 @@ class Session(Connection):
 
     def _report(self, error: Exception) -> None:
         """Trouble of our own; the client hears of it without a detail."""
-        self._journal.error(
-            "smtp-trouble",
-            client=self.client,
-            listener=self._door.listener.address,
-            reason=f"{type(error).__name__}: {error}",
-            next="the client was told to try again later",
+        self._journal.write(
+            events.SmtpTrouble(
+                client=self.client,
+                listener=self._door.listener.address,
+                reason=f"{type(error).__name__}: {error}",
+                next="the client was told to try again later",
+            )
         )

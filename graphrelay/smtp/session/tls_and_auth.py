@@ -12,6 +12,7 @@ import ssl
 from datetime import timedelta
 from typing import Final
 
+from graphrelay.journal import events
 from graphrelay.model import Reply
 from graphrelay.smtp.access.admission import LOCAL
 from graphrelay.smtp.access.login import LockedOut, Login, WrongPassword
@@ -81,8 +82,10 @@ class SecureSession(Session):
 
     def _tell_no_tls(self, error: OSError) -> None:
         reason = str(getattr(error, "reason", "") or error) or type(error).__name__
-        self._service.quiet.refused(
-            self._origin, "TLS", "TLS failed", reason=reason, remedy=_REMEDIES.get(reason)
+        self._service.quiet.write(
+            events.Refused(
+                self._origin, "TLS", "TLS failed", reason=reason, remedy=_REMEDIES.get(reason)
+            )
         )
 
     async def _begin_anew(self) -> None:
@@ -99,8 +102,10 @@ class SecureSession(Session):
             case WrongPassword():
                 self._refuse("AUTH", replies.WRONG_PASSWORD, login=claim.name[:SHOWN])
             case LockedOut(remaining):
-                self._service.quiet.refused(
-                    self._origin, "AUTH", "too many wrong passwords", login=claim.name[:SHOWN]
+                self._service.quiet.write(
+                    events.Refused(
+                        self._origin, "AUTH", "too many wrong passwords", login=claim.name[:SHOWN]
+                    )
                 )
                 self._wrong(replies.locked_out(remaining))
 

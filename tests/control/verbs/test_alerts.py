@@ -71,7 +71,7 @@ async def test_a_test_alert_says_per_way_what_came_of_it(tmp_path: Path) -> None
         bad = 'command = ["/bin/false"]'
         async with world(tmp_path, extra=alerts(receiver.url, bad)) as here:
             events = await asked(here, {})
-    assert [(event["way"], event["sent"]) for event in events] == [
+    assert [(event["channel"], event["sent"]) for event in events] == [
         ("generic webhook at 127.0.0.1", True),
         ("command false", False),
     ]
@@ -90,7 +90,7 @@ async def test_a_test_alert_needs_no_daemon(tmp_path: Path) -> None:
 
 async def test_with_no_way_configured_a_test_alert_says_so(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
-        with pytest.raises(VerbError, match=r"nobody would be told.*alerts\.webhooks"):
+        with pytest.raises(VerbError, match=r"no alert would reach anybody.*alerts\.webhooks"):
             await asked(here, {})
 
 

@@ -8,15 +8,14 @@ row: whatever the process was doing when it died.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
+from graphrelay.journal import Journal, events
+from graphrelay.journal.events import Event
 from graphrelay.spool.errors import SpoolTooNew, translated
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import Transaction
@@ -80,7 +79,7 @@ class Start:
             connection.close()
             raise
         if before not in (0, now):
-            self._tell(self.journal.notice, "spool-migrated", from_version=before, to_version=now)
+            self._tell(events.SpoolMigrated(from_version=before, to_version=now))
         return connection
 
     def _check(self) -> None:
@@ -100,19 +99,19 @@ class Start:
             raise SpoolTooNew(self.database, version, newest)
 
     def _recover(self, what: str, version: int | None) -> None:
-        self._tell(self.journal.error, "spool-damaged", database=str(self.database), reason=what)
+        self._tell(events.SpoolDamaged(database=self.database, reason=what))
         recovery = Recovery(
             self.database, self.directory / "bodies", self.migrations, self.disk, self.clock.now()
         )
         recovered = recovery.run(version)
         self.disk.unlink(self.directory / MARK)
         self._tell(
-            self.journal.error,
-            "spool-recovered",
-            kept_aside=str(recovered.aside),
-            waiting=recovered.submissions,
-            held_without_octets=recovered.held,
-            lost_without_envelope=recovered.lost,
+            events.SpoolRecovered(
+                kept_aside=recovered.aside,
+                waiting=recovered.submissions,
+                held_without_octets=recovered.held,
+                lost_without_envelope=recovered.lost,
+            )
         )
 
     def mark_damaged(self, what: str) -> None:
@@ -124,11 +123,11 @@ class Start:
         except OSError as error:  # then the next start finds it by itself, or the next damage
             what += f"; the mark for the next start could not be made: {error}"
         self._tell(
-            self.journal.error,
-            "spool-damaged",
-            database=str(self.database),
-            reason=what,
-            remedy="restart the relay: it then recovers what can be read",
+            events.SpoolDamaged(
+                database=self.database,
+                reason=what,
+                remedy="restart the relay: it then recovers what can be read",
+            )
         )
 
     def match_bodies(self, connection: sqlite3.Connection, folder: BodyFolder) -> None:
@@ -142,9 +141,7 @@ class Start:
         for name in found:
             folder.unlink(name)
         if found:
-            self._tell(
-                self.journal.notice, "spool-swept", files=len(found), octets=sum(found.values())
-            )
+            self._tell(events.SpoolSwept(files=len(found), octets=sum(found.values())))
         for file, size, message in rows:
             try:
                 folder.whole(file, size)
@@ -163,8 +160,8 @@ class Start:
             hold_lost(Transaction(connection), submission, reason, self.clock.now())
         self.disk.commit(connection)
         for _, queue_id, part in parts:
-            self._tell(self.journal.held, part_id(queue_id, part), reason)
+            self._tell(events.Held(part_id(queue_id, part), reason))
 
-    def _tell(self, event: Callable[..., None], *words: str, **fields: Any) -> None:
-        """From a thread to the journal, whose sinks belong to the event loop."""
-        self.loop.call_soon_threadsafe(partial(event, *words, **fields))
+    def _tell(self, event: Event) -> None:
+        """From a thread to the journal, whose sinks run in the event loop."""
+        self.loop.call_soon_threadsafe(self.journal.write, event)

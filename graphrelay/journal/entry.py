@@ -1,0 +1,39 @@
+"""An event and when it was."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from graphrelay.journal.events import Event, Level, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What every sink is handed."""
+
+    at: datetime
+    what: Event
+
+    @property
+    def level(self) -> Level:
+        return self.what.level
+
+    @property
+    def event(self) -> str:
+        """The event's name."""
+        return self.what.name
+
+    @property
+    def queue_id(self) -> str:
+        """Of the message that the event is about; empty where it is about none."""
+        return str(self.what.fields().get("queue_id") or "")
+
+    @property
+    def fields(self) -> dict[str, Value]:
+        """All the line shows besides."""
+        fields = dict(self.what.fields())
+        fields.pop("queue_id", None)
+        return fields
+
+
+Sink = Callable[[Entry], None]

@@ -1,0 +1,751 @@
+"""What can happen, an event a type: the catalogue of the journal's lines.
+
+    class Resumed(Event):           resumed account=… mailbox=… reason=…
+        lane: Lane
+        reason: str
+
+An event is a frozen dataclass (`Event` sees to it). The line is called by the class's name, and
+shows its fields in their order, unless `fields` says otherwise: events of mail take the values
+that the relay has at hand and name what is worth a line. Whoever listens (the alerts) matches the
+types and reads typed fields; nobody compares names.
+
+An event holds no body, no secret and no token.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, Literal, TypedDict, dataclass_transform
+
+from graphrelay import model
+from graphrelay.model import Address, Answer, Lane, Origin, Submission
+
+Value = str | int | float | bool | None | Sequence[str]
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+@dataclass_transform(frozen_default=True)
+class Event:
+    """Something that happened."""
+
+    level: ClassVar[Level]
+    name: ClassVar[str]
+    """The class's name, in small letters with hyphens."""
+
+    def __init_subclass__(cls, level: Level = "info") -> None:
+        dataclass(frozen=True)(cls)
+        cls.level = level
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    def fields(self) -> Mapping[str, Value]:
+        """What the line shows. `queue_id`, where there is one, stands first and alone."""
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+
+# --- Mail -----------------------------------------------------------------------------------------
+
+
+class Accepted(Event):
+    """The message is on disk, and the client is about to receive 250."""
+
+    queue_id: str
+    reverse_path: Address | None
+    recipients: Sequence[Address]
+    origin: Origin
+    size: int
+    message_id: str
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "queue_id": self.queue_id,
+            "sender": _path(self.reverse_path),
+            "recipients": _paths(self.recipients),
+            "size": self.size,
+            "client": self.origin.client,
+            "listener": self.origin.listener,
+            "login": self.origin.login,
+            "tls": self.origin.tls,
+            "message_id": self.message_id,
+        }
+
+
+class Attempt(Event):
+    """A request to Graph is about to go out."""
+
+    submission: Submission
+    number: int
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "queue_id": self.submission.queue_id,
+            "number": self.number,
+            "account": self.submission.plan.lane.account,
+            "mailbox": self.submission.plan.lane.mailbox,
+            "route": self.submission.plan.route,
+        }
+
+
+class Relayed(Event):
+    """Graph accepted the message."""
+
+    submission: Submission
+    outcome: model.Relayed
+    took: timedelta
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "queue_id": self.submission.queue_id,
+            "mailbox": self.submission.plan.lane.mailbox,
+            "recipients": _paths(self.submission.envelope.forward_paths),
+            "redirected_to": self.submission.plan.redirect_to,
+            "http": self.outcome.answer.http_status,
+            "request_id": self.outcome.answer.request_id,
+            "seconds": round(self.took.total_seconds(), 3),
+            "lost": self.outcome.lost or None,
+        }
+
+
+class Delayed(Event, level="warning"):
+    """Nothing was sent; the next attempt is at `until`."""
+
+    submission: Submission
+    outcome: model.Delayed
+    until: datetime
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "queue_id": self.submission.queue_id,
+            "status": self.outcome.status,
+            "reason": self.outcome.reason,
+            "until": _plain(self.until),
+            **_answer(self.outcome.answer),
+        }
+
+
+class Failed(Event, level="error"):
+    """Nothing was sent, and nothing will be."""
+
+    submission: Submission
+    outcome: model.Failed
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "queue_id": self.submission.queue_id,
+            "status": self.outcome.status,
+            "reason": self.outcome.reason,
+            "recipients": _paths(self.submission.envelope.forward_paths),
+            **_answer(self.outcome.answer),
+        }
+
+
+class Uncertain(Event, level="warning"):
+    """The message may have been sent; `next` says what the relay does about it."""
+
+    submission: Submission
+    outcome: model.Uncertain
+    next: str
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "queue_id": self.submission.queue_id,
+            "reason": self.outcome.reason,
+            "next": self.next,
+            **_answer(self.outcome.answer),
+            "client_request_id": self.outcome.answer.client_request_id or None,
+        }
+
+
+class Settled(Event):
+    """An uncertain attempt was looked into; `found` says with what result."""
+
+    queue_id: str
+    found: str
+
+
+class DraftSwept(Event):
+    """The draft of a message that was given up is no longer in Drafts."""
+
+    queue_id: str
+    found: str
+
+
+class DraftsNotSwept(Event, level="warning"):
+    """Drafts of messages that were given up could not be looked for."""
+
+    reason: str
+
+
+class Held(Event, level="warning"):
+    """A message waits for a person."""
+
+    queue_id: str
+    reason: str
+
+
+class Released(Event):
+    """A person let a held message go on."""
+
+    queue_id: str
+    reason: str | None = None
+
+
+class Retried(Event):
+    """A person asked for an attempt now."""
+
+    queue_id: str
+    reason: str | None = None
+
+
+class Deleted(Event, level="warning"):
+    """A person took a message out of the queue."""
+
+    queue_id: str
+    reason: str
+
+
+class Moved(Event, level="warning"):
+    """A message goes through the backup of its account from now on."""
+
+    queue_id: str
+    reason: str
+
+
+class NotMoved(Event, level="error"):
+    """A message could not be moved to the backup of its account, by a mistake of ours."""
+
+    submission: int
+    reason: str
+
+
+class Divided(Event, level="warning"):
+    """A message goes on as several submissions, so that one bad recipient spares the others."""
+
+    queue_id: str
+    recipients: int
+    submissions: int
+    reason: str
+
+
+class NotReported(Event, level="warning"):
+    """The sender could not be told that a message failed or is late."""
+
+    queue_id: str
+    reason: str
+
+
+class ReportsNotMerged(Event, level="warning"):
+    """Reports of failures could not be merged into one; each is sent by itself."""
+
+    queue_id: str
+    reason: str
+
+
+class ReportBroke(Event, level="error"):
+    """A mistake of ours while a report to the sender was made."""
+
+    queue_id: str
+    reason: str
+
+
+class Bounced(Event, level="warning"):
+    """Exchange could not deliver what it had accepted, and reports why."""
+
+    queue_id: str
+    recipient: str
+    status: str
+    reason: str
+    mailbox: str
+
+
+class BounceNotUnderstood(Event, level="warning"):
+    """A report in the mailbox is of no form that the relay can read."""
+
+    mailbox: str
+    report: str
+
+
+class BounceNotRead(Event, level="warning"):
+    """A report in the mailbox could not be fetched."""
+
+    mailbox: str
+    report: str
+    reason: str
+
+
+class BouncesNotRead(Event, level="warning"):
+    """No report could be looked for, in this mailbox or in any."""
+
+    account: str | None = None
+    mailbox: str | None = None
+    reason: str = ""
+    remedy: str | None = None
+
+
+class BouncesBroke(Event, level="error"):
+    """A mistake of ours while reports were read."""
+
+    mailbox: str | None = None
+    reason: str = ""
+
+
+# --- Lanes and the queue --------------------------------------------------------------------------
+
+
+class Paused(Event, level="error"):
+    """A whole lane waits; its mail stays in the queue."""
+
+    lane: Lane
+    outcome: model.Paused
+    until: datetime | None
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "account": self.lane.account,
+            "mailbox": self.lane.mailbox,
+            "trouble": self.outcome.trouble.value,
+            "status": self.outcome.status,
+            "reason": self.outcome.reason,
+            "remedy": self.outcome.remedy or None,
+            "until": _plain(self.until),
+            "http": self.outcome.answer.http_status,
+            "code": self.outcome.answer.code or None,
+        }
+
+
+class Resumed(Event):
+    """The mail of a lane is sent again."""
+
+    lane: Lane
+    reason: str
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "account": self.lane.account,
+            "mailbox": self.lane.mailbox,
+            "reason": self.reason,
+        }
+
+
+class BudgetUsedUp(Event, level="warning"):
+    """A lane waits until it may send again by the limits of Exchange or of the configuration."""
+
+    account: str
+    mailbox: str
+    reason: str
+    until: datetime
+
+
+class AttemptBroke(Event, level="error"):
+    """A mistake of ours in an attempt."""
+
+    submission: int
+    reason: str
+    next: str | None = None
+
+
+class DraftsBroke(Event, level="error"):
+    """A mistake of ours while drafts were swept."""
+
+    reason: str
+
+
+class OutcomeNotRecorded(Event, level="error"):
+    """The spool could not record the outcome of an attempt; it is tried again."""
+
+    queue_id: str
+    reason: str
+
+
+class QueueNotRead(Event, level="error"):
+    """The spool could not be asked what waits; it is tried again."""
+
+    reason: str
+
+
+# --- The spool ------------------------------------------------------------------------------------
+
+
+class SpoolDamaged(Event, level="error"):
+    """The database is damaged."""
+
+    database: Path
+    reason: str
+    remedy: str | None = None
+
+
+class SpoolRecovered(Event, level="error"):
+    """What could be read of a damaged database is in a new one."""
+
+    kept_aside: Path
+    waiting: int
+    held_without_octets: Sequence[str]
+    lost_without_envelope: Sequence[str]
+
+
+class SpoolMigrated(Event):
+    """The database has the form of this version now."""
+
+    from_version: int
+    to_version: int
+
+
+class SpoolSwept(Event):
+    """Files that no message refers to were deleted at the start."""
+
+    files: int
+    octets: int
+
+
+class SpoolHousekeeping(Event, level="warning"):
+    """Old history could not be deleted; it is tried again."""
+
+    reason: str
+
+
+class SpoolBroke(Event, level="error"):
+    """A mistake of ours in the spool's housekeeping."""
+
+    reason: str
+
+
+class SpoolCancelledCallKept(Event, level="warning"):
+    """A call to the spool was cancelled and took effect all the same."""
+
+    reason: str
+
+
+# --- Accounts -------------------------------------------------------------------------------------
+
+
+class Authorized(Event):
+    """Somebody authorized an account."""
+
+    account: str
+    by: str
+
+
+class AuthorizationWorks(Event):
+    """There are tokens again, after trouble."""
+
+    account: str
+
+
+class Revoked(Event):
+    """Somebody deleted the authorization of an account."""
+
+    account: str
+
+
+class Unauthorized(Event, level="warning"):
+    """There is no authorization for an account."""
+
+    account: str
+    reason: str
+    remedy: str = ""
+
+
+class AuthorizationRefused(Event, level="error"):
+    """Entra refuses a token; a person has to do something."""
+
+    account: str
+    error: str
+    suberror: str | None
+    kind: str
+    reason: str
+    remedy: str
+
+
+class AuthorizationUnreachable(Event, level="warning"):
+    """Entra could not be asked for a token; it is tried again."""
+
+    account: str
+    reason: str
+
+
+class AuthorizationBroke(Event, level="error"):
+    """A mistake of ours while an authorization was kept fresh."""
+
+    account: str
+    reason: str
+
+
+class VaultProblem(Event, level="error"):
+    """The vault that keeps an authorization cannot be used."""
+
+    account: str
+    reason: str
+    remedy: str = ""
+
+
+class CredentialEnds(Event, level="warning"):
+    """The credential of an account expires soon, or has expired. Reported daily."""
+
+    account: str
+    reason: str
+    remedy: str = ""
+
+
+class TooBroad(Event, level="warning"):
+    """An account may do more than its scenario says."""
+
+    account: str
+    roles: Sequence[str]
+    remedy: str
+
+
+# --- SMTP and the drop folder ---------------------------------------------------------------------
+
+
+class Listening(Event):
+    """Clients can connect."""
+
+    address: str
+    tls: str
+    auth: str
+
+
+class RefusedDetails(TypedDict, total=False):
+    """What is known of the message that a client wanted to hand in."""
+
+    sender: str
+    recipient: str
+    size: int | None
+    login: str
+
+
+class Refused(Event, level="warning"):
+    """A client did not get what it asked for; `stage` is CONNECT, MAIL, RCPT, DATA …"""
+
+    origin: Origin
+    stage: str
+    reply: str
+    before: int | None = None
+    """How often the same was not reported since it last was."""
+    sender: str | None = None
+    recipient: str | None = None
+    size: int | None = None
+    login: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+
+    def fields(self) -> Mapping[str, Value]:
+        details = dict(vars(self))
+        del details["origin"]
+        known = {name: value for name, value in details.items() if value is not None}
+        return {"client": self.origin.client, "listener": self.origin.listener, **known}
+
+
+class SmtpTrouble(Event, level="error"):
+    """A client was asked to try again later, for trouble of our own."""
+
+    client: str
+    listener: str
+    reason: str
+    next: str
+
+
+class SmtpNotWatched(Event, level="error"):
+    """A mistake of ours while slow clients were looked for."""
+
+    client: str
+    reason: str
+
+
+class SmtpStoppedHard(Event, level="error"):
+    """Connections were cut off, since they did not end in time."""
+
+    conversations: int
+
+
+class Transcript(Event):
+    """What was said in a connection that failed."""
+
+    client: str
+    listener: str
+    lines: Sequence[str]
+
+
+class CertificateReloaded(Event):
+    """New connections get the certificate that is in the file now."""
+
+    listener: str
+
+
+class CertificateNotReloaded(Event, level="error"):
+    """The certificate file changed and cannot be used."""
+
+    reason: str
+    next: str
+
+
+class DropTaken(Event):
+    """A message from the drop folder was accepted."""
+
+    queue_id: str
+    user: str
+    file: str
+    waited: int
+    """Seconds."""
+
+
+class DropRefused(Event, level="error"):
+    """A file of the drop folder is no message that can be sent; it was moved aside."""
+
+    user: str | None
+    reason: str
+    file: str
+    kept: str
+
+
+class DropRefusedWaiting(Event, level="warning"):
+    """Files that were moved aside wait for a person to look at them."""
+
+    files: int
+    directory: str
+
+
+class DropUnfinished(Event):
+    """A file of the drop folder was never finished."""
+
+    file: str
+    next: str
+
+
+class DropLeft(Event, level="warning"):
+    """A file of the drop folder could not be taken yet."""
+
+    user: str | None
+    reason: str
+    file: str
+    next: str
+
+
+class DropTrouble(Event, level="error"):
+    """The drop folder could not be read; it is tried again."""
+
+    reason: str
+    next: str
+
+
+class DropNotRead(Event, level="warning"):
+    """There is a drop folder, and the configuration does not name it."""
+
+    directory: Path
+    remedy: str
+
+
+# --- The daemon -----------------------------------------------------------------------------------
+
+
+class Starting(Event):
+    """The first line of a process."""
+
+    version: str
+    config: Path
+
+
+class Stopped(Event):
+    """The last line of a process."""
+
+
+class Reloaded(Event):
+    """The configuration was read again and is in force."""
+
+    config: Path
+
+
+class ReloadRefused(Event, level="error"):
+    """The new configuration cannot be used; the old one stays in force."""
+
+    config: Path
+    reason: str
+
+
+class ReloadBroke(Event, level="error"):
+    """A mistake of ours during a reload."""
+
+    config: Path
+    reason: str
+
+
+class RestartNeeded(Event, level="warning"):
+    """Some tables of the configuration changed that only a restart puts in force."""
+
+    config: Path
+    changed: Sequence[str]
+
+
+class ControlFailed(Event, level="error"):
+    """A mistake of ours while somebody's request was carried out."""
+
+    reason: str
+
+
+class Alert(Event, level="warning"):
+    """People are being alerted."""
+
+    state: str
+    kind: str
+    text: str
+
+
+class AlertSent(Event):
+    """One channel delivered an alert."""
+
+    channel: str
+    kind: str
+
+
+class AlertNotSent(Event, level="error"):
+    """One channel could not deliver an alert; it is not tried again."""
+
+    channel: str
+    kind: str
+    reason: str
+
+
+class AlertsBroke(Event, level="error"):
+    """A mistake of ours in the alerts."""
+
+    reason: str
+
+
+class JournalLost(Event, level="error"):
+    """Lines could not be written, the last of them for `reason`."""
+
+    lines: int
+    reason: str
+
+
+# --- How values are shown -------------------------------------------------------------------------
+
+
+def _plain(value: object) -> Value:
+    match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case None | str() | int() | float():
+            return value
+        case tuple() | list():
+            return list(value)
+        case _:
+            return str(value)
+
+
+def _path(path: Address | None) -> str:
+    return f"<{path}>" if path else "<>"
+
+
+def _paths(paths: Sequence[Address]) -> list[str]:
+    return [_path(path) for path in paths]
+
+
+def _answer(answer: Answer) -> dict[str, Value]:
+    return {
+        "http": answer.http_status,
+        "code": answer.code or None,
+        "request_id": answer.request_id or None,
+    }

@@ -1,0 +1,49 @@
+"""An entry as one line: readable text for people, JSON for programs, the same fields in both.
+
+    2026-11-23T12:00:00Z accepted 4QX7K2M9 sender=<wp@contoso.com> recipients=<a@example.org> …
+
+No character of a value can end the line or act on a terminal: what is not printable is escaped.
+"""
+
+import json
+from collections.abc import Mapping
+
+from graphrelay.journal.entry import Entry
+from graphrelay.journal.events import Value
+
+
+def text_line(entry: Entry) -> str:
+    """`time event queue-id key=value …`, values quoted where they would not read as one word."""
+    words = [f"{entry.at.isoformat()[:19]}Z", entry.event]
+    words += [entry.queue_id] if entry.queue_id else []
+    words += [f"{key}={_word(value)}" for key, value in entry.fields.items() if value is not None]
+    return " ".join(words)
+
+
+def json_line(entry: Entry) -> str:
+    """One JSON object on one line, with `time`, `level`, `event`, `queue_id` and the fields."""
+    head = {"time": entry.at.isoformat(), "level": entry.level, "event": entry.event}
+    if entry.queue_id:
+        head["queue_id"] = entry.queue_id
+    return _quoted({**head, **entry.fields})
+
+
+def _quoted(value: Value | Mapping[str, Value]) -> str:
+    """As JSON, with every character escaped that is not printable: beyond ASCII, too, there are
+    controls, line ends and changes of direction that a terminal obeys."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str | int | float):
+        text = str(value)
+        plain = text and text.isprintable() and not (" " in text or '"' in text or "=" in text)
+        return text if plain else _quoted(text)
+    return ",".join(_word(part) for part in value or ())
