@@ -106,7 +106,7 @@ def _bound(family: int, kind: int, protocol: int, where: object) -> socket.socke
 
 
 def _unix(path: Path) -> socket.socket:
-    _remove_stale(path)
+    remove_stale_socket(path)
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         opened.bind(str(path))
@@ -119,19 +119,28 @@ def _unix(path: Path) -> socket.socket:
     return opened
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove the socket that a killed relay left behind; leave a living one and other files."""
+def remove_stale_socket(path: Path) -> None:
+    """Remove the socket that a process left at `path` when it died.
+
+    Raises `OSError`, and removes nothing: EEXIST for a file that is not a socket, EADDRINUSE where
+    a process listens, EACCES where another user's process may.
+    """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file of that name that is no socket")
+            raise FileExistsError(errno.EEXIST, "there is a file of that name, and it is no socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
-            path.unlink()
+            path.unlink(missing_ok=True)
             return
+        except FileNotFoundError:
+            return
+        except BlockingIOError:
+            pass  # so many clients wait there that a process must be alive
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 

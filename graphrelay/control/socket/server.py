@@ -7,26 +7,30 @@ and the relay's own user, so that no member of the group can keep them out.
 
 import asyncio
 import contextlib
+import errno
 import grp
 import os
 import socket
-import stat
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
-from graphrelay.clock import Clock
+from graphrelay.clock import Clock, timeout
 from graphrelay.control.socket.messages import LIMIT, encode, read_message
 from graphrelay.control.verb import Verb, VerbError
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.admission import peer_uid
+from graphrelay.smtp.sockets import remove_stale_socket
 
 _LONGEST_PATH = 107
 _TIME_TO_ASK: Final = timedelta(seconds=10)
 _PLACES: Final = 64
 _KEPT_FREE: Final = 16
 """Of the places; for root and the relay's own user."""
+
+
+_IN_USE: Final = "another relay listens there; give each its own [control] socket, or none"
 
 
 class _ClientLeft(Exception):  # noqa: N818 (a person's right, not a failure)
@@ -118,17 +122,11 @@ class ControlServer:
 
     async def _request(self, reader: asyncio.StreamReader) -> dict[str, Any] | None:
         """What the client wants, or `None` where it went away. Raises `VerbError`."""
-        reading = asyncio.create_task(read_message(reader))
-        timer = asyncio.create_task(self._clock.sleep(_TIME_TO_ASK))
         try:
-            await asyncio.wait({reading, timer}, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                raise VerbError("nothing was asked in time")
-            return reading.result()
-        finally:
-            for task in (reading, timer):
-                task.cancel()
-            await asyncio.gather(reading, timer, return_exceptions=True)
+            async with timeout(self._clock, _TIME_TO_ASK):
+                return await read_message(reader)
+        except TimeoutError as error:
+            raise VerbError("no request came in time") from error
 
     async def _run(
         self,
@@ -170,9 +168,15 @@ class ControlServer:
 
 
 def _bound(path: Path, group: str | None) -> socket.socket:
-    """A socket bound at `path`; one left behind by a process that died is replaced. Raises
-    `OSError`."""
-    _make_room(path)
+    """A socket bound at `path`; one that a dead relay left there is replaced. Raises `OSError`."""
+    try:
+        remove_stale_socket(path)
+    except PermissionError:
+        # Left by a relay that ran as another user. It has ended: the spool's lock is ours.
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = _IN_USE if error.errno == errno.EADDRINUSE else error.strerror
+        raise OSError(f"{path}: {reason}") from error
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
@@ -185,28 +189,6 @@ def _bound(path: Path, group: str | None) -> socket.socket:
     finally:
         os.umask(before)
     return listening
-
-
-def _make_room(path: Path) -> None:
-    """Below the state directory the spool's lock has told already that nobody else runs; another
-    place may be configured for two relays, or be that of a file."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise OSError(f"{path}: there is a file of that name that is no socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(path))
-        except BlockingIOError:
-            pass  # So many wait there that somebody must be alive.
-        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
-            path.unlink(missing_ok=True)
-            return
-    raise OSError(
-        f"{path}: another relay is asked there; give each its own [control] socket, or none"
-    )
 
 
 def _open_to(path: Path, group: str) -> None:
