@@ -10,13 +10,14 @@ it doubles. Nothing that a file is or says stops the pickup, and none is told of
 """
 
 import asyncio
+import contextlib
 import os
 import pwd
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
-from graphrelay.clock import Clock
+from graphrelay.clock import Clock, timeout
 from graphrelay.drop import letter
 from graphrelay.drop.folder import DROP, REFUSED, DropFolder, Gone, Opened, Strange
 from graphrelay.drop.letter import Letter, NoLetter
@@ -237,12 +238,9 @@ class Pickup:
             self._journal.write(events.DropTrouble(reason=reason, next="tried again"))
 
     async def _nap(self) -> None:
-        timer = asyncio.create_task(self._clock.sleep(LOOK_EVERY))
-        told = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait((timer, told), return_when=asyncio.FIRST_COMPLETED)
-        for task in (timer, told):
-            task.cancel()
-        await asyncio.gather(timer, told, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with timeout(self._clock, LOOK_EVERY):
+                await self._stopping.wait()
 
 
 async def _copied(

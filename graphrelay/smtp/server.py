@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from graphrelay.clock import Clock
+from graphrelay.clock import Clock, timeout
 from graphrelay.journal import Journal, events
 from graphrelay.model import Reception
 from graphrelay.smtp.access.admission import Gate, QuietJournal
@@ -230,12 +230,9 @@ class Server:
     async def _wait_for_conversations(self, patience: timedelta) -> None:
         if not self._tasks:
             return
-        timer = asyncio.create_task(self._clock.sleep(patience))
-        over = asyncio.create_task(asyncio.wait(tuple(self._tasks)))
-        await asyncio.wait((timer, over), return_when=asyncio.FIRST_COMPLETED)
-        for task in (timer, over):
-            task.cancel()
-        await asyncio.gather(timer, over, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with timeout(self._clock, patience):
+                await asyncio.wait(tuple(self._tasks))
 
     async def _drop_connections(self) -> None:
         """Hang up on those who do not close their side."""

@@ -6,10 +6,12 @@ who goes away ends it, and nothing is stored.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from graphrelay.clock import timeout
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
@@ -142,9 +144,9 @@ class AuthorizationVerbs:
             if left <= timedelta(0):
                 return
             yield {"kind": "waiting", "seconds": int(left.total_seconds())}
-            pause = asyncio.ensure_future(clock.sleep(min(COUNTDOWN, left)))
-            await asyncio.wait({waiting, pause}, return_when=asyncio.FIRST_COMPLETED)
-            pause.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with timeout(clock, min(COUNTDOWN, left)):
+                    await asyncio.wait({waiting})
 
     def _account(self, name: str) -> Account:
         for account in self._tokens.accounts:

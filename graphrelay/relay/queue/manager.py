@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from graphrelay.clock import Clock
+from graphrelay.clock import Clock, timeout
 from graphrelay.graph.http.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
@@ -132,14 +132,15 @@ class QueueManager:
         when the spool is opened again.
         """
         self._closing = True
-        alarm = asyncio.ensure_future(self._clock.sleep(limit))
         try:
-            while (carrying := self._carrying()) and not alarm.done():
-                await asyncio.wait({alarm, *carrying}, return_when=asyncio.FIRST_COMPLETED)
-            return not self._in_flight
+            async with timeout(self._clock, limit):
+                while carrying := self._carrying():
+                    await asyncio.wait(carrying, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            return False
         finally:
-            alarm.cancel()
             self._stop.set()
+        return not self._in_flight
 
     def _carrying(self) -> set[asyncio.Task[None]]:
         """Without those that were cut off, of which nothing more will be heard."""

@@ -7,9 +7,10 @@ one alarm at a time, and a later one never replaces an earlier one.
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
-from graphrelay.clock import Clock
+from graphrelay.clock import Clock, timeout
 from graphrelay.model import Lane
 
 
@@ -54,10 +55,6 @@ class Alarms:
 
     async def _sleep(self, duration: timedelta) -> None:
         """Until `duration` is over, or an earlier alarm has been set."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(duration))
-        sooner = asyncio.ensure_future(self._sooner.wait())
-        try:
-            await asyncio.wait({sleeping, sooner}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            sooner.cancel()
+        with suppress(TimeoutError):
+            async with timeout(self._clock, duration):
+                await self._sooner.wait()
