@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, SignInResult
-from graphrelay.oauth.tokens.manager import TokenManager
+from graphrelay.oauth.tokens.manager import PATIENCE, TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
 from graphrelay.oauth.vault.unit import ServiceUnit
@@ -62,7 +63,11 @@ class World:
         return Http(ssl.create_default_context(cafile=str(self.cloud.ca_file)))
 
     def manager(
-        self, *accounts: Account, vault: Vault | None = None, http: Http | None = None
+        self,
+        *accounts: Account,
+        vault: Vault | None = None,
+        http: Http | None = None,
+        patience: timedelta = PATIENCE,
     ) -> TokenManager:
         """A token manager as the daemon makes one; another one is another process's."""
         manager = TokenManager(
@@ -72,6 +77,7 @@ class World:
             http or self.http(),
             self.clock,
             Journal(self.clock, self.entries.append),
+            patience,
         )
         self._stack.push_async_callback(manager.aclose)
         return manager

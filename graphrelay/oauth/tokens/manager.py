@@ -51,7 +51,7 @@ WARNED_EVERY = timedelta(days=1)
 PATIENCE = timedelta(minutes=5)
 """How long callers wait for one refresh, and those queued before it. Nothing stops the thread
 where it waits for a file on a dead disk, or for the next octet of an answer; but callers get an
-answer."""
+answer. In real time, as the work of the thread is."""
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again. Lanes ask on their own schedule.
     EntraUnreachable: TICK,
@@ -106,7 +106,9 @@ class TokenManager:
         http: Http,
         clock: Clock,
         journal: Journal,
+        patience: timedelta = PATIENCE,
     ) -> None:
+        self._patience = patience
         self._cloud, self._vault, self._http = cloud, vault, http
         self._clock, self._journal = clock, journal
         self._worker = Worker("authorization")
@@ -298,10 +300,10 @@ class TokenManager:
 
     async def _result(self, state: _State, refresh: "asyncio.Future[RefreshResult]") -> TokenAnswer:
         """The refresh's answer, if it comes in time; the refresh goes on in any case."""
-        await asyncio.wait({refresh}, timeout=PATIENCE.total_seconds())
+        await asyncio.wait({refresh}, timeout=self._patience.total_seconds())
         if refresh.done():
             return refresh.result().answer
-        name, minutes = state.account.name, PATIENCE // timedelta(minutes=1)
+        name, minutes = state.account.name, self._patience // timedelta(minutes=1)
         late = EntraUnreachable(
             reason=f"The token request of account {name!r} has taken {minutes} minutes so far."
         )
@@ -403,7 +405,7 @@ class TokenManager:
         reload is still carried out."""
         closing = [asyncio.wrap_future(self._worker.submit(one.close)) for one in grants]
         if closing:
-            done, _ = await asyncio.wait(closing, timeout=PATIENCE.total_seconds())
+            done, _ = await asyncio.wait(closing, timeout=self._patience.total_seconds())
             for one in done:
                 one.result()
 

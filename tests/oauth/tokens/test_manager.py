@@ -46,6 +46,7 @@ from tests.oauth.conftest import DAEMON, WEBSITE, World
 
 A_DAY_AND_MORE = timedelta(hours=30)
 """Longer than any access token lives."""
+A_MOMENT = timedelta(milliseconds=20)
 
 
 async def granted(manager: TokenManager, account: str = "website", fresh: bool = False) -> Granted:
@@ -595,7 +596,7 @@ async def test_a_thread_that_hangs_does_not_keep_callers_waiting(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault = world.vault()
-    manager = world.manager(WEBSITE, vault=vault)
+    manager = world.manager(WEBSITE, vault=vault, patience=A_MOMENT)
     await world.authorize(manager)
     await world.clock.advance(A_DAY_AND_MORE)
     disk_is_back, works, reads = threading.Event(), asyncio.Event(), vault.read
@@ -605,7 +606,6 @@ async def test_a_thread_that_hangs_does_not_keep_callers_waiting(
         return reads(name)
 
     monkeypatch.setattr(vault, "read", read)
-    monkeypatch.setattr("graphrelay.oauth.tokens.manager.PATIENCE", timedelta(milliseconds=20))
     manager.on_change(lambda _: works.set())
     for _ in range(2):
         assert isinstance(await manager.token("website"), EntraUnreachable)
@@ -617,13 +617,11 @@ async def test_a_thread_that_hangs_does_not_keep_callers_waiting(
     await granted(manager)
 
 
-async def test_a_thread_that_hangs_does_not_keep_a_reload_from_ending(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    manager, disk_is_back = world.manager(WEBSITE, DAEMON), threading.Event()
+async def test_a_thread_that_hangs_does_not_keep_a_reload_from_ending(world: World) -> None:
+    manager = world.manager(WEBSITE, DAEMON, patience=A_MOMENT)
+    disk_is_back = threading.Event()
     hanging = asyncio.create_task(manager.ask(WEBSITE, lambda _: disk_is_back.wait(60)))
     await settle()
-    monkeypatch.setattr("graphrelay.oauth.tokens.manager.PATIENCE", timedelta(milliseconds=20))
     async with asyncio.timeout(10):
         await manager.reconfigure([WEBSITE])
     assert [account.name for account in manager.accounts] == ["website"]
