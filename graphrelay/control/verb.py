@@ -7,6 +7,8 @@ command line by itself with no daemon running. Events are what `--json` prints.
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
+from graphrelay.model import one_line
+
 Event = dict[str, Any]
 LONGEST_SAID = 500
 """Characters of a text that a person writes for other people, such as the reason of a hold."""
@@ -29,5 +31,4 @@ Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Event]]
 def said(arguments: Mapping[str, Any], name: str) -> str:
     """What a person wrote there for other people: one printable line of bounded length. The person
     who reads it may be root at a terminal, and need not be the person who wrote it."""
-    text = str(arguments.get(name) or "")[:LONGEST_SAID]
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return one_line(arguments.get(name) or "", LONGEST_SAID)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from graphrelay.mime import encoded_word
-from graphrelay.model import LONGEST_ADDRESS, Address
+from graphrelay.model import LONGEST_ADDRESS, Address, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +301,7 @@ def decoded_name(name: bytes, charset: str = "") -> str:
 def mailbox(name: str, address: Address) -> bytes:
     """`"name" <local@domain>`, in the form that every reader understands."""
     spec = addr_spec(address)
-    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_LONGEST_NAME]
+    name = one_line(name)[:_LONGEST_NAME]
     if not name:
         return spec
     if not name.isascii():

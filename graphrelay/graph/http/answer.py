@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from graphrelay.model import Answer
+from graphrelay.model import Answer, one_line
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 """However long the other side asks for: we look again after an hour."""
@@ -58,7 +58,8 @@ def read_error(body: bytes) -> GraphError:
     if not isinstance(error, dict):
         return GraphError((), "")
     message = error.get("message")
-    return GraphError(tuple(_codes(error)), _text(message) if isinstance(message, str) else "")
+    shown = one_line(message, _LONGEST_TEXT) if isinstance(message, str) else ""
+    return GraphError(tuple(_codes(error)), shown)
 
 
 def _codes(error: dict[str, Any]) -> Iterator[str]:
@@ -68,13 +69,8 @@ def _codes(error: dict[str, Any]) -> Iterator[str]:
             return
         code = inner.get("code")
         if isinstance(code, str) and code:
-            yield _text(code)
+            yield one_line(code, _LONGEST_TEXT)
         inner = inner.get("innerError") or inner.get("innererror")
-
-
-def _text(text: str) -> str:
-    """On one line, not endless, and fit to be written down and shown: it stands in the mail log."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:_LONGEST_TEXT]).split())
 
 
 def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> Answer:
@@ -83,7 +79,7 @@ def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> A
         http_status=answer.status,
         code=error.code,
         message=error.message,
-        request_id=_text(answer.headers.get("request-id", "")),
+        request_id=one_line(answer.headers.get("request-id", ""), _LONGEST_TEXT),
         client_request_id=client_request_id,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graphrelay.model import one_line
 from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.scenario import Account
 
@@ -290,4 +291,4 @@ def _first_lines(description: str) -> str:
     """Without the trace and correlation ids at its end."""
     for mark in ("\r\nTrace ID", "\nTrace ID", " Trace ID"):
         description = description.split(mark, 1)[0]
-    return " ".join(description.split())[:600]
+    return one_line(description, 600)

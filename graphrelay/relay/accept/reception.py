@@ -28,6 +28,7 @@ from graphrelay.model import (
     Reply,
     Submission,
     Waiting,
+    one_line,
 )
 from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, Table, Transaction
@@ -335,11 +336,7 @@ def _message_id(value: bytes) -> str:
 def _subject(section: HeaderSection) -> str:
     """Decoded, on one line, shortened."""
     value = _value(section, "subject")[:4096]
-    words = encoded_word.decode(value, charset.charset(section, value)).split()
-    text = " ".join(words)
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else "�" for c in text)
-    return text[:LONGEST_SUBJECT]
+    return one_line(encoded_word.decode(value, charset.charset(section, value)), LONGEST_SUBJECT)
 
 
 def _unwritable(address: Address) -> bool:

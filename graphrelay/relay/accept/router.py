@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters
+from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters, one_line
 from graphrelay.relay.accept.conditions import (
     Network,
     RewriteFrom,
@@ -184,9 +184,8 @@ def _no_route(sender: Address | None, recipient: Address) -> Reply:
 
 
 def shown(address: Address | None) -> str:
-    """An address that a client wrote, fit for a reply: on one line, and not endless."""
-    text = "".join(c if c.isprintable() else "?" for c in str(address or ""))
-    return f"<{text[:100]}>"
+    """An address that a client wrote, fit for a reply."""
+    return f"<{one_line(address or '', 100)}>"
 
 
 # --- Who may send as whom ------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from graphrelay.model import Address, Answer, InlineBody, Submission
+from graphrelay.model import Address, Answer, InlineBody, Submission, one_line
 
 MARK = "X-Graphrelay-Notice"
 """Whoever finds this in a message knows that it is one of ours."""
@@ -190,8 +190,7 @@ def _diagnostic(answer: Answer) -> str:
     status = f"HTTP {answer.http_status}" if answer.http_status is not None else ""
     request = f"(request-id {answer.request_id})" if answer.request_id else ""
     words = (status, answer.code, answer.message, request)
-    text = " ".join(word for word in words if word)
-    return "".join(character for character in text if character.isprintable())
+    return one_line(" ".join(words))
 
 
 def _part(kind: str, encoding: bytes | tuple[bytes, bytes], octets: bytes = b"") -> bytes:

@@ -13,6 +13,8 @@ from email.parser import BytesParser, HeaderParser
 from email.policy import compat32
 from itertools import islice
 
+from graphrelay.model import one_line
+
 LONGEST_REASON = 500
 LONGEST_RECIPIENT = 320
 LONGEST_STATUS = 20
@@ -111,5 +113,4 @@ def _typed(block: Message, name: str) -> str:
 
 def _text(message: Message, name: str) -> str:
     """On one line, printable."""
-    value = str(message.get(name, ""))
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    return one_line(message.get(name, ""))

@@ -9,7 +9,7 @@ import textwrap
 from datetime import timedelta
 from typing import Final
 
-from graphrelay.model import Reply
+from graphrelay.model import Reply, one_line
 
 _LONGEST_TEXT: Final = 400
 """Octets of text in one line; a reply line has at most 512 (RFC 5321 section 4.5.3.1.5)."""
@@ -17,7 +17,7 @@ _LONGEST_TEXT: Final = 400
 
 def octets(reply: Reply) -> bytes:
     """The reply as lines for the wire: ASCII, no line too long, nothing that could break out."""
-    text = " ".join(reply.text.split()) if not reply.text.isprintable() else reply.text
+    text = one_line(reply.text)
     if len(text) <= _LONGEST_TEXT:
         return f"{reply.code} {reply.status} {text}\r\n".encode("ascii", "replace")
     *lines, last = textwrap.wrap(text, _LONGEST_TEXT)

@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphrelay.model import one_line
 from graphrelay.spool.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 
@@ -98,4 +99,4 @@ def problem(connection: sqlite3.Connection, pragma: str = "quick_check(1)") -> s
         if is_damage(error):
             return str(error)
         raise
-    return "" if answer == "ok" else " ".join(str(answer).split())
+    return "" if answer == "ok" else one_line(answer)
