@@ -1,6 +1,7 @@
-"""The command line: one verb per file, imported only when it is asked for.
+"""The command line: one command per file, imported only when it is called.
 
-Exit codes: 0 fine, 1 the answer is "no" (not authorized, not sent), 2 usage, 78 bad configuration.
+Exit status: 0 success, 1 the answer is "no" (not authorized, not sent), 2 usage, 78 the
+configuration cannot be used.
 """
 
 import importlib
@@ -13,28 +14,28 @@ from graphrelay import __version__
 from graphrelay.cli import output
 
 VERBS = {
-    "serve": "Run the relay in the foreground (what systemd starts).",
-    "demo": "Try it all on this machine: sandbox cloud, relay and mail reader.",
-    "sandbox": "Run the sandbox cloud alone: Entra ID and Graph mail on loopback.",
-    "init": "Make a configuration, and show how to register the application.",
-    "setup-scope": "Print the Exchange PowerShell that limits an application to mailboxes.",
-    "authorize": "Sign in an account, once.",
-    "status": "Say whether each account is authorized, and prove it.",
-    "revoke": "Delete an account's authorization.",
-    "vault": "Show where authorizations are kept, change the key, or move them.",
-    "send-test": "Send one message all the way, each step printed.",
-    "route": "Say which route mail would take, and why not the earlier ones.",
-    "queue": "List, show, retry, hold, release and delete what waits.",
-    "log": "Show what happened to mail: who, to whom, outcome, reason.",
-    "alert-test": "Send a test alert by every way in [alerts].",
-    "lanes": "Show each account and mailbox: state, in flight, waiting.",
-    "check-config": "Check the configuration and say every mistake in it.",
+    "demo": "Try everything on this machine, without a Microsoft account.",
+    "init": "Create a configuration, and show how to register the application.",
+    "check-config": "Check the configuration.",
+    "serve": "Run the relay in the foreground.",
+    "authorize": "Authorize an account: sign in, or approve an application.",
+    "status": "Show whether the accounts are authorized, by asking for real tokens.",
+    "revoke": "Delete the authorization of an account.",
+    "setup-scope": "Print the PowerShell that limits an application to its mailboxes.",
+    "send-test": "Send a test message, and follow it.",
+    "queue": "List and change the messages that are waiting.",
+    "log": "Show what happened to messages.",
+    "lanes": "Show the state of each account and mailbox.",
+    "route": "Show which route a message would take, and why.",
+    "alert-test": "Send a test alert by every channel in [alerts].",
+    "vault": "Show, move or re-encrypt the stored authorizations.",
     "hash-password": "Hash a password for [[smtp.users]].",
+    "sandbox": "Run the sandbox cloud: Entra ID and Graph mail on loopback.",
 }
 
 
 class Verbs(click.Group):
-    """Finds a verb's command in the module of its name (`send-test` in `send_test`)."""
+    """Finds a command in the module of its name (`send-test` in `send_test`)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -47,15 +48,18 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """From the table above, so that `--help` imports no verb."""
-        with formatter.section("Verbs"):
+        """From the table above, so that `--help` imports no command."""
+        with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
 
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="First time? `graphrelay demo` needs no configuration and no Microsoft account.",
+    epilog="\b\nFirst steps:\n"
+    "  graphrelay demo                try it: no configuration, no Microsoft account\n"
+    "  graphrelay init                create a configuration, step by step\n"
+    "  graphrelay COMMAND --help      what a command does, with examples",
 )
 @click.option(
     "--config",
@@ -65,18 +69,25 @@ class Verbs(click.Group):
     default=Path("/etc/graphrelay/config.toml"),
     show_default=True,
     metavar="FILE",
-    help="The configuration file ($GRAPHRELAY_CONFIG).",
+    help="The configuration file. Also: $GRAPHRELAY_CONFIG.",
 )
 @click.version_option(__version__, prog_name="graphrelay", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, config: Path) -> None:
-    """Take mail by SMTP from applications that know no OAuth, and submit it to Microsoft 365
-    through Microsoft Graph."""
+    """Accept mail by SMTP from applications that do not support OAuth, and submit it to
+    Microsoft 365 through Microsoft Graph.
+
+    Most commands ask the running relay through its control socket, so run them as root or as the
+    user of the service. Listings take --json, for one JSON object a line.
+
+    Exit status: 0 on success; 1 if the answer is no (not authorized, not sent); 2 for a wrong
+    command line; 78 if the configuration cannot be used.
+    """
     context.obj = config
 
 
 def main() -> None:
-    """The program. Ctrl-C at a question or a listing ends it with the shell's usual 130."""
+    """Run the program. Ctrl-C ends it with status 130, as shells expect."""
     output.never_fail()
     try:
         cli.main(prog_name="graphrelay", standalone_mode=False)

@@ -14,13 +14,13 @@ from graphrelay.cli.output import Event, json_option
 @json_option
 @click.pass_obj
 def command(config: Path, as_json: bool) -> None:
-    """Send a test alert by every channel in [alerts], and print the results.
+    """Send a test alert by every channel in [alerts].
 
-    The channels are the webhooks and the command of the configuration. A running
-    relay sends the alert, with the configuration that it has loaded; with no relay
-    running, this command sends it. Each channel is tried once.
+    The channels are the webhooks and the command of the configuration. A running relay sends the
+    alert, with the configuration that it has loaded; if none runs, this command does. Each channel
+    is tried once, and its result is printed.
 
-    Exit status: 0 if every channel worked, else 1.
+    Exit status: 0 if every channel worked, 1 if one did not.
     """
     outcomes: list[bool] = []
 

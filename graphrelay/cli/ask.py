@@ -1,8 +1,8 @@
-"""Asking: the running daemon over its control socket, or, where none runs, ourselves.
+"""Carrying out a verb: by the running daemon over its control socket, or by this process.
 
-Without a daemon a verb runs in this process, as the user to whom the state directory belongs, so
-that nothing there ever belongs to somebody else. Who is neither that user nor root is told what
-to run.
+Without a daemon a verb runs in this process, as the owner of the state directory, so that no file
+there ever gets another owner. A person who is neither that owner nor root gets an error that says
+what to run.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ NO, USAGE, BAD_CONFIG = 1, 2, 78
 
 
 class Failed(click.ClickException):
-    """A sentence for the person, and the exit code 1."""
+    """A sentence for the person, and exit status 1."""
 
     exit_code = NO
 
@@ -35,19 +35,19 @@ class Failed(click.ClickException):
 
 
 def settings_from(path: Path) -> "Settings":
-    """The configuration, or every mistake in it on standard error and exit code 78."""
+    """The configuration; with mistakes, prints them all and exits with status 78."""
     settings, unseen = checked(path)
     if unseen:
         raise Failed(
-            f"systemd hands {', '.join(unseen)} to the service alone, and no service runs. "
-            "Run: sudo systemctl start graphrelay   and then this again: it asks the service"
+            f"the relay is not running, and systemd gives {', '.join(unseen)} to it alone. Run: "
+            "sudo systemctl start graphrelay   and then this command again"
         )
     return settings
 
 
 def checked(path: Path) -> "tuple[Settings, list[str]]":
-    """The configuration, and which of its secrets are systemd credentials of the service, which
-    cannot be seen here."""
+    """The configuration, and which of its secrets are systemd credentials, which only the service
+    can read."""
     from graphrelay.config import ConfigError, load
     from graphrelay.oauth.vault.unit import service_unit
 
@@ -77,7 +77,7 @@ def events(
     tell: Callable[[Event], None],
     ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> None:
-    """Carry out `verb` and pass each event to `tell`. Raises `Failed`."""
+    """Carry out `verb`, and pass each event to `tell`. Raises `Failed`."""
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
 
@@ -121,8 +121,8 @@ def events(
 def _by_the_daemon(
     config: Path, verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
-    """Of the configuration only where the daemon is: the rest it has read itself, and it may have
-    been handed secrets that we have not."""
+    """Reads only where the daemon is from the configuration: the daemon has read the rest, with
+    secrets that this process may not have."""
     from graphrelay.config import written_control_socket, written_state_directory
     from graphrelay.control.socket.client import converse
     from graphrelay.daemon.wiring import control_socket_in, state_directory_or_default
@@ -135,17 +135,17 @@ def _by_the_daemon(
 async def _by_ourselves(
     settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
-    from graphrelay.cli.memory import keep_to_ourselves
+    from graphrelay.cli.memory import disable_core_dumps
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import state_directory
 
     become_owner(state_directory(settings), verb)
-    keep_to_ourselves()  # A change of user undoes it, so it comes after.
+    disable_core_dumps()  # last, since a change of user undoes it
     try:
         async with verbs_without_daemon(settings) as verbs:
             if verb not in verbs:
-                raise VerbError(f"no daemon runs, and {verb} needs one: graphrelay serve")
+                raise VerbError(f"no relay is running, and {verb} needs one. Run: graphrelay serve")
             async for event in verbs[verb](arguments, ask):
                 yield event
     except SpoolTaken as error:
@@ -155,13 +155,13 @@ async def _by_ourselves(
 
 
 def become_owner(directory: Path, doing: str) -> None:
-    """Go on as the user to whom `directory` belongs; raises `VerbError` where that cannot be."""
+    """Continue as the owner of `directory`. Raises `VerbError` where that is not possible."""
     from graphrelay.control.verb import VerbError
 
     try:
         owner = directory.stat()
     except FileNotFoundError:
-        return  # made by us, for us
+        return  # it will be created by this user
     except PermissionError:
         _refuse(directory, doing, "another user")
     if owner.st_uid == os.geteuid():
@@ -177,13 +177,15 @@ def become_owner(directory: Path, doing: str) -> None:
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
     except OSError as error:
-        raise VerbError(f"{directory} belongs to {user}, whom we cannot act as: {error}") from error
+        raise VerbError(
+            f"{directory} belongs to {user}, and this process cannot act as {user}: {error}"
+        ) from error
 
 
 def _refuse(directory: Path, doing: str, user: str) -> NoReturn:
     from graphrelay.control.verb import VerbError
 
     raise VerbError(
-        f"no daemon runs, and {directory} belongs to {user}. Run this with sudo, or start the "
-        f"service first: sudo systemctl start graphrelay ({doing} then asks it)"
+        f"no relay is running, and {directory} belongs to {user}. Run {doing} with sudo, or start "
+        "the service first: sudo systemctl start graphrelay"
     )

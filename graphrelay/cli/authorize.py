@@ -16,20 +16,36 @@ from graphrelay.cli.typed import typed_line
 
 @click.command(name="authorize")
 @click.argument("account", metavar="ACCOUNT")
-@click.option("--device", "method", flag_value="device", help="Type a code in on another machine.")
+@click.option(
+    "--device", "method", flag_value="device", help="Sign in on any device, by typing a code there."
+)
 @click.option(
     "--paste",
     "method",
     flag_value="paste",
-    help="Open the address elsewhere and bring back the one that the browser ends up at.",
+    help="Sign in in a browser elsewhere, and paste the address at which it ends.",
 )
 @json_option
 @click.pass_obj
 def command(config: Path, account: str, method: str | None, as_json: bool) -> None:
-    """Sign in an account of the configuration, once.
+    """Authorize an account of the configuration: sign in, or approve an application.
 
-    Opens a browser on this machine, unless --device or --paste. Goes through the running daemon;
-    until the new authorization is stored, an old one keeps working.
+    For the scenarios "user" and "personal" a browser opens on this machine. Sign in there as the
+    configured user, and the relay keeps itself authorized from then on. On a server without a
+    browser use --device, or --paste if the tenant blocks sign-in by device code.
+
+    For "any-user" and "scoped-users" nobody signs in: the command shows what the application may
+    do, gets its first token, and records who approved it.
+
+    Mail that has been waiting for the authorization is sent at once. An old authorization stays in
+    use until the new one is stored.
+
+    \b
+    Examples:
+      graphrelay authorize website
+      graphrelay authorize website --device
+
+    Exit status: 0 if the account is authorized, 1 if not.
     """
     told = _Teller(as_json)
     arguments = {"account": account, "method": method or "browser", "by": getpass.getuser()}
@@ -38,7 +54,7 @@ def command(config: Path, account: str, method: str | None, as_json: bool) -> No
 
 
 class _Teller:
-    """Says each event to the person, and remembers how it ended."""
+    """Prints each event, and keeps how it ended."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -60,25 +76,25 @@ class _Teller:
         for permission in event["permissions"]:
             click.echo(f"  {permission['name']:<16} {permission['reason']}")
         if event["risk"]:
-            click.secho(f"Mind: {event['risk']}", fg="yellow")
+            click.secho(f"Note: {event['risk']}", fg="yellow")
 
     def _open(self, event: Event) -> None:
         click.echo(f"\nSign in here, in a browser on this machine:\n\n  {event['url']}\n")
         if not (_has_a_desktop() and webbrowser.open(event["url"])):
-            click.echo("No browser could be opened. Without one on this machine: --device")
+            click.echo("No browser could be opened. On a machine without one, use --device.")
 
     def _open_elsewhere(self, event: Event) -> None:
         click.echo(f"\nSign in here, in a browser anywhere:\n\n  {event['url']}\n")
-        click.echo("It ends at a page that cannot be shown; copy that page's address.")
+        click.echo("It ends at a page that cannot be displayed. Copy the address of that page.")
 
     def _device(self, event: Event) -> None:
-        click.echo(f"\nOpen {event['url']} and type in: ", nl=False)
+        click.echo(f"\nOpen {event['url']} and enter this code: ", nl=False)
         click.secho(f"{event['code']}\n", bold=True)
 
     def _waiting(self, event: Event) -> None:
-        """On a terminal it counts down; elsewhere it says once how long there is."""
+        """Counts down on a terminal; elsewhere it prints once how much time there is."""
         minutes, seconds = divmod(event["seconds"], 60)
-        text = f"Waiting, {minutes}:{seconds:02} left (Ctrl-C gives up) "
+        text = f"Waiting, {minutes}:{seconds:02} left (Ctrl-C cancels) "
         if sys.stdout.isatty():
             click.echo(f"\r{text}", nl=False)
         elif not self._counting:
@@ -95,7 +111,7 @@ class _Teller:
 
 
 def _has_a_desktop() -> bool:
-    """Else a browser in text mode might be found, which would take this terminal for itself."""
+    """Without one, a text-mode browser might be found, which would take over this terminal."""
     named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in named)
 

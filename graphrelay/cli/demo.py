@@ -1,8 +1,8 @@
 """`graphrelay demo`: the sandbox cloud and the relay in one process.
 
 The account is authorized as a person would do it: the relay opens its loopback redirect and asks
-for an authorization code with PKCE; the visitor of the sandbox fills in the sign-in page and
-accepts. Nothing leaves this machine, and nothing stays on it.
+for an authorization code with PKCE; the sandbox's visitor fills in the sign-in page and accepts.
+Nothing leaves this machine, and nothing stays on it.
 """
 
 import asyncio
@@ -23,22 +23,37 @@ if TYPE_CHECKING:
 
 
 @click.command(name="demo")
-@click.option("--smtp-port", default=2525, show_default=True, metavar="PORT", help="0: any free.")
-@click.option("--page-port", default=8025, show_default=True, metavar="PORT", help="0: any free.")
+@click.option(
+    "--smtp-port",
+    default=2525,
+    show_default=True,
+    metavar="PORT",
+    help="Where the relay accepts mail; 0: any free port.",
+)
+@click.option(
+    "--page-port",
+    default=8025,
+    show_default=True,
+    metavar="PORT",
+    help="Where the mail reader is; 0: any free port.",
+)
 def command(smtp_port: int, page_port: int) -> None:
-    """Try it all on this machine: nothing to configure, no Microsoft account.
+    """Try everything on this machine, without a Microsoft account.
 
-    Runs a sandbox of Microsoft's cloud and the relay, authorizes an account, prints how to send,
-    shows each message as it goes, and a page with what arrived. Ctrl-C ends it; nothing stays.
+    Starts a sandbox of Microsoft's cloud and a relay, authorizes an account, and prints how to send
+    a message with curl, Python and PHP. Each step of a message is shown, and a web page shows what
+    has arrived. Ctrl-C ends the demo and removes everything.
+
+    It needs the packages of graphrelay[sandbox].
     """
     from graphrelay.daemon.relay import CannotStart
 
     with sandbox_packages():
-        import graphrelay.sandbox  # noqa: F401 (are its packages there?)
+        import graphrelay.sandbox  # noqa: F401 (are its packages installed?)
     try:
         asyncio.run(_demo(smtp_port, page_port))
     except (CannotStart, OSError) as error:
-        raise Failed(f"{error} (other ports: --smtp-port, --page-port)") from error
+        raise Failed(f"{error} (choose other ports with --smtp-port and --page-port)") from error
 
 
 async def _demo(smtp_port: int, page_port: int) -> None:
@@ -63,8 +78,8 @@ async def _demo(smtp_port: int, page_port: int) -> None:
                 _say("authorized", f"{end['who']} by authorization code with PKCE ({scopes})")
                 _invite(cloud, relay)
                 await stop.wait()
-                click.echo("\nfinishing what is in flight …")
-    click.echo("ended; nothing is left on this machine")
+                click.echo("\nfinishing the requests in flight …")
+    click.echo("the demo has ended; nothing is left on this machine")
 
 
 async def authorize(
@@ -85,15 +100,16 @@ async def authorize(
 
 
 async def _nobody(what: str) -> str:
-    raise Failed(f"nobody is here to give {what}")
+    raise Failed(f"the demo cannot answer the question for {what}")
 
 
 def _invite(cloud: "Sandbox", relay: "Relay") -> None:
     port = relay.addresses[0].rpartition(":")[2]
+    page = click.style(cloud.page_url, bold=True)
     click.echo(f"""
-The relay takes mail on 127.0.0.1:{port}. What arrives: {click.style(cloud.page_url, bold=True)}
+The relay accepts mail on 127.0.0.1:{port}. What arrives is shown at {page}
 
-Send one message, from another terminal:
+Send a message from another terminal:
 
   curl    printf 'From: Shop <wp@contoso.com>\\nSubject: Hello from curl\\n\\nIt works.\\n' \\
             | curl -sS smtp://127.0.0.1:{port} --mail-from wp@contoso.com \\
@@ -107,12 +123,12 @@ Send one message, from another terminal:
             "Subject: Hello from PHP\\r\\n\\r\\nIt works.\\r\\n.", "QUIT"] as $c) {{
             if ($c) fwrite($s, "$c\\r\\n"); echo fgets($s); }}'
 
-Anybody@contoso.com and anybody anywhere else can be the recipient. Ctrl-C ends the demo.
+The recipient can be any address. Ctrl-C ends the demo.
 """)
 
 
 def _stage(entry: "Entry") -> None:
-    """One event of the journal as one line for a person who watches."""
+    """One event of the journal as one line."""
     from graphrelay.journal import events
 
     match entry.what:

@@ -2,8 +2,8 @@
 
     options, questions ──▶ Setup ──▶ steps and commands, shown ──▶ ids ──▶ config.toml
 
-The steps are shown before the ids are asked for, because it is they that bring the ids forth. The
-file is checked as `check-config` does before it takes its name, so a bad one never stands there.
+The steps of the registration are shown before the ids are asked for, since they produce the ids.
+The file is checked as by `check-config` before it gets its name, so a bad one is never in place.
 """
 
 from pathlib import Path
@@ -22,46 +22,108 @@ CLOUDS = ("global", "us-gov-high", "us-gov-dod", "china", "custom")
 
 
 @click.command(name="init")
-@click.option("--yes", is_flag=True, help="Ask nothing; what no option says has its default.")
-@click.option("--force", is_flag=True, help="Overwrite a configuration that is there.")
-@click.option("--scenario", type=click.Choice(SCENARIOS), help="How the account may send.")
-@click.option("--credential", type=click.Choice(CREDENTIALS), help="any-user, scoped-users.")
-@click.option("--account", metavar="NAME", help="A name of your own for the account.")
-@click.option("--tenant", metavar="ID", help="Directory (tenant) ID or a verified domain.")
-@click.option("--client-id", metavar="ID", help="Application (client) ID.")
-@click.option("--username", metavar="ADDRESS", help="Who signs in (user, personal).")
-@click.option("--mailbox", "mailboxes", multiple=True, metavar="ADDRESS", help="Or *@DOMAIN.")
-@click.option("--client-secret-file", type=click.Path(path_type=Path), help="The secret's value.")
-@click.option("--client-secret-expires", metavar="DAY", help="As the portal shows it: 2027-11-01.")
-@click.option("--certificate-file", type=click.Path(path_type=Path), help="PEM or PFX.")
-@click.option("--certificate-key-file", type=click.Path(path_type=Path), help="If not in it.")
-@click.option("--certificate-password-file", type=click.Path(path_type=Path), help="If it has one.")
-@click.option("--federated-token-file", type=click.Path(path_type=Path), help="A JWT.")
-@click.option("--large-messages/--no-large-messages", default=None, help="Over about 3 MB.")
-@click.option("--exact-once/--no-exact-once", default=None, help="Never a message twice.")
-@click.option("--listener", metavar="ADDRESS", help="Where applications send to, host:port.")
-@click.option("--allow-from", multiple=True, metavar="NETWORK", help="Who may connect.")
-@click.option("--cloud", type=click.Choice(CLOUDS), help="Where the tenant lives.")
-@click.option("--login-url", metavar="URL", help="With --cloud custom.")
-@click.option("--graph-url", metavar="URL", help="With --cloud custom.")
+@click.option("--yes", is_flag=True, help="Ask nothing; use the defaults.")
+@click.option("--force", is_flag=True, help="Overwrite an existing configuration.")
 @click.option(
-    "--ca-file", type=click.Path(path_type=Path), help="Trusted in place of the system's."
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    help="How the account may send; see docs/scenarios.md.",
 )
-@click.option("--proxy", metavar="URL", help="For Entra and Graph alike.")
-@click.option("--state-directory", type=click.Path(path_type=Path), help="Mail, log and vault.")
+@click.option(
+    "--credential",
+    type=click.Choice(CREDENTIALS),
+    help="How an application proves itself (any-user, scoped-users).",
+)
+@click.option("--account", metavar="NAME", help="A name for the account, of your choice.")
+@click.option("--tenant", metavar="ID", help="Directory (tenant) ID, or a verified domain.")
+@click.option("--client-id", metavar="ID", help="Application (client) ID.")
+@click.option("--username", metavar="ADDRESS", help="The user who signs in (user, personal).")
+@click.option(
+    "--mailbox",
+    "mailboxes",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A mailbox to send through, or *@DOMAIN. Repeatable.",
+)
+@click.option(
+    "--client-secret-file",
+    type=click.Path(path_type=Path),
+    help="The file that holds the client secret's value.",
+)
+@click.option(
+    "--client-secret-expires",
+    metavar="DAY",
+    help="The day that the portal shows, such as 2027-11-01.",
+)
+@click.option(
+    "--certificate-file", type=click.Path(path_type=Path), help="The certificate, PEM or PFX."
+)
+@click.option(
+    "--certificate-key-file",
+    type=click.Path(path_type=Path),
+    help="Its private key, if in a file of its own.",
+)
+@click.option(
+    "--certificate-password-file",
+    type=click.Path(path_type=Path),
+    help="The password of the key, if it has one.",
+)
+@click.option(
+    "--federated-token-file",
+    type=click.Path(path_type=Path),
+    help="The JWT of a workload identity.",
+)
+@click.option(
+    "--large-messages/--no-large-messages",
+    default=None,
+    help="Send messages over about 3 MB (Mail.ReadWrite).",
+)
+@click.option(
+    "--exact-once/--no-exact-once",
+    default=None,
+    help="Never send a message twice (Mail.ReadWrite).",
+)
+@click.option("--listener", metavar="ADDRESS", help="Where applications connect, as host:port.")
+@click.option(
+    "--allow-from",
+    multiple=True,
+    metavar="NETWORK",
+    help="A network that may connect, such as 192.0.2.0/24. Repeatable.",
+)
+@click.option("--cloud", type=click.Choice(CLOUDS), help="The Microsoft cloud of the tenant.")
+@click.option("--login-url", metavar="URL", help="The authority, with --cloud custom.")
+@click.option("--graph-url", metavar="URL", help="The Graph endpoint, with --cloud custom.")
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path),
+    help="Certificate authorities to trust instead of the system's.",
+)
+@click.option("--proxy", metavar="URL", help="The HTTP proxy for Entra and Graph.")
+@click.option(
+    "--state-directory",
+    type=click.Path(path_type=Path),
+    help="Where mail, the log and the vault are kept.",
+)
 @click.pass_obj
 def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
-    """Make a configuration: asks what is needed, explains it, and shows how to register the
-    application for exactly this, in the portal and with az.
+    """Create a configuration, and show how to register the application.
 
-    Writes FILE of --config, which check-config then passes. Nothing is sent anywhere.
+    Asks for what no option gives, and explains each question. Then it shows how to register the
+    application in Entra ID with exactly the permissions that are needed, in the portal and with az.
+    It writes the file of --config, checked, and readable by root and the service alone. Nothing is
+    sent anywhere.
+
+    \b
+    Examples:
+      graphrelay --config /etc/graphrelay/config.toml init
+      graphrelay --config config.toml init --scenario user --username wp@contoso.com
     """
     from graphrelay.cli.guide import writing
     from graphrelay.cli.guide.interview import interview
     from graphrelay.cli.guide.questions import Questions
 
     if config.exists() and not force:
-        raise Failed(f"{config} is there already. Look at it, or overwrite it with --force")
+        raise Failed(f"{config} exists already. Look at it, or overwrite it with --force")
     questions = Questions(config, options, silent=yes)
     setup, secret = interview(questions, _show_registration)
     for path in writing.write(config, setup, secret, command=_called(config), force=force):
@@ -119,7 +181,7 @@ def _missing_files(setup: "Setup") -> list[str]:
 
 
 def _called(config: Path) -> str:
-    """How the program is called for this file."""
+    """How to call the program for this file."""
     import shlex
 
     usual = config == Path("/etc/graphrelay/config.toml")

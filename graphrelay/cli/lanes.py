@@ -13,8 +13,12 @@ from graphrelay.cli.output import Event, json_option
 @json_option
 @click.pass_obj
 def command(config: Path, as_json: bool) -> None:
-    """Show each account and mailbox that has mail: its state, what is in flight, what waits, and
-    how much of its budgets is used."""
+    """Show the state of each account and mailbox.
+
+    A lane is one account and one mailbox; Exchange's limits hold for each lane. Shown are those
+    with mail: how many messages are waiting and since when, how many are in flight, whether the
+    lane is open or paused and why, and how much of its budgets is used. Needs a running relay.
+    """
     rows: list[Event] = []
     events(config, "lanes", {}, output.print_json if as_json else rows.append)
     if as_json:
@@ -53,7 +57,7 @@ def _budget(budget: Event) -> str:
 
 
 def _time(seconds: int) -> str:
-    """In the largest unit that leaves two digits at least."""
+    """In the largest unit of which there are two or more."""
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"

@@ -32,12 +32,14 @@ class Moment(click.ParamType[datetime]):
 
 
 @click.command(name="log")
-@click.option("--follow", "-f", is_flag=True, help="Go on as things happen; Ctrl-C ends it.")
-@click.option("--since", type=Moment(), metavar="WHEN", help='A date, or "1d" or "4h" ago.')
-@click.option("--until", type=Moment(), metavar="WHEN", help="The same.")
-@click.option("--sender", metavar="ADDRESS", help="Envelope sender: an address, @domain, or <>.")
+@click.option("--follow", "-f", is_flag=True, help="Keep running, and show events as they happen.")
+@click.option("--since", type=Moment(), metavar="WHEN", help="Only events since then.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="Only events until then.")
+@click.option(
+    "--sender", metavar="ADDRESS", help="The envelope sender: an address, @domain, or <>."
+)
 @click.option("--recipient", metavar="ADDRESS", help="One of the recipients.")
-@click.option("--id", "queue_id", metavar="ID", help="The id that the client saw in the 250.")
+@click.option("--id", "queue_id", metavar="ID", help="The id that the client saw in the 250 reply.")
 @click.option(
     "--outcome",
     type=click.Choice(
@@ -56,10 +58,10 @@ class Moment(click.ParamType[datetime]):
             "bounced",
         ]
     ),
-    help="Only what came out so.",
+    help="Only events of this kind.",
 )
 @click.option(
-    "--client", metavar="IP", help="Where it came from; with its last failed conversation."
+    "--client", metavar="IP", help="The client's address; with its last failed SMTP session."
 )
 @click.option(
     "--limit",
@@ -67,15 +69,25 @@ class Moment(click.ParamType[datetime]):
     type=output.rows,
     show_default=True,
     metavar="N",
-    help="The latest N at most.",
+    help="At most the latest N events.",
 )
 @json_option
 @click.pass_obj
 def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
-    """Show what became of mail: who sent what to whom, the outcome, Microsoft's reason.
+    """Show what happened to messages.
 
-    With --client also what that client and the relay said to each other when it last failed, for
-    clients in smtp.transcripts."""
+    One line for each event: when, which message, what happened, sender and recipients, and the
+    reason, with Microsoft's error code. The log is kept for log.keep (90 days by default).
+
+    Times are dates such as 2026-11-23 or 2026-11-23T12:00, or how long ago: 4h, 1d.
+
+    \b
+    Examples:
+      graphrelay log --follow
+      graphrelay log --outcome failed --since 1d
+      graphrelay log --recipient alice@example.org --json
+      graphrelay log --client 192.0.2.7
+    """
     arguments = {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in wanted.items()
@@ -89,18 +101,18 @@ def _show_transcript(config: Path, client: str, as_json: bool) -> None:
     found: list[Event] = []
     try:
         events(config, "transcript", {"client": client}, found.append)
-    except Failed as error:  # the mail log can be read without a daemon, this cannot
+    except Failed as error:  # unlike the mail log, transcripts need a running relay
         click.echo(f"no transcript: {error.message}", err=True)
         return
     if not found:
-        hint = f'to keep them, put "{client}" into smtp.transcripts'
-        click.echo(f"no transcript of a failed conversation with {client}; {hint}", err=True)
+        hint = f'to keep transcripts, add "{client}" to smtp.transcripts'
+        click.echo(f"no transcript of a failed session with {client}; {hint}", err=True)
     for event in found:
         if as_json:
             output.print_json(event)
             continue
         where = f"with {event['client']} on {event['listener']}"
-        click.echo(f"\nlast failed conversation {where}, {output.local_time(event['at'])}:")
+        click.echo(f"\nlast failed session {where}, {output.local_time(event['at'])}:")
         for line in event["lines"]:
             click.echo(f"    {line}")
 

@@ -1,4 +1,4 @@
-"""How listings look: a table for people, or one JSON object a line for programs."""
+"""What listings look like: a table for people, or one JSON object a line for programs."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ Event = dict[str, Any]
 rows = click.IntRange(1, 1_000_000)
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line, for programs."
 )
 
 
@@ -23,15 +23,15 @@ def print_json(event: Event) -> None:
 
 
 def never_fail() -> None:
-    """What a terminal or a file cannot take in its encoding is written as `\\u2192`, and ends no
-    listing in the middle."""
+    """Write what the encoding of a terminal or file does not have as `\\u2192`, so that no listing
+    fails half-way."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they must be; the last one takes what is left of the line."""
+    """Columns as wide as their cells; the last one takes the rest of the line."""
     widths = [
         max(len(head), *(len(row[column]) for row in rows)) if rows else len(head)
         for column, head in enumerate(heads)
@@ -53,7 +53,7 @@ def size(octets: int) -> str:
 
 
 def local_time(text: str | None) -> str:
-    """A moment of the contract (ISO 8601, UTC) as this machine's people read it."""
+    """A moment of an event (ISO 8601, UTC) in the local time zone."""
     if not text:
         return "-"
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")

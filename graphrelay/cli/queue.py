@@ -15,21 +15,37 @@ from graphrelay.cli.output import Event, json_option
 
 @click.group(name="queue")
 def command() -> None:
-    """See what waits, and do something about it. IDs are those that clients saw in the 250."""
+    """List and change the messages that are waiting.
+
+    An ID is the one that the client saw in the 250 reply to its message. A message that
+    goes through several mailboxes has several parts; the second is called 4QX7K2M9/2.
+
+    \b
+    Examples:
+      graphrelay queue list
+      graphrelay queue show 4QX7K2M9
+      graphrelay queue retry --account website
+      graphrelay queue hold --sender @contoso.com --reason "maintenance"
+      graphrelay queue delete 4QX7K2M9 --reason "sent by mistake"
+    """
 
 
 _FILTERS = (
-    click.option("--account", metavar="NAME", help="Only what waits for this account."),
-    click.option("--mailbox", metavar="ADDRESS", help="Only what goes through this mailbox."),
-    click.option("--route", metavar="NAME", help="Only what took this route, such as routes[0]."),
-    click.option("--sender", metavar="ADDRESS", help="Envelope sender: an address, @domain, <>."),
+    click.option("--account", metavar="NAME", help="Only messages that go through this account."),
+    click.option(
+        "--mailbox", metavar="ADDRESS", help="Only messages that go through this mailbox."
+    ),
+    click.option("--route", metavar="NAME", help="Only messages of this route, such as routes[0]."),
+    click.option(
+        "--sender", metavar="ADDRESS", help="The envelope sender: an address, @domain, or <>."
+    ),
     click.option("--recipient", metavar="ADDRESS", help="One of the recipients."),
     click.option(
         "--older-than",
         "received_before",
         type=Moment(),
         metavar="TIME",
-        help='Only what has waited for longer, such as "2h", or since before a date.',
+        help="Only messages that have been waiting for longer, such as 2h, or since before a date.",
     ),
 )
 
@@ -41,24 +57,35 @@ def _filtered(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @command.command(name="list")
-@click.option("--state", type=click.Choice(["queued", "held"]), help="Only what is in this state.")
+@click.option("--state", type=click.Choice(["queued", "held"]), help="Only messages in this state.")
 @_filtered
 @click.option(
-    "--limit", default=1000, type=output.rows, show_default=True, metavar="N", help="Rows at most."
+    "--limit",
+    default=1000,
+    type=output.rows,
+    show_default=True,
+    metavar="N",
+    help="At most N messages.",
 )
 @json_option
 @click.pass_obj
 def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
-    """List what waits, oldest first."""
+    """List the messages that are waiting, oldest first.
+
+    \b
+    Examples:
+      graphrelay queue list --state held
+      graphrelay queue list --older-than 2h --json
+    """
     rows: list[Event] = []
     events(config, "queue-list", _sendable(wanted), output.print_json if as_json else rows.append)
     if as_json:
         return
     if not rows:
-        click.echo("nothing waits")
+        click.echo("no message is waiting")
         return
     output.table(
-        ["ID", "RECEIVED", "SENDER", "RECIPIENTS", "SIZE", "TRIES", "STATE"],
+        ["ID", "RECEIVED", "SENDER", "RECIPIENTS", "SIZE", "ATTEMPTS", "STATE"],
         [
             [
                 row["queue_id"],
@@ -75,7 +102,7 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
 
 
 def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
-    """As it goes to the daemon."""
+    """As JSON can carry it to the daemon."""
     given = {key: value for key, value in wanted.items() if value is not None}
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
@@ -86,7 +113,7 @@ def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
 def _state(row: Event) -> str:
     match row["state"]:
         case "queued":
-            state = f"next try {output.local_time(row['not_before'])}"
+            state = f"next attempt {output.local_time(row['not_before'])}"
         case "held":
             state = f"held: {row['reason']}"
         case other:
@@ -99,7 +126,7 @@ def _state(row: Event) -> str:
 @json_option
 @click.pass_obj
 def show(config: Path, queue_id: str, as_json: bool) -> None:
-    """Show all that is known of a message: its plan, every attempt, what Microsoft said."""
+    """Show everything about a message: its route, every attempt, and Microsoft's answers."""
     events(
         config,
         "queue-show",
@@ -134,14 +161,14 @@ def _print_message(message: Event) -> None:
 
 def _progress(draft: Event) -> str:
     if not draft["attachments"]:
-        return "whole, to be sent"
+        return "complete, about to be sent"
     words = f"{draft['attached']} of {draft['attachments']} attachments"
     next_one = f", {output.size(draft['uploaded'])} of the next" if draft["uploaded"] else ""
     return words + next_one
 
 
 def _print_lost(event: Event) -> None:
-    """What the way that a message took could not keep."""
+    """What could not be kept of the message by the method that sent it."""
     for what in event.get("lost") or ():
         click.echo(f"            lost: {what}")
 
@@ -169,8 +196,8 @@ def _happened(event: Event) -> str:
 def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
     @click.argument("queue_ids", metavar="[ID…]", nargs=-1)
     @_filtered
-    @click.option("--all", is_flag=True, help="Everything in the queue.")
-    @click.option("--reason", required=takes_reason, help="Why; kept in the mail log.")
+    @click.option("--all", is_flag=True, help="All messages in the queue.")
+    @click.option("--reason", required=takes_reason, help="The reason, for the mail log.")
     @json_option
     @click.pass_obj
     def change(
@@ -184,7 +211,7 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
         chosen = _sendable(wanted)
         everything = chosen.pop("all")
         if bool(queue_ids) == bool(chosen or everything):
-            raise click.UsageError("Say which: by ID, or by a filter, or --all.")
+            raise click.UsageError("Choose messages: by ID, by a filter, or with --all.")
         count = 0
 
         def tell(event: Event) -> None:
@@ -195,7 +222,7 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
             elif event["changed"]:
                 click.echo(f"{event['queue_id']}: {_DONE[what]}")
             else:
-                click.echo(f"{event['queue_id']}: left as it is. {event['reason']}")
+                click.echo(f"{event['queue_id']}: unchanged. {event['reason']}")
 
         common = {"what": what, "reason": reason}
         for queue_id in queue_ids:
@@ -203,24 +230,28 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
         if not queue_ids:
             events(config, f"queue-{what}", {**common, **chosen, "all": everything}, tell)
             if not count:
-                raise Failed(f"there was nothing to {what}")
+                raise Failed(f"there is no message to {what}")
 
     change.__doc__ = f"{help_text}\n\n{_WHICH}"
     command.command(name=what)(change)
 
 
-_WHICH = """By ID, or all that fit the filters given, as `queue list` shows them with the same ones.
-What is on its way to Microsoft just then is left as it is."""
+_WHICH = """Choose messages by ID, or by filters: `queue list` shows the same messages for the same
+filters. A message that is being sent at this moment is not changed."""
 
 
 _DONE = {
-    "retry": "is tried now",
-    "hold": "is held until you release it",
-    "release": "goes on",
-    "delete": "is deleted; the mail log keeps what it was",
+    "retry": "will be sent now",
+    "hold": "held until you release it",
+    "release": "released",
+    "delete": "deleted; the mail log keeps its history",
 }
 
-_changing("retry", "Try messages now instead of when they are due.")
-_changing("hold", "Keep messages from going out until they are released.", takes_reason=True)
-_changing("release", "Let held messages go on.")
-_changing("delete", "Take messages out of the queue for good.", takes_reason=True)
+_changing("retry", "Send messages now instead of at their next attempt.")
+_changing("hold", "Keep messages in the queue until they are released.", takes_reason=True)
+_changing("release", "Let held messages be sent.")
+_changing(
+    "delete",
+    "Delete messages from the queue. They are not sent, and their senders get no report.",
+    takes_reason=True,
+)

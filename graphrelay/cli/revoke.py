@@ -10,16 +10,20 @@ from graphrelay.cli.ask import events
 @click.command(name="revoke")
 @click.argument("account", metavar="ACCOUNT")
 @click.confirmation_option(
-    "--yes", prompt="Mail of this account will wait until it is authorized again. Delete?"
+    "--yes",
+    prompt="Mail of this account will wait until it is authorized again. Continue?",
+    help="Do not ask for confirmation.",
 )
 @click.pass_obj
 def command(config: Path, account: str) -> None:
-    """Delete an account's authorization here. Its mail waits; nothing is lost.
+    """Delete the authorization of an account from this machine.
 
-    Microsoft keeps the consent: withdraw it in Entra (Enterprise applications > Permissions).
+    The account's mail waits in the queue until the account is authorized again; none is lost.
+    Microsoft keeps the consent. To withdraw that too: Entra admin center > Enterprise applications
+    > the application > Permissions.
     """
 
     def tell(_: object) -> None:
-        click.echo(f"{account}: the authorization is deleted")
+        click.echo(f"{account}: the authorization was deleted")
 
     events(config, "revoke", {"account": account}, tell)

@@ -1,7 +1,7 @@
-"""`graphrelay route`: by which route mail would go, decided by the same code that decides it then.
+"""`graphrelay route`: which route mail would take, by the same code as for real mail.
 
-It goes by the configuration file as it stands, so that a change can be tried before the relay
-takes it over; whether a relay runs makes no difference. Nothing is sent.
+It reads the configuration file itself, so that a change can be tried before the relay reloads it.
+Nothing is sent.
 """
 
 import sys
@@ -21,20 +21,33 @@ if TYPE_CHECKING:
 
 @click.command(name="route")
 @click.option(
-    "--from", "sender", metavar="ADDRESS", required=True, help="MAIL FROM and From; <> for none."
+    "--from",
+    "sender",
+    metavar="ADDRESS",
+    required=True,
+    help="The sender, in MAIL FROM and From; <> for none.",
 )
 @click.option(
-    "--to", "recipients", metavar="ADDRESS", required=True, multiple=True, help="May be repeated."
+    "--to",
+    "recipients",
+    metavar="ADDRESS",
+    required=True,
+    multiple=True,
+    help="A recipient. Repeatable.",
 )
-@click.option("--login", metavar="NAME", help="As which of [[smtp.users]] the client logs in.")
-@click.option("--client", metavar="IP", default="127.0.0.1", show_default=True)
-@click.option("--listener", metavar="ADDRESS", help="As configured; unset: the first one.")
+@click.option("--login", metavar="NAME", help="The user of [[smtp.users]] who logs in.")
+@click.option(
+    "--client", metavar="IP", default="127.0.0.1", show_default=True, help="The client's address."
+)
+@click.option(
+    "--listener", metavar="ADDRESS", help="The listener, as configured. Default: the first."
+)
 @click.option(
     "--header",
     "fields",
     metavar="'NAME: VALUE'",
     multiple=True,
-    help="A header field, also another From than in MAIL FROM, or a Sender. May be repeated.",
+    help="A header field of the message, such as a From that differs from MAIL FROM. Repeatable.",
 )
 @json_option
 @click.pass_obj
@@ -48,9 +61,18 @@ def command(
     fields: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say which route mail would take, and why the earlier ones would not take it.
+    """Show which route a message would take, and why earlier routes would not take it.
 
-    Exit code 1 where the mail would be refused.
+    Reads the configuration file, not the running relay, so that a change can be tried before a
+    reload. Nothing is sent.
+
+    \b
+    Examples:
+      graphrelay route --from shop@contoso.com --to alice@example.org
+      graphrelay route --from scan@contoso.com --to a@example.org --login printer
+      graphrelay --config new.toml route --from x@contoso.com --to a@example.org
+
+    Exit status: 0 if the mail would be accepted, 1 if it would be refused.
     """
     from graphrelay.daemon import wiring
     from graphrelay.model import Origin, Reply
@@ -60,10 +82,10 @@ def command(
     table = wiring.table(settings)
     listeners = [one.address for one in settings.smtp.listeners]
     if listener and listener not in listeners:
-        raise Failed(f"no listener is {listener}; there is {', '.join(listeners)}")
+        raise Failed(f"there is no listener {listener}, only {', '.join(listeners)}")
     if login and login not in table.login_senders:
         known = ", ".join(table.login_senders) or "none"
-        raise Failed(f"no login is named {login!r} in [[smtp.users]]; there is {known}")
+        raise Failed(f"there is no user {login!r} in [[smtp.users]], only {known}")
     origin = Origin(listener or next(iter(listeners), ""), client, login=login)
     wanted = _transaction(sender, recipients, fields, origin, table)
     explanation = router.explain(wanted, table)
@@ -75,7 +97,7 @@ def command(
 def _transaction(
     sender: str, recipients: tuple[str, ...], fields: tuple[str, ...], origin: Any, table: "Table"
 ) -> "Transaction":
-    """As reception would read it from a message with these header fields."""
+    """As the relay would read it from a message with these header fields."""
     from graphrelay.mime import header
     from graphrelay.model import Address, Envelope
     from graphrelay.relay.accept import reception
@@ -86,7 +108,7 @@ def _transaction(
         lines.append(f"From: {path}")
     section = header.read("".join(f"{line}\r\n" for line in lines).encode())
     if section is None or len(list(section.find("*"))) != len(lines):
-        raise Failed("--header wants a field as in a message, such as 'Subject: An invoice'")
+        raise Failed("--header needs a field as in a message, such as 'Subject: An invoice'")
     forward_paths = tuple(Address.parse(one) for one in recipients)
     envelope = Envelope(Address.parse(path) if path else None, forward_paths)
     return reception.transaction_of(section, envelope, origin, table)
@@ -150,7 +172,7 @@ def _print(event: Event) -> None:
 def _print_plan(plan: Event) -> None:
     click.secho(f"route {plan['route']}: {output.people(plan['recipients'])}", fg="green")
     click.echo(f"  account {plan['account']}, mailbox {plan['mailbox']}")
-    click.echo(f"  From becomes {plan['from']}" if plan["from"] else "  From stays")
+    click.echo(f"  From becomes {plan['from']}" if plan["from"] else "  From is unchanged")
     for key, words in _WORDS.items():
         if plan[key]:
             click.echo(f"  {words} {plan[key]}")
@@ -162,5 +184,5 @@ def _print_plan(plan: Event) -> None:
 _WORDS = {
     "reply_to": "Reply-To becomes",
     "subject_prefix": "the subject begins with",
-    "redirect_to": "everything goes instead to",
+    "redirect_to": "sent instead to",
 }

@@ -13,7 +13,7 @@ from graphrelay.cli.ask import Failed
 
 @contextmanager
 def sandbox_packages() -> Iterator[None]:
-    """Turns a missing package into what to install."""
+    """Report a missing package with what to install."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -25,8 +25,20 @@ def sandbox_packages() -> Iterator[None]:
 
 
 @click.command(name="sandbox")
-@click.option("--port", default=8443, show_default=True, help="Entra ID and Graph, HTTPS; 0: any.")
-@click.option("--page-port", default=8025, show_default=True, help="The mail reader; 0: any.")
+@click.option(
+    "--port",
+    default=8443,
+    show_default=True,
+    metavar="PORT",
+    help="Entra ID and Graph (HTTPS); 0: any free port.",
+)
+@click.option(
+    "--page-port",
+    default=8025,
+    show_default=True,
+    metavar="PORT",
+    help="The mail reader; 0: any free port.",
+)
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -34,24 +46,36 @@ def sandbox_packages() -> Iterator[None]:
     show_default=True,
     help="Where ca.pem and a config.toml for a relay are written.",
 )
-@click.option("--request-limit", type=int, metavar="OCTETS", help="Graph's limit for one request.")
 @click.option(
-    "--discard", is_flag=True, help="Keep no bodies of messages, for load tests: sizes and hashes."
+    "--request-limit", type=int, metavar="OCTETS", help="Graph's limit for the size of one request."
+)
+@click.option(
+    "--discard",
+    is_flag=True,
+    help="Keep sizes and hashes instead of message bodies, for load tests.",
 )
 def command(
     port: int, page_port: int, directory: Path, request_limit: int | None, discard: bool
 ) -> None:
-    """Run the sandbox cloud alone: Entra ID and Graph mail on loopback, until Ctrl-C.
+    """Run the sandbox cloud: Entra ID and Graph mail on loopback, until Ctrl-C.
 
-    Users wp, info, alice, bob and printer @contoso.com; every password is `pass`. Faults are set at
-    /api/faults of the mail reader's port.
+    It behaves as Microsoft's services do, for trying the relay and for tests. It writes a
+    configuration with which a relay uses it. The users are wp, info, alice, bob and printer, all
+    @contoso.com, with the password "pass". Faults can be switched on at /api/faults of the mail
+    reader's port.
+
+    \b
+    Example:
+      graphrelay sandbox --directory sandbox
+      graphrelay --config sandbox/config.toml authorize website
+      graphrelay --config sandbox/config.toml serve
     """
     with sandbox_packages():
-        import graphrelay.sandbox  # noqa: F401 (are its packages there?)
+        import graphrelay.sandbox  # noqa: F401 (are its packages installed?)
     try:
         asyncio.run(_run(port, page_port, directory, request_limit, discard=discard))
     except OSError as error:
-        raise Failed(f"{error} (other ports: --port, --page-port)") from error
+        raise Failed(f"{error} (choose other ports with --port and --page-port)") from error
 
 
 async def _run(

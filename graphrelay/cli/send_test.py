@@ -11,16 +11,31 @@ from graphrelay.cli.output import Event, json_option
 
 
 @click.command(name="send-test")
-@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="Who is to receive it.")
-@click.option("--from", "sender", metavar="ADDRESS", help="From; unset: the route's mailbox.")
-@click.option("--listener", metavar="ADDRESS", help="As if it had come in there, for its routes.")
-@click.option("--patience", default=60.0, show_default=True, help="Seconds to wait for the end.")
+@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="The recipient.")
+@click.option(
+    "--from", "sender", metavar="ADDRESS", help="The sender. Default: the mailbox of the route."
+)
+@click.option("--listener", metavar="ADDRESS", help="The listener that routes are to see.")
+@click.option(
+    "--patience",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the result.",
+)
 @json_option
 @click.pass_obj
 def command(config: Path, /, as_json: bool, **arguments: object) -> None:
-    """Send one message all the way through the running daemon, each step printed.
+    """Send a test message through the running relay, and follow it.
 
-    Exit code 1 unless Microsoft took it.
+    Each step is printed: accepted, every attempt with Microsoft's answer, and the result. If the
+    result takes longer than --patience, the message stays in the queue and is sent later.
+
+    \b
+    Example:
+      graphrelay send-test --to you@example.org --from wp@contoso.com
+
+    Exit status: 0 if Microsoft accepted the message, 1 if not.
     """
     ends: list[Event] = []
 
@@ -39,9 +54,11 @@ def _print(event: Event) -> None:
         case "happened":
             click.echo(f"attempt {event.get('attempt', '')}  {_attempt(event)}")
         case "relayed":
-            click.secho("relayed    Microsoft took it; look into the mailbox", fg="green")
+            click.secho(
+                "relayed    Microsoft accepted it; look into the recipient's mailbox", fg="green"
+            )
         case "waits":
-            click.secho(f"waits      {event['reason']} {event.get('remedy', '')}", fg="yellow")
+            click.secho(f"waiting    {event['reason']} {event.get('remedy', '')}", fg="yellow")
         case other:
             click.secho(f"{other:<11}{event['queue_id']}", fg="red")
 

@@ -14,22 +14,32 @@ import click
 from graphrelay.cli.ask import BAD_CONFIG, Failed
 
 WORKERS = min(32, (os.cpu_count() or 1) + 4)
-"""Threads for what would hold up the event loop; as many as Python would start in the end."""
+"""Threads for what would block the event loop; as many as Python would start by itself."""
 DESCRIPTORS = 65_536
-"""As systemd/graphrelay.service has it."""
+"""As in systemd/graphrelay.service."""
 
 
 @click.command(name="serve")
 @click.pass_obj
 def command(config: Path) -> None:
-    """Run the relay in the foreground. SIGTERM finishes what is in flight, SIGHUP reads the
-    configuration anew; under systemd, readiness is told when it listens."""
-    from graphrelay.cli.memory import collect_seldom, keep_to_ourselves
+    """Run the relay in the foreground.
+
+    \b
+    SIGTERM, SIGINT  stop: accept nothing more, finish the requests in flight within
+                     delivery.shutdown_grace; the rest stays in the queue
+    SIGHUP           read the configuration again; a bad one is refused, and the old one
+                     stays in force
+
+    As a systemd service (Type=notify-reload) it reports when it is ready, reloading and stopping.
+
+    Exit status: 0 after a stop, 1 if it cannot start, 78 if the configuration cannot be used.
+    """
+    from graphrelay.cli.memory import collect_seldom, disable_core_dumps
     from graphrelay.config import ConfigError
     from graphrelay.daemon.relay import CannotStart
     from graphrelay.daemon.signals import serve
 
-    keep_to_ourselves()
+    disable_core_dumps()
     collect_seldom()
     take_descriptors()
     try:
@@ -44,16 +54,17 @@ def command(config: Path) -> None:
 
 
 def take_descriptors() -> None:
-    """As many as the system lets us have: a shell gives 1,024, which a thousand clients use up."""
+    """Raise the limit of open files as far as the system permits: a shell's 1,024 are too few for a
+    thousand clients."""
     ours, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
     if ours != resource.RLIM_INFINITY and ours < wanted:
-        with contextlib.suppress(OSError, ValueError):  # then it is what was given
+        with contextlib.suppress(OSError, ValueError):  # then the limit stays as it was
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed, since a message costs a tenth less CPU there; `None` is
+    """uvloop's, if it is installed: it saves a tenth of the CPU of a message. `None` means
     asyncio's own."""
     from graphrelay.threads import all_started
 
@@ -63,8 +74,8 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
 
     def with_all_its_threads() -> asyncio.AbstractEventLoop:
-        # libuv starts those that look names up with the first look-up, and calls abort() where the
-        # machine has none left by then: where there are none now, nothing is under way yet.
+        # libuv starts its threads with the first name look-up, and calls abort() if the machine has
+        # none left by then. If there are none now, no mail is in flight yet.
         loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
         loop.run_until_complete(loop.getnameinfo(("127.0.0.1", 0), numeric))

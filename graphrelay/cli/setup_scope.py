@@ -13,7 +13,7 @@ from graphrelay.cli.ask import Failed, checked
     "--object-id",
     default="",
     metavar="ID",
-    help="The ENTERPRISE application's object id (not the app registration's).",
+    help="The object id of the ENTERPRISE application (not of the app registration).",
 )
 @click.option(
     "--attribute",
@@ -21,17 +21,25 @@ from graphrelay.cli.ask import Failed, checked
     default="CustomAttribute1",
     show_default=True,
     metavar="NAME",
-    help="What marks the mailboxes of a whole domain (*@contoso.com).",
+    help="The attribute that marks the mailboxes of a whole domain (*@contoso.com).",
 )
 @click.option(
-    "--group", default="", metavar="NAME", help="A group whose members are the scope instead."
+    "--group",
+    default="",
+    metavar="NAME",
+    help="Use the members of this group as the scope instead.",
 )
 @click.pass_obj
 def command(config: Path, account: str, object_id: str, attribute: str, group: str) -> None:
-    """Print the Exchange Online PowerShell that limits a scoped-users account to its mailboxes,
-    filled in from the configuration.
+    """Print the PowerShell that limits an application to its mailboxes.
 
-    Nothing is changed here. Exchange takes 30 minutes to 2 hours to act on it.
+    For an account with scenario "scoped-users". The commands, for Exchange Online PowerShell, are
+    filled in from the configuration; this command itself changes nothing. Exchange takes 30 minutes
+    to 2 hours until the scope is in force.
+
+    \b
+    Example:
+      graphrelay setup-scope alerts --object-id 00000000-0000-0000-0000-000000000000
     """
     from graphrelay.cli.guide.exchange import script
     from graphrelay.daemon.wiring import accounts
@@ -40,13 +48,13 @@ def command(config: Path, account: str, object_id: str, attribute: str, group: s
     settings, _ = checked(config)
     known = {one.name: one for one in accounts(settings)}
     if account not in known:
-        raise Failed(f"no account is named {account!r}; there is {', '.join(known)}")
+        raise Failed(f"there is no account {account!r}, only {', '.join(known)}")
     found = known[account]
     if not isinstance(found.scenario, ScopedUsers):
         name = scenario_name(found.scenario)
         raise Failed(
-            f"account {account} has scenario {name!r}; a scope in Exchange is for "
-            '"scoped-users" alone and would limit nothing here'
+            f"account {account} has scenario {name!r}; a scope in Exchange limits only accounts "
+            'with "scoped-users"'
         )
     for line in script(found, settings.cloud.name, object_id, attribute, group):
         click.echo(line)

@@ -13,12 +13,14 @@ from graphrelay.cli.output import Event, json_option
 
 @click.command(name="status")
 @click.argument("account", metavar="[ACCOUNT]", required=False)
-@click.option("--probe", metavar="ADDRESS", help="Send a real test message there, and wait for it.")
-@click.option("--from", "sender", metavar="ADDRESS", help="From of it; unset: the own mailbox.")
+@click.option("--probe", metavar="ADDRESS", help="Also send a real test message to this address.")
+@click.option(
+    "--from", "sender", metavar="ADDRESS", help="Its sender. Default: the account's own mailbox."
+)
 @click.option(
     "--outside",
     metavar="MAILBOX",
-    help="Prove that a scoped-users account may not use it; nobody receives anything.",
+    help="Also show that a scoped-users account cannot use this mailbox. Sends no mail.",
 )
 @json_option
 @click.pass_obj
@@ -30,12 +32,25 @@ def command(
     outside: str | None,
     as_json: bool,
 ) -> None:
-    """Say whether each account is authorized, and prove it by asking for a real token.
+    """Show whether the accounts are authorized, by asking for real tokens.
 
-    Exit code 1 unless all is well. A credential that ends within 30 days is warned about, and is
-    well until then.
+    \b
+    Authorized    the account can send
+    Unauthorized  nobody has signed in, or a permission is missing
+    Too broad     the account can do more than its scenario allows
+    Refused       Microsoft refuses a token; the reason and the remedy are shown
+
+    A credential that expires within 30 days is shown as a warning.
+
+    \b
+    Examples:
+      graphrelay status
+      graphrelay status website --probe you@example.org
+      graphrelay status alerts --outside ceo@contoso.com
+
+    Exit status: 0 if everything asked for is in order, 1 if not.
     """
-    told = _Told(as_json)
+    told = _Printer(as_json)
     events(config, "status", {"account": account}, told.status)
     if probe:
         for status in [one for one in told.found if one["well"]]:
@@ -46,8 +61,8 @@ def command(
     sys.exit(0 if told.all_is_well else NO)
 
 
-class _Told:
-    """Says each event, and remembers what was said."""
+class _Printer:
+    """Prints each event, and keeps what follows from it."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -60,7 +75,7 @@ class _Told:
         (output.print_json if self._as_json else _print)(event)
 
     def proof(self, event: Event) -> None:
-        """Of a scope, or of a message."""
+        """The result for a scope, or for a test message."""
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print_proof)(event)
 
@@ -68,12 +83,12 @@ class _Told:
 # --- A message -----------------------------------------------------------------------------------
 
 
-def _probe(config: Path, status: Event, to: str, sender: str | None, told: _Told) -> None:
-    """One message from the account's own mailbox, and whether it did go through the account."""
+def _probe(config: Path, status: Event, to: str, sender: str | None, told: _Printer) -> None:
+    """Send a message from the account's own mailbox, and check that it went through the account."""
     account = status["account"]
     author = sender or status["mailbox"]
     if not author:
-        raise Failed(f"account {account} has no mailbox of its own; say --from ADDRESS")
+        raise Failed(f"account {account} has no mailbox of its own; use --from ADDRESS")
     ends: list[Event] = []
     events(config, "send-test", {"recipient": to, "sender": author}, ends.append)
     last = ends[-1]
@@ -89,10 +104,10 @@ def _judged(account: str, last: Event, taken: list[Event]) -> dict[str, Any]:
     if others:
         routes = ", ".join(part["route"] for part in parts)
         reason = f"the message went through account {', '.join(others)} (route {routes})"
-        remedy = "Choose a From that a route of this account takes: --from ADDRESS"
+        remedy = "Choose a sender that a route of this account takes: --from ADDRESS"
         return judged | {"well": False, "reason": reason, "remedy": remedy}
     if last["kind"] == "relayed":
-        return judged | {"well": True, "reason": "Microsoft took the message"}
+        return judged | {"well": True, "reason": "Microsoft accepted the message"}
     events = [event for part in parts for event in part["history"]]
     reason = last.get("reason") or (events[-1]["reason"] if events else "")
     return judged | {"well": False, "reason": reason, "remedy": last.get("remedy", "")}
@@ -127,9 +142,11 @@ def _print_evidence(status: Event) -> None:
         issued = output.local_time(status["issued_at"])
         click.echo(f"  issued      {issued}; Azure caches this token for up to 24 hours")
     if status["lapses_at"]:
-        click.echo(f"  would lapse {output.local_time(status['lapses_at'])} if it were never used")
+        click.echo(
+            f"  lapses      {output.local_time(status['lapses_at'])}, unless it is used before"
+        )
     if status["credential_ends_at"]:
-        click.echo(f"  credential  ends {output.local_time(status['credential_ends_at'])}")
+        click.echo(f"  credential  expires {output.local_time(status['credential_ends_at'])}")
     click.echo(f"  granted     {', '.join(status['granted']) or 'nothing that the token names'}")
     for key, label in (("missing", "missing"), ("superfluous", "not needed")):
         if status[key]:

@@ -1,6 +1,6 @@
-"""A line that a person types, awaited, so that Ctrl-C ends the wait.
+"""A line that a person types, read without a thread, so that Ctrl-C ends the wait.
 
-A thread that blocks in `input()` would hold the whole program up: nothing can wake it.
+A thread that blocks in `input()` cannot be woken, and would keep the program from ending.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ async def typed_line() -> str:
 
     try:
         loop.add_reader(descriptor, more)
-    except PermissionError:  # A file (epoll(7)): it never keeps anybody waiting.
+    except PermissionError:  # a regular file (epoll(7)), which is always readable
         return sys.stdin.readline().strip()
     try:
         text = (await line).decode("utf-8", "replace")

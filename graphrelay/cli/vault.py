@@ -13,15 +13,18 @@ BACKENDS = ["file", "secret-service", "keychain"]
 
 @click.group(name="vault")
 def command() -> None:
-    """See where authorizations are kept, change the key, or move them elsewhere. Names are shown,
-    values never."""
+    """Show, move or re-encrypt the stored authorizations.
+
+    The vault keeps the refresh tokens. Its backend is the keyring of the desktop, or encrypted
+    files below the state directory. Only names are ever shown, never values.
+    """
 
 
 @command.command(name="list")
 @json_option
 @click.pass_obj
 def list_(config: Path, as_json: bool) -> None:
-    """Show which backend it is and why, and the names of what it holds."""
+    """Show the backend, why it was chosen, and the names of what it holds."""
     told: list[Event] = []
     events(config, "vault-list", {}, output.print_json if as_json else told.append)
     if as_json:
@@ -29,7 +32,7 @@ def list_(config: Path, as_json: bool) -> None:
     place, *secrets = told
     click.echo(f"{place['backend']} ({place['reason']})")
     if not secrets:
-        click.echo("nothing is kept there")
+        click.echo("the vault is empty")
         return
     rows = [[one["name"], _of_whom(one)] for one in secrets]
     output.table(["NAME", "ACCOUNT"], rows)
@@ -43,10 +46,11 @@ def _of_whom(secret: Event) -> str:
 @json_option
 @click.pass_obj
 def rotate(config: Path, as_json: bool) -> None:
-    """Encrypt everything with a new key. Mail flows on meanwhile.
+    """Encrypt everything with a new key.
 
-    For the backend "file" with its key file. A key that systemd hands over is changed by giving
-    both: the new one in the first line, the old one in the second.
+    For the backend "file" with its own key file. Mail is sent meanwhile. To change a key that is a
+    systemd credential, put both keys into it (the new one on the first line, the old one on the
+    second) and restart the relay.
     """
 
     def tell(event: Event) -> None:
@@ -57,22 +61,24 @@ def rotate(config: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.option(
-    "--to", type=click.Choice(BACKENDS), required=True, help="Where everything is to be kept."
-)
+@click.option("--to", type=click.Choice(BACKENDS), required=True, help="The new backend.")
 @json_option
 @click.pass_obj
 def move(config: Path, to: str, as_json: bool) -> None:
-    """Move everything to another backend. It is there, and was read back, before it is deleted
-    here; a running relay goes by the new place at once.
+    """Move everything to another backend.
 
-    The configuration must then say so as well: backend = "…" in [vault].
+    Each secret is written there and read back before it is deleted here. A running relay uses the
+    new backend at once. Then set it in the configuration too: backend in [vault].
+
+    \b
+    Example:
+      graphrelay vault move --to file
     """
 
     def tell(event: Event) -> None:
-        moved = ", ".join(event["names"]) or "nothing, as there was nothing"
+        moved = ", ".join(event["names"]) or "nothing (the vault was empty)"
         click.echo(f"moved from {event['from']} to {event['to']}: {moved}")
         if not event["configured"]:
-            click.secho(f'Now set in [vault] of {config}: backend = "{to}"', fg="yellow")
+            click.secho(f'Now set backend = "{to}" in [vault] of {config}', fg="yellow")
 
     events(config, "vault-move", {"to": to}, output.print_json if as_json else tell)

@@ -1,8 +1,8 @@
-"""What a running daemon answers on its Unix socket: status, authorize, queue, log.
+"""Controlling a running relay through its Unix socket: status, authorize, queue, log.
 
-    graphrelay VERB ── control.sock ──▶ Conversation ──▶ verb ──▶ spool, tokens, queue
+    graphrelay VERB ── control.sock ──▶ ControlServer ──▶ verb ──▶ spool, tokens, queue
 
-An admin's command line asks the daemon instead of touching its files, so that root writes no
-secret of its own and SQLite has one owner. With no daemon running, the same verbs run in the
-command line's own process. Who may ask is decided by the socket's mode and the peer's uid.
+The command line asks the daemon instead of using its files, so that root writes no file of its own
+there and SQLite has one owner. With no daemon running, the same verbs run in the process of the
+command line. The mode of the socket and the peer's uid decide who may ask.
 """

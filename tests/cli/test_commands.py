@@ -208,12 +208,12 @@ def test_an_unreachable_cloud_is_a_sentence_and_a_no(tmp_path: Path) -> None:
 def test_an_unknown_account_names_those_that_there_are(tmp_path: Path) -> None:
     shown = run("--config", configured(tmp_path), "authorize", "webseite")
     assert shown.returncode == 1
-    assert "no account is named 'webseite'; there is website" in shown.stderr
+    assert "there is no account 'webseite', only website" in shown.stderr
 
 
 def test_an_empty_queue_says_so(tmp_path: Path) -> None:
     config = configured(tmp_path)
-    assert run("--config", config, "queue", "list").stdout == "nothing waits\n"
+    assert run("--config", config, "queue", "list").stdout == "no message is waiting\n"
     assert run("--config", config, "queue", "list", "--json").stdout == ""
     shown = run("--config", config, "queue", "show", "ABCDEF")
     assert shown.returncode == 1
@@ -236,7 +236,7 @@ def test_alert_test_answers_no_unless_every_way_worked(tmp_path: Path) -> None:
 def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:
     shown = run("--config", configured(tmp_path), "send-test", "--to", "a@example.org")
     assert shown.returncode == 1
-    assert "no daemon runs, and send-test needs one: graphrelay serve" in shown.stderr
+    assert "no relay is running, and send-test needs one. Run: graphrelay serve" in shown.stderr
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:
         (["queue", "show", "ß"], 1, "no message ß in the queue"),
         (["log", "--sender", "\udcff"], 0, ""),
         (["queue", "hold", "\udcff", "--reason", "\udcff"], 1, "There is no message \\udcff"),
-        (["status", "\udcff"], 1, "no account is named"),
+        (["status", "\udcff"], 1, "there is no account"),
         (["log", "--limit", "99999999999999999999"], 2, "--limit"),
         (["log", "--since", "999999999999d"], 2, "--since"),
     ],

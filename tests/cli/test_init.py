@@ -205,7 +205,7 @@ def test_a_configuration_is_never_overwritten_by_accident(tmp_path: Path) -> Non
     path.write_text("mine", encoding="utf-8")
     shown = init(tmp_path, "--yes", *USER)
     assert shown.exit_code == 1
-    assert "is there already" in shown.output
+    assert "exists already" in shown.output
     assert path.read_text(encoding="utf-8") == "mine"
     assert init(tmp_path, "--yes", "--force", *USER).exit_code == 0
     assert "wp@contoso.com" in path.read_text(encoding="utf-8")

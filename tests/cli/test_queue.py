@@ -18,7 +18,7 @@ def test_verbs_of_the_queue_want_to_know_which_messages(tmp_path: Path) -> None:
     assert run(*asked, "--all", "ABCDEF").returncode == 2
     nothing = run(*asked, "--sender", "@fabrikam.com", "--older-than", "2h")
     assert (nothing.returncode, nothing.stdout) == (1, "")
-    assert "there was nothing to delete" in nothing.stderr
+    assert "there is no message to delete" in nothing.stderr
 
 
 async def test_all_may_be_deleted_while_some_of_it_is_on_its_way(tmp_path: Path) -> None:

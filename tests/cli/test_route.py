@@ -88,7 +88,7 @@ def test_it_says_which_route_and_why_not_the_earlier_ones(config: Path) -> None:
         "  inside: yes",
         "route inside: you@contoso.com",
         "  account website, mailbox wp@contoso.com",
-        "  From stays",
+        "  From is unchanged",
     ]
 
 
@@ -165,10 +165,10 @@ def test_no_sender_at_all_is_a_sender_too(config: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--login", "nobody"), "no login is named 'nobody' in [[smtp.users]]; there is scanner"),
-        (("--listener", "x:1"), "no listener is x:1; there is 127.0.0.1:2525, 127.0.0.1:2526"),
-        (("--header", "no field"), "--header wants a field"),
-        (("--header", "Subject: x\r\nFrom: y@z"), "--header wants a field"),
+        (("--login", "nobody"), "there is no user 'nobody' in [[smtp.users]], only scanner"),
+        (("--listener", "x:1"), "there is no listener x:1, only 127.0.0.1:2525, 127.0.0.1:2526"),
+        (("--header", "no field"), "--header needs a field"),
+        (("--header", "Subject: x\r\nFrom: y@z"), "--header needs a field"),
     ],
 )
 def test_what_is_not_there_is_said(config: Path, more: tuple[str, ...], said: str) -> None:

@@ -210,7 +210,7 @@ async def test_a_daemon_that_dies_in_mid_course_is_not_taken_for_the_end(path: P
 
     listening = await asyncio.start_unix_server(die, path)
     async with listening:
-        with pytest.raises(VerbError, match="went away before it had answered"):
+        with pytest.raises(VerbError, match="closed the connection before its answer was complete"):
             await collected(path, "count", to=1)
 
 
@@ -275,7 +275,7 @@ async def test_a_stranger_who_can_connect_is_known_by_the_kernel_and_refused(
 ) -> None:
     async with server(open_path, count=count):
         open_path.chmod(0o666)  # As a careless admin might.
-        assert "uid 65534 may not control this daemon" in await asked_by_a_stranger(open_path)
+        assert "uid 65534 may not control this relay" in await asked_by_a_stranger(open_path)
 
 
 @ROOT_ONLY
@@ -311,7 +311,7 @@ async def test_a_client_that_asks_nothing_is_sent_away_when_its_time_is_over(
         await clock.advance(timedelta(seconds=9))
         assert control._conversations
         await clock.advance(timedelta(seconds=2))
-        assert json.loads(await reader.readline()) == {"error": "nothing was asked in time"}
+        assert json.loads(await reader.readline()) == {"error": "no request came in time"}
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -339,7 +339,7 @@ async def test_so_many_are_heard_at_once_and_a_place_that_is_free_again_is_given
     async with server(path, clock, count=count) as control:
         silent = [await asyncio.open_unix_connection(str(path)) for _ in range(64)]
         await until(lambda: clock.sleepers == 64)
-        with pytest.raises(VerbError, match="too many are asking this daemon at once"):
+        with pytest.raises(VerbError, match="too many clients at once"):
             await collected(path, "count", to=1)
         for _, writer in silent:
             writer.close()
@@ -354,7 +354,7 @@ async def test_the_last_places_are_not_for_the_group(open_path: Path) -> None:
     async with ControlServer(open_path, {"count": count}, Journal(clock), clock, A_GROUP):
         silent = [await asyncio.open_unix_connection(str(open_path)) for _ in range(48)]
         await until(lambda: clock.sleepers == 48)
-        assert "too many are asking" in await asked_by_a_stranger(open_path, group)
+        assert "too many clients" in await asked_by_a_stranger(open_path, group)
         assert await collected(open_path, "count", to=1) == [{"number": 0}]
         for _, writer in silent:
             writer.close()

@@ -87,7 +87,7 @@ def test_ctrl_c_ends_it_cleanly(demo: Demo) -> None:
     demo.process.send_signal(signal.SIGINT)
     output, _ = demo.process.communicate(timeout=30)
     assert demo.process.returncode == 0
-    assert output.splitlines()[-1] == "ended; nothing is left on this machine"
+    assert output.splitlines()[-1] == "the demo has ended; nothing is left on this machine"
 
 
 def test_a_port_in_use_is_a_sentence_that_says_which_option_to_use(demo: Demo) -> None:

@@ -151,7 +151,7 @@ async def test_a_probe_is_a_real_message(tmp_path: Path, monkeypatch: pytest.Mon
     async with authorized(SCOPED, tmp_path, monkeypatch) as here:
         shown = await status(here, "website", "--probe", "you@example.org")
         assert shown.code == 0, shown
-        assert "message     relayed: Microsoft took the message" in shown.out
+        assert "message     relayed: Microsoft accepted the message" in shown.out
         (mail,) = here.cloud.mailboxes.submitted
         assert (mail.mailbox, mail.received) == ("info@contoso.com", ("you@example.org",))
 

@@ -1,4 +1,4 @@
-"""Why a device could not send: its last failed conversation, as an admin asks for it."""
+"""Why a device could not send: its last failed session, as an admin asks for it."""
 
 import asyncio
 import smtplib
@@ -31,7 +31,7 @@ async def test_log_shows_the_last_failed_conversation_of_a_client(tmp_path: Path
             for options in ([], ["--json"])
         ]
     lines = shown.out.splitlines()
-    assert lines[1].startswith("last failed conversation with 127.0.0.1 on 127.0.0.1:0, ")
+    assert lines[1].startswith("last failed session with 127.0.0.1 on 127.0.0.1:0, ")
     assert "    C: ehlo printer" in lines
     assert any(line.startswith("    S: 553 5.1.7 That sender is no valid") for line in lines)
     (event,) = listed.events

@@ -30,7 +30,7 @@ async def test_names_are_listed_and_no_value(
 ) -> None:
     async with relay_for(ANY, tmp_path, monkeypatch) as here:
         empty = await vault(here, "list")
-        assert "nothing is kept there" in empty.out
+        assert "the vault is empty" in empty.out
         assert [event async for event in asked(here, "authorize", by="root")]
         shown = await vault(here, "list")
         assert shown.code == 0, shown

@@ -50,7 +50,7 @@ def test_who_acts_for_a_stopped_service_without_its_secrets_is_told_to_start_it(
     assert "is fine" in found.checked
     assert f"{name}: a systemd credential of the service" in found.checked
     assert found.status_without_secret.startswith("[1] ")
-    assert f"systemd hands {name} to the service alone" in found.status_without_secret
+    assert f"systemd gives {name} to it alone" in found.status_without_secret
     assert found.authorized_without_key.startswith("[1] ")
     assert "The vault's key is a systemd credential" in found.authorized_without_key
     assert "sudo systemctl start graphrelay" in found.authorized_without_key

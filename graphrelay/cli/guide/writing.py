@@ -1,7 +1,7 @@
-"""Writing what `init` made: checked first, private from the first moment, and never half.
+"""Writing the files of `init`: checked first, private from the first moment, and never half.
 
-A file is made under another name with its final owner and mode, then linked to its own, which
-fails where there is one already; with `force` it takes the other's place in one step.
+A file is written under another name with its final owner and mode, then linked to its own name,
+which fails if that exists; with `force` it replaces the old file in one step.
 """
 
 import grp
@@ -18,7 +18,7 @@ from graphrelay.config import ConfigError, load
 from graphrelay.oauth.scenario import ClientSecret, SecretFile
 
 GROUP = "graphrelay"
-"""The service's own, where it is installed: it reads what root wrote."""
+"""The group of the service, where it is installed: it has to read what root writes."""
 
 
 def write(
@@ -49,12 +49,12 @@ def _check(draft: Path) -> None:
         load(draft)
     except ConfigError as error:
         problems = "\n  ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
-        raise Failed(f"this would be no good configuration:\n  {problems}") from error
+        raise Failed(f"the configuration would not be valid:\n  {problems}") from error
 
 
 @contextmanager
 def _draft(path: Path, text: str) -> Iterator[Path]:
-    """A file beside `path` that only its owner, and the service, may read."""
+    """A file beside `path` that only its owner and the service may read."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -87,7 +87,7 @@ def _put(draft: Path, path: Path, force: bool) -> None:
     try:
         os.link(draft, path)
     except FileExistsError as error:
-        raise Failed(f"{path} is there already. Look at it, or use --force") from error
+        raise Failed(f"{path} exists already. Look at it, or overwrite it with --force") from error
 
 
 @contextmanager
@@ -95,5 +95,5 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = "run this with sudo, or name another file with --config"
+        advice = "run this with sudo, or choose another file with --config"
         raise Failed(f"{path} cannot be written: {error.strerror}; {advice}") from error

@@ -17,7 +17,8 @@ class NoDaemon(Exception):  # noqa: N818 (a condition that has an answer, not a 
 async def converse(
     path: Path, verb: str, arguments: Mapping[str, Any], ask: Asker
 ) -> AsyncIterator[Event]:
-    """Ask the daemon at `path`; yields its events. Raises `NoDaemon`, `VerbError`."""
+    """Ask the daemon at `path` to carry out `verb`; yields its events. Raises `NoDaemon`,
+    `VerbError`."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=LIMIT)
     except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -28,7 +29,7 @@ async def converse(
         ) from error
     try:
         writer.write(encode({"verb": verb, "arguments": dict(arguments)}))
-        with contextlib.suppress(ConnectionError):  # Refused unheard: why is there to be read.
+        with contextlib.suppress(ConnectionError):  # refused; the answer says why
             await writer.drain()
         while (message := await read_message(reader)) is not None:
             if "event" in message:
@@ -40,7 +41,7 @@ async def converse(
                 raise VerbError(str(message["error"]))
             else:
                 return
-        raise VerbError("the daemon went away before it had answered")
+        raise VerbError("the daemon closed the connection before its answer was complete")
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):

@@ -1,8 +1,8 @@
 """The daemon's end of the control socket.
 
-What is always true here: a client has ten seconds to say what it wants (a verb may then take as
-long as a person needs to sign in), and only so many are heard at once. The last places are for root
-and the relay's own user, so that no member of the group can keep them out.
+What is always true here: a client has ten seconds to send its request (the verb may then take as
+long as a person needs to sign in), and the number of clients is limited. The last places are
+reserved for root and the relay's own user, so that no member of the group can keep them out.
 """
 
 import asyncio
@@ -27,20 +27,19 @@ _LONGEST_PATH = 107
 _TIME_TO_ASK: Final = timedelta(seconds=10)
 _PLACES: Final = 64
 _KEPT_FREE: Final = 16
-"""Of the places; for root and the relay's own user."""
+"""Places that are reserved for root and the relay's own user."""
 
 
 _IN_USE: Final = "another relay listens there; give each its own [control] socket, or none"
 
 
 class _ClientLeft(Exception):  # noqa: N818 (a person's right, not a failure)
-    """Ctrl-C, most likely."""
+    """The client disconnected: Ctrl-C, most likely."""
 
 
 class ControlServer:
-    """Serves `verbs` on a Unix socket at `path`, to root, to this user and, where one is named,
-    to `group`. The socket is made with its final mode, so there is no moment at which others may
-    connect."""
+    """Serves `verbs` on a Unix socket at `path`, to root, to this user and, if it is given, to
+    `group`. The socket is created with its final mode, so that others can never connect."""
 
     def __init__(
         self,
@@ -61,7 +60,7 @@ class ControlServer:
     async def __aenter__(self) -> "ControlServer":
         if len(os.fsencode(self._path)) > _LONGEST_PATH:
             raise OSError(
-                f"{self._path}: longer than a Unix socket's path may be; "
+                f"{self._path}: too long for the path of a Unix socket; "
                 "choose a shorter state_directory"
             )
         listening = _bound(self._path, self._group)
@@ -74,7 +73,7 @@ class ControlServer:
         for task in self._conversations:
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
-        with contextlib.suppress(OSError):  # on a disk gone read-only; the next start replaces it
+        with contextlib.suppress(OSError):  # on a read-only disk; the next start replaces it
             self._path.unlink()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +82,7 @@ class ControlServer:
         try:
             await self._answer(reader, writer)
         except (_ClientLeft, ConnectionError, asyncio.CancelledError):
-            pass  # the other end went away, or the daemon stops: nothing is owed to anybody
+            pass  # the client disconnected, or the daemon stops
         finally:
             self._conversations.discard(task)
             writer.close()
@@ -98,30 +97,29 @@ class ControlServer:
                 return
             verb = self._verbs.get(str(request.get("verb")))
             if verb is None:
-                raise VerbError(
-                    f"no verb {request.get('verb')!r}; this daemon may be of an older version"
-                )
+                name = request.get("verb")
+                raise VerbError(f"no verb {name!r}; the running relay may be an older version")
             await self._run(verb, request.get("arguments") or {}, reader, writer)
             writer.write(encode({"end": True}))
         except VerbError as error:
             writer.write(encode({"error": str(error)}))
         except _ClientLeft:
             raise
-        except Exception as error:  # the border: told to the person and to the journal
+        except Exception as error:  # the border: the person and the journal get the error
             self._journal.write(events.ControlFailed(reason=f"{type(error).__name__}: {error}"))
-            writer.write(encode({"error": f"the daemon failed: {type(error).__name__}: {error}"}))
+            writer.write(encode({"error": f"the relay failed: {type(error).__name__}: {error}"}))
         await writer.drain()
 
     def _let_in(self, uid: int) -> None:
-        """Raises `VerbError` where the client may not be heard, or not now."""
+        """Raises `VerbError` for a client that may not ask, or not now."""
         is_owner = uid in (0, os.geteuid())
         if not is_owner and not self._group:
-            raise VerbError(f"uid {uid} may not control this daemon")
+            raise VerbError(f"uid {uid} may not control this relay")
         if len(self._conversations) > (_PLACES if is_owner else _PLACES - _KEPT_FREE):
-            raise VerbError("too many are asking this daemon at once; try again later")
+            raise VerbError("too many clients at once; try again later")
 
     async def _request(self, reader: asyncio.StreamReader) -> dict[str, Any] | None:
-        """What the client wants, or `None` where it went away. Raises `VerbError`."""
+        """The request, or `None` if the client disconnected. Raises `VerbError`."""
         try:
             async with timeout(self._clock, _TIME_TO_ASK):
                 return await read_message(reader)
@@ -135,7 +133,7 @@ class ControlServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Carry the verb's events over, and end it as soon as the client is gone."""
+        """Send the verb's events, and cancel the verb as soon as the client disconnects."""
         answers: asyncio.Queue[str] = asyncio.Queue(1)
 
         async def ask(what: str) -> str:
@@ -151,7 +149,7 @@ class ControlServer:
         async def listen() -> None:
             while (message := await read_message(reader)) is not None:
                 if answers.full():
-                    return  # Nobody asked for so many; they are not kept.
+                    return  # more answers than questions; they are not kept
                 answers.put_nowait(str(message.get("answer", "")))
 
         speaking = asyncio.create_task(speak())
@@ -196,7 +194,7 @@ def _open_to(path: Path, group: str) -> None:
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
         path.chmod(0o660)
     except KeyError as error:
-        raise OSError(f'[control] group = "{group}": there is no such group here') from error
+        raise OSError(f'[control] group = "{group}": no such group on this machine') from error
     except PermissionError as error:
         raise OSError(
             f'[control] group = "{group}": {path} can only be given to a group that the relay\'s '
@@ -206,4 +204,4 @@ def _open_to(path: Path, group: str) -> None:
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:
     uid = peer_uid(writer.get_extra_info("socket"))
-    return os.geteuid() if uid is None else uid  # where it is not told, the mode alone decides
+    return os.geteuid() if uid is None else uid  # unknown on this system: the mode alone decides

@@ -1,1 +1,1 @@
-"""What can be asked of a running relay, a family of verbs a file."""
+"""The verbs of the control socket, one family a file."""

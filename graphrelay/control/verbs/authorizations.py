@@ -1,8 +1,8 @@
 """The verbs about authorizations: `authorize`, `status`, `revoke`.
 
-`authorize` is a conversation: it says what a person has to do (open an address, type a code in,
-bring an address back), counts the time that is left, and says at the end what came of it. A person
-who goes away ends it, and nothing is stored.
+`authorize` is a dialog: its events say what the person has to do (open an address, enter a code,
+paste an address), how much time is left, and at the end what the result is. A person who
+disconnects ends it, and nothing is stored.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 
 PASTE_REDIRECT = "http://localhost"
-"""Where the browser ends up, with nobody there, when its address is brought back by hand."""
+"""Where the browser ends, with nothing listening, when its address is pasted by hand."""
 COUNTDOWN = timedelta(seconds=1)
 
 
 class AuthorizationVerbs:
-    """Over the one TokenManager of this process."""
+    """Over the process's one TokenManager."""
 
     def __init__(self, tokens: TokenManager) -> None:
         self._tokens = tokens
@@ -80,7 +80,7 @@ class AuthorizationVerbs:
         }
         method = str(arguments.get("method") or "browser")
         if isinstance(account.scenario, Application):
-            yield _told(account, await self._authorizer.approve(account, by))
+            yield _end(account, await self._authorizer.approve(account, by))
             return
         flows = {"browser": self._browser, "device": self._device, "paste": self._paste}
         if method not in flows:
@@ -99,32 +99,32 @@ class AuthorizationVerbs:
                     yield event
                 if not waiting.done():
                     late = Rejected(reason="Nobody signed in in time.", remedy=_again(account))
-                    yield _told(account, late)
+                    yield _end(account, late)
                     return
                 arrival = waiting.result()
             finally:
                 waiting.cancel()
             result = await self._authorizer.complete(pending, arrival.query, by)
             arrival.show(_page(account, result))
-            yield _told(account, result)
+            yield _end(account, result)
 
     async def _paste(self, account: Account, by: str, ask: Asker) -> AsyncIterator[Event]:
         pending = await self._begun(account, PASTE_REDIRECT)
         yield {"kind": "open-elsewhere", "url": pending.authorization_url}
         redirected = await ask("redirected")
-        yield _told(account, await self._authorizer.complete(pending, redirected, by))
+        yield _end(account, await self._authorizer.complete(pending, redirected, by))
 
     async def _device(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
         pending = await self._authorizer.begin_device(account)
         if not isinstance(pending, PendingDevice):
-            yield _told(account, pending)
+            yield _end(account, pending)
             return
         yield {"kind": "device", "url": pending.verification_uri, "code": pending.user_code}
         waiting = asyncio.ensure_future(self._authorizer.wait(pending, by))
         try:
             async for event in self._until(waiting, pending):
                 yield event
-            yield _told(account, await waiting)
+            yield _end(account, await waiting)
         finally:
             waiting.cancel()
 
@@ -137,7 +137,7 @@ class AuthorizationVerbs:
     async def _until(
         self, waiting: "asyncio.Future[Any]", pending: Pending | PendingDevice
     ) -> AsyncIterator[Event]:
-        """Count down until `waiting` is done or the time is over."""
+        """Count down until `waiting` is done or the time has run out."""
         clock = self._tokens.clock
         while not waiting.done():
             left = pending.expires_at - clock.now()
@@ -153,11 +153,11 @@ class AuthorizationVerbs:
             if account.name == name:
                 return account
         known = ", ".join(account.name for account in self._tokens.accounts)
-        raise VerbError(f"no account is named {name!r}; there is {known}")
+        raise VerbError(f"there is no account {name!r}, only {known}")
 
 
-def _told(account: Account, result: SignInResult) -> Event:
-    """The last event: what came of it."""
+def _end(account: Account, result: SignInResult) -> Event:
+    """The last event: the result."""
     if isinstance(result, Stored):
         return {
             "kind": "authorized",
@@ -171,7 +171,7 @@ def _told(account: Account, result: SignInResult) -> Event:
 def _sentence(account: Account, trouble: object) -> str:
     match trouble:
         case WrongAccount(signed_in=who, expected=expected, remedy=remedy):
-            return f"{who} signed in, but account {account.name} is {expected}'s. {remedy}"
+            return f"{who} signed in, but account {account.name} is for {expected}. {remedy}"
         case TokenRefused(description=text, remedy=remedy, error=error):
             return f"Microsoft refused ({error}): {text} {remedy}"
         case Rejected(reason=reason, remedy=remedy) | VaultProblem(reason=reason, remedy=remedy):

@@ -118,12 +118,12 @@ def _part(part: PartHistory) -> Event:
 
 
 def _lost(outcome: Outcome | None) -> list[str]:
-    """What of the message did not go along."""
+    """The parts of the message that were not sent along."""
     return list(outcome.lost) if isinstance(outcome, Relayed | Uncertain) else []
 
 
 def _draft(progress: DraftProgress) -> Event:
-    """Without the address of the upload session, which carries its own authorization."""
+    """Without the URL of the upload session, which contains its own authorization."""
     return {
         "id": progress.id,
         "attachments": progress.attachments,
@@ -161,7 +161,7 @@ def _state(state: Next, in_flight_since: datetime | None) -> Event:
 
 def _outcome(outcome: Outcome) -> Event:
     answer = outcome.answer
-    said: Event = {
+    shown: Event = {
         "http": answer.http_status,
         "code": answer.code,
         "message": answer.message,
@@ -170,12 +170,12 @@ def _outcome(outcome: Outcome) -> Event:
     }
     match outcome:
         case Delayed() | Failed():
-            said["status"] = outcome.status
+            shown["status"] = outcome.status
         case Paused():
-            said |= {"status": outcome.status, "remedy": outcome.remedy}
+            shown |= {"status": outcome.status, "remedy": outcome.remedy}
         case Relayed() | Uncertain():
             pass
-    return said
+    return shown
 
 
 def lane(view: LaneView) -> Event:
@@ -208,7 +208,7 @@ def _budget(use: Use) -> Event:
 
 def status(found: Status) -> Event:
     verdict = found.verdict
-    told: Event = {
+    shown: Event = {
         "account": found.account,
         "scenario": found.scenario,
         "status": found.word,
@@ -219,18 +219,18 @@ def status(found: Status) -> Event:
         "warning": f"{found.warning.reason} {found.warning.remedy}" if found.warning else "",
     }
     if isinstance(verdict, TokenRefused):
-        told |= {
+        shown |= {
             "error": verdict.error,
             "suberror": verdict.suberror,
             "error_codes": list(verdict.error_codes),
             "reason": verdict.description,
             "kind": verdict.kind,
         }
-    return told | (_evidence(found.evidence) if found.evidence else {})
+    return shown | (_evidence(found.evidence) if found.evidence else {})
 
 
 def needed(permissions: Iterable[Permission]) -> list[Event]:
-    """What is asked for, and why."""
+    """The permissions that are needed, and why."""
     return [
         {"name": permission.name, "kind": permission.kind.value, "reason": permission.reason}
         for permission in permissions

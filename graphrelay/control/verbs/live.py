@@ -19,11 +19,11 @@ from graphrelay.spool import Spool
 from graphrelay.spool.values import MessageHistory
 
 LOOK = timedelta(milliseconds=100)
-"""How often a test message is looked at on its way."""
+"""How often the progress of a test message is looked up."""
 
 
 class LiveVerbs:
-    """Over what is alive in the daemon."""
+    """Over the live parts of the daemon."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class LiveVerbs:
         transcripts: Transcripts,
         clock: Clock,
     ) -> None:
-        """`listener` is the one whose routes a test message takes when it names none."""
+        """`listener`: the one that routes see for a test message that names none."""
         self._reception = reception
         self._spool = spool
         self._queue = queue
@@ -54,7 +54,7 @@ class LiveVerbs:
             yield json_views.lane(lane)
 
     async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        """A client's last failed conversation, if there was one."""
+        """The last failed session of a client, if there was one."""
         if found := self._transcripts.of(str(arguments["client"])):
             yield {
                 "kind": "transcript",
@@ -65,7 +65,7 @@ class LiveVerbs:
             }
 
     async def _send_test(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        """Ends when the message has come to its end, or waits for more than `patience`."""
+        """Ends with the message's result, or when it waits for longer than `patience`."""
         sender = Address.parse(str(arguments["sender"])) if arguments.get("sender") else None
         recipient = Address.parse(str(arguments["recipient"]))
         listener = str(arguments.get("listener") or self._listener)
@@ -78,7 +78,7 @@ class LiveVerbs:
         while self._clock.monotonic() < gives_up:
             found = await stored(self._spool.show(accepted.queue_id))
             if found is None:
-                raise VerbError(f"{accepted.queue_id} is gone from the mail log")
+                raise VerbError(f"{accepted.queue_id} is no longer in the mail log")
             message = json_views.message(found)
             events = [event for part in message["parts"] for event in part["history"]]
             for event in events[told:]:
@@ -91,7 +91,7 @@ class LiveVerbs:
                 yield {"kind": "waits", "queue_id": accepted.queue_id, **json_views.lane(trouble)}
                 return
             await self._clock.sleep(LOOK)
-        yield {"kind": "waits", "queue_id": accepted.queue_id, "reason": "no end within the time"}
+        yield {"kind": "waits", "queue_id": accepted.queue_id, "reason": "no result in time"}
 
     async def _accept(self, sender: Address | None, recipient: Address, origin: Origin) -> Accepted:
         body = self._reception.incoming()
@@ -116,16 +116,16 @@ class LiveVerbs:
         if sender:
             message["From"] = str(sender)
         message["To"] = str(recipient)
-        message["Subject"] = "A test by graphrelay"
+        message["Subject"] = "Test message from graphrelay"
         message["Date"] = format_datetime(self._clock.now())
         message.set_content(
-            "This message was made by `graphrelay send-test`.\n"
-            "That it arrived shows the whole way: acceptance, token, Microsoft Graph, Exchange.\n"
+            "This message was sent by `graphrelay send-test`.\n"
+            "Its arrival shows that every step works: routes, token, Microsoft Graph, Exchange.\n"
         )
         return message.as_bytes().replace(b"\n", b"\r\n")
 
     def _trouble(self, found: MessageHistory) -> LaneView | None:
-        """A pause of a lane that a part waits in: only a person or time ends it."""
+        """A paused lane in which a part waits: only a person or time ends the pause."""
         lanes = {part.plan.lane for part in found.parts}
         stopped = (view for view in self._queue.lanes() if view.lane in lanes)
         return next((view for view in stopped if view.state not in ("open", "resting")), None)

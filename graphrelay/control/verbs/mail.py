@@ -1,4 +1,4 @@
-"""The verbs about mail: what waits, what became of what, and what a person does about it.
+"""The verbs about mail: listing and changing the queue, and the mail log.
 
 Changes go through the QueueManager, which knows what is in flight; listings read the spool.
 """
@@ -26,13 +26,13 @@ from graphrelay.spool.values import (
 T = TypeVar("T")
 
 FOLLOW = timedelta(seconds=1)
-"""How often a followed log is looked at."""
+"""How often a followed log is read."""
 PAGE = 500
-"""Messages that are changed at a time; they share a transaction."""
+"""Messages that are changed at once; they share a transaction."""
 
 
 class QueueVerbs(Protocol):
-    """What a person may ask of the one who knows what is in flight."""
+    """The changes that a person can ask for."""
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
     async def release(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
@@ -41,7 +41,7 @@ class QueueVerbs(Protocol):
 
 
 class IdleQueue:
-    """The verbs where nothing is in flight, since no daemon runs: straight to the spool."""
+    """The changes while no daemon runs, and so nothing is in flight: directly in the spool."""
 
     def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool
@@ -92,7 +92,7 @@ class MailVerbs:
         yield json_views.message(found)
 
     async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        """One message by its id, or all that a filter finds."""
+        """One message by its id, or all that a filter selects."""
         change = self._changing(str(arguments["what"]), said(arguments, "reason"))
         if "queue_id" not in arguments:
             async for event in self._change_all(arguments, change):
@@ -123,10 +123,10 @@ class MailVerbs:
         arguments: Mapping[str, Any],
         change: Callable[[str | int, str], Awaitable[Verdict]],
     ) -> AsyncIterator[Event]:
-        """A page at a time, each part by itself: what is on its way meanwhile is left, and said."""
+        """A page at a time, part by part. A part that is being sent is not changed; an event says so."""
         wanted = QueueFilter(**{**_known(arguments, QueueFilter), "limit": PAGE})
         if wanted == QueueFilter(state=wanted.state, limit=PAGE) and not arguments.get("all"):
-            raise VerbError("say which messages: by id, by a filter, or all")
+            raise VerbError("choose messages: by id, by a filter, or all")
         if wanted.state is None and (state := _STATES.get(str(arguments["what"]))):
             wanted = replace(wanted, state=state)
         while rows := await stored(self._spool.queue(wanted)):
@@ -160,7 +160,7 @@ _STATES: dict[str, Literal["queued", "held"]] = {
     "release": "held",
     "retry": "queued",
 }
-"""What a verb is for, where the filter names no state."""
+"""Which messages a verb changes, where the filter names no state."""
 _MOMENTS = ("since", "until", "received_before")
 
 

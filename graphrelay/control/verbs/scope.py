@@ -1,16 +1,16 @@
 """The verb `outside`: proof that a scoped-users application cannot use a mailbox outside its scope.
 
-It asks Graph to send a message that names no recipient. Whatever Exchange thinks of it, nobody can
-receive it: who may not use the mailbox is refused with 403 before or after Exchange notices, and
-who may is told that there are no recipients (400 ErrorInvalidRecipients).
+It asks Graph to send a message without recipients, which nobody can receive. An application that
+may not use the mailbox is answered 403; one that may is answered that there are no recipients (400
+ErrorInvalidRecipients).
 
-Which of the two Exchange looks at first is nowhere written. So a mailbox inside is asked the same:
-only a difference between the two answers proves anything.
+Which of the two Exchange checks first is not documented. So the same request goes to a mailbox
+inside the scope: only a difference between the two answers proves anything.
 
     outside  inside    it means
     denied   reached   the scope holds
     denied   denied    nothing is allowed (yet): Exchange takes up to two hours
-    reached  any       outside is open, or Exchange does not look there first: nothing is proven
+    reached  any       outside is open, or Exchange checks recipients first: nothing is proven
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -29,28 +29,28 @@ from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
 from graphrelay.oauth.tokens.manager import TokenManager
 
 WITHOUT_RECIPIENTS = (
-    b"Subject: graphrelay asks whether it may\r\n"
+    b"Subject: graphrelay tests its scope\r\n"
     b"MIME-Version: 1.0\r\n"
     b"Content-Type: text/plain; charset=us-ascii\r\n"
     b"\r\n"
-    b"This message names no recipient, so that nobody receives it.\r\n"
+    b"This message has no recipient, so that nobody receives it.\r\n"
 )
 
 
 class Reach(Enum):
-    """How far a request came."""
+    """How far a request got."""
 
     DENIED = "denied"
     """The application may not use the mailbox."""
     REACHED = "reached"
-    """The application may use it; the message without recipients was the trouble."""
+    """The application may use it; the missing recipients were the problem."""
     NOBODY = "no such mailbox"
     UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of asking for one mailbox."""
+    """The answer for one mailbox."""
 
     mailbox: str
     reach: Reach
@@ -60,7 +60,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What follows from the answers."""
+    """The conclusion from the answers."""
 
     holds: bool
     result: str
@@ -93,7 +93,7 @@ class ScopeVerbs:
         token = await self._tokens.token(account.name)
         if not isinstance(token, Granted):
             reason = getattr(token, "reason", "") or getattr(token, "description", "")
-            raise VerbError(f"there is no token to ask with: {reason}")
+            raise VerbError(f"no token to send the request with: {reason}")
         outside = await self._ask(account, mailbox, token)
         inside = None
         if account.default_mailbox is not None:
@@ -101,7 +101,7 @@ class ScopeVerbs:
         yield _event(account, outside, inside)
 
     def _account(self, name: object) -> Account:
-        """The one that is named, else the only one that has a scope."""
+        """The one named, else the only one with a scope."""
         scoped = [one for one in self._tokens.accounts if isinstance(one.scenario, ScopedUsers)]
         named = [one for one in self._tokens.accounts if one.name == name] if name else scoped
         match named:
@@ -110,11 +110,11 @@ class ScopeVerbs:
             case [account]:
                 raise VerbError(
                     f"account {account.name} has scenario {scenario_name(account.scenario)!r}; "
-                    'only "scoped-users" has a scope that something could be outside of'
+                    'only "scoped-users" has a scope'
                 )
             case []:
                 known = ", ".join(one.name for one in scoped) or "none"
-                raise VerbError(f"no such account with scenario 'scoped-users'; there is {known}")
+                raise VerbError(f"no such account with scenario 'scoped-users', only {known}")
         raise VerbError(f"which account? There is {', '.join(one.name for one in scoped)}")
 
     async def _ask(self, account: Account, mailbox: str, token: Granted) -> Answered:
@@ -123,7 +123,7 @@ class ScopeVerbs:
         call = Call("POST", path, token.access_token, str(uuid4()))
         result = await self._graph.for_lane(lane).call_with_mime(call, _Octets())
         if not account.may_use(mailbox):
-            self._graph.close_lane(lane)  # Nobody else will ever use it.
+            self._graph.close_lane(lane)  # nothing else will use it
         return reach_of(mailbox, result)
 
 
@@ -161,7 +161,7 @@ def reach_of(mailbox: str, result: Exchanged) -> Answered:
 
 
 def proof(account: Account, outside: Answered, inside: Answered | None) -> Proof:
-    """Judge. Nothing is asked here."""
+    """The conclusion, without I/O."""
     match outside.reach, inside.reach if inside else None:
         case Reach.DENIED, Reach.REACHED | None:
             compared = f", and {inside.mailbox} is not" if inside else ""
@@ -171,9 +171,9 @@ def proof(account: Account, outside: Answered, inside: Answered | None) -> Proof
                 False,
                 "all refused",
                 f"{outside.mailbox} is refused, but so is {account.default_mailbox}, which should "
-                "be inside: the application may use no mailbox (yet).",
-                "Exchange takes 30 minutes to 2 hours to act on a scope. If it stays so, compare "
-                f"with: graphrelay setup-scope {account.name}",
+                "be inside: the application may use no mailbox yet.",
+                "A scope takes effect after 30 minutes to 2 hours. If it stays so, compare the "
+                f"scope with: graphrelay setup-scope {account.name}",
             )
         case Reach.DENIED, _:
             assert inside is not None  # noqa: S101 (a case above)
@@ -188,8 +188,8 @@ def proof(account: Account, outside: Answered, inside: Answered | None) -> Proof
             return Proof(
                 False,
                 "not refused",
-                f"{outside.mailbox} was not refused: the application may use it, or Exchange looks "
-                "for recipients first. Nobody received anything.",
+                f"{outside.mailbox} was not refused: the application may use it, or Exchange "
+                "checks the recipients first. Nobody received anything.",
                 f"Run in Exchange Online PowerShell: Test-ServicePrincipalAuthorization -Identity "
                 f"{account.client_id or '<object id>'} -Resource {outside.mailbox}. InScope must "
                 "be False, and Mail.Send must not be granted in Entra.",

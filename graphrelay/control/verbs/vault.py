@@ -1,6 +1,6 @@
-"""The verbs about the vault: `vault-list`, `vault-rotate`, `vault-move`. Never a value, only names.
+"""The verbs about the vault: `vault-list`, `vault-rotate`, `vault-move`. Names, never values.
 
-They run in the thread that renews authorizations, one after the other with it: a token that rolls
+They run in the thread that renews authorizations, in turn with it: a refresh token that is replaced
 meanwhile is neither overwritten nor left behind.
 """
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class VaultVerbs:
-    """Over the vault of this process's one TokenManager."""
+    """Over the vault of the process's one TokenManager."""
 
     def __init__(
         self, tokens: TokenManager, configured: BackendName, open_: Callable[[Chosen], Vault]
@@ -76,8 +76,8 @@ def _backend(name: object) -> Chosen:
 
 
 def _moved(vault: Vault, target: Vault, known: set[str]) -> Event:
-    """Everything is in the new place before the relay goes by it, and only then gone from the
-    old one."""
+    """Everything is in the new vault before the relay uses it, and only then deleted from the old
+    one."""
     here, there = vault.place(), target.place()
     if here.name == there.name:
         raise VerbError(f"the vault is {here} already")

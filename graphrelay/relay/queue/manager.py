@@ -222,7 +222,7 @@ class QueueManager:
         """Let a held message go on, at once."""
         verdict = await self._spool.release(which, self._clock.now(), reason)
         if isinstance(verdict, Changed):
-            self._journal.write(events.Released(called or str(which), reason))
+            self._journal.write(events.Released(called or str(which), reason or None))
             self.add(verdict.submissions)
         return verdict
 
@@ -230,7 +230,7 @@ class QueueManager:
         """Try a message at once; its lane, if it is paused, looks whether it still must be."""
         verdict = await self._spool.retry_now(which, self._clock.now(), reason)
         if isinstance(verdict, Changed):
-            self._journal.write(events.Retried(called or str(which), reason))
+            self._journal.write(events.Retried(called or str(which), reason or None))
             for waiting in verdict.submissions:
                 if queue := self._lanes.get(waiting.lane):
                     queue.look_now(self._clock.monotonic(), "A retry was asked for.")
