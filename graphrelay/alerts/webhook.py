@@ -45,6 +45,7 @@ class Webhook:
     proxy: str | None = None
     tls: ssl.SSLContext | None = None
     """The system's trust store where none is given."""
+    time_limit: timedelta = TIME_LIMIT
 
     @property
     def name(self) -> str:
@@ -64,10 +65,12 @@ class Webhook:
         if text := mistake(url):
             return NotSent(f"its address {text}", again=False)
         try:
-            async with asyncio.timeout(TIME_LIMIT.total_seconds()):
+            async with asyncio.timeout(self.time_limit.total_seconds()):
                 return await self._post(url, value, alert)
         except TimeoutError:
-            return NotSent(f"no answer within {TIME_LIMIT.seconds} seconds", again=True)
+            return NotSent(
+                f"no answer within {self.time_limit.total_seconds():g} seconds", again=True
+            )
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, OSError) as error:
             return NotSent(one_line(_hidden(_why(error), url, value), LONGEST), again=True)
 
@@ -75,7 +78,7 @@ class Webhook:
         tls = self.tls if self.tls else await asyncio.to_thread(_system_trust)
         headers = {self.header: value} if value else {}
         client = httpx.AsyncClient(
-            verify=tls, proxy=self.proxy, trust_env=False, timeout=TIME_LIMIT.total_seconds()
+            verify=tls, proxy=self.proxy, trust_env=False, timeout=self.time_limit.total_seconds()
         )
         async with (
             client,

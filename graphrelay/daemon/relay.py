@@ -1,12 +1,12 @@
-"""The running relay: opens every room, wires them, and closes them in the right order.
+"""The running relay: opens its parts, connects them, and closes them in the right order.
 
     vault ─▶ tokens ─┐
     spool ───────────┼─▶ courier ─▶ queue ─▶ reception ─▶ SMTP server
     graph ───────────┘                                    control socket
 
-Opening goes from the disk outwards, so that nothing is accepted before it can be kept. Stopping
-goes the other way: nobody new comes in, what is in flight ends, the spool is closed last. One
-TaskGroup holds all that lives in between.
+It opens from the disk outwards, so that no mail is accepted before it can be stored. It closes the
+other way: no new connections, then the requests in flight end, and the spool is closed last. All
+tasks in between belong to one TaskGroup.
 """
 
 import asyncio
@@ -54,21 +54,21 @@ from graphrelay.smtp.server import Server
 from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
 
 
-class CannotStart(Exception):  # noqa: N818 (a condition, told to the admin)
-    """Something that the relay needs is not to be had; the text says what, and what to do."""
+class CannotStart(Exception):  # noqa: N818 (a condition, reported to the admin)
+    """Something that the relay needs is missing; the text says what, and what to do."""
 
 
 class SpoolTaken(CannotStart):
-    """Another process has the spool; it may soon give it back."""
+    """Another process has opened the spool; it may close it soon."""
 
 
 LOCK_PATIENCE = timedelta(seconds=5)
-"""How long the daemon waits at its start for a command that has the spool."""
+"""How long a daemon that starts waits for a command that has the spool open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A relay that runs, for those who started it."""
+    """A running relay, for whoever started it."""
 
     tokens: TokenManager
     spool: Spool
@@ -80,14 +80,14 @@ class Relay:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, with the real ports."""
+        """Where it listens, with the actual ports."""
         return self.server.addresses
 
     async def reload(self, settings: Settings) -> None:
-        """Go by other listeners, limits, logins, accounts, routes and alerts from now on.
+        """Use the listeners, limits, logins, accounts, routes and alerts of `settings` from now on.
         Raises `CannotStart`, and then nothing has changed."""
         table, backups = wiring.table(settings), wiring.backups(settings)
-        with _told_to_the_admin():
+        with as_cannot_start():
             await self.server.reload(
                 wiring.listeners(settings),
                 wiring.limits(settings),
@@ -98,8 +98,8 @@ class Relay:
         self.reception.use(table, wiring.max_message_size(settings))
         self.queue.use_backups(backups)
         self.alerts.use(wiring.thresholds(settings.alerts), wiring.channels(settings.alerts))
-        # Last, and with no wait in between: it changes at once, then waits for the thread that
-        # may be asking Entra. No message is routed to an account that is gone by then.
+        # Last, and with no wait in between: the accounts change at once, then it waits for the
+        # thread that may be asking Entra. By then no message is routed to a removed account.
         await self.tokens.reconfigure(wiring.accounts(settings))
 
 
@@ -107,15 +107,15 @@ class Relay:
 async def running(
     settings: Settings, clock: Clock | None = None, *sinks: Sink
 ) -> AsyncIterator[Relay]:
-    """The whole relay: it listens when the block begins; when the block ends it finishes what is
-    in flight, within `delivery.shutdown_grace`. `sinks` replace the configured log.
+    """The whole relay. It listens when the block begins; when the block ends it finishes what is in
+    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log.
 
     Raises `CannotStart`.
     """
     clock = clock or SystemClock()
     alerts = wiring.alerts(settings, clock)
     journal = Journal(clock, *(sinks or (log_sink(settings),)), alerts.hear)
-    with _alone():
+    with _unwrapped():
         async with AsyncExitStack() as stack:
             yield await _opened(stack, settings, clock, journal, alerts)
 
@@ -127,8 +127,8 @@ async def _opened(
     journal: Journal,
     alerts: AlertManager,
 ) -> Relay:
-    """Everything open and going, to be closed with the stack."""
-    with _told_to_the_admin():
+    """Open and start everything, to be closed with the stack."""
+    with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= _live_verbs(rooms, settings, clock)
@@ -139,8 +139,8 @@ async def _opened(
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
     watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")
     stack.callback(watching.cancel)
-    _keep_going(stack, tasks, rooms, settings)
-    with _told_to_the_admin():
+    _start_background(stack, tasks, rooms, settings)
+    with as_cannot_start():
         server = _server(settings, rooms, clock, journal)
         await server.start()
         stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
@@ -150,12 +150,12 @@ async def _opened(
 
 @asynccontextmanager
 async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str, Verb]]:
-    """The verbs of the control socket, carried out by this process; nothing listens, nothing is
-    sent. Raises `CannotStart`."""
+    """The verbs of the control socket, carried out by this process: it does not listen, and sends
+    no mail. Raises `CannotStart`."""
     clock = SystemClock()
     journal = Journal(clock)
     async with AsyncExitStack() as stack:
-        with _told_to_the_admin():
+        with as_cannot_start():
             rooms = await _rooms(stack, settings, clock, journal)
         alerts = wiring.alerts(settings, clock)
         yield _verbs(rooms, IdleQueue(rooms.spool, clock), settings, clock, alerts)
@@ -166,7 +166,7 @@ async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str,
 
 @dataclass(frozen=True, slots=True)
 class _Rooms:
-    """What works before anybody can connect."""
+    """What runs before clients can connect."""
 
     tokens: TokenManager
     graph: GraphClient
@@ -180,7 +180,7 @@ class _Rooms:
 
 
 class _Watched:
-    """What the alerts look at."""
+    """The source of figures for the alerts."""
 
     def __init__(self, rooms: _Rooms) -> None:
         self._rooms = rooms
@@ -250,7 +250,8 @@ def _queue_and_reporter(
     clock: Clock,
     journal: Journal,
 ) -> tuple[QueueManager, Reporter]:
-    """With all that carries its mail, and tells of it. It goes on where an authorization works."""
+    """The queue, with what delivers its mail and reports on it. Lanes resume when an authorization
+    works again."""
     policy = wiring.policy(settings.delivery)
     largest = settings.delivery.max_mime_request
     uncertain = policy.on_uncertain
@@ -278,18 +279,18 @@ def _reception(
     )
 
 
-def _keep_going(
+def _start_background(
     stack: AsyncExitStack, tasks: asyncio.TaskGroup, rooms: _Rooms, settings: Settings
 ) -> None:
-    """Start what lives by itself, and see to its end, which comes before the disk is closed."""
-    minding = (
+    """Start the background tasks, to be ended before the disk is closed."""
+    background = (
         tasks.create_task(rooms.tokens.run(), name="tokens"),
         tasks.create_task(rooms.bounces.run(), name="bounces"),
         tasks.create_task(rooms.spool.keep_house(settings.log.keep), name="spool"),
         tasks.create_task(rooms.leftovers.run(), name="leftovers"),
         tasks.create_task(rooms.reporter.run(rooms.queue.add), name="reports"),
     )
-    for task in minding:
+    for task in background:
         stack.callback(task.cancel)
     carrying = tasks.create_task(rooms.queue.run(), name="queue")
 
@@ -308,11 +309,11 @@ async def _pick_up(
     clock: Clock,
     journal: Journal,
 ) -> None:
-    """Take up what was left in the drop folder, from now on."""
+    """Accept mail from the drop folder from now on."""
     directory = settings.drop.directory
     if directory is None:
         if await asyncio.to_thread(DropFolder.is_left_alone, USUAL):
-            remedy = f'set [drop] directory = "{USUAL}", or mail left there stays there'
+            remedy = f'set [drop] directory = "{USUAL}", or mail in it is never sent'
             journal.write(events.DropNotRead(directory=USUAL, remedy=remedy))
         return
     folder = await asyncio.to_thread(DropFolder.open, directory)
@@ -363,13 +364,13 @@ def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Ve
 
 
 def log_sink(settings: Settings) -> Sink:
-    """Where `[log]` says that lines go: standard error, which systemd keeps."""
+    """Standard error, which systemd keeps, in the style of `[log]`."""
     return stream_sink(style=settings.log.format, level=settings.log.level)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """An exception that went through the TaskGroup alone comes out as it went in."""
+def _unwrapped() -> Iterator[None]:
+    """Unwrap a single exception from the group that the TaskGroup puts around it."""
     try:
         yield
     except BaseExceptionGroup as group:
@@ -379,8 +380,8 @@ def _alone() -> Iterator[None]:
 
 
 @contextmanager
-def _told_to_the_admin() -> Iterator[None]:
-    """What keeps a room from opening, as the one exception that callers know."""
+def as_cannot_start() -> Iterator[None]:
+    """Turn what keeps a part from opening into `CannotStart`."""
     try:
         yield
     except SpoolInUse as error:

@@ -1,7 +1,7 @@
-"""The relay as a service: signals, and what systemd is told.
+"""The relay as a service: signals, and notifications to systemd.
 
-SIGTERM, SIGINT   nobody new comes in, what is in flight ends (bounded), the rest stays on disk
-SIGHUP            the configuration is read anew; a bad one is refused, and the old one stays
+SIGTERM, SIGINT   accept nothing more, finish what is in flight (bounded); the rest stays on disk
+SIGHUP            read the configuration again; a bad one is refused, and the old one stays in force
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.journal import Journal, events
 
 ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
-"""The tables that a reload does not take over; a change in one is told."""
+"""The tables that only a restart puts in force; a change in one is reported."""
 
 
 async def serve(path: Path) -> None:
-    """Run until told to stop. Raises `CannotStart`, `ConfigError`."""
+    """Run until SIGTERM or SIGINT. Raises `CannotStart`, `ConfigError`."""
     settings = load(path)
     clock, notifier = SystemClock(), Notifier()
     journal = Journal(clock, log_sink(settings))
@@ -35,19 +35,19 @@ async def serve(path: Path) -> None:
         relay.alerts.on_status(lambda: notifier.status(_listening(relay)))
         reloader = Reloader(path, settings, relay, notifier, clock)
         async with asyncio.TaskGroup() as tasks:
-            minding = (
+            background = (
                 tasks.create_task(notifier.watch(clock)),
                 tasks.create_task(reloader.run(reload)),
             )
             await stop.wait()
-            for task in minding:
+            for task in background:
                 task.cancel()
-        notifier.stopping("finishing what is in flight")
+        notifier.stopping("finishing the requests in flight")
     journal.write(events.Stopped())
 
 
 class Reloader:
-    """Takes another configuration over, or says why it does not."""
+    """Puts a changed configuration in force, or reports why it cannot."""
 
     def __init__(
         self, path: Path, settings: Settings, relay: Relay, notifier: Notifier, clock: Clock
@@ -58,17 +58,17 @@ class Reloader:
         self._notifier = notifier
         self._clock = clock
 
-    async def run(self, told: asyncio.Event) -> None:
-        """Reload each time that `told` is set; never returns."""
+    async def run(self, asked: asyncio.Event) -> None:
+        """Reload each time that `asked` is set; never returns."""
         while True:
-            await told.wait()
-            told.clear()
+            await asked.wait()
+            asked.clear()
             self._notifier.reloading(self._clock)
             await self.reload()
             self._notifier.ready(_listening(self._relay))
 
     async def reload(self) -> None:
-        """Once. The journal says what came of it."""
+        """Reload once. The journal has the result."""
         journal, config = self._relay.journal, self._path
         try:
             settings = load(self._path)
@@ -87,7 +87,7 @@ class Reloader:
             self._settings = settings
 
     def _needs_restart(self, settings: Settings) -> list[str]:
-        """What changed and is not taken over."""
+        """The tables that changed and need a restart."""
         return [
             name
             for name in ONLY_AT_START
@@ -96,6 +96,6 @@ class Reloader:
 
 
 def _listening(relay: Relay) -> str:
-    """With what is wrong, for `systemctl status`."""
+    """The status line for `systemctl status`, with what is wrong."""
     wrong = relay.alerts.status
     return f"listening on {', '.join(relay.addresses)}" + (f"; ALERT: {wrong}" if wrong else "")

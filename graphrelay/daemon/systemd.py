@@ -1,7 +1,7 @@
-"""What a service tells systemd: ready, reloading, stopping, alive (sd_notify(3)).
+"""Notifications to systemd: ready, reloading, stopping, alive (sd_notify(3)).
 
-Outside systemd (`$NOTIFY_SOCKET` not set) nothing is sent. A notification that cannot be
-delivered never stops the mail: the caller's work goes on, systemd will draw its own conclusions.
+Outside systemd (`$NOTIFY_SOCKET` is not set) nothing is sent. A notification that cannot be
+delivered raises nothing, so that it never stops the mail.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from graphrelay.clock import Clock
 
 
 class Notifier:
-    """Speaks to systemd's notification socket."""
+    """Writes to systemd's notification socket."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
@@ -22,13 +22,13 @@ class Notifier:
         pid = environ.get("WATCHDOG_PID", str(os.getpid()))
         ours = microseconds.isdigit() and pid == str(os.getpid())
         self.watchdog = timedelta(microseconds=int(microseconds)) if ours else None
-        """How long systemd waits for a sign of life; `None`: it does not watch."""
+        """The watchdog's interval; `None`: systemd does not watch this process."""
 
     def ready(self, status: str) -> None:
         self._send(f"READY=1\nSTATUS={status}")
 
     def reloading(self, clock: Clock) -> None:
-        """To be followed by `ready`. systemd wants the monotonic time (Type=notify-reload)."""
+        """To be followed by `ready`. Type=notify-reload requires the monotonic time."""
         microseconds = clock.monotonic() // timedelta(microseconds=1)
         self._send(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
 
@@ -39,7 +39,7 @@ class Notifier:
         self._send(f"STATUS={text}")
 
     async def watch(self, clock: Clock) -> None:
-        """Give signs of life, twice in each interval; returns at once if nobody watches."""
+        """Send keep-alives, two in each interval; returns at once without a watchdog."""
         while self.watchdog:
             self._send("WATCHDOG=1")
             await clock.sleep(self.watchdog / 2)
@@ -52,7 +52,7 @@ class Notifier:
             address = "\0" + address[1:]  # Linux's abstract namespace
         with (
             contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaking,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notification_socket,
         ):
-            speaking.connect(address)
-            speaking.sendall(state.encode())
+            notification_socket.connect(address)
+            notification_socket.sendall(state.encode())

@@ -1,8 +1,7 @@
 """From settings, as written, to the values that the rooms take.
 
-Pure: nothing is opened, nothing listens. What a person can get wrong in the file has been told by
-`config` before; what is left (an address in use, a certificate that cannot be read) the rooms say
-when they are made.
+Pure: it opens nothing. Mistakes in the file have been reported by `config` before; what is left (an
+address in use, a certificate that cannot be read) the rooms report when they open.
 """
 
 import os
@@ -66,7 +65,7 @@ def state_directory(settings: Settings) -> Path:
 
 
 def state_directory_or_default(written: Path | None) -> Path:
-    """What is written, else `$STATE_DIRECTORY` (systemd), else the user's own."""
+    """The configured one, else `$STATE_DIRECTORY` (systemd), else the user's own."""
     if written:
         return written
     if given := os.environ.get("STATE_DIRECTORY"):
@@ -76,17 +75,17 @@ def state_directory_or_default(written: Path | None) -> Path:
 
 
 def control_socket(settings: Settings) -> Path:
-    """Where the daemon is asked."""
+    """Where the daemon listens for the command line."""
     return settings.control.socket or control_socket_in(state_directory(settings))
 
 
 def control_socket_in(directory: Path) -> Path:
-    """Unless another is configured: below the state directory, so that both ends find it alone."""
+    """The default: in the state directory, where both ends find it."""
     return directory / "control.sock"
 
 
 def hostname(settings: Settings) -> str:
-    """What the greeting says; this machine's name without asking the network for it."""
+    """The name in the greeting: configured, or this machine's own without a DNS look-up."""
     return settings.smtp.hostname or socket.gethostname() or "localhost"
 
 
@@ -101,8 +100,8 @@ def listeners(settings: Settings) -> tuple[Listener, ...]:
 
 
 def drop_listener(settings: Settings) -> str:
-    """As which listener mail from the drop folder counts in routes: the one at which it would
-    have been handed in."""
+    """The listener that routes see for mail from the drop folder: the Unix socket at which it would
+    have been submitted."""
     listeners = (table for table in settings.smtp.listeners if table.auth != "required")
     sockets = (one.address for one in listeners if one.address.startswith("unix:"))
     return next(sockets, "drop")
@@ -127,7 +126,7 @@ def logins(settings: Settings) -> tuple[Login, ...]:
 
 
 def token_cloud(of: Cloud) -> TokenCloud:
-    """The same cloud, for the room that knows nothing of Graph but its name."""
+    """The same cloud, as oauth names it."""
     return TokenCloud(of.login_url, of.graph_url)
 
 
@@ -205,35 +204,36 @@ def _kept(text: SecretStr | None, file: Path | None) -> Secret:
 
 
 _SPLICED = 16 * 1024
-"""Room for what is mostly added to the header section: Bcc, Reply-To, Date, Message-ID. Where more
+"""Space for what is usually added to the header section: Bcc, Reply-To, Date, Message-ID. If more
 is added (hundreds in Bcc), reception measures it."""
 
 
 def max_message_size(settings: Settings) -> int:
-    """What the accounts can submit at most; a route may take less (`router.Table.largest`)."""
+    """The largest message that an account can submit; a route may accept less
+    (`router.Table.largest`)."""
     if any(account.large_messages for account in settings.accounts.values()):
         return settings.smtp.max_message_size
     return min(settings.smtp.max_message_size, _carried(settings))
 
 
 def _request(settings: Settings) -> int:
-    """What one request to Graph can carry: base64 makes four octets of three."""
+    """How much one request to Graph can hold: base64 turns three octets into four."""
     return settings.delivery.max_mime_request // 4 * 3
 
 
 def _carried(settings: Settings) -> int:
-    """What of it is left for the message, as it mostly is."""
+    """How much of that is left for a usual message."""
     return max(0, _request(settings) - _SPLICED)
 
 
 def _largest(settings: Settings) -> dict[str, int]:
-    """Accounts that may not make drafts submit in one request, and no more."""
+    """The limits of accounts that may not create drafts, and so submit in one request."""
     limited = (name for name, one in settings.accounts.items() if not one.large_messages)
     return dict.fromkeys(limited, _carried(settings))
 
 
 def table(settings: Settings) -> Table:
-    """What the router goes by."""
+    """The router's table."""
     return router.table(
         (_route(number, table) for number, table in enumerate(settings.routes)),
         accounts(settings),
@@ -247,7 +247,7 @@ def table(settings: Settings) -> Table:
 
 
 def backups(settings: Settings) -> Backups:
-    """Which account stands in for which."""
+    """Which account is the backup of which."""
     named = {name: table.backup for name, table in settings.accounts.items()}
     return Backups(
         accounts={account.name: account for account in accounts(settings)},
@@ -318,7 +318,7 @@ def _credential(table: ApplicationTable) -> Credential:
 
 
 def _end(day: date | None) -> datetime | None:
-    """The portal shows a day. The first moment of it, so that nothing ends before we say so."""
+    """The first moment of the day that the portal shows, so that no secret expires unannounced."""
     return datetime.combine(day, time(), UTC) if day else None
 
 

@@ -107,7 +107,7 @@ async def test_a_program_that_cannot_be_killed_is_not_waited_for(
 
     with monkeypatch.context() as powerless:
         powerless.setattr(asyncio, "create_subprocess_exec", noted)
-        powerless.setattr("graphrelay.alerts.command.os.killpg", may_not)
+        powerless.setattr(os, "killpg", may_not)
         async with asyncio.timeout(10):
             outcome = await python("import time; time.sleep(60)", seconds=0.1).send(ALERT)
     assert isinstance(outcome, NotSent)

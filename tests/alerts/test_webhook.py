@@ -153,10 +153,10 @@ async def test_an_address_that_is_refused_is_not_tried_again() -> None:
     assert not outcome.again
 
 
-async def test_silence_is_cut_off(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_is_cut_off(receiver: Receiver) -> None:
     receiver.hang = asyncio.Event()
-    monkeypatch.setattr("graphrelay.alerts.webhook.TIME_LIMIT", timedelta(milliseconds=100))
-    outcome = await Webhook(url=Secret(receiver.url)).send(ALERT)
+    webhook = Webhook(url=Secret(receiver.url), time_limit=timedelta(milliseconds=100))
+    outcome = await webhook.send(ALERT)
     receiver.hang.set()
     assert isinstance(outcome, NotSent)
     assert outcome.again

@@ -278,7 +278,7 @@ def test_a_person_is_asked_and_told_what_hangs_on_it(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     found = account(load(tmp_path / "config.toml"))
     assert found == Account("website", "contoso.com", CLIENT, SendAsUser("wp@contoso.com"))
-    assert "It is pinned" in shown.output
+    assert "The relay never falls back" in shown.output
     assert "must be a mail address" in shown.output  # "nobody" was asked for again
     assert shown.output.index("App registrations") < shown.output.index("Application (client) ID [")
 
@@ -290,7 +290,7 @@ def test_a_typed_secret_goes_into_a_file_of_its_own_and_is_never_shown(tmp_path:
     answers = [CLIENT, "s3cret~value", "someday", "2027-11-01"]  # An id first, as people do.
     shown = init(tmp_path, *options, answers="\n".join(answers) + "\n")
     assert shown.exit_code == 0, shown.output
-    assert "what is needed is its value" in shown.output
+    assert "but its value is needed" in shown.output
     assert "s3cret" not in shown.output
     kept = tmp_path / "alerts.secret"
     assert kept.read_text(encoding="utf-8") == "s3cret~value\n"

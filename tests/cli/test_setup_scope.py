@@ -104,7 +104,7 @@ def test_an_unknown_account_names_those_that_there_are(tmp_path: Path) -> None:
     shown(tmp_path)
     said = CliRunner().invoke(cli, ["--config", str(path), "setup-scope", "alert"])
     assert said.exit_code == 1
-    assert "there is alerts" in said.output
+    assert "only alerts" in said.output
 
 
 @pytest.mark.parametrize("mark", ["'", "’", "$(evil)", "`", '"', "”", "’; evil; ’"])

@@ -9,6 +9,7 @@ import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
+from graphrelay.daemon import wiring
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.spool.values import QueueFilter
@@ -133,23 +134,23 @@ async def test_a_listener_of_no_possible_name_is_refused_and_the_relay_lives_on(
         assert here.relay.addresses == before
 
 
-async def test_a_reload_that_breaks_is_told_and_the_next_one_works(
+async def test_an_exception_in_a_reload_is_logged_and_the_next_reload_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_more_threads(_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     async with world(tmp_path) as here:
-        told = asyncio.Event()
-        reloading = asyncio.create_task(reloader(here).run(told))
+        asked = asyncio.Event()
+        reloading = asyncio.create_task(reloader(here).run(asked))
         with monkeypatch.context() as exhausted:
-            exhausted.setattr("graphrelay.daemon.wiring.listeners", no_more_threads)
-            told.set()
+            exhausted.setattr(wiring, "listeners", no_more_threads)
+            asked.set()
             await settle()
         assert not reloading.done()
         (broke,) = here.events("reload-broke")
         assert "can't start new thread" in str(broke.fields["reason"])
-        told.set()
+        asked.set()
         async with asyncio.timeout(10):
             while not here.events("reloaded"):
                 await settle()
@@ -158,7 +159,7 @@ async def test_a_reload_that_breaks_is_told_and_the_next_one_works(
             await reloading
 
 
-async def test_what_a_reload_does_not_take_over_is_told(tmp_path: Path) -> None:
+async def test_a_table_that_needs_a_restart_is_named(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         reloading = reloader(here)
         here.config.write_text(here.config.read_text() + '\n[log]\nlevel = "debug"\n')

@@ -1,6 +1,6 @@
 """The app registration as `az` commands (Azure CLI, bash), for exactly one account.
 
-They can be pasted as they are; what only the admin knows stands between `<` and `>`.
+They can be pasted as they are; what only the admin knows is marked by `<` and `>`.
 """
 
 import shlex
@@ -72,7 +72,7 @@ def _granting(account: Account) -> Iterator[str]:
     needed = permissions(account.scenario)
     kind = needed[0].kind
     if kind is Kind.EXCHANGE_ROLE:
-        yield "# No permission here: Exchange adds it to its own scope, which would then be idle."
+        yield "# No permission here: it would apply to every mailbox, not only to the scope."
         return
     yield f"# {', '.join(permission.name for permission in needed)}"
     yield f'az ad app permission add --id "$APP_ID" --api {GRAPH} \\'
@@ -80,7 +80,7 @@ def _granting(account: Account) -> Iterator[str]:
     if isinstance(account.scenario, Personal):
         return
     if kind is Kind.SCOPE:
-        yield "# Only if users of the tenant may not consent by themselves:"
+        yield "# Only if users of the tenant may not consent themselves:"
     yield 'az ad app permission admin-consent --id "$APP_ID"'
 
 
@@ -93,13 +93,13 @@ def _named(permission: Permission) -> str:
 def _credential(account: Account) -> Iterator[str]:
     match credential_of(account):
         case ClientSecret():
-            yield "# The secret's value, shown this once; it is good for a year:"
+            yield "# The secret's value, which is shown only once. It is valid for a year:"
             yield 'az ad app credential reset --id "$APP_ID" --append --years 1 \\'
             yield f"  --display-name {name_of(account)} --query password --output tsv"
         case Certificate() as certificate:
             yield from _certificate(account, certificate)
         case FederatedToken():
-            yield "# Issuer and subject exactly as the token has them (iss, sub):"
+            yield "# Issuer and subject exactly as in the token (iss, sub):"
             yield 'az ad app federated-credential create --id "$APP_ID" --parameters \\'
             yield (
                 '  \'{"name": "graphrelay", "issuer": "<ISSUER>", "subject": "<SUBJECT>", '
@@ -108,9 +108,9 @@ def _credential(account: Account) -> Iterator[str]:
 
 
 def _certificate(account: Account, certificate: Certificate) -> Iterator[str]:
-    """The private key is made where the relay runs, and stays there."""
+    """The private key is created where the relay runs, and stays there."""
     name, path = name_of(account), shlex.quote(str(certificate.path))
-    yield "# On the machine of the relay, whose private key never leaves it (two years):"
+    yield "# On the machine of the relay, which the private key never leaves (valid for two years):"
     yield f"openssl req -x509 -newkey rsa:3072 -nodes -sha256 -days 730 -subj /CN={name} \\"
     yield f"  -keyout {name}.key -out {name}.crt"
     if certificate.path.suffix.lower() in (".pfx", ".p12"):
@@ -119,7 +119,7 @@ def _certificate(account: Account, certificate: Certificate) -> Iterator[str]:
         yield f"cp {name}.crt {path} && cp {name}.key {shlex.quote(str(certificate.key_path))}"
     else:
         yield f"cat {name}.key {name}.crt > {path}"
-    yield f"# Then let nobody but the relay read it, remove {name}.key, and upload the certificate:"
+    yield f"# Then make it readable by the relay alone, delete {name}.key, and upload:"
     yield f'az ad app credential reset --id "$APP_ID" --append --cert @{name}.crt --output none'
 
 
@@ -145,7 +145,7 @@ def _identity(setup: Setup, identity: ManagedIdentity) -> Iterator[str]:
     yield f"PRINCIPAL_ID=$({shown})"
     needed = permissions(setup.account.scenario)
     if needed[0].kind is Kind.EXCHANGE_ROLE:
-        yield "# Grant it nothing here. For setup-scope, its object id:"
+        yield "# Grant it no permission here. Its object id, for setup-scope:"
         yield 'echo "object id: $PRINCIPAL_ID"'
         return
     graph = GRAPH_OF.get(setup.cloud.name, _GRAPH)

@@ -1,6 +1,6 @@
-"""A commented config.toml for one account: only what was decided, each with its why.
+"""A commented config.toml for one account: only the settings that were decided, with their reasons.
 
-What is left out has its default, which config.example.toml shows.
+All others have their defaults, which config.example.toml shows.
 """
 
 import json
@@ -28,32 +28,32 @@ from graphrelay.oauth.scenario import (
 )
 
 WHAT: dict[type, str] = {
-    SendAsUser: "A person signs in once, and mail goes out through that mailbox.",
+    SendAsUser: "A person signs in once, and mail is sent through that mailbox.",
     Personal: "The owner of an outlook.com account signs in once.",
-    AnyUser: "The application signs in by itself, as every mailbox of the tenant: risky.",
-    ScopedUsers: "The application signs in by itself, for the mailboxes that Exchange lets it use.",
+    AnyUser: "The application signs in by itself and can use every mailbox of the tenant: risky.",
+    ScopedUsers: "The application signs in by itself and can use the mailboxes of its scope.",
 }
 
 
 _MAILBOXES = {
-    False: ("# The mailboxes that may stand in From; others than the user's own need Send As.",),
+    False: ("# The mailboxes that may be in From; other than the user's own need Send As.",),
     True: (
-        "# The mailboxes that mail may go out through: the one that From names, else the first of",
-        "# these that is named in full.",
+        "# The mailboxes that mail may be sent through: the one in From, or else the first of",
+        "# these that is a full address.",
     ),
 }
 
 
 def config_text(setup: Setup, command: str) -> str:
-    """TOML that `check-config` passes; `command` is how graphrelay is called for this file."""
+    """TOML that passes `check-config`; `command` is how graphrelay is called for this file."""
     return "\n".join(_lines(setup, command)) + "\n"
 
 
 def _lines(setup: Setup, command: str) -> Iterator[str]:
-    yield "# Made by `graphrelay init`. Every other setting and its default: config.example.toml."
+    yield "# Created by `graphrelay init`. Other settings and their defaults: config.example.toml."
     yield f"# After each change: {command} check-config"
     yield ""
-    yield "# Where accepted mail, the mail log and the vault live."
+    yield "# Where accepted mail, the mail log and the vault are kept."
     yield f"state_directory = {quoted(setup.state_directory)}"
     yield from _listener(setup)
     yield from _cloud(setup.cloud)
@@ -62,11 +62,11 @@ def _lines(setup: Setup, command: str) -> Iterator[str]:
 
 def _listener(setup: Setup) -> Iterator[str]:
     yield ""
-    yield "# Where your applications send to: SMTP, without TLS and without a login."
+    yield "# Where your applications connect: SMTP, without TLS and without a login."
     yield "[[smtp.listeners]]"
     yield f"address = {quoted(setup.listener)}"
     if setup.allow_from:
-        yield "# Who may connect; everybody else is turned away."
+        yield "# Networks that may connect; all others are refused."
         yield f"allow_from = {_list(setup.allow_from)}"
 
 
@@ -77,7 +77,7 @@ def _cloud(cloud: CloudTable) -> Iterator[str]:
         return
     yield ""
     yield "[cloud]"
-    yield "# Which of Microsoft's clouds the tenant lives in, and the way there."
+    yield "# The Microsoft cloud of the tenant, and how to reach it."
     yield f"name = {quoted(cloud.name)}"
     for key, value in given.items():
         yield f"{key} = {quoted(str(value).rstrip('/') if key.endswith('_url') else value)}"
@@ -87,7 +87,7 @@ def _account(account: Account) -> Iterator[str]:
     scenario = account.scenario
     yield ""
     yield f"[accounts.{account.name}]"
-    yield f"# {WHAT[type(scenario)]} No failure ever leads to another way."
+    yield f"# {WHAT[type(scenario)]} The relay never falls back to another scenario."
     yield f"scenario = {quoted(scenario_name(scenario))}"
     if not isinstance(scenario, Personal):
         yield "# The directory (tenant) ID or a verified domain of the tenant."
@@ -96,7 +96,7 @@ def _account(account: Account) -> Iterator[str]:
         yield "# The application (client) ID."
         yield f"client_id = {quoted(account.client_id)}"
     if account.username:
-        yield "# Who signs in; anybody else is refused."
+        yield "# The user who signs in; anybody else is refused."
         yield f"username = {quoted(account.username)}"
     if account.mailboxes:
         yield from _MAILBOXES[isinstance(scenario, Application)]
@@ -105,7 +105,7 @@ def _account(account: Account) -> Iterator[str]:
         yield from _credential(scenario.credential)
     for key, why in (
         ("large_messages", "Messages over about 3 MB"),
-        ("exact_once", "No message twice, even where an answer was lost"),
+        ("exact_once", "No message is sent twice, even if an answer is lost"),
     ):
         if getattr(scenario, key):
             yield f"# {why}; needs Mail.ReadWrite."
@@ -115,13 +115,13 @@ def _account(account: Account) -> Iterator[str]:
 def _credential(credential: Credential) -> Iterator[str]:
     match credential:
         case ClientSecret(source, ends_at):
-            yield "# The client secret's value, not its ID. A file is read anew at each use."
+            yield "# The client secret's value, not its ID. A file is read again at each use."
             yield from _secret("client_secret", source)
             if ends_at:
-                yield "# 30 days before this day, status and the log begin to warn."
+                yield "# Warnings in status and the log begin 30 days before this day."
                 yield f"client_secret_expires = {ends_at.date().isoformat()}"
         case Certificate(path, key_path, passphrase):
-            yield "# The certificate with its private key, PEM or PFX; read anew at each use."
+            yield "# The certificate with its private key, PEM or PFX; read again at each use."
             yield f"certificate_file = {quoted(path)}"
             if key_path:
                 yield f"certificate_key_file = {quoted(key_path)}"
@@ -129,10 +129,10 @@ def _credential(credential: Credential) -> Iterator[str]:
                 yield from _secret("certificate_password", passphrase)
         case ManagedIdentity(client_id):
             which = "client_id names it" if client_id else "the machine's own"
-            yield f"# The identity that Azure gave this machine ({which}): no secret to keep."
+            yield f"# The identity that Azure gives this machine ({which}); there is no secret."
             yield "managed_identity = true"
         case FederatedToken(path):
-            yield "# A token of another identity provider, read anew at each use."
+            yield "# A token of another identity provider, read again at each use."
             yield f"federated_token_file = {quoted(path)}"
 
 
@@ -145,7 +145,7 @@ def _secret(key: str, source: SecretSource) -> Iterator[str]:
 
 
 def quoted(value: object) -> str:
-    """A TOML basic string: what JSON writes is one, but for DEL."""
+    """A TOML basic string: JSON strings are, except for DEL."""
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -154,5 +154,5 @@ def _list(values: Iterable[str]) -> str:
 
 
 def beside(config: Path, account: str, suffix: str) -> Path:
-    """Where a file that belongs to an account is kept unless somebody says otherwise."""
+    """The default place of a file that belongs to an account."""
     return config.absolute().with_name(f"{account}.{suffix}")

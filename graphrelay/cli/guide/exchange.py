@@ -1,7 +1,7 @@
 """A scope in Exchange Online as PowerShell (RBAC for Applications), for one scoped-users account.
 
 https://learn.microsoft.com/exchange/permissions-exo/application-rbac. The script can be run as it
-is once the two ids are in it; every line that is no command is a comment.
+is once it has the two ids; every line that is not a command is a comment.
 """
 
 import re
@@ -19,14 +19,14 @@ OBJECT_ID = "<object id of the ENTERPRISE application>"
 APP_ID = "<application (client) ID>"
 OUTSIDE = "<a mailbox that is outside>"
 
-# PowerShell takes typographic quotation marks for straight ones.
+# PowerShell treats typographic quotation marks as straight ones.
 _QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 _SPECIAL = re.compile('([`"$\u201c\u201d\u201e])')
 
 
 def script(account: Account, cloud: str, object_id: str, attribute: str, group: str) -> list[str]:
-    """PowerShell. `attribute` marks mailboxes that are configured by domain only; a `group`, if one
-    is named, is the scope instead of the configured mailboxes."""
+    """PowerShell. `attribute` marks mailboxes that are configured by domain; a `group`, if given,
+    is the scope instead of the configured mailboxes."""
     return [
         *_ids(account, cloud, object_id),
         *_scope(account, attribute, group),
@@ -37,9 +37,9 @@ def script(account: Account, cloud: str, object_id: str, attribute: str, group: 
 
 def _ids(account: Account, cloud: str, object_id: str) -> Iterator[str]:
     environment = ENVIRONMENTS.get(cloud)
-    yield f"# Lets account {account.name!r} of graphrelay submit mail through some mailboxes only."
+    yield f"# Limits account {account.name!r} of graphrelay to its mailboxes."
     yield "# Run it in PowerShell, as a member of Organization Management (Exchange Administrator)."
-    yield "# Once: Install-Module ExchangeOnlineManagement -Scope CurrentUser"
+    yield "# First, once: Install-Module ExchangeOnlineManagement -Scope CurrentUser"
     yield "Connect-ExchangeOnline" + (
         f" -ExchangeEnvironmentName {environment}" * bool(environment)
     )
@@ -48,13 +48,13 @@ def _ids(account: Account, cloud: str, object_id: str) -> Iterator[str]:
     if isinstance(account.scenario, ScopedUsers) and isinstance(
         account.scenario.credential, ManagedIdentity
     ):
-        yield "# The managed identity's: Azure portal > the machine > Identity > Object ID."
+        yield "# Of the managed identity: Azure portal > the machine > Identity > Object ID."
         yield "# Its application ID: az ad sp show --id <object id> --query appId --output tsv"
     else:
-        yield "# That of the ENTERPRISE application: Entra > Enterprise applications > the same"
+        yield "# Of the ENTERPRISE application: Entra > Enterprise applications > the same"
         yield "# name > Overview > Object ID. With az:"
         yield "#   az ad sp show --id <application ID> --query id --output tsv"
-        yield "# NOT the Object ID of the app registration: with that, Exchange refuses all mail."
+        yield "# NOT the Object ID of the app registration, with which Exchange refuses all mail."
     yield f"$ObjectId = {_single(object_id or OBJECT_ID)}"
     yield ""
     yield "# 1. Exchange's own reference to the application."
@@ -66,16 +66,16 @@ def _ids(account: Account, cloud: str, object_id: str) -> Iterator[str]:
 
 def _scope(account: Account, attribute: str, group: str) -> Iterator[str]:
     yield ""
-    yield "# 2. Which mailboxes."
+    yield "# 2. The scope: which mailboxes."
     if group:
-        yield "# Direct members only: Exchange does not look into groups within the group."
+        yield "# Direct members only: Exchange ignores groups within the group."
         yield f"$Group = (Get-Group -Identity {_single(group)}).DistinguishedName"
         yield "$Filter = \"MemberOfGroup -eq '$Group'\""
     else:
         marker = f"{attribute} -eq '{name_of(account)}'"
         domains = [box for box in account.mailboxes if box.startswith("*@")]
         if domains:
-            yield f"# Whole domains are marked by {attribute}; a mailbox that is added later too."
+            yield f"# {attribute} marks the mailboxes of whole domains. Mark new mailboxes, too."
         for domain in domains:
             yield (
                 "Get-Mailbox -ResultSize Unlimited | Where-Object { $_.PrimarySmtpAddress -like "
@@ -86,13 +86,13 @@ def _scope(account: Account, attribute: str, group: str) -> Iterator[str]:
         yield f"$Filter = {_double(' -or '.join(wanted + [marker] * bool(domains)))}"
     scope = _single(name_of(account))
     yield f"New-ManagementScope -Name {scope} -RecipientRestrictionFilter $Filter"
-    yield "# What is in it:"
+    yield "# The mailboxes in the scope:"
     yield "Get-Recipient -RecipientPreviewFilter $Filter | Format-Table PrimarySmtpAddress"
 
 
 def _grant(account: Account) -> Iterator[str]:
     yield ""
-    yield "# 3. What the application may do there."
+    yield "# 3. What the application may do in the scope."
     scope = _single(name_of(account))
     for permission in permissions(account.scenario):
         yield f"# {permission.name}: {permission.reason}"
@@ -105,17 +105,17 @@ def _grant(account: Account) -> Iterator[str]:
 def _proof(account: Account) -> Iterator[str]:
     inside = account.default_mailbox or "<a mailbox that is inside>"
     yield ""
-    yield "# 4. Proof. The first must say InScope True, the second False."
+    yield "# 4. Test. InScope must be True for the first and False for the second."
     for mailbox in (inside, OUTSIDE):
         yield (
             f"Test-ServicePrincipalAuthorization -Identity $ObjectId -Resource {_single(mailbox)} "
             "| Format-Table"
         )
     yield ""
-    yield "# The proof looks past Exchange's cache, mail does not: it takes 30 minutes to 2 hours"
-    yield "# until Exchange acts on this. Until then it refuses mail with ErrorAccessDenied."
-    yield "# Mail.Send must not be granted in Entra as well: Exchange adds the two up, and every"
-    yield "# mailbox would be open. `graphrelay status` says Too broad as long as it is."
+    yield "# The test ignores Exchange's cache, but mail does not: for 30 minutes to 2 hours, until"
+    yield "# the scope takes effect, mail is refused with ErrorAccessDenied."
+    yield "# Do not also grant Mail.Send in Entra: the permissions add up, and the application"
+    yield "# could use every mailbox. `graphrelay status` then reports Too broad."
     yield f"# Then: graphrelay status {account.name} --outside {OUTSIDE}"
 
 

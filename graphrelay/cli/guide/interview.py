@@ -1,7 +1,7 @@
 """The interview of `graphrelay init`: from questions to a `Setup`.
 
-What hangs on an answer is told before it is given. The registration is shown as soon as everything
-is known but the ids, because it is the registration that brings them forth.
+Each question explains its consequences. The registration is shown as soon as everything is known
+except the ids, since the registration produces them.
 """
 
 import os
@@ -48,24 +48,24 @@ from graphrelay.oauth.scenario import (
 
 Show = Callable[[Setup], None]
 
-WHY_SCENARIO = "How may the account send? It is pinned: nothing that fails is tried another way."
+WHY_SCENARIO = "How may the account send? The relay never falls back to another scenario."
 WHY_CREDENTIAL = {
-    "certificate": "a key that stays on this machine; Entra gets its public part",
-    "secret": "a password of the application; ends after two years at most",
-    "managed-identity": "this machine runs in Azure, which vouches for it: nothing to keep",
+    "certificate": "a key that stays on this machine; Entra gets the public part",
+    "secret": "a password of the application; it expires after two years at most",
+    "managed-identity": "this machine runs in Azure, which vouches for it; no secret to keep",
     "federated": "another identity provider vouches for it (Kubernetes, a CI system)",
 }
 
 
 def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
-    """All that is to be known, and the client secret if somebody typed it. `show` is called when
-    everything is known but the ids that a registration brings."""
+    """The setup, and the client secret if it was typed. `show` is called when everything is known
+    except the ids that the registration produces."""
     meanings = {SCENARIO_NAMES[kind]: WHAT[kind] for kind in SCENARIO_NAMES}
     scenario = questions.choose("scenario", WHY_SCENARIO, meanings, "user")
     credential = _credential_name(questions, scenario)
     _refuse_what_is_missing(questions, scenario)
     name = questions.ask(
-        "account", "A name of your own for this account.", "Name", account_name, "website"
+        "account", "A name for this account, of your choice.", "Name", account_name, "website"
     )
     cloud = _cloud(questions, scenario)
     tenant = "" if scenario == "personal" else _tenant(questions)
@@ -90,7 +90,7 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
 
 
 def _refuse_what_is_missing(questions: Questions, scenario: str) -> None:
-    """In silence there are things that nobody can guess."""
+    """With `--yes` there are values that have no default."""
     if not questions.silent:
         return
     needed = ["username"] if scenario in ("user", "personal") else ["mailboxes"]
@@ -103,9 +103,9 @@ def _credential_name(questions: Questions, scenario: str) -> str | None:
         _refuse(questions, scenario, "credential", *_FILES)
         return None
     _refuse(questions, scenario, "username")
-    told = (name for name, keys in _IMPLIES.items() if any(questions.given(key) for key in keys))
+    implied = (name for name, keys in _IMPLIES.items() if any(questions.given(key) for key in keys))
     why = "How does the application prove itself?"
-    return questions.choose("credential", why, WHY_CREDENTIAL, next(told, "certificate"))
+    return questions.choose("credential", why, WHY_CREDENTIAL, next(implied, "certificate"))
 
 
 _FILES = (
@@ -131,15 +131,15 @@ def _refuse(questions: Questions, scenario: str, *keys: str) -> None:
 def _cloud(questions: Questions, scenario: str) -> CloudTable:
     keys = ("login_url", "graph_url", "ca_file", "proxy")
     choices = {
-        "global": "nearly everybody, GCC too",
+        "global": "almost everybody, including GCC",
         "us-gov-high": "US Government GCC High",
         "us-gov-dod": "US Government DoD",
         "china": "operated by 21Vianet",
     }
     name = questions.given("cloud")
     if name is None:
-        why = "Which of Microsoft's clouds does the tenant live in?"
-        personal = scenario == "personal"  # They exist in one only.
+        why = "In which of Microsoft's clouds is the tenant?"
+        personal = scenario == "personal"  # they exist in one cloud only
         name = "global" if personal else questions.choose("cloud", why, choices, "global")
     return CloudTable.model_construct(
         name=name, **{key: questions.given(key) for key in keys if questions.given(key)}
@@ -157,7 +157,7 @@ def _tenant(questions: Questions) -> str:
 def _username(questions: Questions, scenario: str) -> str:
     if scenario not in ("user", "personal"):
         return ""
-    why = "Who signs in? Mail goes out through this mailbox; anybody else is refused."
+    why = "Who signs in? Mail is sent through this user's mailbox; anybody else is refused."
     return questions.ask("username", why, "User name", mailbox)
 
 
@@ -169,14 +169,14 @@ def _mailboxes(questions: Questions, scenario: str, username: str) -> tuple[str,
         return ()
     if scenario == "user":
         why = (
-            "Other mailboxes that may stand in From, with commas between them (it needs Send As on "
+            "Other mailboxes that may be in From, separated by commas (the user needs Send As on "
             "them in Exchange, and the permission Mail.Send.Shared). Enter: none."
         )
         others = asked.ask("mailboxes", why, "Other mailboxes", mailboxes, "")
         return tuple(dict.fromkeys((username, *others))) if others else ()
     why = (
-        "The mailboxes that mail may go out through, with commas between them; *@contoso.com is "
-        "all of a domain. The first that is named in full submits where From names none of them."
+        "The mailboxes that mail may be sent through, separated by commas; *@contoso.com means a "
+        "whole domain. The first full address is used where From is none of them."
     )
     return asked.ask("mailboxes", why, "Mailboxes", some_mailboxes)
 
@@ -187,7 +187,7 @@ def _client_id(questions: Questions) -> str:
 
 
 def _files(questions: Questions, credential: str, account: str) -> Credential:
-    """Where the credential is kept; the secret itself is asked for when there is one."""
+    """Where the credential is kept; a secret itself is asked for later."""
 
     def path(key: str, why: str, suffix: str) -> Path:
         default = str(beside(questions.config, account, suffix))
@@ -199,12 +199,12 @@ def _files(questions: Questions, credential: str, account: str) -> Credential:
             place = Path(file) if file else beside(questions.config, account, "secret")
             return ClientSecret(SecretFile(place.absolute()), _end_of(questions))
         case "certificate":
-            why = "The certificate with its private key, PEM or PFX. It need not be there yet."
+            why = "The certificate with its private key, PEM or PFX. It need not exist yet."
             where = path("certificate_file", why, "pem")
             key, password = (_given_path(questions, f"certificate_{k}_file") for k in _PARTS)
             return Certificate(where, key, SecretFile(password) if password else None)
         case "federated":
-            why = "The file in which the other provider's token is kept fresh."
+            why = "The file in which the other provider keeps its token up to date."
             return FederatedToken(path("federated_token_file", why, "jwt"))
     return ManagedIdentity(_client_id(questions) or None)
 
@@ -226,14 +226,15 @@ def _scenario(
 ) -> Scenario:
     large = questions.decide(
         "large_messages",
-        "Messages over about 3 MB go through Drafts, which needs the permission Mail.ReadWrite.",
+        "Messages over about 3 MB are sent through Drafts, which needs the permission "
+        "Mail.ReadWrite.",
         "Send large messages",
     )
     exact = questions.decide(
         "exact_once",
-        "Where an answer is lost, a message may go out twice, unless the account may look for it: "
-        "that needs Mail.ReadWrite too.",
-        "Look for it",
+        "If an answer of Microsoft's is lost, a message may be sent twice, unless the relay may "
+        "look whether it was sent; that needs Mail.ReadWrite, too.",
+        "Look before sending again",
     )
     match name:
         case "user":
@@ -241,12 +242,12 @@ def _scenario(
             return SendAsUser(username, shared, large, exact)
         case "personal":
             return Personal(username, large, exact)
-    assert credential is not None  # noqa: S101 (the interview asked)
+    assert credential is not None  # noqa: S101 (it was asked for)
     return (AnyUser if name == "any-user" else ScopedUsers)(credential, large, exact)
 
 
 def _listener(questions: Questions) -> str:
-    why = "Where your applications send to. 127.0.0.1 is this machine alone."
+    why = "Where your applications connect. 127.0.0.1 means this machine only."
     return questions.ask("listener", why, "Address", one_word, "127.0.0.1:2525")
 
 
@@ -267,7 +268,7 @@ def _first_moment(of: date) -> datetime:
     return datetime.combine(of, time(), UTC)
 
 
-# --- What a registration brings ------------------------------------------------------------------
+# --- What a registration produces ----------------------------------------------------------------
 
 
 def _with_ids(questions: Questions, setup: Setup) -> tuple[Setup, str | None]:
@@ -275,7 +276,7 @@ def _with_ids(questions: Questions, setup: Setup) -> tuple[Setup, str | None]:
     if isinstance(credential, ManagedIdentity):
         return setup, None
     if not account.client_id:
-        why = "What the registration brought. Enter: put it into the file later."
+        why = "The id from the registration. Enter: add it to the file later."
         client_id = questions.ask("client_id", why, "Application (client) ID", an_id, NO_ID)
         setup = replace(setup, account=replace(account, client_id=client_id))
     if not isinstance(credential, ClientSecret) or questions.silent:
@@ -287,7 +288,9 @@ def _with_ids(questions: Questions, setup: Setup) -> tuple[Setup, str | None]:
 
 def _with_secret(setup: Setup, credential: ClientSecret) -> tuple[Setup, str | None]:
     assert isinstance(credential.source, SecretFile)  # noqa: S101 (made above)
-    click.echo(f"\nThe secret's value goes to {credential.source.path}. Enter: put it there later.")
+    click.echo(
+        f"\nThe secret's value will be written to {credential.source.path}. Enter: add it later."
+    )
     secret = click.prompt(
         "Value (not shown)",
         hide_input=True,
@@ -297,7 +300,7 @@ def _with_secret(setup: Setup, credential: ClientSecret) -> tuple[Setup, str | N
     )
     if not secret:
         return setup, None
-    click.echo("\nThe day on which it ends, so that you are warned before. Enter: not known.")
+    click.echo("\nThe day on which it expires, so that the relay can warn you. Enter: not known.")
     ends = click.prompt("Day", default="", show_default=False, value_proc=day_or_nothing)
     if ends is None:
         return setup, secret
@@ -306,6 +309,6 @@ def _with_secret(setup: Setup, credential: ClientSecret) -> tuple[Setup, str | N
 
 def _with_credential(setup: Setup, credential: Credential) -> Setup:
     scenario = setup.account.scenario
-    assert isinstance(scenario, Application)  # noqa: S101 (nobody else has one)
+    assert isinstance(scenario, Application)  # noqa: S101 (only applications have one)
     account = replace(setup.account, scenario=replace(scenario, credential=credential))
     return replace(setup, account=account)

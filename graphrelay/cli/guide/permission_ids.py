@@ -1,4 +1,4 @@
-"""Microsoft Graph's permissions by the ids that `az` wants
+"""The ids of Microsoft Graph's permissions, which `az` needs
 (https://learn.microsoft.com/graph/permissions-reference)."""
 
 from types import MappingProxyType

@@ -28,7 +28,7 @@ PORTAL = "https://entra.microsoft.com"
 
 
 def steps(setup: Setup) -> list[str]:
-    """One sentence or two each, in their order."""
+    """One or two sentences each, in their order."""
     account = setup.account
     if isinstance(credential_of(account), ManagedIdentity):
         return list(_identity(account))
@@ -56,7 +56,7 @@ def _credential(account: Account) -> Iterator[str]:
         case ClientSecret():
             yield (
                 "Certificates & secrets > Client secrets > New client secret. Copy its Value now: "
-                "it is shown once. (The Secret ID is of no use.)"
+                "it is shown once. (The Secret ID is not needed.)"
             )
         case Certificate():
             yield (
@@ -81,8 +81,7 @@ def _permissions(account: Account) -> Iterator[str]:
             )
             if not isinstance(account.scenario, Personal):
                 yield (
-                    "Only if users of the tenant may not consent by themselves: Grant admin "
-                    "consent."
+                    "Only if users of the tenant may not consent themselves: Grant admin consent."
                 )
         case Kind.ROLE:
             yield (
@@ -91,8 +90,8 @@ def _permissions(account: Account) -> Iterator[str]:
             )
         case Kind.EXCHANGE_ROLE:
             yield (
-                "API permissions: grant nothing. Exchange adds what is granted here to its own "
-                "scope, so Mail.Send here would open every mailbox."
+                "API permissions: grant nothing. Mail.Send here would apply to every mailbox, not "
+                "only to the scope in Exchange."
             )
 
 
@@ -101,8 +100,8 @@ def _ids(account: Account) -> Iterator[str]:
     yield f"Overview: copy the Application (client) ID{tenant}."
     if isinstance(account.scenario, ScopedUsers):
         yield (
-            "Enterprise applications > the same name > Overview: copy the Object ID. It is another "
-            "one than the app registration's, and the one that Exchange wants."
+            "Enterprise applications > the same name > Overview: copy the Object ID. Exchange "
+            "needs this one, which differs from that of the app registration."
         )
 
 
@@ -113,9 +112,9 @@ def _identity(account: Account) -> Iterator[str]:
     else:
         yield "https://portal.azure.com: the virtual machine or app > Identity."
         yield "System assigned > Status: On > Save."
-    yield "Copy the Object (principal) ID: it is that of the enterprise application."
+    yield "Copy the Object (principal) ID, which is that of the enterprise application."
     if isinstance(account.scenario, ScopedUsers):
-        yield "Grant it nothing in Entra: Exchange gives it a scope."
+        yield "Grant it nothing in Entra: its permission comes with the scope in Exchange."
     else:
         names = ", ".join(permission.name for permission in permissions(account.scenario))
         yield f"The portal cannot grant it {names}: use the az commands."

@@ -1,8 +1,7 @@
-"""Asking, once an option has not answered: one question at a time, with the sentence that says what
-hangs on it.
+"""One question at a time, with a sentence that explains it.
 
-An option that was given answers its question; in silence (`--yes`) the default does. A bad answer
-is asked for again, a bad option ends the program.
+An option answers its question in advance; with `--yes` the default does. After a bad answer the
+question is repeated; a bad option ends the program.
 """
 
 import re
@@ -23,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Questions:
-    """What the options say, and a person for the rest."""
+    """Answers from the options, and from the person for the rest."""
 
     config: Path
     options: Mapping[str, Any]
@@ -35,7 +34,7 @@ class Questions:
     def ask(
         self, key: str, why: str, prompt: str, check: Callable[[str], T], default: str | None = None
     ) -> T:
-        """An answer that `check` takes (it raises `ValueError`)."""
+        """An answer that passes `check`, which raises `ValueError`."""
         said = self.given(key)
         if said is None and self.silent:
             said = default
@@ -50,7 +49,7 @@ class Questions:
                 click.secho(f"  {problem}", fg="red")
 
     def choose(self, key: str, why: str, choices: Mapping[str, str], default: str) -> str:
-        """One of a few words, each explained."""
+        """One of several words, each explained."""
         if (said := self.given(key)) is not None or self.silent:
             return str(said or default)
         click.echo(f"\n{why}")
@@ -59,7 +58,7 @@ class Questions:
         return str(click.prompt("Which", type=click.Choice(list(choices)), default=default))
 
     def decide(self, key: str, why: str, prompt: str) -> bool:
-        """Yes or no; no unless somebody says yes."""
+        """Yes or no; the default is no."""
         if (said := self.given(key)) is not None or self.silent:
             return bool(said)
         click.echo(f"\n{why}")
@@ -82,7 +81,7 @@ def option_of(key: str) -> str:
 
 def no_secret_id(text: str) -> str:
     if GUID.fullmatch(text.strip()):
-        raise click.UsageError("that is the secret's ID; what is needed is its value")
+        raise click.UsageError("this is the secret's ID, but its value is needed")
     return text.strip()
 
 

@@ -1,4 +1,4 @@
-"""What is to be set up, as one value."""
+"""What `init` sets up, as one value."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from graphrelay.config.settings import CloudTable
 from graphrelay.oauth.scenario import Account, Application, Credential
 
 NO_ID = "00000000-0000-0000-0000-000000000000"
-"""Stands for an id that is not known yet."""
+"""In place of an id that is not known yet."""
 DISPLAY_NAME = "graphrelay"
 
 
@@ -19,16 +19,16 @@ class Setup:
     cloud: CloudTable
     listener: str
     allow_from: tuple[str, ...]
-    """Empty: this machine alone."""
+    """Empty: this machine only."""
     state_directory: Path
 
 
 def credential_of(account: Account) -> Credential | None:
-    """What the application proves itself with; nobody needs one where a person signs in."""
+    """The application's credential; `None` where a person signs in."""
     scenario = account.scenario
     return scenario.credential if isinstance(scenario, Application) else None
 
 
 def name_of(account: Account) -> str:
-    """What the application is called in Entra and in Exchange."""
+    """The application's name in Entra and in Exchange."""
     return f"{DISPLAY_NAME}-{account.name}"[:50]

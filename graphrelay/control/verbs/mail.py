@@ -63,10 +63,11 @@ class IdleQueue:
 class MailVerbs:
     """`queue-list`, `queue-show`, `queue-hold` …, `log`."""
 
-    def __init__(self, spool: Spool, queue: QueueVerbs, clock: Clock) -> None:
+    def __init__(self, spool: Spool, queue: QueueVerbs, clock: Clock, page: int = PAGE) -> None:
         self._spool = spool
         self._queue = queue
         self._clock = clock
+        self._page = page
 
     def table(self) -> dict[str, Verb]:
         return {
@@ -123,9 +124,9 @@ class MailVerbs:
         arguments: Mapping[str, Any],
         change: Callable[[str | int, str], Awaitable[Verdict]],
     ) -> AsyncIterator[Event]:
-        """A page at a time, part by part. A part that is being sent is not changed; an event says so."""
-        wanted = QueueFilter(**{**_known(arguments, QueueFilter), "limit": PAGE})
-        if wanted == QueueFilter(state=wanted.state, limit=PAGE) and not arguments.get("all"):
+        """A page at a time, part by part. What is being sent is not changed; an event says so."""
+        wanted = QueueFilter(**{**_known(arguments, QueueFilter), "limit": self._page})
+        if wanted == QueueFilter(state=wanted.state, limit=self._page) and not arguments.get("all"):
             raise VerbError("choose messages: by id, by a filter, or all")
         if wanted.state is None and (state := _STATES.get(str(arguments["what"]))):
             wanted = replace(wanted, state=state)

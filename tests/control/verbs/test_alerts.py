@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graphrelay.alerts.manager import TICK
+from graphrelay.alerts.watch import CALM, GATHER
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
@@ -17,6 +18,7 @@ from graphrelay.daemon.signals import _listening
 from graphrelay.daemon.wiring import control_socket
 from tests.alerts.receiver import receiving
 from tests.cli.test_commands import configured
+from tests.clock import FakeClock
 from tests.world import World, world
 
 
@@ -39,16 +41,16 @@ def send(here: World) -> None:
 
 
 async def test_a_lost_authorization_reaches_the_webhook_and_so_does_its_all_clear(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("graphrelay.alerts.manager.TICK", timedelta(milliseconds=20))
-    monkeypatch.setattr("graphrelay.alerts.watch.GATHER", timedelta(0))
-    monkeypatch.setattr("graphrelay.alerts.watch.CALM", timedelta(0))
+    clock = FakeClock()
     async with (
         receiving() as receiver,
-        world(tmp_path, authorized=False, extra=alerts(receiver.url)) as here,
+        world(tmp_path, authorized=False, extra=alerts(receiver.url), clock=clock) as here,
     ):
         await asyncio.to_thread(send, here)
+        await here.event("paused")
+        await clock.advance(GATHER + TICK)
         await here.event("alert-sent")
         raised = receiver.posted[0]
         assert (raised["kind"], raised["state"]) == ("authorization", "raised")
@@ -58,15 +60,14 @@ async def test_a_lost_authorization_reaches_the_webhook_and_so_does_its_all_clea
         assert _listening(here.relay).endswith("; ALERT: authorization website")
         assert (await authorize(here.cloud, here.relay))["kind"] == "authorized"
         await here.cloud.mailboxes.arrived(1)
-        async with asyncio.timeout(10):
-            while len(here.events("alert-sent")) < 2:
-                here._told.clear()
-                await here._told.wait()
+        await here.event("relayed")
+        await clock.advance(CALM + TICK)
+        await here.until(lambda: len(here.events("alert-sent")) == 2)
         assert receiver.posted[1]["state"] == "cleared"
         assert "ALERT" not in _listening(here.relay)
 
 
-async def test_a_test_alert_says_per_way_what_came_of_it(tmp_path: Path) -> None:
+async def test_a_test_alert_gives_the_result_of_each_channel(tmp_path: Path) -> None:
     async with receiving() as receiver:
         bad = 'command = ["/bin/false"]'
         async with world(tmp_path, extra=alerts(receiver.url, bad)) as here:
@@ -88,13 +89,13 @@ async def test_a_test_alert_needs_no_daemon(tmp_path: Path) -> None:
     assert [event["sent"] for event in events] == [True]
 
 
-async def test_with_no_way_configured_a_test_alert_says_so(tmp_path: Path) -> None:
+async def test_a_test_alert_without_channels_says_so(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         with pytest.raises(VerbError, match=r"no alert would reach anybody.*alerts\.webhooks"):
             await asked(here, {})
 
 
-async def test_a_reload_takes_over_other_ways(tmp_path: Path) -> None:
+async def test_a_reload_takes_over_other_channels(tmp_path: Path) -> None:
     async with receiving() as receiver, world(tmp_path) as here:
         here.config.write_text(here.config.read_text() + alerts(receiver.url))
         await here.relay.reload(load(here.config))
