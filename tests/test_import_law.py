@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "graphrelay"
-BASE = frozenset({"__init__", "model", "clock", "journal", "mime", "threads"})
+BASE = frozenset({"__init__", "model", "clock", "journal", "mime", "threads", "files"})
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
 MAY_IMPORT = {
     "__init__": frozenset[str](),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "journal": BASE,
     "mime": frozenset({"__init__", "model", "mime"}),
     "threads": BASE,
+    "files": frozenset(),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},

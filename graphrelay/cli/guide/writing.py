@@ -6,7 +6,6 @@ which fails if that exists; with `force` it replaces the old file in one step.
 
 import grp
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from graphrelay.cli.ask import Failed
 from graphrelay.cli.guide.config import config_text
 from graphrelay.cli.guide.setup import Setup, credential_of
 from graphrelay.config import ConfigError, load
+from graphrelay.files import sync_directory, write_beside
 from graphrelay.oauth.scenario import ClientSecret, SecretFile
 
 GROUP = "graphrelay"
@@ -56,14 +56,8 @@ def _check(draft: Path) -> None:
 def _draft(path: Path, text: str) -> Iterator[Path]:
     """A file beside `path` that only its owner and the service may read."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = write_beside(path, text.encode(), _let_the_service_read)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            _let_the_service_read(descriptor)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
         yield draft
     finally:
         draft.unlink(missing_ok=True)
@@ -81,11 +75,12 @@ def _let_the_service_read(descriptor: int) -> None:
 
 
 def _put(draft: Path, path: Path, force: bool) -> None:
-    if force:
-        draft.replace(path)
-        return
     try:
-        os.link(draft, path)
+        if force:
+            draft.replace(path)
+        else:
+            path.hardlink_to(draft)
+        sync_directory(path.parent)
     except FileExistsError as error:
         raise Failed(f"{path} exists already. Look at it, or overwrite it with --force") from error
 

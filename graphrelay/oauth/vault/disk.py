@@ -5,9 +5,10 @@ write beside it → fsync → rename over it → fsync the directory
 
 import contextlib
 import os
-import secrets
 from pathlib import Path
 
+from graphrelay import files
+from graphrelay.files import sync_directory
 from graphrelay.oauth.vault.problem import VaultFailure
 
 
@@ -38,20 +39,9 @@ def replace_file(path: Path, octets: bytes) -> None:
 
 
 def write_beside(path: Path, octets: bytes) -> Path:
-    """The same octets under another name in the same directory, on disk. Raises `OSError`."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            own_like(draft.parent, file.fileno())
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-    return draft
+    """The same octets under another name in the same directory, on disk, with the directory's
+    owner. Raises `OSError`."""
+    return files.write_beside(path, octets, lambda descriptor: own_like(path.parent, descriptor))
 
 
 def make_private(directory: Path) -> None:
@@ -78,15 +68,6 @@ def remove_file(path: Path) -> bool:
     except OSError as problem:
         raise _failure("removed", path, problem) from problem
     return True
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename survive power loss."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _failure(verb: str, path: Path, problem: OSError) -> VaultFailure:

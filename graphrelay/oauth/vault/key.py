@@ -23,11 +23,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from graphrelay.files import sync_directory
 from graphrelay.oauth.vault.disk import (
     make_private,
     read_file,
     replace_file,
-    sync_directory,
     write_beside,
 )
 from graphrelay.oauth.vault.problem import VaultFailure
