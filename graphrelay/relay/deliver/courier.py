@@ -97,18 +97,18 @@ class Courier:
         clock: Clock,
         journal: Journal,
         policy: DeliveryPolicy,
-        dice: Callable[[], float],
+        random: Callable[[], float],
         reporter: Reporter | None = None,
     ) -> None:
-        """`dice` gives random numbers from 0 to 1 (`random.random`). Without a `reporter` nobody
-        is told of failures but the journal."""
+        """`random` returns numbers from 0 to 1, as `random.random` does. Without a `reporter` only
+        the journal hears of failures."""
         self._spool = spool
         self._tokens = tokens
         self._dispatcher = dispatcher
         self._clock = clock
         self._journal = journal
         self._policy = policy
-        self._dice = dice
+        self._random = random
         self._reporter = reporter
         self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
         """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
@@ -211,7 +211,7 @@ class Courier:
             attempt.number,
             self._policy,
             self._clock.now(),
-            self._dice(),
+            self._random(),
             settles=settles,
         )
 

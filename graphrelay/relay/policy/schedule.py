@@ -1,4 +1,4 @@
-"""When a message is tried again, and when it is given up. Pure: no clock, no dice of its own.
+"""When a message is tried again, and when it is given up. Pure: no clock, no randomness.
 
     attempt ──▶ 30 s ──▶ 1 min ──▶ 2 min ──▶ … ──▶ every hour ──▶ … ──▶ lifetime over
 

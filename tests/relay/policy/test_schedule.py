@@ -1,4 +1,4 @@
-"""When a message is tried again, whatever the clocks and the dice say."""
+"""When a message is tried again, whatever the clocks and the random numbers are."""
 
 from datetime import UTC, datetime, timedelta
 
