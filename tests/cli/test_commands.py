@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,6 @@ from click.testing import CliRunner
 from graphrelay.cli import cli
 from tests.bus import systemd_in
 from tests.tools import needs
-
-ROOT = Path(__file__).parents[2]
-BAD = ROOT / "tests" / "config" / "bad" / "everything-at-once.toml"
-EXAMPLE = ROOT / "config.example.toml"
 
 VERBS = [
     ["serve"],
@@ -105,27 +100,6 @@ def test_help_lists_every_verb_and_imports_none() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert listed.stdout.endswith("[]\n")
-
-
-def test_check_config_says_every_mistake_and_ends_with_78() -> None:
-    shown = run("--config", str(BAD), "check-config")
-    assert shown.returncode == 78
-    expected = BAD.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
-    assert shown.stderr.splitlines() == [f"{BAD}: {line}" for line in expected]
-
-
-@pytest.mark.parametrize("verb", [["serve"], ["status"], ["queue", "list"], ["log"]], ids=" ".join)
-def test_a_bad_configuration_ends_every_verb_with_78(verb: list[str]) -> None:
-    shown = run("--config", str(BAD), *verb)
-    assert shown.returncode == 78
-    assert "unknown key" in shown.stderr
-    assert "Traceback" not in shown.stderr
-
-
-def test_check_config_says_that_the_example_is_fine() -> None:
-    shown = run("--config", str(EXAMPLE), "check-config")
-    assert shown.returncode == 0
-    assert f"{EXAMPLE} is fine" in shown.stdout
 
 
 @pytest.fixture
@@ -220,25 +194,6 @@ def test_an_empty_queue_says_so(tmp_path: Path) -> None:
     assert "no message ABCDEF" in shown.stderr
 
 
-def test_alert_test_answers_no_unless_every_way_worked(tmp_path: Path) -> None:
-    config = configured(tmp_path)
-    shown = run("--config", config, "alert-test")
-    assert shown.returncode == 1
-    assert "no alert would reach anybody" in shown.stderr
-    plain = Path(config).read_text(encoding="utf-8")
-    for command, status in (("/bin/true", 0), ("/bin/false", 1)):
-        Path(config).write_text(f'{plain}[alerts]\ncommand = ["{command}"]\n', encoding="utf-8")
-        shown = run("--config", config, "alert-test", "--json")
-        assert shown.returncode == status, shown.stderr
-        assert json.loads(shown.stdout)["sent"] is (status == 0)
-
-
-def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:
-    shown = run("--config", configured(tmp_path), "send-test", "--to", "a@example.org")
-    assert shown.returncode == 1
-    assert "no relay is running, and send-test needs one. Run: graphrelay serve" in shown.stderr
-
-
 @pytest.mark.parametrize(
     ("verb", "code", "said"),
     [
@@ -257,25 +212,3 @@ def test_odd_arguments_get_a_sentence(
     found = run("--config", configured(tmp_path), *verb)
     assert (found.returncode, "Traceback" in found.stderr) == (code, False)
     assert said in found.stderr
-
-
-def test_a_password_is_hashed_so_that_it_verifies() -> None:
-    from graphrelay.smtp.access.login import verify
-
-    shown = run("hash-password", answer="s3cret\ns3cret\n")
-    assert shown.returncode == 0
-    assert verify(shown.stdout.splitlines()[-1].rsplit(" ", 1)[-1], "s3cret")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
-def test_root_acts_as_the_owner_of_the_state_directory() -> None:
-    # Not pytest's own folder: another run of it closes that to everybody else.
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        config = configured(folder)
-        state = folder / "state"
-        state.mkdir()
-        os.chown(state, 65534, 65534)
-        assert run("--config", config, "queue", "list").returncode == 0
-        assert {entry.stat().st_uid for entry in state.rglob("*")} == {65534}

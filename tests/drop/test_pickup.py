@@ -68,8 +68,8 @@ async def test_a_message_is_taken_as_from_its_user(post: Post) -> None:
     assert received.origin.helo == name
     assert received.origin.login is None
     assert post.dropped == post.refused == []
-    (told,) = post.told("drop-taken")
-    assert (told["message"], told["user"], told["file"]) == ("Q1", ME, name)
+    (taken,) = [entry for entry in post.entries if entry.event == "drop-taken"]
+    assert (taken.queue_id, taken.fields["user"], taken.fields["file"]) == ("Q1", ME, name)
 
 
 async def test_large_messages_come_through_whole(post: Post) -> None:

@@ -507,7 +507,7 @@ async def test_housekeeping_goes_on_after_a_mistake_of_ours(
     keeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await keeping
-    (told,) = [entry for entry in entries if entry.event == "spool-housekeeping"]
+    (told,) = [entry for entry in entries if entry.event == "spool-broke"]
     assert (told.level, told.fields) == ("error", {"reason": "ValueError('nonsense')"})
 
 
@@ -531,7 +531,7 @@ async def test_a_check_that_cannot_begin_is_told_and_begun_again(
     monkeypatch.setattr(disk, "connect_to_read", connected)
     keeping = asyncio.create_task(faulty.keep_house(timedelta(days=90)))
     await clock.advance(timedelta(0))
-    assert [entry.event for entry in entries] == ["spool-housekeeping"]
+    assert [entry.event for entry in entries] == ["spool-broke"]
     assert not keeping.done()
     await clock.advance(IDLE)
     async with asyncio.timeout(10):

@@ -1,4 +1,4 @@
-"""The control socket: requests, events, questions, and who may ask."""
+"""The daemon's end: who may ask, how many, and for how long."""
 
 import asyncio
 import grp
@@ -8,58 +8,20 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graphrelay.control.socket.client import NoDaemon, converse
+from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.messages import LIMIT, encode
 from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Asker, Event, VerbError
 from graphrelay.journal import Entry, Journal
 from tests.clock import FakeClock
-
-
-async def nobody(what: str) -> str:
-    raise AssertionError(f"asked for {what}")
-
-
-async def count(arguments: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
-    for number in range(int(arguments["to"])):
-        yield {"number": number}
-
-
-async def collected(path: Path, verb: str, ask: Asker = nobody, **arguments: Any) -> list[Event]:
-    return [event async for event in converse(path, verb, arguments, ask)]
-
-
-def server(path: Path, clock: FakeClock | None = None, **verbs: Any) -> ControlServer:
-    clock = clock or FakeClock()
-    return ControlServer(path, verbs, Journal(clock), clock)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the event loop turn until something shows that cannot be waited for."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "control.sock"
-
-
-async def test_a_verb_answers_with_its_events_in_order(path: Path) -> None:
-    async with server(path, count=count):
-        assert await collected(path, "count", to=3) == [
-            {"number": 0},
-            {"number": 1},
-            {"number": 2},
-        ]
+from tests.control.socket.asking import collected, count, nobody, server, until
 
 
 async def test_the_socket_is_for_its_owner_alone_and_gone_afterwards(path: Path) -> None:
@@ -114,22 +76,7 @@ async def test_answers_that_nobody_asked_for_are_not_gathered(path: Path) -> Non
         writer.close()
 
 
-async def test_a_verb_may_ask_its_person_in_mid_course(path: Path) -> None:
-    async def paste(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
-        yield {"open": "https://login.example/"}
-        yield {"got": await ask("redirected")}
-
-    async def answer(what: str) -> str:
-        return f"the {what} address"
-
-    async with server(path, paste=paste):
-        assert await collected(path, "paste", ask=answer) == [
-            {"open": "https://login.example/"},
-            {"got": "the redirected address"},
-        ]
-
-
-async def test_a_client_that_goes_away_cancels_its_verb(path: Path) -> None:
+async def test_a_client_that_disconnects_cancels_its_verb(path: Path) -> None:
     cancelled = asyncio.Event()
 
     async def wait(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
@@ -151,27 +98,7 @@ async def test_a_client_that_goes_away_cancels_its_verb(path: Path) -> None:
     assert entries == [], "it is no failure"
 
 
-async def test_an_argument_that_is_no_utf_8_arrives_as_it_is(path: Path) -> None:
-    async def echo(arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        yield dict(arguments)
-
-    async with server(path, echo=echo):
-        assert await collected(path, "echo", x="\udcff→") == [{"x": "\udcff→"}]
-
-
-async def test_a_refusal_of_the_verb_reaches_the_person_as_its_sentence(path: Path) -> None:
-    async def refuse(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
-        raise VerbError('no account is named "x"')
-        yield {}
-
-    async with server(path, refuse=refuse):
-        with pytest.raises(VerbError, match='no account is named "x"'):
-            await collected(path, "refuse")
-        with pytest.raises(VerbError, match="no verb 'unheard'"):
-            await collected(path, "unheard")
-
-
-async def test_a_bug_in_a_verb_is_told_and_the_daemon_goes_on(path: Path) -> None:
+async def test_an_exception_in_a_verb_is_reported_and_the_daemon_goes_on(path: Path) -> None:
     entries: list[Entry] = []
 
     async def broken(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
@@ -187,7 +114,7 @@ async def test_a_bug_in_a_verb_is_told_and_the_daemon_goes_on(path: Path) -> Non
 
 
 @pytest.mark.parametrize("line", [b"hello\n", b"[1]\n", b"\xff\n", b"x" * (LIMIT + 10) + b"\n"])
-async def test_what_is_no_request_is_answered_with_an_error(path: Path, line: bytes) -> None:
+async def test_what_is_not_a_request_is_answered_with_an_error(path: Path, line: bytes) -> None:
     async with server(path, count=count):
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(line)
@@ -195,23 +122,6 @@ async def test_what_is_no_request_is_answered_with_an_error(path: Path, line: by
         writer.close()
         await writer.wait_closed()
         assert await collected(path, "count", to=1) == [{"number": 0}]
-
-
-async def test_no_daemon_is_its_own_answer(path: Path) -> None:
-    with pytest.raises(NoDaemon):
-        await collected(path, "count", to=1)
-
-
-async def test_a_daemon_that_dies_in_mid_course_is_not_taken_for_the_end(path: Path) -> None:
-    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(encode({"event": {"number": 0}}))
-        writer.close()
-
-    listening = await asyncio.start_unix_server(die, path)
-    async with listening:
-        with pytest.raises(VerbError, match="closed the connection before its answer was complete"):
-            await collected(path, "count", to=1)
 
 
 async def test_a_path_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
@@ -291,7 +201,7 @@ async def test_a_group_that_is_named_may_ask_and_others_may_not(open_path: Path)
 
 
 async def test_a_group_that_is_not_there_is_named(open_path: Path) -> None:
-    with pytest.raises(OSError, match="there is no such group here"):
+    with pytest.raises(OSError, match="no such group on this machine"):
         async with ControlServer(open_path, {}, Journal(FakeClock()), FakeClock(), "no-such-group"):
             pass
 
@@ -332,7 +242,7 @@ async def test_a_verb_may_take_as_long_as_its_person_needs(path: Path) -> None:
         assert await collected(path, "sign_in", think) == [{"got": "http://localhost/"}]
 
 
-async def test_so_many_are_heard_at_once_and_a_place_that_is_free_again_is_given(
+async def test_the_number_of_clients_is_limited_and_a_free_place_is_given_again(
     path: Path,
 ) -> None:
     clock = FakeClock()

@@ -1,6 +1,5 @@
 """`graphrelay status`: words, proofs, exit codes, as a person at a shell gets them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -299,27 +298,3 @@ async def test_only_a_scope_has_an_outside(tmp_path: Path, monkeypatch: pytest.M
         shown = await outside(here)
         assert shown.code == 1
         assert 'only "scoped-users" has a scope' in shown.err
-
-
-# --- Taking it back ------------------------------------------------------------------------------
-
-
-def send(here: World) -> None:
-    with here.client() as client:
-        client.sendmail(ANY.mailbox, ["alice@contoso.com"], "Subject: waits\n\nx\n")
-
-
-async def test_what_is_revoked_is_gone_and_its_mail_waits_for_the_next_authorization(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with authorized(ANY, tmp_path, monkeypatch) as here:
-        unsure = await graphrelay(here.config, "revoke", "website", answer="n\n")
-        assert unsure.code != 0
-        assert (await status(here)).code == 0
-        shown = await graphrelay(here.config, "revoke", "website", "--yes")
-        assert (shown.code, shown.out) == (0, "website: the authorization is deleted\n")
-        assert (await status(here)).out.startswith("Unauthorized")
-        await asyncio.to_thread(send, here)
-        await here.event("paused")
-        assert [event async for event in asked(here, "authorize", by="root")]
-        await here.cloud.mailboxes.arrived(1)

@@ -117,7 +117,7 @@ async def test_another_account_is_sent_away_and_the_right_one_may_follow(
         asking = Asking(here)
         await accepts(someone, asking, "alice@contoso.com")
         text = await someone.reads("Not authorized")
-        assert "alice@contoso.com signed in, but account website is wp@contoso.com's" in text
+        assert "alice@contoso.com signed in, but account website is for wp@contoso.com." in text
         assert (await asking.ended())["kind"] == "refused"
         assert (await status(here))["status"] == "Unauthorized"
         again = Asking(here)

@@ -1,0 +1,51 @@
+"""The questions of `init`, and the answers of a person."""
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from graphrelay.config import load
+from graphrelay.oauth.scenario import (
+    Account,
+    SendAsUser,
+)
+from tests.cli.guide.making import APPLICATION, CLIENT, IDS, account, end_of_secret, init
+
+
+def test_a_person_is_asked_and_told_what_hangs_on_it(tmp_path: Path) -> None:
+    answers = {
+        "Which": "user",
+        "Name": "",
+        "Which cloud": "",
+        "Tenant": "contoso.com",
+        "User name": "nobody",
+        "User name again": "wp@contoso.com",
+        "Other mailboxes": "",
+        "Send large messages": "",
+        "Look for it": "",
+        "Address": "",
+        "Application (client) ID": CLIENT,
+    }
+    shown = init(tmp_path, answers="\n".join(answers.values()) + "\n")
+    assert shown.exit_code == 0, shown.output
+    found = account(load(tmp_path / "config.toml"))
+    assert found == Account("website", "contoso.com", CLIENT, SendAsUser("wp@contoso.com"))
+    assert "The relay never falls back" in shown.output
+    assert "must be a mail address" in shown.output  # "nobody" was asked for again
+    assert shown.output.index("App registrations") < shown.output.index("Application (client) ID [")
+
+
+def test_a_typed_secret_goes_into_a_file_of_its_own_and_is_never_shown(tmp_path: Path) -> None:
+    options = ["--scenario", "any-user", "--credential", "secret", *IDS, *APPLICATION]
+    options += ["--account", "alerts", "--cloud", "global", "--no-large-messages"]
+    options += ["--no-exact-once", "--listener", "127.0.0.1:2525"]
+    answers = [CLIENT, "s3cret~value", "someday", "2027-11-01"]  # An id first, as people do.
+    shown = init(tmp_path, *options, answers="\n".join(answers) + "\n")
+    assert shown.exit_code == 0, shown.output
+    assert "but its value is needed" in shown.output
+    assert "s3cret" not in shown.output
+    kept = tmp_path / "alerts.secret"
+    assert kept.read_text(encoding="utf-8") == "s3cret~value\n"
+    assert stat.S_IMODE(kept.stat().st_mode) & 0o007 == 0
+    assert "s3cret" not in (tmp_path / "config.toml").read_text(encoding="utf-8")
+    assert end_of_secret(load(tmp_path / "config.toml")) == datetime(2027, 11, 1, tzinfo=UTC)

@@ -1,0 +1,33 @@
+"""The ids of the permissions that scenarios need."""
+
+from uuid import UUID
+
+import pytest
+
+from graphrelay.cli.guide.permission_ids import GRAPH, ROLES, SCOPES
+from graphrelay.oauth.scenario import (
+    AnyUser,
+    Kind,
+    ManagedIdentity,
+    Personal,
+    Scenario,
+    SendAsUser,
+    permissions,
+)
+
+MOST: list[Scenario] = [
+    SendAsUser("wp@contoso.com", True, True, True),
+    Personal("me@outlook.com", True, True),
+    AnyUser(ManagedIdentity(None), True, True),
+]
+
+
+@pytest.mark.parametrize("scenario", MOST)
+def test_every_permission_that_a_scenario_may_need_has_an_id(scenario: Scenario) -> None:
+    for permission in permissions(scenario):
+        ids = SCOPES if permission.kind is Kind.SCOPE else ROLES
+        assert UUID(ids[permission.name])
+
+
+def test_no_two_permissions_have_the_same_id() -> None:
+    assert len({GRAPH, *SCOPES.values(), *ROLES.values()}) == 1 + len(SCOPES) + len(ROLES)

@@ -1,0 +1,32 @@
+"""Who carries out a verb: the running relay, or this process as the owner of its files."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_check_config import BAD
+from tests.cli.test_commands import configured, run
+
+
+@pytest.mark.parametrize("verb", [["serve"], ["status"], ["queue", "list"], ["log"]], ids=" ".join)
+def test_a_bad_configuration_ends_every_verb_with_78(verb: list[str]) -> None:
+    shown = run("--config", str(BAD), *verb)
+    assert shown.returncode == 78
+    assert "unknown key" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
+def test_root_acts_as_the_owner_of_the_state_directory() -> None:
+    # Not pytest's own folder: another run of it closes that to everybody else.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        config = configured(folder)
+        state = folder / "state"
+        state.mkdir()
+        os.chown(state, 65534, 65534)
+        assert run("--config", config, "queue", "list").returncode == 0
+        assert {entry.stat().st_uid for entry in state.rglob("*")} == {65534}

@@ -1,0 +1,32 @@
+"""`graphrelay revoke`: the authorization is deleted, and the mail waits."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_status import ANY, authorized, status
+from tests.e2e.commands import graphrelay
+from tests.e2e.scenarios import asked
+from tests.world import World
+
+
+def send(here: World) -> None:
+    with here.client() as client:
+        client.sendmail(ANY.mailbox, ["alice@contoso.com"], "Subject: waits\n\nx\n")
+
+
+async def test_mail_of_a_revoked_account_waits_for_the_next_authorization(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with authorized(ANY, tmp_path, monkeypatch) as here:
+        unsure = await graphrelay(here.config, "revoke", "website", answer="n\n")
+        assert unsure.code != 0
+        assert (await status(here)).code == 0
+        shown = await graphrelay(here.config, "revoke", "website", "--yes")
+        assert (shown.code, shown.out) == (0, "website: the authorization was deleted\n")
+        assert (await status(here)).out.startswith("Unauthorized")
+        await asyncio.to_thread(send, here)
+        await here.event("paused")
+        assert [event async for event in asked(here, "authorize", by="root")]
+        await here.cloud.mailboxes.arrived(1)

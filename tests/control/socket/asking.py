@@ -1,0 +1,37 @@
+"""A control server with a verb that counts, and a client that asks it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from graphrelay.control.socket.client import converse
+from graphrelay.control.socket.server import ControlServer
+from graphrelay.control.verb import Asker, Event
+from graphrelay.journal import Journal
+from tests.clock import FakeClock
+
+
+async def nobody(what: str) -> str:
+    raise AssertionError(f"asked for {what}")
+
+
+async def count(arguments: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    for number in range(int(arguments["to"])):
+        yield {"number": number}
+
+
+async def collected(path: Path, verb: str, ask: Asker = nobody, **arguments: Any) -> list[Event]:
+    return [event async for event in converse(path, verb, arguments, ask)]
+
+
+def server(path: Path, clock: FakeClock | None = None, **verbs: Any) -> ControlServer:
+    clock = clock or FakeClock()
+    return ControlServer(path, verbs, Journal(clock), clock)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop turn until something shows that cannot be waited for."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)

@@ -1,0 +1,49 @@
+"""The vault's verbs: names, never values."""
+
+from pathlib import Path
+
+import pytest
+
+from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verbs.vault import VaultVerbs
+from graphrelay.oauth.vault import Vault, open_vault
+from tests.oauth.conftest import World, clock, world  # noqa: F401 (fixtures)
+
+
+async def nobody(what: str) -> str:
+    raise AssertionError(f"asked for {what}")
+
+
+@pytest.fixture
+async def verbs(world: World, tmp_path: Path) -> VaultVerbs:  # noqa: F811
+    manager = world.manager()
+    await world.authorize(manager)
+
+    def elsewhere(_: object) -> Vault:
+        return open_vault(tmp_path / "elsewhere", "file")
+
+    return VaultVerbs(manager, "file", elsewhere)
+
+
+async def asked(verbs: VaultVerbs, verb: str, **arguments: object) -> list[Event]:
+    return [event async for event in verbs.table()[verb](arguments, nobody)]
+
+
+async def test_a_list_has_the_place_and_the_names(verbs: VaultVerbs) -> None:
+    place, *secrets = await asked(verbs, "vault-list")
+    assert (place["kind"], place["backend"]) == ("vault", "file")
+    assert [(one["name"], one["configured"]) for one in secrets] == [("website", True)]
+
+
+async def test_a_new_key_encrypts_every_secret(verbs: VaultVerbs) -> None:
+    assert await asked(verbs, "vault-rotate") == [{"kind": "rotated", "secrets": 1}]
+
+
+async def test_a_move_to_the_same_backend_is_refused(verbs: VaultVerbs) -> None:
+    with pytest.raises(VerbError, match="already"):
+        await asked(verbs, "vault-move", to="file")
+
+
+async def test_an_unknown_backend_names_those_that_there_are(verbs: VaultVerbs) -> None:
+    with pytest.raises(VerbError, match="one of file, secret-service, keychain"):
+        await asked(verbs, "vault-move", to="paper")
