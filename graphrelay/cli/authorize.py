@@ -47,13 +47,13 @@ def command(config: Path, account: str, method: str | None, as_json: bool) -> No
 
     Exit status: 0 if the account is authorized, 1 if not.
     """
-    told = _Teller(as_json)
+    printer = _Printer(as_json)
     arguments = {"account": account, "method": method or "browser", "by": getpass.getuser()}
-    events(config, "authorize", arguments, told, _ask_for_address)
-    sys.exit(0 if told.authorized else NO)
+    events(config, "authorize", arguments, printer, _ask_for_address)
+    sys.exit(0 if printer.authorized else NO)
 
 
-class _Teller:
+class _Printer:
     """Prints each event, and keeps how it ended."""
 
     def __init__(self, as_json: bool) -> None:

@@ -50,15 +50,15 @@ def command(
 
     Exit status: 0 if everything asked for is in order, 1 if not.
     """
-    told = _Printer(as_json)
-    events(config, "status", {"account": account}, told.status)
+    printer = _Printer(as_json)
+    events(config, "status", {"account": account}, printer.status)
     if probe:
-        for status in [one for one in told.found if one["well"]]:
-            _probe(config, status, probe, sender, told)
+        for status in [one for one in printer.found if one["well"]]:
+            _probe(config, status, probe, sender, printer)
     if outside:
         arguments = {"account": account, "mailbox": outside}
-        events(config, "outside", arguments, told.proof)
-    sys.exit(0 if told.all_is_well else NO)
+        events(config, "outside", arguments, printer.proof)
+    sys.exit(0 if printer.all_is_well else NO)
 
 
 class _Printer:
@@ -83,7 +83,7 @@ class _Printer:
 # --- A message -----------------------------------------------------------------------------------
 
 
-def _probe(config: Path, status: Event, to: str, sender: str | None, told: _Printer) -> None:
+def _probe(config: Path, status: Event, to: str, sender: str | None, printer: _Printer) -> None:
     """Send a message from the account's own mailbox, and check that it went through the account."""
     account = status["account"]
     author = sender or status["mailbox"]
@@ -94,7 +94,7 @@ def _probe(config: Path, status: Event, to: str, sender: str | None, told: _Prin
     last = ends[-1]
     taken: list[Event] = []
     events(config, "queue-show", {"queue_id": last["queue_id"]}, taken.append)
-    told.proof({**_judged(account, last, taken), "recipient": to, "queue_id": last["queue_id"]})
+    printer.proof({**_judged(account, last, taken), "recipient": to, "queue_id": last["queue_id"]})
 
 
 def _judged(account: str, last: Event, taken: list[Event]) -> dict[str, Any]:

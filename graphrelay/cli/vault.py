@@ -25,11 +25,11 @@ def command() -> None:
 @click.pass_obj
 def list_(config: Path, as_json: bool) -> None:
     """Show the backend, why it was chosen, and the names of what it holds."""
-    told: list[Event] = []
-    events(config, "vault-list", {}, output.print_json if as_json else told.append)
+    found: list[Event] = []
+    events(config, "vault-list", {}, output.print_json if as_json else found.append)
     if as_json:
         return
-    place, *secrets = told
+    place, *secrets = found
     click.echo(f"{place['backend']} ({place['reason']})")
     if not secrets:
         click.echo("the vault is empty")

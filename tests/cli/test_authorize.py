@@ -4,7 +4,7 @@ import webbrowser
 
 import pytest
 
-from graphrelay.cli.authorize import _Teller
+from graphrelay.cli.authorize import _Printer
 
 URL = "https://login.example/authorize?x=1"
 
@@ -30,14 +30,14 @@ def test_a_browser_opens_where_there_is_a_desktop(
     opened: list[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "x")
-    _Teller(as_json=False)({"kind": "open", "url": URL})
+    _Printer(as_json=False)({"kind": "open", "url": URL})
     assert opened == [URL]
 
 
 def test_on_a_server_no_browser_takes_the_terminal(
     opened: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _Teller(as_json=False)({"kind": "open", "url": URL})
+    _Printer(as_json=False)({"kind": "open", "url": URL})
     assert opened == []
     said = capsys.readouterr().out
     assert URL in said
@@ -48,7 +48,7 @@ def test_programs_are_told_and_no_browser_opens(
     opened: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
-    _Teller(as_json=True)({"kind": "open", "url": URL})
+    _Printer(as_json=True)({"kind": "open", "url": URL})
     assert opened == []
     assert URL in capsys.readouterr().out
 
@@ -56,7 +56,7 @@ def test_programs_are_told_and_no_browser_opens(
 def test_without_a_terminal_the_time_left_is_said_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tell = _Teller(as_json=False)
+    tell = _Printer(as_json=False)
     for seconds in (600, 599, 598):
         tell({"kind": "waiting", "seconds": seconds})
     tell({"kind": "authorized", "who": "wp@contoso.com", "granted": ["Mail.Send"]})
@@ -70,7 +70,7 @@ def test_a_terminal_counts_down(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    tell = _Teller(as_json=False)
+    tell = _Printer(as_json=False)
     for seconds in (61, 60, 59):
         tell({"kind": "waiting", "seconds": seconds})
     said = capsys.readouterr().out

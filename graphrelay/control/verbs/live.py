@@ -74,16 +74,16 @@ class LiveVerbs:
         yield {"kind": "accepted", "queue_id": accepted.queue_id}
         patience = timedelta(seconds=float(arguments.get("patience") or 60))
         gives_up = self._clock.monotonic() + patience
-        told = 0
+        shown = 0
         while self._clock.monotonic() < gives_up:
             found = await stored(self._spool.show(accepted.queue_id))
             if found is None:
                 raise VerbError(f"{accepted.queue_id} is no longer in the mail log")
             message = json_views.message(found)
             events = [event for part in message["parts"] for event in part["history"]]
-            for event in events[told:]:
+            for event in events[shown:]:
                 yield {"kind": "happened", **event}
-            told = len(events)
+            shown = len(events)
             if end := _ended(found):
                 yield {"kind": end, "queue_id": accepted.queue_id}
                 return
