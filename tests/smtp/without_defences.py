@@ -115,7 +115,7 @@ DEFENCES = (
     Defence(
         "line breaks in a reply of ours",
         SMTP + "grammar/replies.py",
-        'text = " ".join(reply.text.split()) if not reply.text.isprintable() else reply.text',
+        "text = one_line(reply.text)",
         "text = reply.text",
         "tests/smtp/grammar/test_replies.py",
     ),
