@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import NO, events
+from graphrelay.cli.ask import NO, carry_out
 from graphrelay.cli.output import Event, json_option
 
 
@@ -24,11 +24,11 @@ def command(config: Path, as_json: bool) -> None:
     """
     outcomes: list[bool] = []
 
-    def tell(event: Event) -> None:
+    def show(event: Event) -> None:
         outcomes.append(event["sent"])
         (output.print_json if as_json else _print)(event)
 
-    events(config, "alert-test", {}, tell)
+    carry_out(config, "alert-test", {}, show)
     sys.exit(0 if outcomes and all(outcomes) else NO)
 
 

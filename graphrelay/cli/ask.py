@@ -63,21 +63,22 @@ def checked(path: Path) -> "tuple[Settings, list[str]]":
 
 
 _PATIENCE = 5.0
-_LOOK_AGAIN = 0.1  # seconds
+"""Seconds to wait for a process that has the spool open."""
+_LOOK_AGAIN = 0.1
 
 
-class _Taken(Exception):  # noqa: N818
-    """Another process has the spool just now."""
+class _Taken(Exception):  # noqa: N818 (a condition that may pass)
+    """Another process has the spool open."""
 
 
-def events(
+def carry_out(
     config: Path,
     verb: str,
     arguments: Mapping[str, Any],
-    tell: Callable[[Event], None],
+    show: Callable[[Event], None],
     ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> None:
-    """Carry out `verb`, and pass each event to `tell`. Raises `Failed`."""
+    """Carry out `verb`, and pass each event to `show`. Raises `Failed`."""
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
 
@@ -86,21 +87,21 @@ def events(
             raise VerbError(f"the verb asked for {what}, which this command cannot answer")
         return await ask(what)
 
-    async def tell_all(answers: AsyncIterator[Event]) -> None:
+    async def show_all(answers: AsyncIterator[Event]) -> None:
         async for event in answers:
-            tell(event)
+            show(event)
 
     taken: _Taken | None = None
 
     def carried_out() -> bool:
-        """If not, a daemon that starts has the spool, and will soon answer, or another command."""
+        """`False` while the spool is open in another command, or in a daemon that is starting."""
         nonlocal taken
         try:
-            asyncio.run(tell_all(_by_the_daemon(config, verb, arguments, put_question)))
+            asyncio.run(show_all(_by_the_daemon(config, verb, arguments, put_question)))
         except NoDaemon:
             settings = settings_from(config)
             try:
-                asyncio.run(tell_all(_by_ourselves(settings, verb, arguments, put_question)))
+                asyncio.run(show_all(_by_ourselves(settings, verb, arguments, put_question)))
             except _Taken as error:
                 taken = error
                 return False

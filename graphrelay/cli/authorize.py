@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import NO, events
+from graphrelay.cli.ask import NO, carry_out
 from graphrelay.cli.output import Event, json_option
 from graphrelay.cli.typed import typed_line
 
@@ -49,7 +49,7 @@ def command(config: Path, account: str, method: str | None, as_json: bool) -> No
     """
     printer = _Printer(as_json)
     arguments = {"account": account, "method": method or "browser", "by": getpass.getuser()}
-    events(config, "authorize", arguments, printer, _ask_for_address)
+    carry_out(config, "authorize", arguments, printer, _ask_for_address)
     sys.exit(0 if printer.authorized else NO)
 
 

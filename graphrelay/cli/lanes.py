@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import events
+from graphrelay.cli.ask import carry_out
 from graphrelay.cli.output import Event, json_option
 
 
@@ -20,7 +20,7 @@ def command(config: Path, as_json: bool) -> None:
     lane is open or paused and why, and how much of its budgets is used. Needs a running relay.
     """
     rows: list[Event] = []
-    events(config, "lanes", {}, output.print_json if as_json else rows.append)
+    carry_out(config, "lanes", {}, output.print_json if as_json else rows.append)
     if as_json:
         return
     if not rows:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import Failed, events
+from graphrelay.cli.ask import Failed, carry_out
 from graphrelay.cli.output import Event, json_option
 
 
@@ -92,7 +92,7 @@ def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in wanted.items()
     }
-    events(config, "log", arguments, output.print_json if as_json else _print)
+    carry_out(config, "log", arguments, output.print_json if as_json else _print)
     if wanted["client"]:
         _show_transcript(config, wanted["client"], as_json)
 
@@ -100,7 +100,7 @@ def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
 def _show_transcript(config: Path, client: str, as_json: bool) -> None:
     found: list[Event] = []
     try:
-        events(config, "transcript", {"client": client}, found.append)
+        carry_out(config, "transcript", {"client": client}, found.append)
     except Failed as error:  # unlike the mail log, transcripts need a running relay
         click.echo(f"no transcript: {error.message}", err=True)
         return

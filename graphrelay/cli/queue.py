@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import Failed, events
+from graphrelay.cli.ask import Failed, carry_out
 from graphrelay.cli.log import Moment
 from graphrelay.cli.output import Event, json_option
 
@@ -78,7 +78,9 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
       graphrelay queue list --older-than 2h --json
     """
     rows: list[Event] = []
-    events(config, "queue-list", _sendable(wanted), output.print_json if as_json else rows.append)
+    carry_out(
+        config, "queue-list", _sendable(wanted), output.print_json if as_json else rows.append
+    )
     if as_json:
         return
     if not rows:
@@ -127,7 +129,7 @@ def _state(row: Event) -> str:
 @click.pass_obj
 def show(config: Path, queue_id: str, as_json: bool) -> None:
     """Show everything about a message: its route, every attempt, and Microsoft's answers."""
-    events(
+    carry_out(
         config,
         "queue-show",
         {"queue_id": queue_id},
@@ -214,7 +216,7 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
             raise click.UsageError("Choose messages: by ID, by a filter, or with --all.")
         count = 0
 
-        def tell(event: Event) -> None:
+        def show(event: Event) -> None:
             nonlocal count
             count += event["changed"]
             if as_json:
@@ -226,9 +228,9 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
 
         common = {"what": what, "reason": reason}
         for queue_id in queue_ids:
-            events(config, f"queue-{what}", {**common, "queue_id": queue_id}, tell)
+            carry_out(config, f"queue-{what}", {**common, "queue_id": queue_id}, show)
         if not queue_ids:
-            events(config, f"queue-{what}", {**common, **chosen, "all": everything}, tell)
+            carry_out(config, f"queue-{what}", {**common, **chosen, "all": everything}, show)
             if not count:
                 raise Failed(f"there is no message to {what}")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import events
+from graphrelay.cli.ask import carry_out
 
 
 @click.command(name="revoke")
@@ -23,7 +23,7 @@ def command(config: Path, account: str) -> None:
     > the application > Permissions.
     """
 
-    def tell(_: object) -> None:
+    def show(_: object) -> None:
         click.echo(f"{account}: the authorization was deleted")
 
-    events(config, "revoke", {"account": account}, tell)
+    carry_out(config, "revoke", {"account": account}, show)

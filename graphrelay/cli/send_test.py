@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import NO, events
+from graphrelay.cli.ask import NO, carry_out
 from graphrelay.cli.output import Event, json_option
 
 
@@ -39,11 +39,11 @@ def command(config: Path, /, as_json: bool, **arguments: object) -> None:
     """
     ends: list[Event] = []
 
-    def tell(event: Event) -> None:
+    def show(event: Event) -> None:
         ends.append(event)
         (output.print_json if as_json else _print)(event)
 
-    events(config, "send-test", arguments, tell)
+    carry_out(config, "send-test", arguments, show)
     sys.exit(0 if ends and ends[-1]["kind"] == "relayed" else NO)
 
 

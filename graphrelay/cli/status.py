@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import NO, Failed, events
+from graphrelay.cli.ask import NO, Failed, carry_out
 from graphrelay.cli.output import Event, json_option
 
 
@@ -51,13 +51,13 @@ def command(
     Exit status: 0 if everything asked for is in order, 1 if not.
     """
     printer = _Printer(as_json)
-    events(config, "status", {"account": account}, printer.status)
+    carry_out(config, "status", {"account": account}, printer.status)
     if probe:
         for status in [one for one in printer.found if one["well"]]:
             _probe(config, status, probe, sender, printer)
     if outside:
         arguments = {"account": account, "mailbox": outside}
-        events(config, "outside", arguments, printer.proof)
+        carry_out(config, "outside", arguments, printer.proof)
     sys.exit(0 if printer.all_is_well else NO)
 
 
@@ -90,10 +90,10 @@ def _probe(config: Path, status: Event, to: str, sender: str | None, printer: _P
     if not author:
         raise Failed(f"account {account} has no mailbox of its own; use --from ADDRESS")
     ends: list[Event] = []
-    events(config, "send-test", {"recipient": to, "sender": author}, ends.append)
+    carry_out(config, "send-test", {"recipient": to, "sender": author}, ends.append)
     last = ends[-1]
     taken: list[Event] = []
-    events(config, "queue-show", {"queue_id": last["queue_id"]}, taken.append)
+    carry_out(config, "queue-show", {"queue_id": last["queue_id"]}, taken.append)
     printer.proof({**_judged(account, last, taken), "recipient": to, "queue_id": last["queue_id"]})
 
 

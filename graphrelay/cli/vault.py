@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import events
+from graphrelay.cli.ask import carry_out
 from graphrelay.cli.output import Event, json_option
 
 BACKENDS = ["file", "secret-service", "keychain"]
@@ -26,7 +26,7 @@ def command() -> None:
 def list_(config: Path, as_json: bool) -> None:
     """Show the backend, why it was chosen, and the names of what it holds."""
     found: list[Event] = []
-    events(config, "vault-list", {}, output.print_json if as_json else found.append)
+    carry_out(config, "vault-list", {}, output.print_json if as_json else found.append)
     if as_json:
         return
     place, *secrets = found
@@ -53,11 +53,11 @@ def rotate(config: Path, as_json: bool) -> None:
     second) and restart the relay.
     """
 
-    def tell(event: Event) -> None:
+    def show(event: Event) -> None:
         number = event["secrets"]
         click.echo(f"{number} secret{'' if number == 1 else 's'} encrypted with a new key")
 
-    events(config, "vault-rotate", {}, output.print_json if as_json else tell)
+    carry_out(config, "vault-rotate", {}, output.print_json if as_json else show)
 
 
 @command.command()
@@ -75,10 +75,10 @@ def move(config: Path, to: str, as_json: bool) -> None:
       graphrelay vault move --to file
     """
 
-    def tell(event: Event) -> None:
+    def show(event: Event) -> None:
         moved = ", ".join(event["names"]) or "nothing (the vault was empty)"
         click.echo(f"moved from {event['from']} to {event['to']}: {moved}")
         if not event["configured"]:
             click.secho(f'Now set backend = "{to}" in [vault] of {config}', fg="yellow")
 
-    events(config, "vault-move", {"to": to}, output.print_json if as_json else tell)
+    carry_out(config, "vault-move", {"to": to}, output.print_json if as_json else show)

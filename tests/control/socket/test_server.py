@@ -58,6 +58,17 @@ async def test_a_living_relay_keeps_its_socket_and_a_file_stays(path: Path) -> N
     assert path.read_text() == "precious"
 
 
+async def test_a_socket_where_too_many_clients_wait_belongs_to_a_living_relay(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(OSError, match="another relay"):
+            async with server(path, count=count):
+                pass
+        assert path.exists()
+
+
 async def test_answers_that_nobody_asked_for_are_not_gathered(path: Path) -> None:
     over = asyncio.Event()
 
