@@ -1,4 +1,4 @@
-"""A web server on loopback that takes what is posted and answers as it is told."""
+"""A web server on loopback that keeps what is posted and answers as the test says."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The admin's own program: what it gets, and what comes of it."""
+"""The admin's own program: what it is given, and the result."""
 
 import asyncio
 import json
@@ -53,12 +53,12 @@ async def test_a_program_that_reads_nothing_is_fine() -> None:
     assert await Command(("/bin/true",)).send(ALERT) == Sent()
 
 
-async def test_a_failure_is_told_with_the_last_line_of_what_it_said() -> None:
+async def test_a_failure_is_reported_with_the_last_line_of_its_standard_error() -> None:
     program = "import sys; sys.stderr.write('x' * 300_000 + chr(10) + 'no route'); sys.exit(3)"
     assert await python(program).send(ALERT) == NotSent("ended with status 3: no route", again=True)
 
 
-async def test_a_program_that_is_not_there_is_told_and_not_tried_again() -> None:
+async def test_a_missing_program_is_reported_and_not_tried_again() -> None:
     outcome = await Command(("/nowhere/notify",)).send(ALERT)
     assert isinstance(outcome, NotSent)
     assert "No such file" in outcome.reason
@@ -80,7 +80,9 @@ async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_p
     os.close(child)
 
 
-async def test_a_program_that_leaves_the_telling_to_another_has_told(tmp_path: Path) -> None:
+async def test_a_program_that_succeeds_and_leaves_another_running_has_sent_the_alert(
+    tmp_path: Path,
+) -> None:
     script = "read line; sleep 600 &"
     assert await Command(("/bin/sh", "-c", script), timedelta(seconds=1)).send(ALERT) == Sent()
 

@@ -1,4 +1,4 @@
-"""Webhooks over real sockets: what is posted, what comes of it, and that no secret is ever told."""
+"""Webhooks over real sockets: what is posted, the result, and that no secret is ever shown."""
 
 import asyncio
 import ssl
@@ -79,7 +79,7 @@ async def test_it_is_left_alone_as_long_as_it_asks_for_within_reason(
     assert outcome.after == wait
 
 
-async def test_no_secret_is_told_even_if_the_other_side_says_it(receiver: Receiver) -> None:
+async def test_no_secret_is_shown_even_if_the_other_side_sends_it_back(receiver: Receiver) -> None:
     way = Webhook(url=Secret(receiver.url), header_value=Secret("Bearer hush-hush"))
     said = f"bad token hush-hush in Bearer hush-hush at {receiver.url} geheim1234"
     receiver.answers.append((400, said.replace("geheim1234", "/services/T0/B0/geheim1234"), {}))
@@ -100,7 +100,7 @@ async def test_no_secret_is_told_even_if_the_other_side_says_it(receiver: Receiv
         r'{{"error": "\/workflows\/geheim5678geheim5678\/run"}}',
     ],
 )
-async def test_no_part_of_a_long_address_is_told_where_the_answer_is_cut(
+async def test_no_part_of_a_long_address_is_shown_where_the_answer_is_cut(
     receiver: Receiver, said: str
 ) -> None:
     host = receiver.url.partition("/services")[0]

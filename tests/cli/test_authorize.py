@@ -44,7 +44,7 @@ def test_on_a_server_no_browser_takes_the_terminal(
     assert "--device" in said
 
 
-def test_programs_are_told_and_no_browser_opens(
+def test_programs_get_json_and_no_browser_opens(
     opened: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
@@ -53,7 +53,7 @@ def test_programs_are_told_and_no_browser_opens(
     assert URL in capsys.readouterr().out
 
 
-def test_without_a_terminal_the_time_left_is_said_once(
+def test_without_a_terminal_the_time_left_is_printed_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tell = _Printer(as_json=False)

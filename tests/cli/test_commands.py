@@ -140,7 +140,7 @@ def test_a_secret_that_systemd_hands_to_the_service_is_not_missing(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("unit")
-def test_other_mistakes_are_told_all_the_same(tmp_path: Path) -> None:
+def test_other_mistakes_are_reported_all_the_same(tmp_path: Path) -> None:
     shown = CliRunner().invoke(
         cli, ["--config", application(tmp_path, "colour = 1"), "check-config"]
     )

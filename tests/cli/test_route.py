@@ -171,7 +171,7 @@ def test_no_sender_at_all_is_a_sender_too(config: Path) -> None:
         (("--header", "Subject: x\r\nFrom: y@z"), "--header needs a field"),
     ],
 )
-def test_what_is_not_there_is_said(config: Path, more: tuple[str, ...], said: str) -> None:
+def test_what_does_not_exist_is_named(config: Path, more: tuple[str, ...], said: str) -> None:
     found = route(config, *WP, "--to", "a@b.example", *more)
     assert found.exit_code == 1
     assert said in found.output

@@ -97,7 +97,7 @@ async def test_no_mail_is_routed_by_the_old_rules_while_the_old_accounts_are_sti
             await asyncio.gather(asking, going)
 
 
-async def test_of_a_bad_configuration_nothing_is_taken_and_every_mistake_is_told(
+async def test_a_bad_configuration_changes_nothing_and_every_mistake_is_reported(
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as here:

@@ -1,4 +1,4 @@
-"""Many connections that send raw SMTP as fast as they are answered, and keep what they were told.
+"""Many connections that send raw SMTP as fast as they are answered, and keep the replies.
 
 What an application may rely on is the 250 after the final dot, so that is what is kept, by
 Message-ID. A message whose answer never came is sent again as a new one, with a Message-ID of its
@@ -18,7 +18,7 @@ ONE_IN = 50
 
 @dataclass(slots=True)
 class Told:
-    """What the senders were told."""
+    """The replies that the senders got."""
 
     acknowledged: set[str] = field(default_factory=set)
     """Message-IDs that were answered with 250."""

@@ -54,7 +54,7 @@ retry_min = "1s"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the sandbox got, against what the senders were told."""
+    """What the sandbox got, against the replies that the senders got."""
 
     kills: int
     withheld: int

@@ -1,4 +1,4 @@
-"""Every scenario with every credential: how the cloud is prepared, and what `init` is told."""
+"""Every scenario with every credential: how the cloud is prepared, and the options of `init`."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

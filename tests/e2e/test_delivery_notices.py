@@ -1,4 +1,4 @@
-"""What senders asked to be told of their mail (RFC 3461), from RCPT to the report."""
+"""The reports that senders asked for (RFC 3461), from RCPT to the report."""
 
 import asyncio
 import re
@@ -47,7 +47,7 @@ async def test_never_means_never_and_failure_brings_back_what_was_asked_for(tmp_
     assert b"secret words" in report.raw
 
 
-async def test_success_is_told_as_relayed_and_only_to_those_who_asked(tmp_path: Path) -> None:
+async def test_success_is_reported_as_relayed_and_only_to_senders_who_asked(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         await asyncio.to_thread(send, here, 1, GOOD, [], [])
         await asyncio.to_thread(send, here, 2, GOOD, [], ["NOTIFY=FAILURE"])
@@ -67,10 +67,10 @@ async def minutes(clock: FakeClock, here: World, number: int) -> None:
                 await asyncio.sleep(0)
 
 
-async def test_a_delay_is_told_to_those_who_asked_and_where_nothing_was_said(
+async def test_a_delay_is_reported_to_senders_who_asked_and_to_those_who_said_nothing(
     tmp_path: Path,
 ) -> None:
-    """RFC 3461 section 4.1: without NOTIFY a sender may be told of delays, and here is."""
+    """RFC 3461 section 4.1: without NOTIFY a sender may get a report of delays, and here gets one."""
     clock = FakeClock()
     extra = '[delivery]\ndelay_notice = "10m"\n'
     async with world(tmp_path, extra=extra, clock=clock) as here:

@@ -1,4 +1,4 @@
-"""The flood is a witness, so it must be right about what it was told."""
+"""The flood is a witness, so it must be right about the replies that it got."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ class Unreliable:
         return "452 4.3.1 not now" if fate == "refuse" else "250 2.0.0 kept"
 
 
-async def test_what_was_acknowledged_and_what_was_not_is_told_apart() -> None:
+async def test_what_was_acknowledged_and_what_was_not_are_distinguished() -> None:
     loop = asyncio.get_running_loop()
     unreliable = Unreliable()
     server = await loop.create_server(lambda: SMTP(unreliable, loop=loop), "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""Mail that is too large for one request, from SMTP to the mailbox, and what people are told."""
+"""Mail that is too large for one request, from SMTP to the mailbox, and what people see."""
 
 import asyncio
 from pathlib import Path

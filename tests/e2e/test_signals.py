@@ -1,4 +1,4 @@
-"""A real daemon that is told to stop, or to read its configuration anew, with mail on its way."""
+"""A real daemon that gets the signal to stop or to reload, with mail in flight."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What goes wrong in life: each trouble is told so that a person can act on it, and no mail is
+"""What goes wrong in life: each trouble is reported so that a person can act on it, and no mail is
 lost."""
 
 import asyncio
@@ -109,7 +109,7 @@ async def test_a_full_disk_is_a_452_and_the_relay_goes_on_when_there_is_room(
     assert [mail.head.subject for mail in mails] == ["before", "after"]
 
 
-async def test_a_port_in_use_is_told_with_its_address(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_with_its_address(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         text = here.config.read_text(encoding="utf-8")
         text = text.replace("127.0.0.1:0", f"127.0.0.1:{here.port}")
@@ -130,7 +130,7 @@ async def test_a_second_relay_on_the_same_spool_is_refused_with_the_first_ones_p
                 pass
 
 
-async def test_a_missing_ca_file_is_told_with_its_name(tmp_path: Path) -> None:
+async def test_a_missing_ca_file_is_reported_with_its_name(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         text = here.config.read_text(encoding="utf-8")
         text = text.replace(str(here.cloud.ca_file), str(tmp_path / "none.pem"))

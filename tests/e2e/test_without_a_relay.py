@@ -79,7 +79,7 @@ async def test_root_authorizes_for_the_service_and_owns_nothing_of_it(
         ),
     ],
 )
-async def test_another_user_is_told_what_to_run(
+async def test_another_user_gets_an_error_that_says_what_to_run(
     config: Path, folder: Path, mode: int, wanted: str
 ) -> None:
     os.chown(folder / "state", 1, 1)

@@ -12,7 +12,7 @@ from graphrelay.oauth.scenario import (
 from tests.cli.guide.making import APPLICATION, CLIENT, IDS, account, end_of_secret, init
 
 
-def test_a_person_is_asked_and_told_what_hangs_on_it(tmp_path: Path) -> None:
+def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
     answers = {
         "Which": "user",
         "Name": "",

@@ -24,13 +24,15 @@ from tests.clock import FakeClock
 from tests.control.socket.asking import collected, count, nobody, server, until
 
 
-async def test_the_socket_is_for_its_owner_alone_and_gone_afterwards(path: Path) -> None:
+async def test_the_socket_is_for_its_owner_alone_and_removed_at_the_end(path: Path) -> None:
     async with server(path, count=count):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.exists()
 
 
-async def test_a_socket_that_cannot_be_removed_keeps_nobody_from_stopping(path: Path) -> None:
+async def test_a_socket_that_cannot_be_removed_does_not_keep_the_server_from_stopping(
+    path: Path,
+) -> None:
     async with server(path, count=count):
         path.unlink()
         path.mkdir()  # root may remove a file anywhere
@@ -69,7 +71,7 @@ async def test_a_socket_where_too_many_clients_wait_belongs_to_a_living_relay(pa
         assert path.exists()
 
 
-async def test_answers_that_nobody_asked_for_are_not_gathered(path: Path) -> None:
+async def test_answers_without_a_question_are_not_kept(path: Path) -> None:
     over = asyncio.Event()
 
     async def waits(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
@@ -163,7 +165,7 @@ A_GROUP = "games"
 
 
 async def asked_by_a_stranger(path: Path, group: int = 0) -> str:
-    """What somebody else on this machine is told, as a member of a group or of none."""
+    """The answer to another user of this machine, as a member of a group or of none."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", ASK, str(path), str(group)),
         stdout=asyncio.subprocess.PIPE,
@@ -211,7 +213,7 @@ async def test_a_group_that_is_named_may_ask_and_others_may_not(open_path: Path)
         assert "may not connect" in await asked_by_a_stranger(open_path)
 
 
-async def test_a_group_that_is_not_there_is_named(open_path: Path) -> None:
+async def test_a_missing_group_is_named(open_path: Path) -> None:
     with pytest.raises(OSError, match="no such group on this machine"):
         async with ControlServer(open_path, {}, Journal(FakeClock()), FakeClock(), "no-such-group"):
             pass
@@ -221,7 +223,7 @@ async def test_a_group_that_is_not_there_is_named(open_path: Path) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b'{"verb": '])
-async def test_a_client_that_asks_nothing_is_sent_away_when_its_time_is_over(
+async def test_a_client_that_sends_no_request_in_time_is_disconnected(
     path: Path, said: bytes
 ) -> None:
     clock = FakeClock()

@@ -81,7 +81,7 @@ async def test_a_person_signs_in_and_the_page_says_so(
         await one_message(here, USER.mailbox)
 
 
-async def test_the_sign_in_page_knows_already_who_is_meant(
+async def test_the_sign_in_page_has_the_user_name_filled_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with relay(tmp_path, monkeypatch) as here, person(tmp_path) as someone:
@@ -110,7 +110,7 @@ async def test_a_person_who_refuses_consent_has_authorized_nothing(
         assert (await status(here))["status"] == "Unauthorized"
 
 
-async def test_another_account_is_sent_away_and_the_right_one_may_follow(
+async def test_another_user_is_refused_and_the_right_one_may_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with relay(tmp_path, monkeypatch) as here, person(tmp_path) as someone:

@@ -109,7 +109,7 @@ async def test_what_a_filter_finds_is_changed_and_nothing_else(
     ]
 
 
-async def test_what_is_on_its_way_is_left_and_said(desk: Desk) -> None:
+async def test_what_is_being_sent_is_not_changed_and_reported(desk: Desk) -> None:
     first, second = await desk.put(), await desk.put()
     await desk.spool.begin_attempt(first.id, NOON, "c")
     left, gone = await desk.do("delete", sender="wp@contoso.com", reason="no")
