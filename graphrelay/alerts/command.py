@@ -12,19 +12,20 @@ import json
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from graphrelay.alerts.alert import Alert
 from graphrelay.alerts.channel import NotSent, Sent
+from graphrelay.clock import Clock, SystemClock, timeout
 from graphrelay.model import one_line
 
 TIME_LIMIT = timedelta(seconds=30)
 KEPT = 2000
 """Octets at the end of its standard error that are kept."""
-_LAST_WORDS_TIME = 1.0
-"""Seconds that a killed program has to close its pipes, and then to end."""
+_LAST_WORDS = timedelta(seconds=1)
+"""How long a killed program has to close its pipes, and then to end."""
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
 
 
@@ -34,7 +35,7 @@ class Command:
 
     words: tuple[str, ...]
     """The program and its arguments."""
-    time_limit: timedelta = TIME_LIMIT
+    clock: Clock = field(default=SystemClock(), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -59,19 +60,18 @@ class Command:
         try:
             return await self._outcome(process, json.dumps(alert.plain).encode() + b"\n")
         finally:
-            await _end(process)
+            await _end(process, self.clock)
 
     async def _outcome(self, process: Process, given: bytes) -> Sent | NotSent:
         try:
-            async with asyncio.timeout(self.time_limit.total_seconds()):
+            async with timeout(self.clock, TIME_LIMIT):
                 _, said = await asyncio.gather(_give(process, given), _last_words(process))
                 await process.wait()
         except TimeoutError:
-            await _kill(process)
+            await _kill(process, self.clock)
             if process.returncode == 0:  # it succeeded; a process that it left behind has not ended
                 return Sent()
-            limit = self.time_limit.total_seconds()
-            return NotSent(f"ran for more than {limit:g} seconds and was killed", again=True)
+            return NotSent(f"ran for {TIME_LIMIT.seconds} seconds and was killed", again=True)
         if process.returncode == 0:
             return Sent()
         lines = said.decode("utf-8", "replace").strip().splitlines()
@@ -99,20 +99,20 @@ async def _last_words(process: Process) -> bytes:
     return said
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, clock: Clock) -> None:
     """Leave no part of the program running. A process that cannot be killed (it runs as another
     user, or waits for a dead disk) is not waited for."""
     if process.returncode is None:
-        await _kill(process)
+        await _kill(process, clock)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_WORDS_TIME):
+        async with timeout(clock, _LAST_WORDS):
             await process.wait()
 
 
-async def _kill(process: Process) -> None:
+async def _kill(process: Process, clock: Clock) -> None:
     """Kill its process group; its pipes then close, unless a process left the group with them."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_WORDS_TIME):
+        async with timeout(clock, _LAST_WORDS):
             await _last_words(process)

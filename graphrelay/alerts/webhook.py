@@ -9,7 +9,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import unquote, unquote_plus, urlsplit
 
@@ -19,6 +19,7 @@ from graphrelay.alerts.address import mistake
 from graphrelay.alerts.alert import LONGEST, Alert
 from graphrelay.alerts.channel import NotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
+from graphrelay.clock import Clock, SystemClock, timeout
 from graphrelay.model import one_line
 
 TIME_LIMIT = timedelta(seconds=20)
@@ -45,7 +46,7 @@ class Webhook:
     proxy: str | None = None
     tls: ssl.SSLContext | None = None
     """The system's trust store where none is given."""
-    time_limit: timedelta = TIME_LIMIT
+    clock: Clock = field(default=SystemClock(), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -65,12 +66,10 @@ class Webhook:
         if text := mistake(url):
             return NotSent(f"its address {text}", again=False)
         try:
-            async with asyncio.timeout(self.time_limit.total_seconds()):
+            async with timeout(self.clock, TIME_LIMIT):
                 return await self._post(url, value, alert)
         except TimeoutError:
-            return NotSent(
-                f"no answer within {self.time_limit.total_seconds():g} seconds", again=True
-            )
+            return NotSent(f"no answer within {TIME_LIMIT.seconds} seconds", again=True)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, OSError) as error:
             return NotSent(one_line(_hidden(_why(error), url, value), LONGEST), again=True)
 
@@ -78,7 +77,7 @@ class Webhook:
         tls = self.tls if self.tls else await asyncio.to_thread(_system_trust)
         headers = {self.header: value} if value else {}
         client = httpx.AsyncClient(
-            verify=tls, proxy=self.proxy, trust_env=False, timeout=self.time_limit.total_seconds()
+            verify=tls, proxy=self.proxy, trust_env=False, timeout=TIME_LIMIT.total_seconds()
         )
         async with (
             client,

@@ -18,10 +18,13 @@ class Receiver:
     headers: list[dict[str, str]] = field(default_factory=list)
     hang: asyncio.Event | None = None
     """Answers wait for it."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set with the first request."""
 
     async def take(self, request: web.Request) -> web.Response:
         self.posted.append(await request.json())
         self.headers.append(dict(request.headers))
+        self.asked.set()
         if self.hang:
             await self.hang.wait()
         status, text, headers = self.answers.pop(0) if self.answers else (200, "ok", {})

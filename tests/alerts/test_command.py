@@ -6,22 +6,34 @@ import os
 import select
 import sys
 from asyncio.subprocess import Process
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from graphrelay.alerts.channel import NotSent, Sent
-from graphrelay.alerts.command import Command
+from graphrelay.alerts.command import TIME_LIMIT, Command
 from tests.alerts.story import an_alert
-from tests.clock import settle
+from tests.clock import FakeClock, settle
 
 ALERT = an_alert('it is broken; $(touch /tmp/never) `x` "y" --help')
 
 
-def python(program: str, *arguments: str, seconds: float = 30) -> Command:
-    return Command((sys.executable, "-c", program, *arguments), timedelta(seconds=seconds))
+def python(program: str, *arguments: str) -> Command:
+    return Command((sys.executable, "-c", program, *arguments))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """The programs that were started, as asyncio knows them."""
+    start, found = asyncio.create_subprocess_exec, []
+
+    async def noted(*words: str, **options: Any) -> Process:
+        found.append(await start(*words, **options))
+        return found[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    return found
 
 
 async def test_it_gets_json_on_stdin_and_the_sentence_as_its_last_argument(tmp_path: Path) -> None:
@@ -66,12 +78,12 @@ async def test_a_missing_program_is_reported_and_not_tried_again() -> None:
 
 
 async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_path: Path) -> None:
-    started = tmp_path / "started"
-    os.mkfifo(started)
+    begun, clock = tmp_path / "begun", FakeClock()
+    os.mkfifo(begun)
     script = 'sleep 600 & echo $! >"$0"; wait'
-    command = Command(("/bin/sh", "-c", script, str(started)), timedelta(seconds=1.5))
-    sending = asyncio.create_task(command.send(ALERT))
-    child = os.pidfd_open(int(await asyncio.to_thread(started.read_text)))
+    sending = asyncio.create_task(Command(("/bin/sh", "-c", script, str(begun)), clock).send(ALERT))
+    child = os.pidfd_open(int(await asyncio.to_thread(begun.read_text)))
+    await clock.advance(TIME_LIMIT)
     outcome = await sending
     assert isinstance(outcome, NotSent)
     assert "killed" in outcome.reason
@@ -81,10 +93,16 @@ async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_p
 
 
 async def test_a_program_that_succeeds_and_leaves_another_running_has_sent_the_alert(
-    tmp_path: Path,
+    started: list[Process],
 ) -> None:
+    clock = FakeClock()
     script = "read line; sleep 600 &"
-    assert await Command(("/bin/sh", "-c", script), timedelta(seconds=1)).send(ALERT) == Sent()
+    sending = asyncio.create_task(Command(("/bin/sh", "-c", script), clock).send(ALERT))
+    async with asyncio.timeout(10):
+        while not started or started[0].returncode is None:  # noqa: ASYNC110 (no event says so)
+            await asyncio.sleep(0)
+    await clock.advance(TIME_LIMIT)
+    assert await sending == Sent()
 
 
 def _is_dead(pid: int) -> bool:
@@ -95,23 +113,23 @@ def _is_dead(pid: int) -> bool:
 
 
 async def test_a_program_that_cannot_be_killed_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    started: list[Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that became another user's, or that waits for a dead disk."""
-    start, started = asyncio.create_subprocess_exec, []
-
-    async def noted(*words: str, **options: Any) -> Process:
-        started.append(await start(*words, **options))
-        return started[-1]
 
     def may_not(*_: int) -> None:
         raise PermissionError
 
+    clock = FakeClock()
+    words = (sys.executable, "-c", "import time; time.sleep(600)")
     with monkeypatch.context() as powerless:
-        powerless.setattr(asyncio, "create_subprocess_exec", noted)
         powerless.setattr(os, "killpg", may_not)
+        sending = asyncio.create_task(Command(words, clock).send(ALERT))
         async with asyncio.timeout(10):
-            outcome = await python("import time; time.sleep(60)", seconds=0.1).send(ALERT)
+            while not clock.sleepers:  # noqa: ASYNC110 (the clock has no event for it)
+                await asyncio.sleep(0)
+        await clock.advance(2 * TIME_LIMIT)
+        outcome = await sending
     assert isinstance(outcome, NotSent)
     assert outcome.again
     started[0].kill()

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from graphrelay.alerts.channel import NotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
-from graphrelay.alerts.webhook import LONGEST_WAIT, Webhook
+from graphrelay.alerts.webhook import LONGEST_WAIT, TIME_LIMIT, Webhook
 from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.story import an_alert
+from tests.clock import FakeClock
 
 ALERT = an_alert("it is broken & <@all>")
 
@@ -155,8 +156,11 @@ async def test_an_address_that_is_refused_is_not_tried_again() -> None:
 
 async def test_silence_is_cut_off(receiver: Receiver) -> None:
     receiver.hang = asyncio.Event()
-    webhook = Webhook(url=Secret(receiver.url), time_limit=timedelta(milliseconds=100))
-    outcome = await webhook.send(ALERT)
+    clock = FakeClock()
+    sending = asyncio.create_task(Webhook(url=Secret(receiver.url), clock=clock).send(ALERT))
+    await receiver.asked.wait()
+    await clock.advance(TIME_LIMIT)
+    outcome = await sending
     receiver.hang.set()
     assert isinstance(outcome, NotSent)
     assert outcome.again

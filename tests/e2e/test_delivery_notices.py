@@ -70,7 +70,7 @@ async def minutes(clock: FakeClock, here: World, number: int) -> None:
 async def test_a_delay_is_reported_to_senders_who_asked_and_to_those_who_said_nothing(
     tmp_path: Path,
 ) -> None:
-    """RFC 3461 section 4.1: without NOTIFY a sender may get a report of delays, and here gets one."""
+    """RFC 3461 section 4.1: without NOTIFY a sender may get a report of delays."""
     clock = FakeClock()
     extra = '[delivery]\ndelay_notice = "10m"\n'
     async with world(tmp_path, extra=extra, clock=clock) as here:

@@ -30,7 +30,7 @@ async def test_the_socket_is_for_its_owner_alone_and_removed_at_the_end(path: Pa
     assert not path.exists()
 
 
-async def test_a_socket_that_cannot_be_removed_does_not_keep_the_server_from_stopping(
+async def test_a_socket_that_cannot_be_removed_keeps_no_server_from_stopping(
     path: Path,
 ) -> None:
     async with server(path, count=count):
