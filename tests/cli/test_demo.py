@@ -91,7 +91,7 @@ def test_ctrl_c_ends_it_cleanly(demo: Demo) -> None:
 
 
 def test_a_port_in_use_is_a_sentence_that_says_which_option_to_use(demo: Demo) -> None:
-    found = re.search(r"takes mail on 127\.0\.0\.1:(\d+)", demo.printed)
+    found = re.search(r"accepts mail on 127\.0\.0\.1:(\d+)", demo.printed)
     assert found
     second = subprocess.run(
         [sys.executable, "-m", "graphrelay", "demo", "--smtp-port", found[1], "--page-port", "0"],

@@ -47,5 +47,5 @@ async def test_a_client_that_is_not_named_has_none_and_the_admin_hears_how(tmp_p
         await asyncio.to_thread(fail, here, "printer")
         shown = await graphrelay(here.config, "log", "--client", "127.0.0.1")
     assert shown.code == 0
-    assert 'put "127.0.0.1" into smtp.transcripts' in shown.err
+    assert 'add "127.0.0.1" to smtp.transcripts' in shown.err
     assert "C: " not in shown.out

@@ -106,7 +106,7 @@ async def test_an_account_that_is_not_there_is_a_no(
     async with relay_for(USER, tmp_path, monkeypatch) as here:
         shown = await status(here, "webseite")
         assert shown.code == 1
-        assert "there is website" in shown.err
+        assert "only website" in shown.err
 
 
 # --- Credentials that end ------------------------------------------------------------------------
