@@ -8,7 +8,7 @@ import pytest
 
 from graphrelay.control.verbs import json_views
 from graphrelay.model import Address, Done, Held, Lane, Next, Queued
-from graphrelay.oauth.answers import Refused
+from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.tokens.status import Status
 from graphrelay.relay.policy.budget import Limit, Use
 from graphrelay.relay.queue.lane_view import LaneView
@@ -82,7 +82,7 @@ def test_a_lane_shows_its_budgets_in_seconds() -> None:
 
 
 def test_a_refused_account_shows_microsofts_words_and_a_remedy() -> None:
-    refused = Refused(
+    refused = TokenRefused(
         error="invalid_grant",
         suberror="",
         error_codes=(50173,),
