@@ -27,6 +27,7 @@ from graphrelay.relay.accept import conditions, reception, router, trace
 from graphrelay.relay.accept.router import Route
 from graphrelay.relay.outgoing import as_mime, body_parts
 from graphrelay.relay.reports import ndr
+from graphrelay.retry_after import retry_after
 from graphrelay.sendmail import dialog
 from graphrelay.sendmail import header as sendmail_header
 from graphrelay.sendmail.message import DotEnd
@@ -110,8 +111,8 @@ def _taken_apart(octets: bytes) -> object:
     source = transfer_encoding.InMemory(octets)
     with suppress(entity.TooTangled):
         whole = entity.read(section, source, section.body_start, source.size)
-        found = body_parts.decompose(whole)
-        if isinstance(found, body_parts.Letter):
+        found = body_parts.take_apart(whole)
+        if isinstance(found, body_parts.MessageBody):
             return [list(one.content.pieces()) for one in found.attachments]
         return found
     return None
@@ -197,7 +198,7 @@ def _graph(octets: bytes) -> object:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     return (
         answer.read_error(octets),
-        answer.retry_after({"retry-after": text}, now),
+        retry_after({"retry-after": text}, now),
         answer.claims_challenge({"www-authenticate": text}),
     )
 

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "graphrelay"
-BASE = frozenset({"__init__", "model", "clock", "journal", "mime", "threads", "files"})
+BASE = frozenset(
+    {"__init__", "model", "clock", "journal", "mime", "threads", "files", "retry_after"}
+)
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
 MAY_IMPORT = {
     "__init__": frozenset[str](),
@@ -28,6 +30,7 @@ MAY_IMPORT = {
     "mime": frozenset({"__init__", "model", "mime"}),
     "threads": BASE,
     "files": frozenset(),
+    "retry_after": frozenset({"__init__"}),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},

@@ -6,7 +6,6 @@ the environment are not used: the request goes where the configuration says.
 """
 
 import asyncio
-import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from graphrelay.alerts.channel import NotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
 from graphrelay.clock import Clock, SystemClock, timeout
 from graphrelay.model import one_line
+from graphrelay.retry_after import retry_after
 
 TIME_LIMIT = timedelta(seconds=20)
 """For one attempt as a whole."""
@@ -88,7 +88,8 @@ class Webhook:
             said = one_line(_hidden(await _beginning(answer), url, value), 120)
         reason = f"answered {answer.status_code}" + (f": {said}" if said else "")
         again = answer.status_code in (408, 425, 429) or answer.is_server_error
-        return NotSent(reason, again=again, after=_retry_after(answer) if again else None)
+        wait = retry_after(answer.headers, None, LONGEST_WAIT)
+        return NotSent(reason, again=again, after=wait if again else None)
 
 
 def _system_trust() -> ssl.SSLContext:
@@ -126,11 +127,3 @@ def _hidden(text: str, url: str, value: str) -> str:
 
 def _values(query: str) -> Iterator[str]:
     return (parameter.partition("=")[2] for parameter in query.split("&"))
-
-
-def _retry_after(answer: httpx.Response) -> timedelta | None:
-    """Seconds (RFC 9110 section 10.2.3); of a date nothing is made."""
-    said = answer.headers.get("retry-after", "")
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said):
-        return None
-    return min(timedelta(seconds=float(said)), LONGEST_WAIT)

@@ -11,7 +11,7 @@ tasks in between belong to one TaskGroup.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,16 +34,16 @@ from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, events, stream_sink
-from graphrelay.model import Lane, StorageUnavailable, Trouble
+from graphrelay.model import StorageUnavailable, Trouble
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.deliver.courier import Courier
-from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights, rights_in
-from graphrelay.relay.deliver.ndr_poll import Bounces
-from graphrelay.relay.deliver.stale_drafts import Leftovers
+from graphrelay.relay.deliver.dispatcher import Dispatcher
+from graphrelay.relay.deliver.ndr_poll import NdrPoll
+from graphrelay.relay.deliver.stale_drafts import StaleDrafts
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.manager import QueueManager
@@ -174,8 +174,8 @@ class _Rooms:
     queue: QueueManager
     reception: Reception
     transcripts: Transcripts
-    leftovers: Leftovers
-    bounces: Bounces
+    leftovers: StaleDrafts
+    bounces: NdrPoll
     reporter: Reporter
 
 
@@ -215,16 +215,12 @@ async def _rooms(
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
     cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
-    graph = GraphClient(cloud, tls, clock, proxy=proxy)
+    graph = GraphClient(cloud, tls, tokens, tokens.is_own_mailbox, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
-
-    def rights(lane: Lane) -> Rights:
-        return rights_in(tokens.accounts)(lane)  # as they are after a reload
-
-    queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, rights, clock, journal)
+    queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, clock, journal)
     reception = _reception(settings, spool, queue, clock, journal)
-    leftovers = Leftovers(spool, tokens, graph, rights, clock, journal)
-    bounces = Bounces(graph, tokens, spool, lambda: tokens.accounts, clock, journal)
+    leftovers = StaleDrafts(spool, graph, clock, journal)
+    bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
         tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces, reporter
     )
@@ -246,7 +242,6 @@ def _queue_and_reporter(
     spool: Spool,
     tokens: TokenManager,
     graph: GraphClient,
-    rights: Callable[[Lane], Rights],
     clock: Clock,
     journal: Journal,
 ) -> tuple[QueueManager, Reporter]:
@@ -255,11 +250,12 @@ def _queue_and_reporter(
     policy = wiring.policy(settings.delivery)
     largest = settings.delivery.max_mime_request
     uncertain = policy.on_uncertain
-    dispatcher = Dispatcher(graph, outgoing, spool, rights, uncertain, clock, journal, largest)
+    options = tokens.options
+    dispatcher = Dispatcher(outgoing, spool, options, uncertain, clock, journal, largest)
     reports = wiring.reports(settings.delivery)
     reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
-    courier = Courier(spool, tokens, dispatcher, clock, journal, policy, random.random, reporter)
-    take_over = TakeOver(spool, tokens, journal, wiring.backups(settings))
+    courier = Courier(spool, graph, dispatcher, clock, journal, policy, random.random, reporter)
+    take_over = TakeOver(spool, graph, journal, wiring.backups(settings))
     queue = QueueManager(spool, courier, clock, journal, policy, take_over)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
     return queue, reporter

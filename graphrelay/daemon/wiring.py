@@ -36,6 +36,7 @@ from graphrelay.model import Address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
+    AccountOptions,
     AnyUser,
     Certificate,
     ClientSecret,
@@ -285,23 +286,27 @@ def accounts(settings: Settings) -> tuple[Account, ...]:
             client_id=table.client_id,
             scenario=_scenario(table),
             mailboxes=tuple(table.mailboxes),
+            options=AccountOptions(
+                large_messages=table.large_messages,
+                exact_once=table.exact_once,
+                bounces=table.bounces,
+            ),
         )
         for name, table in settings.accounts.items()
     )
 
 
 def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scenario:
-    more = table.large_messages, table.exact_once, table.bounces
     match table:
         case SendAsUserTable():
             shared = any(box.casefold() != table.username.casefold() for box in table.mailboxes)
-            return SendAsUser(table.username, shared, *more)
+            return SendAsUser(table.username, shared)
         case PersonalTable():
-            return Personal(table.username, *more)
+            return Personal(table.username)
         case ScopedUsersTable():
-            return ScopedUsers(_credential(table), *more)
+            return ScopedUsers(_credential(table))
         case _:
-            return AnyUser(_credential(table), *more)
+            return AnyUser(_credential(table))
 
 
 def _credential(table: ApplicationTable) -> Credential:

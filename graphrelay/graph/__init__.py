@@ -1,9 +1,9 @@
-"""Microsoft Graph, as the relay needs it: submit a message, and say what came of it.
+"""Microsoft Graph, as far as the relay needs it: submit a message, and report the outcome.
 
-    relay ── OctetSource, token ──▶ client ── connection ──▶ Graph
-                                       │
-                   Outcome ◀── outcome ◀── answer
+    relay ── OctetSource ──▶ session ── token, connection ──▶ Graph
+                                │
+            Outcome ◀── outcome ◀── answer
 
-`clouds` and `tls` serve the oauth room as well, which is handed their values: the trust in a
-certificate and the way to the internet are the same for Entra ID and for Graph.
+`clouds` and `http.tls` are used for Entra ID as well: the trusted certificates and the proxy are
+the same there.
 """

@@ -1,12 +1,12 @@
 """Attachments of a draft: small ones in a request each, large ones piece by piece.
 
-    POST …/attachments                        the whole file, in base64, in one request of Graph's
-    POST …/attachments/createUploadSession    an address for it, and then
-    PUT  that address   bytes 0-…/size        200: where the next piece begins  …  201: attached
+    POST …/attachments                        the whole file, in base64, in one request
+    POST …/attachments/createUploadSession    returns an upload URL, and then
+    PUT  upload URL   bytes 0-…/size          200: where the next piece begins  …  201: attached
 
-(https://learn.microsoft.com/en-us/graph/outlook-large-attachments) Nothing here sends mail, so
-nothing is ever `Uncertain`; but an answer that is lost leaves open whether the attachment is there.
-`count` tells. It, and not what we remember, decides before a draft is sent.
+(https://learn.microsoft.com/en-us/graph/outlook-large-attachments) Nothing here sends mail, so no
+outcome is `Uncertain`; but after a lost answer the attachment may be there or not. `count` finds
+out, and its result, not what we remember, decides whether a draft is sent.
 """
 
 import json
@@ -16,140 +16,132 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from graphrelay.graph.client import Call, Upload, upload_host
-from graphrelay.graph.drafts import LONGEST, Caller, item_path, nothing_sent
-from graphrelay.graph.http.answer import HttpAnswer, read_error
-from graphrelay.graph.http.exchange import Exchanged, NotSent
-from graphrelay.graph.outcome import TokenDoubt
+from graphrelay.graph.drafts import LONGEST, item_path, nothing_sent
+from graphrelay.graph.http.answer import read_error
+from graphrelay.graph.session import Json, MailboxSession, Reply, upload_host
 from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Relayed
 
 _LONGEST = 1024 * 1024
 _TOO_SMALL = "errorattachmentsizeshouldnotbelessthanminimumsize"
 _MOST_PAGES = 100
 _PATH = re.compile(r"/[!-~]*")
-"""Of the next page: its host is Graph's, whatever is written there."""
+"""Of the next page; its host is ignored and Graph's is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """The attachment is there."""
+    """The attachment was added."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongSize:
-    """Too large for one request, or too small for an upload session: the other way may do.
-    Where exactly the limits are, Microsoft's documents leave open."""
+    """Too large for one request, or too small for an upload session: the other may work.
+    Microsoft does not document the exact limits."""
 
     outcome: Failed | Delayed
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """An upload session was opened; its address carries its own authorization."""
+class UploadSession:
+    """An upload session was opened; its URL carries its own authorization."""
 
     url: str = field(repr=False)
     expires_at: datetime | None = None
-    """As Graph said it, if it did."""
+    """As Graph said, if it did."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoWay:
-    """No connection to the session's host came about."""
+class HostUnreachable:
+    """No connection to the upload session's host could be made."""
 
     outcome: Delayed
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
-    """A piece is there; the next one begins at that octet."""
+class NextPiece:
+    """A piece was stored; the next one begins at that octet."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
-class SessionGone:
-    """The session takes nothing more: expired, or not where we thought it was."""
+class UploadClosed:
+    """The upload session takes no more pieces: it has expired, or expects another one."""
 
     reason: str
 
 
 async def attach(
-    lane: Caller, mailbox: str, draft: str, body: OctetSource, token: str, client_request_id: str
-) -> Attached | WrongSize | Outcome | TokenDoubt:
-    """Add a `fileAttachment`, whole. Raises what reading `body` raises."""
-    path = f"{item_path(mailbox, draft)}/attachments"
-    call = Call("POST", path, token, client_request_id)
-    result = await lane.call_with_json(call, body, keep=LONGEST)
-    outcome = nothing_sent(lane.outcome(result, call))
+    session: MailboxSession, draft: str, body: OctetSource
+) -> Attached | WrongSize | Outcome:
+    """Add a `fileAttachment` in one request. Raises what reading `body` raises."""
+    path = f"{item_path(session, draft)}/attachments"
+    reply = await session.request("POST", path, Json(body), keep=LONGEST)
+    outcome = nothing_sent(reply.outcome)
     if isinstance(outcome, Relayed):
         return Attached()
-    return _wrong_size(result, outcome) or outcome
+    return _wrong_size(reply, outcome) or outcome
 
 
-async def open_session(
-    lane: Caller, mailbox: str, draft: str, body: OctetSource, token: str, client_request_id: str
-) -> Session | WrongSize | Outcome | TokenDoubt:
-    """Begin an upload of the `AttachmentItem` that `body` describes."""
-    path = f"{item_path(mailbox, draft)}/attachments/createUploadSession"
-    call = Call("POST", path, token, client_request_id)
-    result = await lane.call_with_json(call, body, keep=_LONGEST)
-    outcome = nothing_sent(lane.outcome(result, call))
+async def open_upload(
+    session: MailboxSession, draft: str, body: OctetSource
+) -> UploadSession | WrongSize | Outcome:
+    """Open an upload session for the `AttachmentItem` that `body` describes."""
+    path = f"{item_path(session, draft)}/attachments/createUploadSession"
+    reply = await session.request("POST", path, Json(body), keep=_LONGEST)
+    outcome = nothing_sent(reply.outcome)
     if not isinstance(outcome, Relayed):
-        return _wrong_size(result, outcome) or outcome
-    document = _document(result)
+        return _wrong_size(reply, outcome) or outcome
+    document = _document(reply)
     url = document.get("uploadUrl")
     if isinstance(url, str) and upload_host(url) is not None:
-        return Session(url, _moment(document.get("expirationDateTime")))
-    reason = "Graph opened an upload session and named no address for it that can be used"
+        return UploadSession(url, _moment(document.get("expirationDateTime")))
+    reason = "Graph opened an upload session and returned no URL that can be used"
     return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
 
 
 async def put(
-    lane: Caller, url: str, start: int, size: int, piece: OctetSource
-) -> Next | Attached | SessionGone | NoWay | Delayed:
-    """Upload octets from `start` on, of an attachment of `size`. Raises what reading them raises.
+    session: MailboxSession, url: str, start: int, size: int, piece: OctetSource
+) -> NextPiece | Attached | UploadClosed | HostUnreachable | Delayed:
+    """Upload the octets from `start` on, of an attachment of `size` octets. Raises what reading
+    them raises.
 
-    A session has no token that could be renewed, so that every refusal but "later" ends it.
+    An upload session has no token that could be renewed, so every refusal but "later" ends it.
     """
     end = start + piece.size
-    upload = Upload("PUT", url, f"bytes {start}-{end - 1}/{size}")
-    result = await lane.upload(upload, piece)
-    if not isinstance(result, HttpAnswer):
-        lost = Delayed(status="4.4.2", reason=f"a piece of an attachment: {result.reason}")
-        unreachable = isinstance(result, NotSent) and result.is_unreachable
-        return NoWay(lost) if unreachable else lost
-    if result.status == 201:
+    reply = await session.upload("PUT", url, f"bytes {start}-{end - 1}/{size}", piece)
+    outcome = nothing_sent(reply.outcome)
+    if reply.status == 201:
         return Attached()
-    if 200 <= result.status < 300:
-        expected = _expected(_document(result))
-        return Next(end if expected is None else expected)
-    code = read_error(result.body).code or f"HTTP {result.status}"
-    outcome = nothing_sent(lane.outcome(result, Call("PUT", "", "", "")))
-    if result.status in (408, 429) or result.status >= 500:
+    if 200 <= reply.status < 300:
+        expected = _expected(_document(reply))
+        return NextPiece(end if expected is None else expected)
+    if not reply.status and not isinstance(outcome, Relayed):
+        lost = Delayed(status="4.4.2", reason=f"a piece of an attachment: {outcome.reason}")
+        return HostUnreachable(lost) if reply.unreachable else lost
+    code = read_error(reply.body).code or f"HTTP {reply.status}"
+    if reply.status in (408, 429) or reply.status >= 500:
         wait = outcome.retry_after if isinstance(outcome, Delayed) else None
         reason = f"a piece of an attachment was not taken ({code})"
         return Delayed(status="4.3.2", reason=reason, retry_after=wait)
-    return SessionGone(code)
+    return UploadClosed(code)
 
 
-async def close_session(lane: Caller, url: str) -> None:
-    """Give a session up. If that fails it expires by itself."""
-    await lane.upload(Upload("DELETE", url))
+async def close_upload(session: MailboxSession, url: str) -> None:
+    """Cancel an upload session. If that fails, it expires."""
+    await session.upload("DELETE", url)
 
 
-async def count(
-    lane: Caller, mailbox: str, draft: str, token: str, client_request_id: str
-) -> int | Outcome | TokenDoubt:
+async def count(session: MailboxSession, draft: str) -> int | Outcome:
     """How many attachments a draft has."""
-    path = f"{item_path(mailbox, draft)}/attachments?$select=id"
+    path = f"{item_path(session, draft)}/attachments?$select=id"
     found = 0
     for _ in range(_MOST_PAGES):
-        call = Call("GET", path, token, client_request_id)
-        result = await lane.call(call, keep=_LONGEST)
-        outcome = nothing_sent(lane.outcome(result, call))
+        reply = await session.request("GET", path, keep=_LONGEST)
+        outcome = nothing_sent(reply.outcome)
         if not isinstance(outcome, Relayed):
             return outcome
-        document = _document(result)
+        document = _document(reply)
         listed, following = document.get("value"), document.get("@odata.nextLink")
         if not isinstance(listed, list):
             break
@@ -159,21 +151,21 @@ async def count(
         path = str(following).partition("/v1.0")[2]
         if not _PATH.fullmatch(path):
             break
-    return Delayed(status="4.3.0", reason="Graph gave no whole list of attachments")
+    return Delayed(status="4.3.0", reason="Graph gave no complete list of attachments")
 
 
-def _wrong_size(result: Exchanged, outcome: object) -> WrongSize | None:
-    if not isinstance(outcome, Failed | Delayed) or not isinstance(result, HttpAnswer):
+def _wrong_size(reply: Reply, outcome: Outcome) -> WrongSize | None:
+    if not isinstance(outcome, Failed | Delayed) or reply.answer is None:
         return None
-    codes = [code.casefold() for code in read_error(result.body).codes]
-    if result.status == 413 or _TOO_SMALL in codes or codes[:1] == ["badrequest"]:
+    codes = [code.casefold() for code in read_error(reply.body).codes]
+    if reply.status == 413 or _TOO_SMALL in codes or codes[:1] == ["badrequest"]:
         return WrongSize(outcome)
     return None
 
 
-def _document(result: Exchanged) -> dict[str, Any]:
+def _document(reply: Reply) -> dict[str, Any]:
     try:
-        found = json.loads(result.body) if isinstance(result, HttpAnswer) else None
+        found = json.loads(reply.body)
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}

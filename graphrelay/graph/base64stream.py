@@ -1,8 +1,8 @@
-"""The base64 of a message while it is read: never the whole of it in memory.
+"""Base64 of a message as a stream: the whole message is never in memory.
 
 Graph takes MIME as one base64 string, and its size limit counts that string
 (https://learn.microsoft.com/en-us/graph/outlook-send-mime-message). Pieces are multiples of three
-octets, so that no padding comes before the end; the length is known beforehand.
+octets, so that padding comes only at the end; the length is known in advance.
 """
 
 import binascii
@@ -33,7 +33,7 @@ async def encoded(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
 
 @asynccontextmanager
 async def closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Closes a generator at the end, so that the file it reads is not left open when we stop."""
+    """Closes a generator at the end, so that a file it reads is not left open."""
     try:
         yield chunks
     finally:

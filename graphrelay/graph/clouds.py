@@ -1,7 +1,7 @@
-"""The clouds in which Microsoft runs Entra ID and Graph, each apart from the others.
+"""The clouds in which Microsoft runs Entra ID and Graph, separate from each other.
 
-An account, its tokens and its mailboxes live in one cloud; nothing here ever falls back to
-another one. The hosts are Microsoft's own table:
+An account, its tokens and its mailboxes are in one cloud; the relay never falls back to another
+one. The hosts are from Microsoft's table:
 https://learn.microsoft.com/en-us/graph/deployments and
 https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud
 """
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Where tokens come from and where mail goes; both https, without a path or a final slash."""
+    """Where tokens come from and where mail goes; both are https URLs without a path."""
 
     name: str
     login_url: str

@@ -1,74 +1,44 @@
-"""Messages in a mailbox: made as drafts, sent, looked at, looked for.
+"""Messages in a mailbox: create, send, read, find and delete them.
 
-This is what settles a doubt. A draft has an immutable id, which stays the same when Exchange has
-sent it and moved it to Sent Items (https://learn.microsoft.com/en-us/graph/outlook-immutable-id); a
-message that went out by sendMail is found by its Message-ID. Both need Mail.ReadWrite or a
-permission to read, which most accounts do not have.
+This settles whether a message was sent. A draft has an immutable id, which stays the same when
+Exchange has sent it and moved it to Sent Items
+(https://learn.microsoft.com/en-us/graph/outlook-immutable-id); a message submitted by sendMail is
+found by its Message-ID. Both need Mail.ReadWrite or a permission to read, which most accounts do
+not have.
 """
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
-from graphrelay.graph.client import Call, Upload
-from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.http.exchange import Exchanged
-from graphrelay.graph.outcome import TokenDoubt
+from graphrelay.graph.session import Json, MailboxSession, Mime, Reply
 from graphrelay.model import (
     Address,
     Delayed,
     Failed,
-    OctetSource,
     Outcome,
     Paused,
     Relayed,
+    Trouble,
     Uncertain,
 )
 
-Harmless = Relayed | Delayed | Failed | Paused | TokenDoubt
+Harmless = Relayed | Delayed | Failed | Paused
 
 _MOST = 50
-"""Copies of a message that are looked at. There is one, unless something is badly wrong."""
+"""Copies of a message that are read. Usually there is one."""
 LONGEST = 5 * 1024 * 1024
-"""Of an answer that shows a message or an attachment: Graph repeats what it was given, which is not
-more than one request can carry."""
+"""Octets of an answer that shows a message or an attachment: Graph repeats what it was given, which
+is not more than one request can carry."""
 _SELECT = "id,isDraft,createdDateTime,toRecipients,ccRecipients,bccRecipients"
-
-
-class Caller(Protocol):
-    """What is needed of a `LaneClient`."""
-
-    async def call(self, call: Call, keep: int = 0) -> Exchanged: ...
-
-    async def call_with_mime(self, call: Call, mime: OctetSource, keep: int = 0) -> Exchanged: ...
-
-    async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged: ...
-
-    async def upload(self, upload: Upload, body: OctetSource | None = None) -> Exchanged: ...
-
-    def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Mime:
-    """A message as its octets."""
-
-    octets: OctetSource
-
-
-@dataclass(frozen=True, slots=True)
-class Json:
-    """A message as Graph's `message` resource."""
-
-    octets: OctetSource
 
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A draft was made; `id` is immutable."""
+    """A draft was created; `id` is immutable."""
 
     id: str
 
@@ -86,7 +56,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look-up showed."""
+    """What was found in the mailbox."""
 
     copies: tuple[Copy, ...]
 
@@ -96,29 +66,23 @@ class MayNotLook:
     """The account may not read the mailbox."""
 
 
-async def create(
-    lane: Caller, mailbox: str, content: Mime | Json, token: str, client_request_id: str
-) -> Drafted | Outcome | TokenDoubt:
+async def create(session: MailboxSession, content: Mime | Json) -> Drafted | Outcome:
     """Put a message into Drafts. It never counts as sent, so nothing here is `Uncertain`.
 
-    Raises what `LaneClient.send_mime` raises.
+    Raises what `MailboxSession.send` raises.
     """
-    call = Call("POST", f"{mailbox}/messages", token, client_request_id)
-    if isinstance(content, Mime):
-        result = await lane.call_with_mime(call, content.octets, keep=LONGEST)
-    else:
-        result = await lane.call_with_json(call, content.octets, keep=LONGEST)
-    outcome = nothing_sent(lane.outcome(result, call))
+    reply = await session.request("POST", f"{session.mailbox}/messages", content, keep=LONGEST)
+    outcome = nothing_sent(reply.outcome)
     if not isinstance(outcome, Relayed):
         return outcome
-    if isinstance(result, HttpAnswer) and (draft := _id(result.body)):
+    if draft := _id(reply.body):
         return Drafted(draft)
-    reason = "Graph made a draft and did not say which"
+    reason = "Graph created a draft and did not return its id"
     return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
 
 
-def nothing_sent(outcome: Outcome | TokenDoubt) -> Harmless:
-    """What an unclear answer means where the request does not send mail."""
+def nothing_sent(outcome: Outcome) -> Harmless:
+    """The outcome of a request that does not send mail: an unclear answer is no doubt there."""
     if not isinstance(outcome, Uncertain):
         return outcome
     return Delayed(
@@ -129,86 +93,71 @@ def nothing_sent(outcome: Outcome | TokenDoubt) -> Harmless:
     )
 
 
-async def send(
-    lane: Caller, mailbox: str, draft: str, token: str, client_request_id: str
-) -> Outcome | TokenDoubt:
-    """Send a draft. Where that stays open, the outcome names the draft.
+async def send(session: MailboxSession, draft: str) -> Outcome:
+    """Send a draft. If the outcome is `Uncertain`, it names the draft.
 
-    A draft that is not there any more may have been sent by a request whose answer was lost.
+    A draft that does not exist any more may have been sent by a request whose answer was lost.
     """
-    call = Call("POST", f"{item_path(mailbox, draft)}/send", token, client_request_id)
-    result = await lane.call(call)
-    outcome = lane.outcome(result, call)
+    reply = await session.request("POST", f"{item_path(session, draft)}/send")
+    outcome = reply.outcome
     if isinstance(outcome, Uncertain):
         return replace(outcome, draft=draft)
-    if isinstance(result, HttpAnswer) and result.status == 404 and isinstance(outcome, Delayed):
-        reason = "the draft is not there any more"
+    if reply.status == 404 and isinstance(outcome, Delayed):
+        reason = "the draft does not exist any more"
         return Uncertain(reason=reason, answer=outcome.answer, draft=draft)
     return outcome
 
 
-async def look_at(
-    lane: Caller, mailbox: str, item: str, token: str, client_request_id: str
-) -> Seen | MayNotLook | Delayed | TokenDoubt:
-    """The message of that id, in a tuple of one or none."""
-    path = f"{item_path(mailbox, item)}?$select={_SELECT}"
-    answer = await _look(lane, Call("GET", path, token, client_request_id))
-    if not isinstance(answer, HttpAnswer):
-        return answer
-    if answer.status == 404:
+async def look_at(session: MailboxSession, item: str) -> Seen | MayNotLook | Delayed | Paused:
+    """The message with that id, in a tuple of one or none."""
+    reply = await session.request(
+        "GET", f"{item_path(session, item)}?$select={_SELECT}", keep=LONGEST
+    )
+    if reply.status == 404:
         return Seen(())
-    return Seen(tuple(_copies([_json(answer.body)])))
+    return not_shown(reply) or Seen(tuple(_copies([_json(reply.body)])))
 
 
-async def find(
-    lane: Caller, mailbox: str, message_id: str, token: str, client_request_id: str
-) -> Seen | MayNotLook | Delayed | TokenDoubt:
+async def find(session: MailboxSession, message_id: str) -> Seen | MayNotLook | Delayed | Paused:
     """Every message in the mailbox with that Message-ID, in whatever folder."""
     literal = message_id.replace("'", "''")
     condition = quote(f"internetMessageId eq '{literal}'", safe="", errors="replace")
-    path = f"{mailbox}/messages?$filter={condition}&$select={_SELECT}&$top={_MOST}"
-    answer = await _look(lane, Call("GET", path, token, client_request_id))
-    if not isinstance(answer, HttpAnswer):
-        return answer
-    document = _json(answer.body)
+    path = f"{session.mailbox}/messages?$filter={condition}&$select={_SELECT}&$top={_MOST}"
+    reply = await session.request("GET", path, keep=LONGEST)
+    if reply.status != 404 and (problem := not_shown(reply)):
+        return problem
+    document = _json(reply.body)
     found = document.get("value") if isinstance(document, dict) else None
-    if answer.status == 404 or not isinstance(found, list):
+    if reply.status == 404 or not isinstance(found, list):
         return Delayed(status="4.3.0", reason="Graph gave no list of messages")
     return Seen(tuple(_copies(found)))
 
 
-async def delete(
-    lane: Caller, mailbox: str, draft: str, token: str, client_request_id: str
-) -> bool | TokenDoubt:
-    """Take a draft away that will not be sent; whether it is gone. If not, it does no harm."""
-    call = Call("DELETE", item_path(mailbox, draft), token, client_request_id)
-    result = await lane.call(call)
-    if isinstance(result, HttpAnswer) and result.status == 404:
-        return True
-    outcome = lane.outcome(result, call)
-    return outcome if isinstance(outcome, TokenDoubt) else isinstance(outcome, Relayed)
+async def delete(session: MailboxSession, draft: str) -> bool:
+    """Delete a draft that will not be sent. Returns whether it is gone; if not, it does no harm."""
+    reply = await session.request("DELETE", item_path(session, draft))
+    return reply.status == 404 or isinstance(reply.outcome, Relayed)
 
 
-async def _look(lane: Caller, call: Call) -> HttpAnswer | MayNotLook | Delayed | TokenDoubt:
-    """A 2xx, or 404. What is uncertain for a submission is none for a look: nothing was changed."""
-    result = await lane.call(call, keep=LONGEST)
-    outcome = lane.outcome(result, call)
-    if isinstance(result, HttpAnswer):
-        if result.status == 403:
-            return MayNotLook()
-        if isinstance(outcome, Relayed) or result.status == 404:
-            return result
+def not_shown(reply: Reply) -> MayNotLook | Delayed | Paused | None:
+    """Why the mailbox could not be read, if so. What is uncertain for a submission is only delayed
+    here, as nothing was changed."""
+    outcome = reply.outcome
+    if reply.status == 403:
+        return MayNotLook()
     match outcome:
-        case TokenDoubt() | Delayed():
-            return outcome
         case Relayed():
-            return Delayed(status="4.3.0", reason="Graph did not show the message")
+            return None
+        case Delayed():
+            return outcome
+        case Paused() if outcome.trouble is Trouble.AUTHORIZATION:
+            return outcome
         case _:
             return Delayed(status="4.3.0", reason=outcome.reason, answer=outcome.answer)
 
 
-def item_path(mailbox: str, item: str) -> str:
-    return f"{mailbox}/messages/{quote(item, safe='')}"
+def item_path(session: MailboxSession, item: str) -> str:
+    return f"{session.mailbox}/messages/{quote(item, safe='')}"
 
 
 def _json(body: bytes) -> Any:
@@ -236,7 +185,7 @@ def _copies(items: list[Any]) -> Iterable[Copy]:
 
 
 def _moment(text: object) -> datetime:
-    """What cannot be read counts as very old, so that it never settles a doubt."""
+    """A time that cannot be read counts as very old, so that the copy never settles a doubt."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

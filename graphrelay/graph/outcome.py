@@ -1,18 +1,20 @@
-"""What an answer of Graph means for the mail. This table is the only place that says so.
+"""What an answer from Graph means for the message. Only this table decides it.
 
-Looked at are the HTTP status and `error.code`, never the text, which Microsoft changes at will
-(https://learn.microsoft.com/en-us/graph/errors). The first row that fits decides:
+It uses the HTTP status and `error.code`, never the message text, which Microsoft may change at any
+time (https://learn.microsoft.com/en-us/graph/errors). The first row that matches decides:
 
-    2xx                      relayed, whatever else the answer says (even with Retry-After)
-    502, 504                 uncertain: a gateway lost sight of the request
-    a code in CODES          as it says; the innermost known code is the most particular
-    a status in STATUSES     as it says
-    4xx with another code    later, and reported as unknown, until the lifetime is over
-    4xx without a code       not Graph's answer (a proxy, a portal): later
-    5xx                      uncertain: it may have been sent
+    2xx                      relayed, whatever else the answer contains (even Retry-After)
+    502, 504                 uncertain: a gateway lost the request
+    a code in CODES          as listed; the innermost known code is the most specific
+    a status in STATUSES     as listed
+    4xx with another code    delayed, and reported as unknown, until the lifetime is over
+    4xx without a code       not an answer from Graph (a proxy, a portal): delayed
+    5xx                      uncertain: the message may have been sent
 
-Where the table must err, it errs so that mail waits: a wrong "later" costs hours, a wrong "never"
-costs the message. So nothing is permanent but what `CODES` says is, and 413.
+In case of doubt mail waits: a wrong `Delayed` costs hours, a wrong `Failed` costs the message. So
+only what `CODES` lists as permanent is, and 413. That the token is refused
+(`Trouble.AUTHORIZATION`) counts only once a fresh one has been refused as well; `session` sees to
+that.
 """
 
 from collections.abc import Iterable
@@ -22,24 +24,11 @@ from datetime import datetime
 from graphrelay.graph.http.answer import (
     GraphError,
     HttpAnswer,
-    claims_challenge,
     describe,
     read_error,
-    retry_after,
 )
 from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Trouble, Uncertain
-
-
-@dataclass(frozen=True, slots=True)
-class TokenDoubt:
-    """Graph refused the token, which may merely be older than what was granted since.
-
-    A fresh token is worth one more try at once. If that is refused as well, `outcome` counts.
-    """
-
-    outcome: Paused
-    claims: str | None = None
-    """What the fresh token must say besides, as JSON, where Graph asked for it."""
+from graphrelay.retry_after import retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +55,11 @@ class _Pause:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    reason: str
-
-
-_Meaning = _Never | _Later | _Unclear | _Pause | _Token
+_Meaning = _Never | _Later | _Unclear | _Pause
 
 _BUSY = _Later("4.3.2", "Exchange is busy")
-_THROTTLED = _Later("4.4.5", "Microsoft asked us to slow down")
-_ELSEWHERE = _Later("4.1.8", "Graph knows no such mailbox (new ones take some minutes)")
+_THROTTLED = _Later("4.4.5", "Microsoft asked to slow down")
+_ELSEWHERE = _Later("4.1.8", "Graph does not find the mailbox (new ones take some minutes)")
 _STALE = _Later(
     "4.1.8",
     "Graph's record of the mailbox is out of date (if it stays, name the mailbox by its object id)",
@@ -89,15 +73,15 @@ _MALFORMED = _Never("5.6.0", "Exchange cannot read the message")
 _REQUEST = _Never("5.5.0", "Graph cannot read the request")
 _HEADERS = _Never("5.6.0", "Graph refused a header of the message")
 _CONTENT = _Never("5.7.1", "Exchange refused the content of the message")
-_REJECTED_TOKEN = _Token("Graph refused the access token")
-_DENIED = _Token("the account may not send through this mailbox")
+_REJECTED_TOKEN = _Pause(Trouble.AUTHORIZATION, "4.7.0", "Graph refused the access token")
+_DENIED = _Pause(Trouble.AUTHORIZATION, "4.7.0", "the account may not send through this mailbox")
 _MAILBOX_FULL = _Pause(Trouble.QUOTA, "4.2.2", "the sending mailbox is full")
 _SENT_TOO_MUCH = _Pause(Trouble.QUOTA, "4.7.28", "the mailbox has sent as much as it may for now")
 _BLOCKED = _Pause(Trouble.BLOCKED, "4.7.1", "Microsoft has blocked the mailbox from sending")
 _ALL_BLOCKED = _Pause(
     Trouble.BLOCKED, "4.7.1", "Microsoft has blocked the organization from sending"
 )
-_LOST_SIGHT = _Later("4.3.0", "Exchange lost sight of the message")
+_NOT_FOUND = _Later("4.3.0", "Exchange does not find the message")
 
 # The meaning of `error.code`, in Microsoft's spelling; compared without regard to case, as
 # Microsoft does not keep to one.
@@ -153,7 +137,7 @@ CODES: dict[str, _Meaning] = {
     "ErrorTooManyObjectsOpened": _THROTTLED,
     "CommandConcurrencyLimitReached": _THROTTLED,
     "ErrorMessageThrottled": _THROTTLED,
-    # Exchange's bad days
+    # Exchange is busy or being maintained
     "ErrorServerBusy": _BUSY,
     "serviceNotAvailable": _BUSY,
     "ErrorMailboxStoreUnavailable": _BUSY,
@@ -165,18 +149,18 @@ CODES: dict[str, _Meaning] = {
     "ResourceUnhealthy": _BUSY,
     "ErrorMessageTransientError": _BUSY,
     "ErrorMessageTimeout": _BUSY,
-    "ErrorItemNotFound": _LOST_SIGHT,
-    "itemNotFound": _LOST_SIGHT,
-    # Exchange tried, and does not say how it ended
+    "ErrorItemNotFound": _NOT_FOUND,
+    "itemNotFound": _NOT_FOUND,
+    # Exchange tried, and the result is unknown
     "ErrorTimeoutExpired": _Unclear("Exchange took too long"),
     "ErrorInternalServerError": _Unclear("an internal error of Exchange"),
     "ErrorInternalServerTransientError": _Unclear("an internal error of Exchange"),
 }
 
-# Where the code says nothing.
+# For answers without a known code.
 STATUSES: dict[int, _Meaning] = {
     401: _REJECTED_TOKEN,
-    403: _Later("4.7.0", "the request was forbidden, and Graph did not say why"),
+    403: _Later("4.7.0", "the request was forbidden, and Graph gave no reason"),
     408: _Later("4.4.2", "Graph waited too long for the request"),
     409: _BUSY,
     412: _BUSY,
@@ -191,15 +175,17 @@ STATUSES: dict[int, _Meaning] = {
     509: _THROTTLED,
 }
 
-_LOST_BY_GATEWAY = _Unclear("a gateway before Exchange gave up waiting")
-_REDIRECT = _Later("4.3.5", "the answer was a redirect: a proxy may stand between us and Graph")
-_NOT_GRAPH = _Later("4.3.5", "the answer was not Graph's: a proxy may stand between us and Graph")
+_LOST_BY_GATEWAY = _Unclear("a gateway in front of Exchange gave up waiting")
+_REDIRECT = _Later("4.3.5", "the answer was a redirect: a proxy may be between the relay and Graph")
+_NOT_GRAPH = _Later(
+    "4.3.5", "the answer was not from Graph: a proxy may be between the relay and Graph"
+)
 _SERVER_ERROR = _Unclear("an internal error of Graph")
 
 _BY_CODE = {code.casefold(): meaning for code, meaning in CODES.items()}
 
 
-def outcome_of(answer: HttpAnswer, client_request_id: str, now: datetime) -> Outcome | TokenDoubt:
+def outcome_of(answer: HttpAnswer, client_request_id: str, now: datetime) -> Outcome:
     """What `answer` to a submission means. `now` is for a Retry-After that is a date."""
     error = read_error(answer.body)
     said = describe(answer, error, client_request_id)
@@ -218,15 +204,6 @@ def outcome_of(answer: HttpAnswer, client_request_id: str, now: datetime) -> Out
             return Paused(
                 trouble=trouble, status=status, reason=reason, retry_after=wait, answer=said
             )
-        case _Token(reason):
-            paused = Paused(
-                trouble=Trouble.AUTHORIZATION,
-                status="4.7.0",
-                reason=reason,
-                retry_after=wait,
-                answer=said,
-            )
-            return TokenDoubt(paused, claims_challenge(answer.headers))
 
 
 def _meaning(status: int, error: GraphError) -> _Meaning:

@@ -12,6 +12,8 @@ No secret is ever in a `repr`, and none is in `reason`, `description` or `remedy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from graphrelay.model import Delayed, Paused, Trouble
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
@@ -68,3 +70,22 @@ class VaultProblem:
 
 NotGranted = Unauthorized | TokenRefused | EntraUnreachable | VaultProblem
 TokenAnswer = Granted | NotGranted
+
+
+def outcome_without_token(account: str, answer: NotGranted) -> Paused | Delayed:
+    """What every request of the account comes to: nothing was sent, as there was no token."""
+    name = f'account "{account}"'
+    match answer:
+        case EntraUnreachable(reason=reason, retry_after=retry_after):
+            text = f"{name}: no token could be fetched: {reason}"
+            return Delayed(status="4.4.1", reason=text, retry_after=retry_after)
+        case TokenRefused():
+            reason = f"Microsoft refused a token ({answer.description or answer.error})"
+        case Unauthorized(reason=reason) | VaultProblem(reason=reason):
+            pass
+    return Paused(
+        trouble=Trouble.AUTHORIZATION,
+        status="4.7.0",
+        reason=f"{name}: {reason}",
+        remedy=answer.remedy,
+    )

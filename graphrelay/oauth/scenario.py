@@ -84,9 +84,6 @@ class SendAsUser:
     username: str
     shared: bool = False
     """Whether other mailboxes than the user's own may be used."""
-    large_messages: bool = False
-    exact_once: bool = False
-    bounces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +91,6 @@ class Personal:
     """The owner of an outlook.com account submits (`personal`)."""
 
     username: str
-    large_messages: bool = False
-    exact_once: bool = False
-    bounces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +98,6 @@ class AnyUser:
     """The application submits through any mailbox of the tenant (`any-user`)."""
 
     credential: Credential
-    large_messages: bool = False
-    exact_once: bool = False
-    bounces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +105,6 @@ class ScopedUsers:
     """The application submits through the mailboxes that Exchange allows (`scoped-users`)."""
 
     credential: Credential
-    large_messages: bool = False
-    exact_once: bool = False
-    bounces: bool = False
 
 
 Delegated = SendAsUser | Personal
@@ -136,7 +124,27 @@ def scenario_name(scenario: Scenario) -> str:
     return SCENARIO_NAMES[type(scenario)]
 
 
-# --- What a scenario needs -----------------------------------------------------------------------
+# --- What an account does besides ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOptions:
+    """What an account does beyond submitting mail in one request; each needs more permissions."""
+
+    large_messages: bool = False
+    """A message that is too large for one request goes through Drafts with an upload session."""
+    exact_once: bool = False
+    """Every message goes through Drafts, whose immutable ids tell what has been sent."""
+    bounces: bool = False
+    """The mailbox is searched for non-delivery reports."""
+
+    @property
+    def may_look(self) -> bool:
+        """Whether the account may look for messages in the mailbox (Mail.ReadWrite)."""
+        return self.large_messages or self.exact_once
+
+
+# --- What it needs -------------------------------------------------------------------------------
 
 
 class Kind(StrEnum):
@@ -161,51 +169,52 @@ BOUNCES = "Exchange's later reports of failure are read and matched to their mes
 EXACT = "a message whose answer was lost is looked for before it is sent again"
 
 
-def permissions(scenario: Scenario) -> tuple[Permission, ...]:
-    """The least that `scenario` needs, to be shown and to be compared with what was granted."""
-    match scenario:
-        case SendAsUser() | Personal():
-            return tuple(_scopes(scenario))
+def permissions(account: "Account") -> tuple[Permission, ...]:
+    """The least that `account` needs, to be shown and to be compared with what was granted."""
+    options = account.options
+    match account.scenario:
+        case SendAsUser() | Personal() as scenario:
+            return tuple(_scopes(scenario, options))
         case AnyUser():
-            return tuple(_roles(scenario, Kind.ROLE, ""))
+            return tuple(_roles(options, Kind.ROLE, ""))
         case ScopedUsers():
-            return tuple(_roles(scenario, Kind.EXCHANGE_ROLE, "Application "))
+            return tuple(_roles(options, Kind.EXCHANGE_ROLE, "Application "))
 
 
-def _scopes(scenario: Delegated) -> Iterator[Permission]:
+def _scopes(scenario: Delegated, options: AccountOptions) -> Iterator[Permission]:
     shared = isinstance(scenario, SendAsUser) and scenario.shared
     yield Permission("Mail.Send", Kind.SCOPE, f"submit mail as {scenario.username}")
     if shared:
         reason = "submit from other mailboxes on which the user holds Send As or Send on Behalf"
         yield Permission("Mail.Send.Shared", Kind.SCOPE, reason)
-    if why := _why_read_write(scenario):
+    if why := _why_read_write(options):
         yield Permission("Mail.ReadWrite", Kind.SCOPE, why)
         if shared:
             yield Permission("Mail.ReadWrite.Shared", Kind.SCOPE, f"in other mailboxes, {why}")
-    elif scenario.bounces:
+    elif options.bounces:
         yield Permission("Mail.Read", Kind.SCOPE, BOUNCES)
         if shared:
             yield Permission("Mail.Read.Shared", Kind.SCOPE, f"in other mailboxes, {BOUNCES}")
     yield Permission("offline_access", Kind.SCOPE, "stay authorized without asking again")
 
 
-def _roles(scenario: Application, kind: Kind, prefix: str) -> Iterator[Permission]:
+def _roles(options: AccountOptions, kind: Kind, prefix: str) -> Iterator[Permission]:
     where = "every mailbox of the tenant" if kind is Kind.ROLE else "the mailboxes in the scope"
     yield Permission(f"{prefix}Mail.Send", kind, f"submit mail through {where}")
-    if why := _why_read_write(scenario):
+    if why := _why_read_write(options):
         yield Permission(f"{prefix}Mail.ReadWrite", kind, why)
-    elif scenario.bounces:
+    elif options.bounces:
         yield Permission(f"{prefix}Mail.Read", kind, BOUNCES)
 
 
-def _why_read_write(scenario: Scenario) -> str:
+def _why_read_write(options: AccountOptions) -> str:
     """The reasons for Mail.ReadWrite, which includes reading; empty where it is not needed."""
-    if not scenario.large_messages and not scenario.exact_once:
+    if not options.may_look:
         return ""
     wanted = (
-        (scenario.large_messages, LARGE),
-        (scenario.exact_once, EXACT),
-        (scenario.bounces, BOUNCES),
+        (options.large_messages, LARGE),
+        (options.exact_once, EXACT),
+        (options.bounces, BOUNCES),
     )
     return "; ".join(reason for on, reason in wanted if on)
 
@@ -226,6 +235,7 @@ class Account:
     scenario: Scenario
     mailboxes: tuple[str, ...] = ()
     """Addresses and `*@domain`. Empty: the user's own; an application has none."""
+    options: AccountOptions = AccountOptions()
 
     @property
     def username(self) -> str | None:

@@ -8,6 +8,7 @@ import pytest
 from graphrelay.config import load
 from graphrelay.daemon import wiring
 from graphrelay.oauth.scenario import (
+    AccountOptions,
     AnyUser,
     Certificate,
     ClientSecret,
@@ -74,8 +75,7 @@ def test_each_option_is_taken_over(tmp_path: Path, scenario: str, option: str) -
     if scenario == "personal":
         path.write_text(path.read_text("utf-8").replace('tenant = "contoso.com"\n', ""))
     (account,) = wiring.accounts(load(path))
-    options = ("large_messages", "exact_once", "bounces")
-    assert [name for name in options if getattr(account.scenario, name)] == [option]
+    assert account.options == AccountOptions(**{option: True})
 
 
 def test_the_machine_s_own_identity_has_no_client_id(tmp_path: Path) -> None:

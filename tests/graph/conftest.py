@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-_ON_BOTH_LOOPS = {"test_client", "test_upload"}
+_ON_BOTH_LOOPS = {"test_client", "test_session"}
 
 
 def pytest_asyncio_loop_factories(

@@ -1,7 +1,7 @@
 """A server for tests that does on the wire exactly what a script says, byte by byte.
 
-async with scripted(answer(202)) as server:       every connection runs the script anew
-    client = server.client()
+async with scripted(answers(http(202))) as server:      every connection runs the script anew
+    session = await server.session()
 """
 
 import asyncio
@@ -16,15 +16,17 @@ from tempfile import TemporaryDirectory
 
 import trustme
 
-from graphrelay.graph.client import CONCURRENCY, GraphClient, LaneClient
+from graphrelay.graph.client import CONCURRENCY, GraphClient
 from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import client_context
 from graphrelay.graph.http.transport import Proxy
-from graphrelay.model import Lane
+from graphrelay.graph.session import MailboxSession
+from graphrelay.model import Delayed, Lane, Paused
 from tests.clock import FakeClock
 
 LANE = Lane("website", "wp@contoso.com")
+TOKEN = "eyJ0.secret.token"
 QUICK = Timeouts(
     connect=timedelta(seconds=5),
     stall=timedelta(milliseconds=200),
@@ -116,6 +118,24 @@ class Wire:
         self.writer.transport.abort()
 
 
+@dataclass
+class Tokens:
+    """A `TokenSource` that hands out `tokens` one after the other, each until it is refused."""
+
+    tokens: list[str | Paused | Delayed] = field(default_factory=lambda: [TOKEN])
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Which token was refused, and the challenge, each time that another one was asked for."""
+
+    async def bearer_token(
+        self, account: str, *, refused: str = "", challenge: str = ""
+    ) -> str | Paused | Delayed:
+        if refused:
+            self.asked.append((refused, challenge))
+        if refused == self.tokens[0] and len(self.tokens) > 1:
+            del self.tokens[0]
+        return self.tokens[0]
+
+
 Script = Callable[[Wire], Awaitable[None]]
 
 
@@ -126,6 +146,7 @@ class Scripted:
     heard: list[Heard] = field(default_factory=list)
     clients: list[GraphClient] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
+    tokens: Tokens = field(default_factory=Tokens)
 
     def graph(
         self,
@@ -140,13 +161,37 @@ class Scripted:
         tls = tls or trusting_context()
         cloud = custom_cloud(url, url)
         graph = GraphClient(
-            cloud, tls, FakeClock(), proxy=proxy, timeouts=timeouts, concurrency=concurrency
+            cloud,
+            tls,
+            self.tokens,
+            lambda lane: lane == LANE,
+            FakeClock(),
+            proxy=proxy,
+            timeouts=timeouts,
+            concurrency=concurrency,
         )
         self.clients.append(graph)
         return graph
 
-    def client(self, timeouts: Timeouts = Timeouts()) -> LaneClient:  # noqa: B008 (frozen)
-        return self.graph(timeouts).for_lane(LANE)
+    async def session(
+        self,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
+    ) -> MailboxSession:
+        return await session_of(self.graph(timeouts))
+
+
+async def session_of(graph: GraphClient, lane: Lane = LANE) -> MailboxSession:
+    """A session for which there is a token."""
+    session = await graph.session(lane)
+    assert isinstance(session, MailboxSession)
+    return session
+
+
+async def all_closed(session: MailboxSession) -> None:
+    """Return when the client has seen that its connections are closed."""
+    async with asyncio.timeout(10):
+        while session._connections._network._open:  # noqa: ASYNC110 (it has no event for it)
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager

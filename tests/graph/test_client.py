@@ -10,19 +10,24 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from graphrelay.graph.client import OWN_MAILBOX, LaneClient, mailbox_path
 from graphrelay.graph.http.exchange import BodyChanged, Timeouts
 from graphrelay.graph.http.tls import client_context
 from graphrelay.graph.http.transport import Proxy
-from graphrelay.graph.outcome import TokenDoubt
-from graphrelay.model import Delayed, Failed, Lane, Outcome, Relayed, Uncertain
-from tests.graph.scripted import LANE, QUICK, Octets, Wire, answers, http, scripted
+from graphrelay.graph.session import MailboxSession, Mime
+from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Uncertain
+from tests.graph.scripted import (
+    QUICK,
+    TOKEN,
+    Octets,
+    Wire,
+    all_closed,
+    answers,
+    http,
+    scripted,
+    session_of,
+)
 
-TOKEN = "eyJ0.secret.token"
-ID = "6f0c6f0e-2d9f-4f0e-9e7d-000000000000"
 SMALL = Octets(b"Subject: Hello\r\n\r\nHello\r\n")
 LARGE = Octets(bytes(range(256)) * 12_000)
 HUGE = Octets(bytes(40_000_000), 1_000_000)
@@ -30,8 +35,8 @@ HUGE = Octets(bytes(40_000_000), 1_000_000)
 TOO_LARGE = b'{"error": {"code": "RequestEntityTooLarge", "message": "too large"}}'
 
 
-async def send(client: LaneClient, source: Octets = SMALL) -> Outcome | TokenDoubt:
-    return await client.send_mime(OWN_MAILBOX, source, TOKEN, ID)
+async def send(session: MailboxSession, source: Octets = SMALL) -> Outcome:
+    return await session.send(Mime(source))
 
 
 # What goes out -------------------------------------------------------------------------------
@@ -39,11 +44,12 @@ async def send(client: LaneClient, source: Octets = SMALL) -> Outcome | TokenDou
 
 async def test_a_message_goes_out_as_base64_with_its_length_and_the_headers_graph_wants() -> None:
     async with scripted(answers(http(202, b"", "request-id: abc"))) as server:
-        outcome = await send(server.client())
+        session = await server.session()
+        outcome = await send(session)
     assert isinstance(outcome, Relayed)
     assert outcome.answer.http_status == 202
     assert outcome.answer.request_id == "abc"
-    assert outcome.answer.client_request_id == ID
+    assert outcome.answer.client_request_id == session.client_request_id
     [request] = server.heard
     assert request.request_line == "POST /v1.0/me/sendMail HTTP/1.1"
     assert base64.b64decode(request.body, validate=True) == SMALL.octets
@@ -51,7 +57,7 @@ async def test_a_message_goes_out_as_base64_with_its_length_and_the_headers_grap
     assert request.values("transfer-encoding") == []
     assert request.values("content-type") == ["text/plain"]
     assert request.values("authorization") == [f"Bearer {TOKEN}"]
-    assert request.values("client-request-id") == [ID]
+    assert request.values("client-request-id") == [session.client_request_id]
     assert request.values("return-client-request-id") == ["true"]
     assert request.values("prefer") == ['IdType="ImmutableId"']
     assert request.values("host") == [f"localhost:{server.port}"]
@@ -61,9 +67,9 @@ async def test_a_message_goes_out_as_base64_with_its_length_and_the_headers_grap
 
 async def test_no_cookie_is_kept() -> None:
     async with scripted(answers(http(202, b"", "Set-Cookie: a=b; Path=/"))) as server:
-        client = server.client()
+        session = await server.session()
         for _ in range(2):
-            await send(client)
+            await send(session)
     assert [request.values("cookie") for request in server.heard] == [[], []]
 
 
@@ -71,34 +77,8 @@ async def test_no_cookie_is_kept() -> None:
 async def test_every_size_arrives_whole(size: int) -> None:
     octets = bytes(i * 7 % 256 for i in range(size))
     async with scripted(answers(http(202))) as server:
-        assert isinstance(await send(server.client(), Octets(octets)), Relayed)
+        assert isinstance(await send(await server.session(), Octets(octets)), Relayed)
     assert base64.b64decode(server.heard[0].body, validate=True) == octets
-
-
-async def test_another_mailbox_is_one_path_segment() -> None:
-    async with scripted(answers(http(202))) as server:
-        await server.client().send_mime(mailbox_path("a/../b?c#d@x.com"), SMALL, TOKEN, ID)
-    expected = "POST /v1.0/users/a%2F..%2Fb%3Fc%23d@x.com/sendMail HTTP/1.1"
-    assert server.heard[0].request_line == expected
-
-
-@given(st.text(min_size=1))
-def test_no_address_can_be_more_than_one_segment(address: str) -> None:
-    try:
-        path = mailbox_path(address)
-    except ValueError:
-        return
-    prefix, users, segment = path.split("/")
-    assert (prefix, users) == ("", "users")
-    assert segment.strip(".")
-    assert not set(segment) & set("?#;\\ \r\n")
-    path.encode("ascii")
-
-
-@pytest.mark.parametrize("address", ["", ".", "..", "a\r\nHost: evil@x.com", "a\0@x.com"])
-def test_what_cannot_be_a_mailbox_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="cannot be the address"):
-        mailbox_path(address)
 
 
 # Connections ---------------------------------------------------------------------------------
@@ -106,9 +86,9 @@ def test_what_cannot_be_a_mailbox_is_refused(address: str) -> None:
 
 async def test_connections_are_kept_and_used_again() -> None:
     async with scripted(answers(http(202))) as server:
-        client = server.client()
+        session = await server.session()
         for _ in range(5):
-            assert isinstance(await send(client), Relayed)
+            assert isinstance(await send(session), Relayed)
     assert server.connections == 1
 
 
@@ -118,27 +98,26 @@ async def test_a_connection_that_the_other_side_closed_meanwhile_is_not_used_aga
         await wire.say(http(202))
 
     async with scripted(one_answer) as server:
-        client = server.client()
-        assert isinstance(await send(client), Relayed)
-        await server.done.wait()
-        await asyncio.sleep(0.01)
-        assert isinstance(await send(client), Relayed)
+        session = await server.session()
+        assert isinstance(await send(session), Relayed)
+        await all_closed(session)
+        assert isinstance(await send(session), Relayed)
     assert server.connections == 2
 
 
 async def test_an_old_connection_is_not_used_again() -> None:
     async with scripted(answers(http(202))) as server:
-        client = server.client(Timeouts(idle=timedelta(seconds=-1)))
-        await send(client)
-        await send(client)
+        session = await server.session(Timeouts(idle=timedelta(seconds=-1)))
+        await send(session)
+        await send(session)
     assert server.connections == 2
 
 
 async def test_connection_close_is_honoured() -> None:
     async with scripted(answers(http(202, b"", "Connection: close"))) as server:
-        client = server.client()
-        await send(client)
-        assert isinstance(await send(client), Relayed)
+        session = await server.session()
+        await send(session)
+        assert isinstance(await send(session), Relayed)
     assert server.connections == 2
 
 
@@ -157,9 +136,9 @@ CHUNKED = b"HTTP/1.1 413 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\
 )
 async def test_octets_that_nobody_asked_for_end_a_connection(answer: bytes) -> None:
     async with scripted(answers(answer + http(500))) as server:
-        client = server.client()
-        assert isinstance(await send(client), Relayed)
-        assert isinstance(await send(client), Relayed)
+        session = await server.session()
+        assert isinstance(await send(session), Relayed)
+        assert isinstance(await send(session), Relayed)
     assert server.connections == 2
 
 
@@ -182,48 +161,10 @@ async def test_no_more_than_four_requests_are_in_flight_in_a_lane() -> None:
 
     async with scripted(count) as server:
         graph = server.graph()
-        outcomes = await asyncio.gather(*(send(graph.for_lane(LANE)) for _ in range(12)))
+        sessions = [await session_of(graph) for _ in range(12)]
+        outcomes = await asyncio.gather(*map(send, sessions))
     assert all(isinstance(outcome, Relayed) for outcome in outcomes)
     assert most == 4
-
-
-async def test_each_lane_has_connections_of_its_own() -> None:
-    async with scripted(answers(http(202))) as server:
-        graph = server.graph()
-        for mailbox in ("a@contoso.com", "b@contoso.com"):
-            await send(graph.for_lane(Lane("website", mailbox)))
-        assert graph.for_lane(LANE) is graph.for_lane(LANE)
-    assert server.connections == 2
-
-
-async def test_a_lane_that_is_closed_finishes_what_is_in_flight() -> None:
-    arrived, go_on = asyncio.Event(), asyncio.Event()
-
-    async def answer_late(wire: Wire) -> None:
-        await wire.request()
-        arrived.set()
-        await go_on.wait()
-        await wire.say(http(202))
-        await wire.reader.read()
-
-    async with scripted(answer_late) as server:
-        graph = server.graph()
-        sending = asyncio.create_task(send(graph.for_lane(LANE)))
-        await arrived.wait()
-        graph.close_lane(LANE)
-        go_on.set()
-        assert isinstance(await sending, Relayed)
-        await server.done.wait()  # the server has seen the end of the connection
-
-
-async def test_a_closed_lane_may_be_asked_for_again() -> None:
-    async with scripted(answers(http(202))) as server:
-        graph = server.graph()
-        await send(graph.for_lane(LANE))
-        graph.close_lane(LANE)
-        graph.close_lane(LANE)
-        assert isinstance(await send(graph.for_lane(LANE)), Relayed)
-    assert server.connections == 2
 
 
 # Before the request is out -------------------------------------------------------------------
@@ -232,7 +173,7 @@ async def test_a_closed_lane_may_be_asked_for_again() -> None:
 async def test_nobody_listening_is_delayed() -> None:
     async with scripted(answers(http(202))) as server:
         pass
-    outcome = await send(server.client())
+    outcome = await send(await server.session())
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.4.1"
     assert "could not be reached" in outcome.reason
@@ -240,7 +181,7 @@ async def test_nobody_listening_is_delayed() -> None:
 
 async def test_an_untrusted_certificate_is_delayed_and_the_token_stays_here() -> None:
     async with scripted(answers(http(202))) as server:
-        outcome = await send(server.graph(tls=client_context()).for_lane(LANE))
+        outcome = await send(await session_of(server.graph(tls=client_context())))
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.7.5"
     assert "is not trusted" in outcome.reason
@@ -249,7 +190,7 @@ async def test_an_untrusted_certificate_is_delayed_and_the_token_stays_here() ->
 
 async def test_a_certificate_for_another_host_is_delayed() -> None:
     async with scripted(answers(http(202))) as server:
-        outcome = await send(server.graph(host="127.0.0.1").for_lane(LANE))
+        outcome = await send(await session_of(server.graph(host="127.0.0.1")))
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.7.5"
 
@@ -259,13 +200,13 @@ async def test_a_server_without_tls_is_delayed() -> None:
         await wire.say(b"220 mail.example.org ESMTP\r\n")
 
     async with scripted(greet, tls=False) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Delayed)
 
 
 async def test_a_name_that_does_not_exist_is_delayed() -> None:
     async with scripted(answers(http(202))) as server:
-        outcome = await send(server.graph(host="no-such-host.invalid").for_lane(LANE))
+        outcome = await send(await session_of(server.graph(host="no-such-host.invalid")))
     assert isinstance(outcome, Delayed)
     assert "no-such-host.invalid could not be reached" in outcome.reason
 
@@ -277,7 +218,7 @@ async def test_a_connection_cut_in_the_middle_of_the_body_is_delayed_not_uncerta
         wire.cut()
 
     async with scripted(cut_early) as server:
-        outcome = await send(server.client(), HUGE)
+        outcome = await send(await server.session(), HUGE)
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.4.2"
 
@@ -289,12 +230,12 @@ async def test_a_connection_that_broke_before_the_last_piece_is_delayed_not_unce
     class Slow(Octets):
         async def chunks(self) -> AsyncIterator[bytes]:
             yield self.octets[:10]
-            await server.done.wait()
-            await asyncio.sleep(0.01)  # so that the client's side has heard of it
+            await all_closed(session)
             yield self.octets[10:]
 
     async with scripted(cut) as server:
-        outcome = await send(server.client(), Slow(SMALL.octets))
+        session = await server.session()
+        outcome = await send(session, Slow(SMALL.octets))
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.4.2"
 
@@ -304,7 +245,7 @@ async def test_nothing_but_the_spool_tries_again() -> None:
         wire.cut()
 
     async with scripted(hang_up, tls=False) as server:
-        assert isinstance(await send(server.client()), Delayed)
+        assert isinstance(await send(await server.session()), Delayed)
     assert server.connections == 1
 
 
@@ -317,7 +258,7 @@ async def test_a_server_that_stops_reading_is_delayed() -> None:
         await stuck.wait()
 
     async with scripted(stop_reading) as server:
-        outcome = await send(server.client(QUICK), HUGE)
+        outcome = await send(await server.session(QUICK), HUGE)
         stuck.set()
     assert isinstance(outcome, Delayed)
     assert outcome.reason == "the other side stopped reading"
@@ -328,7 +269,7 @@ async def test_a_body_of_another_length_than_it_says_is_never_sent_whole(said: i
     source = Octets(LARGE.octets, size=LARGE.size + said)
     async with scripted(answers(http(202))) as server:
         with pytest.raises(BodyChanged):
-            await send(server.client(), source)
+            await send(await server.session(), source)
     assert server.heard == []
 
 
@@ -339,10 +280,10 @@ async def test_a_body_that_cannot_be_read_is_the_callers_trouble_and_breaks_the_
             raise OSError("disk on fire")
 
     async with scripted(answers(http(202))) as server:
-        client = server.client()
+        session = await server.session()
         with pytest.raises(OSError, match="disk on fire"):
-            await send(client, Broken(LARGE.octets))
-        assert isinstance(await send(client), Relayed)
+            await send(session, Broken(LARGE.octets))
+        assert isinstance(await send(session), Relayed)
     assert len(server.heard) == 1
 
 
@@ -355,24 +296,24 @@ async def test_a_refusal_while_we_still_write_is_used() -> None:
         await wire.say(http(413, TOO_LARGE, "Connection: close"))
 
     async with scripted(refuse_early) as server:
-        outcome = await send(server.client(), HUGE)
+        outcome = await send(await server.session(), HUGE)
     assert isinstance(outcome, Failed)
     assert outcome.status == "5.3.4"
     assert outcome.answer.code == "RequestEntityTooLarge"
 
 
-@pytest.mark.parametrize(("status", "outcome"), [(401, TokenDoubt), (429, Delayed)])
+@pytest.mark.parametrize(("status", "outcome"), [(401, Paused), (429, Delayed)])
 async def test_every_refusal_while_we_still_write_is_used(status: int, outcome: type) -> None:
     async def refuse_early(wire: Wire) -> None:
         await wire.reader.readexactly(1_000_000)
         await wire.say(http(status))
 
     async with scripted(refuse_early) as server:
-        client = server.client()
-        result = await send(client, HUGE)
+        session = await server.session()
+        result = await send(session, HUGE)
         assert isinstance(result, outcome)
-        answer = result.outcome.answer if isinstance(result, TokenDoubt) else result.answer
-        assert answer.http_status == status
+        assert isinstance(result, Paused | Delayed)
+        assert result.answer.http_status == status
 
 
 async def test_what_is_no_http_while_we_still_write_is_delayed() -> None:
@@ -382,7 +323,7 @@ async def test_what_is_no_http_while_we_still_write_is_delayed() -> None:
         await wire.reader.read()
 
     async with scripted(babble) as server:
-        outcome = await send(server.client(), HUGE)
+        outcome = await send(await server.session(), HUGE)
     assert isinstance(outcome, Delayed)
     assert "not an HTTP answer" in outcome.reason
 
@@ -397,7 +338,7 @@ async def test_a_refusal_by_a_server_that_never_reads_is_used() -> None:
         await stuck.wait()
 
     async with scripted(refuse_and_stop_reading) as server:
-        outcome = await send(server.client(), HUGE)
+        outcome = await send(await server.session(), HUGE)
         stuck.set()
     assert isinstance(outcome, Failed)
 
@@ -409,9 +350,9 @@ async def test_after_an_early_refusal_the_connection_is_not_used_again() -> None
         await wire.reader.read()
 
     async with scripted(refuse_then_accept) as server:
-        client = server.client()
-        await send(client, HUGE)
-        await send(client, HUGE)
+        session = await server.session()
+        await send(session, HUGE)
+        await send(session, HUGE)
     assert server.connections == 2
 
 
@@ -423,7 +364,7 @@ async def test_an_informational_answer_is_not_the_answer() -> None:
         await wire.say(http(202))
 
     async with scripted(go_on) as server:
-        assert isinstance(await send(server.client(), LARGE), Relayed)
+        assert isinstance(await send(await server.session(), LARGE), Relayed)
 
 
 # After the request is out --------------------------------------------------------------------
@@ -435,9 +376,10 @@ async def test_a_connection_cut_after_the_body_is_uncertain() -> None:
         wire.cut()
 
     async with scripted(cut_late) as server:
-        outcome = await send(server.client(), LARGE)
+        session = await server.session()
+        outcome = await send(session, LARGE)
     assert isinstance(outcome, Uncertain)
-    assert outcome.answer.client_request_id == ID
+    assert outcome.answer.client_request_id == session.client_request_id
 
 
 async def test_a_connection_closed_in_order_without_an_answer_is_uncertain() -> None:
@@ -447,7 +389,7 @@ async def test_a_connection_closed_in_order_without_an_answer_is_uncertain() -> 
         await wire.writer.wait_closed()
 
     async with scripted(close) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Uncertain)
 
 
@@ -459,7 +401,7 @@ async def test_no_answer_in_time_is_uncertain() -> None:
         await silent.wait()
 
     async with scripted(say_nothing) as server:
-        outcome = await send(server.client(QUICK))
+        outcome = await send(await server.session(QUICK))
         silent.set()
     assert isinstance(outcome, Uncertain)
     assert outcome.reason.startswith("no answer within")
@@ -467,7 +409,7 @@ async def test_no_answer_in_time_is_uncertain() -> None:
 
 async def test_an_answer_that_is_not_http_is_uncertain() -> None:
     async with scripted(answers(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Uncertain)
     assert "not an HTTP answer" in outcome.reason
 
@@ -479,7 +421,7 @@ async def test_half_a_status_line_is_uncertain() -> None:
         wire.cut()
 
     async with scripted(stutter) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Uncertain)
 
 
@@ -490,7 +432,7 @@ async def test_a_status_counts_even_if_the_rest_of_the_answer_is_lost() -> None:
         wire.cut()
 
     async with scripted(break_off) as server:
-        assert isinstance(await send(server.client()), Relayed)
+        assert isinstance(await send(await server.session()), Relayed)
 
 
 async def test_a_status_counts_even_if_the_rest_of_the_answer_never_comes() -> None:
@@ -502,14 +444,14 @@ async def test_a_status_counts_even_if_the_rest_of_the_answer_never_comes() -> N
         await silent.wait()
 
     async with scripted(fall_silent) as server:
-        assert isinstance(await send(server.client(QUICK)), Relayed)
+        assert isinstance(await send(await server.session(QUICK)), Relayed)
         silent.set()
 
 
 async def test_an_endless_answer_is_cut_short() -> None:
     body = json.dumps({"error": {"code": "ErrorServerBusy", "message": "x" * 5_000_000}}).encode()
     async with scripted(answers(http(503, body))) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Delayed)
     assert len(outcome.answer.message) <= 1000
 
@@ -526,7 +468,7 @@ async def test_a_body_without_an_end_is_hung_up_on() -> None:
             sent += 16_384
 
     async with scripted(endless) as server:
-        assert isinstance(await send(server.client()), Delayed)
+        assert isinstance(await send(await server.session()), Delayed)
         async with asyncio.timeout(5):
             await server.done.wait()
     assert sent < 8_000_000  # what the buffers on the way hold
@@ -539,7 +481,7 @@ async def test_informational_answers_without_an_end_are_hung_up_on() -> None:
             await wire.say(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
 
     async with asyncio.timeout(10), scripted(endless) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
         assert isinstance(outcome, Uncertain)
         assert "did not begin within 64 kB" in outcome.reason
         await server.done.wait()
@@ -552,7 +494,7 @@ async def test_informational_answers_without_an_end_stop_a_request_on_its_way() 
             await wire.say(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
 
     async with asyncio.timeout(10), scripted(endless) as server:
-        outcome = await send(server.client(), Octets(b"x" * 20_000_000))
+        outcome = await send(await server.session(), Octets(b"x" * 20_000_000))
     assert isinstance(outcome, Delayed)
 
 
@@ -561,7 +503,7 @@ async def test_an_error_that_comes_compressed_is_read(encoding: str) -> None:
     wbits = zlib.MAX_WBITS + (16 if "gzip" in encoding.lower() else 0)
     body = zlib.compress(TOO_LARGE, wbits=wbits)
     async with scripted(answers(http(413, body, f"Content-Encoding: {encoding}"))) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Failed)
     assert outcome.answer.code == "RequestEntityTooLarge"
 
@@ -571,7 +513,7 @@ async def test_a_compressed_error_is_unpacked_to_64_kb_at_most(body: bytes) -> N
     async with scripted(answers(http(503, body, "Content-Encoding: gzip"))) as server:
         tracemalloc.start()
         try:
-            assert isinstance(await send(server.client()), Delayed)
+            assert isinstance(await send(await server.session()), Delayed)
             assert tracemalloc.get_traced_memory()[1] < 5_000_000
         finally:
             tracemalloc.stop()
@@ -585,16 +527,16 @@ async def test_an_answer_in_single_bytes_is_the_same_answer() -> None:
             await asyncio.sleep(0)
 
     async with scripted(drip) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Failed)
     assert outcome.answer.code == "RequestEntityTooLarge"
 
 
 async def test_a_chunked_answer_and_one_that_ends_with_the_connection_are_read() -> None:
     async with scripted(answers(CHUNKED % (len(TOO_LARGE), TOO_LARGE, b""))) as server:
-        client = server.client()
+        session = await server.session()
         for _ in range(2):
-            outcome = await send(client)
+            outcome = await send(session)
     assert server.connections == 1
     assert isinstance(outcome, Failed)
     assert outcome.answer.code == "RequestEntityTooLarge"
@@ -605,7 +547,7 @@ async def test_a_chunked_answer_and_one_that_ends_with_the_connection_are_read()
         wire.writer.close()
 
     async with scripted(until_the_end) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Failed)
     assert outcome.answer.code == "RequestEntityTooLarge"
 
@@ -613,7 +555,7 @@ async def test_a_chunked_answer_and_one_that_ends_with_the_connection_are_read()
 @pytest.mark.parametrize("place", ["https://evil.example/", "https://[", "\xff", "//:x"])
 async def test_a_redirect_is_not_followed(place: str) -> None:
     async with scripted(answers(http(307, b"", f"Location: {place}"))) as server:
-        outcome = await send(server.client())
+        outcome = await send(await server.session())
     assert isinstance(outcome, Delayed)
     assert len(server.heard) == 1
 
@@ -621,9 +563,9 @@ async def test_a_redirect_is_not_followed(place: str) -> None:
 async def test_a_retry_reads_the_message_from_its_start() -> None:
     source = Octets(LARGE.octets)
     async with scripted(answers(http(503), http(202))) as server:
-        client = server.client()
-        assert isinstance(await send(client, source), Delayed)
-        assert isinstance(await send(client, source), Relayed)
+        session = await server.session()
+        assert isinstance(await send(session, source), Delayed)
+        assert isinstance(await send(session, source), Relayed)
     assert source.reads == 2
     assert server.heard[0].body == server.heard[1].body
 
@@ -638,8 +580,8 @@ async def test_a_cancelled_request_leaves_nothing_open() -> None:
         await silent.wait()
 
     async with scripted(say_nothing) as server:
-        client = server.client()
-        sending = asyncio.create_task(send(client))
+        session = await server.session()
+        sending = asyncio.create_task(send(session))
         await arrived.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -649,14 +591,15 @@ async def test_a_cancelled_request_leaves_nothing_open() -> None:
 
 async def test_requests_that_are_cancelled_at_any_moment_do_not_use_up_the_lane() -> None:
     async with scripted(answers(http(202))) as server:
-        client = server.graph(Timeouts(connect=timedelta(seconds=2)), concurrency=1).for_lane(LANE)
+        limits = Timeouts(connect=timedelta(seconds=2))
+        session = await session_of(server.graph(limits, concurrency=1))
         for turns in list(range(40)) * 6:
-            sending = asyncio.create_task(send(client))
+            sending = asyncio.create_task(send(session))
             for _ in range(turns):
                 await asyncio.sleep(0)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-        assert isinstance(await send(client), Relayed)
+        assert isinstance(await send(session), Relayed)
 
 
 async def test_who_asked_for_a_connection_in_vain_does_not_end_it_for_who_has_it() -> None:
@@ -669,12 +612,12 @@ async def test_who_asked_for_a_connection_in_vain_does_not_end_it_for_who_has_it
             await wire.say(http(202))
 
     async with scripted(script) as server:
-        client = server.client()
-        await send(client)  # leaves a connection, for which the next two ask at the same time
-        slow = asyncio.create_task(send(client, Octets(bytes(1000))))
-        others = [asyncio.create_task(send(client)) for _ in range(2)]
+        session = await server.session()
+        await send(session)  # leaves a connection, for which the next two ask at the same time
+        slow = asyncio.create_task(send(session, Octets(bytes(1000))))
+        others = [asyncio.create_task(send(session)) for _ in range(2)]
         assert all(isinstance(outcome, Relayed) for outcome in await asyncio.gather(*others))
-        await send(client)
+        await send(session)
         go_on.set()
         assert isinstance(await slow, Relayed)
 
@@ -713,7 +656,7 @@ async def test_a_proxy_opens_a_tunnel_and_sees_only_the_hosts_name(tls: bool) ->
             url = f"{scheme}://relay:p%40ss@localhost:{proxy.port}"
             graph = server.graph(proxy=Proxy.parse(url))
             for _ in range(2):
-                assert isinstance(await send(graph.for_lane(LANE), LARGE), Relayed)
+                assert isinstance(await send(await session_of(graph), LARGE), Relayed)
             await graph.aclose()
     [head] = heads
     login = base64.b64encode(b"relay:p@ss").decode()
@@ -725,7 +668,7 @@ async def test_a_proxy_opens_a_tunnel_and_sees_only_the_hosts_name(tls: bool) ->
 async def test_a_proxy_that_refuses_is_delayed_and_named() -> None:
     async with scripted(answers(http(407)), tls=False) as proxy:
         graph = proxy.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
-        outcome = await send(graph.for_lane(LANE))
+        outcome = await send(await session_of(graph))
     assert isinstance(outcome, Delayed)
     assert outcome.reason == "the proxy localhost answered 407"
 
@@ -736,7 +679,7 @@ async def test_a_proxy_that_hangs_up_is_delayed_and_named() -> None:
 
     async with scripted(hang_up, tls=False) as proxy:
         graph = proxy.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
-        outcome = await send(graph.for_lane(LANE))
+        outcome = await send(await session_of(graph))
     assert isinstance(outcome, Delayed)
     assert outcome.reason.startswith("the proxy localhost: ")
     assert outcome.status == "4.4.1"
@@ -759,10 +702,12 @@ async def test_tunnels_that_lead_nowhere_do_not_use_up_the_lane() -> None:
         scripted(answers(http(202))) as server,
         scripted(tunnel, tls=False) as proxy,
     ):
-        client = server.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}")).for_lane(LANE)
+        session = await session_of(
+            server.graph(proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
+        )
         for _ in range(20):
-            assert isinstance(await send(client), Delayed)
-        assert isinstance(await send(client), Relayed)
+            assert isinstance(await send(session), Delayed)
+        assert isinstance(await send(session), Relayed)
         await server.clients[0].aclose()
 
 
@@ -773,15 +718,9 @@ async def test_a_proxy_that_never_answers_is_delayed_in_time() -> None:
     async with scripted(listen, tls=False) as proxy:
         quick = Timeouts(connect=timedelta(milliseconds=100))
         graph = proxy.graph(quick, proxy=Proxy.parse(f"http://localhost:{proxy.port}"))
-        outcome = await send(graph.for_lane(LANE))
+        outcome = await send(await session_of(graph))
     assert isinstance(outcome, Delayed)
     assert outcome.reason == "the proxy localhost could not be reached within 0 s"
-
-
-@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "socks5://x:1", "http://"])
-def test_what_is_no_proxy_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="http://host:port"):
-        Proxy.parse(url)
 
 
 async def test_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -791,4 +730,4 @@ async def test_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, "/nonexistent/file")
     assert isinstance(client_context(), ssl.SSLContext)
     async with scripted(answers(http(202))) as server:
-        assert isinstance(await send(server.client()), Relayed)
+        assert isinstance(await send(await server.session()), Relayed)

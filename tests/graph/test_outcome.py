@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.outcome import CODES, TokenDoubt, outcome_of
+from graphrelay.graph.outcome import CODES, outcome_of
 from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Trouble, Uncertain
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 def outcome(
     status: int, code: str = "", *, inner: str = "", body: bytes | None = None, **headers: str
-) -> Outcome | TokenDoubt:
+) -> Outcome:
     if body is None:
         error = {"code": code, "message": "text", "innerError": {"code": inner}}
         body = json.dumps({"error": error}).encode() if code else b""
@@ -182,11 +182,10 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(("status", "code"), TOKENS)
-def test_a_refused_token_is_doubted_before_it_counts(status: int, code: str) -> None:
+def test_a_refused_token_pauses_the_lane(status: int, code: str) -> None:
     found = outcome(status, code)
-    assert isinstance(found, TokenDoubt)
-    assert found.outcome.trouble is Trouble.AUTHORIZATION
-    assert found.claims is None
+    assert isinstance(found, Paused)
+    assert found.trouble is Trouble.AUTHORIZATION
 
 
 # What holds for all of them ------------------------------------------------------------------
@@ -234,7 +233,7 @@ def test_every_answer_has_a_meaning(status: int, code: str, body: bytes | None, 
             assert found.status.startswith("5.")
         case Delayed():
             assert found.status.startswith("4.")
-        case Paused() | TokenDoubt() | Relayed() | Uncertain():
+        case Paused() | Relayed() | Uncertain():
             pass
     assert isinstance(found, Relayed) == (200 <= status < 300)
 
@@ -255,8 +254,6 @@ def test_the_page_on_delivery_tells_every_code_with_its_outcome(code: str) -> No
     [row] = [line for line in page.splitlines() if line.startswith("|") and f"`{code}`" in line]
     found = outcome(400, code)
     match found:
-        case TokenDoubt():
-            told = f"Paused: {found.outcome.trouble}"
         case Paused():
             told = f"Paused: {found.trouble}"
         case Failed() | Delayed():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from graphrelay.oauth.scenario import (
     Account,
+    AccountOptions,
     AnyUser,
     Application,
     ClientSecret,
@@ -26,22 +27,32 @@ from graphrelay.oauth.scenario import (
 )
 
 SECRET = ClientSecret(SecretText("s3cret"))
+NONE = AccountOptions()
 USER = Account("a", "contoso.com", "id", SendAsUser("wp@contoso.com"))
 
 
-def names(scenario: Scenario) -> list[str]:
-    return [permission.name for permission in permissions(scenario)]
+def account(scenario: Scenario, options: AccountOptions = NONE) -> Account:
+    return Account("a", "contoso.com", "id", scenario, options=options)
 
 
 @pytest.mark.parametrize(
-    ("scenario", "wanted"),
+    ("scenario", "options", "wanted"),
     [
-        (SendAsUser("u"), ["Mail.Send", "offline_access"]),
-        (SendAsUser("u", shared=True), ["Mail.Send", "Mail.Send.Shared", "offline_access"]),
-        (SendAsUser("u", large_messages=True), ["Mail.Send", "Mail.ReadWrite", "offline_access"]),
-        (SendAsUser("u", exact_once=True), ["Mail.Send", "Mail.ReadWrite", "offline_access"]),
+        (SendAsUser("u"), NONE, ["Mail.Send", "offline_access"]),
+        (SendAsUser("u", shared=True), NONE, ["Mail.Send", "Mail.Send.Shared", "offline_access"]),
         (
-            SendAsUser("u", shared=True, exact_once=True),
+            SendAsUser("u"),
+            AccountOptions(large_messages=True),
+            ["Mail.Send", "Mail.ReadWrite", "offline_access"],
+        ),
+        (
+            SendAsUser("u"),
+            AccountOptions(exact_once=True),
+            ["Mail.Send", "Mail.ReadWrite", "offline_access"],
+        ),
+        (
+            SendAsUser("u", shared=True),
+            AccountOptions(exact_once=True),
             [
                 "Mail.Send",
                 "Mail.Send.Shared",
@@ -51,7 +62,8 @@ def names(scenario: Scenario) -> list[str]:
             ],
         ),
         (
-            SendAsUser("u", shared=True, bounces=True),
+            SendAsUser("u", shared=True),
+            AccountOptions(bounces=True),
             [
                 "Mail.Send",
                 "Mail.Send.Shared",
@@ -61,40 +73,53 @@ def names(scenario: Scenario) -> list[str]:
             ],
         ),
         (
-            SendAsUser("u", exact_once=True, bounces=True),
+            SendAsUser("u"),
+            AccountOptions(exact_once=True, bounces=True),
             ["Mail.Send", "Mail.ReadWrite", "offline_access"],
         ),
-        (AnyUser(SECRET, bounces=True), ["Mail.Send", "Mail.Read"]),
-        (AnyUser(SECRET, exact_once=True, bounces=True), ["Mail.Send", "Mail.ReadWrite"]),
-        (ScopedUsers(SECRET, bounces=True), ["Application Mail.Send", "Application Mail.Read"]),
-        (Personal("u"), ["Mail.Send", "offline_access"]),
-        (AnyUser(SECRET), ["Mail.Send"]),
-        (AnyUser(SECRET, large_messages=True), ["Mail.Send", "Mail.ReadWrite"]),
-        (ScopedUsers(SECRET), ["Application Mail.Send"]),
+        (AnyUser(SECRET), AccountOptions(bounces=True), ["Mail.Send", "Mail.Read"]),
         (
-            ScopedUsers(SECRET, exact_once=True),
+            AnyUser(SECRET),
+            AccountOptions(exact_once=True, bounces=True),
+            ["Mail.Send", "Mail.ReadWrite"],
+        ),
+        (
+            ScopedUsers(SECRET),
+            AccountOptions(bounces=True),
+            ["Application Mail.Send", "Application Mail.Read"],
+        ),
+        (Personal("u"), NONE, ["Mail.Send", "offline_access"]),
+        (AnyUser(SECRET), NONE, ["Mail.Send"]),
+        (AnyUser(SECRET), AccountOptions(large_messages=True), ["Mail.Send", "Mail.ReadWrite"]),
+        (ScopedUsers(SECRET), NONE, ["Application Mail.Send"]),
+        (
+            ScopedUsers(SECRET),
+            AccountOptions(exact_once=True),
             ["Application Mail.Send", "Application Mail.ReadWrite"],
         ),
     ],
 )
-def test_a_scenario_asks_for_the_least_it_needs(scenario: Scenario, wanted: list[str]) -> None:
-    assert names(scenario) == wanted
+def test_an_account_asks_for_the_least_it_needs(
+    scenario: Scenario, options: AccountOptions, wanted: list[str]
+) -> None:
+    assert [one.name for one in permissions(account(scenario, options))] == wanted
 
 
 def test_every_permission_has_a_reason() -> None:
     scenarios: list[Scenario] = [
-        SendAsUser("u", True, True, True),
-        Personal("u", True, True),
-        AnyUser(SECRET, True, True),
-        ScopedUsers(SECRET, True, True),
+        SendAsUser("u", shared=True),
+        Personal("u"),
+        AnyUser(SECRET),
+        ScopedUsers(SECRET),
     ]
+    options = AccountOptions(large_messages=True, exact_once=True)
     for scenario in scenarios:
-        assert all(permission.reason for permission in permissions(scenario))
+        assert all(permission.reason for permission in permissions(account(scenario, options)))
 
 
 def test_what_scoped_users_needs_is_granted_in_exchange_and_not_in_entra() -> None:
-    assert {p.kind for p in permissions(ScopedUsers(SECRET))} == {Kind.EXCHANGE_ROLE}
-    assert {p.kind for p in permissions(AnyUser(SECRET))} == {Kind.ROLE}
+    assert {p.kind for p in permissions(account(ScopedUsers(SECRET)))} == {Kind.EXCHANGE_ROLE}
+    assert {p.kind for p in permissions(account(AnyUser(SECRET)))} == {Kind.ROLE}
 
 
 def test_scenarios_are_named_as_the_configuration_names_them() -> None:

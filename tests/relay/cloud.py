@@ -13,11 +13,11 @@ from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
-from graphrelay.oauth.answers import Granted
+from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver.courier import Courier
-from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
-from graphrelay.relay.deliver.result import Answered, Carried
-from graphrelay.relay.deliver.stale_drafts import Leftovers
+from graphrelay.relay.deliver.dispatcher import Dispatcher
+from graphrelay.relay.deliver.result import Answered, DeliveryResult
+from graphrelay.relay.deliver.stale_drafts import StaleDrafts
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.schedule import DeliveryPolicy
@@ -42,13 +42,12 @@ class AppTokens:
         self._cloud = cloud
         self._token = ""
 
-    async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> Granted:
+    async def bearer_token(self, account: str, *, refused: str = "", challenge: str = "") -> str:
         app = self._cloud.directory.app(CONFIDENTIAL_CLIENT)
         assert app is not None
-        if fresh or not self._token:
+        if refused or not self._token:
             self._token = self._cloud.tokens.for_app(app, app.tenant_id).token
-        expires_at = self._cloud.now() + timedelta(hours=1)
-        return Granted(access_token=self._token, expires_at=expires_at, scopes=tuple(app.roles))
+        return self._token
 
 
 class WatchedCourier(Courier):
@@ -61,7 +60,7 @@ class WatchedCourier(Courier):
         self,
         waiting: Waiting,
         answered: Callable[[Answered], None],
-    ) -> Carried:
+    ) -> DeliveryResult:
         carried = await super().carry(waiting, answered)
         self.ended += 1
         self.changed.set()
@@ -78,7 +77,7 @@ class Delivery:
         clock: FakeClock,
         policy: DeliveryPolicy,
         entries: list[Entry],
-        rights: Rights,
+        options: AccountOptions,
         reports: ReportPolicy,
         largest_request: int,
     ) -> None:
@@ -89,24 +88,22 @@ class Delivery:
         self.journal = Journal(clock, entries.append)
         tls = client_context(cloud.ca_file)
         hosts = custom_cloud(cloud.login_url, cloud.graph_url)
-        self.graph = GraphClient(hosts, tls, clock, timeouts=QUICK)
+        tokens = AppTokens(cloud)
+        self.graph = GraphClient(hosts, tls, tokens, lambda lane: False, clock, timeouts=QUICK)
         self.dispatcher = Dispatcher(
-            self.graph,
             outgoing,
             spool,
-            lambda lane: rights,
+            lambda account: options,
             policy.on_uncertain,
             clock,
             self.journal,
             largest_request,
         )
-        self.leftovers = Leftovers(
-            spool, AppTokens(cloud), self.graph, lambda lane: rights, clock, self.journal
-        )
+        self.stale_drafts = StaleDrafts(spool, self.graph, clock, self.journal)
         self.reporter = Reporter(spool, clock, self.journal, reports, "relay.example.org")
         self.courier = WatchedCourier(
             spool,
-            AppTokens(cloud),
+            self.graph,
             self.dispatcher,
             clock,
             self.journal,
@@ -183,7 +180,7 @@ async def delivering(
     policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008 (frozen)
     clock: FakeClock | None = None,
     entries: list[Entry] | None = None,
-    rights: Rights = Rights(),  # noqa: B008 (frozen)
+    options: AccountOptions = AccountOptions(),  # noqa: B008 (frozen)
     reports: ReportPolicy = NO_REPORTS,
     largest_request: int = REQUEST,
 ) -> AsyncIterator[Delivery]:
@@ -192,7 +189,7 @@ async def delivering(
     async with AsyncExitStack() as stack:
         journal = Journal(clock, entries.append)
         spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
-        delivery = Delivery(cloud, spool, clock, policy, entries, rights, reports, largest_request)
+        delivery = Delivery(cloud, spool, clock, policy, entries, options, reports, largest_request)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.queue.run())

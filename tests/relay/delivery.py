@@ -1,5 +1,5 @@
-"""Stand-ins for the rooms that delivery rests on: a spool in memory, tokens, and a Graph that
-answers as it is told."""
+"""Stand-ins for the rooms that delivery rests on: a spool in memory, and a Graph that answers as
+its script says."""
 
 import asyncio
 from collections import deque
@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
+from uuid import uuid4
 
-from graphrelay.graph.client import Call, Upload
-from graphrelay.graph.http.exchange import Exchanged
-from graphrelay.graph.outcome import TokenDoubt
+from graphrelay.graph.session import Json, MailboxSession, Mime
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import (
     Address,
@@ -27,7 +26,6 @@ from graphrelay.model import (
     Lane,
     NewMessage,
     Next,
-    OctetSource,
     Origin,
     Outcome,
     Paused,
@@ -40,9 +38,10 @@ from graphrelay.model import (
     Uncertain,
     Waiting,
 )
-from graphrelay.oauth.answers import Granted, TokenAnswer
+from graphrelay.oauth.answers import NotGranted, outcome_without_token
+from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver.courier import Courier
-from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
+from graphrelay.relay.deliver.dispatcher import Dispatcher
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
@@ -61,8 +60,8 @@ BUSY = Delayed(status="4.3.2", reason="Exchange is busy", answer=Answer(http_sta
 REFUSED = Failed(status="5.1.3", reason="Exchange refused the address of a recipient")
 LOST = Uncertain(reason="the connection broke")
 FULL = Paused(trouble=Trouble.QUOTA, status="4.2.2", reason="the sending mailbox is full")
-DENIED = TokenDoubt(
-    Paused(trouble=Trouble.AUTHORIZATION, status="4.7.0", reason="Graph refused the access token")
+DENIED = Paused(
+    trouble=Trouble.AUTHORIZATION, status="4.7.0", reason="Graph refused the access token"
 )
 
 
@@ -243,37 +242,17 @@ class MemorySpool:
         return self.kept[number]
 
 
-# --- Tokens and Graph ----------------------------------------------------------------------------
-
-
-class FixedTokens:
-    """Grants `token-1` for ever, unless told otherwise."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, TokenAnswer] = {}
-        self.asked: list[tuple[str, bool]] = []
-        self._count = 1
-
-    async def token(self, account: str, *, fresh: bool = False, challenge: str = "") -> TokenAnswer:
-        self.asked.append((account, fresh))
-        self._count += fresh
-        return self.answers.get(account) or granted(f"token-{self._count}")
-
-
-def granted(token: str) -> Granted:
-    return Granted(access_token=token, expires_at=FakeClock().now() + timedelta(hours=1))
+# --- Graph ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Sent:
     lane: Lane
-    mailbox: str
     octets: bytes
-    token: str
     client_request_id: str
 
 
-Said = Outcome | TokenDoubt | BaseException
+Said = Outcome | BaseException
 
 
 class ScriptedGraph:
@@ -282,6 +261,8 @@ class ScriptedGraph:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
         self.left: list[Lane] = []
+        self.without_token: dict[str, NotGranted] = {}
+        """Accounts for which there is no token."""
         self.usually: Said = RELAYED
         self.gate: asyncio.Event | None = None
         self.in_flight = 0
@@ -296,8 +277,10 @@ class ScriptedGraph:
     def say_in(self, lane: Lane, answer: Said) -> None:
         self._by_lane[lane] = answer
 
-    def for_lane(self, lane: Lane) -> "_ScriptedLane":
-        return _ScriptedLane(self, lane)
+    async def session(self, lane: Lane) -> MailboxSession | Paused | Delayed:
+        if answer := self.without_token.get(lane.account):
+            return outcome_without_token(lane.account, answer)
+        return cast(MailboxSession, _ScriptedSession(self, lane))
 
     def close_lane(self, lane: Lane) -> None:
         self.left.append(lane)
@@ -319,7 +302,7 @@ class ScriptedGraph:
             for one in waits:
                 one.cancel()
 
-    def answer(self, sent: Sent) -> Outcome | TokenDoubt:
+    def answer(self, sent: Sent) -> Outcome:
         usually = self._by_lane.get(sent.lane, self.usually)
         said = self._script.popleft() if self._script else usually
         if isinstance(said, BaseException):
@@ -333,19 +316,20 @@ class ScriptedGraph:
 
 
 @dataclass
-class _ScriptedLane:
+class _ScriptedSession:
+    """Of a `MailboxSession` what mail that goes in one request needs."""
+
     graph: ScriptedGraph
     lane: Lane
+    client_request_id: str = field(default_factory=lambda: str(uuid4()))
 
-    async def send_mime(
-        self, mailbox: str, mime: OctetSource, token: str, client_request_id: str
-    ) -> Outcome | TokenDoubt:
-        octets = b"".join([chunk async for chunk in mime.chunks()])
+    async def send(self, content: Mime | Json) -> Outcome:
+        octets = b"".join([chunk async for chunk in content.octets.chunks()])
         graph = self.graph
         graph.in_flight += 1
         graph.most_in_flight = max(graph.most_in_flight, graph.in_flight)
         try:
-            sent = Sent(self.lane, mailbox, octets, token, client_request_id)
+            sent = Sent(self.lane, octets, self.client_request_id)
             graph.sent.append(sent)
             if graph.gate is not None:
                 await graph.answers(graph.gate)
@@ -355,26 +339,6 @@ class _ScriptedLane:
 
     def take_spent(self) -> tuple[int, int]:
         return 1, 1_000
-
-    async def call(self, call: Call, keep: int = 0) -> Exchanged:
-        raise AssertionError("nobody may look here")
-
-    async def send_json(
-        self, mailbox: str, body: OctetSource, token: str, client_request_id: str
-    ) -> Outcome | TokenDoubt:
-        return await self.send_mime(mailbox, body, token, client_request_id)
-
-    async def call_with_json(self, call: Call, body: OctetSource, keep: int = 0) -> Exchanged:
-        raise AssertionError("nobody makes drafts here")
-
-    async def upload(self, upload: Upload, body: OctetSource | None = None) -> Exchanged:
-        raise AssertionError("nobody uploads here")
-
-    async def call_with_mime(self, call: Call, mime: OctetSource, keep: int = 0) -> Exchanged:
-        raise AssertionError("nobody makes drafts here")
-
-    def outcome(self, result: Exchanged, call: Call) -> Outcome | TokenDoubt:
-        raise AssertionError("nobody calls here")
 
 
 # --- All of it -----------------------------------------------------------------------------------
@@ -392,7 +356,6 @@ class Post:
     ) -> None:
         self.clock = clock or FakeClock()
         self.spool = spool or MemorySpool()
-        self.tokens = FixedTokens()
         self.entries: list[Entry] = []
         self.journal = Journal(self.clock, self.entries.append)
         self._policy = policy
@@ -404,17 +367,16 @@ class Post:
         self.graph = graph
         policy = self._policy
         dispatcher = Dispatcher(
-            graph,
             self._compose,
             self.spool,
-            lambda lane: Rights(own_mailbox=lane == LANE),
+            lambda account: AccountOptions(),
             policy.on_uncertain,
             self.clock,
             self.journal,
         )
         self.courier = Courier(
             self.spool,
-            self.tokens,
+            graph,
             dispatcher,
             self.clock,
             self.journal,

@@ -23,14 +23,14 @@ FILES = sorted(FOLDER.glob("*.txt"))
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MessageBody:
     sender: str
     recipients: tuple[str, ...]
     message: bytes
     shown: dict[str, str]
 
 
-def load(path: Path) -> Letter:
+def load(path: Path) -> MessageBody:
     text = re.sub(r"^#.*\n", "", path.read_text("utf-8"))
     envelope, _, rest = text.partition("\n\n")
     message, _, shown = rest.partition("=====\n")
@@ -38,7 +38,7 @@ def load(path: Path) -> Letter:
     octets = re.sub(
         rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), message.encode()
     )
-    return Letter(
+    return MessageBody(
         sender=next(value.strip() for name, _, value in fields if name == "MAIL FROM"),
         recipients=tuple(value.strip() for name, _, value in fields if name == "RCPT TO"),
         message=octets.replace(b"\n", b"\r\n"),
@@ -64,7 +64,7 @@ SHOWN: dict[str, Callable[[Mail], str]] = {
 }
 
 
-def send(port: int, letter: Letter) -> None:
+def send(port: int, letter: MessageBody) -> None:
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
         client.ehlo("sender.example")
         assert client.docmd("MAIL", f"FROM:<{letter.sender}>")[0] == 250

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from graphrelay.graph.outcome import TokenDoubt
 from graphrelay.model import (
     Done,
     Held,
@@ -61,7 +60,7 @@ class Mailbox(ScriptedGraph):
         super().__init__()
         self.got: Counter[str] = Counter()
 
-    def answer(self, sent: Sent) -> Outcome | TokenDoubt:
+    def answer(self, sent: Sent) -> Outcome:
         said = super().answer(sent)
         if said in (RELAYED, LOST_BUT_SENT):
             self.got[sent.client_request_id] += 1
@@ -180,7 +179,7 @@ class Promises(RuleBasedStateMachine):
     @rule(trouble=st.sampled_from(["none", "revoked", "unreachable"]))
     def the_authorization_changes(self, trouble: str) -> None:
         async def change() -> None:
-            answers = self.post.tokens.answers
+            answers = self.post.graph.without_token
             answers.clear()
             if trouble == "revoked":
                 answers[ACCOUNT] = Unauthorized(reason="revoked", remedy="authorize")
@@ -240,7 +239,7 @@ class Promises(RuleBasedStateMachine):
     async def _all_is_well_again(self) -> None:
         post = self.post
         self.spool.trouble = None
-        post.tokens.answers.clear()
+        post.graph.without_token.clear()
         post.graph.usually = RELAYED
         assert post.graph.gate
         post.graph.gate.set()

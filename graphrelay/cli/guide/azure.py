@@ -69,7 +69,7 @@ def _registration(account: Account) -> Iterator[str]:
 
 
 def _granting(account: Account) -> Iterator[str]:
-    needed = permissions(account.scenario)
+    needed = permissions(account)
     kind = needed[0].kind
     if kind is Kind.EXCHANGE_ROLE:
         yield "# No permission here: it would apply to every mailbox, not only to the scope."
@@ -143,7 +143,7 @@ def _identity(setup: Setup, identity: ManagedIdentity) -> Iterator[str]:
             "--query identity.principalId --output tsv"
         )
     yield f"PRINCIPAL_ID=$({shown})"
-    needed = permissions(setup.account.scenario)
+    needed = permissions(setup.account)
     if needed[0].kind is Kind.EXCHANGE_ROLE:
         yield "# Grant it no permission here. Its object id, for setup-scope:"
         yield 'echo "object id: $PRINCIPAL_ID"'

@@ -103,11 +103,15 @@ def _account(account: Account) -> Iterator[str]:
         yield f"mailboxes = {_list(account.mailboxes)}"
     if isinstance(scenario, Application):
         yield from _credential(scenario.credential)
-    for key, why in (
-        ("large_messages", "Messages over about 3 MB"),
-        ("exact_once", "No message is sent twice, even if an answer is lost"),
+    for key, on, why in (
+        ("large_messages", account.options.large_messages, "Messages over about 3 MB"),
+        (
+            "exact_once",
+            account.options.exact_once,
+            "No message is sent twice, even if an answer is lost",
+        ),
     ):
-        if getattr(scenario, key):
+        if on:
             yield f"# {why}; needs Mail.ReadWrite."
             yield f"{key} = true"
 

@@ -94,7 +94,7 @@ def _grant(account: Account) -> Iterator[str]:
     yield ""
     yield "# 3. What the application may do in the scope."
     scope = _single(name_of(account))
-    for permission in permissions(account.scenario):
+    for permission in permissions(account):
         yield f"# {permission.name}: {permission.reason}"
         yield (
             f"New-ManagementRoleAssignment -App $ObjectId -Role {_single(permission.name)} "

@@ -32,6 +32,7 @@ from graphrelay.daemon.wiring import state_directory_or_default
 from graphrelay.oauth.scenario import (
     SCENARIO_NAMES,
     Account,
+    AccountOptions,
     AnyUser,
     Application,
     Certificate,
@@ -77,8 +78,9 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
             name=name,
             tenant=tenant,
             client_id=_client_id(questions),
-            scenario=_scenario(questions, scenario, username, boxes, draft),
+            scenario=_scenario(scenario, username, boxes, draft),
             mailboxes=boxes,
+            options=_options(questions),
         ),
         cloud=cloud,
         listener=_listener(questions),
@@ -218,12 +220,19 @@ def _given_path(questions: Questions, key: str) -> Path | None:
 
 
 def _scenario(
-    questions: Questions,
-    name: str,
-    username: str,
-    boxes: tuple[str, ...],
-    credential: Credential | None,
+    name: str, username: str, boxes: tuple[str, ...], credential: Credential | None
 ) -> Scenario:
+    match name:
+        case "user":
+            shared = any(box.casefold() != username.casefold() for box in boxes)
+            return SendAsUser(username, shared)
+        case "personal":
+            return Personal(username)
+    assert credential is not None  # noqa: S101 (the interview asked)
+    return (AnyUser if name == "any-user" else ScopedUsers)(credential)
+
+
+def _options(questions: Questions) -> AccountOptions:
     large = questions.decide(
         "large_messages",
         "Messages over about 3 MB are sent through Drafts, which needs the permission "
@@ -236,14 +245,7 @@ def _scenario(
         "look whether it was sent; that needs Mail.ReadWrite, too.",
         "Look before sending again",
     )
-    match name:
-        case "user":
-            shared = any(box.casefold() != username.casefold() for box in boxes)
-            return SendAsUser(username, shared, large, exact)
-        case "personal":
-            return Personal(username, large, exact)
-    assert credential is not None  # noqa: S101 (it was asked for)
-    return (AnyUser if name == "any-user" else ScopedUsers)(credential, large, exact)
+    return AccountOptions(large_messages=large, exact_once=exact)
 
 
 def _listener(questions: Questions) -> str:

@@ -71,7 +71,7 @@ def _credential(account: Account) -> Iterator[str]:
 
 
 def _permissions(account: Account) -> Iterator[str]:
-    needed = permissions(account.scenario)
+    needed = permissions(account)
     names = ", ".join(permission.name for permission in needed)
     match needed[0].kind:
         case Kind.SCOPE:
@@ -116,5 +116,5 @@ def _identity(account: Account) -> Iterator[str]:
     if isinstance(account.scenario, ScopedUsers):
         yield "Grant it nothing in Entra: its permission comes with the scope in Exchange."
     else:
-        names = ", ".join(permission.name for permission in permissions(account.scenario))
+        names = ", ".join(permission.name for permission in permissions(account))
         yield f"The portal cannot grant it {names}: use the az commands."

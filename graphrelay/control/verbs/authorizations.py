@@ -75,7 +75,7 @@ class AuthorizationVerbs:
         yield {
             "kind": "asks",
             "account": account.name,
-            "permissions": json_views.needed(permissions(account.scenario)),
+            "permissions": json_views.needed(permissions(account)),
             "risk": risk_of(account),
         }
         method = str(arguments.get("method") or "browser")

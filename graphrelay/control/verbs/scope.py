@@ -17,14 +17,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from uuid import uuid4
 
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
-from graphrelay.graph.client import Call, GraphClient, mailbox_path
-from graphrelay.graph.http.answer import HttpAnswer, read_error
-from graphrelay.graph.http.exchange import Exchanged
-from graphrelay.model import Lane
-from graphrelay.oauth.answers import Granted
+from graphrelay.graph.client import GraphClient
+from graphrelay.graph.http.answer import read_error
+from graphrelay.graph.session import Mime, Reply, mailbox_path
+from graphrelay.model import Delayed, Lane, Paused, Relayed
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
 from graphrelay.oauth.tokens.manager import TokenManager
 
@@ -90,14 +88,10 @@ class ScopeVerbs:
     async def _outside(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         account = self._account(arguments.get("account"))
         mailbox = _outsider(account, str(arguments["mailbox"]))
-        token = await self._tokens.token(account.name)
-        if not isinstance(token, Granted):
-            reason = getattr(token, "reason", "") or getattr(token, "description", "")
-            raise VerbError(f"no token to send the request with: {reason}")
-        outside = await self._ask(account, mailbox, token)
+        outside = await self._ask(account, mailbox)
         inside = None
         if account.default_mailbox is not None:
-            inside = await self._ask(account, account.default_mailbox, token)
+            inside = await self._ask(account, account.default_mailbox)
         yield _event(account, outside, inside)
 
     def _account(self, name: object) -> Account:
@@ -117,14 +111,15 @@ class ScopeVerbs:
                 raise VerbError(f"no such account with scenario 'scoped-users', only {known}")
         raise VerbError(f"which account? There is {', '.join(one.name for one in scoped)}")
 
-    async def _ask(self, account: Account, mailbox: str, token: Granted) -> Answered:
+    async def _ask(self, account: Account, mailbox: str) -> Answered:
         lane = Lane(account.name, mailbox.casefold())
-        path = f"{mailbox_path(mailbox)}/sendMail"
-        call = Call("POST", path, token.access_token, str(uuid4()))
-        result = await self._graph.for_lane(lane).call_with_mime(call, _Octets())
+        session = await self._graph.session(lane)
+        if isinstance(session, Paused | Delayed):
+            raise VerbError(f"there is no token to ask with: {session.reason}")
+        reply = await session.request("POST", f"{session.mailbox}/sendMail", Mime(_Octets()))
         if not account.may_use(mailbox):
-            self._graph.close_lane(lane)  # nothing else will use it
-        return reach_of(mailbox, result)
+            self._graph.close_lane(lane)  # Nobody else will ever use it.
+        return reach_of(mailbox, reply)
 
 
 def _outsider(account: Account, mailbox: str) -> str:
@@ -140,13 +135,13 @@ def _outsider(account: Account, mailbox: str) -> str:
     return mailbox
 
 
-def reach_of(mailbox: str, result: Exchanged) -> Answered:
+def reach_of(mailbox: str, reply: Reply) -> Answered:
     """By HTTP status and code."""
-    if not isinstance(result, HttpAnswer):
-        return Answered(mailbox, Reach.UNCLEAR, result.reason)
-    code = read_error(result.body).code
-    said = f"HTTP {result.status} {code}".strip()
-    match result.status, code:
+    if reply.answer is None and not isinstance(reply.outcome, Relayed):
+        return Answered(mailbox, Reach.UNCLEAR, reply.outcome.reason)
+    code = read_error(reply.body).code
+    said = f"HTTP {reply.status} {code}".strip()
+    match reply.status, code:
         case 403, "ErrorAccessDenied" | "Authorization_RequestDenied" | "AccessDenied":
             reach = Reach.DENIED
         case (403, "ErrorSendAsDenied") | (200 | 202, _):

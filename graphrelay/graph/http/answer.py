@@ -1,26 +1,19 @@
-"""Reading what Graph says, whatever it says: nothing that comes over the wire can fail here.
+"""Reading an answer from Graph: whatever comes over the wire, this never fails.
 
 An error is `{"error": {"code": …, "message": …, "innerError": {…}}}`
 (https://learn.microsoft.com/en-us/graph/errors), but a gateway in between may answer with HTML or
-with nothing at all, and `Retry-After` comes in seconds, in fractions of them, and as a date
-(RFC 9110 section 10.2.3).
+without a body.
 """
 
 import base64
 import binascii
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from graphrelay.model import Answer, one_line
-
-LONGEST_RETRY_AFTER = timedelta(hours=1)
-"""However long the other side asks for: we look again after an hour."""
 
 _LONGEST_TEXT = 1_000
 _DEEPEST = 8
@@ -29,7 +22,7 @@ _CLAIMS = re.compile(r'claims="([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An HTTP answer; header names in lower case, the body perhaps cut short."""
+    """An HTTP answer; header names in lower case, the body possibly truncated."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,7 +31,7 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class GraphError:
-    """`codes` from the outermost inwards, which is from the general to the particular."""
+    """`codes` from the outermost inwards, that is from the general to the specific."""
 
     codes: tuple[str, ...]
     message: str
@@ -49,7 +42,7 @@ class GraphError:
 
 
 def read_error(body: bytes) -> GraphError:
-    """The error in a body; empty where the body is not one of Graph's."""
+    """The error in a body; empty if the body is not an error of Graph."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -84,35 +77,8 @@ def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> A
     )
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long to wait; never negative, never above `LONGEST_RETRY_AFTER`; `None` for nonsense.
-
-    A date is measured against the answer's own `Date`, so that our clock need not be right.
-    """
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = _http_date(value)
-        if date is None:
-            return None
-        seconds = (date - (_http_date(headers.get("date", "")) or now)).total_seconds()
-    if math.isnan(seconds):
-        return None
-    longest = LONGEST_RETRY_AFTER.total_seconds()
-    return timedelta(seconds=min(max(seconds, 0.0), longest))
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
-
-
 def claims_challenge(headers: Mapping[str, str]) -> str | None:
-    """What a new token must say (Continuous Access Evaluation), as JSON, if Graph asks for it.
+    """What a new token must contain (Continuous Access Evaluation), as JSON, if Graph asks for it.
 
     https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
     """

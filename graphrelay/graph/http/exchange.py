@@ -1,17 +1,18 @@
-"""One exchange over httpx, which always knows how far the request got.
+"""One HTTP request over httpx, which always knows how far it got.
 
 Whether a message may have been sent depends on one question: had the last octet of the request
-been handed to the network before it broke?
+been handed to the network when the connection broke?
 
-    no   NotSent      nothing can have been sent: try again without a second thought
+    no   NotSent      nothing can have been sent: it is safe to try again
     yes  Lost         it may have been sent: `Uncertain`
-         HttpAnswer   Graph's word, even if it came early (413 while we still write), even if the
+         HttpAnswer   what Graph answered, even early (413 while we still write), and even if the
                       connection broke in the middle of the body that followed the status
 
-The body of the request tells. It is asked for its first piece once there is a connection; `wire`
-keeps the last piece back until all before it have drained, hands it over in one step, and only
-when that is done is the body asked for more. Exceptions of httpx tell less: a request cut in the
-middle and one cut after its end look alike there. (docs/decisions/http-connection.md)
+The iterator of the request's body shows it. It is asked for its first piece once there is a
+connection; `stream` holds the last piece back until all before it have been written, hands it over
+in one step, and only then asks the body for more. Exceptions of httpx say less: they do not
+distinguish a request cut in the middle from one cut after its end.
+(docs/decisions/http-connection.md)
 """
 
 import asyncio
@@ -25,12 +26,12 @@ import httpcore
 import httpx
 
 from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.http.stream import Unreachable, Wire
+from graphrelay.graph.http.stream import HostUnreachable, NetworkStream
 
 LONGEST_ERROR = 64 * 1024
-"""An error of Graph has some hundred octets. Where more comes than this, we hang up."""
+"""Octets read of an error, which usually has some hundred; after that the connection is closed."""
 
-EXCHANGE = "graphrelay.exchange"
+ATTEMPT = "graphrelay.attempt"
 """The extension of an httpx.Request that holds the `Exchange` it belongs to."""
 
 _ZLIB = ("gzip", "x-gzip", "deflate")
@@ -52,10 +53,10 @@ class Timeouts:
     stall: timedelta = timedelta(seconds=60)
     """Without reading any of what we write."""
     answer: timedelta = timedelta(seconds=150)
-    """Once it has all of the request. Long, since giving up leaves doubt; Microsoft's own
-    gateway gives up earlier."""
+    """Once it has the whole request. Long, since giving up leaves the outcome uncertain, and
+    Microsoft's own gateway gives up earlier."""
     idle: timedelta = timedelta(seconds=30)
-    """A connection unused for longer is not used again: the other side may be closing it."""
+    """A connection idle for longer is not used again: the other side may be closing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class NotSent:
 
     @property
     def is_unreachable(self) -> bool:
-        """Whether no connection came about."""
+        """Whether no connection could be made."""
         return self.status != _BROKE_OFF
 
 
@@ -92,29 +93,29 @@ class Lost:
     reason: str
 
 
-Exchanged = HttpAnswer | NotSent | Lost
+HttpResult = HttpAnswer | NotSent | Lost
 
 
 class BodyChanged(Exception):  # noqa: N818 (a condition of our own disk, not of the other side)
     """The body has more or fewer octets than its size says. Nothing was sent whole."""
 
 
-class Exchange(httpx.AsyncByteStream):
-    """A request on its way, and what came of it; used once. It is the body that httpx sends.
+class HttpAttempt(httpx.AsyncByteStream):
+    """A request and its result; used once. It is the body that httpx sends.
 
-    `way` is what we connect to, in words.
+    `peer` is what it connects to, in words.
     """
 
     def __init__(
         self,
         request: Request,
         pieces: AsyncIterator[bytes],
-        way: str,
+        peer: str,
         timeouts: Timeouts,
     ) -> None:
         self._request = request
         self._pieces = pieces
-        self._way = way
+        self._peer = peer
         self._timeouts = timeouts
         self._deadline = asyncio.timeout(None)
         self._body = self._handed_over()
@@ -126,8 +127,8 @@ class Exchange(httpx.AsyncByteStream):
         """Whether there was a connection for it."""
         self.ended = False
 
-    async def over(self, transport: httpx.AsyncBaseTransport) -> Exchanged:
-        """Send, and hear the answer. Raises `BodyChanged`, and what reading `pieces` raises."""
+    async def over(self, transport: httpx.AsyncBaseTransport) -> HttpResult:
+        """Send, and read the answer. Raises `BodyChanged`, and what reading `pieces` raises."""
         why = ""
         try:
             async with aclosing(self._body), self._deadline:
@@ -135,7 +136,7 @@ class Exchange(httpx.AsyncByteStream):
         except TimeoutError:
             if not self._deadline.expired():
                 raise
-        except Unreachable as error:
+        except HostUnreachable as error:
             return NotSent(str(error), error.status)
         except _BROKEN as error:
             why = _said(error)
@@ -145,10 +146,10 @@ class Exchange(httpx.AsyncByteStream):
 
     @property
     def target(self) -> bytes:
-        """What it asks for, octet by octet as it goes out."""
+        """The request target, as it goes out."""
         return self._request.target
 
-    def _came_of_it(self, why: str) -> Exchanged:
+    def _came_of_it(self, why: str) -> HttpResult:
         if self._answer is not None:
             return _read(self._answer, bytes(self._kept), self._longest)
         if self._whole:
@@ -156,15 +157,15 @@ class Exchange(httpx.AsyncByteStream):
         if self.begun:
             return NotSent(why)
         late = f" could not be reached within {_seconds(self._timeouts.connect)} s"
-        return NotSent(self._way + (f": {why}" if why else late), "4.4.1")
+        return NotSent(self._peer + (f": {why}" if why else late), "4.4.1")
 
     async def _converse(self, transport: httpx.AsyncBaseTransport) -> None:
         self._let_pass(self._timeouts.connect)
         answer = self._answer = await transport.handle_async_request(self._as_httpx_wants_it())
         self._let_pass(self._timeouts.answer)
-        wire = answer.extensions.get("network_stream")
-        if isinstance(wire, Wire):
-            wire.expect(_length(answer))
+        stream = answer.extensions.get("network_stream")
+        if isinstance(stream, NetworkStream):
+            stream.expect(_length(answer))
         async with aclosing(answer):
             async for octets in answer.aiter_raw():
                 self._kept += octets[: self._longest - len(self._kept)]
@@ -182,11 +183,11 @@ class Exchange(httpx.AsyncByteStream):
             asked.base,
             headers=headers,
             stream=self,
-            extensions={EXCHANGE: self, "timeout": limits},
+            extensions={ATTEMPT: self, "timeout": limits},
         )
 
     def _let_pass(self, limit: timedelta | None) -> None:
-        """One deadline for everything, which is moved on as the request gets on."""
+        """One deadline for everything, moved as the request progresses."""
         now = asyncio.get_running_loop().time()
         self._deadline.reschedule(None if limit is None else now + limit.total_seconds())
 
@@ -207,7 +208,8 @@ class Exchange(httpx.AsyncByteStream):
                 yield piece
         if left:
             raise BodyChanged("the message on disk is not as long as it was")
-        yield b""  # the wire hands over the rest in one step; if it cannot, we are not asked again
+        # The stream hands over the rest in one step; if it cannot, it does not ask for more.
+        yield b""
         self._whole = True
         self._let_pass(self._timeouts.answer)
 
@@ -221,8 +223,8 @@ def _read(answer: httpx.Response, body: bytes, longest: int) -> HttpAnswer:
 
 
 def _unpacked(headers: Mapping[str, str], body: bytes, longest: int) -> bytes:
-    """A body that came compressed, though nobody asked for it, unpacked to `longest` at most; as it
-    came, where it is not what it says."""
+    """A body that came compressed, though the relay does not ask for it, unpacked to at most
+    `longest` octets; unchanged, if it is not what its header says."""
     if headers.get("content-encoding", "").strip().lower() not in _ZLIB:
         return body
     try:

@@ -1,16 +1,16 @@
-"""The octets under httpx: one TCP or TLS connection, as a network stream of httpcore.
+"""One TCP or TLS connection as a network stream of httpcore.
 
-httpcore takes a network backend from outside (https://www.encode.io/httpcore/network-backends/).
-This one keeps what its own loses, and what promises of ours rest on:
+httpcore can use a custom network backend (https://www.encode.io/httpcore/network-backends/). This
+one adds what the relay relies on:
 
-    an early answer   what comes in is heard while we still write. A refusal (413, 401, 429) ends
-                      the writing with `WriteError`, after which httpcore reads the answer; what
-                      was heard before the connection broke can still be read
-    one last step     small writes are gathered. An empty write, which ends every request, hands
-                      over what is gathered whole, or raises and hands over nothing of it
-    no stray octets   of what came in, httpcore is given no more than its answer: what is left
-                      over makes the connection unfit for another request
-    no endless head   of header fields and informational answers, `LONGEST_HEAD` at most
+    an early answer   input is read while we still write. A refusal (413, 401, 429) ends the
+                      writing with `WriteError`, after which httpcore reads the answer; what was
+                      received before the connection broke can still be read
+    one last step     small writes are collected. An empty write, which ends every request, hands
+                      over all that is collected, or raises and hands over nothing of it
+    no stray octets   httpcore is given no more input than its answer: any octets left over make
+                      the connection unusable for another request
+    no endless head   header fields and informational answers are limited to `LONGEST_HEAD`
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from typing import Any, cast
 import httpcore
 
 _AT_ONCE = 96 * 1024
-"""What is gathered before it is handed to the network: a small request goes out in one write."""
+"""Octets collected before they are handed to the network: a small request is one write."""
 _ENOUGH = 256 * 1024
-"""Unread octets above which the other side is kept waiting."""
+"""Unread octets above which reading from the other side is paused."""
 LONGEST_HEAD = 64 * 1024
-"""Octets before the body of an answer, informational answers included; after that we hang up."""
+"""Octets before the body of an answer, informational answers included; more ends the connection."""
 _NOT_SENT_LIMIT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-"""Keeps the kernel from taking a whole message into its buffer long before it is on the wire."""
+"""Keeps the kernel from taking a whole message into its buffer long before it is on the stream."""
 _HEAD_START = 0.25  # seconds, RFC 8305 section 8
 
 _BLANK_LINE = b"\r\n\r\n"
@@ -39,19 +39,19 @@ _GO_ON = re.compile(rb"HTTP/1\.\d [12]")
 _STATUS_LINE = len(b"HTTP/1.1 200")
 
 
-class Unreachable(Exception):  # noqa: N818 (a condition of the way, told in the log)
-    """No connection came about; the text and the enhanced status code say why."""
+class HostUnreachable(Exception):  # noqa: N818 (a condition of the network)
+    """No connection could be made; the text and the enhanced status code say why."""
 
     def __init__(self, reason: str, status: str) -> None:
         super().__init__(reason)
         self.status = status
 
 
-class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
-    """One connection. It hears all the time, whoever reads."""
+class NetworkStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """One connection. It receives all the time, whether anybody reads or not."""
 
-    def __init__(self, open_wires: "set[Wire]") -> None:
-        self._open_wires = open_wires
+    def __init__(self, open_streams: "set[NetworkStream]") -> None:
+        self._open_streams = open_streams
         self._transport: asyncio.Transport
         self._changed: asyncio.Future[None] | None = None
         self._ended: Exception | None = None
@@ -66,13 +66,13 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._attach(cast(asyncio.Transport, transport))
-        wire = self._transport.get_extra_info("socket")
-        if _NOT_SENT_LIMIT is not None and wire is not None:
-            wire.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LIMIT, _AT_ONCE)
+        stream = self._transport.get_extra_info("socket")
+        if _NOT_SENT_LIMIT is not None and stream is not None:
+            stream.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LIMIT, _AT_ONCE)
 
     def _attach(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._open_wires.add(self)
+        self._open_streams.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard += data
@@ -83,7 +83,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def connection_lost(self, exc: Exception | None) -> None:
         said = f"the connection broke ({exc})" if exc else "the other side closed the connection"
         self._ended = self._ended or httpcore.ReadError(said)
-        self._open_wires.discard(self)
+        self._open_streams.discard(self)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -96,7 +96,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
     # What httpcore asks -------------------------------------------------------------------------
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Empty: hand over what is gathered, in one step. Raises `WriteError`, `WriteTimeout`."""
+        """Empty: hand over what is collected, in one step. Raises `WriteError`, `WriteTimeout`."""
         self._check()
         if buffer and len(self._gathered) + len(buffer) <= _AT_ONCE:
             self._gathered += buffer
@@ -106,13 +106,13 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._transport.write(going)
         if not buffer:
             return
-        await asyncio.sleep(0)  # so that what came in meanwhile is heard
+        await asyncio.sleep(0)  # so that what came in meanwhile is received
         if not await self._until(lambda: not self._write_paused or self._stop(), timeout):
             raise httpcore.WriteTimeout("the other side stopped reading")
         self._check()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What was heard, up to the next blank line or the end of the body; empty at the end.
+        """What was received, up to the next blank line or the end of the body; empty at the end.
 
         Raises `ReadTimeout`, or `ReadError` where nothing of an answer came.
         """
@@ -133,9 +133,9 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> "Wire":
-        """The wire inside. Raises `Unreachable`, and closes this one then."""
-        inner = Wire(self._open_wires)
+    ) -> "NetworkStream":
+        """The stream inside. Raises `HostUnreachable`, and closes this one then."""
+        inner = NetworkStream(self._open_streams)
         name = server_hostname or ""
         try:
             if self._ended is not None or self._heard:
@@ -158,7 +158,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         except BaseException:
             self.abort()
             raise
-        self._open_wires.discard(self)
+        self._open_streams.discard(self)
         inner._attach(transport)
         return inner
 
@@ -166,9 +166,9 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self.abort()
 
     def abort(self) -> None:
-        """Close at once; safe to call twice."""
+        """Close at once; may be called twice."""
         self._ended = self._ended or httpcore.ReadError("we closed the connection")
-        self._open_wires.discard(self)
+        self._open_streams.discard(self)
         self._transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
@@ -177,7 +177,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             return bool(self._heard) or self._ended is not None or self._transport.is_closing()
         return self._transport.get_extra_info(info)
 
-    # Hearing and waiting ------------------------------------------------------------------------
+    # Receiving and waiting -----------------------------------------------------------------------
 
     def _check(self) -> None:
         if self._stop():
@@ -209,7 +209,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return given
 
     def _count_head(self, given: int) -> None:
-        """Raises `ReadError` where the head of an answer does not end."""
+        """Raises `ReadError` if the head of an answer is too long."""
         if self._head_left < 0:
             return
         self._head_left -= given
@@ -220,12 +220,12 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self.abort()
             raise self._ended
 
-    def _unreachable(self, reason: str, status: str) -> Unreachable:
+    def _unreachable(self, reason: str, status: str) -> HostUnreachable:
         self.abort()
-        return Unreachable(reason, status)
+        return HostUnreachable(reason, status)
 
     async def _until(self, ready: Callable[[], bool], limit: float | None) -> bool:
-        """Whether it came to be `ready` within `limit` seconds."""
+        """Whether it was `ready` within `limit` seconds."""
         if ready():
             return True
         loop = asyncio.get_running_loop()
@@ -244,11 +244,11 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
 
 class Network(httpcore.AsyncNetworkBackend):
-    """Makes the connections of one lane, and knows those that are open."""
+    """Makes the connections of one lane, and keeps track of those that are open."""
 
     def __init__(self, *, through_proxy: bool) -> None:
         self._what = "the proxy " if through_proxy else ""
-        self._open: set[Wire] = set()
+        self._open: set[NetworkStream] = set()
 
     async def connect_tcp(
         self,
@@ -257,8 +257,8 @@ class Network(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> Wire:
-        """Raises `Unreachable`. The time limit and all else are the caller's affair."""
+    ) -> NetworkStream:
+        """Raises `HostUnreachable`. The time limit and all other options are the caller's."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -266,58 +266,62 @@ class Network(httpcore.AsyncNetworkBackend):
             return await first(ways, _HEAD_START)
         except OSError as error:
             what = f"{self._what}{host} could not be reached: {_why(error)}"
-            raise Unreachable(what, "4.4.1") from error
+            raise HostUnreachable(what, "4.4.1") from error
         except (UnicodeError, OverflowError) as error:  # by getaddrinfo, of the name and the port
-            what = f"{self._what}{host}:{port} is no address that can be connected to"
-            raise Unreachable(what, "4.4.1") from error
+            what = f"{self._what}{host}:{port} is not an address that can be connected to"
+            raise HostUnreachable(what, "4.4.1") from error
 
-    async def _dial(self, family: int, address: str, port: int) -> Wire:
-        _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(self._open), address, port, family=family
+    async def _dial(self, family: int, address: str, port: int) -> NetworkStream:
+        _, stream = await asyncio.get_running_loop().create_connection(
+            lambda: NetworkStream(self._open), address, port, family=family
         )
-        return wire
+        return stream
 
     def close(self) -> None:
         """Close every connection at once."""
-        for wire in list(self._open):
-            wire.abort()
+        for stream in list(self._open):
+            stream.abort()
 
 
-async def first(ways: Sequence[Callable[[], Coroutine[Any, Any, Wire]]], head_start: float) -> Wire:
-    """The connection that comes about first; each way has a head start of some seconds before the
-    next one, so that an IPv6 which leads nowhere costs no more than that (RFC 8305 section 5).
-    asyncio has this in itself, other loops have not.
+async def first(
+    ways: Sequence[Callable[[], Coroutine[Any, Any, NetworkStream]]], head_start: float
+) -> NetworkStream:
+    """The first connection that is made; each attempt has a head start of some seconds before the
+    next one, so that a broken IPv6 route costs no more than that (RFC 8305 section 5). asyncio
+    implements this, other event loops do not.
 
-    Raises the `OSError` of the first way where none leads there.
+    Raises the `OSError` of the first attempt if all fail.
     """
-    running: set[asyncio.Task[Wire]] = set()
-    wires: list[Wire] = []
+    running: set[asyncio.Task[NetworkStream]] = set()
+    streams: list[NetworkStream] = []
     errors: list[BaseException] = []
     left = list(ways)
     try:
-        while not wires and (left or running):
+        while not streams and (left or running):
             patience = head_start if left[1:] else None
             if left:
                 running.add(asyncio.ensure_future(left.pop(0)()))
             done, running = await asyncio.wait(
                 running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
             )
-            _sort(done, wires, errors)
+            _sort(done, streams, errors)
     finally:
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running)
-        _sort(running, wires, errors)
-        for wire in wires[1:]:
-            wire.abort()
-    if not wires:
+        _sort(running, streams, errors)
+        for stream in streams[1:]:
+            stream.abort()
+    if not streams:
         raise errors[0] if errors else OSError("it has no address")
-    return wires[0]
+    return streams[0]
 
 
 def _sort(
-    done: Iterable[asyncio.Task[Wire]], wires: list[Wire], errors: list[BaseException]
+    done: Iterable[asyncio.Task[NetworkStream]],
+    streams: list[NetworkStream],
+    errors: list[BaseException],
 ) -> None:
     for task in done:
         if task.cancelled():
@@ -325,13 +329,13 @@ def _sort(
         if error := task.exception():
             errors.append(error)
         else:
-            wires.append(task.result())
+            streams.append(task.result())
 
 
 def refuses(heard: bytes) -> bool:
     """Whether octets that come in while we still write are a reason to stop.
 
-    Not an informational answer, nor a 2xx; anything else is, also what is no HTTP at all.
+    An informational answer or a 2xx is not; anything else is, even if it is not HTTP.
     """
     answer = heard[_matched(heard) :]
     return len(answer) >= _STATUS_LINE and not _GO_ON.match(answer)

@@ -1,7 +1,7 @@
-"""One TLS context for everything that leaves this machine towards Microsoft.
+"""One TLS context for all connections to Microsoft.
 
-Making one takes about 20 ms and reads every certificate of the system, so it is made once and
-shared by all lanes and by the oauth room. TLS 1.2 is the least that Microsoft speaks
+Creating one takes about 20 ms and reads every certificate of the system, so it is created once and
+shared by all lanes and by oauth/. TLS 1.2 is the minimum that Microsoft supports
 (https://learn.microsoft.com/en-us/entra/fundamentals/reference-breaking-changes-archive).
 """
 
@@ -9,7 +9,7 @@ import ssl
 from pathlib import Path
 
 
-class CertificatesUnreadable(Exception):  # noqa: N818 (a condition, told to the admin)
+class CertificatesUnreadable(Exception):  # noqa: N818 (a condition, reported to the admin)
     """The file of trusted certificates cannot be used; the text says why."""
 
 

@@ -1,11 +1,11 @@
-"""The way to a host: TLS straight to it, or through a tunnel that an HTTP proxy opens for us.
+"""Connections to a host: TLS straight to it, or through a tunnel that an HTTP proxy opens.
 
 Either way the TLS session ends at Graph itself, so a proxy sees the host's name and nothing else
 (CONNECT, RFC 9110 section 9.3.6).
 
-`Way.transport` is an httpx transport for one lane, over a pool of httpcore: HTTP/1.1, and none of
-what httpx's client would do on top of it. Nothing comes from the environment, no redirect is
-followed, no cookie kept, and nothing is tried again: that is decided in the spool and nowhere else.
+`Endpoint.transport` is an httpx transport for one lane over a pool of httpcore: HTTP/1.1, without
+what httpx's client would do on top of it. Nothing is taken from the environment, no redirect is
+followed, no cookie is kept, and nothing is retried: only the queue decides that.
 """
 
 import base64
@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 import httpx
 
-from graphrelay.graph.http.exchange import EXCHANGE, Exchange, Timeouts
-from graphrelay.graph.http.stream import Network, Unreachable
+from graphrelay.graph.http.exchange import ATTEMPT, HttpAttempt, Timeouts
+from graphrelay.graph.http.stream import HostUnreachable, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Proxy:
         """From `http://[user:password@]host[:port]`. Raises `ValueError`."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a proxy must be written http://host:port")
+            raise ValueError("a proxy must have the form http://host:port")
         tls = parts.scheme == "https"
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         basic = "Basic " + base64.b64encode(login.encode()).decode() if parts.username else ""
@@ -44,14 +44,14 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How to get to the cloud's hosts; the trust in certificates is shared by all."""
+class Endpoint:
+    """How to connect to the cloud's hosts; the trusted certificates are shared by all lanes."""
 
     tls: ssl.SSLContext
     proxy: Proxy | None
     timeouts: Timeouts
 
-    def to(self, host: str) -> str:
+    def peer(self, host: str) -> str:
         """What we connect to, in words."""
         return f"the proxy {self.proxy.host}" if self.proxy else host
 
@@ -87,40 +87,40 @@ class _Transport(httpx.AsyncBaseTransport):
     """httpx over a pool with a network backend of ours, which httpx's own transport cannot take
     (https://www.python-httpx.org/advanced/transports/).
 
-    httpcore knows an extension "target", but asks a proxy for that target too.
+    httpcore has an extension "target", but uses it in the request to a proxy, too.
     """
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool, way: Way) -> None:
+    def __init__(self, pool: httpcore.AsyncConnectionPool, endpoint: Endpoint) -> None:
         self._pool = pool
-        self._way = way
+        self._endpoint = endpoint
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises what httpcore raises, and `Unreachable`."""
-        exchange = request.extensions[EXCHANGE]
+        """Raises what httpcore raises, and `HostUnreachable`."""
+        attempt = request.extensions[ATTEMPT]
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
             port=request.url.port,
-            target=exchange.target,
+            target=attempt.target,
         )
         asked = httpcore.Request(
             request.method.encode(),
             url,
             headers=request.headers.raw,
             content=cast(httpx.AsyncByteStream, request.stream),
-            extensions={"timeout": request.extensions["timeout"], EXCHANGE: exchange},
+            extensions={"timeout": request.extensions["timeout"], ATTEMPT: attempt},
         )
         try:
             answer = await self._pool.handle_async_request(asked)
         except httpcore.ProxyError as error:
             status = str(error).partition(" ")[0]
-            raise Unreachable(
-                f"{self._way.to(request.url.host)} answered {status}", "4.4.1"
+            raise HostUnreachable(
+                f"{self._endpoint.peer(request.url.host)} answered {status}", "4.4.1"
             ) from error
         return httpx.Response(
             answer.status,
             headers=answer.headers,
-            stream=_Answer(answer),
+            stream=_ResponseBody(answer),
             extensions=answer.extensions,
         )
 
@@ -128,7 +128,7 @@ class _Transport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-class _Answer(httpx.AsyncByteStream):
+class _ResponseBody(httpx.AsyncByteStream):
     """The body of an answer, as httpx wants it."""
 
     def __init__(self, answer: httpcore.Response) -> None:
@@ -142,11 +142,11 @@ class _Answer(httpx.AsyncByteStream):
 
 
 class _Pool(httpcore.AsyncConnectionPool):
-    """A pool that lets go of every connection over which a request failed.
+    """A pool that drops every connection over which a request failed.
 
-    httpcore 1.0 keeps some for ever, neither open nor closed: a tunnel in which no TLS session came
-    about, and a connection whose request was cancelled at a few moments of its beginning and end.
-    With as many of them as there may be connections, no request would go out any more.
+    httpcore 1.0 keeps some of them, neither open nor closed: a tunnel in which no TLS session could
+    be made, and a connection whose request was cancelled at certain points of its beginning and
+    end. Once they are as many as the pool may have, no request would go out any more.
     """
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
@@ -154,30 +154,30 @@ class _Pool(httpcore.AsyncConnectionPool):
 
 
 class _Released(httpcore.AsyncConnectionInterface):
-    """A connection that ends with its exchanges, unless it is fit for another one then.
+    """A connection that ends with its requests, unless it can be used for another one then.
 
-    The pool sends several to one that is free, of which it takes one and refuses the others.
+    The pool gives several requests to a free one, which takes one and refuses the others.
     """
 
     def __init__(self, connection: httpcore.AsyncConnectionInterface) -> None:
         self._connection = connection
-        self._exchanges: set[Exchange] = set()
+        self._attempts: set[HttpAttempt] = set()
         self._was_asked = False
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        exchange: Exchange = request.extensions[EXCHANGE]
-        self._exchanges.add(exchange)
+        attempt: HttpAttempt = request.extensions[ATTEMPT]
+        self._attempts.add(attempt)
         self._was_asked = True
         try:
             return await self._connection.handle_async_request(request)
         except httpcore.ConnectionNotAvailable:
-            self._exchanges.discard(exchange)
+            self._attempts.discard(attempt)
             raise
 
     def has_expired(self) -> bool:
-        """Then the pool closes it and forgets it, before it gives out connections again."""
-        self._exchanges = {one for one in self._exchanges if not one.ended}
-        left_alone = self._was_asked and not self._exchanges
+        """If so, the pool closes and drops it before it gives out connections again."""
+        self._attempts = {one for one in self._attempts if not one.ended}
+        left_alone = self._was_asked and not self._attempts
         return self._connection.has_expired() or (left_alone and not self._connection.is_idle())
 
     async def aclose(self) -> None:

@@ -100,7 +100,7 @@ class Grants:
     @property
     def scopes(self) -> tuple[str, ...]:
         """The delegated scopes that the account's configuration needs, without their resource."""
-        wanted = permissions(self.account.scenario)
+        wanted = permissions(self.account)
         return tuple(p.name for p in wanted if p.kind is Kind.SCOPE and p.name not in NOT_ASKED_FOR)
 
     def close(self) -> None:

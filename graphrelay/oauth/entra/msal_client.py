@@ -28,7 +28,7 @@ from graphrelay.oauth.entra.credentials import (
     MsalCredential,
     msal_credential,
 )
-from graphrelay.oauth.entra.msal_http import Http, RecordingClient, clock_error, retry_after
+from graphrelay.oauth.entra.msal_http import Http, RecordingClient, clock_error
 from graphrelay.oauth.entra.refusals import is_passing, refused, words
 from graphrelay.oauth.scenario import (
     Account,
@@ -37,6 +37,7 @@ from graphrelay.oauth.scenario import (
     ManagedIdentity,
     Personal,
 )
+from graphrelay.retry_after import retry_after
 
 msal: Any = untyped_msal
 
@@ -218,7 +219,7 @@ class Entra:
         if response is not None and self._is_busy(response.status_code):
             return self._busy(response)
         if is_passing(answer):
-            wait = retry_after(response, self._clock.now())
+            wait = retry_after(response.headers, self._clock.now()) if response else None
             return EntraUnreachable(reason=f"{self.host}: {answer.get('error')}", retry_after=wait)
         own = (self._msal_credential.identity,) if self._msal_credential is not None else ()
         return self._with_clock(refused(_scrubbed(answer, secrets + own), self._account))
@@ -229,7 +230,7 @@ class Entra:
         return status == 429 or status >= 500 or (managed and status in (404, 410))
 
     def _busy(self, response: httpx.Response) -> EntraUnreachable:
-        wait = retry_after(response, self._clock.now())
+        wait = retry_after(response.headers, self._clock.now())
         reason = f"{self.host} answered HTTP {response.status_code}."
         return EntraUnreachable(reason=reason, retry_after=wait)
 

@@ -12,16 +12,15 @@ that the request has. Compression is neither requested nor accepted.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from ssl import SSLContext
 from typing import Any, cast
 
 import httpcore
 import httpx
 
-LONGEST_WAIT = timedelta(hours=1)
-"""The longest Retry-After that is honoured."""
+from graphrelay.retry_after import http_date
+
 LONGEST_ANSWER = 64 * 1024
 """Octets of a response, head and body; Entra's have a few thousand."""
 OVERALL = timedelta(seconds=60)
@@ -233,29 +232,8 @@ def _text(value: Any) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else str(value)
 
 
-def retry_after(response: httpx.Response | None, now: datetime) -> timedelta | None:
-    """Retry-After: seconds, a fraction of them, or a date (RFC 9110 section 10.2.3)."""
-    text = response.headers.get("Retry-After", "").strip() if response is not None else ""
-    if not text:
-        return None
-    try:
-        wait = timedelta(seconds=float(text))
-    except (ValueError, OverflowError):
-        moment = _date(text)
-        wait = moment - now if moment is not None else timedelta(0)
-    return min(max(wait, timedelta(0)), LONGEST_WAIT) or None
-
-
 def clock_error(response: httpx.Response | None, now: datetime) -> timedelta | None:
     """How far this machine's clock is ahead of the server's, in whole seconds; `None` without a
     Date header."""
-    moment = _date(response.headers.get("Date", "")) if response is not None else None
+    moment = http_date(response.headers.get("Date", "")) if response is not None else None
     return now.replace(microsecond=0) - moment if moment is not None else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None

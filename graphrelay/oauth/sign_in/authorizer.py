@@ -233,7 +233,7 @@ def risk_of(account: Account) -> str | None:
     """A warning for the admin before approving; `None` where only one user's mailbox is at risk."""
     if not isinstance(account.scenario, Application):
         return None
-    kinds = {permission.kind for permission in permissions(account.scenario)}
+    kinds = {permission.kind for permission in permissions(account)}
     if Kind.ROLE in kinds:
         return (
             "Anyone with this application's credential can send as anyone in the tenant. "

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, events
+from graphrelay.model import Delayed, Lane, Paused
 from graphrelay.oauth.answers import (
     EntraUnreachable,
     Granted,
@@ -30,12 +31,13 @@ from graphrelay.oauth.answers import (
     TokenRefused,
     Unauthorized,
     VaultProblem,
+    outcome_without_token,
 )
 from graphrelay.oauth.authorization import AccessToken, Authorization, Binding
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.grants import Grants
 from graphrelay.oauth.entra.msal_http import Http
-from graphrelay.oauth.scenario import Account
+from graphrelay.oauth.scenario import Account, AccountOptions
 from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, CachedToken
 from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_soon
 from graphrelay.oauth.tokens.renewal import RefreshResult, Renewal
@@ -120,6 +122,16 @@ class TokenManager:
         """The accounts as configured."""
         return tuple(state.account for state in self._states.values())
 
+    def options(self, account: str) -> AccountOptions:
+        """What the account does besides; nothing, where it is not configured any more."""
+        state = self._states.get(account)
+        return state.account.options if state else AccountOptions()
+
+    def is_own_mailbox(self, lane: Lane) -> bool:
+        """Whether its mailbox is that of the user who signed in for its account."""
+        state = self._states.get(lane.account)
+        return state is not None and state.account.is_own_mailbox(lane.mailbox)
+
     @property
     def cloud(self) -> TokenCloud:
         return self._cloud
@@ -152,6 +164,21 @@ class TokenManager:
         if fresh or challenge:
             return await self._refreshed(state, Purpose.REJECTED, challenge)
         return self._good(state, MARGIN) or await self._refreshed(state, Purpose.USE)
+
+    async def bearer_token(
+        self, account: str, *, refused: str = "", challenge: str = ""
+    ) -> str | Paused | Delayed:
+        """A token for requests to Graph, or the outcome that they have without one.
+
+        `refused`: the one that Graph refused; another is asked for, unless that has been done
+        meanwhile. `challenge`: what it must contain (JSON), where Graph asked for something.
+        """
+        answer = await self.token(account) if not challenge else None
+        if answer is None or (isinstance(answer, Granted) and answer.access_token == refused):
+            answer = await self.token(account, fresh=True, challenge=challenge)
+        if isinstance(answer, Granted):
+            return answer.access_token
+        return outcome_without_token(account, answer)
 
     def revision(self, account: str) -> int:
         """Grows each time that an authorization is stored, deleted, or works again."""

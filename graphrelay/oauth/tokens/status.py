@@ -203,7 +203,7 @@ def _issued_at(claims: Mapping[str, Any]) -> datetime | None:
 
 
 def _evidence(account: Account, found: Authorization, ends_at: datetime | None) -> Evidence:
-    needed = permissions(account.scenario)
+    needed = permissions(account)
     granted = found.access.scopes
     claims = claims_of(found.access.text)
     user = found.signed_in if isinstance(found, SignedIn) else None

@@ -1,1 +1,1 @@
-"""One attempt: from a message taken from the queue to its outcome on the disk."""
+"""One attempt: from a message taken from the queue to its recorded outcome."""

@@ -1,23 +1,23 @@
 """One attempt at one message, from the spool to Graph and back to the spool.
 
-    token ─▶ begin_reading ─▶ compose ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ finish_attempt
-    │        │                           │                         └── the lane knows, the next goes
-    │        │                           └── on the disk before the request goes out: from there on
-    │        │                               the spool knows that it may have been sent
-    │        └── on the disk before anything reads the message: one that ends the process is held
-    └── none: the lane stops or rests, and no attempt is burnt
+    session ─▶ begin_reading ─▶ prepare ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ finish_attempt
+    │          │                           │                         └── the lane starts the next
+    │          │                           └── on the disk before the request goes out: from there
+    │          │                               on the spool knows that it may have been sent
+    │          └── on the disk before anything reads the message: one that ends the process is held
+    └── no token: the lane stops or rests, and no attempt is counted
 
-An outcome must reach the disk. While the spool cannot take it (disk full), the courier waits and
-tries again, and keeps its place in the lane; nobody else may start on that message.
+An outcome must get on the disk. While the spool cannot take it (disk full), the courier waits and
+tries again, and the message keeps its place in the lane; no other attempt at it may start.
 """
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
-from uuid import uuid4
 
 from graphrelay.clock import Clock
 from graphrelay.graph.http.exchange import BodyChanged
+from graphrelay.graph.session import MailboxSession
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Address,
@@ -29,6 +29,7 @@ from graphrelay.model import (
     Lane,
     NewMessage,
     Next,
+    Outcome,
     Paused,
     Queued,
     Relayed,
@@ -37,17 +38,16 @@ from graphrelay.model import (
     Uncertain,
     Waiting,
 )
-from graphrelay.oauth.answers import Granted
-from graphrelay.relay.deliver.bearer import Bearer, Tokens, without_token
-from graphrelay.relay.deliver.dispatcher import Dispatched, Dispatcher, Prepared
+from graphrelay.relay.deliver.dispatcher import Composed, Dispatched, Dispatcher, unreadable
 from graphrelay.relay.deliver.result import (
     Answered,
-    Carried,
+    DeliveryResult,
     Finished,
-    Gone,
     NotBegun,
+    NotWaiting,
 )
-from graphrelay.relay.policy.decision import Decision, Effect, Slower, Stops, decide
+from graphrelay.relay.policy.budget import Spent
+from graphrelay.relay.policy.decision import Decision, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports.reporter import Report, Reporter
 from graphrelay.spool.errors import MailLost, NotQueued
@@ -86,13 +86,21 @@ class Attempts(Protocol):
     ) -> tuple[Waiting, ...]: ...
 
 
+class Graph(Protocol):
+    """What the courier needs of the GraphClient."""
+
+    async def session(self, lane: Lane) -> MailboxSession | Paused | Delayed: ...
+
+    def close_lane(self, lane: Lane) -> None: ...
+
+
 class Courier:
-    """Carries messages, as many at the same time as it is asked to."""
+    """Makes attempts, any number of them at the same time."""
 
     def __init__(
         self,
         spool: Attempts,
-        tokens: Tokens,
+        graph: Graph,
         dispatcher: Dispatcher,
         clock: Clock,
         journal: Journal,
@@ -100,10 +108,10 @@ class Courier:
         random: Callable[[], float],
         reporter: Reporter | None = None,
     ) -> None:
-        """`random` returns numbers from 0 to 1, as `random.random` does. Without a `reporter` only
-        the journal hears of failures."""
+        """`random` gives random numbers from 0 to 1 (`random.random`). Without a `reporter`,
+        failures are only logged."""
         self._spool = spool
-        self._tokens = tokens
+        self._graph = graph
         self._dispatcher = dispatcher
         self._clock = clock
         self._journal = journal
@@ -111,37 +119,39 @@ class Courier:
         self._random = random
         self._reporter = reporter
         self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
-        """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
-        breaks while it is recorded must neither strand the message nor send it twice."""
+        """Attempts that are not on the disk yet, with whether a doubt can be settled: an error
+        while they are recorded must neither strand the message nor send it twice."""
 
-    async def carry(self, waiting: Waiting, answered: Callable[[Answered], None]) -> Carried:
-        """One attempt. Never raises for anything that the world does.
+    async def carry(self, waiting: Waiting, answered: Callable[[Answered], None]) -> DeliveryResult:
+        """Make one attempt. Never raises because of the network, Graph or the disk.
 
-        `answered` is called when its request is over, before the disk knows how it ended; not
-        where none was made.
+        `answered` is called when its request is over, before the outcome is recorded; it is not
+        called if no request was made.
         """
         try:
             submission = await self._spool.load(waiting.submission_id)
             if submission.id in self._unrecorded:
                 return await self._record(submission)
-            lane = submission.plan.lane
-            token = await self._tokens.token(lane.account)
-            if not isinstance(token, Granted):
-                return NotBegun(_effect(without_token(lane, token)))
+            session = await self._graph.session(submission.plan.lane)
+            match session:
+                case Paused():
+                    return NotBegun(Stops(session))
+                case Delayed():
+                    return NotBegun(Slower(session.reason, session.retry_after))
             await self._spool.begin_reading(submission.id)
-            return await self._attempt(submission, token, answered)
+            return await self._attempt(submission, session, answered)
         except (NotQueued, MailLost):
-            return Gone()
+            return NotWaiting()
         except StorageUnavailable as error:
             return NotBegun(Slower(str(error), WITHOUT_DISK))
 
     async def recover(self, interrupted: Interrupted) -> None:
-        """End an attempt in whose middle the process died: it may have sent the message."""
+        """End an attempt during which the process ended: it may have sent the message."""
         try:
             submission = await self._spool.load(interrupted.submission_id)
         except (NotQueued, MailLost):
             return
-        outcome = self._dispatcher.interrupted(submission, interrupted.client_request_id)
+        outcome = self._dispatcher.interrupted(submission, interrupted)
         attempt = Attempt(
             number=interrupted.number,
             started_at=interrupted.started_at,
@@ -153,17 +163,22 @@ class Courier:
         await self._conclude(submission, attempt, decision)
 
     def leave(self, lane: Lane) -> None:
-        """Nothing waits in the lane any more: its connections may go."""
-        self._dispatcher.leave(lane)
+        """Close the lane's connections, as nothing waits in it any more."""
+        self._graph.close_lane(lane)
 
     async def _attempt(
-        self, submission: Submission, token: Granted, answered: Callable[[Answered], None]
-    ) -> Carried:
-        way = await self._prepared(submission)
-        started_at, began, request_id = self._clock.now(), self._clock.monotonic(), str(uuid4())
-        number = await self._spool.begin_attempt(submission.id, started_at, request_id)
+        self,
+        submission: Submission,
+        session: MailboxSession,
+        answered: Callable[[Answered], None],
+    ) -> Finished:
+        composed = await self._dispatcher.prepare(submission)
+        started_at, began = self._clock.now(), self._clock.monotonic()
+        number = await self._spool.begin_attempt(
+            submission.id, started_at, session.client_request_id
+        )
         self._journal.write(events.Attempt(submission, number))
-        dispatched = await self._dispatch(submission, way, token, request_id)
+        dispatched = await self._dispatch(submission, composed, session)
         attempt = Attempt(
             number=number,
             started_at=started_at,
@@ -172,16 +187,8 @@ class Courier:
         )
         self._unrecorded[submission.id] = attempt, dispatched.settles
         decision = self._decide(submission, attempt, settles=dispatched.settles)
-        spent = self._dispatcher.spent(submission, attempt.outcome)
-        answered(Answered(decision.effect, spent))
+        answered(Answered(decision.effect, _spent(submission, session, attempt.outcome)))
         return await self._record(submission, decision)
-
-    async def _prepared(self, submission: Submission) -> Prepared | None:
-        """`None` where composing failed: that is for the attempt, which then has an outcome."""
-        try:
-            return await self._dispatcher.prepare(submission)
-        except Exception:
-            return None
 
     async def _record(self, submission: Submission, decision: Decision | None = None) -> Finished:
         attempt, settles = self._unrecorded[submission.id]
@@ -191,18 +198,16 @@ class Courier:
         return finished
 
     async def _dispatch(
-        self, submission: Submission, way: Prepared | None, token: Granted, request: str
+        self, submission: Submission, composed: Composed, session: MailboxSession
     ) -> Dispatched:
-        """An outcome in any case: from here on the attempt is on the disk and must be ended."""
-        bearer = Bearer(self._tokens, submission.plan.lane, token)
+        """Always gives an outcome: the attempt is on the disk and must be ended."""
         try:
-            return await self._dispatcher.dispatch(submission, bearer, request, way)
+            return await self._dispatcher.dispatch(submission, composed, session)
         except (StorageUnavailable, OSError, BodyChanged) as error:
-            reason = f"The message could not be read from the disk: {error}"
-            return Dispatched(Delayed(status="4.3.0", reason=reason), settles=True)
+            return Dispatched(unreadable(error), settles=True)
         except Exception as error:
             settles = self._dispatcher.settles(submission)
-            return Dispatched(Uncertain(reason=f"a mistake in the relay: {error!r}"), settles)
+            return Dispatched(Uncertain(reason=f"an error in the relay: {error!r}"), settles)
 
     def _decide(self, submission: Submission, attempt: Attempt, *, settles: bool) -> Decision:
         return decide(
@@ -218,23 +223,23 @@ class Courier:
     async def _conclude(
         self, submission: Submission, attempt: Attempt, decision: Decision
     ) -> Finished:
-        """Record what came of an attempt, what follows, and what the sender is told of it."""
+        """Record the outcome of an attempt, what follows from it, and the report to the sender."""
         if decision.pieces:
             return await self._divide(submission, attempt, decision)
         report = await self._report(submission, attempt, decision)
         put = await self._insist(
             submission, lambda: self._finish(submission.id, attempt, decision.next, report)
         )
-        self._tell(submission, attempt, decision)
+        self._log(submission, attempt, decision)
         if report is not None:
-            report.tell(self._journal, put)
+            report.taken(self._journal, put)
         then = report.message.not_before if report else None
         return Finished(decision.next, tuple(Waiting.of(one, then) for one in put))
 
     async def _divide(
         self, submission: Submission, attempt: Attempt, decision: Decision
     ) -> Finished:
-        """The outcome and the submissions that it is divided into, in one transaction."""
+        """Record the outcome and the submissions into which it is divided, in one transaction."""
         following, pieces = decision.next, decision.pieces
         assert isinstance(following, Queued)  # noqa: S101 (decide never divides anything else)
         split_off = await self._insist(
@@ -255,7 +260,7 @@ class Courier:
     async def _finish(
         self, submission_id: int, attempt: Attempt, following: Next, report: Report | None
     ) -> tuple[Submission, ...]:
-        """The outcome and what tells the sender of it, in one transaction."""
+        """Record the outcome and the report to the sender, in one transaction."""
         if report is None:
             return await self._spool.finish_attempt(submission_id, attempt, following)
         body = self._spool.incoming()
@@ -271,7 +276,7 @@ class Courier:
     async def _report(
         self, submission: Submission, attempt: Attempt, decision: Decision
     ) -> Report | None:
-        """A report that trips us up must not keep the outcome from the disk."""
+        """An error in composing a report must not keep the outcome from being recorded."""
         reporter = self._reporter
         if reporter is None:
             return None
@@ -286,7 +291,7 @@ class Courier:
             return None
 
     async def _insist(self, submission: Submission, write: Callable[[], Awaitable[T]]) -> T:
-        """Write to the disk, and while it cannot take it, wait and try again."""
+        """Write to the disk; while that is not possible, wait and try again."""
         while True:
             try:
                 return await write()
@@ -296,7 +301,7 @@ class Courier:
                 )
                 await self._clock.sleep(WITHOUT_DISK)
 
-    def _tell(self, submission: Submission, attempt: Attempt, decision: Decision) -> None:
+    def _log(self, submission: Submission, attempt: Attempt, decision: Decision) -> None:
         match attempt.outcome, decision.next:
             case Relayed() as relayed, _:
                 took = attempt.finished_at - attempt.started_at
@@ -313,10 +318,13 @@ class Courier:
             self._journal.write(events.Held(submission.queue_id, decision.next.reason))
 
 
-def _effect(outcome: Paused | Delayed) -> Effect:
-    if isinstance(outcome, Paused):
-        return Stops(outcome)
-    return Slower(outcome.reason, outcome.retry_after)
+def _spent(submission: Submission, session: MailboxSession, outcome: Outcome) -> Spent:
+    """What an attempt used of the budgets. It may include requests that other attempts in the lane
+    made meanwhile, which are then not counted there."""
+    requests, octets = session.take_spent()
+    if not isinstance(outcome, Relayed):
+        return Spent(requests, octets)
+    return Spent(requests, octets, 1, len(submission.envelope.forward_paths))
 
 
 def _following(following: Next) -> str:

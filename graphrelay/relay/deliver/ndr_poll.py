@@ -1,52 +1,43 @@
-"""What Exchange finds out later: its non-delivery reports, matched to the mail that they are about.
+"""Exchange's non-delivery reports (NDRs), matched to the messages that they are about.
 
-    Inbox of a mailbox that mail went out by ──▶ report ──▶ Message-ID, recipient ──▶ mail log
+    Inbox of a mailbox that sent mail ──▶ report ──▶ Message-ID, recipient ──▶ mail log
 
-202 says that Exchange took a message. That a recipient does not exist it says by a report into the
-mailbox that sent it. Accounts that are set up for it (`bounces = true`) look there every few
-minutes, at the mailboxes that have sent something lately, and the mail log says `bounced`. Nothing
-is changed in the mailbox, and what was noted once is not noted again.
+202 means that Exchange has taken a message. If a recipient does not exist, Exchange sends a report
+to the mailbox that sent it. With `bounces = true`, the relay polls the mailboxes that have sent
+something lately every few minutes, and the mail log says `bounced`. Nothing is changed in the
+mailbox, and each failure is logged once.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Protocol
-from uuid import uuid4
 
 from graphrelay.clock import Clock
 from graphrelay.graph import inbox
-from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
 from graphrelay.graph.drafts import MayNotLook
-from graphrelay.graph.inbox import Found
+from graphrelay.graph.inbox import ReportItem
+from graphrelay.graph.session import MailboxSession
 from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
 from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
-from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account
-from graphrelay.relay.deliver.bearer import Bearer, Tokens
+from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.reports import ndr
-from graphrelay.relay.reports.ndr import Bounce, Failure
+from graphrelay.relay.reports.ndr import Failure, Ndr
 
 LOOK_EVERY = timedelta(minutes=5)
 LATELY = timedelta(days=2)
-"""How long after its last message a mailbox is looked at; Exchange tries for a day."""
+"""How long after its last message a mailbox is polled; Exchange tries for a day."""
 OVERLAP = timedelta(minutes=10)
-"""Reports do not always become visible in their order."""
+"""Reports do not always become visible in order."""
 TRIES = 12
-"""How often a report that cannot be read is tried, while the mailbox can, before those behind it
-come first."""
-
-
-class Post(Protocol):
-    """What is needed of the Graph client."""
-
-    def for_lane(self, lane: Lane) -> inbox.Caller: ...
+"""How often a report that cannot be read is tried, while the mailbox can be, before it is
+skipped."""
 
 
 class Records(Protocol):
-    """What is needed of the spool."""
+    """What NdrPoll needs of the spool."""
 
     async def lanes_used(self, since: datetime) -> list[Lane]: ...
 
@@ -62,47 +53,50 @@ class _Place:
     since: datetime
     seen: set[str]
     closed: bool = False
-    """It was told that it may not be read."""
+    """Whether it is logged that it may not be read."""
     stuck_at: str = ""
     """The report that could not be read."""
     tries: int = 0
-    """How often that was tried."""
+    """How often that report was tried."""
 
 
-class Bounces:
+class NdrPoll:
     """Lives in one event loop."""
 
     def __init__(
         self,
-        post: Post,
-        tokens: Tokens,
+        graph: Graph,
         records: Records,
         accounts: Callable[[], Collection[Account]],
         clock: Clock,
         journal: Journal,
+        page: int = inbox.PAGE,
+        read: Callable[[bytes], Ndr | None] = ndr.read,
     ) -> None:
-        self._post = post
-        self._tokens = tokens
+        """`page` is the number of reports in one request, and `read` what understands a report."""
+        self._graph = graph
         self._records = records
         self._accounts = accounts
         self._clock = clock
         self._journal = journal
+        self._page = page
+        self._read = read
         self._places: dict[Lane, _Place] = {}
 
     async def run(self) -> None:
-        """Look now and then; never returns."""
+        """Poll every few minutes; never returns."""
         while True:
             await self._clock.sleep(LOOK_EVERY)
             try:
                 await self.look()
             except StorageUnavailable as error:
                 self._journal.write(events.BouncesNotRead(reason=str(error)))
-            except Exception as error:  # a mistake of ours, which must not stop the mail
+            except Exception as error:  # an error in the relay, which must not stop the mail
                 self._journal.write(events.BouncesBroke(reason=repr(error)))
 
     async def look(self) -> None:
-        """Once, into every mailbox that has sent something lately."""
-        reading = {account.name: account for account in self._accounts() if _reads(account)}
+        """Poll every mailbox that has sent something lately, once."""
+        reading = {account.name for account in self._accounts() if account.options.bounces}
         if not reading:
             return
         lately = self._clock.now() - LATELY
@@ -112,60 +106,44 @@ class Bounces:
         }
         for lane, place in self._places.items():
             try:
-                await self._look_by(lane, place, reading[lane.account])
+                await self._look_in(lane, place)
             except StorageUnavailable:
                 raise
-            except Exception as error:  # a mistake of ours, which must not hide other mailboxes
+            except Exception as error:  # an error in the relay, which must not hide other mailboxes
                 self._journal.write(events.BouncesBroke(mailbox=lane.mailbox, reason=repr(error)))
 
-    async def _look_by(self, lane: Lane, place: _Place, account: Account) -> None:
-        token = await self._tokens.token(lane.account)
-        if isinstance(token, Granted):
-            own = account.is_own_mailbox(lane.mailbox)
-            mailbox = OWN_MAILBOX if own else mailbox_path(lane.mailbox)
-            await self._look_in(lane, place, mailbox, Bearer(self._tokens, lane, token))
-
-    async def _look_in(self, lane: Lane, place: _Place, mailbox: str, bearer: Bearer) -> None:
-        client = self._post.for_lane(lane)
+    async def _look_in(self, lane: Lane, place: _Place) -> None:
+        session = await self._graph.session(lane)
+        if isinstance(session, Paused | Delayed):
+            return
         since, newest, passed = place.since, place.since, 0
         while True:
-            listing = partial(
-                inbox.reports,
-                client,
-                mailbox,
-                since,
-                client_request_id=str(uuid4()),
-                passed=passed,
-            )
-            found: tuple[Found, ...] | MayNotLook | Delayed | Paused = await bearer.use(listing)
+            found = await inbox.reports(session, since, passed, self._page)
             if not isinstance(found, tuple):
-                self._tell_not_read(lane, place, found)
+                self._log_not_read(lane, place, found)
                 return
             place.closed = False
             for report in found:
                 newest = max(newest, report.received_at)
                 if report.id not in place.seen:
-                    why = await self._take(lane, client, mailbox, bearer, report)
+                    why = await self._take(lane, session, report)
                     if why and not self._passes_over(lane, place, report, why):
-                        return  # the next look begins here again
+                        return  # the next poll starts here again
                 place.seen.add(report.id)
-            if len(found) < inbox.PAGE:
+            if len(found) < self._page:
                 break
-            # As long as it is the same second, whose reports cannot be told apart by their time.
-            since, passed = newest, passed + inbox.PAGE if newest == since else 0
+            # Within one second, reports cannot be distinguished by their time.
+            since, passed = newest, passed + self._page if newest == since else 0
         place.since = max(place.since, newest - OVERLAP)
 
-    async def _take(
-        self, lane: Lane, client: inbox.Caller, mailbox: str, bearer: Bearer, report: Found
-    ) -> str:
-        """Why it could not be read; empty where it was."""
-        fetching = partial(inbox.octets, client, mailbox, report, client_request_id=str(uuid4()))
-        octets: bytes | MayNotLook | Delayed | Paused = await bearer.use(fetching)
+    async def _take(self, lane: Lane, session: MailboxSession, report: ReportItem) -> str:
+        """Why it could not be read; empty if it was."""
+        octets = await inbox.octets(session, report)
         if not isinstance(octets, bytes):
             return _why(octets)
         try:
-            read = await reading.of(len(octets), ndr.read, octets)
-        except Exception as error:  # a mistake of ours with this one
+            read = await reading.of(len(octets), self._read, octets)
+        except Exception as error:  # an error in the relay with this one
             return repr(error)
         if read is None:
             self._journal.write(events.BounceNotUnderstood(mailbox=lane.mailbox, report=report.id))
@@ -174,8 +152,8 @@ class Bounces:
             await self._note(read, failure, report, lane)
         return ""
 
-    def _passes_over(self, lane: Lane, place: _Place, report: Found, why: str) -> bool:
-        """Whether it was tried often enough: it must not hide for ever what lies behind it."""
+    def _passes_over(self, lane: Lane, place: _Place, report: ReportItem, why: str) -> bool:
+        """Whether it was tried often enough to be skipped: it must not block those behind it."""
         place.tries = place.tries + 1 if place.stuck_at == report.id else 1
         place.stuck_at = report.id
         if place.tries < TRIES:
@@ -185,7 +163,7 @@ class Bounces:
         )
         return True
 
-    async def _note(self, read: Bounce, failure: Failure, report: Found, lane: Lane) -> None:
+    async def _note(self, read: Ndr, failure: Failure, report: ReportItem, lane: Lane) -> None:
         reason = f"{failure.recipient}: {failure.reason or failure.status or 'no reason given'}"
         queue_id = await self._records.bounced(
             read.message_ids, failure.recipient, reason, report.received_at
@@ -197,8 +175,8 @@ class Bounces:
                 )
             )
 
-    def _tell_not_read(self, lane: Lane, place: _Place, why: MayNotLook | Delayed | Paused) -> None:
-        """Once, until it works again; what passes by itself is not told."""
+    def _log_not_read(self, lane: Lane, place: _Place, why: MayNotLook | Delayed | Paused) -> None:
+        """Log it once, until it works again; a delay is not logged."""
         if isinstance(why, Delayed) or place.closed:
             return
         place.closed = True
@@ -214,7 +192,3 @@ class Bounces:
 
 def _why(not_read: MayNotLook | Delayed | Paused) -> str:
     return "the account may not read it" if isinstance(not_read, MayNotLook) else not_read.reason
-
-
-def _reads(account: Account) -> bool:
-    return account.scenario.bounces

@@ -1,4 +1,4 @@
-"""What the courier says of an attempt at a message."""
+"""What came of an attempt at a message."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from graphrelay.relay.policy.decision import Effect
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An attempt has come to an end, of which the disk does not know yet."""
+    """The request of an attempt is over; its outcome is not on the disk yet."""
 
     effect: Effect
     spent: Spent
@@ -21,7 +21,7 @@ class Finished:
 
     next: Next
     besides: tuple[Waiting, ...] = ()
-    """What has come of it and waits now: what tells the sender, or pieces split off."""
+    """What follows from it and waits as well: a report to the sender, or submissions split off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class NotBegun:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """It does not wait any more: held, deleted, or lost by the disk. The spool has told it."""
+class NotWaiting:
+    """It does not wait any more: held, deleted, or lost by the disk. The spool has logged it."""
 
 
-Carried = Finished | NotBegun | Gone
+DeliveryResult = Finished | NotBegun | NotWaiting

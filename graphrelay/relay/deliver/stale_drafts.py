@@ -1,56 +1,40 @@
-"""Drafts that no message goes on with, taken away from the mailbox.
+"""Deletes drafts that no message uses any more.
 
-A message may be given up, or deleted by a person, while a part of it lies in Drafts, where somebody
-could send it by mistake; and one that is divided, or begun anew, may leave a draft there that could
-not be deleted just then. The spool remembers such drafts until they are gone; here they are looked
-at now and then, and taken away. One that turns out to have been sent stays where it is: it is the
-copy in Sent Items.
+A message may be given up, or deleted by a person, while its draft is in the mailbox, where somebody
+could send it by mistake; and a message that was divided, or started again, may leave a draft that
+could not be deleted at that time. The spool keeps a list of such drafts; they are looked up every
+few minutes, and deleted. One that turns out to have been sent is kept: it is the copy in Sent
+Items.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Protocol
-from uuid import uuid4
 
 from graphrelay.clock import Clock
 from graphrelay.graph import drafts
-from graphrelay.graph.client import OWN_MAILBOX, mailbox_path
-from graphrelay.graph.drafts import MayNotLook, Seen
+from graphrelay.graph.drafts import Seen
 from graphrelay.journal import Journal, events
-from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
-from graphrelay.oauth.answers import Granted
-from graphrelay.relay.deliver.bearer import Bearer, Tokens
-from graphrelay.relay.deliver.dispatcher import Post, Rights
+from graphrelay.model import Delayed, Paused, StorageUnavailable
+from graphrelay.relay.deliver.courier import Graph
 from graphrelay.spool.values import LeftBehind
 
 EVERY = timedelta(minutes=5)
 
 
 class Records(Protocol):
-    """What is needed of the spool."""
+    """What StaleDrafts needs of the spool."""
 
     async def left_behind(self) -> list[LeftBehind]: ...
 
     async def forget_draft(self, submission_id: int, draft: str) -> None: ...
 
 
-class Leftovers:
-    """Owns nothing but its rounds."""
+class StaleDrafts:
+    """Runs every few minutes; has no state."""
 
-    def __init__(
-        self,
-        records: Records,
-        tokens: Tokens,
-        post: Post,
-        rights: Callable[[Lane], Rights],
-        clock: Clock,
-        journal: Journal,
-    ) -> None:
+    def __init__(self, records: Records, graph: Graph, clock: Clock, journal: Journal) -> None:
         self._records = records
-        self._tokens = tokens
-        self._post = post
-        self._rights = rights
+        self._graph = graph
         self._clock = clock
         self._journal = journal
 
@@ -61,34 +45,28 @@ class Leftovers:
                 await self.sweep()
             except (StorageUnavailable, OSError) as error:
                 self._journal.write(events.DraftsNotSwept(reason=str(error)))
-            except Exception as error:  # a mistake of ours, which must not stop the mail
+            except Exception as error:  # an error in the relay, which must not stop the mail
                 self._journal.write(events.DraftsBroke(reason=repr(error)))
             await self._clock.sleep(EVERY)
 
     async def sweep(self) -> None:
-        """Take away what can be, once."""
+        """Delete all that can be deleted, once."""
         for left in await self._records.left_behind():
-            found = await self._take_away(left)
+            found = await self._delete(left)
             if found:
                 await self._records.forget_draft(left.submission_id, left.draft)
                 self._journal.write(events.DraftSwept(left.queue_id, found))
 
-    async def _take_away(self, left: LeftBehind) -> str | None:
-        """What became of it; `None` where it must be tried again."""
-        token = await self._tokens.token(left.lane.account)
-        if not isinstance(token, Granted):
+    async def _delete(self, left: LeftBehind) -> str | None:
+        """What happened to it; `None` if it must be tried again."""
+        session = await self._graph.session(left.lane)
+        if isinstance(session, Paused | Delayed):
             return None
-        bearer = Bearer(self._tokens, left.lane, token)
-        own = self._rights(left.lane).own_mailbox
-        mailbox = OWN_MAILBOX if own else mailbox_path(left.lane.mailbox)
-        post, request_id = self._post.for_lane(left.lane), str(uuid4())
-        look = partial(drafts.look_at, post, mailbox, left.draft, client_request_id=request_id)
-        seen: Seen | MayNotLook | Delayed | Paused = await bearer.use(look)
+        seen = await drafts.look_at(session, left.draft)
         if not isinstance(seen, Seen):
             return None
         if not seen.copies:
             return "it was gone already"
         if not seen.copies[0].is_draft:
             return "it had been sent, and stays in Sent Items"
-        delete = partial(drafts.delete, post, mailbox, left.draft, client_request_id=request_id)
-        return "it was deleted" if await bearer.use(delete) is True else None
+        return "it was deleted" if await drafts.delete(session, left.draft) else None

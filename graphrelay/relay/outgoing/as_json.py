@@ -4,9 +4,9 @@
                                                         │          attachments: one by one
                                                         └──────▶ send_mail(): all in one request
 
-Which field of the message says what in Exchange follows MS-OXCMAIL section 2.1.3; fields without
-a property of their own go as `internetMessageHeaders`: Graph takes five that begin with `x-`.
-What finds no place is told in `Converted.lost`, never dropped in silence.
+The mapping of fields to properties follows MS-OXCMAIL section 2.1.3; fields without a property go
+as `internetMessageHeaders`, of which Graph takes five that begin with `x-`. What cannot be
+represented is listed in `Converted.lost`, never dropped silently.
 (https://learn.microsoft.com/en-us/graph/api/resources/message)
 """
 
@@ -25,7 +25,7 @@ from graphrelay.mime.transfer_encoding import octets_of
 from graphrelay.model import OctetSource, StorageUnavailable, Submission
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, redirect
 from graphrelay.relay.outgoing.attachment import Attachment
-from graphrelay.relay.outgoing.body_parts import Letter, Sealed
+from graphrelay.relay.outgoing.body_parts import MessageBody, Sealed
 
 MOST_HEADERS = 5
 _LONGEST_VALUE = 900
@@ -52,7 +52,7 @@ _RESERVED = ("x-ms-exchange-", "x-microsoft-exchange-")
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What goes to Graph."""
+    """A message in JSON."""
 
     fields: dict[str, Any]
     """Of the `message` resource, without attachments."""
@@ -85,9 +85,9 @@ async def convert(
     most_headers: int = MOST_HEADERS,
     longest_body: int = body_parts.LONGEST_BODY,
 ) -> Converted | Sealed:
-    """`most_headers` is 0 where Graph refused the header fields (InvalidInternetMessageHeader).
+    """`most_headers` is 0 if Graph refused the header fields (InvalidInternetMessageHeader).
 
-    Raises `StorageUnavailable` and `message.UnreadableHeader`.
+    Raises `StorageUnavailable` and `as_mime.UnreadableHeader`.
     """
     return await reading.of(submission.size, _convert, submission, most_headers, longest_body)
 
@@ -99,13 +99,13 @@ def _convert(submission: Submission, most_headers: int, longest_body: int) -> Co
         whole = entity.read(section, octets, start, octets.size)
     except entity.TooTangled:
         return Sealed("The message has more parts than the relay can take apart")
-    letter = body_parts.decompose(whole, longest_body)
-    if isinstance(letter, Sealed):
-        return letter
+    content = body_parts.take_apart(whole, longest_body)
+    if isinstance(content, Sealed):
+        return content
     headers, lost = _headers(section, most_headers)
     fields = {
         "subject": _text(section, "subject"),
-        "body": _body(letter, submission),
+        "body": _body(content, submission),
         "from": next(iter(_people(section, "from")), None),
         "toRecipients": _people(section, "to"),
         "ccRecipients": _people(section, "cc"),
@@ -119,15 +119,15 @@ def _convert(submission: Submission, most_headers: int, longest_body: int) -> Co
         "singleValueExtendedProperties": _properties(section),
     }
     said = {name: value for name, value in fields.items() if value or name in ("subject", "body")}
-    return Converted(said, letter.attachments, (*letter.lost, *lost))
+    return Converted(said, content.attachments, (*content.lost, *lost))
 
 
-def _body(letter: Letter, submission: Submission) -> dict[str, str]:
-    text = letter.text
+def _body(content: MessageBody, submission: Submission) -> dict[str, str]:
+    text = content.text
     if submission.plan.redirect_to:
         note = redirect.note(submission)
-        text = f"<pre>{html.escape(note)}</pre>{text}" if letter.is_html else f"{note}\r\n{text}"
-    return {"contentType": "html" if letter.is_html else "text", "content": text}
+        text = f"<pre>{html.escape(note)}</pre>{text}" if content.is_html else f"{note}\r\n{text}"
+    return {"contentType": "html" if content.is_html else "text", "content": text}
 
 
 # --- Fields --------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def _properties(section: HeaderSection) -> list[dict[str, str]]:
 
 
 def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], tuple[str, ...]]:
-    """Fields that Graph takes by name, the sender's before ours; and which are lost."""
+    """Fields that Graph takes by name, the sender's before ours, and the names of those lost."""
     wanted: dict[str, dict[str, str]] = {}
     lost: dict[str, None] = {}
     for found in section.find("*"):
@@ -228,7 +228,7 @@ async def upload_request(one: Attachment) -> OctetSource:
 
 
 def upload_item(one: Attachment) -> dict[str, Any]:
-    """An `AttachmentItem`, for an upload session. Blocks where the size must be counted."""
+    """An `AttachmentItem`, for an upload session. Blocks if the size must be counted."""
     described: dict[str, Any] = {
         "attachmentType": "file",
         "name": one.name,
@@ -245,7 +245,7 @@ def upload_item(one: Attachment) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """JSON with attachments in base64 where they stand, read when they are sent."""
+    """JSON with attachments in base64, which are read while they are sent."""
 
     pieces: tuple[bytes | Attachment, ...] = field(repr=False)
     size: int
@@ -283,5 +283,5 @@ def _base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _json(value: object) -> bytes:
-    """UTF-8; lone surrogates, which JSON has no use for, as question marks."""
+    """In UTF-8; lone surrogates become question marks."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

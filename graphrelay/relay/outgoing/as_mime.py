@@ -1,7 +1,7 @@
-"""The message as Graph gets it: the header section spliced for this submission, the rest untouched.
+"""The message as Graph gets it: the header section edited for this submission, the rest unchanged.
 
-What goes out depends on the submission alone, so that each retry sends the same octets. Only the
-header section is ever in memory; what follows is read from disk in pieces as it is sent.
+The result depends on the submission alone, so that each retry sends the same octets. Only the
+header section is in memory; the rest is read from disk in pieces while it is sent.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class UnreadableHeader(Exception):  # noqa: N818 (a condition, not a programming
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """A small message, whole."""
+    """A small message in memory."""
 
     octets: bytes = field(repr=False)
 
@@ -89,9 +89,8 @@ async def outgoing(submission: Submission) -> InMemory | HeadAndFile:
 
 
 async def bare(submission: Submission) -> tuple[OctetSource, tuple[str, ...]]:
-    """The same without the header fields that Exchange has no property for, and their names: for
-    where Graph refused one of them, and does not say which in a way that can be relied on.
-    Raises `StorageUnavailable`."""
+    """The same without the header fields for which Exchange has no property, and their names: used
+    if Graph refused one of them, as it does not reliably say which. Raises `StorageUnavailable`."""
     source = await outgoing(submission)
     head = source.octets if isinstance(source, InMemory) else source.head
     return await reading.of(reading.header_size(head), _bare, source)
@@ -115,11 +114,11 @@ def _bare(source: InMemory | HeadAndFile) -> tuple[OctetSource, tuple[str, ...]]
 
 
 MOST_NAMED = 30
-"""Header fields that are named one by one: a message may have thousands."""
+"""Header fields that are named one by one; a message may have thousands."""
 
 
 def lost_fields(names: list[str], why: str = "") -> tuple[str, ...]:
-    """Which header fields did not go along, in words."""
+    """Which header fields were removed, in words."""
     named = tuple(f"the header field {name}{why}" for name in names[:MOST_NAMED])
     more = len(names) - len(named)
     return (*named, f"{more} more header fields{why}") if more > 0 else named
@@ -209,7 +208,7 @@ def _section(submission: Submission, beginning: bytes) -> tuple[HeaderSection, i
 
 
 def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, bytes]:
-    """What comes before the body, with the empty line that ends the header section, and after."""
+    """What comes before the body, with the empty line after the header section, and after it."""
     edits = _edits(section, submission)
     if not submission.plan.redirect_to:
         return section.spliced(edits) + b"\r\n", b""
@@ -220,8 +219,8 @@ def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, byt
 def size_of(
     section: HeaderSection, prefix: bytes, plan: Plan, envelope: Envelope, size: int
 ) -> int:
-    """Octets of the whole message as it will go out, whose body of `size` octets begins with
-    `section`. Blocks as long as splicing does."""
+    """Octets of the whole message as it will go out. Its `size` octets as accepted begin with
+    `section`. Blocks as long as editing does."""
     part = Submission(
         id=10**9,
         queue_id="0" * 12,
@@ -253,8 +252,9 @@ def _edits(section: HeaderSection, submission: Submission) -> Edits:
 
 
 def _doubles(section: HeaderSection) -> Edits:
-    """One Date, one Message-ID and one Subject, the first of each that says something: acceptance
-    goes by it, and which of two Exchange takes is not documented. Others stay readable."""
+    """One Date, one Message-ID and one Subject, the first of each that is not empty: acceptance
+    uses that one, and which of two Exchange uses is not documented. Others are kept under another
+    name."""
     replacements: dict[Field, bytes] = {}
     for name in ("date", "message-id", "subject"):
         given = list(section.find(name))

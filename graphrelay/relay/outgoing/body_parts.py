@@ -1,17 +1,17 @@
-"""A message taken apart into what Graph's JSON can say: one body, and attachments.
+"""A message taken apart into what Graph's JSON can represent: one body, and attachments.
 
-Graph takes MIME up to 4 MB of base64. What is larger, or must leave no copy in Sent Items, can only
-go as JSON: a body in text or HTML, and attachments. So it is taken apart here, by byte range, and
-whatever that form cannot keep is written down in words, for `queue show`.
+Graph takes MIME up to 4 MB of base64. A larger message, or one that must leave no copy in Sent
+Items, can only go as JSON: a body in text or HTML, and attachments. So it is taken apart here, by
+byte range, and what JSON cannot represent is described in words, for `queue show`.
 
-    text/plain, text/html       the body, all of them in order; HTML as soon as one of them is
+    text/plain, text/html       the body, all of them in order; HTML as soon as one of them is HTML
     what the HTML shows by cid  inline
-    anything else that is a file, nested messages too     attachments, with their names and types
+    any other file or message   attachments, with their names and types
 
-Of alternatives the last HTML is shown that says anything, else the first text that does; the other
-texts go, and `lost` names them. A file among them is a file.
+Of alternatives the last HTML that is not empty is shown, else the first text that is not; the other
+texts are left out, and `lost` names them. A file among them is attached.
 
-A message that is signed or encrypted is worthless in pieces. It is refused, with the reason.
+A signed or encrypted message would be useless in pieces. It is refused, with the reason.
 """
 
 import re
@@ -27,7 +27,7 @@ from graphrelay.relay.outgoing import html_body
 from graphrelay.relay.outgoing.attachment import Attachment, attachment, content_id, given_name
 
 LONGEST_BODY = 1_000_000
-"""Octets of text that go into the body; longer ones are attached, since the body must fit into
+"""Octets of text that go into the body; a longer text is attached, since the body must fit into
 one request."""
 
 _SEALED = {
@@ -43,20 +43,20 @@ _PREVIEW = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The message may not be taken apart."""
+    """The message must not be taken apart."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """What Graph's JSON can say of a message's body."""
+class MessageBody:
+    """What Graph's JSON can represent of a message's content."""
 
     text: str = field(repr=False)
     is_html: bool
     attachments: tuple[Attachment, ...]
     lost: tuple[str, ...]
-    """What it cannot, in words."""
+    """What it cannot represent, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class _Findings:
             self.lost.append(f"the name {name!r} of a text that is in the body")
 
 
-def decompose(message: Entity, longest_body: int = LONGEST_BODY) -> Letter | Sealed:
+def take_apart(message: Entity, longest_body: int = LONGEST_BODY) -> MessageBody | Sealed:
     """Take the message apart. Blocks while it counts; raises `StorageUnavailable`."""
     if reason := _sealed(message):
         return Sealed(reason)
@@ -106,19 +106,19 @@ def decompose(message: Entity, longest_body: int = LONGEST_BODY) -> Letter | Sea
     findings.lost += [f"{replaced} control characters of the text"] if replaced else []
     findings.lost += _lost_encodings(findings)
     findings.lost += _lost_structure(message)
-    return Letter(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)))
+    return MessageBody(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)))
 
 
 def sealed_type(section: HeaderSection) -> str | None:
-    """How a message with such a header section is sealed as a whole, in words."""
+    """How a message with that header section is signed or encrypted as a whole, in words."""
     found = section.first("content-type")
     return _SEALED.get(parameters.value(section.value(found))) if found else None
 
 
 def _sealed(entity: Entity) -> str | None:
-    """Why the message may not be taken apart, wherever in it the reason is."""
+    """Why the message must not be taken apart, if it or one of its parts is sealed."""
     if kind := _SEALED.get(entity.content_type.value):
-        return f"The message is {kind}: in pieces it would be worthless"
+        return f"The message is {kind}: in pieces it would be useless"
     return next(filter(None, map(_sealed, entity.children)), None)
 
 
@@ -291,11 +291,11 @@ _PART_FIELDS = frozenset(
         "mime-version",
     }
 )
-"""What an attachment has a place for; its length and its checksum follow from it."""
+"""Fields that an attachment represents."""
 
 
 def _lost_structure(message: Entity) -> Iterator[str]:
-    """How the parts were nested, and what each said of itself."""
+    """How the parts were nested, and the fields of each."""
     if not message.children:
         return
     outline = _outline(message)
@@ -329,4 +329,5 @@ def _parts(entity: Entity) -> Iterator[Entity]:
 def _lost_encodings(findings: _Findings) -> Iterator[str]:
     for entity in (*findings.bodies, *findings.files):
         if entity.encoding not in KNOWN_ENCODINGS:
-            yield f"the transfer encoding {entity.encoding[:40]!r} is not known; left as it is"
+            name = entity.encoding[:40]
+            yield f"the transfer encoding {name!r} is unknown; the part is left as it is"

@@ -1,9 +1,9 @@
-"""Octets beyond ASCII that nobody declared: old programs send them, and readers guess.
+"""Octets beyond ASCII without a declared charset, as old programs send them.
 
-RFC 5322 wants ASCII in the header section and MIME wants a charset for the body. What Exchange
-guesses where both are missing is not documented, so it is not left to guess: raw octets in the
-subject and in display names become encoded words, and a body without any MIME field gets fields
-that say what it is. The body's own octets stay.
+RFC 5322 requires ASCII in the header section, and MIME a charset for the body. What Exchange
+assumes if neither is given is not documented. So raw octets in the subject and in display names
+become encoded words, and a body without any MIME field gets fields that declare its charset. The
+octets of the body are not changed.
 """
 
 import codecs
@@ -12,16 +12,16 @@ from graphrelay.mime import encoded_word
 from graphrelay.mime.header import Edits, HeaderSection
 
 _LONGEST_SUBJECT = 4096
-"""Characters; beyond them a subject that must be written anew is cut."""
+"""Characters; a longer subject is truncated if it must be rewritten."""
 
 
 def charset(section: HeaderSection, octets: bytes = b"\xff") -> str:
-    """The charset that Content-Type names, for `octets` that need one; else nothing."""
+    """The charset that Content-Type names, if `octets` need one; else an empty string."""
     return "" if octets.isascii() else section.charset
 
 
 def subject_edits(section: HeaderSection, prefix: str = "") -> Edits:
-    """The subject in ASCII, with `prefix` before it unless it is there already."""
+    """The subject in ASCII, with `prefix` before it unless the subject contains it."""
     found = section.telling("subject") or section.first("subject")
     if found is None:
         return Edits(added=_subject(prefix)) if prefix else Edits()
@@ -44,8 +44,8 @@ def _subject(text: str) -> bytes:
 
 
 def missing_fields(section: HeaderSection, body: bytes) -> bytes:
-    """MIME fields for a body (or its beginning) that has octets beyond ASCII and no MIME field at
-    all; otherwise nothing."""
+    """MIME fields for a body (or its beginning) that has octets beyond ASCII and no MIME field;
+    else nothing."""
     if body.isascii() or section.first("mime-version") or section.first("content-type"):
         return b""
     if section.first("content-transfer-encoding"):

@@ -1,17 +1,17 @@
-"""The envelope is the truth: the header is made to name its recipients, and nobody else.
+"""The recipients in the header: exactly those in the envelope.
 
-Graph knows no envelope. It sends to whom To, Cc and Bcc name, so here these fields are made to
-say what the envelope says, each address once:
+Graph has no envelope. It sends to the addresses in To, Cc and Bcc, so these fields are edited until
+they name the recipients of the envelope, each once:
 
-- every Bcc field goes; it never reaches a recipient, and it decides nothing;
-- To and Cc keep whom the envelope names, octet for octet where the list is plain. Everybody else
-  is cut out, and the field as it came stays readable as `X-Graphrelay-To` or `-Cc`;
-- whom no field names then gets the message by a Bcc field of our own, which Exchange removes;
-- fields of a resending (RFC 5322 section 3.6.6) and Apparently-To get `X-` before their names:
-  what Exchange would do about them is not documented.
+- every Bcc field is removed; it must never reach a recipient;
+- To and Cc keep the envelope's recipients, octet for octet if the list is plain. All other
+  addresses are removed, and the original field is kept as `X-Graphrelay-To` or `-Cc`;
+- recipients in neither field go into a new Bcc field, which Exchange removes;
+- Resent fields (RFC 5322 section 3.6.6) and Apparently-To get `X-` before their names: what
+  Exchange would do with them is not documented.
 
-A To or Cc field that nobody is left in goes as a whole. An empty group in its place could be
-refused by Exchange (ErrorInvalidRecipients); without any To, readers show what they see fit.
+A To or Cc field without any recipient left is removed. Exchange might refuse an empty group in its
+place (ErrorInvalidRecipients).
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ FIELDS = ("to", "cc", "bcc", "resent-*", "apparently-to")
 
 
 def edits(section: HeaderSection, recipients: Iterable[Address]) -> Edits:
-    """What makes the header name exactly `recipients`."""
+    """Edits after which the header names exactly `recipients`."""
     unnamed = {address.key: address for address in recipients}
     wanted = frozenset(unnamed)
     visible: dict[str, list[Field]] = {"to": [], "cc": []}
@@ -47,7 +47,7 @@ def _visible(
     unnamed: dict[str, Address],
     wanted: frozenset[str],
 ) -> dict[Field, bytes]:
-    """Edits to all To fields, or all Cc fields; takes out of `unnamed` whom they name."""
+    """Edits to all To fields, or all Cc fields; removes from `unnamed` whom they name."""
     kept: list[bytes] = []
     originals: list[bytes] = []
     as_it_came = len(fields) == 1
@@ -72,12 +72,12 @@ def _visible(
 
 
 def _is_empty_group(value: bytes) -> bool:
-    """Nothing, or something like `undisclosed-recipients:;`."""
+    """Empty, or a group such as `undisclosed-recipients:;`."""
     value = value.strip(b" \t\r\n")
     return not value or (b"@" not in value and value.endswith((b":;", b":", b": ;")))
 
 
 def _bcc(addresses: Iterable[Address]) -> bytes:
-    """A Bcc field with one address a line; none for nobody."""
+    """A Bcc field with one address per line; empty without addresses."""
     lines = b",\r\n ".join(address_list.addr_spec(address) for address in addresses)
     return b"Bcc: " + lines + b"\r\n" if lines else b""

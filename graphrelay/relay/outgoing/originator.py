@@ -1,19 +1,18 @@
-"""Whom recipients see as sender: From, Sender and Reply-To, by the octet.
+"""The sender that recipients see: From, Sender and Reply-To.
 
-What the header says leaves as exactly one From field with one address, since Exchange sends for
-one mailbox, and what it makes of two is not documented:
+The message goes out with exactly one From field with one address, since Exchange sends for one
+mailbox, and its behaviour with two addresses is not documented:
 
-- the router's plan may put another address into From. Then the display name stays, the old address
-  goes to Reply-To if there was none, and the field as it came stays readable as
-  `X-Graphrelay-From`. The same happens to all but the first of several authors;
-- a message without From gets the mailbox;
-- an `@` in the display name is written as ` at `, also within encoded words: Exchange answers
-  ErrorSendAsDenied to it;
-- of several Reply-To fields the first that says something stays, and raw octets in it become
-  encoded words. The route may set Reply-To. What was there stays readable as
+- the router's plan may replace the address in From. Then the display name is kept, the old address
+  becomes Reply-To if there was none, and the original field is kept as `X-Graphrelay-From`. The
+  same happens to all but the first of several authors;
+- a message without From gets the mailbox's address;
+- an `@` in the display name is replaced by ` at `, also within encoded words: Exchange rejects it
+  with ErrorSendAsDenied;
+- of several Reply-To fields the first that is not empty is kept, and raw octets in it become
+  encoded words. The route may set Reply-To. The original fields are kept as
   `X-Graphrelay-Reply-To`;
-- Sender becomes `X-Graphrelay-Sender`: Exchange sets Sender by itself, from the mailbox that
-  submits.
+- Sender becomes `X-Graphrelay-Sender`: Exchange sets Sender itself, from the mailbox that submits.
 """
 
 from collections.abc import Iterable
@@ -22,11 +21,11 @@ from graphrelay.mime import address_list
 from graphrelay.mime.address_list import AddressList, Member
 from graphrelay.mime.header import Edits, Field, HeaderSection
 from graphrelay.model import Address, Plan
-from graphrelay.relay.outgoing import charset as legible
+from graphrelay.relay.outgoing import charset as declared
 
 
 def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:
-    """Every address in the From fields (or those of other names), in their order."""
+    """Every address in the From fields (or those of other names), in order."""
     authors: list[Address] = []
     for found in section.find(*(names or ("from",))):
         authors += address_list.read(section.value(found)).addresses
@@ -34,7 +33,7 @@ def authors(section: HeaderSection, *names: str) -> tuple[Address, ...]:
 
 
 def edits(section: HeaderSection, plan: Plan) -> Edits:
-    """What makes the header name the sender that the plan wants."""
+    """Edits after which the header names the sender that the plan requires."""
     fields = list(section.find("from", "sender", "reply-to"))
     froms = [found for found in fields if found.name == "from"]
     replies = [found for found in fields if found.name == "reply-to"]
@@ -50,13 +49,13 @@ def edits(section: HeaderSection, plan: Plan) -> Edits:
 def _author_edits(
     section: HeaderSection, froms: list[Field], plan: Plan
 ) -> tuple[Edits, list[Member]]:
-    """Edits to From, and the authors who want the replies that From brings them no more."""
+    """Edits to From, and the authors who would lose replies by them."""
     lists = [_list(section, found) for found in froms]
     authors = [member for one in lists for member in one.members]
     address = _author(authors, plan)
     if not froms:
         return Edits(added=_from(address)), []
-    name = _name(authors, legible.charset(section))
+    name = _name(authors, declared.charset(section))
     as_it_came = len(lists) == len(authors) == 1 and lists[0].plain and not lists[0].raw
     if as_it_came and authors[0].address == address and "@" not in name:
         return Edits(), []
@@ -71,7 +70,7 @@ def _author_edits(
 def _reply_edits(
     section: HeaderSection, fields: list[Field], reply_to: str | None, authors: list[Member]
 ) -> Edits:
-    """Reply-To as the route wants it, else as it came, else to the authors."""
+    """Reply-To as the route sets it, else the original one, else the authors."""
     if reply_to:
         line = b"Reply-To: " + address_list.addr_spec(Address.parse(reply_to)) + b"\r\n"
         return Edits({found: _readable(section, found) for found in fields}, line)
@@ -99,7 +98,7 @@ def _set_aside(section: HeaderSection, fields: list[Field], kept: Field) -> dict
 
 
 def _author(authors: list[Member], plan: Plan) -> Address:
-    """What the plan says, else the first address that was written, else the mailbox."""
+    """The plan's address, else the first one in From, else the mailbox's."""
     if plan.from_address:
         return Address.parse(plan.from_address)
     written = next((one.address for one in authors if one.address), None)
@@ -107,7 +106,7 @@ def _author(authors: list[Member], plan: Plan) -> Address:
 
 
 def _name(authors: list[Member], charset: str) -> str:
-    """The display name of the first address; that of no address where there is none."""
+    """The display name of the first member with an address, else of the first member."""
     named = next((one for one in authors if one.address), None) or next(iter(authors), None)
     return address_list.decoded_name(named.name, charset) if named else ""
 
@@ -118,15 +117,15 @@ def _from(address: Address, name: str = "") -> bytes:
 
 
 def _reply_to(members: Iterable[Member]) -> bytes:
-    """Where replies go, or went by themselves before From changed (RFC 5322 section 3.6.2)."""
+    """Where replies go, or went before From was changed (RFC 5322 section 3.6.2)."""
     return b"Reply-To: " + b",\r\n ".join(one.octets for one in members if one.address) + b"\r\n"
 
 
 def _list(section: HeaderSection, found: Field) -> AddressList:
     value = section.value(found)
-    return address_list.read(value, legible.charset(section, value))
+    return address_list.read(value, declared.charset(section, value))
 
 
 def _readable(section: HeaderSection, found: Field) -> bytes:
-    """The field as it came, under a name that means nothing to Exchange."""
+    """The original field, under a name that Exchange ignores."""
     return b"X-Graphrelay-" + section.line(found)

@@ -1,8 +1,9 @@
-"""Staging: everything goes to one address, and says in its text to whom it would have gone.
+"""Redirected messages (`redirect_to`): all go to one address, with a note to whom they would have
+gone.
 
-The message stays as it is, octet for octet, as the second part of a new multipart; the fields that
-describe its content (Content-*) move along with it. The first part is a note to the reader, so
-that nobody takes a trial for the real thing.
+The original content becomes the second part of a new multipart, octet for octet, and the fields
+that describe it (Content-*) move with it. The first part is the note, so that nobody takes a test
+for the real message.
 
     From, To, Subject …                From, X-Graphrelay-To, Subject …
     Content-Type: text/html     ──▶    Content-Type: multipart/mixed
@@ -21,7 +22,7 @@ _MOST_NAMED = 200
 
 @dataclass(frozen=True, slots=True)
 class Wrapping:
-    """What comes around a body."""
+    """What is added around the content."""
 
     edits: Edits
     before: bytes = field(repr=False)
@@ -52,7 +53,7 @@ def wrapping(section: HeaderSection, submission: Submission) -> Wrapping:
 
 
 def note(submission: Submission) -> str:
-    """What the reader is told."""
+    """The text of the first part."""
     recipients = submission.envelope.forward_paths
     named = [f"  {one}" for one in recipients[:_MOST_NAMED]]
     more = len(recipients) - len(named)

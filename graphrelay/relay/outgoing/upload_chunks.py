@@ -1,8 +1,8 @@
-"""An attachment in pieces, read through once.
+"""An attachment in pieces, decoded once.
 
-A part of 100 MB is decoded from its beginning; to do that anew for each piece would be to decode it
-thirty times over. So the reader stays where it is between two pieces, and begins again only where a
-piece is asked for that it has passed, or that an earlier process did not get to.
+An attachment can be decoded from its beginning only, and doing that again for each piece would
+decode one of 100 MB thirty times. So the reader keeps its position between two pieces, and starts
+again only for a piece before that position.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from graphrelay.model import StorageUnavailable
 
 
 class PieceReader:
-    """One at a time may read."""
+    """Used by one task at a time."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
@@ -27,7 +27,7 @@ class PieceReader:
         return Piece(self, start, size)
 
     def read(self, start: int, most: int) -> bytes:
-        """Some octets from `start` on, at most so many. Blocks; raises `StorageUnavailable`."""
+        """At most `most` octets from `start` on. Blocks; raises `StorageUnavailable`."""
         if self._coming is None or start < self._at:
             self._coming, self._at, self._held = self._content.pieces(), 0, b""
         while self._at + len(self._held) <= start:

@@ -19,6 +19,7 @@ from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
 from graphrelay.model import (
     Address,
+    Delayed,
     Lane,
     Paused,
     Plan,
@@ -27,9 +28,8 @@ from graphrelay.model import (
     Waiting,
     in_small_letters,
 )
-from graphrelay.oauth.answers import Granted
 from graphrelay.relay.accept.router import Account, usable
-from graphrelay.relay.deliver.bearer import Tokens
+from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool.errors import MailLost, NotQueued
@@ -88,10 +88,10 @@ class TakeOver:
     """Moves mail from a paused lane to its backup."""
 
     def __init__(
-        self, spool: BackupSpool, tokens: Tokens, journal: Journal, backups: Backups
+        self, spool: BackupSpool, graph: Graph, journal: Journal, backups: Backups
     ) -> None:
         self._spool = spool
-        self._tokens = tokens
+        self._graph = graph
         self._journal = journal
         self._backups = backups
 
@@ -105,7 +105,7 @@ class TakeOver:
 
     async def move(self, waiting: Waiting, to: Lane, paused: Paused) -> Waiting | None:
         """As it waits in the backup's lane; `None` where it stays. Raises `StorageUnavailable`."""
-        if not isinstance(await self._tokens.token(to.account), Granted):
+        if isinstance(await self._graph.session(to), Paused | Delayed):
             return None
         try:
             submission = await self._spool.load(waiting.submission_id)

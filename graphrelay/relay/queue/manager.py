@@ -23,7 +23,6 @@ from functools import partial
 from typing import Protocol
 
 from graphrelay.clock import Clock, timeout
-from graphrelay.graph.http.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Lane,
@@ -33,7 +32,7 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.relay.deliver.courier import WITHOUT_DISK, Attempts, Courier
-from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun
+from graphrelay.relay.deliver.result import Answered, DeliveryResult, Finished, NotBegun, NotWaiting
 from graphrelay.relay.policy.budget import in_words
 from graphrelay.relay.policy.decision import Effect, Slower
 from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
@@ -42,6 +41,7 @@ from graphrelay.relay.queue.failover import HandOver
 from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.queue.lane_view import LaneView, view
 from graphrelay.relay.queue.timer import Alarms
+from graphrelay.retry_after import LONGEST_RETRY_AFTER
 from graphrelay.spool.values import Changed, Interrupted, Verdict
 
 AT_A_TIME = 500
@@ -371,7 +371,7 @@ class QueueManager:
         if queue.answered(waiting.submission_id):
             self._requests -= 1
 
-    def _settle(self, queue: LaneQueue, waiting: Waiting, carried: Carried) -> None:
+    def _settle(self, queue: LaneQueue, waiting: Waiting, carried: DeliveryResult) -> None:
         del self._in_flight[waiting.submission_id]
         self._make_room(queue, waiting)
         queue.done(waiting.submission_id, self._clock.monotonic())
@@ -386,7 +386,7 @@ class QueueManager:
             case NotBegun(effect):
                 self._place(again or waiting)
                 self._feel(queue, effect)
-            case Gone():
+            case NotWaiting():
                 if again is not None:
                     self._place(again)
         self._ready[queue.lane] = None

@@ -1,1 +1,1 @@
-"""What senders learn of their mail: delivery status notifications, and Exchange's own NDRs read."""
+"""What senders learn about their mail: delivery status notifications, and NDRs of Exchange."""

@@ -1,13 +1,13 @@
-"""The octets of a delivery status notification (RFC 3464): undeliverable, or delayed. Pure.
+"""The octets of a delivery status notification (DSN, RFC 3464): undeliverable or delayed. Pure.
 
     multipart/report
       text/plain                what happened, to whom, what the relay does, what to do
       message/delivery-status   the same for programs
-      text/rfc822-headers       the header section of the message that it is about
+      text/rfc822-headers       the header section of the message
 
-Addresses beyond ASCII stand in UTF-8 (RFC 6532), and make those parts `message/global-…`. Such a
-notice has the null reverse path, says `Auto-Submitted`, and carries a mark of ours, so that nothing
-ever answers it with another one.
+Addresses beyond ASCII are in UTF-8 (RFC 6532), and make those parts `message/global-…`. A DSN has
+the null reverse path, `Auto-Submitted`, and a field of ours, so that it is never answered by
+another one.
 """
 
 import base64
@@ -19,15 +19,15 @@ from email.utils import format_datetime
 from graphrelay.model import Address, Answer, InlineBody, Submission, one_line
 
 MARK = "X-Graphrelay-Notice"
-"""Whoever finds this in a message knows that it is one of ours."""
+"""The header field of a DSN from this relay."""
 _MOST_HEADER = 32 * 1024
 _MOST_RETURNED = 64 * 1024
 _LONGEST_LINE = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What is to be told about a submission."""
+class Dsn:
+    """What a notification says about a submission."""
 
     action: str
     """`failed`, `delayed` or `relayed` (RFC 3464 section 2.3.3)."""
@@ -35,16 +35,16 @@ class Notice:
     """Enhanced status code (RFC 3463)."""
     reason: str
     following: str
-    """What the relay does, and what the reader can do."""
+    """What the relay does next, and what the reader can do."""
     answer: Answer
     at: datetime
-    """When it was last tried."""
+    """When the last attempt was made."""
     retried_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """From whom the notice comes, and to whom it goes."""
+class DsnParties:
+    """Who sends a notification, and who receives it."""
 
     sender: str
     recipient: Address
@@ -54,29 +54,29 @@ class Letter:
     boundary: str
 
 
-Told = tuple[Notice, Submission]
-"""What is to be told of some recipients."""
+DsnEntry = tuple[Dsn, Submission]
+"""What a notification says, and about which recipients of the message."""
 
 
-def compose(told: Sequence[Told], letter: Letter, header: bytes) -> bytes:
-    """The whole notice, about parts of one message. `header` is the header section that it had."""
-    notice, submission = told[0]
+def compose(entries: Sequence[DsnEntry], parties: DsnParties, header: bytes) -> bytes:
+    """The whole notification, about parts of one message with that header section."""
+    dsn, submission = entries[0]
     parts = (
-        _part("text/plain; charset=utf-8", _base64(_text(told, letter))),
-        _part(*_status(told, letter)),
+        _part("text/plain; charset=utf-8", _base64(_text(entries, parties))),
+        _part(*_status(entries, parties)),
         _returned(submission, header),
     )
-    boundary = letter.boundary.encode("ascii")
+    boundary = parties.boundary.encode("ascii")
     body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts)
-    return _head(notice, letter, submission) + body + b"--" + boundary + b"--\r\n"
+    return _head(dsn, parties, submission) + body + b"--" + boundary + b"--\r\n"
 
 
 _SUBJECTS = {"failed": "Undelivered mail", "delayed": "Delayed mail", "relayed": "Relayed mail"}
 
 
 def _returned(submission: Submission, header: bytes) -> bytes:
-    """RFC 3461 section 4.3: all of a small message that failed if that was asked for, else its
-    header section; in the global form (RFC 6533 section 6) where they need it."""
+    """RFC 3461 section 4.3: the whole of a small message that failed if the sender asked for it,
+    else its header section; in the global form (RFC 6533 section 6) if they need it."""
     match submission.envelope.returned, submission.body:
         case "FULL", InlineBody(octets) if len(octets) <= _MOST_RETURNED:
             whole = submission.prefix + octets
@@ -89,52 +89,52 @@ def _returned(submission: Submission, header: bytes) -> bytes:
 
 
 def _is_global(header: bytes) -> bool:
-    """Whether it is in UTF-8 (RFC 6532); octets of other charsets, which nobody allows, are not."""
+    """Whether it has UTF-8 (RFC 6532), and not octets of other charsets, which are not allowed."""
     try:
         return not header.isascii() and bool(header.decode())
     except UnicodeDecodeError:
         return False
 
 
-def _head(notice: Notice, letter: Letter, submission: Submission) -> bytes:
+def _head(dsn: Dsn, parties: DsnParties, submission: Submission) -> bytes:
     lines = [
-        f"From: Mail relay <{letter.sender}>",
-        f"To: <{letter.recipient}>",
-        f"Subject: {_SUBJECTS[notice.action]} ({submission.queue_id})",
-        f"Date: {format_datetime(notice.at)}",
-        f"Message-ID: {letter.message_id}",
+        f"From: Mail relay <{parties.sender}>",
+        f"To: <{parties.recipient}>",
+        f"Subject: {_SUBJECTS[dsn.action]} ({submission.queue_id})",
+        f"Date: {format_datetime(dsn.at)}",
+        f"Message-ID: {parties.message_id}",
         "Auto-Submitted: auto-replied",
         f"{MARK}: {submission.queue_id}",
         "MIME-Version: 1.0",
         "Content-Type: multipart/report; report-type=delivery-status;",
-        f' boundary="{letter.boundary}"',
+        f' boundary="{parties.boundary}"',
     ]
     if reference := _reference(submission.message_id):
         lines += [f"In-Reply-To: {reference}", f"References: {reference}"]
     return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n"
 
 
-def _text(told: Sequence[Told], letter: Letter) -> bytes:
-    notice, submission = told[0]
+def _text(entries: Sequence[DsnEntry], parties: DsnParties) -> bytes:
+    dsn, submission = entries[0]
     heads = {
         "failed": "This message could not be delivered to",
         "delayed": "This message has not been delivered yet to",
-        "relayed": "This message was handed on to Microsoft 365 for",
+        "relayed": "This message was submitted to Microsoft 365 for",
     }
     received = format_datetime(submission.received_at)
     paragraphs = [
-        f"This is the mail relay on {letter.hostname}.",
-        *_paragraphs(told, f"{heads[notice.action]}:"),
-        notice.following,
+        f"This is the mail relay on {parties.hostname}.",
+        *_paragraphs(entries, f"{heads[dsn.action]}:"),
+        dsn.following,
         f"It was accepted on {received} from {submission.origin.client}, as {submission.queue_id}.",
     ]
     return "\r\n\r\n".join(paragraphs).encode("utf-8", "replace") + b"\r\n"
 
 
-def _paragraphs(told: Sequence[Told], head: str) -> Iterator[str]:
+def _paragraphs(entries: Sequence[DsnEntry], head: str) -> Iterator[str]:
     """Those who failed for the same reason together, with the first one's answer."""
-    groups: dict[str, list[Told]] = {}
-    for one in told:
+    groups: dict[str, list[DsnEntry]] = {}
+    for one in entries:
         groups.setdefault(one[0].reason, []).append(one)
     for reason, group in groups.items():
         yield "\r\n".join([head, *(line for _, one in group for line in _recipients(one))])
@@ -147,17 +147,17 @@ def _recipients(submission: Submission) -> Sequence[str]:
     return [f"    {path}" for path in submission.envelope.forward_paths]
 
 
-def _status(told: Sequence[Told], letter: Letter) -> tuple[str, bytes, bytes]:
-    """Type, transfer encoding and octets; the global form (RFC 6533) where addresses need it."""
-    _, submission = told[0]
+def _status(entries: Sequence[DsnEntry], parties: DsnParties) -> tuple[str, bytes, bytes]:
+    """Type, transfer encoding and octets; the global form (RFC 6533) if addresses need it."""
+    _, submission = entries[0]
     envelope = submission.envelope
     lines = [
-        f"Reporting-MTA: dns; {letter.hostname}",
+        f"Reporting-MTA: dns; {parties.hostname}",
         f"X-Queue-ID: {submission.queue_id}",
         *([f"Original-Envelope-Id: {envelope.envelope_id}"] if envelope.envelope_id else []),
         f"Arrival-Date: {format_datetime(submission.received_at)}",
     ]
-    for one in told:
+    for one in entries:
         lines += _of_each(*one)
     octets = "\r\n".join(line[:_LONGEST_LINE] for line in lines).encode("utf-8", "replace")
     if octets.isascii():
@@ -165,7 +165,7 @@ def _status(told: Sequence[Told], letter: Letter) -> tuple[str, bytes, bytes]:
     return "message/global-delivery-status", b"8bit", octets + b"\r\n"
 
 
-def _of_each(notice: Notice, submission: Submission) -> list[str]:
+def _of_each(dsn: Dsn, submission: Submission) -> list[str]:
     """The fields of each recipient (RFC 3464 section 2.3)."""
     lines: list[str] = []
     original = {one.path: one.original for one in submission.envelope.asked}
@@ -175,14 +175,14 @@ def _of_each(notice: Notice, submission: Submission) -> list[str]:
             "",
             *([f"Original-Recipient: {original[path]}"] if original.get(path) else []),
             f"Final-Recipient: {kind}; {path}",
-            f"Action: {notice.action}",
-            f"Status: {notice.status}",
-            f"Last-Attempt-Date: {format_datetime(notice.at)}",
+            f"Action: {dsn.action}",
+            f"Status: {dsn.status}",
+            f"Last-Attempt-Date: {format_datetime(dsn.at)}",
         ]
-        if said := _diagnostic(notice.answer):
+        if said := _diagnostic(dsn.answer):
             lines.append(f"Diagnostic-Code: x-microsoft-graph; {said}")
-        if notice.retried_until:
-            lines.append(f"Will-Retry-Until: {format_datetime(notice.retried_until)}")
+        if dsn.retried_until:
+            lines.append(f"Will-Retry-Until: {format_datetime(dsn.retried_until)}")
     return lines
 
 
@@ -205,7 +205,7 @@ def _base64(octets: bytes) -> tuple[bytes, bytes]:
 
 
 def _lines(octets: bytes) -> bytes:
-    """Whole lines only, none of them endless."""
+    """Complete lines only, of limited length."""
     lines = octets.split(b"\r\n")[:-1]
     return b"\r\n".join(line[:_LONGEST_LINE] for line in lines) + b"\r\n"
 

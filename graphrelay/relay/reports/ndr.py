@@ -1,8 +1,8 @@
-"""What a non-delivery report says (RFC 3464): of which message, for whom, and why. Pure. Where
-addresses go beyond ASCII, its parts have types of their own (RFC 6533).
+"""What a non-delivery report (NDR, RFC 3464) says: which message, which recipients, and why. Pure.
+If addresses go beyond ASCII, its parts have other types (RFC 6533).
 
-Nothing in it is trusted to be there: a report that cannot be understood is none. Anybody can write
-one, so that what reading costs, and what is kept of it, has limits.
+Nothing is expected to be there: a message that cannot be understood is not a report. Anybody can
+write one, so the cost of reading it, and what is kept of it, are limited.
 """
 
 import re
@@ -20,10 +20,10 @@ LONGEST_RECIPIENT = 320
 LONGEST_STATUS = 20
 MOST_FAILURES = 500
 MOST_IDS = 20
-"""Each one is looked for, with each recipient."""
+"""Each one is looked up, with each recipient."""
 MOST_MULTIPARTS = 50
-"""Each line is compared with the boundaries of all those around it. A report has a handful, and
-those of the message that it is about."""
+"""Each line is compared with the boundaries of all multiparts around it. A report has a few, and
+those of the message in it."""
 _MULTIPART = re.compile(rb"boundary\s*[*=]|message/delivery-status", re.IGNORECASE)
 _GLOBAL_STATUS = "message/global-delivery-status"
 _STATUS = {"message/delivery-status", _GLOBAL_STATUS}
@@ -34,7 +34,7 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient."""
+    """One recipient to whom the message was not delivered."""
 
     recipient: str
     status: str
@@ -43,15 +43,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounce:
-    """A report about a message that has one of these Message-IDs, the likeliest first."""
+class Ndr:
+    """A report about a message that has one of these Message-IDs, the most likely first."""
 
     message_ids: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
-def read(octets: bytes) -> Bounce | None:
-    """`None` for what is no report of failure. May take a second."""
+def read(octets: bytes) -> Ndr | None:
+    """`None` if it is not a report of failure. May take a second."""
     if sum(1 for _ in islice(_MULTIPART.finditer(octets), MOST_MULTIPARTS + 1)) > MOST_MULTIPARTS:
         return None
     try:
@@ -61,8 +61,8 @@ def read(octets: bytes) -> Bounce | None:
         failures = tuple(islice(_failures(report), MOST_FAILURES))
         ids = tuple(dict.fromkeys(islice(_message_ids(report), MOST_IDS)))
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        return None  # what the email package makes of broken input
-    return Bounce(ids, failures) if ids and failures else None
+        return None  # raised by the email package for malformed input
+    return Ndr(ids, failures) if ids and failures else None
 
 
 def _failures(report: Message) -> Iterator[Failure]:
@@ -76,8 +76,8 @@ def _failures(report: Message) -> Iterator[Failure]:
 
 
 def _blocks(status: Message) -> Iterator[Message]:
-    """The groups of fields. Python knows them in the ASCII form only; of the global one it makes a
-    message, whose text is all groups but the first."""
+    """The groups of fields. Python's parser supports the ASCII form only, and reads the global one
+    as a message whose text is all groups but the first."""
     for block in status.get_payload():
         if not isinstance(block, Message):
             continue
@@ -89,7 +89,7 @@ def _blocks(status: Message) -> Iterator[Message]:
 
 
 def _message_ids(report: Message) -> Iterator[str]:
-    """The original's own header first; then what the report answers."""
+    """Those in the returned message's header first, then those that the report refers to."""
     for part in report.walk():
         original: object = None
         if part.get_content_type() == "text/rfc822-headers":
@@ -106,7 +106,7 @@ def _message_ids(report: Message) -> Iterator[str]:
 
 
 def _typed(block: Message, name: str) -> str:
-    """The value behind its type: `rfc822;anna@example.org`."""
+    """The value after its type, as in `rfc822;anna@example.org`."""
     kind, semicolon, value = _text(block, name).partition(";")
     return value.strip() if semicolon else kind
 

@@ -1,17 +1,17 @@
-"""Telling the sender: a message that failed, or takes long, is reported through the same relay.
+"""Reports to the sender about messages that failed or are delayed.
 
-    failed ─▶ notice ─▶ finish_attempt(report)       in one transaction: no crash tells the sender
-                                                     twice, or not at all
+    failed ─▶ Dsn ─▶ finish_attempt(report)       in one transaction: whenever the relay crashes,
+                                                  the sender gets exactly one report
 
-Several parts of a message that fail after each other (isolation.py) do not make a report each. The
-first failure is reported at once. What fails within the minute after that is put as a report that
-does not go yet, and when the minute is over, one report takes the place of all of these; and so on,
-as long as the minute before it brought any. If the process dies in between, they go by themselves.
-No address gets more than `MOST_PER_HOUR` reports that it did not ask for.
+If several parts of a message fail one after the other (`policy.divide`), the first failure is
+reported at once. Failures within the next minute are stored as reports that are not sent yet; at
+the end of the minute, one report replaces them. This is repeated as long as each minute had any. If
+the process ends in between, the stored reports are sent separately. No address gets more than
+`MOST_PER_HOUR` reports that it did not ask for.
 
-A notice goes out by the lane of the message that it is about, with the null reverse path. Nothing
-is reported about a message that has one, nor about a notice, so that no two machines ever write
-each other for ever.
+A report goes out by the lane of the message that it is about, with the null reverse path. No report
+is sent about a message with a null reverse path, nor about another report, so that two mail servers
+never exchange reports in a loop.
 """
 
 import asyncio
@@ -48,16 +48,16 @@ from graphrelay.model import (
 )
 from graphrelay.relay.policy.decision import Decision
 from graphrelay.relay.reports import dsn
-from graphrelay.relay.reports.dsn import Letter, Notice, Told
+from graphrelay.relay.reports.dsn import Dsn, DsnEntry, DsnParties
 from graphrelay.spool.values import MessageHistory
 
 ReportTo = Literal["sender", "nobody"] | Address
-"""Who hears of failures: the envelope's sender, nobody, or always the same address."""
+"""Who gets reports: the envelope's sender, nobody, or always the same address."""
 
 TOGETHER = timedelta(minutes=1)
-"""What fails within it is one report."""
+"""Failures within it make one report."""
 MARGIN = timedelta(seconds=15)
-"""How much later than that a report goes which was to be merged, and was not."""
+"""How much later a stored report is sent if it could not be merged."""
 MOST_PER_HOUR = 100
 """Reports to one address that it did not ask for."""
 _HOUR = timedelta(hours=1)
@@ -68,29 +68,29 @@ _HEAD = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportPolicy:
-    """Who is told what."""
+    """Who gets which reports."""
 
     to: ReportTo = "sender"
     delay_notice: timedelta | None = None
-    """After how long the sender hears that a message waits; `None`: not at all."""
+    """After how long a delay is reported; `None`: never."""
     lifetime: timedelta = timedelta(days=5)
-    """As in DeliveryPolicy: what a delay notice promises."""
+    """As in DeliveryPolicy; a report of a delay says until when the relay tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A notice, as the spool is to take it."""
+    """A report, as it goes into the spool."""
 
     message: NewMessage
     octets: bytes
-    merging: "tuple[_Minute, Told] | None" = None
+    merging: "tuple[_Minute, DsnEntry] | None" = None
 
-    def tell(self, journal: Journal, put: tuple[Submission, ...]) -> None:
-        """Once the spool has taken it."""
+    def taken(self, journal: Journal, put: tuple[Submission, ...]) -> None:
+        """To be called once the spool has it: log it, or let it wait to be merged."""
         for one in put:
             if self.merging is not None:
-                minute, told = self.merging
-                minute.waiting.append(_Waits(one.id, self.message, told))
+                minute, entry = self.merging
+                minute.waiting.append(_Waits(one.id, self.message, entry))
                 continue
             journal.write(
                 events.Accepted(
@@ -106,25 +106,25 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Waits:
-    """A report that waits to be merged, as the submission of that id."""
+    """A report that waits to be merged, as the submission with that id."""
 
     id: int
     message: NewMessage
-    told: Told
+    entry: DsnEntry
 
 
 @dataclass(slots=True)
 class _Minute:
-    """What fails of one message until then (monotonic)."""
+    """Failures of one message until a point in time (monotonic)."""
 
     until: timedelta
     waiting: list[_Waits] = field(default_factory=list)
     is_counted: bool = False
-    """Whether the report of all that waits is among those that the address may have."""
+    """Whether the merged report is counted among those that the address may have."""
 
 
 class ReportSpool(Protocol):
-    """What is needed of the spool."""
+    """What a Reporter needs of the spool."""
 
     async def show(self, queue_id: str) -> MessageHistory | None: ...
 
@@ -136,7 +136,7 @@ class ReportSpool(Protocol):
 
 
 class Reporter:
-    """Writes notices."""
+    """Composes reports."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class Reporter:
         self._counts: Counter[str] = Counter()
 
     async def run(self, put: Callable[[Iterable[Waiting]], None]) -> None:
-        """Merge what failed together, until cancelled; `put` is told of what waits then."""
+        """Merge reports until cancelled; `put` is called with those that wait then."""
         while True:
             self._begun.clear()
             if not self._minutes:
@@ -171,19 +171,19 @@ class Reporter:
     async def report(
         self, submission: Submission, attempt: Attempt, decision: Decision
     ) -> Report | None:
-        """What is to be told, and to whom; `None` if there is nothing to tell, or nobody.
+        """The report to send; `None` if there is nothing to report, or no recipient for it.
 
         Raises `StorageUnavailable`.
         """
-        told = await self._notice(submission, attempt, decision)
-        about = self._of_interest(submission, told) if told else None
-        if told is None or about is None:
+        content = await self._dsn(submission, attempt, decision)
+        about = self._of_interest(submission, content) if content else None
+        if content is None or about is None:
             return None
         recipient = self._recipient(submission)
         beginning = await _beginning(submission)
         size = reading.header_size(beginning, len(submission.envelope.forward_paths))
         section = await reading.of(size, _section, submission, beginning)
-        if recipient is None or (section and _is_notice(section)):
+        if recipient is None or (section and _is_report(section)):
             return None
         if not recipient.domain:
             self._journal.write(
@@ -193,35 +193,37 @@ class Reporter:
                 )
             )
             return None
-        if not (minute := self._minute_of(told, submission, recipient)):
+        if not (minute := self._minute_of(content, submission, recipient)):
             return None
         merging, then = None, None
         if isinstance(minute, _Minute):
-            merging = minute, (told, about)
+            merging = minute, (content, about)
             then = self._clock.now() + (minute.until - self._clock.monotonic()) + MARGIN
-        return await reading.of(size, self._compose, about, told, recipient, section, merging, then)
+        return await reading.of(
+            size, self._compose, about, content, recipient, section, merging, then
+        )
 
     def _minute_of(
-        self, told: Notice, submission: Submission, recipient: Address
+        self, content: Dsn, submission: Submission, recipient: Address
     ) -> "_Minute | Literal['at once'] | None":
-        """What the report is to be merged with; `None` where the address has had enough."""
-        if told.action == "relayed":
+        """What the report is to be merged with; `None` if the address has had enough reports."""
+        if content.action == "relayed":
             return "at once"
         name = submission.queue_id.partition("/")[0]
-        minute = self._minutes.get(name) if told.action == "failed" else None
+        minute = self._minutes.get(name) if content.action == "failed" else None
         is_counted = minute is not None and minute.is_counted
         if not is_counted and self._has_enough(recipient, submission):
             return None
         if minute is not None:
             minute.is_counted = True
             return minute
-        if told.action == "failed":
+        if content.action == "failed":
             self._minutes[name] = _Minute(self._clock.monotonic() + TOGETHER)
             self._begun.set()
         return "at once"
 
     def _has_enough(self, recipient: Address, submission: Submission) -> bool:
-        """Whether the address has had its share of reports; if not, this one counts."""
+        """Whether the address has had its share of reports; if not, this one is counted."""
         now = self._clock.monotonic()
         while self._sent and self._sent[0][0] <= now - _HOUR:
             _, key = self._sent.popleft()
@@ -241,7 +243,7 @@ class Reporter:
         return True
 
     async def _merge(self, put: Callable[[Iterable[Waiting]], None]) -> None:
-        """End the minutes that are over; those that brought something are followed by another."""
+        """End the minutes that are over; one with failures is followed by another."""
         now = self._clock.monotonic()
         for name, minute in list(self._minutes.items()):
             if minute.until > now:
@@ -257,14 +259,14 @@ class Reporter:
                 put(await self._merged(together))
 
     async def _merged(self, waiting: Sequence[_Waits]) -> list[Waiting]:
-        """One report in place of these. Where it cannot be, they go by themselves."""
-        told = [one.told for one in waiting]
-        submission = told[0][1]
+        """Replace these reports by one. If that is not possible, they are sent separately."""
+        entries = [one.entry for one in waiting]
+        submission = entries[0][1]
         [recipient] = waiting[0].message.envelope.forward_paths
         beginning = await _beginning(submission)
-        size = reading.header_size(beginning, len(told))
+        size = reading.header_size(beginning, len(entries))
         section = await reading.of(size, _section, submission, beginning)
-        report = await reading.of(size, self._composed, told, recipient, section)
+        report = await reading.of(size, self._composed, entries, recipient, section)
         body = self._spool.incoming()
         try:
             await body.write(report.octets)
@@ -278,7 +280,7 @@ class Reporter:
                 events.ReportsNotMerged(queue_id=submission.queue_id, reason=str(error))
             )
             return []
-        report.tell(self._journal, put)
+        report.taken(self._journal, put)
         return [Waiting.of(one) for one in put]
 
     def _recipient(self, submission: Submission) -> Address | None:
@@ -286,25 +288,27 @@ class Reporter:
             return None
         return submission.envelope.reverse_path if self._policy.to == "sender" else self._policy.to
 
-    def _of_interest(self, submission: Submission, told: Notice) -> Submission | None:
-        """The submission to those whom the sender knows and wants to hear of (RFC 3461 section
-        5.2); a fixed address hears of everybody, but not of successes."""
+    def _of_interest(self, submission: Submission, content: Dsn) -> Submission | None:
+        """The submission with the recipients for whom the sender wants this report (RFC 3461
+        section 5.2); a fixed address gets reports about all of them, but not of successes."""
         envelope = submission.envelope
         if self._policy.to != "sender":
-            return None if told.action == "relayed" else submission
-        unasked: tuple[Notify, ...] = () if told.action == "relayed" else (_WORD[told.action],)
+            return None if content.action == "relayed" else submission
+        unasked: tuple[Notify, ...] = (
+            () if content.action == "relayed" else (_WORD[content.action],)
+        )
         wanted = {one.path: one.notify or unasked for one in envelope.asked}
         paths = tuple(
             path
             for path in envelope.forward_paths
             if path not in submission.plan.unseen
-            and _WORD[told.action] in wanted.get(path, unasked)
+            and _WORD[content.action] in wanted.get(path, unasked)
         )
         return replace(submission, envelope=envelope.to(paths)) if paths else None
 
-    async def _notice(
+    async def _dsn(
         self, submission: Submission, attempt: Attempt, decision: Decision
-    ) -> Notice | None:
+    ) -> Dsn | None:
         at = attempt.finished_at
         if decision.failed is not None:
             return _failure(submission, decision.failed, at)
@@ -317,7 +321,7 @@ class Reporter:
                 return None
 
     async def _is_due(self, submission: Submission, at: datetime) -> bool:
-        """Whether this is the first attempt to end after the time for a delay notice."""
+        """Whether this is the first attempt to end after the time for a report of the delay."""
         if self._policy.delay_notice is None:
             return False
         due = submission.received_at + self._policy.delay_notice
@@ -333,13 +337,13 @@ class Reporter:
         ]
         return all(finished_at < due for finished_at in earlier)
 
-    def _delay(self, submission: Submission, outcome: Delayed | Uncertain, at: datetime) -> Notice:
+    def _delay(self, submission: Submission, outcome: Delayed | Uncertain, at: datetime) -> Dsn:
         until = submission.received_at + self._policy.lifetime
-        return Notice(
+        return Dsn(
             action="delayed",
             status=outcome.status if isinstance(outcome, Delayed) else "4.4.2",
             reason=f"Reason: {outcome.reason}.",
-            following="The relay goes on trying. You need not do anything, nor send it again.",
+            following="The relay keeps trying. You need not do anything; do not send it again.",
             answer=outcome.answer,
             at=at,
             retried_until=until,
@@ -348,39 +352,39 @@ class Reporter:
     def _compose(
         self,
         submission: Submission,
-        told: Notice,
+        content: Dsn,
         recipient: Address,
         section: HeaderSection | None,
-        merging: "tuple[_Minute, Told] | None" = None,
+        merging: "tuple[_Minute, DsnEntry] | None" = None,
         not_before: datetime | None = None,
     ) -> Report:
-        report = self._composed([(told, submission)], recipient, section, not_before)
+        report = self._composed([(content, submission)], recipient, section, not_before)
         return replace(report, merging=merging)
 
     def _composed(
         self,
-        all_told: Sequence[Told],
+        entries: Sequence[DsnEntry],
         recipient: Address,
         section: HeaderSection | None,
         not_before: datetime | None = None,
     ) -> Report:
         now = self._clock.now()
-        told, submission = all_told[0]
+        content, submission = entries[0]
         name = submission.queue_id.replace("/", "-")
-        letter = Letter(
+        parties = DsnParties(
             sender=submission.plan.lane.mailbox,
             recipient=recipient,
-            message_id=f"<{name}.{told.action}@{self._hostname}>",
+            message_id=f"<{name}.{content.action}@{self._hostname}>",
             hostname=self._hostname,
-            boundary=f"notice-{name}-{told.action}",
+            boundary=f"notice-{name}-{content.action}",
         )
-        octets = dsn.compose(all_told, letter, section.octets if section else b"")
+        octets = dsn.compose(entries, parties, section.octets if section else b"")
         new = NewMessage(
             envelope=Envelope(None, (recipient,)),
             origin=ORIGIN,
             received_at=now,
-            message_id=letter.message_id,
-            subject=f"{told.action} {submission.queue_id}",
+            message_id=parties.message_id,
+            subject=f"{content.action} {submission.queue_id}",
             prefix=b"",
             parts=((Plan(route="report", lane=submission.plan.lane), (recipient,)),),
             not_before=not_before,
@@ -391,30 +395,30 @@ class Reporter:
 _WORD: dict[str, Notify] = {"failed": "FAILURE", "delayed": "DELAY", "relayed": "SUCCESS"}
 
 
-def _success(relayed: Relayed, at: datetime) -> Notice:
-    return Notice(
+def _success(relayed: Relayed, at: datetime) -> Dsn:
+    return Dsn(
         action="relayed",
         status="2.0.0",
-        reason="Microsoft has taken the message for sending.",
-        following="Whether it arrives, the relay cannot know: Exchange reports failures itself.",
+        reason="Microsoft has accepted the message for sending.",
+        following="The relay cannot tell whether it arrives: Exchange reports failures itself.",
         answer=relayed.answer,
         at=at,
     )
 
 
-def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:
-    return Notice(
+def _failure(submission: Submission, failed: Failed, at: datetime) -> Dsn:
+    return Dsn(
         action="failed",
         status=failed.status,
         reason=f"Reason: {failed.reason}".removesuffix(".") + ".",
-        following="The relay does not try again. Correct what is wrong, then send it once more.",
+        following="The relay does not try again. Correct the problem, then send it again.",
         answer=failed.answer,
         at=at,
     )
 
 
 async def _beginning(submission: Submission) -> bytes:
-    """Of its body; nothing where it cannot be read, which delays no report."""
+    """The beginning of its body; empty if it cannot be read, which must not delay a report."""
     match submission.body:
         case InlineBody(octets):
             return octets[:_HEAD]
@@ -426,7 +430,7 @@ async def _beginning(submission: Submission) -> bytes:
 
 
 def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
-    """The message's header section, if that can be read."""
+    """The message's header section, if it can be read."""
     if not beginning and submission.body.size:
         return None
     complete = len(beginning) == submission.body.size
@@ -438,8 +442,8 @@ def _read(path: Path) -> bytes:
         return opened.read(_HEAD)
 
 
-def _is_notice(section: HeaderSection) -> bool:
-    """One of ours that came back, or another machine's report."""
+def _is_report(section: HeaderSection) -> bool:
+    """Whether it is one of ours that came back, or a report of another mail server."""
     if section.first(dsn.MARK.lower()):
         return True
     kinds = (section.unfolded(found).lower() for found in section.find("content-type"))

@@ -11,6 +11,7 @@ from graphrelay.cli.guide.setup import NO_ID
 from graphrelay.daemon import wiring
 from graphrelay.oauth.scenario import (
     Account,
+    AccountOptions,
     AnyUser,
     Certificate,
     ClientSecret,
@@ -116,7 +117,8 @@ def test_everything_else_that_can_be_said_is_written(tmp_path: Path) -> None:
     options += ["--ca-file", "/ca.pem", "--proxy", "http://proxy:3128"]
     options += ["--state-directory", str(tmp_path / "stäte")]
     settings, shown = made(tmp_path, *USER, *IDS, *options)
-    assert account(settings).scenario == SendAsUser("wp@contoso.com", False, True, True)
+    assert account(settings).scenario == SendAsUser("wp@contoso.com", shared=False)
+    assert account(settings).options == AccountOptions(large_messages=True, exact_once=True)
     assert settings.smtp.listeners[0].address == "192.168.7.10:25"
     assert list(map(str, settings.smtp.listeners[0].allow_from)) == ["192.168.7.0/24"]
     assert wiring.cloud(settings.cloud).graph_url == "https://graph.example:8443"

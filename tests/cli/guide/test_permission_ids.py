@@ -6,6 +6,8 @@ import pytest
 
 from graphrelay.cli.guide.permission_ids import GRAPH, ROLES, SCOPES
 from graphrelay.oauth.scenario import (
+    Account,
+    AccountOptions,
     AnyUser,
     Kind,
     ManagedIdentity,
@@ -16,15 +18,16 @@ from graphrelay.oauth.scenario import (
 )
 
 MOST: list[Scenario] = [
-    SendAsUser("wp@contoso.com", True, True, True),
-    Personal("me@outlook.com", True, True),
-    AnyUser(ManagedIdentity(None), True, True),
+    SendAsUser("wp@contoso.com", shared=True),
+    Personal("me@outlook.com"),
+    AnyUser(ManagedIdentity(None)),
 ]
+OPTIONS = AccountOptions(large_messages=True, exact_once=True)
 
 
 @pytest.mark.parametrize("scenario", MOST)
 def test_every_permission_that_a_scenario_may_need_has_an_id(scenario: Scenario) -> None:
-    for permission in permissions(scenario):
+    for permission in permissions(Account("a", "contoso.com", "id", scenario, options=OPTIONS)):
         ids = SCOPES if permission.kind is Kind.SCOPE else ROLES
         assert UUID(ids[permission.name])
 

@@ -7,7 +7,8 @@ import pytest
 
 from graphrelay.control.verbs.scope import WITHOUT_RECIPIENTS, Answered, Reach, proof, reach_of
 from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.http.exchange import Lost, NotSent
+from graphrelay.graph.session import Reply
+from graphrelay.model import Delayed, Uncertain
 from graphrelay.oauth.scenario import Account, ClientSecret, ScopedUsers, SecretText
 
 ACCOUNT = Account(
@@ -51,13 +52,17 @@ def test_the_message_names_nobody_who_could_receive_it() -> None:
     ],
 )
 def test_an_answer_means_how_far_the_request_came(status: int, code: str, reach: Reach) -> None:
-    found = reach_of("a@contoso.com", answer(status, code))
+    reply = Reply(Delayed(status="4.3.0", reason="does not matter here"), answer(status, code))
+    found = reach_of("a@contoso.com", reply)
     assert found == Answered("a@contoso.com", reach, f"HTTP {status} {code}".strip())
 
 
-@pytest.mark.parametrize("lost", [NotSent("no way there"), Lost("cut")])
-def test_no_answer_is_none(lost: NotSent | Lost) -> None:
-    assert reach_of("a@contoso.com", lost).reach is Reach.UNCLEAR
+@pytest.mark.parametrize(
+    "outcome", [Delayed(status="4.4.1", reason="unreachable"), Uncertain(reason="cut")]
+)
+def test_no_answer_is_none(outcome: Delayed | Uncertain) -> None:
+    found = reach_of("a@contoso.com", Reply(outcome))
+    assert found == Answered("a@contoso.com", Reach.UNCLEAR, outcome.reason)
 
 
 @pytest.mark.parametrize("outside", Reach)

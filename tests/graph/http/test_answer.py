@@ -2,20 +2,18 @@
 
 import base64
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.graph.http.answer import (
-    LONGEST_RETRY_AFTER,
     GraphError,
     HttpAnswer,
     claims_challenge,
     describe,
     read_error,
-    retry_after,
 )
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -97,52 +95,6 @@ def test_the_answer_keeps_what_support_asks_for() -> None:
     assert said.code == "ErrorServerBusy"
     assert said.request_id == "abc"
     assert said.client_request_id == "mine"
-
-
-# Retry-After ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0.0),
-        ("10", 10.0),
-        (" 7 ", 7.0),
-        ("2.128", 2.128),
-        ("Mon, 23 Nov 2026 12:00:30 GMT", 30.0),
-        ("Monday, 23-Nov-26 12:00:30 GMT", 30.0),
-        ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
-        ("-5", 0.0),
-        ("86400", 3600.0),
-        ("1e400", 3600.0),
-        ("Mon, 23 Nov 2099 12:00:00 GMT", 3600.0),
-    ],
-)
-def test_retry_after_in_every_form(value: str, seconds: float) -> None:
-    assert retry_after({"retry-after": value}, NOW) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("value", ["", "soon", "nan", "12 seconds", "Mon, 99 Nov 2026", "١٢٣x"])
-def test_a_retry_after_that_says_nothing_is_none(value: str) -> None:
-    assert retry_after({"retry-after": value}, NOW) is None
-
-
-def test_no_retry_after_is_none() -> None:
-    assert retry_after({}, NOW) is None
-
-
-def test_a_date_is_measured_by_the_clock_of_the_one_who_wrote_it() -> None:
-    headers = {
-        "retry-after": "Mon, 23 Nov 2026 10:00:30 GMT",
-        "date": "Mon, 23 Nov 2026 10:00:00 GMT",
-    }
-    assert retry_after(headers, NOW) == timedelta(seconds=30)
-
-
-@given(st.text(), st.text())
-def test_no_retry_after_breaks_the_reader(value: str, date: str) -> None:
-    wait = retry_after({"retry-after": value, "date": date}, NOW)
-    assert wait is None or timedelta(0) <= wait <= LONGEST_RETRY_AFTER
 
 
 # Claims --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import httpcore
 import httpx
 
 from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.http.exchange import Exchange, Lost, NotSent, Request, Timeouts
+from graphrelay.graph.http.exchange import HttpAttempt, Lost, NotSent, Request, Timeouts
 from tests.graph.scripted import Octets
 
 BASE = httpx.URL("https://graph.example")
@@ -37,10 +37,10 @@ class _Empty(httpx.AsyncByteStream):
         yield
 
 
-async def exchange(
+async def attempt(
     transport: httpx.AsyncBaseTransport, pieces: AsyncIterator[bytes]
 ) -> HttpAnswer | NotSent | Lost:
-    return await Exchange(REQUEST, pieces, "graph.example", BRIEF).over(transport)
+    return await HttpAttempt(REQUEST, pieces, "graph.example", BRIEF).over(transport)
 
 
 async def test_a_body_may_take_longer_than_a_connection() -> None:
@@ -49,18 +49,18 @@ async def test_a_body_may_take_longer_than_a_connection() -> None:
         await asyncio.sleep(0.05)
         yield b"3"
 
-    result = await exchange(Silent(), slow())
+    result = await attempt(Silent(), slow())
     assert isinstance(result, HttpAnswer)
     assert result.status == 202
 
 
 async def test_no_connection_in_time_is_not_sent() -> None:
-    result = await exchange(Silent(connects=False), Octets(b"123").chunks())
+    result = await attempt(Silent(connects=False), Octets(b"123").chunks())
     assert result == NotSent("graph.example could not be reached within 0 s", "4.4.1")
 
 
 async def test_no_answer_in_time_is_lost() -> None:
-    result = await exchange(Silent(answers=False), Octets(b"123").chunks())
+    result = await attempt(Silent(answers=False), Octets(b"123").chunks())
     assert isinstance(result, Lost)
 
 
@@ -82,4 +82,4 @@ async def test_what_went_out_whole_is_lost_even_if_the_body_ends_in_nothing() ->
         yield b"123"
         yield b""
 
-    assert await exchange(BreaksOnceSent(), ends_in_nothing()) == Lost("broken")
+    assert await attempt(BreaksOnceSent(), ends_in_nothing()) == Lost("broken")

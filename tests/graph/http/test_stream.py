@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.graph.http.stream import Wire, first, refuses
+from graphrelay.graph.http.stream import NetworkStream, first, refuses
 
 
 class Recorded(asyncio.Transport):
@@ -36,21 +36,21 @@ class Recorded(asyncio.Transport):
         pass
 
 
-def wire() -> tuple[Wire, Recorded]:
-    made, transport = Wire(set()), Recorded()
+def stream() -> tuple[NetworkStream, Recorded]:
+    made, transport = NetworkStream(set()), Recorded()
     made.connection_made(transport)
     return made, transport
 
 
-async def read_all(wire: Wire) -> list[bytes]:
+async def read_all(stream: NetworkStream) -> list[bytes]:
     parts = []
-    while part := await wire.read(65_536):
+    while part := await stream.read(65_536):
         parts.append(part)
     return parts
 
 
 async def test_small_writes_go_out_together_when_the_request_ends() -> None:
-    made, transport = wire()
+    made, transport = stream()
     await made.write(b"head ")
     await made.write(b"body")
     assert transport.written == b""
@@ -59,7 +59,7 @@ async def test_small_writes_go_out_together_when_the_request_ends() -> None:
 
 
 async def test_of_large_writes_the_last_waits_for_the_end_of_the_request() -> None:
-    made, transport = wire()
+    made, transport = stream()
     for letter in (b"a", b"b", b"c"):
         await made.write(letter * 60_000)
     assert transport.written == b"a" * 60_000 + b"b" * 60_000
@@ -69,7 +69,7 @@ async def test_of_large_writes_the_last_waits_for_the_end_of_the_request() -> No
 
 @pytest.mark.parametrize("heard", [b"", b"HTTP/1.1 413 Too large\r\n\r\n"])
 async def test_after_the_end_of_the_connection_nothing_is_handed_over(heard: bytes) -> None:
-    made, transport = wire()
+    made, transport = stream()
     await made.write(b"head and body")
     made.data_received(heard)
     made.connection_lost(ConnectionResetError("reset"))
@@ -85,7 +85,7 @@ async def test_after_the_end_of_the_connection_nothing_is_handed_over(heard: byt
 
 async def test_an_idle_connection_is_unfit_once_it_ended_or_says_something() -> None:
     for event in ("data_received", "connection_lost"):
-        made, _ = wire()
+        made, _ = stream()
         assert not made.get_extra_info("is_readable")
         getattr(made, event)(b"x" if event == "data_received" else None)
         assert made.get_extra_info("is_readable")
@@ -95,7 +95,7 @@ async def test_an_idle_connection_is_unfit_once_it_ended_or_says_something() -> 
 async def test_whatever_comes_in_is_given_whole_and_never_beyond_a_blank_line(
     pieces: list[bytes],
 ) -> None:
-    made, _ = wire()
+    made, _ = stream()
     given_out: list[bytes] = []
     for piece in pieces:
         made.data_received(piece)
@@ -113,7 +113,7 @@ async def test_whatever_comes_in_is_given_whole_and_never_beyond_a_blank_line(
 
 
 async def test_a_body_of_known_length_is_given_and_nothing_behind_it() -> None:
-    made, _ = wire()
+    made, _ = stream()
     made.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbodyHTTP/1.1 500 No\r\n\r\n")
     assert (await made.read(65_536)).endswith(b"\r\n\r\n")
     made.expect(4)
@@ -122,13 +122,13 @@ async def test_a_body_of_known_length_is_given_and_nothing_behind_it() -> None:
 
 
 async def test_silence_is_a_timeout() -> None:
-    made, _ = wire()
+    made, _ = stream()
     with pytest.raises(httpcore.ReadTimeout):
         await made.read(65_536, timeout=0.01)
 
 
 async def test_more_than_enough_makes_the_other_side_wait() -> None:
-    made, transport = wire()
+    made, transport = stream()
     paused = []
     transport.pause_reading = lambda: paused.append(True)  # type: ignore[method-assign]
     transport.resume_reading = paused.clear  # type: ignore[method-assign]
@@ -146,14 +146,14 @@ class Way:
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
-        self.end: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[NetworkStream] = asyncio.get_running_loop().create_future()
 
-    async def __call__(self) -> Wire:
+    async def __call__(self) -> NetworkStream:
         self.begun.set()
         return await self.end
 
-    def leads_there(self) -> Wire:
-        made, _ = wire()
+    def leads_there(self) -> NetworkStream:
+        made, _ = stream()
         self.end.set_result(made)
         return made
 
@@ -199,7 +199,7 @@ async def test_of_two_winners_one_is_closed_and_of_a_cancelled_race_all() -> Non
     await ways[1].begun.wait()
     made = [way.leads_there() for way in ways]
     won = await race
-    assert sorted(wire.get_extra_info("is_readable") for wire in made) == [False, True]
+    assert sorted(stream.get_extra_info("is_readable") for stream in made) == [False, True]
     assert not won.get_extra_info("is_readable")
 
     silent = Way()

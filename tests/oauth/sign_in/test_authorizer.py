@@ -15,7 +15,7 @@ from graphrelay.oauth.answers import (
     Unauthorized,
     VaultProblem,
 )
-from graphrelay.oauth.scenario import Account, Personal, ScopedUsers, SendAsUser
+from graphrelay.oauth.scenario import Account, AccountOptions, Personal, ScopedUsers, SendAsUser
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -88,8 +88,9 @@ def _query(pending: Pending) -> str:
 
 
 async def test_more_is_asked_for_only_where_it_is_configured(world: World) -> None:
-    scenario = SendAsUser("wp@contoso.com", shared=True, large_messages=True)
-    account = replace(WEBSITE, scenario=scenario)
+    scenario = SendAsUser("wp@contoso.com", shared=True)
+    options = AccountOptions(large_messages=True)
+    account = replace(WEBSITE, scenario=scenario, options=options)
     manager = world.manager(account)
     pending = await begun(Authorizer(manager), account)
     scopes = parse_qs(_query(pending))["scope"][0]

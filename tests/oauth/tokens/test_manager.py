@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from graphrelay.model import Paused
 from graphrelay.oauth.answers import (
     EntraUnreachable,
     Granted,
@@ -415,6 +416,37 @@ async def test_a_claims_challenge_is_carried_to_entra(world: World) -> None:
         said = json.loads(http.forms[-1]["claims"][0])["access_token"]
         assert said["nbf"] == {"essential": True, "value": "1"}
         assert said["xms_cc"] == {"values": ["cp1"]}
+
+
+async def test_a_refused_bearer_token_is_replaced_once_for_all_who_had_it(world: World) -> None:
+    http = Watched(world.http().ssl)
+    manager = world.manager(http=http)
+    await world.authorize(manager)
+    old = await manager.bearer_token("website")
+    new = await manager.bearer_token("website", refused=str(old))
+    requests = len(http.forms)
+    assert isinstance(new, str)
+    assert new != old
+    assert await manager.bearer_token("website", refused=str(old)) == new
+    assert await manager.bearer_token("website") == new
+    assert len(http.forms) == requests
+
+
+async def test_a_challenge_is_carried_to_entra_although_the_token_is_another_by_now(
+    world: World,
+) -> None:
+    http = Watched(world.http().ssl)
+    manager = world.manager(http=http)
+    await world.authorize(manager)
+    challenge = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
+    assert isinstance(await manager.bearer_token("website", challenge=challenge), str)
+    assert "nbf" in http.forms[-1]["claims"][0]
+
+
+async def test_without_a_bearer_token_the_lane_pauses_with_the_remedy(world: World) -> None:
+    outcome = await world.manager().bearer_token("website")
+    assert isinstance(outcome, Paused)
+    assert "graphrelay authorize website" in outcome.remedy
 
 
 async def test_a_token_that_graph_and_entra_both_reject_is_not_used_again(world: World) -> None:

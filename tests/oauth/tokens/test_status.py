@@ -10,6 +10,7 @@ from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorize
 from graphrelay.oauth.authorization import from_text, to_text
 from graphrelay.oauth.scenario import (
     Account,
+    AccountOptions,
     AnyUser,
     ClientSecret,
     ScopedUsers,
@@ -133,7 +134,7 @@ async def test_scopes_that_were_configured_later_are_missing_and_mail_flows(worl
     ],
 )
 async def test_a_scope_counts_whatever_entra_calls_its_resource(world: World, prefix: str) -> None:
-    account = replace(WEBSITE, scenario=SendAsUser("wp@contoso.com", large_messages=True))
+    account = replace(WEBSITE, options=AccountOptions(large_messages=True))
     named = " ".join(prefix + scope for scope in ("Mail.ReadWrite", "Mail.Send", "openid"))
     world.cloud.faults.on(ChangedAnswer(member="scope", value=json.dumps(named)))
     manager = world.manager(account)
@@ -149,7 +150,7 @@ async def test_scopes_that_were_stored_with_their_resource_are_asked_for_again(
     world: World,
 ) -> None:
     """As versions before this one stored those of a custom cloud."""
-    account = replace(WEBSITE, scenario=SendAsUser("wp@contoso.com", large_messages=True))
+    account = replace(WEBSITE, options=AccountOptions(large_messages=True))
     vault = world.vault()
     manager = world.manager(account, vault=vault)
     await world.authorize(manager, account)

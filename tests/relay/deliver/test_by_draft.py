@@ -2,20 +2,17 @@
 once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from unittest.mock import AsyncMock
 
 import pytest
 
 from graphrelay.graph import attachments
-from graphrelay.model import Address, Attempt, Delayed, Plan, Queued, Submission
-from graphrelay.relay.deliver.dispatcher import Rights
+from graphrelay.model import Attempt, Delayed, Plan, Queued
+from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import (
@@ -32,35 +29,33 @@ from graphrelay.sandbox.graph.call import Call
 from graphrelay.sandbox.graph.faults import (
     CutMidBody,
     Refuse,
-    UnknownRecipient,
     UploadAddress,
     UploadExpired,
 )
 from graphrelay.sandbox.graph.uploads import Uploads, UploadSession
-from graphrelay.sandbox.mailbox_items import Draft, Folder, Mail
-from graphrelay.sandbox.mailbox_settings import MailSettings
+from graphrelay.sandbox.mailbox_items import Draft, Folder
 from graphrelay.sandbox.mime_compose import Composition
 from tests.clock import FakeClock
-from tests.e2e.large import REQUEST, SMALLEST_UPLOAD, file, letter, part
-from tests.relay.cloud import WP, Delivery, delivering
+from tests.e2e.large import letter, part
+from tests.relay.cloud import WP, delivering
+from tests.relay.deliver.large import (
+    MINUTE,
+    UPLOAD,
+    USERS,
+    accept,
+    drafts,
+    large,
+    until_relayed,
+    whole,
+)
 
-MINUTE = timedelta(minutes=1)
-USERS = f"/v1.0/users/{WP.mailbox}"
-UPLOAD = "/api/v2.0/"
-LARGE = Rights(may_look=True, large_messages=True)
-SIZES = {"a.pdf": 2_000, "b.pdf": 250_000, "c.pdf": 30_000}
 STEPS = 9
 """Requests that such a letter takes: draft, a file, session, three pieces, a file, count, send."""
 
 
 @pytest.fixture
-async def cloud() -> AsyncIterator[Sandbox]:
-    settings = MailSettings(request_limit=REQUEST, attachment_minimum=SMALLEST_UPLOAD)
-    async with Sandbox(mail_settings=settings) as cloud:
-        app = cloud.directory.app(CONFIDENTIAL_CLIENT)
-        assert app is not None
-        app.roles = {"Mail.Send", "Mail.ReadWrite"}
-        yield cloud
+def cloud(small_limits: Sandbox) -> Sandbox:
+    return small_limits
 
 
 @pytest.fixture
@@ -90,56 +85,6 @@ def struck(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
     monkeypatch.setattr(Faults, "take", noted)
     return event
-
-
-@asynccontextmanager
-async def large(cloud: Sandbox, directory: Path, **more: object) -> AsyncIterator[Delivery]:
-    given = {"rights": LARGE, "largest_request": REQUEST} | more
-    async with delivering(cloud, directory, **given) as delivery:  # type: ignore[arg-type]
-        yield delivery
-
-
-async def accept(
-    delivery: Delivery,
-    sizes: dict[str, int] = SIZES,
-    plan: Plan | None = None,
-    besides: tuple[Address, ...] = (),
-) -> Submission:
-    """A letter with attachments."""
-    parts = [part(name, size) for name, size in sizes.items()]
-    head, _, body = letter(*parts).partition(b"MIME-Version")
-    assert head
-    header = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\nX-Job: 7\r\n'
-    return await delivery.accept(
-        1, header=header, body=body.partition(b"\r\n\r\n")[2], plan=plan, besides=besides
-    )
-
-
-async def until_relayed(delivery: Delivery) -> None:
-    """Let time pass until it has gone."""
-    for _ in range(200):
-        before = delivery.courier.ended
-        if delivery.queue.in_flight:
-            await delivery.ended(before + 1)
-        if delivery.told("relayed"):
-            return
-        await delivery.clock.advance(MINUTE)
-    raise AssertionError(delivery.told())
-
-
-def drafts(delivery: Delivery) -> int:
-    user = delivery.cloud.directory.user(WP.mailbox)
-    assert user is not None
-    return len(delivery.cloud.mailboxes.drafts(user))
-
-
-def whole(delivery: Delivery, sizes: dict[str, int] = SIZES) -> Mail:
-    """The one message that was submitted, with each attachment once."""
-    (mail,) = delivery.submitted
-    found = [(one.name, one.content) for one in mail.content.attachments]
-    assert found == [(name, file(name, size)) for name, size in sizes.items()]
-    assert mail.received == ("you@example.org",)
-    return mail
 
 
 async def test_a_large_message_takes_as_few_requests_as_it_can(
@@ -264,7 +209,7 @@ async def test_an_attachment_that_is_there_without_a_word_of_it_is_not_uploaded_
     async def silent(lane: Any, url: str, start: int, size: int, piece: Any) -> Any:
         """200 where 201 is documented."""
         found = await put(lane, url, start, size, piece)
-        return attachments.Next(size) if isinstance(found, attachments.Attached) else found
+        return attachments.NextPiece(size) if isinstance(found, attachments.Attached) else found
 
     async with large(cloud, tmp_path) as delivery:
         monkeypatch.setattr(attachments, "put", silent)
@@ -299,7 +244,7 @@ async def test_sessions_that_always_break_are_not_opened_for_ever(
         await accept(delivery)
         await delivery.ended(1)
         [delayed] = [entry for entry in delivery.entries if entry.event == "delayed"]
-        assert "'b.pdf' was broken off 3 times" in str(delayed.fields["reason"])
+        assert "'b.pdf' was interrupted 3 times" in str(delayed.fields["reason"])
 
 
 async def test_a_draft_that_somebody_has_changed_is_made_anew(
@@ -330,7 +275,7 @@ async def test_nothing_is_sent_of_which_an_attachment_is_missing(
     async def careless(*given: Any) -> Any:
         """Graph says that the attachment is there, and it is not."""
         found = await put(*given)
-        return attachments.Attached() if isinstance(found, attachments.Next) else found
+        return attachments.Attached() if isinstance(found, attachments.NextPiece) else found
 
     async with large(cloud, tmp_path) as delivery:
         monkeypatch.setattr(attachments, "put", careless)
@@ -360,82 +305,6 @@ async def test_an_attachment_that_shows_late_costs_no_draft(
         await until_relayed(delivery)
         whole(delivery)
         assert len(pieces) == 3
-
-
-@pytest.mark.parametrize("delete_fails", [False, True])
-async def test_the_draft_of_what_is_given_up_is_taken_away(
-    cloud: Sandbox, tmp_path: Path, delete_fails: bool
-) -> None:
-    async with large(cloud, tmp_path) as delivery:
-        cloud.faults.on(Refuse(path=USERS, method="POST", code="ErrorSendAsDenied", every=4))
-        if delete_fails:
-            cloud.faults.on(Answer(method="DELETE", status=503, times=1))
-        await accept(delivery)
-        await delivery.ended(1)
-        assert delivery.told() == ["attempt", "failed"]
-        assert drafts(delivery) == int(delete_fails)
-        await delivery.leftovers.sweep()
-        assert drafts(delivery) == 0
-        assert await delivery.spool.left_behind() == []
-        assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
-
-
-@pytest.mark.parametrize("delete_fails", [False, True])
-async def test_the_draft_of_what_is_divided_is_taken_away(
-    cloud: Sandbox, tmp_path: Path, delete_fails: bool
-) -> None:
-    async with large(cloud, tmp_path) as delivery:
-        cloud.faults.on(UnknownRecipient(address="bad@example.org"))
-        if delete_fails:
-            cloud.faults.on(Answer(method="DELETE", status=503, times=1))
-        await accept(delivery, besides=(Address("bad", "example.org"),))
-        await delivery.until(
-            lambda: set(delivery.told("failed", "relayed")) == {"failed", "relayed"}
-        )
-        whole(delivery)
-        assert drafts(delivery) == int(delete_fails)
-        await delivery.leftovers.sweep()
-        assert drafts(delivery) == 0
-        assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
-
-
-async def test_the_draft_of_what_a_person_deletes_is_taken_away(
-    cloud: Sandbox, tmp_path: Path
-) -> None:
-    async with large(cloud, tmp_path) as delivery:
-        cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
-        await accept(delivery)
-        await delivery.ended(1)
-        [row] = await delivery.spool.queue()
-        await delivery.queue.delete(row.queue_id, "not wanted")
-        assert drafts(delivery) == 1
-        await delivery.leftovers.sweep()
-        assert drafts(delivery) == 0
-
-
-async def test_a_mistake_in_sweeping_is_told_and_stops_nothing(
-    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with large(cloud, tmp_path) as delivery:
-        monkeypatch.setattr(delivery.leftovers, "sweep", AsyncMock(side_effect=ValueError("x")))
-        sweeping = asyncio.create_task(delivery.leftovers.run())
-        await delivery.clock.advance(timedelta(minutes=6))
-        assert delivery.told() == ["drafts-broke"] * 2
-        sweeping.cancel()
-
-
-async def test_what_was_sent_after_all_stays_in_sent_items(cloud: Sandbox, tmp_path: Path) -> None:
-    async with large(cloud, tmp_path) as delivery:
-        cloud.faults.on(CutAfter(path=USERS, method="POST", every=5, times=1))
-        await accept(delivery, {"a.pdf": 2_000, "b.pdf": 3_000, "c.pdf": 70_000})
-        await delivery.ended(1)
-        [row] = await delivery.spool.queue()
-        await delivery.queue.delete(row.queue_id, "not wanted")
-        await delivery.leftovers.sweep()
-        user = cloud.directory.user(WP.mailbox)
-        assert user is not None
-        assert len(cloud.mailboxes.sent_items(user)) == 1
-        assert await delivery.spool.left_behind() == []
 
 
 # Where the limits are, the documents leave open ---------------------------------------------------
@@ -508,7 +377,7 @@ async def test_an_account_that_may_make_no_drafts_goes_on_with_small_mail(
 async def test_without_the_setting_a_large_message_fails_with_the_reason(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with large(cloud, tmp_path, rights=Rights()) as delivery:
+    async with large(cloud, tmp_path, options=AccountOptions()) as delivery:
         await accept(delivery)
         await delivery.ended(1)
         [failed] = [entry for entry in delivery.entries if entry.event == "failed"]
@@ -597,8 +466,8 @@ async def test_what_graph_finds_too_large_for_one_request_goes_by_draft_after_al
 async def test_a_draft_that_could_not_be_sent_now_is_sent_later_and_not_made_again(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    rights = Rights(exact_once=True)
-    async with delivering(cloud, tmp_path, rights=rights) as delivery:
+    options = AccountOptions(exact_once=True)
+    async with delivering(cloud, tmp_path, options=options) as delivery:
         send = f"{USERS}/messages/"
         cloud.faults.on(Refuse(path=send, method="POST", code="ErrorServerBusy", times=1))
         await delivery.accept(1)
@@ -622,14 +491,14 @@ async def test_a_relay_that_dies_sends_exactly_once(
     make: Callable[..., Fault],
     step: int,
 ) -> None:
-    clock, rights = FakeClock(cloud.now()), Rights(exact_once=True)
-    async with delivering(cloud, tmp_path, rights=rights, clock=clock) as first:
+    clock, options = FakeClock(cloud.now()), AccountOptions(exact_once=True)
+    async with delivering(cloud, tmp_path, options=options, clock=clock) as first:
         cloud.faults.on(make(part="graph", every=step, times=1))
         await first.accept(1)
         async with asyncio.timeout(10):
             await struck.wait()
     cloud.faults.clear()
-    async with delivering(cloud, tmp_path, rights=rights, clock=clock) as second:
+    async with delivering(cloud, tmp_path, options=options, clock=clock) as second:
         await until_relayed(second)
         assert len(second.submitted) == 1
         assert drafts(second) == 0
@@ -653,7 +522,7 @@ async def test_an_upload_address_that_cannot_be_used_is_not_stored(
         one = await accept(delivery)
         await delivery.ended(1)
         [delayed] = [entry for entry in delivery.entries if entry.event == "delayed"]
-        assert "no address for it that can be used" in str(delayed.fields["reason"])
+        assert "returned no URL that can be used" in str(delayed.fields["reason"])
         kept = (await delivery.spool.load(one.id)).draft
         assert kept is not None
         assert kept.upload_url == ""

@@ -19,12 +19,18 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import (
     EntraUnreachable,
-    TokenAnswer,
+    NotGranted,
     TokenRefused,
     Unauthorized,
     VaultProblem,
 )
-from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun
+from graphrelay.relay.deliver.result import (
+    Answered,
+    DeliveryResult,
+    Finished,
+    NotBegun,
+    NotWaiting,
+)
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
@@ -33,12 +39,9 @@ from tests.relay.delivery import (
     ACCOUNT,
     BUSY,
     DENIED,
-    INFO,
     LOST,
     REFUSED,
-    RELAYED,
     Post,
-    granted,
     submission,
 )
 
@@ -49,7 +52,7 @@ SECOND = timedelta(seconds=1)
 class Seen:
     """What a courier said of an attempt: when its request was over, and in the end."""
 
-    carried: Carried
+    carried: DeliveryResult
     answered: list[Answered]
 
 
@@ -98,7 +101,7 @@ async def test_a_message_that_no_process_survives_is_gone_unread() -> None:
 
     post = Post(compose=compose)
     post.spool.deadly.add(1)
-    assert await carry(post) == Seen(Gone(), [])
+    assert await carry(post) == Seen(NotWaiting(), [])
     assert post.spool.begun == []
 
 
@@ -111,13 +114,6 @@ async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() ->
     assert first.client_request_id != second.client_request_id
     assert first.octets == second.octets
     assert b"Bcc" not in first.octets
-
-
-async def test_the_users_own_mailbox_is_me_and_others_are_named() -> None:
-    post = Post()
-    await carry(post, 1)
-    await carry_waiting(post, post.spool.put(submission(2, INFO)))
-    assert [sent.mailbox for sent in post.graph.sent] == ["/me", "/users/info@contoso.com"]
 
 
 async def test_what_happens_is_told_once_each() -> None:
@@ -188,10 +184,10 @@ async def test_an_outcome_that_the_disk_does_not_take_is_answered_all_the_same()
     ],
 )
 async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
-    answer: TokenAnswer, reason: str, remedy: str
+    answer: NotGranted, reason: str, remedy: str
 ) -> None:
     post = Post()
-    post.tokens.answers[ACCOUNT] = answer
+    post.graph.without_token[ACCOUNT] = answer
     expected = Paused(trouble=Trouble.AUTHORIZATION, status="4.7.0", reason=reason, remedy=remedy)
     assert await carry(post) == Seen(NotBegun(Stops(expected)), [])
     assert await post.spool.interrupted() == []
@@ -200,68 +196,20 @@ async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
 
 async def test_entra_out_of_reach_is_a_rest_and_not_a_stop() -> None:
     post = Post()
-    post.tokens.answers[ACCOUNT] = EntraUnreachable(reason="timeout", retry_after=9 * SECOND)
+    post.graph.without_token[ACCOUNT] = EntraUnreachable(reason="timeout", retry_after=9 * SECOND)
     found = (await carry(post)).carried
     assert isinstance(found, NotBegun)
     assert isinstance(found.effect, Slower)
     assert found.effect.retry_after == 9 * SECOND
 
 
-async def test_a_refused_token_is_replaced_once() -> None:
+async def test_a_token_that_graph_refuses_stops_the_lane_and_the_message_keeps_its_place() -> None:
     post = Post()
-    post.graph.say(DENIED, RELAYED)
-    assert isinstance((await carry(post)).carried, Finished)
-    assert post.tokens.asked == [(ACCOUNT, False), (ACCOUNT, False), (ACCOUNT, True)]
-    assert [sent.token for sent in post.graph.sent] == ["token-1", "token-2"]
-    assert post.spool.outcomes(1) == ["Relayed"]
-
-
-async def test_a_token_that_somebody_else_has_replaced_meanwhile_is_not_fetched_again() -> None:
-    post = Post()
-    post.graph.gate = asyncio.Event()
     post.graph.say(DENIED)
-    carrying = asyncio.ensure_future(carry(post))
-    await settle()
-    post.tokens.answers[ACCOUNT] = granted("from somebody else")
-    post.graph.gate.set()
-    await carrying
-    assert post.graph.sent[1].token == "from somebody else"
-    assert (ACCOUNT, True) not in post.tokens.asked
-
-
-async def test_two_refusals_pause_the_lane_with_what_to_run() -> None:
-    post = Post()
-    post.graph.say(DENIED, DENIED)
     seen = await carry(post)
     assert seen.carried == Finished(Queued(post.clock.now()))
-    effect = seen.answered[0].effect
-    assert isinstance(effect, Stops)
-    assert effect.paused.reason == (
-        'account "website", mailbox wp@contoso.com: Graph refused the access token'
-    )
-    assert effect.paused.remedy == "graphrelay status website"
-
-
-@pytest.mark.parametrize(
-    ("answer", "outcome"),
-    [
-        (TokenRefused(error="invalid_grant", kind="expired", remedy="authorize"), "Paused"),
-        (EntraUnreachable(reason="timeout"), "Delayed"),
-    ],
-)
-async def test_a_refused_token_that_cannot_be_replaced_is_no_failure_of_the_message(
-    answer: TokenAnswer, outcome: str
-) -> None:
-    post = Post()
-    post.graph.gate = asyncio.Event()
-    post.graph.say(DENIED)
-    carrying = asyncio.ensure_future(carry(post))
-    await settle()
-    post.tokens.answers[ACCOUNT] = answer
-    post.graph.gate.set()
-    await carrying
-    assert post.spool.outcomes(1) == [outcome]
-    assert isinstance(post.spool.state(1), Queued)
+    assert [one.effect for one in seen.answered] == [Stops(DENIED)]
+    assert post.spool.outcomes(1) == ["Paused"]
 
 
 # The disk ------------------------------------------------------------------------------------
@@ -284,7 +232,7 @@ async def test_what_is_not_in_the_spool_any_more_is_gone() -> None:
     post = Post()
     waiting = post.spool.put(submission(1))
     del post.spool.kept[1]
-    assert await carry_waiting(post, waiting) == Seen(Gone(), [])
+    assert await carry_waiting(post, waiting) == Seen(NotWaiting(), [])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from graphrelay.model import Held, Plan
-from graphrelay.relay.deliver.dispatcher import Rights
+from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
@@ -28,8 +28,8 @@ from tests.relay.cloud import WP, Delivery, delivering
 MINUTE = timedelta(minutes=1)
 MESSAGES = f"/v1.0/users/{WP.mailbox}/messages"
 SEND_MAIL = f"/v1.0/users/{WP.mailbox}/sendMail"
-LOOKS = Rights(may_look=True)
-ONCE = Rights(exact_once=True)
+LOOKS = AccountOptions(large_messages=True)
+ONCE = AccountOptions(exact_once=True)
 HOLD = DeliveryPolicy(on_uncertain="hold")
 
 Deliver = Callable[..., AbstractAsyncContextManager[Delivery]]
@@ -76,7 +76,7 @@ async def test_what_had_been_sent_is_found_and_not_sent_again(
     cloud: Sandbox, tmp_path: Path, fault: Fault, on_uncertain: Literal["retry", "hold"]
 ) -> None:
     policy = DeliveryPolicy(on_uncertain=on_uncertain)
-    async with delivering(cloud, tmp_path, policy, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, policy, options=LOOKS) as delivery:
         cloud.faults.on(fault)
         await delivery.accept(1)
         await delivery.ended(1)
@@ -97,7 +97,7 @@ async def test_what_had_been_sent_is_found_and_not_sent_again(
 async def test_a_copy_is_known_by_its_recipients_however_they_are_written(
     cloud: Sandbox, tmp_path: Path, to: str, plan: Plan | None
 ) -> None:
-    async with delivering(cloud, tmp_path, HOLD, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, HOLD, options=LOOKS) as delivery:
         cloud.faults.on(LOST_AFTER[0])
         await delivery.accept(1, to=to, plan=plan)
         await delivery.ended(1)
@@ -111,7 +111,7 @@ async def test_what_had_not_been_sent_is_sent_again(
     cloud: Sandbox, tmp_path: Path, fault: Fault, on_uncertain: Literal["retry", "hold"]
 ) -> None:
     policy = DeliveryPolicy(on_uncertain=on_uncertain)
-    async with delivering(cloud, tmp_path, policy, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, policy, options=LOOKS) as delivery:
         cloud.faults.on(fault)
         await delivery.accept(1)
         await delivery.ended(1)
@@ -121,7 +121,7 @@ async def test_what_had_not_been_sent_is_sent_again(
 
 
 async def test_exchange_is_given_time_before_we_look(cloud: Sandbox, tmp_path: Path) -> None:
-    async with delivering(cloud, tmp_path, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, options=LOOKS) as delivery:
         cloud.faults.on(LOST_AFTER[0])
         await delivery.accept(1)
         await delivery.ended(1)
@@ -132,7 +132,7 @@ async def test_exchange_is_given_time_before_we_look(cloud: Sandbox, tmp_path: P
 async def test_one_transaction_for_each_recipient_with_the_same_message_id_loses_nobody(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, options=LOOKS) as delivery:
         await delivery.accept(1, to="a@example.org", message_id="<same@contoso.com>")
         await delivery.ended(1)
         cloud.faults.on(LOST_BEFORE[0])
@@ -146,7 +146,7 @@ async def test_one_transaction_for_each_recipient_with_the_same_message_id_loses
 async def test_what_is_still_in_drafts_is_given_time_and_then_sent_from_there(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, options=LOOKS) as delivery:
         cloud.faults.on(SlowSentItems(lookups=1, times=1), LOST_AFTER[0])
         await delivery.accept(1)
         await delivery.ended(1)
@@ -163,7 +163,7 @@ async def test_an_account_that_may_not_look_after_all_falls_back_to_the_policy(
     app = cloud.directory.app(CONFIDENTIAL_CLIENT)
     assert app is not None
     app.roles = {"Mail.Send"}
-    async with delivering(cloud, tmp_path, HOLD, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, HOLD, options=LOOKS) as delivery:
         cloud.faults.on(LOST_AFTER[0])
         await delivery.accept(1)
         await delivery.ended(1)
@@ -176,7 +176,7 @@ async def test_an_account_that_may_not_look_after_all_falls_back_to_the_policy(
 async def test_a_look_that_fails_is_made_again_before_anything_is_sent(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=LOOKS) as delivery:
+    async with delivering(cloud, tmp_path, options=LOOKS) as delivery:
         cloud.faults.on(LOST_AFTER[0], Answer(path=MESSAGES, status=503, times=1))
         await delivery.accept(1)
         await delivery.ended(1)
@@ -186,20 +186,20 @@ async def test_a_look_that_fails_is_made_again_before_anything_is_sent(
         assert delivery.told("relayed") == ["relayed"]
 
 
-@pytest.mark.parametrize("rights", [LOOKS, ONCE])
+@pytest.mark.parametrize("options", [LOOKS, ONCE])
 @pytest.mark.parametrize("sent", [True, False])
 async def test_what_was_cut_off_in_mid_flight_is_looked_for_at_the_next_start(
-    cloud: Sandbox, tmp_path: Path, rights: Rights, sent: bool
+    cloud: Sandbox, tmp_path: Path, options: AccountOptions, sent: bool
 ) -> None:
     stall = Stall(part="graph")
     cloud.faults.on(Delay(part="graph", method="POST", seconds=600) if sent else stall)
-    async with delivering(cloud, tmp_path, rights=rights) as delivery:
+    async with delivering(cloud, tmp_path, options=options) as delivery:
         clock = delivery.clock
         await delivery.accept(1)
-        if sent and rights == LOOKS:
+        if sent and options == LOOKS:
             await cloud.mailboxes.arrived(1)
     cloud.faults.clear()
-    async with delivering(cloud, tmp_path, rights=rights, clock=clock) as delivery:
+    async with delivering(cloud, tmp_path, options=options, clock=clock) as delivery:
         await go_on(delivery)
         assert delivery.told("relayed") == ["relayed"]
         assert len(delivery.submitted) == 1
@@ -211,7 +211,7 @@ async def test_what_was_cut_off_in_mid_flight_is_looked_for_at_the_next_start(
 async def test_exact_once_goes_by_draft_and_leaves_none_behind(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         await delivery.accept(1, body=b"octets \xff\r\n")
         await delivery.ended(1)
         [mail] = delivery.submitted
@@ -244,7 +244,7 @@ ANYWHERE: list[Fault] = [
 async def test_whatever_is_lost_the_message_goes_once(
     cloud: Sandbox, tmp_path: Path, fault: Fault
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(fault)
         await delivery.accept(1)
         await delivery.ended(1)
@@ -255,7 +255,7 @@ async def test_whatever_is_lost_the_message_goes_once(
 
 
 async def test_every_third_answer_lost_and_nothing_twice(cloud: Sandbox, tmp_path: Path) -> None:
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(CutAfter(part="graph", every=3))
         for number in range(30):
             await delivery.accept(number)
@@ -289,7 +289,7 @@ async def test_every_third_answer_lost_in_the_plain_mode_loses_nothing(
 async def test_a_draft_that_exchange_refuses_to_send_is_deleted(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(Refuse(path=f"{MESSAGES}/", method="POST", code="ErrorSendAsDenied"))
         await delivery.accept(1)
         await delivery.ended(1)
@@ -300,7 +300,7 @@ async def test_a_draft_that_exchange_refuses_to_send_is_deleted(
 async def test_a_draft_that_sticks_although_graph_took_it_is_not_our_doubt(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(DraftStuck(times=1))
         await delivery.accept(1)
         await delivery.ended(1)
@@ -312,7 +312,7 @@ async def test_a_replica_that_is_behind_makes_no_double(
     cloud: Sandbox, tmp_path: Path, sent: bool
 ) -> None:
     """Neither the draft nor a copy shows; the message was sent all the same, or was not."""
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(
             AnswerAfter(path=f"{MESSAGES}/", method="POST", status=504, times=1)
             if sent
@@ -334,7 +334,7 @@ async def test_a_replica_that_is_behind_makes_no_double(
 
 
 async def test_what_shows_nowhere_twice_is_made_anew(cloud: Sandbox, tmp_path: Path) -> None:
-    async with delivering(cloud, tmp_path, rights=ONCE) as delivery:
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(
             Answer(path=f"{MESSAGES}/", method="POST", status=504, times=1), StaleReplica(times=4)
         )

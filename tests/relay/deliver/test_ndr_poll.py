@@ -1,7 +1,7 @@
 """Exchange's reports in the sandbox's mailboxes, matched to the mail that they are about."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,18 +10,20 @@ from urllib.parse import quote
 import pytest
 
 from graphrelay.graph import inbox
-from graphrelay.graph.client import mailbox_path
 from graphrelay.journal import Journal
 from graphrelay.model import Lane
-from graphrelay.oauth.scenario import Account, AnyUser, ClientSecret, SecretText
-from graphrelay.relay.deliver.ndr_poll import LOOK_EVERY, OVERLAP, TRIES, Bounces
+from graphrelay.oauth.scenario import Account, AccountOptions, AnyUser, ClientSecret, SecretText
+from graphrelay.relay.deliver.ndr_poll import LOOK_EVERY, OVERLAP, TRIES, NdrPoll
+from graphrelay.relay.reports import ndr
+from graphrelay.relay.reports.ndr import Ndr
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.graph.faults import NonDelivery
 from graphrelay.spool.values import LogFilter
 from tests.clock import FakeClock
-from tests.relay.cloud import INFO, WP, AppTokens, Delivery, delivering
+from tests.graph.scripted import session_of
+from tests.relay.cloud import INFO, WP, Delivery, delivering
 
 NOBODY = "nobody@example.org"
 REASON = "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"
@@ -40,16 +42,24 @@ def grant(cloud: Sandbox, *roles: str) -> None:
     app.roles = set(roles)
 
 
-def watching(delivery: Delivery, *, bounces: bool = True) -> Bounces:
-    scenario = AnyUser(ClientSecret(SecretText("s")), bounces=bounces)
-    account = Account("website", "contoso", CONFIDENTIAL_CLIENT, scenario, ("*@contoso.com",))
-    return Bounces(
+def watching(
+    delivery: Delivery,
+    *,
+    bounces: bool = True,
+    page: int = inbox.PAGE,
+    read: Callable[[bytes], Ndr | None] = ndr.read,
+) -> NdrPoll:
+    scenario, options = AnyUser(ClientSecret(SecretText("s"))), AccountOptions(bounces=bounces)
+    boxes = ("*@contoso.com",)
+    account = Account("website", "contoso", CONFIDENTIAL_CLIENT, scenario, boxes, options)
+    return NdrPoll(
         delivery.graph,
-        AppTokens(delivery.cloud),
         delivery.spool,
         lambda: [account],
         delivery.clock,
         Journal(delivery.clock, delivery.entries.append),
+        page,
+        read,
     )
 
 
@@ -71,9 +81,8 @@ async def log(delivery: Delivery) -> list[tuple[str, str]]:
 
 async def reports_in(delivery: Delivery) -> list[str]:
     """Their ids in the sending mailbox, oldest first."""
-    token = (await AppTokens(delivery.cloud).token(WP.account)).access_token
-    since, mailbox = delivery.clock.now() - timedelta(days=1), mailbox_path(WP.mailbox)
-    found = await inbox.reports(delivery.graph.for_lane(WP), mailbox, since, token, "id")
+    since = delivery.clock.now() - timedelta(days=1)
+    found = await inbox.reports(await session_of(delivery.graph, WP), since)
     assert isinstance(found, tuple)
     return [quote(report.id, safe="") for report in found]
 
@@ -116,10 +125,7 @@ async def test_one_of_several_with_the_same_message_id_is_found_by_its_recipient
         assert [queue_id for queue_id, _ in await log(delivery)] == [meant.queue_id]
 
 
-async def test_many_reports_are_read_page_by_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("graphrelay.graph.inbox.PAGE", 3)
+async def test_many_reports_are_read_page_by_page(tmp_path: Path) -> None:
     clock = FakeClock()
     async with (
         Sandbox(now=clock.now) as cloud,
@@ -127,7 +133,7 @@ async def test_many_reports_are_read_page_by_page(
     ):
         grant(cloud, "Mail.Send", "Mail.Read")
         cloud.faults.on(NonDelivery())
-        bounces = watching(delivery)
+        bounces = watching(delivery, page=3)
         for number in range(8):
             await delivery.accept(number, to=f"n{number}@example.org")
             await delivery.ended(number + 1)
@@ -137,9 +143,8 @@ async def test_many_reports_are_read_page_by_page(
 
 
 async def test_more_reports_of_one_second_than_a_page_has_hide_no_later_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("graphrelay.graph.inbox.PAGE", 3)
     clock = FakeClock()
     async with (
         Sandbox(now=clock.now) as cloud,
@@ -152,7 +157,7 @@ async def test_more_reports_of_one_second_than_a_page_has_hide_no_later_ones(
             await delivery.ended(number + 1)
             if number == 7:
                 await clock.advance(timedelta(minutes=1))
-        await watching(delivery).look()
+        await watching(delivery, page=3).look()
         assert len(await log(delivery)) == 9
 
 
@@ -223,9 +228,10 @@ async def test_an_account_that_may_not_read_says_so_once_and_mail_goes_on(
 
 async def test_without_being_set_up_no_mailbox_is_read(cloud: Sandbox, tmp_path: Path) -> None:
     async with sent(cloud, tmp_path) as delivery:
-        requests = delivery.graph.for_lane(WP).take_spent()[0]
+        session = await session_of(delivery.graph, WP)
+        session.take_spent()
         await watching(delivery, bounces=False).look()
-        assert delivery.graph.for_lane(WP).take_spent()[0] == 0, requests
+        assert session.take_spent() == (0, 0)
         assert await log(delivery) == []
 
 
@@ -256,15 +262,14 @@ async def test_it_looks_by_itself_every_few_minutes(cloud: Sandbox, tmp_path: Pa
         assert OVERLAP > LOOK_EVERY
 
 
-async def test_a_report_that_trips_us_up_is_passed_over_in_the_end(
-    cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_report_that_raises_an_error_is_skipped_in_the_end(
+    cloud: Sandbox, tmp_path: Path
 ) -> None:
     def mistaken(octets: bytes) -> None:
         raise ZeroDivisionError
 
     async with sent(cloud, tmp_path) as delivery:
-        bounces = watching(delivery)
-        monkeypatch.setattr("graphrelay.relay.reports.ndr.read", mistaken)
+        bounces = watching(delivery, read=mistaken)
         for _ in range(TRIES):
             await bounces.look()
         (told,) = [entry for entry in delivery.entries if entry.event == "bounce-not-read"]

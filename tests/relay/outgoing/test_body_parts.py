@@ -8,25 +8,25 @@ import pytest
 from graphrelay.mime import entity, header
 from graphrelay.mime.transfer_encoding import InMemory
 from graphrelay.relay.outgoing import body_parts
-from graphrelay.relay.outgoing.body_parts import Letter, Sealed
+from graphrelay.relay.outgoing.body_parts import MessageBody, Sealed
 
 
-def taken_apart(message: bytes | EmailMessage) -> Letter | Sealed:
+def taken_apart(message: bytes | EmailMessage) -> MessageBody | Sealed:
     octets = message if isinstance(message, bytes) else message.as_bytes(policy=SMTP)
     section = header.read(octets)
     assert section
-    return body_parts.decompose(
+    return body_parts.take_apart(
         entity.read(section, InMemory(octets), section.body_start, len(octets))
     )
 
 
-def letter(message: bytes | EmailMessage) -> Letter:
+def letter(message: bytes | EmailMessage) -> MessageBody:
     found = taken_apart(message)
-    assert isinstance(found, Letter), found
+    assert isinstance(found, MessageBody), found
     return found
 
 
-def names(found: Letter) -> list[tuple[str, str, bool]]:
+def names(found: MessageBody) -> list[tuple[str, str, bool]]:
     return [(one.name, one.content_type, one.inline) for one in found.attachments]
 
 
@@ -47,8 +47,8 @@ INVITE = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR"
 
 
 def test_plain_text_is_the_body() -> None:
-    assert letter(TEXT) == Letter("Grüße", False, (), ())
-    assert letter(b"\r\nno header") == Letter("no header", False, (), ())
+    assert letter(TEXT) == MessageBody("Grüße", False, (), ())
+    assert letter(b"\r\nno header") == MessageBody("no header", False, (), ())
 
 
 def test_of_alternatives_html_is_the_body() -> None:
@@ -241,7 +241,7 @@ def test_a_text_too_long_for_a_body_is_attached() -> None:
 
 def test_an_unknown_transfer_encoding_is_told() -> None:
     part = FILE.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n")
-    assert "'x-uuencode' is not known" in letter(multipart("mixed", TEXT, part)).lost[0]
+    assert "'x-uuencode' is unknown" in letter(multipart("mixed", TEXT, part)).lost[0]
 
 
 @pytest.mark.parametrize(

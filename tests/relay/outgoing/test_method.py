@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.graph.drafts import Json, Mime
+from graphrelay.graph.session import Json, Mime
 from graphrelay.model import (
     Attempt,
     Failed,
@@ -19,10 +19,10 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.relay.deliver.dispatcher import Rights
+from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.outgoing import method
 from graphrelay.relay.outgoing.as_mime import outgoing
-from graphrelay.relay.outgoing.method import Allowance, AsJson, AsMime, ByDraft, Way
+from graphrelay.relay.outgoing.method import Allowance, AtOnce, ByDraft, SubmissionMethod
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
@@ -33,8 +33,8 @@ from tests.relay.cloud import WP, Delivery, delivering
 from tests.relay.mail import plan, submission
 
 SMALL = Allowance(request=100_000)
-LARGE = Allowance(request=100_000, large_messages=True)
-ONCE = Allowance(request=100_000, exact_once=True)
+LARGE = Allowance(AccountOptions(large_messages=True), request=100_000)
+ONCE = Allowance(AccountOptions(exact_once=True), request=100_000)
 JSON = replace(plan(), content="json")
 NO_COPY = replace(plan(), content="json", save_to_sent_items=False)
 TEXT = b"From: wp@contoso.com\r\nTo: a@b.example\r\nX-Job: 7\r\n\r\nHello\r\n"
@@ -43,9 +43,11 @@ SIGNED = letter(part("a.p7s", 1_000), kind="signed")
 BIG_SIGNED = letter(part("a.pdf", 200_000), kind="signed")
 
 
-async def way(message: bytes, allowed: Allowance, planned: Plan | None = None) -> Way | Failed:
+async def chosen(
+    message: bytes, allowed: Allowance, planned: Plan | None = None
+) -> SubmissionMethod | Failed:
     given = submission(message, "alice@contoso.com", planned=planned or plan())
-    return await method.way(given, allowed, outgoing)
+    return await method.choose(given, allowed, outgoing)
 
 
 async def octets(source: OctetSource) -> bytes:
@@ -53,9 +55,10 @@ async def octets(source: OctetSource) -> bytes:
 
 
 async def test_what_fits_into_a_request_goes_as_mime() -> None:
-    found = await way(TEXT, SMALL)
-    assert isinstance(found, AsMime)
-    assert (await octets(found.octets)).endswith(b"\r\n\r\nHello\r\n")
+    found = await chosen(TEXT, SMALL)
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Mime)
+    assert (await octets(found.content.octets)).endswith(b"\r\n\r\nHello\r\n")
     assert found.lost == ()
 
 
@@ -64,46 +67,50 @@ async def test_the_limit_counts_the_base64(tmp_path: Path) -> None:
     for size, fits in ((3_000, True), (3_001, False)):
         message = head + b"x" * (size - len(head))
         given = submission(message, "a@b.example", planned=replace(plan(), from_address=None))
-        found = await method.way(given, Allowance(request=4_000), outgoing)
-        assert isinstance(found, AsMime) is fits, size
+        found = await method.choose(given, Allowance(request=4_000), outgoing)
+        assert (isinstance(found, AtOnce) and isinstance(found.content, Mime)) is fits, size
 
 
 async def test_a_route_for_json_gets_json_and_one_that_leaves_no_copy_says_so() -> None:
     for planned, said in ((JSON, False), (NO_COPY, True)):
-        found = await way(TEXT, SMALL, planned)
-        assert isinstance(found, AsJson)
-        assert (b'"saveToSentItems":false' in await octets(found.octets)) is said
+        found = await chosen(TEXT, SMALL, planned)
+        assert isinstance(found, AtOnce)
+        assert isinstance(found.content, Json)
+        assert (b'"saveToSentItems":false' in await octets(found.content.octets)) is said
 
 
 async def test_no_copy_is_asked_for_where_only_that_is_set() -> None:
-    found = await way(TEXT, SMALL, replace(plan(), save_to_sent_items=False))
-    assert isinstance(found, AsJson)
+    found = await chosen(TEXT, SMALL, replace(plan(), save_to_sent_items=False))
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Json)
 
 
 async def test_what_must_go_exactly_once_goes_by_draft() -> None:
-    found = await way(TEXT, ONCE)
+    found = await chosen(TEXT, ONCE)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Mime)
-    found = await way(TEXT, ONCE, JSON)
+    found = await chosen(TEXT, ONCE, JSON)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Json)
 
 
 async def test_what_must_leave_no_copy_cannot_go_by_draft_so_it_does_not() -> None:
-    assert isinstance(await way(TEXT, ONCE, NO_COPY), AsJson)
+    found = await chosen(TEXT, ONCE, NO_COPY)
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Json)
 
 
 async def test_what_is_too_large_goes_by_draft_where_the_account_may() -> None:
-    found = await way(BIG, LARGE)
+    found = await chosen(BIG, LARGE)
     assert isinstance(found, ByDraft)
     assert [one.name for one in found.attachments] == ["a.pdf"]
-    refused = await way(BIG, SMALL)
+    refused = await chosen(BIG, SMALL)
     assert isinstance(refused, Failed)
     assert refused.status == "5.3.4"
 
 
 async def test_that_a_copy_stays_all_the_same_is_told() -> None:
-    found = await way(BIG, LARGE, NO_COPY)
+    found = await chosen(BIG, LARGE, NO_COPY)
     assert isinstance(found, ByDraft)
     assert found.lost[-1] == method.COPY_STAYS
 
@@ -115,19 +122,20 @@ async def test_that_a_copy_stays_all_the_same_is_told() -> None:
 async def test_what_is_signed_is_refused_with_the_reason_and_never_taken_apart(
     message: bytes, allowed: Allowance, planned: Plan
 ) -> None:
-    found = await way(message, allowed, planned)
+    found = await chosen(message, allowed, planned)
     assert isinstance(found, Failed)
     assert found.status == "5.6.3"
     assert "signed" in found.reason
 
 
 async def test_what_is_signed_goes_as_it_is_where_a_copy_may_stay() -> None:
-    found = await way(SIGNED, SMALL, JSON)
-    assert isinstance(found, AsMime)
+    found = await chosen(SIGNED, SMALL, JSON)
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Mime)
 
 
 async def test_a_header_section_beyond_any_request_is_refused() -> None:
-    found = await way(b"Subject: " + b"x" * 200_000 + b"\r\n\r\n", LARGE)
+    found = await chosen(b"Subject: " + b"x" * 200_000 + b"\r\n\r\n", LARGE)
     assert isinstance(found, Failed)
     assert found.status == "5.3.4"
 
@@ -136,7 +144,7 @@ async def test_the_size_of_a_file_does_not_matter_to_memory(tmp_path: Path) -> N
     path = tmp_path / "body"
     path.write_bytes(BIG)
     given = submission(FiledBody(path, len(BIG)), "alice@contoso.com")
-    found = await method.way(given, LARGE, outgoing)
+    found = await method.choose(given, LARGE, outgoing)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Json)
     assert found.content.octets.size < 2_000
@@ -187,8 +195,8 @@ async def test_json_arrives_with_or_without_a_copy_and_what_it_lost_is_kept(
 async def test_a_doubt_about_mail_without_a_copy_cannot_be_looked_into(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    policy, rights = DeliveryPolicy(on_uncertain="hold"), Rights(may_look=True)
-    async with delivering(cloud, tmp_path, policy, rights=rights) as delivery:
+    policy, options = DeliveryPolicy(on_uncertain="hold"), AccountOptions(large_messages=True)
+    async with delivering(cloud, tmp_path, policy, options=options) as delivery:
         cloud.faults.on(CutAfter(path=SEND_MAIL, times=1))
         one = await delivery.accept(1, header=HEADER, plan=planned("json", save=False))
         await delivery.ended(1)
@@ -203,7 +211,7 @@ async def test_a_doubt_about_mail_without_a_copy_cannot_be_looked_into(
 async def test_what_was_lost_is_told_where_an_earlier_attempt_turns_out_to_have_sent_it(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    async with delivering(cloud, tmp_path, rights=Rights(may_look=True)) as delivery:
+    async with delivering(cloud, tmp_path, options=AccountOptions(large_messages=True)) as delivery:
         cloud.faults.on(AnswerAfter(path=SEND_MAIL, status=504, times=1))
         one = await delivery.accept(1, header=HEADER, plan=planned("json"))
         await delivery.ended(1)
@@ -222,8 +230,8 @@ HEADERS = ["mime", "json", "exact once"]
 async def test_refused_header_fields_are_left_out_and_told(
     cloud: Sandbox, tmp_path: Path, how: str
 ) -> None:
-    rights = Rights(exact_once=how == "exact once")
-    async with delivering(cloud, tmp_path, rights=rights) as delivery:
+    options = AccountOptions(exact_once=how == "exact once")
+    async with delivering(cloud, tmp_path, options=options) as delivery:
         cloud.faults.on(HeaderRefused(name="X-Job"))
         given = planned("json" if how == "json" else "mime")
         one = await delivery.accept(1, header=HEADER, plan=given)

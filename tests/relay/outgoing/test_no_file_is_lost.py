@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graphrelay.mime import entity, header
 from graphrelay.mime.transfer_encoding import InMemory
 from graphrelay.relay.outgoing import body_parts
-from graphrelay.relay.outgoing.body_parts import Letter
+from graphrelay.relay.outgoing.body_parts import MessageBody
 
 LEAVES = [
     "text/plain",
@@ -88,12 +88,12 @@ TREES = st.recursive(
 )
 
 
-def taken_apart(octets: bytes) -> Letter:
+def taken_apart(octets: bytes) -> MessageBody:
     section = header.read(octets)
     assert section
     whole = entity.read(section, InMemory(octets), section.body_start, len(octets))
-    found = body_parts.decompose(whole)
-    assert isinstance(found, Letter)
+    found = body_parts.take_apart(whole)
+    assert isinstance(found, MessageBody)
     return found
 
 

@@ -19,14 +19,14 @@ from graphrelay.model import (
     Uncertain,
     Waiting,
 )
-from graphrelay.oauth.answers import TokenAnswer, Unauthorized
+from graphrelay.oauth.answers import NotGranted, Unauthorized
 from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, SendAsUser
 from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.values import MessageHistory, PartHistory
 from tests.clock import FakeClock
 from tests.relay.accept.test_router import WEBSITE
-from tests.relay.delivery import FixedTokens, granted
+from tests.relay.delivery import ScriptedGraph
 from tests.relay.mail import NOON, ORIGIN, submission
 
 APP = Account("alerts", "t", "c", AnyUser(ManagedIdentity()), ("*@contoso.com",))
@@ -143,11 +143,12 @@ class OneSubmission:
 
 
 async def moved(
-    one: Submission | None, *history: Attempt, token: TokenAnswer | None = None
+    one: Submission | None, *history: Attempt, no_token: NotGranted | None = None
 ) -> OneSubmission:
-    spool, clock, tokens = OneSubmission(one, *history), FakeClock(), FixedTokens()
-    tokens.answers["alerts"] = token or granted("t")
-    take_over = TakeOver(spool, tokens, Journal(clock), backups(APP))
+    spool, graph = OneSubmission(one, *history), ScriptedGraph()
+    if no_token:
+        graph.without_token["alerts"] = no_token
+    take_over = TakeOver(spool, graph, Journal(FakeClock()), backups(APP))
     waiting = Waiting(1, WP, NOON, NOON)
     found = await take_over.move(waiting, TO, PAUSED)
     assert (found is not None) == bool(spool.moved)
@@ -181,7 +182,7 @@ async def test_what_is_too_large_for_the_backup_stays() -> None:
 
 async def test_everything_stays_while_the_backup_is_not_authorized() -> None:
     no = Unauthorized(reason="no", remedy="authorize")
-    assert (await moved(submission(b"x", "a@b.example"), token=no)).moved == []
+    assert (await moved(submission(b"x", "a@b.example"), no_token=no)).moved == []
 
 
 async def test_what_is_gone_is_gone() -> None:

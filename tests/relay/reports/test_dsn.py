@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.model import Address, Answer, Envelope, InlineBody, Submission
-from graphrelay.relay.reports.dsn import MARK, Letter, Notice, compose
+from graphrelay.relay.reports.dsn import MARK, Dsn, DsnParties, compose
 from tests.relay.delivery import submission
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ABOUT = submission(7)
 HEADER = b"From: wp@contoso.com\r\nTo: a@example.org\r\nSubject: Order\r\n"
-FAILED = Notice(
+FAILED = Dsn(
     action="failed",
     status="5.1.3",
     reason="Reason: Exchange refused the address of a recipient.",
@@ -31,7 +31,7 @@ FAILED = Notice(
     ),
     at=NOW,
 )
-LETTER = Letter(
+LETTER = DsnParties(
     sender="wp@contoso.com",
     recipient=Address("scanner", "contoso.com"),
     message_id="<Q7.failed@relay.example.org>",
@@ -47,9 +47,7 @@ def parsed(octets: bytes) -> EmailMessage:
     return message
 
 
-def notice(
-    told: Notice = FAILED, about: Submission = ABOUT, header: bytes = HEADER
-) -> EmailMessage:
+def notice(told: Dsn = FAILED, about: Submission = ABOUT, header: bytes = HEADER) -> EmailMessage:
     return parsed(compose([(told, about)], LETTER, header))
 
 
@@ -121,8 +119,8 @@ def test_addresses_beyond_ascii_make_it_a_global_report() -> None:
 @pytest.mark.parametrize("name", ["jörg@exämple.org", "用户@例子.中国"])
 def test_a_mailbox_and_a_sender_beyond_ascii_get_their_notice(name: str) -> None:
     """As RFC 6532 writes addresses: Graph takes MIME in UTF-8."""
-    letter = replace(LETTER, sender=name, recipient=Address.parse(name))
-    octets = compose([(FAILED, ABOUT)], letter, HEADER)
+    parties = replace(LETTER, sender=name, recipient=Address.parse(name))
+    octets = compose([(FAILED, ABOUT)], parties, HEADER)
     assert f"From: Mail relay <{name}>\r\nTo: <{name}>\r\n".encode() in octets
     assert len(list(parsed(octets).iter_parts())) == 3
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.relay.reports import ndr
-from graphrelay.relay.reports.ndr import Bounce, Failure
+from graphrelay.relay.reports.ndr import Failure, Ndr
 
 HEAD = b"""From: Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@contoso.com>\r
 Subject: Unzustellbar: Order\r
@@ -70,7 +70,7 @@ FAILURES = (
 def test_it_names_the_message_the_recipients_that_failed_and_why(
     original: bytes, ids: tuple[str, ...]
 ) -> None:
-    assert ndr.read(HEAD + STATUS + original + END) == Bounce(ids, FAILURES)
+    assert ndr.read(HEAD + STATUS + original + END) == Ndr(ids, FAILURES)
 
 
 GLOBAL = (
@@ -83,7 +83,7 @@ GLOBAL = (
 @pytest.mark.parametrize("part", [b"message/global", b"message/global-headers"])
 def test_one_about_addresses_beyond_ascii_is_understood_too(part: bytes) -> None:
     original = ORIGINAL.replace(b"message/rfc822", part)
-    assert ndr.read(HEAD + GLOBAL + original + END) == Bounce(
+    assert ndr.read(HEAD + GLOBAL + original + END) == Ndr(
         ("<1@contoso.com>", "<reply@contoso.com>"),
         (
             Failure(

@@ -1,0 +1,280 @@
+"""Requests to Graph in one mailbox, in the name of one account: with a token that Graph takes.
+
+    GraphClient.session(lane) ─▶ MailboxSession ─▶ send(Mime | Json) ─▶ Outcome
+                                       └─▶ request(…), upload(…) ─▶ Reply
+
+`POST …/sendMail` with `Content-Type: text/plain` takes the base64 of a whole MIME message
+(https://learn.microsoft.com/en-us/graph/api/user-sendmail). It has no envelope: Exchange sends to
+the header fields To, Cc and Bcc.
+
+A token may be older than the consent that was given since, or have been revoked before its time. So
+the first refusal does not count: another token is fetched and the same request made once more. If
+that is refused as well, or there is no other, the outcome is `Paused`, as nothing else in the
+mailbox would be sent. Where Graph says what the next token must contain (a claims challenge,
+https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge), the token source is
+asked for just that.
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import httpx
+
+from graphrelay.clock import Clock
+from graphrelay.graph.base64stream import closing, encoded, encoded_size
+from graphrelay.graph.http.answer import HttpAnswer, claims_challenge
+from graphrelay.graph.http.exchange import HttpResult, Lost, NotSent, Request
+from graphrelay.graph.lane import LaneConnections
+from graphrelay.graph.outcome import outcome_of
+from graphrelay.model import (
+    Answer,
+    Delayed,
+    Lane,
+    OctetSource,
+    Outcome,
+    Paused,
+    Trouble,
+    Uncertain,
+)
+
+OWN_MAILBOX = "/me"
+"""Graph's name for the mailbox of the user who signed in."""
+
+_USER_AGENT = b"graphrelay"
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from."""
+
+    async def bearer_token(
+        self, account: str, *, refused: str = "", challenge: str = ""
+    ) -> str | Paused | Delayed:
+        """A token, or the outcome that every request of the account has without one.
+
+        `refused` is the token that Graph refused, in whose place another is wanted; `challenge` is
+        what that must contain (JSON), where Graph asked for something.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mime:
+    """A message as its octets."""
+
+    octets: OctetSource
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A request body in JSON, such as Graph's `message` resource."""
+
+    octets: OctetSource
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a request: its meaning for the mail, and Graph's answer where one came."""
+
+    outcome: Outcome
+    answer: HttpAnswer | None = None
+    unreachable: bool = False
+    """Whether no connection could be made."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 where no answer came."""
+        return self.answer.status if self.answer else 0
+
+    @property
+    def body(self) -> bytes:
+        return self.answer.body if self.answer else b""
+
+
+def mailbox_path(address: str) -> str:
+    """`/users/…`, with the address as exactly one path segment, whatever it contains.
+
+    Raises `ValueError` for what cannot be the name of a mailbox.
+    """
+    if not address.isprintable() or not address.strip("."):
+        raise ValueError(f"{address!r} cannot be the address of a mailbox")
+    return f"/users/{quote(address, safe='@')}"
+
+
+class MailboxSession:
+    """Requests that belong together, such as those of one attempt: all carry the same
+    `client_request_id`, by which Microsoft's support finds them."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        connections: LaneConnections,
+        tokens: TokenSource,
+        token: str,
+        clock: Clock,
+        *,
+        own_mailbox: bool,
+    ) -> None:
+        """`own_mailbox`: whether it is the mailbox of the user who signed in."""
+        self.client_request_id = str(uuid4())
+        self._lane = lane
+        self._connections = connections
+        self._tokens = tokens
+        self._token = token
+        self._clock = clock
+        self._own_mailbox = own_mailbox
+
+    @property
+    def mailbox(self) -> str:
+        """Where the mailbox begins in a path, such as `/me`. Raises `ValueError` for an address
+        that cannot be a mailbox's."""
+        return OWN_MAILBOX if self._own_mailbox else mailbox_path(self._lane.mailbox)
+
+    async def send(self, content: Mime | Json) -> Outcome:
+        """Submit a message, read from its start. JSON can say that no copy stays in Sent Items.
+
+        Raises whatever reading `content` raises, and `BodyChanged`; then nothing was sent.
+        """
+        return (await self.request("POST", f"{self.mailbox}/sendMail", content)).outcome
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        content: Mime | Json | None = None,
+        *,
+        keep: int = 0,
+        denial_counts: bool = False,
+    ) -> Reply:
+        """Any request; `path` follows the version, such as `/me/messages`.
+
+        `keep`: octets of the answer that are wanted, if more than an error has. `denial_counts`: a
+        403 is taken as it is, where asking often for another token would cost more than it gains.
+        """
+        reply = await self._once(method, path, content, keep)
+        if not _is_token_refused(reply) or (denial_counts and reply.status == 403):
+            return reply
+        assert reply.answer is not None  # noqa: S101 (only an answer refuses)
+        challenge = claims_challenge(reply.answer.headers) or ""
+        other = await self._tokens.bearer_token(
+            self._lane.account, refused=self._token, challenge=challenge
+        )
+        if not isinstance(other, str):
+            return Reply(other)
+        self._token = other
+        reply = await self._once(method, path, content, keep)
+        return self._refused(reply) if _is_token_refused(reply) else reply
+
+    async def upload(
+        self, method: str, url: str, content_range: str = "", piece: OctetSource | None = None
+    ) -> Reply:
+        """A request to an upload session. Its URL carries an authorization of its own and may be at
+        another host, so that no token of ours goes there. `content_range` is such as
+        `bytes 0-2097151/3483322`.
+
+        Raises whatever reading `piece` raises, and `BodyChanged`.
+        """
+        base = upload_host(url)
+        if base is None:
+            return self._reply(NotSent("the URL for the upload cannot be used", "4.3.5"))
+        headers = [
+            (b"Host", base.netloc),
+            (b"Accept", b"application/json"),
+            (b"User-Agent", _USER_AGENT),
+        ]
+        if piece is not None:
+            headers.append((b"Content-Type", b"application/octet-stream"))
+            headers.append((b"Content-Range", content_range.encode("ascii")))
+        parts = urlsplit(url)
+        target = f"{parts.path}{'?' if parts.query else ''}{parts.query}".encode("ascii")
+        size = piece.size if piece is not None else 0
+        request = Request(method.encode("ascii"), base, target, headers, size)
+        body = _octets(piece) if piece is not None else _nothing()
+        return self._reply(await self._connections.send(request, body))
+
+    def take_spent(self) -> tuple[int, int]:
+        """Requests made and octets sent in the lane since it was asked last."""
+        return self._connections.take_spent()
+
+    async def _once(self, method: str, path: str, content: Mime | Json | None, keep: int) -> Reply:
+        graph = self._connections.graph
+        headers = [
+            (b"Host", graph.netloc),
+            (b"Authorization", b"Bearer " + self._token.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"User-Agent", _USER_AGENT),
+            (b"client-request-id", self.client_request_id.encode("ascii")),
+            (b"return-client-request-id", b"true"),
+            (b"Prefer", b'IdType="ImmutableId"'),
+        ]
+        match content:
+            case Mime(octets):
+                headers.append((b"Content-Type", b"text/plain"))
+                size, body = encoded_size(octets.size), encoded(octets.chunks())
+            case Json(octets):
+                headers.append((b"Content-Type", b"application/json"))
+                size, body = octets.size, _octets(octets)
+            case None:
+                size, body = 0, _nothing()
+        target = f"/v1.0{path}".encode("ascii")
+        request = Request(method.encode("ascii"), graph, target, headers, size, keep)
+        return self._reply(await self._connections.send(request, body))
+
+    def _reply(self, result: HttpResult) -> Reply:
+        said = Answer(client_request_id=self.client_request_id)
+        match result:
+            case HttpAnswer():
+                now = self._clock.now()
+                return Reply(outcome_of(result, self.client_request_id, now), result)
+            case NotSent(reason, status):
+                outcome = Delayed(status=status, reason=reason, answer=said)
+                return Reply(outcome, unreachable=result.is_unreachable)
+            case Lost(reason):
+                return Reply(Uncertain(reason=reason, answer=said))
+
+    def _refused(self, reply: Reply) -> Reply:
+        """Graph refused two tokens, the second one fresh."""
+        assert isinstance(reply.outcome, Paused)  # noqa: S101 (see _is_token_refused)
+        account, mailbox = self._lane.account, self._lane.mailbox
+        outcome = replace(
+            reply.outcome,
+            reason=f'account "{account}", mailbox {mailbox}: {reply.outcome.reason}',
+            remedy=f"graphrelay status {account}",
+        )
+        return Reply(outcome, reply.answer)
+
+
+def _is_token_refused(reply: Reply) -> bool:
+    outcome = reply.outcome
+    return isinstance(outcome, Paused) and outcome.trouble is Trouble.AUTHORIZATION
+
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_URL = re.compile(
+    rf"(https://(?=[^/:]{{1,253}}[/:]){_LABEL}(?:\.{_LABEL})*(?::(?P<port>[0-9]{{1,5}}))?)/[!-~]*"
+)
+_LONGEST_URL = 16 * 1024
+
+
+def upload_host(url: str) -> httpx.URL | None:
+    """Scheme, host and port; `None` for a URL to which mail must not be sent: with another scheme
+    than https, user info, a name that DNS cannot hold (RFC 1035), an invalid port, or over 16 KiB.
+    """
+    found = _URL.fullmatch(url) if len(url) <= _LONGEST_URL else None
+    if found is None or not 0 < int(found["port"] or 443) < 1 << 16:
+        return None
+    return httpx.URL(found[1])
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    return
+    yield
+
+
+async def _octets(body: OctetSource) -> AsyncGenerator[bytes, None]:
+    async with closing(body.chunks()) as chunks:
+        async for piece in chunks:
+            yield piece
