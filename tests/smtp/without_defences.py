@@ -432,7 +432,7 @@ BOUNDS = (
     Defence(
         "upload session that has expired",
         "graphrelay/relay/deliver/by_draft.py",
-        "if expires is not None and expires <= desk.clock.now():",
+        "if expires is not None and expires <= self.clock.now():",
         "if False:",
         DRAFTING + "expired_by",
     ),
@@ -537,7 +537,7 @@ BOUNDS = (
     Defence(
         "a report for each of 1,000 recipients",
         "graphrelay/relay/reports/reporter.py",
-        'minute = self._minutes.get(name) if told.action == "failed" else None',
+        'minute = self._minutes.get(name) if content.action == "failed" else None',
         "minute = None",
         "tests/relay/reports/test_reporter.py -k within_a_minute",
     ),
