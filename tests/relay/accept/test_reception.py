@@ -207,9 +207,9 @@ async def test_what_is_declared_or_plain_is_left_alone(room: Room, octets: bytes
 async def test_the_subject_is_read_for_the_log(room: Room) -> None:
     await room.take(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?utf-8?q?_aus?= \0 K\xf6ln\r\n\r\n")
     (row,) = await room.spool.queue()
-    assert row.subject == "Grüße aus � Köln"
+    assert row.subject == "Grüße aus Köln"
     await room.take(b"Subject: " + b"x" * 5_000 + b"\r\n\r\n")
-    assert sorted(len(row.subject) for row in await room.spool.queue()) == [16, 200]
+    assert sorted(len(row.subject) for row in await room.spool.queue()) == [14, 200]
 
 
 async def test_parts_are_kept_and_queued_each(room: Room) -> None:
