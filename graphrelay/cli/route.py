@@ -61,8 +61,8 @@ def command(
     listeners = [one.address for one in settings.smtp.listeners]
     if listener and listener not in listeners:
         raise Failed(f"no listener is {listener}; there is {', '.join(listeners)}")
-    if login and login not in table.login_senders:
-        known = ", ".join(table.login_senders) or "none"
+    if login and login not in table.senders.logins:
+        known = ", ".join(table.senders.logins) or "none"
         raise Failed(f"no login is named {login!r} in [[smtp.users]]; there is {known}")
     origin = Origin(listener or next(iter(listeners), ""), client, login=login)
     wanted = _transaction(sender, recipients, fields, origin, table)

@@ -33,7 +33,7 @@ from graphrelay.config.settings import (
 )
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
-from graphrelay.model import Address
+from graphrelay.model import Address, same_address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
@@ -121,8 +121,7 @@ def limits(settings: Settings) -> Limits:
 
 def logins(settings: Settings) -> tuple[Login, ...]:
     return tuple(
-        Login(user.name, user.password_hash.get_secret_value(), tuple(user.senders))
-        for user in settings.smtp.users
+        Login(user.name, user.password_hash.get_secret_value()) for user in settings.smtp.users
     )
 
 
@@ -237,8 +236,7 @@ def table(settings: Settings) -> Table:
     return router.table(
         (_route(number, table) for number, table in enumerate(settings.routes)),
         accounts(settings),
-        login_senders={user.name: tuple(user.senders) for user in settings.smtp.users},
-        logins=(user.name for user in settings.smtp.users),
+        logins={user.name: tuple(user.senders) for user in settings.smtp.users},
         max_recipients=settings.delivery.max_recipients_per_submission,
         largest=_largest(settings),
         largest_mime=_carried(settings),
@@ -294,7 +292,7 @@ def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scen
     more = table.large_messages, table.exact_once, table.bounces
     match table:
         case SendAsUserTable():
-            shared = any(box.casefold() != table.username.casefold() for box in table.mailboxes)
+            shared = any(not same_address(box, table.username) for box in table.mailboxes)
             return SendAsUser(table.username, shared, *more)
         case PersonalTable():
             return Personal(table.username, *more)

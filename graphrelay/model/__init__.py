@@ -9,7 +9,7 @@ one it is handed as a protocol.
     relay ── OctetSource ──▶ graph ── Outcome ──▶ relay ── Attempt ──▶ spool
 """
 
-from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters
+from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters, same_address
 from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
 from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
 from graphrelay.model.message import (
@@ -73,4 +73,5 @@ __all__ = [
     "Uncertain",
     "Waiting",
     "in_small_letters",
+    "same_address",
 ]

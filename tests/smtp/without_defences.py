@@ -346,10 +346,10 @@ DEFENCES = (
     ),
     Defence(
         "sender of another login",
-        SMTP + "session/transaction.py",
-        "if self._login and path and not self._login.may_send_as(str(path)):",
+        "graphrelay/relay/policy/sender.py",
+        "if not address.matches(allowed):",
         "if False:",
-        TALK + "own_senders_only",
+        "tests/e2e/test_senders.py -k judged_alike",
     ),
     Defence(
         "PROXY header from anybody",

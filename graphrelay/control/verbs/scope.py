@@ -23,7 +23,7 @@ from graphrelay.control.socket.messages import Asker, Event, Verb, VerbError
 from graphrelay.graph.client import Call, GraphClient, mailbox_path
 from graphrelay.graph.http.answer import HttpAnswer, read_error
 from graphrelay.graph.http.exchange import Exchanged
-from graphrelay.model import Lane
+from graphrelay.model import Lane, in_small_letters
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
 from graphrelay.oauth.tokens.manager import TokenManager
@@ -118,7 +118,7 @@ class ScopeVerbs:
         raise VerbError(f"which account? There is {', '.join(one.name for one in scoped)}")
 
     async def _ask(self, account: Account, mailbox: str, token: Granted) -> Answered:
-        lane = Lane(account.name, mailbox.casefold())
+        lane = Lane(account.name, in_small_letters(mailbox))
         path = f"{mailbox_path(mailbox)}/sendMail"
         call = Call("POST", path, token.access_token, str(uuid4()))
         result = await self._graph.for_lane(lane).call_with_mime(call, _Octets())

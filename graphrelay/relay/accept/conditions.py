@@ -73,7 +73,7 @@ class Transaction:
 
 def failing(route: Route, transaction: Transaction) -> Condition | None:
     """The first condition that does not hold whoever receives; to be asked once for a message."""
-    if route.sender and not any_matches(route.sender, str(transaction.sender or "<>")):
+    if route.sender and not _is_named(transaction.sender, route.sender):
         return "sender"
     found = failing_on_connect(route, transaction.origin)
     if found is None and not all(_header_holds(transaction, *one) for one in route.header):
@@ -83,7 +83,7 @@ def failing(route: Route, transaction: Transaction) -> Condition | None:
 
 def takes(route: Route, recipient: Address) -> bool:
     """Whether the route is one for that recipient, of all conditions the only one left."""
-    return not route.recipient or any_matches(route.recipient, str(recipient))
+    return not route.recipient or recipient.matches(route.recipient)
 
 
 def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
@@ -97,14 +97,16 @@ def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
     return None
 
 
-def any_matches(patterns: Iterable[str], text: str) -> bool:
-    small = in_small_letters(text)
-    return any(fnmatchcase(small, in_small_letters(pattern)) for pattern in patterns)
+def _is_named(sender: Address | None, patterns: tuple[str, ...]) -> bool:
+    if sender is None:
+        return any(fnmatchcase("<>", pattern) for pattern in patterns)
+    return sender.matches(patterns)
 
 
 def _header_holds(transaction: Transaction, name: str, pattern: str) -> bool:
     values = transaction.header.get(name.lower(), ())
-    return any(any_matches((pattern,), value) for value in values)
+    small = in_small_letters(pattern)
+    return any(fnmatchcase(in_small_letters(value), small) for value in values)
 
 
 @lru_cache(maxsize=4096)

@@ -32,6 +32,7 @@ from graphrelay.model import (
 from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, Table, Transaction
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
+from graphrelay.relay.policy.sender import shown
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
@@ -114,10 +115,10 @@ class Reception:
     ) -> Reply | None:
         """The refusal for a recipient whom no route takes, whatever From will say."""
         if _unwritable(forward_path):
-            return Reply(553, "5.1.3", f"{router.shown(forward_path)} cannot be mailed to")
+            return Reply(553, "5.1.3", f"{shown(forward_path)} cannot be mailed to")
         if router.may_take(self._table, origin, forward_path):
             return None
-        who = f"{router.shown(forward_path)} from this client"
+        who = f"{shown(forward_path)} from this client"
         return Reply(550, "5.7.1", f"No route takes mail for {who}; {router.SEE_ROUTES}")
 
     def incoming(self) -> IncomingBody:

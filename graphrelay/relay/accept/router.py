@@ -2,9 +2,8 @@
 
     Transaction ──▶ may this be sent? ──▶ first route that matches, per recipient ──▶ parts | Reply
 
-Who may send as whom is one decision, taken here and nowhere else, on everything that the client
-said about it at once: its login, the envelope sender, and every address in every From and Sender
-field. A login that is limited to one address gets no other one out, whatever it writes where.
+Who may send as whom is for `policy.sender`, which is asked about everything that the client said of
+it at once: its login, the envelope sender, and every address in every From and Sender field.
 
 A mailbox comes from the configuration, or from a header that named an address which the account
 may use; it becomes part of a URL, so only addresses of the plainest form are taken for one.
@@ -21,12 +20,12 @@ from graphrelay.relay.accept.conditions import (
     RewriteFrom,
     Route,
     Transaction,
-    any_matches,
     failing,
     failing_on_connect,
     takes,
     why_not,
 )
+from graphrelay.relay.policy.sender import SenderPolicy, shown
 
 __all__ = ["Network", "RewriteFrom", "Route", "Table", "Transaction", "explain", "route", "table"]
 
@@ -56,11 +55,7 @@ class Table:
 
     routes: tuple[Route, ...]
     accounts: Mapping[str, Account]
-    login_senders: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Per login the patterns of addresses that it may send as; none given: any."""
-    logins: frozenset[str] | None = None
-    """All that there are; `None` where that is not known. Who logged in before a reload that took
-    his login away sends no more, least of all without the limits that it had."""
+    senders: SenderPolicy = field(default_factory=SenderPolicy)
     max_recipients: int = 500
     """Recipients of one submission (Exchange's default limit)."""
     header_names: tuple[str, ...] = ()
@@ -78,8 +73,7 @@ def table(
     routes: Iterable[Route],
     accounts: Iterable[Account],
     *,
-    login_senders: Mapping[str, Sequence[str]] | None = None,
-    logins: Iterable[str] | None = None,
+    logins: Mapping[str, Sequence[str]] | None = None,
     max_recipients: int = 500,
     largest: Mapping[str, int] | None = None,
     largest_mime: int | None = None,
@@ -93,8 +87,7 @@ def table(
     return Table(
         routes=found,
         accounts=by_name,
-        login_senders=login_senders or {},
-        logins=None if logins is None else frozenset(logins),
+        senders=SenderPolicy(logins or {}),
         max_recipients=max_recipients,
         largest=largest or {},
         largest_mime=largest_mime,
@@ -106,7 +99,7 @@ def table(
 def route(transaction: Transaction, table: Table) -> Parts | Reply:
     """Plans, each with its recipients, which together are the envelope's, each once, and those
     whom a route adds."""
-    if refusal := refused_sender(transaction, table) or _refused_nameless(transaction, table):
+    if refusal := refused_sender(transaction, table):
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
     recipients = _each_once(transaction.envelope.forward_paths)
@@ -183,58 +176,26 @@ def _no_route(sender: Address | None, recipient: Address) -> Reply:
     return Reply(550, "5.7.1", f"No route takes mail {who}; {SEE_ROUTES}")
 
 
-def shown(address: Address | None) -> str:
-    """An address that a client wrote, fit for a reply: on one line, and not endless."""
-    text = "".join(c if c.isprintable() else "?" for c in str(address or ""))
-    return f"<{text[:100]}>"
-
-
 # --- Who may send as whom ------------------------------------------------------------------------
 
 
 def refused_reverse_path(path: Address | None, origin: Origin, table: Table) -> Reply | None:
-    """The refusal where the login is limited to other addresses than this one, or there is no such
-    login any more."""
-    return _refused(origin.login, {"MAIL FROM": (path,) if path else ()}, table)
+    """The refusal for MAIL FROM."""
+    return table.senders.refusal(origin.login, {"MAIL FROM": (path,) if path else ()})
 
 
 def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
-    """The same for every address that was written."""
-    path = transaction.envelope.reverse_path
+    """The refusal for every address in whose name the message would be sent."""
+    path, login = transaction.envelope.reverse_path, transaction.origin.login
     claimed = {
         "MAIL FROM": (path,) if path else (),
         "From": transaction.authors,
         "Sender": transaction.senders,
     }
-    return _refused(transaction.origin.login, claimed, table)
-
-
-def _refused(
-    login: str | None, claimed: Mapping[str, tuple[Address, ...]], table: Table
-) -> Reply | None:
-    if login is None:
-        return None
-    if table.logins is not None and login not in table.logins:
-        return Reply(550, "5.7.1", f"There is no login {login!r} any more")
-    allowed = table.login_senders.get(login, ())
-    for where, addresses in claimed.items() if allowed else ():
-        for address in addresses:
-            if not any_matches(allowed, str(address)):
-                who = f"Login {login!r} may not send as {shown(address)} ({where})"
-                return Reply(550, "5.7.1", f"{who}; it may send as {', '.join(allowed)}")
-    return None
-
-
-def _refused_nameless(transaction: Transaction, table: Table) -> Reply | None:
-    """The refusal where a limited login names nobody at all: the message would go out in the name
-    of the route's mailbox, which nobody allowed it."""
-    login = transaction.origin.login
-    allowed = table.login_senders.get(login, ()) if login is not None else ()
-    named = transaction.envelope.reverse_path or transaction.authors or transaction.senders
-    if not allowed or named:
-        return None
-    text = f"Login {login!r} must say in whose name it sends: {', '.join(allowed)}"
-    return Reply(550, "5.7.1", text)
+    refusal = table.senders.refusal(login, claimed)
+    if refusal is None and not any(claimed.values()):
+        return table.senders.refusal_of_nobody(login)
+    return refusal
 
 
 # --- What follows --------------------------------------------------------------------------------
@@ -292,7 +253,7 @@ def _from_address(
     if rewrite == "always" or not authors:
         return mailbox
     author = authors[0]
-    if rewrite == "never" or author.key == in_small_letters(mailbox) or usable(account, author):
+    if rewrite == "never" or author.key == Address.parse(mailbox).key or usable(account, author):
         return None
     return mailbox
 

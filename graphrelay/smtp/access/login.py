@@ -22,7 +22,6 @@ from datetime import timedelta
 from typing import Final
 
 from graphrelay.clock import Clock
-from graphrelay.model import in_small_letters
 
 _LOG_COST: Final = 14
 _BLOCK: Final = 8
@@ -49,16 +48,6 @@ class Login:
     name: str
     password_hash: str = field(repr=False)
     """As `hash_password` makes it."""
-    senders: tuple[str, ...] = ()
-    """Envelope senders that it may use, `name@domain` or `*@domain`; empty: any."""
-
-    def may_send_as(self, address: str) -> bool:
-        """Whether `address` is among its senders, in any letter case."""
-        wanted = in_small_letters(address)
-        domain = wanted.rpartition("@")[2]
-        return not self.senders or any(
-            in_small_letters(sender) in (wanted, f"*@{domain}") for sender in self.senders
-        )
 
 
 @dataclass(frozen=True, slots=True)

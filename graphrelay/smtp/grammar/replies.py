@@ -91,11 +91,6 @@ def not_allowed(client: str) -> Reply:
     return Reply(554, "5.7.1", f"{client} may not use this relay (allow_from)")
 
 
-def sender_not_yours(login: str, sender: str) -> Reply:
-    """For a login that may use other senders."""
-    return Reply(553, "5.7.1", f'Login "{login}" may not send as <{sender}>')
-
-
 def locked_out(remaining: timedelta) -> Reply:
     """For a client that guesses."""
     seconds = int(remaining.total_seconds()) + 1

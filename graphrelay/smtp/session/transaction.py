@@ -104,12 +104,9 @@ class MailSession(SecureSession):
         self.wire.say(replies.SENDER_OK)
 
     def _refusal_of_sender(self, asked: MailFrom, limit: int) -> Reply | None:
-        path = asked.path
         if asked.size > limit:
             return replies.too_big(limit)
-        if self._login and path and not self._login.may_send_as(str(path)):
-            return replies.sender_not_yours(self._login.name, str(path))
-        return self._service.reception.sender(path, self._origin)
+        return self._service.reception.sender(asked.path, self._origin)
 
     async def smtp_RCPT(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.3."""

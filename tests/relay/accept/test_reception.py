@@ -354,7 +354,7 @@ async def test_a_full_disk_promises_nothing(room: Room) -> None:
 
 
 async def test_a_login_hears_at_mail_from_that_it_may_not(room: Room) -> None:
-    table = router.table([], [WEBSITE], login_senders={"scanner": ["scanner@contoso.com"]})
+    table = router.table([], [WEBSITE], logins={"scanner": ["scanner@contoso.com"]})
     reception = room.reception(table)
     scanner = replace(ORIGIN, login="scanner")
     refusal = reception.sender(Address.parse("boss@contoso.com"), scanner)
