@@ -3,7 +3,7 @@
 Clients come in through listeners, each has a conversation, and what they send goes to a
 `model.Reception`. Nothing else of the relay is known here.
 
-    Server ── Listener … ──▶ Conversation ── Wire ── DataReader ──▶ Reception.accept
+    Server ── Listener … ──▶ Conversation ── ConnectionBuffer ── DataReader ──▶ Reception.accept
 """
 
 from graphrelay.smtp.access.listener import (

@@ -43,7 +43,7 @@ DEFENCES = (
     Defence(
         "client outside allow_from",
         SMTP + "session/conversation.py",
-        "if self.client != LOCAL and not is_among(self.client, self._door.listener.allow_from):",
+        "if session.client != LOCAL and not is_among(session.client, session.listener.allow_from):",
         "if False:",
         SERVER + "of_another_network",
     ),
@@ -66,14 +66,14 @@ DEFENCES = (
     Defence(
         "commands ahead of STARTTLS",
         SMTP + "session/tls_and_auth.py",
-        "elif self.wire.has_more:",
+        "elif session.buffer.has_more:",
         "elif False:",
         DIALOG + "starttls-injection",
     ),
     Defence(
         "what was said before STARTTLS counts for nothing",
         SMTP + "session/tls_and_auth.py",
-        "self._helo = self._login = self._known_origin = None",
+        "session.helo = session.login = None",
         "pass",
         DIALOG + "starttls",
     ),
@@ -81,13 +81,13 @@ DEFENCES = (
         "plain text where TLS was agreed",
         SMTP + "session/tls_and_auth.py",
         "raise Finished from error",
-        "self._tls = None",
+        "session.tls = None",
         "tests/smtp/access/test_tls.py",
     ),
     Defence(
         "password in clear from another machine",
         SMTP + "session/tls_and_auth.py",
-        "self._tls is not None or listener.auth_in_clear or _is_this_machine(self.client)",
+        "session.tls is not None or listener.auth_in_clear or _is_this_machine(session.client)",
         "True",
         "tests/smtp/access/test_tls.py tests/smtp/connection/test_proxy.py",
     ),
@@ -101,7 +101,7 @@ DEFENCES = (
     Defence(
         "NUL and control characters in a command",
         SMTP + "session/conversation.py",
-        "if _CONTROL.search(command):",
+        "if _CONTROL.search(octets):",
         "if False:",
         DIALOG + "control-characters",
     ),
@@ -143,15 +143,15 @@ DEFENCES = (
     Defence(
         "10,000 recipients: limit",
         SMTP + "session/transaction.py",
-        "elif len(transaction.recipients) >= self._service.limits.max_recipients:",
+        "elif len(transaction.recipients) >= self._server.limits.max_recipients:",
         "elif False:",
         SERVER + "recipient_limit",
     ),
     Defence(
         "10,000 recipients: patience",
         SMTP + "session/transaction.py",
-        "        self._say(reply)\n        self._spend(1)",
-        "        self._say(reply)",
+        "        self._session.reply(reply)\n        self._session.spend(1)",
+        "        self._session.reply(reply)",
         SERVER + "recipient_limit",
     ),
     Defence(
@@ -233,7 +233,7 @@ DEFENCES = (
     ),
     Defence(
         "slow message",
-        SMTP + "service.py",
+        SMTP + "context.py",
         "return Patience(MESSAGE, limits.data_timeout, limits.data_timeout, _SLOWEST)",
         "return Patience(MESSAGE, limits.data_timeout, 100 * limits.data_timeout, _SLOWEST)",
         TALK + "a_message_that_drips_in",
@@ -297,7 +297,7 @@ DEFENCES = (
     Defence(
         "small talk without end",
         SMTP + "session/session.py",
-        "if self._chatter > _CHATTER:",
+        "if self._small_talk > _SMALL_TALK:",
         "if False:",
         TALK + "small_talk",
     ),
@@ -354,8 +354,8 @@ DEFENCES = (
     Defence(
         "PROXY header from anybody",
         SMTP + "session/conversation.py",
-        "if is_among(self.client, self._door.listener.proxy_from):",
-        'if await self.wire.first_octet() in b"P\\r":',
+        "if is_among(session.client, session.listener.proxy_from):",
+        'if await self.buffer.first_octet() in b"P\\r":',
         "tests/smtp/connection/test_proxy.py",
     ),
     Defence(
@@ -368,7 +368,7 @@ DEFENCES = (
     Defence(
         "a message sent without waiting is taken for commands",
         SMTP + "session/transaction.py",
-        "if self.wire.has_more:",
+        "if self._buffer.has_more:",
         "if False:",
         DIALOG + "without-waiting",
     ),

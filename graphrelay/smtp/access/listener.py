@@ -96,6 +96,7 @@ class Limits:
     """From the last octet (RFC 5321 section 4.5.3.2.7)."""
     data_timeout: timedelta = timedelta(minutes=5)
     """From the last octet, while a message comes in."""
+    tls_handshake_timeout: timedelta = timedelta(seconds=30)
 
 
 def endpoint(address: str) -> Endpoint:

@@ -23,7 +23,7 @@ _VERSIONS: Final = {
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
-class Certificate:
+class ListenerCertificate:
     """A listener's certificate. Raises `ListenError` when it cannot be read at first."""
 
     def __init__(self, listener: Listener, journal: Journal) -> None:

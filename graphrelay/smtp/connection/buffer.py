@@ -32,7 +32,7 @@ _CLOSING_PATIENCE: Final = timedelta(seconds=5)
 """For a client to take our last reply and close its side."""
 
 
-class Gone(Exception):  # noqa: N818 (the client's right, not an error)
+class ClientGone(Exception):  # noqa: N818 (the client's right, not an error)
     """Nothing more will come from the client."""
 
 
@@ -85,7 +85,7 @@ def overdue(patience: Patience, waited: Waited) -> Reply | None:
     return None
 
 
-class Wire:
+class ConnectionBuffer:
     """One connection's two directions. The protocol calls `came`, `ended`, `lost`, `writable`."""
 
     __slots__ = (
@@ -108,6 +108,7 @@ class Wire:
         "_waited",
         "_waiter",
         "_waiting_since",
+        "encrypted",
     )
 
     def __init__(
@@ -133,6 +134,8 @@ class Wire:
         self._lost = False
         self._choked = False
         self._paused = False
+        self.encrypted = False
+        """Whether TLS has begun, if only with the handshake."""
         self.begin(patience)
 
     # What the protocol tells ---------------------------------------------------------------------
@@ -200,7 +203,7 @@ class Wire:
         return self._buffer[self._at]
 
     async def line(self, *, secret: bool = False) -> bytes:
-        """The next line with its end. Raises `LineTooLong`, `Gone`, `Dismissed`."""
+        """The next line with its end. Raises `LineTooLong`, `ClientGone`, `Dismissed`."""
         self._lines += 1
         if self._lines % _LINES_AT_A_TIME == 0:
             await asyncio.sleep(0)
@@ -218,7 +221,7 @@ class Wire:
         return line
 
     async def piece(self, at_most: int | None = None) -> bytes:
-        """Whatever came, at least one octet. Raises `Gone`, `Dismissed`."""
+        """Whatever came, at least one octet. Raises `ClientGone`, `Dismissed`."""
         while not self.has_more:
             await self._more()
         end = len(self._buffer) if at_most is None else self._at + at_most
@@ -231,7 +234,7 @@ class Wire:
         return piece
 
     async def skip(self, octets: int) -> None:
-        """Throw away that many octets, as they come. Raises `Gone`, `Dismissed`."""
+        """Throw away that many octets, as they come. Raises `ClientGone`, `Dismissed`."""
         while octets > 0:
             octets -= len(await self.piece(octets))
 
@@ -251,28 +254,27 @@ class Wire:
             self._transcript.said(octets)
 
     async def flush(self) -> None:
-        """Send the replies, and wait while the client does not read them. Raises `Gone`."""
+        """Send the replies, and wait while the client does not read them. Raises `ClientGone`."""
         self._send()
         while self._choked and not self._lost:
             if self._dismissal is not None:
                 self._transport.abort()
-                raise Gone
+                raise ClientGone
             await self._wait()
 
-    async def start_tls(
-        self, protocol: asyncio.BaseProtocol, context: ssl.SSLContext, timeout: timedelta
-    ) -> str:
+    async def start_tls(self, context: ssl.SSLContext, timeout: timedelta) -> str:
         """Go on in TLS and tell the version; the replies so far go out in clear text.
 
         What is in the buffer is taken for the beginning of the handshake. Raises `OSError`
         (`ssl.SSLError` among them) when that fails.
         """
         self._send()
+        self.encrypted = True
         begun = self._buffer[self._at :]
         self.forget_input()
         upgrade = asyncio.get_running_loop().start_tls(
             self._transport,
-            protocol,
+            self._transport.get_protocol(),
             context,
             server_side=True,
             ssl_handshake_timeout=timeout.total_seconds(),
@@ -342,7 +344,7 @@ class Wire:
         if self._dismissal is not None:
             raise Dismissed(self._dismissal)
         if self._ended:
-            raise Gone
+            raise ClientGone
         if self._paused:
             self._paused = False
             self._transport.resume_reading()

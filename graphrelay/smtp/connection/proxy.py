@@ -12,7 +12,7 @@ from typing import cast
 from aiosmtpd.proxy_protocol import V2_CMD, get_proxy
 
 from graphrelay.smtp.access.admission import client_address
-from graphrelay.smtp.connection.buffer import Gone, Wire
+from graphrelay.smtp.connection.buffer import ClientGone, ConnectionBuffer
 
 logging.getLogger("mail.debug").setLevel(logging.CRITICAL)  # aiosmtpd's: the journal tells of it
 
@@ -21,13 +21,13 @@ class NoProxyHeader(Exception):  # noqa: N818 (the proxy's fault)
     """The proxy did not say for whom it speaks; the text says what was wrong."""
 
 
-async def real_client(wire: Wire) -> str | None:
+async def real_client(buffer: ConnectionBuffer) -> str | None:
     """The address for which the proxy speaks, as `client_address` would name it; `None` when it
     speaks for itself (a health check), or for somebody who has none.
 
-    Raises `NoProxyHeader`, `Gone`, `Dismissed`.
+    Raises `NoProxyHeader`, `ClientGone`, `Dismissed`.
     """
-    said = await get_proxy(cast(asyncio.StreamReader, _Reader(wire)))
+    said = await get_proxy(cast(asyncio.StreamReader, _Reader(buffer)))
     if not said.valid:
         raise NoProxyHeader(said.error or "no PROXY header")
     if said.command == V2_CMD.LOCAL or not isinstance(said.src_addr, IPv4Address | IPv6Address):
@@ -38,25 +38,25 @@ async def real_client(wire: Wire) -> str | None:
 class _Reader:
     """A wire as aiosmtpd's reader of the header wants it."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, buffer: ConnectionBuffer) -> None:
+        self._buffer = buffer
 
     async def readexactly(self, octets: int) -> bytes:
         read = b""
         while len(read) < octets:
-            read += await self._wire.piece(octets - len(read))
+            read += await self._buffer.piece(octets - len(read))
         return read
 
     async def read(self, octets: int) -> bytes:
         try:
-            return await self._wire.piece(octets)
-        except Gone:
+            return await self._buffer.piece(octets)
+        except ClientGone:
             return b""
 
     async def readuntil(self, separator: bytes = b"\n") -> bytes:
         read = b""
         while not read.endswith(separator):
-            read += await self._wire.piece(1)
+            read += await self._buffer.piece(1)
             if len(read) > 107:  # the longest header of version 1
                 raise NoProxyHeader("a PROXY header of more than 107 octets")
         return read

@@ -23,10 +23,11 @@ _LOGIN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """AUTH in any spelling, and what is secret behind it."""
-_COMMANDS: Final = frozenset(
+COMMANDS: Final = frozenset(
     {"AUTH", "BDAT", "DATA", "EHLO", "EXPN", "HELO", "HELP"}
     | {"MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY"}
 )
+"""What may be written down although a secret may follow."""
 _BEFORE_SECRETS: Final = frozenset({"AUTH", "BDAT", "DATA"})
 
 
@@ -74,7 +75,7 @@ class Transcript:
         verb = text[:4].upper() if _LOGIN.match(text) else text.partition(" ")[0].upper()
         if secret:
             text = "****"
-        elif verb not in _COMMANDS and self._secrets_may_follow:
+        elif verb not in COMMANDS and self._secrets_may_follow:
             text = f"({len(line)} octets that are no command)"
         else:
             text = _LOGIN.sub(_masked, text, count=1) if verb == "AUTH" else text

@@ -8,7 +8,7 @@ once, so that neither memory nor disk grows with it.
 from collections.abc import Callable
 
 from graphrelay.model import IncomingBody, Reply, StorageUnavailable
-from graphrelay.smtp.connection.buffer import Wire
+from graphrelay.smtp.connection.buffer import ConnectionBuffer
 from graphrelay.smtp.grammar.data import BinaryLineEnds, DataReader, LineEnds
 from graphrelay.smtp.grammar.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
 
@@ -21,19 +21,21 @@ def reply_to(error: Exception) -> Reply:
     return STORAGE_UNAVAILABLE if isinstance(error, StorageUnavailable) else INTERNAL_ERROR
 
 
-async def receive(wire: Wire, body: IncomingBody, limit: int, report: Report) -> Reply | None:
+async def receive(
+    buffer: ConnectionBuffer, body: IncomingBody, limit: int, report: Report
+) -> Reply | None:
     """Read DATA to its end. `None`: all of it is in `body`; else why not.
 
-    Raises `Gone` and `Dismissed` before the end; `body` is then for the caller to discard.
+    Raises `ClientGone` and `Dismissed` before the end; `body` is then for the caller to discard.
     """
     reader = DataReader()
     refusal: Reply | None = None
     while True:
-        piece = reader.feed(await wire.piece())
+        piece = reader.feed(await buffer.piece())
         if refusal is None and piece.octets:
             refusal = await _keep(body, piece.octets, limit, report)
         if piece.done:
-            wire.unread(piece.rest)
+            buffer.unread(piece.rest)
             return refusal
 
 
@@ -53,13 +55,13 @@ class Chunks:
         self._line_ends = line_ends
         self._refusal: Reply | None = None
 
-    async def receive(self, wire: Wire, octets: int, *, last: bool) -> Reply | None:
+    async def receive(self, buffer: ConnectionBuffer, octets: int, *, last: bool) -> Reply | None:
         """Read one chunk to its end. `None`: all so far is in `body`; else why not, from then on.
 
-        Raises `Gone` and `Dismissed`; `body` is then for the caller to discard.
+        Raises `ClientGone` and `Dismissed`; `body` is then for the caller to discard.
         """
         while octets > 0:
-            piece = await wire.piece(octets)
+            piece = await buffer.piece(octets)
             octets -= len(piece)
             await self._keep(self._line_ends.feed(piece))
         if last:

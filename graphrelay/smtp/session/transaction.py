@@ -7,8 +7,6 @@ moment the client has sent it whole, nothing that the client does can interrupt 
 before that, nothing is kept of it when the client goes.
 """
 
-# ruff: noqa: N802 (the names of the commands are aiosmtpd's)
-
 from dataclasses import dataclass, field
 
 from graphrelay.model import (
@@ -20,13 +18,12 @@ from graphrelay.model import (
     Reply,
     StorageUnavailable,
 )
-from graphrelay.smtp.connection.buffer import Dismissed, Gone
+from graphrelay.smtp.connection.buffer import ClientGone, Dismissed
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.arguments import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.grammar.data import BinaryLineEnds, LineEnds
 from graphrelay.smtp.session.receive import Chunks, drop, receive, reply_to
-from graphrelay.smtp.session.session import SHOWN
-from graphrelay.smtp.session.tls_and_auth import SecureSession
+from graphrelay.smtp.session.session import SHOWN, Session
 
 _REFUSALS_TOLD = 20
 """Refused recipients of one message that are written into the journal one by one."""
@@ -64,76 +61,76 @@ class Transaction:
         )
 
 
-class MailSession(SecureSession):
-    """A session that takes messages."""
+class MailCommands:
+    """The commands MAIL, RCPT, DATA and BDAT of one session, and its message under way."""
 
-    _transaction: Transaction | None = None
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._server = session.server
+        self._buffer = session.buffer
+        self._transaction: Transaction | None = None
 
-    def _refusal_of_login(self, argument: str) -> Reply | None:
-        if self._transaction is not None:  # RFC 4954 section 4
-            return replies.NOT_NOW
-        return super()._refusal_of_login(argument)
+    @property
+    def under_way(self) -> bool:
+        """Whether there was a MAIL, and the end of its message is still to come."""
+        return self._transaction is not None
 
-    async def _begin_anew(self) -> None:
-        await super()._begin_anew()
-        await self._give_up()
-
-    async def smtp_MAIL(self, argument: str) -> None:
+    async def mail(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.2."""
-        if self._helo is None:
-            self._wrong(replies.HELO_FIRST)
-        elif self._door.listener.auth == "required" and self._login is None:
-            self._refuse("MAIL", replies.LOGIN_NEEDED)
+        if self._session.helo is None:
+            self._session.wrong(replies.HELO_FIRST)
+        elif self._session.listener.auth == "required" and self._session.login is None:
+            self._session.refuse("MAIL", replies.LOGIN_NEEDED)
         elif self._transaction is not None:
-            self._wrong(replies.NESTED_MAIL)
+            self._session.wrong(replies.NESTED_MAIL)
         else:
-            self._mail(argument)
+            self._begin(argument)
 
-    def _mail(self, argument: str) -> None:
+    def _begin(self, argument: str) -> None:
         asked = mail_from(argument)
         if isinstance(asked, Reply):
-            self._refuse("MAIL", asked, sender=argument[:SHOWN])
+            self._session.refuse("MAIL", asked, sender=argument[:SHOWN])
             return
-        limit = self._service.reception.size_limit(self._origin)
+        limit = self._server.reception.size_limit(self._session.origin)
         refusal = self._refusal_of_sender(asked, limit)
         if refusal is not None:
             sender = str(asked.path or "<>")
-            self._refuse("MAIL", refusal, sender=sender, size=asked.size or None)
+            self._session.refuse("MAIL", refusal, sender=sender, size=asked.size or None)
             return
         self._transaction = Transaction(asked.path, limit, asked)
-        self.wire.say(replies.SENDER_OK)
+        self._session.say(replies.SENDER_OK)
 
     def _refusal_of_sender(self, asked: MailFrom, limit: int) -> Reply | None:
         if asked.size > limit:
             return replies.too_big(limit)
-        return self._service.reception.sender(asked.path, self._origin)
+        return self._server.reception.sender(asked.path, self._session.origin)
 
-    async def smtp_RCPT(self, argument: str) -> None:
+    async def rcpt(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.3."""
         transaction = self._transaction
         if transaction is None:
-            self._wrong(replies.MAIL_FIRST)
+            self._session.wrong(replies.MAIL_FIRST)
         elif transaction.chunks is not None:
-            self._wrong(replies.CHUNKS_UNDER_WAY)
-        elif len(transaction.recipients) >= self._service.limits.max_recipients:
+            self._session.wrong(replies.CHUNKS_UNDER_WAY)
+        elif len(transaction.recipients) >= self._server.limits.max_recipients:
             self._refuse_recipient(transaction, argument, replies.TOO_MANY_RECIPIENTS)
         else:
-            self._rcpt(transaction, argument)
+            self._add(transaction, argument)
 
-    def _rcpt(self, transaction: Transaction, argument: str) -> None:
+    def _add(self, transaction: Transaction, argument: str) -> None:
         asked = rcpt_to(argument)
         if isinstance(asked, Reply):
             self._refuse_recipient(transaction, argument, asked)
             return
-        refusal = self._service.reception.recipient(
-            asked.path, transaction.reverse_path, self._origin
+        refusal = self._server.reception.recipient(
+            asked.path, transaction.reverse_path, self._session.origin
         )
         if refusal is not None:
             self._refuse_recipient(transaction, str(asked.path), refusal)
             return
-        self.wire.say(replies.RECIPIENT_OK)
+        self._session.say(replies.RECIPIENT_OK)
         if asked.path.key in transaction.recipients:
-            self._spend(1)  # else there would be no end to them
+            self._session.spend(1)  # else there would be no end to them
         else:
             transaction.recipients[asked.path.key] = asked.path
             if asked.asked:
@@ -142,15 +139,15 @@ class MailSession(SecureSession):
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1
         if transaction.refused <= _REFUSALS_TOLD:
-            self._tell_refused(
+            self._session.note_refused(
                 "RCPT", str(reply), sender=transaction.sender, recipient=recipient[:SHOWN]
             )
-        self._say(reply)
-        self._spend(1)
+        self._session.reply(reply)
+        self._session.spend(1)
 
     # --- DATA -------------------------------------------------------------------------------------
 
-    async def smtp_DATA(self, argument: str) -> None:
+    async def data(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.4."""
         transaction = self._transaction
         refusal = _refusal_of_message(transaction)
@@ -165,76 +162,78 @@ class MailSession(SecureSession):
         elif (body := self._incoming()) is None:
             self._no_data(replies.STORAGE_UNAVAILABLE)
         else:
-            await self._data(transaction, body)
+            await self._receive(transaction, body)
 
     def _no_data(self, refusal: Reply) -> None:
-        if self.wire.has_more:
+        if self._buffer.has_more:
             # A client that does not wait for 354 sends its message now, and what that message
             # says is not to be taken for commands.
-            self._hang_up(replies.SPOKE_AHEAD)
-        self._wrong(refusal)
+            self._session.hang_up(replies.SPOKE_AHEAD)
+        self._session.wrong(refusal)
 
     def _incoming(self) -> IncomingBody | None:
         try:
-            return self._service.reception.incoming()
+            return self._server.reception.incoming()
         except StorageUnavailable as error:
-            self._report(error)
+            self._session.note_trouble(error)
             return None
 
-    async def _data(self, transaction: Transaction, body: IncomingBody) -> None:
-        self.wire.say(replies.SEND_DATA)
-        self.wire.begin(self._service.for_a_message)
+    async def _receive(self, transaction: Transaction, body: IncomingBody) -> None:
+        self._session.say(replies.SEND_DATA)
+        self._buffer.begin(self._server.for_a_message)
         try:
-            refusal = await receive(self.wire, body, transaction.limit, self._report)
-        except (Gone, Dismissed) as ended:
+            refusal = await receive(
+                self._buffer, body, transaction.limit, self._session.note_trouble
+            )
+        except (ClientGone, Dismissed) as ended:
             await self._cut_short(transaction, body, ended)
             raise
         await self._settle(transaction, body, refusal)
 
     # --- BDAT -------------------------------------------------------------------------------------
 
-    async def smtp_BDAT(self, argument: str) -> None:
+    async def bdat(self, argument: str) -> None:
         """RFC 3030 section 2: the octets of a chunk follow at once, whatever we think of them."""
         asked = chunk_size(argument)
         if isinstance(asked, Reply):
             # How many octets follow is not known, so nothing after this can be trusted.
-            self._hang_up(asked)
+            self._session.hang_up(asked)
             return
-        self.wire.begin(self._service.for_a_message)
+        self._buffer.begin(self._server.for_a_message)
         transaction = self._transaction
         refusal = _refusal_of_message(transaction)
         if transaction is None or refusal is not None:
-            await self.wire.skip(asked.octets)
-            self._wrong(refusal or replies.MAIL_FIRST)
+            await self._buffer.skip(asked.octets)
+            self._session.wrong(refusal or replies.MAIL_FIRST)
         else:
             await self._chunk(transaction, asked)
 
     async def _chunk(self, transaction: Transaction, asked: ChunkSize) -> None:
         if asked.octets < _TINY and not asked.last:
-            self._chats()
+            self._session.small_talk()
         chunks = transaction.chunks = transaction.chunks or self._chunks(transaction)
         if chunks is None:
-            await self.wire.skip(asked.octets)
-            self._say(replies.STORAGE_UNAVAILABLE)
+            await self._buffer.skip(asked.octets)
+            self._session.reply(replies.STORAGE_UNAVAILABLE)
             return
         try:
-            refusal = await chunks.receive(self.wire, asked.octets, last=asked.last)
-        except (Gone, Dismissed) as ended:
+            refusal = await chunks.receive(self._buffer, asked.octets, last=asked.last)
+        except (ClientGone, Dismissed) as ended:
             await self._cut_short(transaction, chunks.body, ended)
             raise
         if asked.last:
             await self._settle(transaction, chunks.body, refusal)
         elif refusal is not None:
-            self._say(refusal)
+            self._session.reply(refusal)
         else:
-            self.wire.say(replies.CHUNK_OK)
+            self._session.say(replies.CHUNK_OK)
 
     def _chunks(self, transaction: Transaction) -> Chunks | None:
         body = self._incoming()
         if body is None:
             return None
         mended = BinaryLineEnds() if transaction.wishes.binary else LineEnds()
-        return Chunks(body, transaction.limit, mended, self._report)
+        return Chunks(body, transaction.limit, mended, self._session.note_trouble)
 
     # --- The end of the data ----------------------------------------------------------------------
 
@@ -244,33 +243,33 @@ class MailSession(SecureSession):
         self._transaction = None
         answer = refusal or await self._accepted(transaction.envelope(), body)
         if isinstance(answer, Accepted):
-            self._earned_patience()
-            self.wire.say(f"250 2.0.0 Ok: queued as {answer.queue_id}\r\n".encode())
+            self._session.restore_patience()
+            self._session.say(f"250 2.0.0 Ok: queued as {answer.queue_id}\r\n".encode())
             return
-        await drop(body, self._report)
-        self._tell_refused("DATA", str(answer), sender=transaction.sender)
-        self._say(answer)
+        await drop(body, self._session.note_trouble)
+        self._session.note_refused("DATA", str(answer), sender=transaction.sender)
+        self._session.reply(answer)
 
     async def _accepted(self, envelope: Envelope, body: IncomingBody) -> Accepted | Reply:
         """Hand the message over; nothing that the client does can interrupt it."""
         try:
-            return await self._service.reception.accept(envelope, self._origin, body)
+            return await self._server.reception.accept(envelope, self._session.origin, body)
         except Exception as error:
-            self._report(error)
+            self._session.note_trouble(error)
             return reply_to(error)
 
     async def _cut_short(
         self, transaction: Transaction, body: IncomingBody, ended: Exception
     ) -> None:
-        await drop(body, self._report)
+        await drop(body, self._session.note_trouble)
         why = str(ended) or "the client hung up before the end of the message"
-        self._tell_refused("DATA", why, sender=transaction.sender)
+        self._session.note_refused("DATA", why, sender=transaction.sender)
 
-    async def _give_up(self) -> None:
+    async def give_up(self) -> None:
         """Forget the message under way (RSET, EHLO, or the client is gone)."""
         transaction, self._transaction = self._transaction, None
         if transaction is not None and transaction.chunks is not None:
-            await drop(transaction.chunks.body, self._report)
+            await drop(transaction.chunks.body, self._session.note_trouble)
 
 
 def _refusal_of_message(transaction: Transaction | None) -> Reply | None:

@@ -1,9 +1,13 @@
 """TLS on the wire, and certificates that change while it runs."""
 
 import asyncio
+import ipaddress
+import resource
 import socket
 import ssl
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +15,11 @@ from typing import Any, Literal
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.smtp import Listener, ListenError
-from graphrelay.smtp.access.tls import Certificate
-from graphrelay.smtp.session import tls_and_auth
-from graphrelay.smtp.session.conversation import Conversation
+from graphrelay.smtp import LOOPBACK, Limits, Listener, ListenError
+from graphrelay.smtp.access.tls import ListenerCertificate
 from tests.clock import FakeClock
 from tests.smtp.conftest import Certificates, make_certificates
-from tests.smtp.reception import Client, serving, until
+from tests.smtp.reception import Client, House, serving, until
 
 
 def listener(file: Path, **more: Any) -> Listener:
@@ -44,38 +46,28 @@ async def test_starttls_hides_itself_afterwards_and_the_origin_knows_the_version
         assert len(message.octets) == 500_002
 
 
-def test_a_certificate_that_could_not_be_read_for_a_moment_is_read_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_descriptors(_: Listener) -> ssl.SSLContext:
-        raise ListenError("Too many open files")
-
+def test_a_certificate_that_could_not_be_read_for_a_moment_is_read_later(tmp_path: Path) -> None:
     made, entries = make_certificates(tmp_path), list[Entry]()
-    certificate = Certificate(listener(made.file), Journal(FakeClock(), entries.append))
+    certificate = ListenerCertificate(listener(made.file), Journal(FakeClock(), entries.append))
     before = certificate.context()
     made.renew()
-    with monkeypatch.context() as exhausted:
-        exhausted.setattr("graphrelay.smtp.access.tls._context", no_descriptors)
-        for _ in range(3):
-            assert certificate.context() is before
+    with no_descriptors():
+        during = [certificate.context() for _ in range(3)]
+    assert all(one is before for one in during)
     assert certificate.context() is not before
     events = [entry.event for entry in entries]
     assert events == ["certificate-not-reloaded", "certificate-reloaded"]
 
 
-async def test_a_hello_that_came_before_the_tls_layer_was_in_place_is_not_lost(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start_tls = Conversation._start_tls
-
-    async def late(self: Conversation) -> None:
-        await self.wire.first_octet()  # as some event loops do it
-        await start_tls(self)
-
-    monkeypatch.setattr(Conversation, "_start_tls", late)
-    implicit = listener(certificates.file, tls="implicit")
-    async with serving(implicit) as house, await house.connect(certificates.trust) as client:
-        assert (await client.reply()).startswith("220")
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process may open no file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_nothing_said_before_the_handshake_counts_after_it(
@@ -101,20 +93,33 @@ async def test_plain_commands_behind_the_handshake_are_never_obeyed(
         assert house.events("refused")[0].fields["stage"] == "TLS"
 
 
-async def test_a_password_is_not_taken_in_clear_from_another_machine(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+async def test_a_password_is_not_accepted_in_clear_from_another_machine(
+    certificates: Certificates,
 ) -> None:
-    monkeypatch.setattr(
-        "graphrelay.smtp.session.tls_and_auth._is_this_machine", lambda client: False
-    )
-    strict = listener(certificates.file, auth="required")
-    async with serving(strict) as house, await house.greeted() as client:
+    strict = listener(certificates.file, auth="required", **ANOTHER_MACHINE)
+    async with serving(strict) as house, await from_another_machine(house) as client:
         assert "AUTH" not in await client.ask("EHLO x")
         assert (await client.ask("AUTH PLAIN AGEAYg==")).startswith("538 5.7.11")
         assert "AUTH PLAIN LOGIN" in await encrypted(client, certificates.trust)
-    lenient = Listener(address="127.0.0.1:0", auth="optional", auth_in_clear=True)
-    async with serving(lenient) as house, await house.greeted() as client:
+    lenient = Listener(
+        address="127.0.0.1:0", auth="optional", auth_in_clear=True, **ANOTHER_MACHINE
+    )
+    async with serving(lenient) as house, await from_another_machine(house) as client:
         assert "AUTH PLAIN LOGIN" in await client.ask("EHLO x")
+
+
+ANOTHER_MACHINE: dict[str, Any] = {
+    "proxy_from": LOOPBACK,
+    "allow_from": (ipaddress.ip_network("192.0.2.0/24"),),
+}
+
+
+async def from_another_machine(house: House) -> Client:
+    """A client that has heard the greeting, behind a proxy."""
+    client = await house.connect()
+    client.say("PROXY TCP4 192.0.2.7 127.0.0.1 50000 25")
+    assert (await client.reply()).startswith("220")
+    return client
 
 
 async def test_a_failed_handshake_is_a_line_with_a_remedy_and_no_trouble(
@@ -188,7 +193,7 @@ async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path)
 def test_a_broken_renewal_keeps_the_old_certificate_and_says_so_once(tmp_path: Path) -> None:
     own = make_certificates(tmp_path)
     entries: list[Entry] = []
-    certificate = Certificate(listener(own.file), Journal(FakeClock(), entries.append))
+    certificate = ListenerCertificate(listener(own.file), Journal(FakeClock(), entries.append))
     before = certificate.context()
     own.file.write_text("half a certi")
     assert certificate.context() is before
@@ -211,11 +216,11 @@ def test_what_is_wrong_with_a_certificate_is_said_in_a_sentence(tmp_path: Path) 
     )
     journal = Journal(FakeClock())
     with pytest.raises(ListenError, match=r"key\.pem .*belong together \(KEY_VALUES_MISMATCH\)"):
-        Certificate(listener(own.file, key_file=key), journal)
+        ListenerCertificate(listener(own.file, key_file=key), journal)
     with pytest.raises(ListenError, match=r"cannot read .*none\.pem: No such file"):
-        Certificate(listener(own.file, key_file=tmp_path / "none.pem"), journal)
+        ListenerCertificate(listener(own.file, key_file=tmp_path / "none.pem"), journal)
     with pytest.raises(ListenError, match="needs a certificate_file"):
-        Certificate(Listener(address="127.0.0.1:0", tls="starttls"), journal)
+        ListenerCertificate(Listener(address="127.0.0.1:0", tls="starttls"), journal)
 
 
 def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_passphrase(tmp_path: Path) -> None:
@@ -234,18 +239,17 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_passphrase(tmp_pa
     )
     own = make_certificates(tmp_path)
     with pytest.raises(ListenError, match="the key is encrypted"):
-        Certificate(listener(own.file, key_file=key), Journal(FakeClock()))
+        ListenerCertificate(listener(own.file, key_file=key), Journal(FakeClock()))
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 async def test_who_does_not_end_the_handshake_is_sent_away(
     tls: Literal["implicit", "starttls"],
     certificates: Certificates,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tls_and_auth, "_TLS_HANDSHAKE_TIME", timedelta(milliseconds=50))
+    limits = Limits(tls_handshake_timeout=timedelta(milliseconds=50))
     listener = Listener(address="127.0.0.1:0", tls=tls, certificate_file=certificates.file)
-    async with serving(listener) as house, await house.connect() as client:
+    async with serving(listener, limits=limits) as house, await house.connect() as client:
         if tls == "starttls":
             client.say("EHLO slow", "STARTTLS")
             assert [(await client.reply())[:3] for _ in range(3)] == ["220", "250", "220"]

@@ -1,9 +1,9 @@
-"""The wire itself, where no real connection does what is needed at the right moment."""
+"""The buffer itself, where no real connection does what is needed at the right moment."""
 
 import asyncio
 from datetime import timedelta
 
-from graphrelay.smtp.connection.buffer import Patience, Wire
+from graphrelay.smtp.connection.buffer import ConnectionBuffer, Patience
 
 
 class Gone(asyncio.Transport):
@@ -26,8 +26,8 @@ class Gone(asyncio.Transport):
 def test_hanging_up_on_who_is_gone_raises_nothing() -> None:
     """A conversation ends so, and nobody would hear what it raises."""
     gone = Gone()
-    wire = Wire(
+    buffer = ConnectionBuffer(
         gone, lambda: 0.0, Patience("a command", timedelta(minutes=5), timedelta(minutes=5))
     )
-    wire.close(linger=True)
+    buffer.close(linger=True)
     assert gone.aborted

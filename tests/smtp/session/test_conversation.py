@@ -7,10 +7,13 @@ import socket
 from datetime import timedelta
 
 import pytest
+from aiosmtpd.smtp import SMTP
 
 from graphrelay.model import Address, Envelope, Reply, StorageUnavailable
 from graphrelay.smtp import Limits, Listener, Login
-from graphrelay.smtp.connection.buffer import Wire
+from graphrelay.smtp.connection import transcript
+from graphrelay.smtp.connection.buffer import ConnectionBuffer
+from graphrelay.smtp.session.conversation import COMMANDS
 from tests.clock import FakeClock
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import Client, House, MemoryReception, serving, until
@@ -48,7 +51,7 @@ async def test_pipelined_commands_are_answered_in_one_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serving() as house, await house.greeted() as client:
-        transport = house.conversation.wire._transport
+        transport = house.conversation.buffer._transport
         write, written = transport.write, []
 
         def spy(octets: bytes) -> None:
@@ -67,6 +70,21 @@ async def test_every_reply_with_a_status_has_an_enhanced_one() -> None:
         for command in commands:
             reply = await client.ask(command)
             assert reply[4:9] == f"{reply[0]}.{reply[6]}.{reply[8]}", reply
+
+
+async def test_a_command_that_aiosmtpd_has_and_the_table_has_not_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its next version may add commands, and none of its code is prepared to run here."""
+
+    async def frob(self: SMTP, argument: str) -> None:
+        raise AssertionError("this command is not the relay's")
+
+    monkeypatch.setattr(SMTP, "smtp_FROB", frob, raising=False)
+    async with serving() as house, await house.greeted() as client:
+        assert (await client.ask("FROB")).startswith("500 5.5.1")
+        offered = (await client.ask("HELP")).removeprefix("214 2.0.0 Commands: ").split()
+    assert {*offered, "EXPN"} == {verb.decode() for verb in COMMANDS} == transcript.COMMANDS
 
 
 # --- Trouble on our side --------------------------------------------------------------------------
@@ -173,7 +191,7 @@ async def test_a_client_that_closed_its_side_still_hears_what_became_of_its_mess
         client.say("x", ".")
         client.writer.write_eof()
         await house.reception.accepting.wait()
-        await until(lambda: house.conversation.wire._ended)
+        await until(lambda: house.conversation.buffer._ended)
         house.reception.may_accept.set()
         assert await client.reply() == QUEUED
         assert await client.is_closed()
@@ -223,17 +241,17 @@ async def test_a_silent_client_is_sent_away_when_its_time_is_over() -> None:
 async def test_who_cannot_be_watched_keeps_nobody_else_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, check = FakeClock(), Wire.check_patience
+    clock, check = FakeClock(), ConnectionBuffer.check_patience
     async with serving(clock=clock, limits=TIMEOUTS) as house:
         first = await house.greeted()
-        unwatched = house.conversation.wire
+        unwatched = house.conversation.buffer
 
-        def mistaken(wire: Wire) -> None:
-            if wire is unwatched:
+        def mistaken(buffer: ConnectionBuffer) -> None:
+            if buffer is unwatched:
                 raise ZeroDivisionError
-            check(wire)
+            check(buffer)
 
-        monkeypatch.setattr(Wire, "check_patience", mistaken)
+        monkeypatch.setattr(ConnectionBuffer, "check_patience", mistaken)
         async with first, await house.greeted() as second:
             for _ in range(2):
                 await clock.advance(timedelta(minutes=3))
@@ -245,7 +263,7 @@ async def test_who_cannot_be_watched_keeps_nobody_else_from_it(
 async def drip(client: Client, house: House, number: int) -> None:
     """Send one octet, and see it arrive as the given one of this stage."""
     client.send(b"x")
-    await until(lambda: house.conversation.wire._received == number)
+    await until(lambda: house.conversation.buffer._received == number)
 
 
 async def test_a_command_that_drips_in_is_cut_off_although_octets_come() -> None:
@@ -302,10 +320,10 @@ async def test_a_client_that_never_reads_is_dropped() -> None:
             deaf.connect(("127.0.0.1", house.port))
             deaf.setblocking(False)
             await until(lambda: house.server._connections)
-            wire = house.conversation.wire
+            buffer = house.conversation.buffer
             deaf.sendall(b"HELO x\r\nMAIL FROM:<a@b.example>\r\n")
             numbers = itertools.count()
-            while not wire._choked:
+            while not buffer._choked:
                 talk = b"".join(b"RCPT TO:<%d@d.example>\r\n" % next(numbers) for _ in range(100))
                 with contextlib.suppress(BlockingIOError):
                     deaf.send(talk)
@@ -363,7 +381,7 @@ async def test_a_line_without_an_end_uses_no_memory() -> None:
         for _ in range(100):
             client.send(b"x" * 65_536)
             await client.writer.drain()
-            assert len(conversation.wire._buffer) <= 3 * 65_536
+            assert len(conversation.buffer._buffer) <= 3 * 65_536
         client.say("")
         assert await client.reply() == "500 5.5.2 Command line too long"
         assert await client.ask("NOOP") == "250 2.0.0 Ok"
@@ -377,7 +395,7 @@ async def test_a_stream_without_line_ends_over_the_limit_is_neither_kept_nor_buf
         for _ in range(200):
             client.send(b"x" * 65_536)
             await client.writer.drain()
-            assert len(conversation.wire._buffer) <= 3 * 65_536
+            assert len(conversation.buffer._buffer) <= 3 * 65_536
         assert (await client.ask("", ".")).startswith("552 5.3.4")
         assert reception.bodies[0].discarded
         assert reception.bodies[0].size == 0
@@ -388,12 +406,12 @@ async def test_a_slow_disk_stops_the_reading_and_nobody_else() -> None:
         await begin_data(big)
         body = house.reception.bodies[0]
         body.may_write.clear()
-        (conversation,) = (c for c in house.server._connections if c.wire.stage == "the message")
+        (conversation,) = (c for c in house.server._connections if c.buffer.stage == "the message")
         message = b"x" * 5_000_000 + b"\r\n"
         big.send(message)
-        await until(lambda: conversation.wire._paused)
+        await until(lambda: conversation.buffer._paused)
         assert await send_message(small, "quick") == QUEUED
-        assert len(conversation.wire._buffer) <= 3 * 65_536
+        assert len(conversation.buffer._buffer) <= 3 * 65_536
         body.may_write.set()
         assert await big.ask(".") == "250 2.0.0 Ok: queued as Q2"
         assert house.reception.received[1].octets == message
