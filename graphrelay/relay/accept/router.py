@@ -5,14 +5,12 @@
 Who may send as whom is for `policy.sender`, which is asked about everything that the client said of
 it at once: its login, the envelope sender, and every address in every From and Sender field.
 
-A mailbox comes from the configuration, or from a header that named an address which the account
-may use; it becomes part of a URL, so only addresses of the plainest form are taken for one.
+A mailbox comes from the configuration, or from a header that names an address which may be one
+(`policy.mailbox`).
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters
 from graphrelay.relay.accept.conditions import (
@@ -25,28 +23,12 @@ from graphrelay.relay.accept.conditions import (
     takes,
     why_not,
 )
+from graphrelay.relay.policy.mailbox import Account, usable
 from graphrelay.relay.policy.sender import SenderPolicy, shown
 
 __all__ = ["Network", "RewriteFrom", "Route", "Table", "Transaction", "explain", "route", "table"]
 
 Parts = tuple[tuple[Plan, tuple[Address, ...]], ...]
-
-
-class Account(Protocol):
-    """What the router must know of an account."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def username(self) -> str | None:
-        """Who signed in; nobody did for an application."""
-        ...
-
-    @property
-    def default_mailbox(self) -> str | None: ...
-
-    def may_use(self, address: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +182,6 @@ def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
 
 # --- What follows --------------------------------------------------------------------------------
 
-_ATOM = r"[A-Za-z0-9!$&'*+=^_`{|}~-]+"
-_PLAIN_MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9.-]+")
-
 
 def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
     """What `route` makes of the message, or why it cannot."""
@@ -238,12 +217,6 @@ def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Re
         f"Route {route.name!r} submits through the sender's own mailbox, and account "
         f"{account.name!r} has none for {shown(sender)}",
     )
-
-
-def usable(account: Account, address: Address) -> bool:
-    """Whether an address that a client wrote may name a mailbox of the account."""
-    text = str(address)
-    return bool(_PLAIN_MAILBOX.fullmatch(text)) and account.may_use(text)
 
 
 def _from_address(

@@ -29,9 +29,9 @@ from graphrelay.model import (
     same_address,
 )
 from graphrelay.oauth.answers import Granted
-from graphrelay.relay.accept.router import Account, usable
 from graphrelay.relay.deliver.bearer import Tokens
 from graphrelay.relay.outgoing import as_mime, originator
+from graphrelay.relay.policy.mailbox import Account, usable
 from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import MessageHistory
