@@ -6,9 +6,9 @@
     BDAT 000000000000004711 LAST
     (4,711 octets, and the end of the file)
 
-Anybody may have written it. It is taken only as a whole: every command known, every address one
-that SMTP would take, and exactly as many octets as it says; so what was cut short by a crash of its
-writer is never taken for a message.
+Anybody may have written it. It is accepted only as a whole: every command is a known one, every
+address one that SMTP would accept, and there are exactly as many octets as it says; so what was cut
+short by a crash of its writer is never taken for a message.
 """
 
 import re
@@ -21,15 +21,15 @@ from graphrelay.smtp.grammar.arguments import MailFrom, RcptTo, chunk_size, mail
 
 MAGIC: Final = b"graphrelay drop 1\r\n"
 LONGEST_ENVELOPE: Final = 1 << 19
-"""Octets before the message; graphrelay-sendmail writes less, and so it does …"""
+"""Octets before the message. graphrelay-sendmail writes fewer."""
 MOST_RECIPIENTS: Final = 1_000
-"""… recipients: more get several files."""
+"""graphrelay-sendmail writes several files for more than 500."""
 _LONGEST_COMMAND: Final = 2_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DropFile:
     """What the file asks for, and where in it the message stands."""
 
     envelope: Envelope
@@ -38,23 +38,23 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class NoLetter:
-    """It is no file that graphrelay-sendmail wrote to its end; the text says how that shows."""
+class NotADropFile:
+    """graphrelay-sendmail did not write it, or not to its end; the text says how that shows."""
 
     why: str
 
 
-def read(beginning: bytes, file_size: int) -> Letter | Reply | NoLetter:
-    """Read the first `LONGEST_ENVELOPE` octets of a file; a `Reply` is what SMTP would say."""
+def read(beginning: bytes, file_size: int) -> DropFile | Reply | NotADropFile:
+    """Read the first `LONGEST_ENVELOPE` octets of a file. A `Reply` is a refusal by SMTP."""
     if not beginning.startswith(MAGIC):
-        return NoLetter("it does not begin as such files do")
+        return NotADropFile("it does not begin with the line that graphrelay-sendmail writes")
     sender = MailFrom(None, 0)
     recipients: dict[str, RcptTo] = {}
     at, stage = len(MAGIC), "MAIL"
     while True:
         end = beginning.find(b"\r\n", at, at + _LONGEST_COMMAND)
         if end < 0:
-            return NoLetter("its envelope has no end")
+            return NotADropFile("its envelope has no end")
         verb, _, argument = _text(beginning[at:end]).partition(" ")
         at = end + 2
         match stage, verb:
@@ -64,37 +64,39 @@ def read(beginning: bytes, file_size: int) -> Letter | Reply | NoLetter:
                     return asked
                 sender, stage = asked, "RCPT"
             case "RCPT", "RCPT":
-                whom = rcpt_to(argument)
-                if isinstance(whom, Reply):
-                    return whom
-                recipients.setdefault(whom.path.key, whom)
+                recipient = rcpt_to(argument)
+                if isinstance(recipient, Reply):
+                    return recipient
+                recipients.setdefault(recipient.path.key, recipient)
                 if len(recipients) > MOST_RECIPIENTS:
-                    return NoLetter(f"it has more than {MOST_RECIPIENTS} recipients")
+                    return NotADropFile(f"it has more than {MOST_RECIPIENTS} recipients")
             case "RCPT", "BDAT" if recipients:
                 return _counted(argument, _envelope(sender, recipients.values()), at, file_size)
             case _:
-                return NoLetter(f"{verb[:20]!r} does not follow there")
+                return NotADropFile(f"{verb[:20]!r} is out of order in its envelope")
 
 
 def _envelope(sender: MailFrom, recipients: Iterable[RcptTo]) -> Envelope:
-    """With what is to be told of them (RFC 3461), as on the wire."""
+    """With the reports that the sender asked for (RFC 3461), as by SMTP."""
     paths, asked = zip(*((one.path, one.asked) for one in recipients), strict=True)
     wishes = tuple(one for one in asked if one)
     return Envelope(sender.path, paths, sender.envelope_id, sender.returned, wishes)
 
 
-def _counted(argument: str, envelope: Envelope, start: int, file_size: int) -> Letter | NoLetter:
+def _counted(
+    argument: str, envelope: Envelope, start: int, file_size: int
+) -> DropFile | NotADropFile:
     chunk = chunk_size(argument)
     if isinstance(chunk, Reply) or not chunk.last:
-        return NoLetter("it does not say how long its message is")
+        return NotADropFile("it does not say how long its message is")
     if start + chunk.octets != file_size:
         there = file_size - start
-        return NoLetter(f"its message should have {chunk.octets} octets, and {there} are there")
-    return Letter(envelope, start, chunk.octets)
+        return NotADropFile(f"its message should have {chunk.octets} octets, and {there} are there")
+    return DropFile(envelope, start, chunk.octets)
 
 
 def _text(line: bytes) -> str:
-    """The command, or nothing if no client may say it."""
+    """The command, or nothing where SMTP would not accept such a line."""
     try:
         text = line.decode()
     except UnicodeDecodeError:
