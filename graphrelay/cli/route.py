@@ -16,7 +16,7 @@ from graphrelay.cli.output import Event, json_option
 
 if TYPE_CHECKING:
     from graphrelay.model import Plan
-    from graphrelay.relay.accept.router import Explanation, Table, Transaction
+    from graphrelay.relay.accept.router import Explanation, RoutingInput, RoutingTable
 
 
 @click.command(name="route")
@@ -73,8 +73,12 @@ def command(
 
 
 def _transaction(
-    sender: str, recipients: tuple[str, ...], fields: tuple[str, ...], origin: Any, table: "Table"
-) -> "Transaction":
+    sender: str,
+    recipients: tuple[str, ...],
+    fields: tuple[str, ...],
+    origin: Any,
+    table: "RoutingTable",
+) -> "RoutingInput":
     """As reception would read it from a message with these header fields."""
     from graphrelay.mime import header
     from graphrelay.model import Address, Envelope

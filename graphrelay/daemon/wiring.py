@@ -52,7 +52,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.relay.accept import router
-from graphrelay.relay.accept.router import Route, Table
+from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.backup import Backups
@@ -209,7 +209,7 @@ is added (hundreds in Bcc), reception measures it."""
 
 
 def max_message_size(settings: Settings) -> int:
-    """What the accounts can submit at most; a route may take less (`router.Table.largest`)."""
+    """The most that any account can submit; a route may take less (`RoutingTable.largest`)."""
     if any(account.large_messages for account in settings.accounts.values()):
         return settings.smtp.max_message_size
     return min(settings.smtp.max_message_size, _carried(settings))
@@ -231,7 +231,7 @@ def _largest(settings: Settings) -> dict[str, int]:
     return dict.fromkeys(limited, _carried(settings))
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> RoutingTable:
     """What the router goes by."""
     return router.table(
         (_route(number, table) for number, table in enumerate(settings.routes)),

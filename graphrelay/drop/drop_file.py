@@ -59,10 +59,10 @@ def read(beginning: bytes, file_size: int) -> DropFile | Reply | NotADropFile:
         at = end + 2
         match stage, verb:
             case "MAIL", "MAIL":
-                asked = mail_from(argument)
-                if isinstance(asked, Reply):
-                    return asked
-                sender, stage = asked, "RCPT"
+                command = mail_from(argument)
+                if isinstance(command, Reply):
+                    return command
+                sender, stage = command, "RCPT"
             case "RCPT", "RCPT":
                 recipient = rcpt_to(argument)
                 if isinstance(recipient, Reply):
@@ -78,9 +78,9 @@ def read(beginning: bytes, file_size: int) -> DropFile | Reply | NotADropFile:
 
 def _envelope(sender: MailFrom, recipients: Iterable[RcptTo]) -> Envelope:
     """With the reports that the sender asked for (RFC 3461), as by SMTP."""
-    paths, asked = zip(*((one.path, one.asked) for one in recipients), strict=True)
-    wishes = tuple(one for one in asked if one)
-    return Envelope(sender.path, paths, sender.envelope_id, sender.returned, wishes)
+    paths, wanted = zip(*((one.path, one.dsn) for one in recipients), strict=True)
+    requests = tuple(one for one in wanted if one)
+    return Envelope(sender.path, paths, sender.envelope_id, sender.ret, requests)
 
 
 def _counted(

@@ -11,7 +11,7 @@ one it is handed as a protocol.
 
 from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters, same_address
 from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
-from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
+from graphrelay.model.envelope import Accepted, DsnRequest, Envelope, Notify, Origin, Reply
 from graphrelay.model.message import (
     Body,
     DraftProgress,
@@ -42,12 +42,12 @@ __all__ = [
     "Accepted",
     "Address",
     "Answer",
-    "Asked",
     "Attempt",
     "Body",
     "Delayed",
     "Done",
     "DraftProgress",
+    "DsnRequest",
     "Envelope",
     "Failed",
     "FiledBody",

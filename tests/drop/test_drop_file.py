@@ -41,10 +41,10 @@ def test_what_sendmail_writes_is_read(
     assert found.envelope.reverse_path == (Address.parse(sender) if sender else None)
     assert {path.key for path in found.envelope.forward_paths} == people.keys()
     assert octets[found.start : found.start + found.size] == body
-    assert found.envelope.returned == returned
+    assert found.envelope.ret == returned
     wishes = tuple(sorted(notify.split(","))) if notify else ()
-    assert all(tuple(sorted(one.notify)) == wishes for one in found.envelope.asked)
-    assert len(found.envelope.asked) == (len(people) if notify else 0)
+    assert all(tuple(sorted(one.notify)) == wishes for one in found.envelope.dsn_requests)
+    assert len(found.envelope.dsn_requests) == (len(people) if notify else 0)
     assert not job.isascii() or not job.isprintable() or found.envelope.envelope_id == job
 
 

@@ -391,8 +391,8 @@ DEFENCES = (
     Defence(
         "MIME bomb: nothing is parsed to take a message",
         "graphrelay/relay/accept/reception.py",
-        "        letterhead = decided.letterhead\n",
-        "        letterhead = decided.letterhead\n"
+        "        parsed = decided.parsed\n",
+        "        parsed = decided.parsed\n"
         "        import email\n\n        email.message_from_bytes(await body.head(body.size))\n",
         "tests/relay/accept/test_reception.py -k bomb",
     ),

@@ -53,7 +53,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
+class RoutingInput:
     """What a client wants sent, as far as routing goes by it."""
 
     envelope: Envelope
@@ -71,7 +71,7 @@ class Transaction:
         return self.authors[0] if self.authors else self.envelope.reverse_path
 
 
-def failing(route: Route, transaction: Transaction) -> Condition | None:
+def failing(route: Route, transaction: RoutingInput) -> Condition | None:
     """The first condition that does not hold whoever receives; to be asked once for a message."""
     if route.sender and not _is_named(transaction.sender, route.sender):
         return "sender"
@@ -103,7 +103,7 @@ def _is_named(sender: Address | None, patterns: tuple[str, ...]) -> bool:
     return sender.matches(patterns)
 
 
-def _header_holds(transaction: Transaction, name: str, pattern: str) -> bool:
+def _header_holds(transaction: RoutingInput, name: str, pattern: str) -> bool:
     values = transaction.header.get(name.lower(), ())
     small = in_small_letters(pattern)
     return any(fnmatchcase(in_small_letters(value), small) for value in values)
@@ -120,7 +120,7 @@ def _within(client: str, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
-def why_not(route: Route, transaction: Transaction, recipient: Address) -> str | None:
+def why_not(route: Route, transaction: RoutingInput, recipient: Address) -> str | None:
     """For people: which condition fails and what it would have taken; `None` if none does."""
     condition = failing(route, transaction)
     if condition != "sender" and not takes(route, recipient):

@@ -30,7 +30,7 @@ from graphrelay.model import (
     Waiting,
 )
 from graphrelay.relay.accept import router, trace
-from graphrelay.relay.accept.router import Parts, Table, Transaction
+from graphrelay.relay.accept.router import Parts, RoutingInput, RoutingTable
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
 from graphrelay.relay.policy.sender import shown
 
@@ -63,10 +63,10 @@ class Queue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
+class ParsedHeader:
     """What acceptance reads in a header section."""
 
-    transaction: Transaction
+    transaction: RoutingInput
     message_id: str
     subject: str
     prefix: bytes
@@ -81,7 +81,7 @@ class Reception:
         *,
         spool: Spool,
         queue: Queue,
-        table: Table,
+        table: RoutingTable,
         journal: Journal,
         clock: Clock,
         hostname: str,
@@ -97,7 +97,7 @@ class Reception:
         self._max_message_size = max_message_size
         self._random_word = random_word
 
-    def use(self, table: Table, max_message_size: int) -> None:
+    def use(self, table: RoutingTable, max_message_size: int) -> None:
         """Go by other settings from the next transaction on."""
         self._table = table
         self._max_message_size = max_message_size
@@ -154,14 +154,14 @@ class Reception:
                 return decided
         if refusal := await self._refused_as_spliced(decided, body.size, table):
             return refusal
-        letterhead = decided.letterhead
+        parsed = decided.parsed
         return NewMessage(
             envelope=envelope,
             origin=origin,
             received_at=received_at,
-            message_id=letterhead.message_id,
-            subject=letterhead.subject,
-            prefix=letterhead.prefix,
+            message_id=parsed.message_id,
+            subject=parsed.subject,
+            prefix=parsed.prefix,
             parts=decided.parts,
         )
 
@@ -172,7 +172,7 @@ class Reception:
         envelope: Envelope,
         origin: Origin,
         received_at: datetime,
-        table: Table,
+        table: RoutingTable,
     ) -> "_Decided | Reply | None":
         """All that the first octets of a message of that size decide; `None` where more of them are
         needed. Takes as long as they are many."""
@@ -185,14 +185,14 @@ class Reception:
         if looped := trace.loop(section, self._hostname):
             return looped
         text = beginning[section.body_start :]
-        letterhead = self._read(section, text, envelope, origin, received_at, table)
-        parts = router.route(letterhead.transaction, table)
+        parsed = self._read(section, text, envelope, origin, received_at, table)
+        parts = router.route(parsed.transaction, table)
         if isinstance(parts, Reply):
             return parts
         sealed = body_parts.sealed_type(section)
-        whole = len(letterhead.prefix) + size
+        whole = len(parsed.prefix) + size
         refusal = _refused_size(parts, whole, sealed, table)
-        return refusal or _Decided(section, letterhead, parts, sealed is not None)
+        return refusal or _Decided(section, parsed, parts, sealed is not None)
 
     async def _owned(self, new: NewMessage, body: IncomingBody) -> Accepted:
         size = len(new.prefix) + body.size
@@ -210,14 +210,14 @@ class Reception:
         return Accepted(queue_id)
 
     async def _refused_as_spliced(
-        self, decided: "_Decided", size: int, table: Table
+        self, decided: "_Decided", size: int, table: RoutingTable
     ) -> Reply | None:
         """The refusal where a message that may not be taken apart fits into a request, but not
         with what is added to it: hundreds of recipients in Bcc, fields that stay readable."""
-        request, section, letterhead = table.request, decided.section, decided.letterhead
+        request, section, parsed = table.request, decided.section, decided.parsed
         if request is None:
             return None
-        envelope = letterhead.transaction.envelope
+        envelope = parsed.transaction.envelope
         for plan, recipients in decided.parts:
             most = table.largest.get(plan.lane.account)
             in_one_piece = decided.sealed or (most is not None and most < request)
@@ -227,7 +227,7 @@ class Reception:
             part = replace(envelope, forward_paths=recipients)
             work = len(section.octets) + reading.OF_A_RECIPIENT * len(recipients)
             outgoing = await reading.of(
-                work, as_mime.size_of, section, letterhead.prefix, plan, part, size
+                work, as_mime.size_of, section, parsed.prefix, plan, part, size
             )
             if outgoing > request:
                 text = f"With its recipients the message has {outgoing} octets, and a request to"
@@ -241,8 +241,8 @@ class Reception:
         envelope: Envelope,
         origin: Origin,
         received_at: datetime,
-        table: Table,
-    ) -> Letterhead:
+        table: RoutingTable,
+    ) -> ParsedHeader:
         transaction = transaction_of(section, envelope, origin, table)
         prefix = trace.received(section, self._hostname, received_at)
         if not _value(section, "date"):
@@ -252,7 +252,7 @@ class Reception:
             message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
             prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
         prefix += charset.missing_fields(section, text)
-        return Letterhead(transaction, message_id, _subject(section), prefix)
+        return ParsedHeader(transaction, message_id, _subject(section), prefix)
 
     def _domain(self, author: Address | None) -> str:
         domain = author.domain if author else ""
@@ -265,7 +265,7 @@ class _Decided:
     """What came of reading a header section."""
 
     section: HeaderSection
-    letterhead: Letterhead
+    parsed: ParsedHeader
     parts: Parts
     sealed: bool
     """Whether the message may not be taken apart."""
@@ -276,7 +276,7 @@ def _goes_by_its_text(section: HeaderSection) -> bool:
     return section.first("content-type") is None
 
 
-def _refused_size(parts: Parts, size: int, sealed: str | None, table: Table) -> Reply | None:
+def _refused_size(parts: Parts, size: int, sealed: str | None, table: RoutingTable) -> Reply | None:
     """`sealed`: how the message is sealed as a whole, in words."""
     if refusal := router.refused_size(parts, size, table):
         return refusal
@@ -301,10 +301,10 @@ def _value(section: HeaderSection, name: str) -> bytes:
 
 
 def transaction_of(
-    section: HeaderSection, envelope: Envelope, origin: Origin, table: Table
-) -> Transaction:
+    section: HeaderSection, envelope: Envelope, origin: Origin, table: RoutingTable
+) -> RoutingInput:
     """All that routing goes by."""
-    return Transaction(
+    return RoutingInput(
         envelope=envelope,
         origin=origin,
         authors=originator.authors(section, "from"),

@@ -1,6 +1,6 @@
 """Which account and mailbox submit a message, in whose name, and who may send it at all. Pure.
 
-    Transaction ──▶ may this be sent? ──▶ first route that matches, per recipient ──▶ parts | Reply
+    RoutingInput ──▶ may this be sent? ──▶ first route that matches, per recipient ──▶ parts | Reply
 
 Who may send as whom is for `policy.sender`, which is asked about everything that the client said of
 it at once: its login, the envelope sender, and every address in every From and Sender field.
@@ -17,7 +17,7 @@ from graphrelay.relay.accept.conditions import (
     Network,
     RewriteFrom,
     Route,
-    Transaction,
+    RoutingInput,
     failing,
     failing_on_connect,
     takes,
@@ -26,13 +26,22 @@ from graphrelay.relay.accept.conditions import (
 from graphrelay.relay.policy.mailbox import Account, usable
 from graphrelay.relay.policy.sender import SenderPolicy, shown
 
-__all__ = ["Network", "RewriteFrom", "Route", "Table", "Transaction", "explain", "route", "table"]
+__all__ = [
+    "Network",
+    "RewriteFrom",
+    "Route",
+    "RoutingInput",
+    "RoutingTable",
+    "explain",
+    "route",
+    "table",
+]
 
 Parts = tuple[tuple[Plan, tuple[Address, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class RoutingTable:
     """All that routing goes by."""
 
     routes: tuple[Route, ...]
@@ -60,13 +69,13 @@ def table(
     largest: Mapping[str, int] | None = None,
     largest_mime: int | None = None,
     request: int | None = None,
-) -> Table:
+) -> RoutingTable:
     """With one account and no routes, everything goes through that account."""
     by_name = {account.name: account for account in accounts}
     found = tuple(routes)
     if not found and len(by_name) == 1:
         found = (Route(name="default", account=next(iter(by_name))),)
-    return Table(
+    return RoutingTable(
         routes=found,
         accounts=by_name,
         senders=SenderPolicy(logins or {}),
@@ -78,7 +87,7 @@ def table(
     )
 
 
-def route(transaction: Transaction, table: Table) -> Parts | Reply:
+def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
     """Plans, each with its recipients, which together are the envelope's, each once, and those
     whom a route adds."""
     if refusal := refused_sender(transaction, table):
@@ -105,14 +114,14 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
     return tuple(parts)
 
 
-def may_take(table: Table, origin: Origin, recipient: Address) -> bool:
+def may_take(table: RoutingTable, origin: Origin, recipient: Address) -> bool:
     """Whether any route could take a recipient from there, whatever the message says."""
     return any(
         takes(one, recipient) and failing_on_connect(one, origin) is None for one in table.routes
     )
 
 
-def largest_from(table: Table, origin: Origin, most: int) -> int:
+def largest_from(table: RoutingTable, origin: Origin, most: int) -> int:
     """The largest message that any route could take from there."""
     limits = [
         table.largest.get(one.account, most)
@@ -122,7 +131,7 @@ def largest_from(table: Table, origin: Origin, most: int) -> int:
     return min(most, max(limits, default=most))
 
 
-def refused_size(parts: Parts, size: int, table: Table) -> Reply | None:
+def refused_size(parts: Parts, size: int, table: RoutingTable) -> Reply | None:
     """The refusal where an account cannot submit so much."""
     for planned, _ in parts:
         account = planned.lane.account
@@ -161,12 +170,12 @@ def _no_route(sender: Address | None, recipient: Address) -> Reply:
 # --- Who may send as whom ------------------------------------------------------------------------
 
 
-def refused_reverse_path(path: Address | None, origin: Origin, table: Table) -> Reply | None:
+def refused_reverse_path(path: Address | None, origin: Origin, table: RoutingTable) -> Reply | None:
     """The refusal for MAIL FROM."""
     return table.senders.refusal(origin.login, {"MAIL FROM": (path,) if path else ()})
 
 
-def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
+def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | None:
     """The refusal for every address in whose name the message would be sent."""
     path, login = transaction.envelope.reverse_path, transaction.origin.login
     claimed = {
@@ -183,7 +192,7 @@ def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
 # --- What follows --------------------------------------------------------------------------------
 
 
-def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
+def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan | Reply:
     """What `route` makes of the message, or why it cannot."""
     account = table.accounts[route.account]
     mailbox = _mailbox(route, account, transaction.sender)
@@ -252,14 +261,16 @@ class Explanation:
     result: Parts | Reply
 
 
-def explain(transaction: Transaction, table: Table) -> Explanation:
+def explain(transaction: RoutingInput, table: RoutingTable) -> Explanation:
     """For people who ask why a message goes where it goes."""
     recipients = _each_once(transaction.envelope.forward_paths).values()
     considered = tuple((one, tuple(_considered(transaction, one, table))) for one in recipients)
     return Explanation(considered, route(transaction, table))
 
 
-def _considered(transaction: Transaction, recipient: Address, table: Table) -> Iterable[Considered]:
+def _considered(
+    transaction: RoutingInput, recipient: Address, table: RoutingTable
+) -> Iterable[Considered]:
     for one in table.routes:
         reason = why_not(one, transaction, recipient)
         yield Considered(one.name, reason)

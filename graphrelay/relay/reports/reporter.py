@@ -289,7 +289,7 @@ class Reporter:
         if self._policy.to != "sender":
             return None if told.action == "relayed" else submission
         unasked: tuple[Notify, ...] = () if told.action == "relayed" else (_WORD[told.action],)
-        wanted = {one.path: one.notify or unasked for one in envelope.asked}
+        wanted = {one.path: one.notify or unasked for one in envelope.dsn_requests}
         paths = tuple(
             path
             for path in envelope.forward_paths
@@ -307,7 +307,7 @@ class Reporter:
         match attempt.outcome, decision.next:
             case Delayed() | Uncertain() as outcome, Queued() if await self._is_due(submission, at):
                 return self._delay(submission, outcome, at)
-            case Relayed() as relayed, _ if submission.envelope.asked:
+            case Relayed() as relayed, _ if submission.envelope.dsn_requests:
                 return _success(relayed, at)
             case _:
                 return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from graphrelay.model import (
     Accepted,
     Address,
-    Asked,
+    DsnRequest,
     Envelope,
     IncomingBody,
     Reply,
@@ -25,8 +25,8 @@ from graphrelay.smtp.grammar.data import BinaryLineEnds, LineEnds
 from graphrelay.smtp.session.receive import Chunks, drop, receive, reply_to
 from graphrelay.smtp.session.session import SHOWN, Session
 
-_REFUSALS_TOLD = 20
-"""Refused recipients of one message that are written into the journal one by one."""
+_REFUSALS_NOTED = 20
+"""Refused recipients of one message that are written to the journal one by one."""
 _TINY = 512
 """Octets of a chunk below which it brings a message no further than NOOP does."""
 
@@ -38,11 +38,11 @@ class Transaction:
     reverse_path: Address | None
     limit: int
     """Octets that the message may have."""
-    wishes: MailFrom
+    command: MailFrom
     recipients: dict[str, Address] = field(default_factory=dict)
-    """By their key: one who is named twice receives once."""
-    asked: dict[str, Asked] = field(default_factory=dict)
-    """By the same key: what is to be told of them."""
+    """By their key: a recipient that is named twice receives once."""
+    dsn_requests: dict[str, DsnRequest] = field(default_factory=dict)
+    """By the same key: which reports the sender asked for."""
     refused: int = 0
     chunks: Chunks | None = None
     """From the first BDAT on."""
@@ -55,9 +55,9 @@ class Transaction:
         return Envelope(
             self.reverse_path,
             tuple(self.recipients.values()),
-            self.wishes.envelope_id,
-            self.wishes.returned,
-            tuple(self.asked.values()),
+            self.command.envelope_id,
+            self.command.ret,
+            tuple(self.dsn_requests.values()),
         )
 
 
@@ -87,23 +87,23 @@ class MailCommands:
             self._begin(argument)
 
     def _begin(self, argument: str) -> None:
-        asked = mail_from(argument)
-        if isinstance(asked, Reply):
-            self._session.refuse("MAIL", asked, sender=argument[:SHOWN])
+        command = mail_from(argument)
+        if isinstance(command, Reply):
+            self._session.refuse("MAIL", command, sender=argument[:SHOWN])
             return
         limit = self._server.reception.size_limit(self._session.origin)
-        refusal = self._refusal_of_sender(asked, limit)
+        refusal = self._refusal_of_sender(command, limit)
         if refusal is not None:
-            sender = str(asked.path or "<>")
-            self._session.refuse("MAIL", refusal, sender=sender, size=asked.size or None)
+            sender = str(command.path or "<>")
+            self._session.refuse("MAIL", refusal, sender=sender, size=command.size or None)
             return
-        self._transaction = Transaction(asked.path, limit, asked)
+        self._transaction = Transaction(command.path, limit, command)
         self._session.say(replies.SENDER_OK)
 
-    def _refusal_of_sender(self, asked: MailFrom, limit: int) -> Reply | None:
-        if asked.size > limit:
+    def _refusal_of_sender(self, command: MailFrom, limit: int) -> Reply | None:
+        if command.size > limit:
             return replies.too_big(limit)
-        return self._server.reception.sender(asked.path, self._session.origin)
+        return self._server.reception.sender(command.path, self._session.origin)
 
     async def rcpt(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.3."""
@@ -118,27 +118,27 @@ class MailCommands:
             self._add(transaction, argument)
 
     def _add(self, transaction: Transaction, argument: str) -> None:
-        asked = rcpt_to(argument)
-        if isinstance(asked, Reply):
-            self._refuse_recipient(transaction, argument, asked)
+        command = rcpt_to(argument)
+        if isinstance(command, Reply):
+            self._refuse_recipient(transaction, argument, command)
             return
         refusal = self._server.reception.recipient(
-            asked.path, transaction.reverse_path, self._session.origin
+            command.path, transaction.reverse_path, self._session.origin
         )
         if refusal is not None:
-            self._refuse_recipient(transaction, str(asked.path), refusal)
+            self._refuse_recipient(transaction, str(command.path), refusal)
             return
         self._session.say(replies.RECIPIENT_OK)
-        if asked.path.key in transaction.recipients:
+        if command.path.key in transaction.recipients:
             self._session.spend(1)  # else there would be no end to them
         else:
-            transaction.recipients[asked.path.key] = asked.path
-            if asked.asked:
-                transaction.asked[asked.path.key] = asked.asked
+            transaction.recipients[command.path.key] = command.path
+            if command.dsn:
+                transaction.dsn_requests[command.path.key] = command.dsn
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1
-        if transaction.refused <= _REFUSALS_TOLD:
+        if transaction.refused <= _REFUSALS_NOTED:
             self._session.note_refused(
                 "RCPT", str(reply), sender=transaction.sender, recipient=recipient[:SHOWN]
             )
@@ -157,7 +157,7 @@ class MailCommands:
             self._no_data(replies.CHUNKS_UNDER_WAY)
         elif argument:
             self._no_data(replies.NO_ARGUMENT)
-        elif transaction.wishes.binary:  # RFC 3030 section 3
+        elif transaction.command.binary:  # RFC 3030 section 3
             self._no_data(replies.BINARY_BY_CHUNKS)
         elif (body := self._incoming()) is None:
             self._no_data(replies.STORAGE_UNAVAILABLE)
@@ -194,34 +194,34 @@ class MailCommands:
 
     async def bdat(self, argument: str) -> None:
         """RFC 3030 section 2: the octets of a chunk follow at once, whatever we think of them."""
-        asked = chunk_size(argument)
-        if isinstance(asked, Reply):
+        command = chunk_size(argument)
+        if isinstance(command, Reply):
             # How many octets follow is not known, so nothing after this can be trusted.
-            self._session.hang_up(asked)
+            self._session.hang_up(command)
             return
         self._buffer.begin(self._server.for_a_message)
         transaction = self._transaction
         refusal = _refusal_of_message(transaction)
         if transaction is None or refusal is not None:
-            await self._buffer.skip(asked.octets)
+            await self._buffer.skip(command.octets)
             self._session.wrong(refusal or replies.MAIL_FIRST)
         else:
-            await self._chunk(transaction, asked)
+            await self._chunk(transaction, command)
 
-    async def _chunk(self, transaction: Transaction, asked: ChunkSize) -> None:
-        if asked.octets < _TINY and not asked.last:
+    async def _chunk(self, transaction: Transaction, command: ChunkSize) -> None:
+        if command.octets < _TINY and not command.last:
             self._session.small_talk()
         chunks = transaction.chunks = transaction.chunks or self._chunks(transaction)
         if chunks is None:
-            await self._buffer.skip(asked.octets)
+            await self._buffer.skip(command.octets)
             self._session.reply(replies.STORAGE_UNAVAILABLE)
             return
         try:
-            refusal = await chunks.receive(self._buffer, asked.octets, last=asked.last)
+            refusal = await chunks.receive(self._buffer, command.octets, last=command.last)
         except (ClientGone, Dismissed) as ended:
             await self._cut_short(transaction, chunks.body, ended)
             raise
-        if asked.last:
+        if command.last:
             await self._settle(transaction, chunks.body, refusal)
         elif refusal is not None:
             self._session.reply(refusal)
@@ -232,7 +232,7 @@ class MailCommands:
         body = self._incoming()
         if body is None:
             return None
-        mended = BinaryLineEnds() if transaction.wishes.binary else LineEnds()
+        mended = BinaryLineEnds() if transaction.command.binary else LineEnds()
         return Chunks(body, transaction.limit, mended, self._session.note_trouble)
 
     # --- The end of the data ----------------------------------------------------------------------

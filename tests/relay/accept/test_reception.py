@@ -25,7 +25,7 @@ from graphrelay.model import (
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
-from graphrelay.relay.accept.router import Route, Table
+from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.outgoing import as_mime
 from graphrelay.spool import Spool
 from tests.clock import FakeClock
@@ -69,7 +69,7 @@ class Room:
         self.clock = clock
         self.queue = Queue()
 
-    def reception(self, table: Table = TABLE, spool: FullSpool | None = None) -> Reception:
+    def reception(self, table: RoutingTable = TABLE, spool: FullSpool | None = None) -> Reception:
         return Reception(
             spool=spool or self.spool,
             queue=self.queue,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graphrelay.model import Address, Envelope, Lane, Origin, Plan, Reply
 from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, SendAsUser
 from graphrelay.relay.accept import router
-from graphrelay.relay.accept.router import Parts, Route, Table, Transaction
+from graphrelay.relay.accept.router import Parts, Route, RoutingInput, RoutingTable
 from tests.relay.mail import ORIGIN, addresses
 
 WEBSITE = Account(
@@ -26,10 +26,10 @@ def transaction(
     authors: tuple[str, ...] | None = None,
     senders: tuple[str, ...] = (),
     origin: Origin = ORIGIN,
-) -> Transaction:
+) -> RoutingInput:
     path = Address.parse(sender) if sender else None
     written = ((sender,) if sender else ()) if authors is None else authors
-    return Transaction(
+    return RoutingInput(
         envelope=Envelope(path, addresses(*(recipients or ("a@b.example",)))),
         origin=origin,
         authors=addresses(*written),
@@ -37,11 +37,11 @@ def transaction(
     )
 
 
-def routed(wanted: Transaction, *routes: Route, **more: Any) -> Parts | Reply:
+def routed(wanted: RoutingInput, *routes: Route, **more: Any) -> Parts | Reply:
     return router.route(wanted, router.table(routes, [WEBSITE, TENANT], **more))
 
 
-def the_plan(wanted: Transaction, *routes: Route) -> Plan:
+def the_plan(wanted: RoutingInput, *routes: Route) -> Plan:
     parts = routed(wanted, *routes)
     assert not isinstance(parts, Reply), parts
     ((plan, _),) = parts
@@ -251,7 +251,7 @@ MINE = "scanner@contoso.com"
 OTHER = "boss@contoso.com"
 
 
-def table() -> Table:
+def table() -> RoutingTable:
     return router.table([LAST], [TENANT], logins=SENDERS)
 
 
