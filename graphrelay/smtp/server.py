@@ -1,9 +1,9 @@
 """The SMTP server: opens the listeners, runs a conversation for each client, stops in order.
 
 What is always true here: either all listeners are open or none is, and a `ListenError` says which
-one was at fault; new rules are taken whole or not at all, and hold from the next client on; on
-`stop` no new client comes in, a message that is being sent may end within the grace, and a message
-that the reception is taking over is never interrupted.
+one could not be opened. New rules take effect as a whole or not at all, from the next client on. On
+`stop` no new client is let in, a message that is being sent may finish within the grace period, and
+a message that the reception is accepting is never interrupted.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from graphrelay.smtp.session.conversation import Conversation
 
 _LOOK_EVERY: Final = timedelta(seconds=1)
 _LAST_PATIENCE: Final = timedelta(seconds=60)
-"""For the conversations to end when they have been told to."""
+"""How long conversations have to end after they were dismissed."""
 
 _Place = tuple[str, int]
 """A listener's address, and how many before it had the same: port 0 may be asked for repeatedly."""
@@ -64,8 +64,8 @@ class Server:
         transcribed: Sequence[Network] = (),
         transcripts: Transcripts | None = None,
     ) -> None:
-        """`transcribed`: clients whose failed conversations are written into the journal, and the
-        last of each into `transcripts`."""
+        """`transcribed`: clients whose failed conversations are written to the journal, and the
+        last one of each to `transcripts`."""
         self._listeners = tuple(listeners)
         self._journal = journal
         self._clock = clock
@@ -90,7 +90,7 @@ class Server:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, with the real ports; `localhost` may make two of one listener."""
+        """Where it listens, with the real ports. A listener on `localhost` may have two."""
         return tuple(address for one in self._open.values() for address in one.addresses)
 
     async def start(self) -> None:
@@ -107,7 +107,7 @@ class Server:
         *,
         transcribed: Sequence[Network] = (),
     ) -> None:
-        """Serve by new rules from the next client on; who is inside goes on by the old ones.
+        """Serve by new rules from the next client on; connected clients keep the old ones.
 
         Listeners of the same address keep their sockets. Raises `ListenError`, and then nothing
         has changed.
@@ -126,7 +126,7 @@ class Server:
         self._context = context
 
     async def stop(self, grace: timedelta = timedelta()) -> None:
-        """Let nobody in, send all away with 421; who is sending a message may do so for `grace`."""
+        """Let no client in, and dismiss all with 421: those sending a message after `grace`."""
         self._stopping = True
         for one in self._open.values():
             one.close()
@@ -209,7 +209,7 @@ class Server:
 
     def _began(self, conversation: Conversation) -> None:
         self._connections.add(conversation)
-        if self._stopping:  # it was waiting to be taken in when the listeners closed
+        if self._stopping:  # it was still in the backlog when the listeners closed
             conversation.buffer.dismiss(STOPPING)
         task = asyncio.create_task(conversation.converse())
         self._tasks.add(task)
@@ -224,7 +224,7 @@ class Server:
             for conversation in tuple(self._connections):
                 try:
                     conversation.buffer.check_patience()
-                except Exception as error:  # a mistake of ours; the others are watched all the same
+                except Exception as error:  # a bug; the others are watched all the same
                     client, reason = conversation.session.client, repr(error)
                     self._journal.error("smtp-not-watched", client=client, reason=reason)
 
@@ -239,7 +239,7 @@ class Server:
         await asyncio.gather(timer, over, return_exceptions=True)
 
     async def _drop_connections(self) -> None:
-        """Hang up on those who do not close their side."""
+        """Drop clients that do not close their side."""
         for conversation in tuple(self._connections):
             conversation.buffer.abort()
         for _ in range(100):

@@ -306,7 +306,7 @@ DEFENCES = (
     Defence(
         "chunks of nothing without end",
         SMTP + "session/transaction.py",
-        "if asked.octets < _TINY and not asked.last:",
+        "if command.octets < _TINY and not command.last:",
         "if False:",
         MAIL + "next_to_nothing",
     ),

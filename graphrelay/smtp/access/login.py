@@ -1,12 +1,12 @@
 """Local logins: names and passwords of the relay itself, for devices that insist on them.
 
-What is always true here: a password is checked off the event loop, a wrong one costs its client
-more time with each try, and nobody pays for another one's guesses: delays and locks belong to
-the client's address, never to the name, and a client whose password was right a moment ago is let
-in at once even while its neighbour behind the same address is locked out.
+What is always true here: passwords are checked outside the event loop, a wrong one costs its client
+more time with each try, and nobody pays for somebody else's guesses. Delays and locks hold for the
+client's address, never for the name, and a password that was right a moment ago is accepted at once
+even while another client behind the same address is locked out.
 
-Passwords are kept as `$scrypt$ln=14,r=8,p=5$salt$key` (RFC 7914), 16 MiB and a fifth of a second a
-check.
+Passwords are kept as `$scrypt$ln=14,r=8,p=5$salt$key` (RFC 7914). A check takes 16 MiB and a fifth
+of a second.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class WrongPassword:
-    """No such name, or another password: nobody is told which."""
+    """No such name, or another password; clients cannot find out which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Scrypt:
 
 
 def hash_password(text: str) -> str:
-    """The hash to put into the configuration; another one at each call."""
+    """The hash for the configuration; a different one at each call."""
     salt = secrets.token_bytes(16)
     key = _derive(text, salt, _LOG_COST, _BLOCK, _PARALLEL, _KEY_OCTETS)
     return _write(salt, key)
@@ -105,7 +105,7 @@ def is_password_hash(text: str) -> bool:
 
 
 class LoginBook:
-    """Knows the logins, who guesses, and who was right a moment ago."""
+    """The logins, who has been guessing, and which passwords were right a moment ago."""
 
     def __init__(
         self, logins: tuple[Login, ...], clock: Clock, run: Run = asyncio.to_thread
@@ -121,15 +121,15 @@ class LoginBook:
         self._threads = asyncio.Semaphore(2)
 
     def with_logins(self, logins: tuple[Login, ...]) -> "LoginBook":
-        """Other logins, the same memory of who guesses and who was right. Where a stored hash is
-        another one now, nobody was."""
+        """Other logins with the same memory of guesses and right passwords. Where the hash of a
+        login has changed, its passwords are forgotten."""
         book = LoginBook(logins, self._clock, self._run)
         book._guesses = self._guesses
         book._pepper, book._remembered = self._pepper, self._remembered
         return book
 
     async def check(self, client: str, name: str, password: str) -> Verdict:
-        """Whether `client` may log in so; answers late when it has been wrong before."""
+        """Whether the password is right; takes longer for a client that was wrong before."""
         login, scrypt = self._logins.get(name, (None, self._nobody))
         token = self._token(login, password) if login else b""
         if login and self._is_remembered(token):
@@ -171,7 +171,7 @@ class LoginBook:
 
 
 class _Guesses:
-    """The wrong passwords of one client, which may try one at a time."""
+    """The wrong passwords of one client, which may try one password at a time."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
@@ -183,7 +183,7 @@ class _Guesses:
         self.last = now
 
     def is_locked(self, now: timedelta) -> bool:
-        """After the lock there is one try, and the next lock if it is wrong."""
+        """After the lock one try is allowed, and a wrong one locks again."""
         return self._recent(now) >= _LOCKED_AT and now - self.last < _LOCKED_FOR
 
     def delay(self, now: timedelta) -> timedelta:

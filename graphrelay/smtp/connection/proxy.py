@@ -1,7 +1,7 @@
-"""The PROXY protocol, where a load balancer speaks for its clients (HAProxy, versions 1 and 2).
+"""The PROXY protocol, by which a load balancer names its clients (HAProxy, versions 1 and 2).
 
-What is always true here: it is read only from the addresses that the listener names, and from those
-it is demanded: whoever could choose whether to send it could also choose whom to be.
+What is always true here: a header is read only from the addresses that the listener names, and from
+those it is required. A client that could choose whether to send one could choose who it is.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from aiosmtpd.proxy_protocol import V2_CMD, get_proxy
 from graphrelay.smtp.access.admission import client_address
 from graphrelay.smtp.connection.buffer import ClientGone, ConnectionBuffer
 
-logging.getLogger("mail.debug").setLevel(logging.CRITICAL)  # aiosmtpd's: the journal tells of it
+logging.getLogger("mail.debug").setLevel(logging.CRITICAL)  # aiosmtpd's; the journal has it
 
 
 class NoProxyHeader(Exception):  # noqa: N818 (the proxy's fault)
-    """The proxy did not say for whom it speaks; the text says what was wrong."""
+    """The proxy did not name its client; the text says what was wrong."""
 
 
 async def real_client(buffer: ConnectionBuffer) -> str | None:
-    """The address for which the proxy speaks, as `client_address` would name it; `None` when it
-    speaks for itself (a health check), or for somebody who has none.
+    """The client's address from the header, as `client_address` would name it; `None` where the
+    connection is the proxy's own (a health check), or where the client has no IP address.
 
     Raises `NoProxyHeader`, `ClientGone`, `Dismissed`.
     """
@@ -36,7 +36,7 @@ async def real_client(buffer: ConnectionBuffer) -> str | None:
 
 
 class _Reader:
-    """A wire as aiosmtpd's reader of the header wants it."""
+    """A buffer with the methods that aiosmtpd's reader of the header calls."""
 
     def __init__(self, buffer: ConnectionBuffer) -> None:
         self._buffer = buffer

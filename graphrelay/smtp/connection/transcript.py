@@ -1,4 +1,4 @@
-"""What a client and the relay said to each other, for an admin who wonders why a device failed.
+"""What a client and the relay said to each other, for an admin who asks why a device failed.
 
 What is always true here: it is kept only for clients that the admin named, it is bounded, and it
 holds neither passwords nor messages: what a client answers to a prompt of AUTH, and what follows

@@ -2,9 +2,9 @@
 
     MAIL ─▶ RCPT … ─▶ DATA or BDAT … ─▶ reception.accept ─▶ 250 queued as …
 
-What is always true here: 250 to the data means that the reception owns the message. From the
-moment the client has sent it whole, nothing that the client does can interrupt its acceptance;
-before that, nothing is kept of it when the client goes.
+What is always true here: 250 to the data means that the reception owns the message. Once the client
+has sent all of it, nothing that the client does can interrupt its acceptance. Before that, nothing
+of it is kept when the client goes.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from graphrelay.smtp.session.session import SHOWN, Session
 _REFUSALS_NOTED = 20
 """Refused recipients of one message that are written to the journal one by one."""
 _TINY = 512
-"""Octets of a chunk below which it brings a message no further than NOOP does."""
+"""Octets of a chunk below which it counts as small talk, like NOOP."""
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class MailCommands:
             return
         self._session.say(replies.RECIPIENT_OK)
         if command.path.key in transaction.recipients:
-            self._session.spend(1)  # else there would be no end to them
+            self._session.spend(1)  # or a client could repeat it without end
         else:
             transaction.recipients[command.path.key] = command.path
             if command.dsn:
@@ -166,8 +166,8 @@ class MailCommands:
 
     def _no_data(self, refusal: Reply) -> None:
         if self._buffer.has_more:
-            # A client that does not wait for 354 sends its message now, and what that message
-            # says is not to be taken for commands.
+            # A client that does not wait for 354 sends its message now, and its text must not
+            # be taken for commands.
             self._session.hang_up(replies.SPOKE_AHEAD)
         self._session.wrong(refusal)
 
@@ -193,7 +193,7 @@ class MailCommands:
     # --- BDAT -------------------------------------------------------------------------------------
 
     async def bdat(self, argument: str) -> None:
-        """RFC 3030 section 2: the octets of a chunk follow at once, whatever we think of them."""
+        """RFC 3030 section 2: the octets of a chunk follow at once, whatever the reply is."""
         command = chunk_size(argument)
         if isinstance(command, Reply):
             # How many octets follow is not known, so nothing after this can be trusted.
@@ -232,8 +232,8 @@ class MailCommands:
         body = self._incoming()
         if body is None:
             return None
-        mended = BinaryLineEnds() if transaction.command.binary else LineEnds()
-        return Chunks(body, transaction.limit, mended, self._session.note_trouble)
+        line_ends = BinaryLineEnds() if transaction.command.binary else LineEnds()
+        return Chunks(body, transaction.limit, line_ends, self._session.note_trouble)
 
     # --- The end of the data ----------------------------------------------------------------------
 
