@@ -1,9 +1,9 @@
-"""Taking over mail from the SMTP face: everything that is decided before 250, and the 250.
+"""Accepting mail from the SMTP server: everything that is decided before 250, and the 250.
 
     head of the body ──▶ header section ──▶ Date, Message-ID ──▶ route ──▶ spool ──▶ queue ──▶ 250
 
 What is added or decided here is kept with the message, so that every retry sends the same octets
-in the same name. Until the spool has answered, nothing was promised.
+in the same name. Nothing is promised until the spool has answered.
 """
 
 import secrets
@@ -41,7 +41,7 @@ LONGEST_JUDGED = 1_000
 MOST_JUDGED = 100
 """… and fields of the same name."""
 ROOM = 4 * 1024
-"""More than is ever added to a message, but for what names people."""
+"""More octets than are ever added to a message, apart from addresses."""
 
 HEADER_TOO_LARGE = Reply(
     552, "5.3.4", f"The header section is longer than {header.LIMIT // 1024} KiB"
@@ -49,7 +49,7 @@ HEADER_TOO_LARGE = Reply(
 
 
 class Spool(Protocol):
-    """Where mail becomes ours."""
+    """What keeps accepted mail."""
 
     def incoming(self) -> IncomingBody: ...
 
@@ -57,7 +57,7 @@ class Spool(Protocol):
 
 
 class Queue(Protocol):
-    """Who sees to it that mail goes on its way."""
+    """What sends accepted mail."""
 
     def add(self, waiting: list[Waiting]) -> None: ...
 
@@ -98,7 +98,7 @@ class Reception:
         self._random_word = random_word
 
     def use(self, table: RoutingTable, max_message_size: int) -> None:
-        """Go by other settings from the next transaction on."""
+        """Use other settings from the next transaction on."""
         self._table = table
         self._max_message_size = max_message_size
 
@@ -113,7 +113,7 @@ class Reception:
     def recipient(
         self, forward_path: Address, reverse_path: Address | None, origin: Origin
     ) -> Reply | None:
-        """The refusal for a recipient whom no route takes, whatever From will say."""
+        """The refusal for a recipient that no route accepts, whatever From will say."""
         if _unwritable(forward_path):
             return Reply(553, "5.1.3", f"{shown(forward_path)} cannot be mailed to")
         if router.may_take(self._table, origin, forward_path):
@@ -127,7 +127,7 @@ class Reception:
     async def accept(
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> Accepted | Reply:
-        """Route and store. `StorageUnavailable` goes through to the caller, who answers 452."""
+        """Route and store. `StorageUnavailable` is for the caller, which answers 452."""
         new = await self._judged(envelope, origin, body)
         if isinstance(new, Reply):
             await body.discard()
@@ -137,7 +137,7 @@ class Reception:
     async def _judged(
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> NewMessage | Reply:
-        """The message with all that is decided about it, or why it is not taken."""
+        """The message with all that is decided about it, or why it is refused."""
         table, received_at = self._table, self._clock.now()
         for limit in (FIRST_READ, header.LIMIT):
             beginning = await body.head(limit)
@@ -295,7 +295,7 @@ def _refused_size(parts: Parts, size: int, sealed: str | None, table: RoutingTab
 
 
 def _value(section: HeaderSection, name: str) -> bytes:
-    """The first value under that name that says something."""
+    """The first value under that name that is not empty."""
     found = section.telling(name)
     return section.unfolded(found) if found else b""
 
@@ -303,7 +303,7 @@ def _value(section: HeaderSection, name: str) -> bytes:
 def transaction_of(
     section: HeaderSection, envelope: Envelope, origin: Origin, table: RoutingTable
 ) -> RoutingInput:
-    """All that routing goes by."""
+    """All that routing depends on."""
     return RoutingInput(
         envelope=envelope,
         origin=origin,

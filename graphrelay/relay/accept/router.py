@@ -42,7 +42,7 @@ Parts = tuple[tuple[Plan, tuple[Address, ...]], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingTable:
-    """All that routing goes by."""
+    """All that routing depends on."""
 
     routes: tuple[Route, ...]
     accounts: Mapping[str, Account]
@@ -88,8 +88,8 @@ def table(
 
 
 def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
-    """Plans, each with its recipients, which together are the envelope's, each once, and those
-    whom a route adds."""
+    """Plans with their recipients. Together these are the recipients of the envelope, each once,
+    and those that a route adds."""
     if refusal := refused_sender(transaction, table):
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
@@ -132,7 +132,7 @@ def largest_from(table: RoutingTable, origin: Origin, most: int) -> int:
 
 
 def refused_size(parts: Parts, size: int, table: RoutingTable) -> Reply | None:
-    """The refusal where an account cannot submit so much."""
+    """The refusal where an account cannot submit a message of that size."""
     for planned, _ in parts:
         account = planned.lane.account
         largest = table.largest.get(account)
@@ -145,7 +145,7 @@ def refused_size(parts: Parts, size: int, table: RoutingTable) -> Reply | None:
 def _pieces(
     recipients: tuple[Address, ...], route: Route, most: int
 ) -> Iterable[tuple[Address, ...]]:
-    """So many recipients that one submission can have them. A redirected one goes to one."""
+    """As many recipients as one submission can have. A redirected one has a single recipient."""
     if route.redirect_to:
         return (recipients,)
     return (recipients[at : at + most] for at in range(0, len(recipients), most))
@@ -262,7 +262,7 @@ class Explanation:
 
 
 def explain(transaction: RoutingInput, table: RoutingTable) -> Explanation:
-    """For people who ask why a message goes where it goes."""
+    """Why a message goes where it goes, for people."""
     recipients = _each_once(transaction.envelope.forward_paths).values()
     considered = tuple((one, tuple(_considered(transaction, one, table))) for one in recipients)
     return Explanation(considered, route(transaction, table))
