@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from graphrelay.drop import letter
+from graphrelay.drop import drop_file
 from graphrelay.graph.http import answer
 from graphrelay.journal import Entry, json_line, text_line
 from graphrelay.journal.events import Held
@@ -23,9 +23,10 @@ from graphrelay.mime import (
 )
 from graphrelay.model import Address, Envelope, InlineBody, Lane, Origin, Plan, Submission
 from graphrelay.oauth.entra import claims
-from graphrelay.relay.accept import conditions, reception, router, trace
+from graphrelay.relay.accept import reception, router, trace
 from graphrelay.relay.accept.router import Route
 from graphrelay.relay.outgoing import as_mime, body_parts
+from graphrelay.relay.policy.mailbox import usable
 from graphrelay.relay.reports import ndr
 from graphrelay.retry_after import retry_after
 from graphrelay.sendmail import dialog
@@ -163,8 +164,8 @@ def _key(octets: bytes) -> object:
 
 
 def _usable(octets: bytes) -> object:
-    text = octets.decode("utf-8", "replace")
-    return router.usable(TENANT, Address.parse(text)), conditions.any_matches(("a*b*@c*",), text)
+    address = Address.parse(octets.decode("utf-8", "replace"))
+    return usable(TENANT, address), address.matches(("a*b*@c*",))
 
 
 def _sendmail(octets: bytes) -> object:
@@ -276,7 +277,7 @@ READERS = (
     Reader("transcript", _transcript, (b"AUTH", b" ", b"PLAIN", b"=", b"DATA", b"\xff", b"\r\n")),
     Reader(
         "drop file",
-        lambda octets: letter.read(letter.MAGIC + octets, len(octets)),
+        lambda octets: drop_file.read(drop_file.MAGIC + octets, len(octets)),
         (b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<a@b>\r\n", b"BDAT 1 LAST\r\n", b"\r\n", *_COMMANDS),
     ),
     Reader("sendmail -t", _sendmail, _FIELDS),

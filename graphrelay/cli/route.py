@@ -16,7 +16,7 @@ from graphrelay.cli.output import Event, json_option
 
 if TYPE_CHECKING:
     from graphrelay.model import Plan
-    from graphrelay.relay.accept.router import Explanation, Table, Transaction
+    from graphrelay.relay.accept.router import Explanation, RoutingInput, RoutingTable
 
 
 @click.command(name="route")
@@ -83,8 +83,8 @@ def command(
     listeners = [one.address for one in settings.smtp.listeners]
     if listener and listener not in listeners:
         raise Failed(f"there is no listener {listener}, only {', '.join(listeners)}")
-    if login and login not in table.login_senders:
-        known = ", ".join(table.login_senders) or "none"
+    if login and login not in table.senders.logins:
+        known = ", ".join(table.senders.logins) or "none"
         raise Failed(f"there is no user {login!r} in [[smtp.users]], only {known}")
     origin = Origin(listener or next(iter(listeners), ""), client, login=login)
     wanted = _transaction(sender, recipients, fields, origin, table)
@@ -95,9 +95,13 @@ def command(
 
 
 def _transaction(
-    sender: str, recipients: tuple[str, ...], fields: tuple[str, ...], origin: Any, table: "Table"
-) -> "Transaction":
-    """As the relay would read it from a message with these header fields."""
+    sender: str,
+    recipients: tuple[str, ...],
+    fields: tuple[str, ...],
+    origin: Any,
+    table: "RoutingTable",
+) -> "RoutingInput":
+    """As reception would read it from a message with these header fields."""
     from graphrelay.mime import header
     from graphrelay.model import Address, Envelope
     from graphrelay.relay.accept import reception

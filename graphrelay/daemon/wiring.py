@@ -32,7 +32,7 @@ from graphrelay.config.settings import (
 )
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
-from graphrelay.model import Address
+from graphrelay.model import Address, same_address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
@@ -52,7 +52,7 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.relay.accept import router
-from graphrelay.relay.accept.router import Route, Table
+from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.backup import Backups
@@ -121,8 +121,7 @@ def limits(settings: Settings) -> Limits:
 
 def logins(settings: Settings) -> tuple[Login, ...]:
     return tuple(
-        Login(user.name, user.password_hash.get_secret_value(), tuple(user.senders))
-        for user in settings.smtp.users
+        Login(user.name, user.password_hash.get_secret_value()) for user in settings.smtp.users
     )
 
 
@@ -211,7 +210,7 @@ is added (hundreds in Bcc), reception measures it."""
 
 def max_message_size(settings: Settings) -> int:
     """The largest message that an account can submit; a route may accept less
-    (`router.Table.largest`)."""
+    (`RoutingTable.largest`)."""
     if any(account.large_messages for account in settings.accounts.values()):
         return settings.smtp.max_message_size
     return min(settings.smtp.max_message_size, _carried(settings))
@@ -233,13 +232,12 @@ def _largest(settings: Settings) -> dict[str, int]:
     return dict.fromkeys(limited, _carried(settings))
 
 
-def table(settings: Settings) -> Table:
+def table(settings: Settings) -> RoutingTable:
     """The router's table."""
     return router.table(
         (_route(number, table) for number, table in enumerate(settings.routes)),
         accounts(settings),
-        login_senders={user.name: tuple(user.senders) for user in settings.smtp.users},
-        logins=(user.name for user in settings.smtp.users),
+        logins={user.name: tuple(user.senders) for user in settings.smtp.users},
         max_recipients=settings.delivery.max_recipients_per_submission,
         largest=_largest(settings),
         largest_mime=_carried(settings),
@@ -299,7 +297,7 @@ def accounts(settings: Settings) -> tuple[Account, ...]:
 def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scenario:
     match table:
         case SendAsUserTable():
-            shared = any(box.casefold() != table.username.casefold() for box in table.mailboxes)
+            shared = any(not same_address(box, table.username) for box in table.mailboxes)
             return SendAsUser(table.username, shared)
         case PersonalTable():
             return Personal(table.username)

@@ -1,10 +1,10 @@
-"""The drop folder: mail that local programs left while the relay was away.
+"""The drop folder: mail that local programs left while the relay was not running.
 
     graphrelay-sendmail ──▶ drop/<name>.mail ──▶ Pickup ──▶ Reception.accept ──▶ it is deleted
                                                    └──▶ refused/<name>.mail, and a journal line
 
-A file is an SMTP transaction written down, so it is read with the words of the smtp room, and taken
-or refused by the same rules. docs/drop.md tells what a crash leaves at each step.
+A file is an SMTP transaction written down, so it is read with the grammar of the smtp room, and
+accepted or refused by the same rules. docs/drop.md says what a crash leaves at each step.
 """
 
 from graphrelay.drop.folder import USUAL, DropFolder, DropUnusable

@@ -1,15 +1,15 @@
-"""The folders on the disk, and what strangers may have put there.
+"""The folders on the disk, and what other users may have put there.
 
     <directory>/            the relay's; nobody else may write to it
     <directory>/drop/       3733: any user may put a file in, nobody may list it, and nobody but its
                             owner and the relay may take it out; its group reaches the files
     <directory>/refused/    0700: what was not taken
 
-What is always true here: nothing is followed and nothing waits. A name is looked at without being
-opened; only a regular file with one name is opened, without following links and without blocking;
-what is open must still be what was looked at, and have been made in this folder, which its group
-shows. So neither a symbolic link, a FIFO, nor a hard link to somebody else's file ever gets read.
-Every call blocks for a moment, and is made in a thread.
+What is always true here: no link is followed, and no call waits for another program. A name is
+looked at without being opened. Only a regular file with one name is opened, without following links
+and without blocking. What is open must still be what was looked at, and must have been created in
+this folder, which its group shows. So no symbolic link, no FIFO, and no hard link to another user's
+file is ever read. Every call blocks for a moment, and is made in a thread.
 """
 
 import errno
@@ -25,10 +25,10 @@ from typing import Final
 DROP: Final = "drop"
 REFUSED: Final = "refused"
 USUAL: Final = Path("/var/spool/graphrelay")
-"""Where graphrelay-sendmail leaves mail unless it is told another place."""
+"""Where graphrelay-sendmail leaves mail by default."""
 MODES: Final = (0o3733, 0o3730)
 """The second where only the members of the folder's group may leave mail."""
-_LETTER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.mail")
+_FINISHED = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.mail")
 _UNFINISHED = re.compile(r"\.[0-9A-Za-z._-]*\.new")
 _KINDS: Final = {
     stat.S_IFLNK: "a symbolic link",
@@ -40,38 +40,38 @@ _KINDS: Final = {
 }
 
 
-class DropUnusable(Exception):  # noqa: N818 (a condition, told to the admin)
+class DropUnusable(Exception):  # noqa: N818 (a condition, reported to the admin)
     """The folders are not as they must be; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A file that may be read. To be closed by its reader."""
+class OpenedFile:
+    """A file that may be read. Its reader closes it."""
 
     descriptor: int
     name: str
     size: int
     owner: int
-    """The user id of who left it."""
+    """The user id of its owner."""
     identity: tuple[int, int]
     written: float
-    """When, in seconds of the wall clock."""
+    """When it was last written to, in seconds of the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
-    """Not to be read; the text goes on from "it is", or says what else."""
+class Unsuitable:
+    """It is not to be read; `why` says for what reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """It is not there any more."""
+class Vanished:
+    """It is no longer there."""
 
 
 class DropFolder:
-    """Open for as long as the relay runs; no other relay has it meanwhile."""
+    """The folders of one relay, open and locked as long as it runs."""
 
     def __init__(self, path: Path, drop: int, refused: int) -> None:
         self.path = path
@@ -81,12 +81,12 @@ class DropFolder:
 
     @classmethod
     def open(cls, path: Path) -> "DropFolder":
-        """Make what is missing, if that may be done. Raises `DropUnusable`."""
+        """Create what is missing, as far as permissions allow. Raises `DropUnusable`."""
         descriptors: list[int] = []
         try:
             above = _opened(path, None, descriptors)
             if os.fstat(above).st_mode & 0o022:
-                raise DropUnusable(f"{path} may be written to by others: chmod 755 {path}")
+                raise DropUnusable(f"other users may write to {path}: chmod 755 {path}")
             drop = _made(path / DROP, above, 0o3733, descriptors)
             refused = _made(path / REFUSED, above, 0o700, descriptors)
             _check(path / DROP, os.fstat(drop), MODES)
@@ -95,7 +95,7 @@ class DropFolder:
             fcntl.flock(refused, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             _close(descriptors)
-            raise DropUnusable(f"another relay takes the mail from {path}") from error
+            raise DropUnusable(f"another relay picks up the mail in {path}") from error
         except OSError as error:
             _close(descriptors)
             raise DropUnusable(_how_to_make(path, error)) from error
@@ -107,7 +107,7 @@ class DropFolder:
 
     @staticmethod
     def is_left_alone(path: Path) -> bool:
-        """Whether mail may be left there for this relay's user, as far as can be seen."""
+        """Whether mail that is left there would be for this relay's user."""
         try:
             return (path / DROP).stat().st_uid == os.geteuid()
         except OSError:
@@ -121,7 +121,7 @@ class DropFolder:
         return sorted(name for name in _names(self._drop) if not _UNFINISHED.fullmatch(name))
 
     def sweep(self, before: float) -> list[str]:
-        """Delete what was begun and not finished, and last written to before that time."""
+        """Delete unfinished files that were last written to before that time."""
         swept = []
         for name in filter(_UNFINISHED.fullmatch, _names(self._drop)):
             with suppress(FileNotFoundError):
@@ -132,37 +132,37 @@ class DropFolder:
         return swept
 
     def refused(self) -> int:
-        """How much waits for a person."""
+        """How many files wait for a person."""
         return len(_names(self._refused))
 
-    def open_file(self, name: str, largest: int) -> Opened | Strange | Gone:
-        """For reading, if it is a file that somebody left here properly."""
+    def open_file(self, name: str, largest: int) -> OpenedFile | Unsuitable | Vanished:
+        """Open it for reading, if it is a regular file that was left here properly."""
         try:
             seen = self._look(name)
             if odd := _odd(name, seen, self._group, largest):
-                return Strange(odd)
+                return Unsuitable(odd)
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             descriptor = os.open(name, flags, dir_fd=self._drop)
         except FileNotFoundError:
-            return Gone()
+            return Vanished()
         except OSError as error:
-            return Strange(f"it cannot be opened ({error.strerror})")
+            return Unsuitable(f"it cannot be opened ({error.strerror})")
         opened = os.fstat(descriptor)
         odd = _odd(name, opened, self._group, largest)
         if odd or _identity(opened) != _identity(seen):
             os.close(descriptor)
-            return Strange(odd or "it was exchanged while it was looked at")
+            return Unsuitable(odd or "it was replaced while it was being opened")
         size, written = opened.st_size, opened.st_mtime
-        return Opened(descriptor, name, size, opened.st_uid, _identity(opened), written)
+        return OpenedFile(descriptor, name, size, opened.st_uid, _identity(opened), written)
 
-    def delete(self, opened: Opened) -> None:
-        """The file that was taken, unless its name is another one's by now."""
+    def delete(self, opened: OpenedFile) -> None:
+        """Delete the file, unless another one has its name by now."""
         with suppress(FileNotFoundError):
             if _identity(self._look(opened.name)) == opened.identity:
                 os.unlink(opened.name, dir_fd=self._drop)
 
     def sync(self) -> None:
-        """Make deletions durable: a file that came back with the power would be sent again."""
+        """Make deletions durable: a file that came back after a power cut would be sent again."""
         os.fsync(self._drop)
 
     def set_aside(self, name: str) -> str:
@@ -186,17 +186,17 @@ class DropFolder:
 
 
 def _odd(name: str, found: os.stat_result, group: int, largest: int) -> str | None:
-    """What keeps a file from being read; `None` for nothing."""
+    """Why a file is not to be read; `None` where it may be."""
     if not stat.S_ISREG(found.st_mode):
-        return f"it is {_KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}"
-    if not _LETTER.fullmatch(name):
-        return "its name is none that graphrelay-sendmail gives"
+        return f"it is {_KINDS.get(stat.S_IFMT(found.st_mode), 'not a file')}"
+    if not _FINISHED.fullmatch(name):
+        return "its name is not one that graphrelay-sendmail gives"
     if found.st_nlink != 1:
-        return f"it is a file with {found.st_nlink} names"
+        return f"it has {found.st_nlink} names (hard links)"
     if found.st_gid != group:
-        return f"it was not made in this folder (group {found.st_gid}, not {group})"
+        return f"it was not created in this folder (group {found.st_gid}, not {group})"
     if found.st_size > largest:
-        return f"it has {found.st_size} octets, and a file of the largest message {largest}"
+        return f"it has {found.st_size} octets, and the largest message would make {largest}"
     return None
 
 
@@ -210,7 +210,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def _opened(path: Path, above: int | None, descriptors: list[int]) -> int:
-    """A link for the folder as a whole is the admin's; one below it is not."""
+    """The folder itself may be a symbolic link, since an admin made it; those below may not."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     if above is None:
         descriptors.append(os.open(path, flags))
@@ -236,7 +236,7 @@ def _made(path: Path, above: int, mode: int, descriptors: list[int]) -> int:
 def _check(path: Path, found: os.stat_result, modes: tuple[int, ...]) -> None:
     if found.st_uid != os.geteuid():
         raise DropUnusable(
-            f"{path} belongs to user {found.st_uid} and not to the relay's, {os.geteuid()}: "
+            f"{path} is owned by user {found.st_uid}, not by the relay's user {os.geteuid()}: "
             "chown it, or install systemd/tmpfiles.d/graphrelay.conf"
         )
     if stat.S_IMODE(found.st_mode) not in modes:
@@ -248,16 +248,16 @@ def _check(path: Path, found: os.stat_result, modes: tuple[int, ...]) -> None:
     if found.st_gid not in {os.getegid(), *os.getgroups()} and os.geteuid() != 0:
         raise DropUnusable(
             f"{path} has group {found.st_gid}, to which the relay does not belong, "
-            "so it could not read what is left there: chgrp it to the relay's group"
+            "so it could not read the files left there: chgrp it to the relay's group"
         )
 
 
 def _how_to_make(path: Path, error: OSError) -> str:
     said = error.strerror or errno.errorcode.get(error.errno or 0, "")
     return (
-        f"cannot use {path} as [drop] directory: {error.filename or path}: {said}; "
+        f"cannot use {path} as the [drop] directory: {error.filename or path}: {said}; "
         "install systemd/tmpfiles.d/graphrelay.conf and run systemd-tmpfiles --create, "
-        f"or make {path} the relay's own"
+        f"or make the relay's user the owner of {path}"
     )
 
 

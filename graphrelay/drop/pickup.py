@@ -1,12 +1,13 @@
-"""Takes the mail out of the drop folder: at start, and every few seconds.
+"""Picks up the mail in the drop folder: at start, and every five seconds.
 
-    look ──▶ open ──▶ letter.read ──▶ reception.sender, .recipient, .accept ──▶ delete
-                │            │                     ├─ 4yz, no storage ──▶ left where it is
-                └────────────┴──── 5yz, strange ───┴──▶ refused/, and a line in the journal
+    look ──▶ open ──▶ drop_file.read ──▶ reception.sender, .recipient, .accept ──▶ delete
+                │            │                      ├─ 4yz, no storage ──▶ left where it is
+                └────────────┴─── 5yz, unsuitable ──┴──▶ refused/, and a line in the journal
 
-What is always true here: a file goes only after the reception owns its message. If the relay dies
-between the two, the message is taken again at the next start: that is the one crash point at which
-it doubles. Nothing that a file is or says stops the pickup, and none is told of twice.
+What is always true here: a file is deleted only after the reception owns its message. If the relay
+is killed between the two, the message is accepted again at the next start: that is the one point at
+which a crash doubles it. Nothing that a file is or contains stops the pickup, and no problem is
+reported twice.
 """
 
 import asyncio
@@ -18,9 +19,16 @@ from datetime import timedelta
 from typing import Final
 
 from graphrelay.clock import Clock, timeout
-from graphrelay.drop import letter
-from graphrelay.drop.folder import DROP, REFUSED, DropFolder, Gone, Opened, Strange
-from graphrelay.drop.letter import Letter, NoLetter
+from graphrelay.drop import drop_file
+from graphrelay.drop.drop_file import DropFile, NotADropFile
+from graphrelay.drop.folder import (
+    DROP,
+    REFUSED,
+    DropFolder,
+    OpenedFile,
+    Unsuitable,
+    Vanished,
+)
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Accepted,
@@ -36,10 +44,10 @@ from graphrelay.smtp.grammar.replies import too_big
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 ABANDONED: Final = timedelta(days=2)
-"""After this, what somebody began to write will not be finished."""
+"""The age at which an unfinished file is deleted: nobody is writing it any more."""
 _PIECE: Final = 256 * 1024
 _AT_A_TIME: Final = 100
-"""Recipients looked at before everybody else has a turn."""
+"""Recipients checked before other tasks have a turn."""
 
 
 class Pickup:
@@ -59,17 +67,17 @@ class Pickup:
         self._journal = journal
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._told: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         self._taken: set[tuple[int, int]] = set()
-        """Files whose messages are owned and that could not be deleted."""
-        self._in_trouble = ""
+        """Files whose messages are owned and that could not be deleted yet."""
+        self._trouble = ""
 
     async def run(self) -> None:
         """Until `stop`."""
         try:
-            await self._tell_refused()
+            await self._report_refused()
         except Exception as error:
-            self._tell_trouble(error)
+            self._report_trouble(error)
         while not self._stopping.is_set():
             await self.look()
             await self._nap()
@@ -79,7 +87,7 @@ class Pickup:
         self._stopping.set()
 
     async def look(self) -> None:
-        """Once: take all that is there."""
+        """Once: pick up all that is there."""
         try:
             await self._sweep()
             names = await asyncio.to_thread(self._folder.waiting)
@@ -87,25 +95,25 @@ class Pickup:
                 if self._stopping.is_set():
                     return
                 await self._handle(name)
-            self._in_trouble = ""
-        except Exception as error:  # a disk's, or a mistake of ours: the next look may fare better
-            self._tell_trouble(error)
+            self._trouble = ""
+        except Exception as error:  # the next look may succeed
+            self._report_trouble(error)
             return
-        self._told = {name: why for name, why in self._told.items() if name in names}
+        self._reported = {name: why for name, why in self._reported.items() if name in names}
 
     # --- One file ---------------------------------------------------------------------------------
 
     async def _handle(self, name: str) -> None:
-        """Raises `StorageUnavailable` and `OSError` where others would fare no better."""
+        """Raises `StorageUnavailable` and `OSError` where other files would fail as well."""
         origin = self._origin(name, "")
-        largest = letter.LONGEST_ENVELOPE + self._reception.size_limit(origin)
+        largest = drop_file.LONGEST_ENVELOPE + self._reception.size_limit(origin)
         found = await asyncio.to_thread(self._folder.open_file, name, largest)
         match found:
-            case Gone():
+            case Vanished():
                 return
-            case Strange(why):
+            case Unsuitable(why):
                 await self._set_aside(name, why, "")
-            case Opened():
+            case OpenedFile():
                 try:
                     if found.identity not in self._taken:
                         await self._read(found)
@@ -114,15 +122,15 @@ class Pickup:
                 finally:
                     os.close(found.descriptor)
 
-    async def _read(self, opened: Opened) -> None:
+    async def _read(self, opened: OpenedFile) -> None:
         user = await asyncio.to_thread(_user, opened.owner)
         origin = self._origin(opened.name, user)
         try:
             answer = await self._offered(opened, origin)
         except StorageUnavailable:
             raise
-        except Exception as error:  # whatever one file brings about, the others are to be taken
-            self._tell_once(opened.name, f"{type(error).__name__}: {error}", user)
+        except Exception as error:  # one file must not stop the others
+            self._report_once(opened.name, f"{type(error).__name__}: {error}", user)
             return
         match answer:
             case Accepted(queue_id):
@@ -136,24 +144,26 @@ class Pickup:
                         waited=max(0, round(age)),
                     )
                 )
-            case NoLetter(why):
+            case NotADropFile(why):
                 await self._set_aside(opened.name, why, user)
             case Reply(code) if code < 500:
-                self._tell_once(opened.name, str(answer), user)
+                self._report_once(opened.name, str(answer), user)
             case Reply():
                 await self._set_aside(opened.name, str(answer), user)
 
-    async def _delete(self, opened: Opened) -> None:
-        """As soon as its message is owned; until that succeeds it is known as taken, since a disk
-        that lets nothing be deleted must not make a message go out every few seconds."""
+    async def _delete(self, opened: OpenedFile) -> None:
+        """Delete a file whose message is owned. Until that succeeds the file stays in `_taken`: a
+        disk that has become read-only must not make the message go out every five seconds."""
         await asyncio.to_thread(self._folder.delete, opened)
         self._taken.discard(opened.identity)
         await asyncio.to_thread(self._folder.sync)
 
-    async def _offered(self, opened: Opened, origin: Origin) -> Accepted | Reply | NoLetter:
-        beginning = await asyncio.to_thread(os.pread, opened.descriptor, letter.LONGEST_ENVELOPE, 0)
-        found = await asyncio.to_thread(letter.read, beginning, opened.size)
-        if not isinstance(found, Letter):
+    async def _offered(self, opened: OpenedFile, origin: Origin) -> Accepted | Reply | NotADropFile:
+        beginning = await asyncio.to_thread(
+            os.pread, opened.descriptor, drop_file.LONGEST_ENVELOPE, 0
+        )
+        found = await asyncio.to_thread(drop_file.read, beginning, opened.size)
+        if not isinstance(found, DropFile):
             return found
         limit = self._reception.size_limit(origin)
         refusal = await self._refusal(found.envelope, origin)
@@ -162,7 +172,7 @@ class Pickup:
         return refusal or await self._accepted(opened, found, origin, limit)
 
     async def _refusal(self, envelope: Envelope, origin: Origin) -> Reply | None:
-        """All or nothing, as with graphrelay-sendmail while the relay is there."""
+        """All recipients or none, as graphrelay-sendmail does it while the relay is running."""
         sender = envelope.reverse_path
         refusal = self._reception.sender(sender, origin)
         for number, recipient in enumerate(envelope.forward_paths):
@@ -172,10 +182,10 @@ class Pickup:
         return refusal
 
     async def _accepted(
-        self, opened: Opened, found: Letter, origin: Origin, limit: int
-    ) -> Accepted | Reply | NoLetter:
+        self, opened: OpenedFile, found: DropFile, origin: Origin, limit: int
+    ) -> Accepted | Reply | NotADropFile:
         body = self._reception.incoming()
-        answer: Accepted | Reply | NoLetter | None = None
+        answer: Accepted | Reply | NotADropFile | None = None
         try:
             answer = await _copied(opened, found, body, limit)
             if answer is None:
@@ -191,7 +201,7 @@ class Pickup:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._tell_once(name, f"{why}; and it cannot be moved: {error.strerror}", user)
+            self._report_once(name, f"{why}; and it cannot be moved: {error.strerror}", user)
             return
         self._journal.write(
             events.DropRefused(
@@ -207,7 +217,7 @@ class Pickup:
     def _origin(self, name: str, user: str) -> Origin:
         return Origin(listener=self._listener, client=f"unix:{user}", helo=_shown(name))
 
-    async def _tell_refused(self) -> None:
+    async def _report_refused(self) -> None:
         if kept := await asyncio.to_thread(self._folder.refused):
             self._journal.write(
                 events.DropRefusedWaiting(files=kept, directory=str(self._folder.path / REFUSED))
@@ -218,10 +228,10 @@ class Pickup:
         for name in await asyncio.to_thread(self._folder.sweep, before):
             self._journal.write(events.DropUnfinished(file=_shown(name), next="deleted"))
 
-    def _tell_once(self, name: str, why: str, user: str) -> None:
-        if self._told.get(name) == why:
+    def _report_once(self, name: str, why: str, user: str) -> None:
+        if self._reported.get(name) == why:
             return
-        self._told[name] = why
+        self._reported[name] = why
         self._journal.write(
             events.DropLeft(
                 user=user or None,
@@ -231,11 +241,13 @@ class Pickup:
             )
         )
 
-    def _tell_trouble(self, error: Exception) -> None:
+    def _report_trouble(self, error: Exception) -> None:
         reason = str(error) or repr(error)
-        if self._in_trouble != reason:
-            self._in_trouble = reason
-            self._journal.write(events.DropTrouble(reason=reason, next="tried again"))
+        if self._trouble != reason:
+            self._trouble = reason
+            self._journal.write(
+                events.DropTrouble(reason=reason, next="the drop folder is looked at again")
+            )
 
     async def _nap(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -244,13 +256,13 @@ class Pickup:
 
 
 async def _copied(
-    opened: Opened, found: Letter, body: IncomingBody, limit: int
-) -> Reply | NoLetter | None:
-    """Read the message into `body`, with line ends mended as from the wire; `None`: all of it."""
+    opened: OpenedFile, found: DropFile, body: IncomingBody, limit: int
+) -> Reply | NotADropFile | None:
+    """Read the message into `body`, with line ends converted as in DATA. `None`: all of it."""
     line_ends = LineEnds()
     async for piece in _pieces(opened.descriptor, found):
         if not piece:
-            return NoLetter("it changed while it was read")
+            return NotADropFile("it changed while it was being read")
         octets = line_ends.feed(piece)
         if body.size + len(octets) > limit:
             return too_big(limit)
@@ -259,8 +271,8 @@ async def _copied(
     return None
 
 
-async def _pieces(descriptor: int, found: Letter) -> AsyncIterator[bytes]:
-    """An empty one where the file ends too soon."""
+async def _pieces(descriptor: int, found: DropFile) -> AsyncIterator[bytes]:
+    """In order; an empty one where the file ends too early."""
     at, end = found.start, found.start + found.size
     while at < end:
         piece = await asyncio.to_thread(os.pread, descriptor, min(_PIECE, end - at), at)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from graphrelay.mime import encoded_word
+from graphrelay.mime.address_tokens import Token, mailboxes, words
 from graphrelay.model import LONGEST_ADDRESS, Address, one_line
 
 
@@ -79,7 +80,7 @@ def read(value: bytes, charset: str = "") -> AddressList:
 def _read(value: bytes, charset: str) -> AddressList:
     members = _plain_members(value)
     if members is None or _mixes_charsets(value, members):
-        return AddressList(tuple(_Lenient(charset).read(value)), plain=False)
+        return AddressList(tuple(_lenient(value, charset)), plain=False)
     if value.isascii() or all(member.name.isascii() for member in members):
         return AddressList(tuple(members), plain=True)
     legible = (_member(one.address, one.name, charset) for one in members)
@@ -125,114 +126,28 @@ def _text(octets: bytes) -> str:
 
 # --- Everything else -----------------------------------------------------------------------------
 
-_TOKEN = re.compile(
-    rb"""(?P<space>[ \t\r\n\0]++)
-    |(?P<encoded>=\?[!->@-~]{1,64}\?[bBqQ]\?[^?\r\n]*+\?=)
-    |(?P<quoted>"(?:[^"\\]|\\.|\\\Z)*+(?:"|\Z))
-    |(?P<special>[<>@,;:()])
-    |(?P<atom>(?:[^ \t\r\n\0<>@,;:()"=]|=(?!\?)|=\?(?![!->@-~]{1,64}\?[bBqQ]\?))++)
-    |(?P<other>.)""",
-    re.DOTALL | re.VERBOSE,
-)
-_COMMENT_PART = re.compile(rb"[^()\\]++|\\.?|[()]", re.DOTALL)
-
 _DOMAIN_ALONE = re.compile(_DOMAIN.encode("latin-1"))
 _LOCAL_ALONE = re.compile(rf"[{_ATEXT}.]++|{_LOCAL}".encode("latin-1"))
 
-_Token = tuple[str, bytes]
-"""Its kind (for a special, the character itself), and its octets."""
+
+def _lenient(value: bytes, charset: str) -> Iterator[Member]:
+    for phrase, spec in mailboxes(value):
+        if spec is not None:
+            yield _member(_spec(spec), _name(phrase) or _comment_name(phrase), charset)
+        elif any(kind == "@" for kind, _ in phrase):
+            yield from _bare(phrase, charset)
+        elif name := _comment_name(phrase) or _name(phrase):
+            yield _member(None, name, charset)
 
 
-def _tokens(value: bytes) -> Iterator[_Token]:
-    at = 0
-    while match := _TOKEN.match(value, at):
-        kind, octets = match.lastgroup or "", match[0]
-        if kind == "special":
-            kind = octets.decode("ascii")
-        if kind == "(":
-            kind, octets = "comment", _comment(value, at)
-        yield kind, octets
-        at += len(octets)
-
-
-def _comment(value: bytes, start: int) -> bytes:
-    """From `(` to the `)` that closes it, nested ones included; to the end if none does."""
-    depth = 0
-    for part in _COMMENT_PART.finditer(value, start):
-        depth += {b"(": 1, b")": -1}.get(part[0], 0)
-        if not depth:
-            return value[start : part.end()]
-    return value[start:]
-
-
-class _Lenient:
-    """Collects tokens until a mailbox is complete."""
-
-    def __init__(self, charset: str) -> None:
-        self._charset = charset
-        self._phrase: list[_Token] = []
-        self._phrase_kinds: set[str] = set()
-        self._angle: list[_Token] = []
-        self._angle_kinds: set[str] = set()
-        self._in_angle = False
-
-    def read(self, value: bytes) -> Iterator[Member]:
-        for token in _tokens(value):
-            yield from self._inside(token) if self._in_angle else self._outside(token)
-        if self._in_angle:
-            yield self._close_angle()
-        yield from self._flush()
-
-    def _outside(self, token: _Token) -> Iterator[Member]:
-        kind = token[0]
-        bare = "@" not in self._phrase_kinds
-        if kind == "<":
-            self._in_angle = True
-        elif kind == ":" and bare:
-            self._take_phrase()  # a group's name
-        elif kind in ",;:" and not (kind == "," and bare and self._phrase_kinds - _NO_WORDS):
-            yield from self._flush()
-        elif kind != ">":  # with the comma of `Doe, Jane <jane@…>`
-            self._phrase.append(token)
-            self._phrase_kinds.add(kind)
-
-    def _inside(self, token: _Token) -> Iterator[Member]:
-        kind = token[0]
-        in_route = bool(self._angle) and self._angle[0][0] == "@" and ":" not in self._angle_kinds
-        if kind == ">" or (kind in ",;<" and not in_route):
-            yield self._close_angle()
-            self._in_angle = kind == "<"
-        elif kind not in _NO_WORDS:
-            self._angle.append(token)
-            self._angle_kinds.add(kind)
-
-    def _close_angle(self) -> Member:
-        spec = b"".join(octets for _, octets in self._angle).rpartition(b":")[2]
-        self._angle, self._angle_kinds, self._in_angle = [], set(), False
-        phrase = self._take_phrase()
-        return _member(_spec(spec), _name(phrase) or _comment_name(phrase), self._charset)
-
-    def _flush(self) -> Iterator[Member]:
-        """Members of what was collected without angle brackets."""
-        bare = "@" not in self._phrase_kinds
-        phrase = self._take_phrase()
-        if bare:
-            name = _comment_name(phrase) or _name(phrase)
-            yield from [_member(None, name, self._charset)] if name else []
-            return
-        words = list(_words(phrase))
-        specs = [word for word in words if b"@" in word]
-        rest = b" ".join(word for word in words if b"@" not in word)
-        name = (_comment_name(phrase) or rest) if len(specs) == 1 else b""
-        for spec in specs:
-            yield _member(_spec(spec), name, self._charset)
-
-    def _take_phrase(self) -> list[_Token]:
-        phrase, self._phrase, self._phrase_kinds = self._phrase, [], set()
-        return phrase
-
-
-_NO_WORDS = {"space", "comment"}
+def _bare(phrase: list[Token], charset: str) -> Iterator[Member]:
+    """Addresses without angle brackets; what stands beside a single one is its name."""
+    found = list(words(phrase))
+    specs = [word for word in found if b"@" in word]
+    rest = b" ".join(word for word in found if b"@" not in word)
+    name = (_comment_name(phrase) or rest) if len(specs) == 1 else b""
+    for spec in specs:
+        yield _member(_spec(spec), name, charset)
 
 
 def _member(address: Address | None, name: bytes, charset: str) -> Member:
@@ -247,7 +162,7 @@ def _spec(octets: bytes) -> Address | None:
     return _address(local, domain) if fine else None
 
 
-def _name(phrase: list[_Token]) -> bytes:
+def _name(phrase: list[Token]) -> bytes:
     """The words of a phrase with single spaces between them, without comments."""
     return b" ".join(
         b"".join(
@@ -256,28 +171,10 @@ def _name(phrase: list[_Token]) -> bytes:
     )
 
 
-def _comment_name(phrase: list[_Token]) -> bytes:
+def _comment_name(phrase: list[Token]) -> bytes:
     """The last comment, which stands for the name in `user@host (Name)`."""
     comments = [octets for kind, octets in phrase if kind == "comment"]
     return comments[-1] if comments else b""
-
-
-def _words(phrase: list[_Token]) -> Iterator[bytes]:
-    """What commas and white space separate; none does beside an `@` or a dot (section 4.4)."""
-    word: list[bytes] = []
-    spaced = False
-    for kind, octets in phrase:
-        if kind in _NO_WORDS:
-            spaced = True
-            continue
-        glued = word and (word[-1].endswith((b"@", b".")) or octets.startswith((b"@", b".")))
-        if word and (kind == "," or (spaced and not glued)):
-            yield b"".join(word)
-            word = []
-        word += [octets] if kind != "," else []
-        spaced = False
-    if word:
-        yield b"".join(word)
 
 
 # --- Names, and writing --------------------------------------------------------------------------

@@ -5,15 +5,15 @@
 A message is never parsed and written out again: fields are found by byte range, and what must
 change is spliced. Every other octet stays as it came, whatever charset or length it has.
 
-What Exchange would make of a broken header section nobody knows, and a reader that disagreed with
-us about where it ends could send to people whom we took out. So a broken section is mended, by as
-few octets as that takes, until all readers see the same fields:
+How Exchange reads a broken header section is not documented, and a reader that disagrees about
+where it ends could send to recipients that the relay has removed. So a broken section is repaired,
+with as few octets as possible, until all readers see the same fields:
 
 - an mbox line (`From root Mon …`), a line of nothing but white space, and a byte order mark before
-  the first field are taken out;
-- white space before a colon (RFC 5322 section 4.5) is taken out;
-- a line that is no field, right before a well-known one, gets the space that folding had lost;
-- any other line that is no field begins the body, and gets the empty line that was missing.
+  the first field are removed;
+- white space before a colon (RFC 5322 section 4.5) is removed;
+- a line that is not a field, right before a well-known one, gets the space that folding had lost;
+- any other line that is not a field begins the body, after the empty line that was missing.
 
 Where no field came before it, such a line makes all of the message text, from its first octet.
 
@@ -167,7 +167,7 @@ def read(octets: bytes, *, complete: bool = True) -> HeaderSection | None:
     elif end == len(octets):
         section = HeaderSection(octets, end) if complete else None
     else:
-        section = _mended(octets, complete)
+        section = _repaired(octets, complete)
     if section and section.octets and not _knows_a_field(section.octets):
         return HeaderSection(b"", 0)
     return section
@@ -191,7 +191,7 @@ def _field_starts(octets: bytes) -> Iterator[int]:
         start = octets.find(b"\n", start) + 1 or len(octets)
 
 
-def _mended(octets: bytes, complete: bool) -> HeaderSection | None:
+def _repaired(octets: bytes, complete: bool) -> HeaderSection | None:
     """The section line by line, by the rules at the top of this page."""
     kept: list[bytes] = []
     at = len(codecs.BOM_UTF8) if octets.startswith(codecs.BOM_UTF8) else 0

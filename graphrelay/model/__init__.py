@@ -9,9 +9,9 @@ one it is handed as a protocol.
     relay ── OctetSource ──▶ graph ── Outcome ──▶ relay ── Attempt ──▶ spool
 """
 
-from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters
+from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters, same_address
 from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
-from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
+from graphrelay.model.envelope import Accepted, DsnRequest, Envelope, Notify, Origin, Reply
 from graphrelay.model.line import one_line
 from graphrelay.model.message import (
     Body,
@@ -43,12 +43,12 @@ __all__ = [
     "Accepted",
     "Address",
     "Answer",
-    "Asked",
     "Attempt",
     "Body",
     "Delayed",
     "Done",
     "DraftProgress",
+    "DsnRequest",
     "Envelope",
     "Failed",
     "FiledBody",
@@ -75,4 +75,5 @@ __all__ = [
     "Waiting",
     "in_small_letters",
     "one_line",
+    "same_address",
 ]

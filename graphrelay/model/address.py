@@ -1,6 +1,14 @@
-"""Addresses as RFC 5321 writes them, and when two of them are the same person."""
+"""Addresses as RFC 5321 writes them, when two of them are the same person, and patterns of them.
 
+What is always true here: addresses are compared in this file and nowhere else. Whether a login may
+send as somebody, an account may use a mailbox, a route takes a recipient or `queue list --sender`
+lists a message, it is always two keys that are compared, or a key and a pattern.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 LONGEST_ADDRESS: Final = 254
@@ -34,11 +42,34 @@ class Address:
             local = local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
         return in_small_letters(f"{local}@{_in_letters(self.domain)}")
 
+    def matches(self, patterns: Iterable[str]) -> bool:
+        """Whether one of the shell patterns (`*@contoso.com`, `s*@contoso.com`, `wp@contoso.com`)
+        names this address, compared as keys are."""
+        key = self.key if self.domain or "@" in self.local else self.key[:-1]
+        return any(
+            key == wanted or (is_wild and fnmatchcase(key, wanted))
+            for wanted, is_wild in map(_pattern, patterns)
+        )
+
     @classmethod
     def parse(cls, text: str) -> "Address":
         """Split at the last `@`. Whether it may stand on the wire is for the smtp room to say."""
         local, at, domain = text.rpartition("@")
         return cls(local, domain) if at else cls(text, "")
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two texts are the same person's address."""
+    return Address.parse(one).key == Address.parse(other).key
+
+
+@lru_cache(4096)
+def _pattern(text: str) -> tuple[str, bool]:
+    """What to compare a key with, and whether anything in it stands for other characters. A local
+    part in quotes stands for itself alone."""
+    local, at, domain = text.rpartition("@")
+    wanted = Address(local, domain).key if at else in_small_letters(_in_letters(text))
+    return wanted, not local.startswith('"') and not set(text).isdisjoint("*?[")
 
 
 def in_small_letters(text: str) -> str:

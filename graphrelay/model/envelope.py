@@ -10,7 +10,7 @@ Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DsnRequest:
     """What the sender wants to hear of one recipient (RFC 3461 sections 4.1 and 4.2)."""
 
     path: Address
@@ -29,18 +29,18 @@ class Envelope:
     forward_paths: tuple[Address, ...]
     envelope_id: str = ""
     """ENVID: what the sender calls the message (RFC 3461 section 4.4)."""
-    returned: Literal["", "FULL", "HDRS"] = ""
+    ret: Literal["", "FULL", "HDRS"] = ""
     """RET: how much of the message a report shall bring back (RFC 3461 section 4.3)."""
-    asked: tuple[Asked, ...] = ()
+    dsn_requests: tuple[DsnRequest, ...] = ()
     """Of recipients for whom the sender asked for something."""
 
     def to(self, forward_paths: tuple[Address, ...]) -> "Envelope":
         """The same for these recipients."""
         if forward_paths == self.forward_paths:
             return self
-        paths = frozenset(forward_paths) if self.asked else frozenset()
-        asked = tuple(one for one in self.asked if one.path in paths)
-        return replace(self, forward_paths=forward_paths, asked=asked)
+        paths = frozenset(forward_paths) if self.dsn_requests else frozenset()
+        requests = tuple(one for one in self.dsn_requests if one.path in paths)
+        return replace(self, forward_paths=forward_paths, dsn_requests=requests)
 
 
 @dataclass(frozen=True, slots=True)

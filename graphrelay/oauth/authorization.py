@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from graphrelay.model import in_small_letters
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import Account, scenario_name
 
@@ -33,7 +34,7 @@ class Binding:
             scenario_name(account.scenario),
             cloud.authority(account.authority_tenant),
             account.client_id,
-            (account.username or "").casefold(),
+            in_small_letters(account.username or ""),
         )
 
     def differences(self, other: "Binding") -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from graphrelay.model import Address, same_address
+
 # --- Where a client secret is kept ---------------------------------------------------------------
 
 
@@ -260,11 +262,9 @@ class Account:
         return next((box for box in self.allowed if not box.startswith("*@")), None)
 
     def may_use(self, address: str) -> bool:
-        """Whether `address` may be the mailbox. Exchange knows no difference of case."""
-        wanted = address.casefold()
-        domain = f"*@{wanted.rpartition('@')[2]}"
-        return "@" in wanted and any(box.casefold() in (wanted, domain) for box in self.allowed)
+        """Whether `address` may be the mailbox."""
+        return "@" in address and Address.parse(address).matches(self.allowed)
 
     def is_own_mailbox(self, mailbox: str) -> bool:
         """Whether Graph is asked for `/me` (else `/users/{mailbox}`)."""
-        return self.username is not None and mailbox.casefold() == self.username.casefold()
+        return self.username is not None and same_address(mailbox, self.username)

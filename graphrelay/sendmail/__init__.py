@@ -9,7 +9,8 @@ in the drop folder, where the relay takes it up; any other means that nobody rec
 did, it is said). The program has no privilege and needs none: it does what its caller may do.
 
 It starts in a fraction of the time that the rest of the relay takes, so it imports the standard
-library only, and little of that: no dataclasses, typing, argparse, email.
+library only, and little of that: no dataclasses, typing, argparse, email. What it shares with the
+relay is one file, `mime.address_tokens`.
 """
 
 import os

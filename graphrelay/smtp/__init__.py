@@ -1,9 +1,9 @@
-"""The SMTP face: aiosmtpd made ready for production.
+"""The SMTP server, on aiosmtpd.
 
-Clients come in through listeners, each has a conversation, and what they send goes to a
-`model.Reception`. Nothing else of the relay is known here.
+Clients connect to listeners, each has a conversation, and what they send goes to a
+`model.Reception`. This room depends on nothing else of the relay.
 
-    Server ── Listener … ──▶ Conversation ── Wire ── DataReader ──▶ Reception.accept
+    Server ── Listener … ──▶ Conversation ── ConnectionBuffer ── DataReader ──▶ Reception.accept
 """
 
 from graphrelay.smtp.access.listener import (

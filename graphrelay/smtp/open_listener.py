@@ -1,7 +1,7 @@
-"""One listener while it is open: its sockets, and the door behind them.
+"""One listener while it is open: its sockets, and the rules for clients that connect.
 
-What is always true here: who comes in is received at the door of that moment, so that the rules can
-change without closing a socket; and what was opened is closed, the file of a Unix socket included.
+What is always true here: a client is received by the rules of that moment, so that they can change
+without closing a socket; and what was opened is closed, the file of a Unix socket included.
 """
 
 import asyncio
@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Final
 
 from graphrelay.smtp.access.listener import UnixEndpoint, endpoint
-from graphrelay.smtp.service import Door
+from graphrelay.smtp.connection.protocol import Connection
+from graphrelay.smtp.context import ListenerContext
 from graphrelay.smtp.session.conversation import Conversation
 from graphrelay.smtp.sockets import close_all, name_of, open_sockets
 
 _BACKLOG: Final = 1024
 
-Told = Callable[[Conversation], None]
+Notify = Callable[[Conversation], None]
 
 
-class Entrance:
+class OpenListener:
     """The open sockets of a listener."""
 
-    def __init__(self, door: Door, began: Told, ended: Told) -> None:
-        self.door = door
+    def __init__(self, context: ListenerContext, began: Notify, ended: Notify) -> None:
+        self.context = context
         self.addresses: list[str] = []
         self._began = began
         self._ended = ended
@@ -34,7 +35,7 @@ class Entrance:
 
     async def open(self) -> None:
         """Bind all sockets; nobody is served yet. Raises `ListenError`, with nothing left open."""
-        address = self.door.listener.address
+        address = self.context.listener.address
         opened = await open_sockets(address)
         if isinstance(where := endpoint(address), UnixEndpoint):
             self._path = where.path
@@ -53,7 +54,7 @@ class Entrance:
             await server.start_serving()
 
     def close(self) -> None:
-        """Let nobody in any more; who is inside stays."""
+        """Let no more clients in; those that are connected stay."""
         for server in self._servers:
             server.close()
         self._servers.clear()
@@ -66,9 +67,13 @@ class Entrance:
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if opened.family == socket.AF_UNIX else loop.create_server
         self._servers.append(
-            await create(self._receive, sock=opened, backlog=_BACKLOG, start_serving=False)
+            await create(
+                lambda: Connection(self._begin), sock=opened, backlog=_BACKLOG, start_serving=False
+            )
         )
         self.addresses.append(name_of(opened))
 
-    def _receive(self) -> Conversation:
-        return Conversation(self.door, self._began, self._ended)
+    def _begin(self, transport: asyncio.Transport) -> Conversation:
+        conversation = Conversation(self.context, transport, self._ended)
+        self._began(conversation)
+        return conversation

@@ -1,9 +1,9 @@
 """The SMTP server: opens the listeners, runs a conversation for each client, stops in order.
 
 What is always true here: either all listeners are open or none is, and a `ListenError` says which
-one was at fault; new rules are taken whole or not at all, and hold from the next client on; on
-`stop` no new client comes in, a message that is being sent may end within the grace, and a message
-that the reception is taking over is never interrupted.
+one could not be opened. New rules take effect as a whole or not at all, from the next client on. On
+`stop` no new client is let in, a message that is being sent may finish within the grace period, and
+a message that the reception is accepting is never interrupted.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from graphrelay.smtp.access.listener import (
     strangers_can_reach,
 )
 from graphrelay.smtp.access.login import Login, LoginBook
-from graphrelay.smtp.access.tls import Certificate
+from graphrelay.smtp.access.tls import ListenerCertificate
 from graphrelay.smtp.connection.transcript import Transcripts
-from graphrelay.smtp.grammar.replies import STOPPING
-from graphrelay.smtp.open_listener import Entrance
-from graphrelay.smtp.service import (
+from graphrelay.smtp.context import (
     MESSAGE,
-    Door,
-    Service,
+    ListenerContext,
+    ServerContext,
     patience_for_a_command,
     patience_for_a_message,
 )
+from graphrelay.smtp.grammar.replies import STOPPING
+from graphrelay.smtp.open_listener import OpenListener
 from graphrelay.smtp.session.conversation import Conversation
 
 _LOOK_EVERY: Final = timedelta(seconds=1)
 _LAST_PATIENCE: Final = timedelta(seconds=60)
-"""For the conversations to end when they have been told to."""
+"""How long conversations have to end after they were dismissed."""
 
 _Place = tuple[str, int]
 """A listener's address, and how many before it had the same: port 0 may be asked for repeatedly."""
@@ -64,12 +64,12 @@ class Server:
         transcribed: Sequence[Network] = (),
         transcripts: Transcripts | None = None,
     ) -> None:
-        """`transcribed`: clients whose failed conversations are written into the journal, and the
-        last of each into `transcripts`."""
+        """`transcribed`: clients whose failed conversations are written to the journal, and the
+        last one of each to `transcripts`."""
         self._listeners = tuple(listeners)
         self._journal = journal
         self._clock = clock
-        self._service = Service(
+        self._context = ServerContext(
             hostname=hostname,
             limits=limits,
             logins=LoginBook(tuple(logins), clock),
@@ -83,19 +83,19 @@ class Server:
             for_a_command=patience_for_a_command(limits),
             for_a_message=patience_for_a_message(limits),
         )
-        self._entrances: dict[_Place, Entrance] = {}
+        self._open: dict[_Place, OpenListener] = {}
         self._connections: set[Conversation] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, with the real ports; `localhost` may make two of one listener."""
-        return tuple(address for one in self._entrances.values() for address in one.addresses)
+        """Where it listens, with the real ports. A listener on `localhost` may have two."""
+        return tuple(address for one in self._open.values() for address in one.addresses)
 
     async def start(self) -> None:
         """Open all listeners, then serve. Raises `ListenError`."""
-        await self._change(self._listeners, self._service)
+        await self._change(self._listeners, self._context)
         self._watch = asyncio.create_task(self._watch_the_slow(), name="smtp-patience")
 
     async def reload(
@@ -107,34 +107,34 @@ class Server:
         *,
         transcribed: Sequence[Network] = (),
     ) -> None:
-        """Serve by new rules from the next client on; who is inside goes on by the old ones.
+        """Serve by new rules from the next client on; connected clients keep the old ones.
 
         Listeners of the same address keep their sockets. Raises `ListenError`, and then nothing
         has changed.
         """
-        service = replace(
-            self._service,
+        context = replace(
+            self._context,
             hostname=hostname,
             limits=limits,
             transcribed=tuple(transcribed),
-            logins=self._service.logins.with_logins(tuple(logins)),
+            logins=self._context.logins.with_logins(tuple(logins)),
             for_a_command=patience_for_a_command(limits),
             for_a_message=patience_for_a_message(limits),
         )
-        await self._change(tuple(listeners), service)
-        service.gate.limits = limits
-        self._service = service
+        await self._change(tuple(listeners), context)
+        context.gate.limits = limits
+        self._context = context
 
     async def stop(self, grace: timedelta = timedelta()) -> None:
-        """Let nobody in, send all away with 421; who is sending a message may do so for `grace`."""
+        """Let no client in, and dismiss all with 421: those sending a message after `grace`."""
         self._stopping = True
-        for entrance in self._entrances.values():
-            entrance.close()
+        for one in self._open.values():
+            one.close()
         for conversation in self._connections:
-            conversation.wire.dismiss(STOPPING, spare=MESSAGE)
+            conversation.buffer.dismiss(STOPPING, spare=MESSAGE)
         await self._wait_for_conversations(grace)
         for conversation in self._connections:
-            conversation.wire.dismiss(STOPPING)
+            conversation.buffer.dismiss(STOPPING)
         await self._wait_for_conversations(_LAST_PATIENCE)
         if self._tasks:
             self._journal.write(events.SmtpStoppedHard(conversations=len(self._tasks)))
@@ -157,49 +157,52 @@ class Server:
 
     # --- Listeners --------------------------------------------------------------------------------
 
-    async def _change(self, listeners: tuple[Listener, ...], service: Service) -> None:
+    async def _change(self, listeners: tuple[Listener, ...], server: ServerContext) -> None:
         """From the open listeners to these: first all that can fail, then all that cannot."""
-        doors = self._doors(listeners, service)
-        opened: dict[_Place, Entrance] = {}
+        contexts = self._contexts(listeners, server)
+        new: dict[_Place, OpenListener] = {}
         try:
-            for place, door in doors.items():
-                if place not in self._entrances:
-                    opened[place] = Entrance(door, self._began, self._ended)
-                    await opened[place].open()
+            for place, context in contexts.items():
+                if place not in self._open:
+                    new[place] = OpenListener(context, self._began, self._ended)
+                    await new[place].open()
         except BaseException:
-            for entrance in opened.values():
-                entrance.close()
+            for one in new.values():
+                one.close()
             raise
-        for place in self._entrances.keys() - doors.keys():
-            self._entrances.pop(place).close()
-        known = self._entrances | opened
-        self._entrances = {place: known[place] for place in doors}
-        for place, door in doors.items():
-            self._entrances[place].door = door
-        for entrance in opened.values():
-            await entrance.serve()
-            self._tell_of(entrance)
+        for place in self._open.keys() - contexts.keys():
+            self._open.pop(place).close()
+        known = self._open | new
+        self._open = {place: known[place] for place in contexts}
+        for place, context in contexts.items():
+            self._open[place].context = context
+        for one in new.values():
+            await one.serve()
+            self._note_listening(one)
 
-    def _doors(self, listeners: tuple[Listener, ...], service: Service) -> "dict[_Place, Door]":
+    def _contexts(
+        self, listeners: tuple[Listener, ...], server: ServerContext
+    ) -> "dict[_Place, ListenerContext]":
         """In the order of the listeners. Raises `ListenError`."""
-        doors: dict[_Place, Door] = {}
+        contexts: dict[_Place, ListenerContext] = {}
         for listener in listeners:
-            again = sum(address == listener.address for address, _ in doors)
+            again = sum(address == listener.address for address, _ in contexts)
             if again and not listener.address.endswith(":0"):
                 raise ListenError(f"{listener.address}: two listeners have this address")
-            doors[listener.address, again] = self._door(listener, service)
-        return doors
+            contexts[listener.address, again] = self._context_of(listener, server)
+        return contexts
 
-    def _door(self, listener: Listener, service: Service) -> Door:
+    def _context_of(self, listener: Listener, server: ServerContext) -> ListenerContext:
         problem = mistake(listener) or strangers_can_reach(listener)
         if problem is not None:
             raise ListenError(problem)
-        certificate = Certificate(listener, self._journal) if listener.tls != "off" else None
-        return Door(listener, service, certificate)
+        on = listener.tls != "off"
+        certificate = ListenerCertificate(listener, self._journal) if on else None
+        return ListenerContext(listener, server, certificate)
 
-    def _tell_of(self, entrance: Entrance) -> None:
-        listener = entrance.door.listener
-        for address in entrance.addresses:
+    def _note_listening(self, one: OpenListener) -> None:
+        listener = one.context.listener
+        for address in one.addresses:
             self._journal.write(
                 events.Listening(address=address, tls=listener.tls, auth=listener.auth)
             )
@@ -208,8 +211,8 @@ class Server:
 
     def _began(self, conversation: Conversation) -> None:
         self._connections.add(conversation)
-        if self._stopping:  # it was waiting to be taken in when the listeners closed
-            conversation.wire.dismiss(STOPPING)
+        if self._stopping:  # it was still in the backlog when the listeners closed
+            conversation.buffer.dismiss(STOPPING)
         task = asyncio.create_task(conversation.converse())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -222,9 +225,9 @@ class Server:
             await self._clock.sleep(_LOOK_EVERY)
             for conversation in tuple(self._connections):
                 try:
-                    conversation.wire.check_patience()
-                except Exception as error:  # a mistake of ours; the others are watched all the same
-                    client, reason = conversation.client, repr(error)
+                    conversation.buffer.check_patience()
+                except Exception as error:  # a bug; the others are watched all the same
+                    client, reason = conversation.session.client, repr(error)
                     self._journal.write(events.SmtpNotWatched(client=client, reason=reason))
 
     async def _wait_for_conversations(self, patience: timedelta) -> None:
@@ -235,9 +238,9 @@ class Server:
                 await asyncio.wait(tuple(self._tasks))
 
     async def _drop_connections(self) -> None:
-        """Hang up on those who do not close their side."""
+        """Drop clients that do not close their side."""
         for conversation in tuple(self._connections):
-            conversation.wire.abort()
+            conversation.buffer.abort()
         for _ in range(100):
             if not self._connections:
                 return

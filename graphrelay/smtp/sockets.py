@@ -1,7 +1,7 @@
 """The sockets behind the listeners' addresses: TCP, Unix, and those that systemd hands over.
 
-What is always true here: whatever goes wrong becomes one sentence with the address, the reason and
-what to do (`ListenError`), and nothing half open is left behind.
+What is always true here: every failure becomes one sentence with the address, the reason and what
+to do (`ListenError`), and no socket is left open.
 """
 
 import asyncio
@@ -110,8 +110,8 @@ def _unix(path: Path) -> socket.socket:
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         opened.bind(str(path))
-        # Any local program may hand in mail, as it may on a loopback port; who must not is kept
-        # out by the permissions of the directory.
+        # Any local program may hand in mail, as it may on a loopback port. The permissions of the
+        # directory keep out those that must not.
         path.chmod(0o666)
     except BaseException:
         opened.close()

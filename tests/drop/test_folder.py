@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.drop.folder import DropFolder, DropUnusable, Gone, Opened, Strange
+from graphrelay.drop.folder import DropFolder, DropUnusable, OpenedFile, Unsuitable, Vanished
 from tests.drop.folder import NOBODY, leave, names, somebody_else
 
 LARGEST = 1_000_000
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Iterator[DropFolder]:
 
 
 def why(found: object) -> str:
-    assert isinstance(found, Strange), found
+    assert isinstance(found, Unsuitable), found
     return found.why
 
 
@@ -30,7 +30,7 @@ def test_a_file_that_was_left_properly_is_opened(folder: DropFolder, tmp_path: P
     name = leave(tmp_path)
     assert folder.waiting() == [name]
     found = folder.open_file(name, LARGEST)
-    assert isinstance(found, Opened)
+    assert isinstance(found, OpenedFile)
     assert os.read(found.descriptor, 17) == b"graphrelay drop 1"
     assert found.owner == os.getuid()
     assert found.size == (tmp_path / "drop" / name).stat().st_size
@@ -56,7 +56,7 @@ def test_any_user_may_put_in_and_only_the_relay_reads_and_takes_out(public: Path
             with pytest.raises(PermissionError):
                 forbidden()
     found = folder.open_file(name, LARGEST)
-    assert isinstance(found, Opened)
+    assert isinstance(found, OpenedFile)
     assert found.owner == NOBODY
     assert own.stat().st_gid == os.getegid()
     os.close(found.descriptor)
@@ -97,7 +97,7 @@ def too_large(path: Path) -> None:
     ],
 )
 @pytest.mark.timeout(20)
-def test_what_is_no_plain_file_is_not_opened_and_holds_up_nothing(
+def test_what_is_not_a_regular_file_is_not_opened_and_holds_up_nothing(
     folder: DropFolder,
     tmp_path: Path,
     make: Callable[[Path], object],
@@ -115,21 +115,23 @@ def test_a_file_from_elsewhere_is_not_read(folder: DropFolder, tmp_path: Path) -
         pytest.skip("only root can give a file to another group")
     name = leave(tmp_path)
     os.chown(tmp_path / "drop" / name, -1, NOBODY)
-    assert "not made in this folder" in why(folder.open_file(name, LARGEST))
+    assert "not created in this folder" in why(folder.open_file(name, LARGEST))
 
 
 @pytest.mark.parametrize("name", ["x", "x.mail.bak", "a b.mail", "..mail", "ä.mail", "-rf.mail"])
-def test_other_names_are_none_of_ours(folder: DropFolder, tmp_path: Path, name: str) -> None:
+def test_a_file_of_another_name_is_not_opened(
+    folder: DropFolder, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "drop" / name).write_bytes(b"")
     assert folder.waiting() == [name]
     assert "its name" in why(folder.open_file(name, LARGEST))
 
 
-def test_what_is_gone_is_gone(folder: DropFolder) -> None:
-    assert folder.open_file("0.mail", LARGEST) == Gone()
+def test_a_file_that_is_no_longer_there_is_reported_as_vanished(folder: DropFolder) -> None:
+    assert folder.open_file("0.mail", LARGEST) == Vanished()
 
 
-def test_a_file_that_cannot_be_opened_is_strange(
+def test_a_file_that_cannot_be_opened_is_unsuitable(
     folder: DropFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = leave(tmp_path)
@@ -141,7 +143,7 @@ def test_a_file_that_cannot_be_opened_is_strange(
     assert "Permission denied" in why(folder.open_file(name, LARGEST))
 
 
-def test_a_file_exchanged_for_another_is_noticed(
+def test_a_file_that_was_replaced_by_another_is_noticed(
     folder: DropFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, other = leave(tmp_path), leave(tmp_path)
@@ -152,11 +154,11 @@ def test_a_file_exchanged_for_another_is_noticed(
         return real(path, flags, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", exchange)
-    assert "exchanged" in why(folder.open_file(name, LARGEST))
+    assert "replaced" in why(folder.open_file(name, LARGEST))
 
 
 @pytest.mark.timeout(20)
-def test_a_file_exchanged_for_a_fifo_holds_up_nothing(
+def test_a_file_that_was_replaced_by_a_fifo_holds_up_nothing(
     folder: DropFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = leave(tmp_path)
@@ -174,7 +176,7 @@ def test_a_file_exchanged_for_a_fifo_holds_up_nothing(
 def test_another_file_of_the_same_name_is_not_deleted(folder: DropFolder, tmp_path: Path) -> None:
     name, other = leave(tmp_path), leave(tmp_path, "bert@example.org")
     found = folder.open_file(name, LARGEST)
-    assert isinstance(found, Opened)
+    assert isinstance(found, OpenedFile)
     (tmp_path / "drop" / other).rename(tmp_path / "drop" / name)
     folder.delete(found)
     os.close(found.descriptor)
@@ -228,7 +230,7 @@ def test_a_folder_that_lets_users_at_each_others_mail_is_refused(tmp_path: Path,
         open_and_close(tmp_path)
 
 
-def test_a_folder_in_which_anybody_could_exchange_folders_is_refused(tmp_path: Path) -> None:
+def test_a_folder_in_which_other_users_could_replace_folders_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(DropUnusable, match="chmod 755"):
         open_and_close(tmp_path)
@@ -244,12 +246,12 @@ def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
         open_and_close(spool)
 
 
-def test_somebody_elses_folder_is_not_taken(tmp_path: Path) -> None:
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a folder to another user")
     open_and_close(tmp_path)
     os.chown(tmp_path / "drop", NOBODY, NOBODY)
-    with pytest.raises(DropUnusable, match=f"belongs to user {NOBODY}"):
+    with pytest.raises(DropUnusable, match=f"is owned by user {NOBODY}"):
         open_and_close(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Taking mail out of the drop folder, step by step."""
+"""Picking up mail in the drop folder, step by step."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from graphrelay.journal import Entry, Journal
 from graphrelay.model import Reply, StorageUnavailable
 from tests.clock import FakeClock, settle
 from tests.drop.folder import leave, names
-from tests.smtp.reception import MemoryReception
+from tests.smtp.reception import MemoryReception, until
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 
@@ -133,7 +133,7 @@ async def test_what_was_refused_can_be_put_back(post: Post) -> None:
     assert len(post.reception.received) == 1
 
 
-async def test_later_leaves_it_where_it_is_and_is_told_once(post: Post) -> None:
+async def test_a_temporary_refusal_leaves_the_file_and_is_reported_once(post: Post) -> None:
     name = leave(post.path)
     post.reception.answer = Reply(451, "4.3.0", "Something went wrong here")
     for _ in range(3):
@@ -146,7 +146,7 @@ async def test_later_leaves_it_where_it_is_and_is_told_once(post: Post) -> None:
     assert post.dropped == []
 
 
-async def test_without_storage_everything_waits_and_is_told_once(post: Post) -> None:
+async def test_without_storage_everything_waits_and_that_is_reported_once(post: Post) -> None:
     leave(post.path)
     leave(post.path)
     post.reception.answer = StorageUnavailable("The disk is full")
@@ -165,7 +165,7 @@ async def test_without_storage_everything_waits_and_is_told_once(post: Post) -> 
     assert len(post.told("drop-trouble")) == 2
 
 
-async def test_one_that_brings_trouble_keeps_up_no_other(
+async def test_a_file_that_raises_an_error_does_not_hold_up_others(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = leave(post.path, "bad@example.org")
@@ -186,7 +186,7 @@ async def test_one_that_brings_trouble_keeps_up_no_other(
     assert told["reason"] == "RuntimeError: stumbled"
 
 
-async def test_strange_things_are_set_aside_and_told(post: Post) -> None:
+async def test_unsuitable_files_are_set_aside_and_reported(post: Post) -> None:
     drop = post.path / "drop"
     secret = post.path / "secret"
     secret.write_text("vault key")
@@ -205,14 +205,14 @@ async def test_strange_things_are_set_aside_and_told(post: Post) -> None:
     assert [entry["reason"] for entry in told] == [
         "it is a symbolic link",
         "it is a FIFO",
-        "it does not begin as such files do",
-        "its name is none that graphrelay-sendmail gives",
+        "it does not begin with the line that graphrelay-sendmail writes",
+        "its name is not one that graphrelay-sendmail gives",
     ]
     for entry in told:
         str(entry["file"]).encode()
 
 
-async def test_a_folder_that_cannot_be_moved_is_told_once_and_left(
+async def test_a_folder_that_cannot_be_moved_is_reported_once_and_left(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (post.path / "drop" / "0.mail").mkdir()
@@ -227,7 +227,7 @@ async def test_a_folder_that_cannot_be_moved_is_told_once_and_left(
     assert told["reason"] == "it is a folder; and it cannot be moved: Permission denied"
 
 
-async def test_a_file_that_shrinks_while_it_is_read_is_no_message(
+async def test_a_file_that_shrinks_while_it_is_being_read_is_not_accepted(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = leave(post.path, text=b"x" * 2_000_000)
@@ -241,7 +241,7 @@ async def test_a_file_that_shrinks_while_it_is_read_is_no_message(
     monkeypatch.setattr(os, "pread", shrink)
     await post.pickup.look()
     assert post.reception.received == []
-    assert post.told("drop-refused")[0]["reason"] == "it changed while it was read"
+    assert post.told("drop-refused")[0]["reason"] == "it changed while it was being read"
 
 
 # --- Crash points: what is there after the relay dies at that step --------------------------------
@@ -287,7 +287,7 @@ async def test_dying_before_the_file_is_deleted_doubles_it_once(
     "broken",
     [OSError(5, "Input/output error"), RuntimeError("can't start new thread"), MemoryError()],
 )
-async def test_nothing_that_breaks_ends_the_pickup(
+async def test_no_error_ends_the_pickup(
     post: Post, broken: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object) -> None:
@@ -305,7 +305,7 @@ async def test_nothing_that_breaks_ends_the_pickup(
         while not post.reception.received:
             await post.clock.advance(LOOK_EVERY)
     assert post.told("drop-trouble") == [
-        {"reason": str(broken) or "MemoryError()", "next": "tried again"}
+        {"reason": str(broken) or "MemoryError()", "next": "the drop folder is looked at again"}
     ]
     post.pickup.stop()
     await running
@@ -334,15 +334,6 @@ async def test_deletions_are_synced(post: Post, monkeypatch: pytest.MonkeyPatch)
 # --- The loop -------------------------------------------------------------------------------------
 
 
-async def until(condition: object, turns: int = 500) -> None:
-    """Let threads finish what they do."""
-    for _ in range(turns):
-        if condition():  # type: ignore[operator]
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
-
-
 async def test_it_looks_at_start_and_then_by_the_clock(post: Post) -> None:
     leave(post.path)
     running = asyncio.create_task(post.pickup.run())
@@ -357,7 +348,7 @@ async def test_it_looks_at_start_and_then_by_the_clock(post: Post) -> None:
     await asyncio.wait_for(running, 5)
 
 
-async def test_what_waits_for_a_person_is_told_at_start(post: Post) -> None:
+async def test_files_that_wait_for_a_person_are_reported_at_start(post: Post) -> None:
     (post.path / "refused" / "x").write_bytes(b"")
     post.pickup.stop()
     await post.pickup.run()
@@ -378,7 +369,7 @@ async def test_stopping_finishes_what_is_in_hand_and_begins_nothing(post: Post) 
     assert len(post.dropped) == 1
 
 
-async def test_what_nobody_will_finish_is_swept(post: Post) -> None:
+async def test_abandoned_files_are_deleted(post: Post) -> None:
     begun = post.path / "drop" / ".0123.new"
     begun.write_bytes(b"graph")
     await post.pickup.look()

@@ -48,7 +48,7 @@ async def received(here: World, count: int) -> list[tuple[list[str], bytes]]:
     return [(sorted(mail.received), mail.delivered) for mail in mails]
 
 
-async def test_mail_left_while_the_relay_was_away_arrives_when_it_is_back(
+async def test_mail_left_while_the_relay_was_not_running_arrives_when_it_is_back(
     tmp_path: Path, spool: Path
 ) -> None:
     async with world(tmp_path, extra=settings(spool)):
@@ -83,12 +83,12 @@ async def test_two_relays_never_share_a_folder(tmp_path: Path, spool: Path) -> N
         second.write_text(text.replace(str(tmp_path / "state"), str(tmp_path / "state2")), "utf-8")
         without = second.read_text("utf-8").replace("smtp.sock", "smtp2.sock")
         second.write_text(without, "utf-8")
-        with pytest.raises(CannotStart, match="another relay takes the mail"):
+        with pytest.raises(CannotStart, match="another relay picks up the mail"):
             async with running(load(second), None, lambda _: None):
                 pass
 
 
-async def test_a_folder_that_is_missing_is_told_at_start(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported_at_start(tmp_path: Path) -> None:
     missing = f'\n[drop]\ndirectory = "{tmp_path / "missing"}"\n'
     with pytest.raises(CannotStart, match=r"tmpfiles\.d/graphrelay\.conf"):
         async with world(tmp_path, extra=missing):

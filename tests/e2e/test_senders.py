@@ -1,6 +1,7 @@
 """In whose name mail goes out: own and shared mailboxes, aliases, several accounts, a default."""
 
 import asyncio
+import smtplib
 from pathlib import Path
 
 from graphrelay.clock import SystemClock
@@ -10,9 +11,20 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, User
 from graphrelay.sandbox.mailbox_items import Mail
 from tests.e2e.test_backup import authorize_alerts
+from tests.smtp.passwords import quick_hash
 from tests.world import World, world
 
 OWN = 'mailboxes = ["wp@contoso.com", "info@contoso.com"]'
+SCANNER = f"""
+[[smtp.listeners]]
+address = "127.0.0.1:0"
+auth = "required"
+
+[[smtp.users]]
+name = "scanner"
+password_hash = "{quick_hash("secret")}"
+senders = ["i*@contoso.com"]
+"""
 INFO = '\n[[routes]]\naccount = "website"\nmailbox = "info@contoso.com"\n'
 
 
@@ -113,3 +125,26 @@ account = "website"
     assert alice.mailbox == "alice@contoso.com"
     assert (other.mailbox, str(other.sender)) == ("wp@contoso.com", "Cron <wp@contoso.com>")
     assert [str(one) for one in other.head.reply_to] == ["Cron <root@host.example>"]
+
+
+async def test_a_login_is_judged_alike_at_mail_from_and_by_what_the_message_says(
+    tmp_path: Path,
+) -> None:
+    """Its pattern is neither an address nor a whole domain."""
+
+    def hand_in(port: int) -> None:
+        with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+            client.login("scanner", "secret")
+            assert client.mail("boss@contoso.com")[0] == 550
+            assert client.rset()[0] == 250
+            for author, code in (("boss@contoso.com", 550), ("Info@contoso.com", 250)):
+                assert client.mail("intranet@contoso.com")[0] == 250
+                assert client.rcpt("you@example.org")[0] == 250
+                assert client.data(f"From: {author}\r\nSubject: x\r\n\r\ntext\r\n")[0] == code
+
+    async with world(tmp_path, scenario="user", extra=SCANNER) as here:
+        port = int(here.relay.server.addresses[-1].rpartition(":")[2])
+        await asyncio.to_thread(hand_in, port)
+        (mail,) = await here.cloud.mailboxes.arrived(1)
+        assert len(here.events("refused")) == 2
+    assert str(mail.sender) == "Info@contoso.com"

@@ -80,7 +80,7 @@ def test_splicing_leaves_every_other_octet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "mended", "body"),
+    ("octets", "repaired", "body"),
     [
         (b"\r\ntext\r\n", b"", b"text\r\n"),
         (b"", b"", b""),
@@ -111,9 +111,9 @@ def test_splicing_leaves_every_other_octet() -> None:
         (b"To: x\r\n: y\r\nCc: z\r\n\r\n", b"To: x\r\n : y\r\nCc: z\r\n", b""),
     ],
 )
-def test_a_broken_section_is_mended(octets: bytes, mended: bytes, body: bytes) -> None:
+def test_a_broken_section_is_repaired(octets: bytes, repaired: bytes, body: bytes) -> None:
     found = section(octets)
-    assert (found.octets, octets[found.body_start :]) == (mended, body)
+    assert (found.octets, octets[found.body_start :]) == (repaired, body)
 
 
 @given(LINES)

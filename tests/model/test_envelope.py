@@ -1,15 +1,15 @@
 """An envelope for some of its recipients."""
 
-from graphrelay.model import Address, Asked, Envelope, Reply
+from graphrelay.model import Address, DsnRequest, Envelope, Reply
 
 ANNA, BERT = Address("anna", "example.org"), Address("bert", "example.org")
 
 
 def test_what_was_asked_of_others_stays_behind() -> None:
-    envelope = Envelope(None, (ANNA, BERT), "id-1", "HDRS", (Asked(BERT, ("NEVER",)),))
+    envelope = Envelope(None, (ANNA, BERT), "id-1", "HDRS", (DsnRequest(BERT, ("NEVER",)),))
     part = envelope.to((ANNA,))
     assert part == Envelope(None, (ANNA,), "id-1", "HDRS")
-    assert envelope.to((BERT,)).asked == envelope.asked
+    assert envelope.to((BERT,)).dsn_requests == envelope.dsn_requests
 
 
 def test_for_all_recipients_it_is_the_same() -> None:

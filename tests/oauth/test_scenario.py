@@ -160,6 +160,17 @@ def test_a_domain_covers_its_addresses_and_no_other_domain() -> None:
     assert account.username is None
 
 
+def test_two_people_whose_names_fold_to_the_same_have_two_mailboxes() -> None:
+    account = replace(USER, mailboxes=("straße@contoso.com", "*@straße.example"))
+    assert account.may_use("STRAßE@contoso.com")
+    assert account.may_use("a@xn--strae-oqa.example")
+    assert not account.may_use("strasse@contoso.com")
+    assert not account.may_use("a@strasse.example")
+    assert not replace(USER, scenario=SendAsUser("straße@contoso.com")).is_own_mailbox(
+        "strasse@contoso.com"
+    )
+
+
 def test_an_application_without_a_list_may_use_none() -> None:
     account = replace(USER, scenario=AnyUser(SECRET))
     assert not account.may_use("wp@contoso.com")

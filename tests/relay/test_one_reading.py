@@ -186,7 +186,7 @@ def taken(octets: bytes, senders: Iterable[str] = ()) -> Submission | Reply:
         reception = Reception(
             spool=spool,
             queue=Queue(),
-            table=router.table([AS_MINE], [TENANT], login_senders={"scanner": tuple(senders)}),
+            table=router.table([AS_MINE], [TENANT], logins={"scanner": tuple(senders)}),
             journal=Journal(clock, lambda entry: None),
             clock=clock,
             hostname="relay.example",

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from graphrelay.drop import letter
-from graphrelay.drop.letter import Letter
+from graphrelay.drop import drop_file
+from graphrelay.drop.drop_file import DropFile
 
 TEXT = b"Subject: x\n\n" + b"a line\n" * 30_000
 
@@ -28,8 +28,8 @@ def call(folder: Path, *words: str) -> int:
 
 def complete(path: Path) -> bool:
     octets = path.read_bytes()
-    found = letter.read(octets, len(octets))
-    return isinstance(found, Letter) and octets[found.start :] == TEXT
+    found = drop_file.read(octets, len(octets))
+    return isinstance(found, DropFile) and octets[found.start :] == TEXT
 
 
 def test_killed_at_any_step_it_leaves_a_whole_message_or_none(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from graphrelay.smtp.session.conversation import Conversation
 
 PATIENCE = 20.0
 """Seconds until a test that hangs is given up."""
+ENVELOPE = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>")
+QUEUED = "250 2.0.0 Ok: queued as Q1"
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -192,6 +194,17 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def begin_data(client: Client) -> None:
+    client.say(*ENVELOPE, "DATA")
+    replies = [await client.reply() for _ in range(3)]
+    assert replies[-1] == "354 End data with <CR><LF>.<CR><LF>", replies
+
+
+async def send_message(client: Client, *lines: str) -> str:
+    await begin_data(client)
+    return await client.ask(*lines, ".")
 
 
 @dataclass

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from graphrelay.smtp import Limits
+from graphrelay.smtp.connection.protocol import Connection
 from tests.smtp.reception import Client, House, MemoryBody, MemoryReception, serving, until
 
 READ = 65_536
@@ -62,7 +63,9 @@ async def test_thirty_megabytes_in_flight_do_not_hold_up_other_commands(
 
 async def test_no_read_takes_more_than_a_piece() -> None:
     async with serving() as house, await house.greeted():
-        assert len(house.conversation.get_buffer(10**9)) <= READ
+        protocol = house.conversation.buffer._transport.get_protocol()
+        assert isinstance(protocol, Connection)
+        assert len(protocol.get_buffer(10**9)) <= READ
 
 
 @contextmanager
@@ -88,8 +91,8 @@ def _turns(body: MemoryBody) -> Iterator[list[int]]:
 
 def _reading(house: House) -> Callable[[], bool]:
     """Whether the connection is read on which a message comes in."""
-    (conversation,) = (c for c in house.server._connections if c.wire.stage == "the message")
-    return conversation.wire._transport.is_reading
+    (conversation,) = (c for c in house.server._connections if c.buffer.stage == "the message")
+    return conversation.buffer._transport.is_reading
 
 
 def _flood(client: Client) -> None:

@@ -29,6 +29,7 @@ from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of
 from graphrelay.config.settings import CloudTable
 from graphrelay.config.units import day, mailbox
 from graphrelay.daemon.wiring import state_directory_or_default
+from graphrelay.model import same_address
 from graphrelay.oauth.scenario import (
     SCENARIO_NAMES,
     Account,
@@ -224,7 +225,7 @@ def _scenario(
 ) -> Scenario:
     match name:
         case "user":
-            shared = any(box.casefold() != username.casefold() for box in boxes)
+            shared = any(not same_address(box, username) for box in boxes)
             return SendAsUser(username, shared)
         case "personal":
             return Personal(username)

@@ -22,7 +22,7 @@ from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.answer import read_error
 from graphrelay.graph.session import Mime, Reply, mailbox_path
-from graphrelay.model import Delayed, Lane, Paused, Relayed
+from graphrelay.model import Delayed, Lane, Paused, Relayed, in_small_letters
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
 from graphrelay.oauth.tokens.manager import TokenManager
 
@@ -112,7 +112,7 @@ class ScopeVerbs:
         raise VerbError(f"which account? There is {', '.join(one.name for one in scoped)}")
 
     async def _ask(self, account: Account, mailbox: str) -> Answered:
-        lane = Lane(account.name, mailbox.casefold())
+        lane = Lane(account.name, in_small_letters(mailbox))
         session = await self._graph.session(lane)
         if isinstance(session, Paused | Delayed):
             raise VerbError(f"there is no token to ask with: {session.reason}")

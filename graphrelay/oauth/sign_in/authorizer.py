@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from graphrelay.model import same_address
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.authorization import Approved, Binding, SignedIn, User
 from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, NotYet, TokenResponse
@@ -249,7 +250,7 @@ def _identity_trouble(
     account: Account, response: TokenResponse
 ) -> "WrongAccount | Rejected | None":
     signed_in, expected = username_of(response.id_claims), account.username or ""
-    if signed_in.casefold() != expected.casefold():
+    if not same_address(signed_in, expected):
         return WrongAccount(
             signed_in=signed_in or "(no user name)",
             expected=expected,

@@ -1,4 +1,4 @@
-"""A route, and whether it takes a message: every condition that it names must hold. Pure.
+"""A route, and whether it applies to a message: all conditions that it names must hold. Pure.
 
 An empty condition holds for everything. Patterns are shell patterns without regard to case, so
 `*@contoso.com` is a domain and `wp@contoso.com` itself.
@@ -46,15 +46,15 @@ class Route:
     save_to_sent_items: bool = True
     reply_to: str | None = None
     bcc_always: tuple[str, ...] = ()
-    """Who receives every message besides, unseen."""
+    """Who receives every message as well, without being named in it."""
     subject_prefix: str = ""
     redirect_to: str | None = None
-    """For staging: who receives everything in place of the true recipients."""
+    """For trials: who receives everything in place of the true recipients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """What a client wants sent, as far as routing goes by it."""
+class RoutingInput:
+    """What routing knows of a message."""
 
     envelope: Envelope
     origin: Origin
@@ -67,13 +67,13 @@ class Transaction:
 
     @property
     def sender(self) -> Address | None:
-        """Who sends, to the eye: the first author, else the envelope sender."""
+        """The sender that people see: the first author, else the envelope sender."""
         return self.authors[0] if self.authors else self.envelope.reverse_path
 
 
-def failing(route: Route, transaction: Transaction) -> Condition | None:
-    """The first condition that does not hold whoever receives; to be asked once for a message."""
-    if route.sender and not any_matches(route.sender, str(transaction.sender or "<>")):
+def failing(route: Route, transaction: RoutingInput) -> Condition | None:
+    """The first condition that fails for all recipients; to be asked once for a message."""
+    if route.sender and not _is_named(transaction.sender, route.sender):
         return "sender"
     found = failing_on_connect(route, transaction.origin)
     if found is None and not all(_header_holds(transaction, *one) for one in route.header):
@@ -82,8 +82,8 @@ def failing(route: Route, transaction: Transaction) -> Condition | None:
 
 
 def takes(route: Route, recipient: Address) -> bool:
-    """Whether the route is one for that recipient, of all conditions the only one left."""
-    return not route.recipient or any_matches(route.recipient, str(recipient))
+    """Whether the condition `recipient` holds, the only one that differs within a message."""
+    return not route.recipient or recipient.matches(route.recipient)
 
 
 def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
@@ -97,14 +97,16 @@ def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
     return None
 
 
-def any_matches(patterns: Iterable[str], text: str) -> bool:
-    small = in_small_letters(text)
-    return any(fnmatchcase(small, in_small_letters(pattern)) for pattern in patterns)
+def _is_named(sender: Address | None, patterns: tuple[str, ...]) -> bool:
+    if sender is None:
+        return any(fnmatchcase("<>", pattern) for pattern in patterns)
+    return sender.matches(patterns)
 
 
-def _header_holds(transaction: Transaction, name: str, pattern: str) -> bool:
+def _header_holds(transaction: RoutingInput, name: str, pattern: str) -> bool:
     values = transaction.header.get(name.lower(), ())
-    return any(any_matches((pattern,), value) for value in values)
+    small = in_small_letters(pattern)
+    return any(fnmatchcase(in_small_letters(value), small) for value in values)
 
 
 @lru_cache(maxsize=4096)
@@ -118,8 +120,8 @@ def _within(client: str, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
-def why_not(route: Route, transaction: Transaction, recipient: Address) -> str | None:
-    """For people: which condition fails and what it would have taken; `None` if none does."""
+def why_not(route: Route, transaction: RoutingInput, recipient: Address) -> str | None:
+    """For people: which condition fails and what it demands; `None` if none does."""
     condition = failing(route, transaction)
     if condition != "sender" and not takes(route, recipient):
         condition = "recipient"

@@ -1,9 +1,9 @@
-"""Taking over mail from the SMTP face: everything that is decided before 250, and the 250.
+"""Accepting mail from the SMTP server: everything that is decided before 250, and the 250.
 
     head of the body ──▶ header section ──▶ Date, Message-ID ──▶ route ──▶ spool ──▶ queue ──▶ 250
 
 What is added or decided here is kept with the message, so that every retry sends the same octets
-in the same name. Until the spool has answered, nothing was promised.
+in the same name. Nothing is promised until the spool has answered.
 """
 
 import secrets
@@ -31,8 +31,9 @@ from graphrelay.model import (
     one_line,
 )
 from graphrelay.relay.accept import router, trace
-from graphrelay.relay.accept.router import Parts, Table, Transaction
+from graphrelay.relay.accept.router import Parts, RoutingInput, RoutingTable
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
+from graphrelay.relay.policy.sender import shown
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
@@ -41,7 +42,7 @@ LONGEST_JUDGED = 1_000
 MOST_JUDGED = 100
 """… and fields of the same name."""
 ROOM = 4 * 1024
-"""More than is ever added to a message, but for what names people."""
+"""More octets than are ever added to a message, apart from addresses."""
 
 HEADER_TOO_LARGE = Reply(
     552, "5.3.4", f"The header section is longer than {header.LIMIT // 1024} KiB"
@@ -49,7 +50,7 @@ HEADER_TOO_LARGE = Reply(
 
 
 class Spool(Protocol):
-    """Where mail becomes ours."""
+    """What keeps accepted mail."""
 
     def incoming(self) -> IncomingBody: ...
 
@@ -57,16 +58,16 @@ class Spool(Protocol):
 
 
 class Queue(Protocol):
-    """Who sees to it that mail goes on its way."""
+    """What sends accepted mail."""
 
     def add(self, waiting: list[Waiting]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
+class ParsedHeader:
     """What acceptance reads in a header section."""
 
-    transaction: Transaction
+    transaction: RoutingInput
     message_id: str
     subject: str
     prefix: bytes
@@ -81,7 +82,7 @@ class Reception:
         *,
         spool: Spool,
         queue: Queue,
-        table: Table,
+        table: RoutingTable,
         journal: Journal,
         clock: Clock,
         hostname: str,
@@ -97,8 +98,8 @@ class Reception:
         self._max_message_size = max_message_size
         self._random_word = random_word
 
-    def use(self, table: Table, max_message_size: int) -> None:
-        """Go by other settings from the next transaction on."""
+    def use(self, table: RoutingTable, max_message_size: int) -> None:
+        """Use other settings from the next transaction on."""
         self._table = table
         self._max_message_size = max_message_size
 
@@ -113,12 +114,12 @@ class Reception:
     def recipient(
         self, forward_path: Address, reverse_path: Address | None, origin: Origin
     ) -> Reply | None:
-        """The refusal for a recipient whom no route takes, whatever From will say."""
+        """The refusal for a recipient that no route accepts, whatever From will say."""
         if _unwritable(forward_path):
-            return Reply(553, "5.1.3", f"{router.shown(forward_path)} cannot be mailed to")
+            return Reply(553, "5.1.3", f"{shown(forward_path)} cannot be mailed to")
         if router.may_take(self._table, origin, forward_path):
             return None
-        who = f"{router.shown(forward_path)} from this client"
+        who = f"{shown(forward_path)} from this client"
         return Reply(550, "5.7.1", f"No route takes mail for {who}; {router.SEE_ROUTES}")
 
     def incoming(self) -> IncomingBody:
@@ -127,7 +128,7 @@ class Reception:
     async def accept(
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> Accepted | Reply:
-        """Route and store. `StorageUnavailable` goes through to the caller, who answers 452."""
+        """Route and store. `StorageUnavailable` is for the caller, which answers 452."""
         new = await self._judged(envelope, origin, body)
         if isinstance(new, Reply):
             await body.discard()
@@ -137,7 +138,7 @@ class Reception:
     async def _judged(
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> NewMessage | Reply:
-        """The message with all that is decided about it, or why it is not taken."""
+        """The message with all that is decided about it, or why it is refused."""
         table, received_at = self._table, self._clock.now()
         for limit in (FIRST_READ, header.LIMIT):
             beginning = await body.head(limit)
@@ -154,14 +155,14 @@ class Reception:
                 return decided
         if refusal := await self._refused_as_spliced(decided, body.size, table):
             return refusal
-        letterhead = decided.letterhead
+        parsed = decided.parsed
         return NewMessage(
             envelope=envelope,
             origin=origin,
             received_at=received_at,
-            message_id=letterhead.message_id,
-            subject=letterhead.subject,
-            prefix=letterhead.prefix,
+            message_id=parsed.message_id,
+            subject=parsed.subject,
+            prefix=parsed.prefix,
             parts=decided.parts,
         )
 
@@ -172,7 +173,7 @@ class Reception:
         envelope: Envelope,
         origin: Origin,
         received_at: datetime,
-        table: Table,
+        table: RoutingTable,
     ) -> "_Decided | Reply | None":
         """All that the first octets of a message of that size decide; `None` where more of them are
         needed. Takes as long as they are many."""
@@ -185,14 +186,14 @@ class Reception:
         if looped := trace.loop(section, self._hostname):
             return looped
         text = beginning[section.body_start :]
-        letterhead = self._read(section, text, envelope, origin, received_at, table)
-        parts = router.route(letterhead.transaction, table)
+        parsed = self._read(section, text, envelope, origin, received_at, table)
+        parts = router.route(parsed.transaction, table)
         if isinstance(parts, Reply):
             return parts
         sealed = body_parts.sealed_type(section)
-        whole = len(letterhead.prefix) + size
+        whole = len(parsed.prefix) + size
         refusal = _refused_size(parts, whole, sealed, table)
-        return refusal or _Decided(section, letterhead, parts, sealed is not None)
+        return refusal or _Decided(section, parsed, parts, sealed is not None)
 
     async def _owned(self, new: NewMessage, body: IncomingBody) -> Accepted:
         size = len(new.prefix) + body.size
@@ -212,14 +213,14 @@ class Reception:
         return Accepted(queue_id)
 
     async def _refused_as_spliced(
-        self, decided: "_Decided", size: int, table: Table
+        self, decided: "_Decided", size: int, table: RoutingTable
     ) -> Reply | None:
         """The refusal where a message that may not be taken apart fits into a request, but not
         with what is added to it: hundreds of recipients in Bcc, fields that stay readable."""
-        request, section, letterhead = table.request, decided.section, decided.letterhead
+        request, section, parsed = table.request, decided.section, decided.parsed
         if request is None:
             return None
-        envelope = letterhead.transaction.envelope
+        envelope = parsed.transaction.envelope
         for plan, recipients in decided.parts:
             most = table.largest.get(plan.lane.account)
             in_one_piece = decided.sealed or (most is not None and most < request)
@@ -229,7 +230,7 @@ class Reception:
             part = replace(envelope, forward_paths=recipients)
             work = len(section.octets) + reading.OF_A_RECIPIENT * len(recipients)
             outgoing = await reading.of(
-                work, as_mime.size_of, section, letterhead.prefix, plan, part, size
+                work, as_mime.size_of, section, parsed.prefix, plan, part, size
             )
             if outgoing > request:
                 text = f"With its recipients the message has {outgoing} octets, and a request to"
@@ -243,8 +244,8 @@ class Reception:
         envelope: Envelope,
         origin: Origin,
         received_at: datetime,
-        table: Table,
-    ) -> Letterhead:
+        table: RoutingTable,
+    ) -> ParsedHeader:
         transaction = transaction_of(section, envelope, origin, table)
         prefix = trace.received(section, self._hostname, received_at)
         if not _value(section, "date"):
@@ -254,7 +255,7 @@ class Reception:
             message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
             prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
         prefix += charset.missing_fields(section, text)
-        return Letterhead(transaction, message_id, _subject(section), prefix)
+        return ParsedHeader(transaction, message_id, _subject(section), prefix)
 
     def _domain(self, author: Address | None) -> str:
         domain = author.domain if author else ""
@@ -267,7 +268,7 @@ class _Decided:
     """What came of reading a header section."""
 
     section: HeaderSection
-    letterhead: Letterhead
+    parsed: ParsedHeader
     parts: Parts
     sealed: bool
     """Whether the message may not be taken apart."""
@@ -278,7 +279,7 @@ def _goes_by_its_text(section: HeaderSection) -> bool:
     return section.first("content-type") is None
 
 
-def _refused_size(parts: Parts, size: int, sealed: str | None, table: Table) -> Reply | None:
+def _refused_size(parts: Parts, size: int, sealed: str | None, table: RoutingTable) -> Reply | None:
     """`sealed`: how the message is sealed as a whole, in words."""
     if refusal := router.refused_size(parts, size, table):
         return refusal
@@ -297,16 +298,16 @@ def _refused_size(parts: Parts, size: int, sealed: str | None, table: Table) -> 
 
 
 def _value(section: HeaderSection, name: str) -> bytes:
-    """The first value under that name that says something."""
+    """The first value under that name that is not empty."""
     found = section.telling(name)
     return section.unfolded(found) if found else b""
 
 
 def transaction_of(
-    section: HeaderSection, envelope: Envelope, origin: Origin, table: Table
-) -> Transaction:
-    """All that routing goes by."""
-    return Transaction(
+    section: HeaderSection, envelope: Envelope, origin: Origin, table: RoutingTable
+) -> RoutingInput:
+    """All that routing depends on."""
+    return RoutingInput(
         envelope=envelope,
         origin=origin,
         authors=originator.authors(section, "from"),

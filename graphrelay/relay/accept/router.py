@@ -1,66 +1,52 @@
 """Which account and mailbox submit a message, in whose name, and who may send it at all. Pure.
 
-    Transaction ──▶ may this be sent? ──▶ first route that matches, per recipient ──▶ parts | Reply
+    RoutingInput ──▶ may this be sent? ──▶ first route that matches, per recipient ──▶ parts | Reply
 
-Who may send as whom is one decision, taken here and nowhere else, on everything that the client
-said about it at once: its login, the envelope sender, and every address in every From and Sender
-field. A login that is limited to one address gets no other one out, whatever it writes where.
+Who may send as whom is for `policy.sender`, which is asked about everything that the client said of
+it at once: its login, the envelope sender, and every address in every From and Sender field.
 
-A mailbox comes from the configuration, or from a header that named an address which the account
-may use; it becomes part of a URL, so only addresses of the plainest form are taken for one.
+A mailbox comes from the configuration, or from a header that names an address which may be one
+(`policy.mailbox`).
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters, one_line
+from graphrelay.model import Address, Lane, Origin, Plan, Reply, in_small_letters
 from graphrelay.relay.accept.conditions import (
     Network,
     RewriteFrom,
     Route,
-    Transaction,
-    any_matches,
+    RoutingInput,
     failing,
     failing_on_connect,
     takes,
     why_not,
 )
+from graphrelay.relay.policy.mailbox import Account, usable
+from graphrelay.relay.policy.sender import SenderPolicy, shown
 
-__all__ = ["Network", "RewriteFrom", "Route", "Table", "Transaction", "explain", "route", "table"]
+__all__ = [
+    "Network",
+    "RewriteFrom",
+    "Route",
+    "RoutingInput",
+    "RoutingTable",
+    "explain",
+    "route",
+    "table",
+]
 
 Parts = tuple[tuple[Plan, tuple[Address, ...]], ...]
 
 
-class Account(Protocol):
-    """What the router must know of an account."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def username(self) -> str | None:
-        """Who signed in; nobody did for an application."""
-        ...
-
-    @property
-    def default_mailbox(self) -> str | None: ...
-
-    def may_use(self, address: str) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """All that routing goes by."""
+class RoutingTable:
+    """All that routing depends on."""
 
     routes: tuple[Route, ...]
     accounts: Mapping[str, Account]
-    login_senders: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Per login the patterns of addresses that it may send as; none given: any."""
-    logins: frozenset[str] | None = None
-    """All that there are; `None` where that is not known. Who logged in before a reload that took
-    his login away sends no more, least of all without the limits that it had."""
+    senders: SenderPolicy = field(default_factory=SenderPolicy)
     max_recipients: int = 500
     """Recipients of one submission (Exchange's default limit)."""
     header_names: tuple[str, ...] = ()
@@ -78,23 +64,21 @@ def table(
     routes: Iterable[Route],
     accounts: Iterable[Account],
     *,
-    login_senders: Mapping[str, Sequence[str]] | None = None,
-    logins: Iterable[str] | None = None,
+    logins: Mapping[str, Sequence[str]] | None = None,
     max_recipients: int = 500,
     largest: Mapping[str, int] | None = None,
     largest_mime: int | None = None,
     request: int | None = None,
-) -> Table:
+) -> RoutingTable:
     """With one account and no routes, everything goes through that account."""
     by_name = {account.name: account for account in accounts}
     found = tuple(routes)
     if not found and len(by_name) == 1:
         found = (Route(name="default", account=next(iter(by_name))),)
-    return Table(
+    return RoutingTable(
         routes=found,
         accounts=by_name,
-        login_senders=login_senders or {},
-        logins=None if logins is None else frozenset(logins),
+        senders=SenderPolicy(logins or {}),
         max_recipients=max_recipients,
         largest=largest or {},
         largest_mime=largest_mime,
@@ -103,10 +87,10 @@ def table(
     )
 
 
-def route(transaction: Transaction, table: Table) -> Parts | Reply:
-    """Plans, each with its recipients, which together are the envelope's, each once, and those
-    whom a route adds."""
-    if refusal := refused_sender(transaction, table) or _refused_nameless(transaction, table):
+def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
+    """Plans with their recipients. Together these are the recipients of the envelope, each once,
+    and those that a route adds."""
+    if refusal := refused_sender(transaction, table):
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
     recipients = _each_once(transaction.envelope.forward_paths)
@@ -130,14 +114,14 @@ def route(transaction: Transaction, table: Table) -> Parts | Reply:
     return tuple(parts)
 
 
-def may_take(table: Table, origin: Origin, recipient: Address) -> bool:
+def may_take(table: RoutingTable, origin: Origin, recipient: Address) -> bool:
     """Whether any route could take a recipient from there, whatever the message says."""
     return any(
         takes(one, recipient) and failing_on_connect(one, origin) is None for one in table.routes
     )
 
 
-def largest_from(table: Table, origin: Origin, most: int) -> int:
+def largest_from(table: RoutingTable, origin: Origin, most: int) -> int:
     """The largest message that any route could take from there."""
     limits = [
         table.largest.get(one.account, most)
@@ -147,8 +131,8 @@ def largest_from(table: Table, origin: Origin, most: int) -> int:
     return min(most, max(limits, default=most))
 
 
-def refused_size(parts: Parts, size: int, table: Table) -> Reply | None:
-    """The refusal where an account cannot submit so much."""
+def refused_size(parts: Parts, size: int, table: RoutingTable) -> Reply | None:
+    """The refusal where an account cannot submit a message of that size."""
     for planned, _ in parts:
         account = planned.lane.account
         largest = table.largest.get(account)
@@ -161,7 +145,7 @@ def refused_size(parts: Parts, size: int, table: Table) -> Reply | None:
 def _pieces(
     recipients: tuple[Address, ...], route: Route, most: int
 ) -> Iterable[tuple[Address, ...]]:
-    """So many recipients that one submission can have them. A redirected one goes to one."""
+    """As many recipients as one submission can have. A redirected one has a single recipient."""
     if route.redirect_to:
         return (recipients,)
     return (recipients[at : at + most] for at in range(0, len(recipients), most))
@@ -183,66 +167,32 @@ def _no_route(sender: Address | None, recipient: Address) -> Reply:
     return Reply(550, "5.7.1", f"No route takes mail {who}; {SEE_ROUTES}")
 
 
-def shown(address: Address | None) -> str:
-    """An address that a client wrote, fit for a reply."""
-    return f"<{one_line(address or '', 100)}>"
-
-
 # --- Who may send as whom ------------------------------------------------------------------------
 
 
-def refused_reverse_path(path: Address | None, origin: Origin, table: Table) -> Reply | None:
-    """The refusal where the login is limited to other addresses than this one, or there is no such
-    login any more."""
-    return _refused(origin.login, {"MAIL FROM": (path,) if path else ()}, table)
+def refused_reverse_path(path: Address | None, origin: Origin, table: RoutingTable) -> Reply | None:
+    """The refusal for MAIL FROM."""
+    return table.senders.refusal(origin.login, {"MAIL FROM": (path,) if path else ()})
 
 
-def refused_sender(transaction: Transaction, table: Table) -> Reply | None:
-    """The same for every address that was written."""
-    path = transaction.envelope.reverse_path
+def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | None:
+    """The refusal for every address in whose name the message would be sent."""
+    path, login = transaction.envelope.reverse_path, transaction.origin.login
     claimed = {
         "MAIL FROM": (path,) if path else (),
         "From": transaction.authors,
         "Sender": transaction.senders,
     }
-    return _refused(transaction.origin.login, claimed, table)
-
-
-def _refused(
-    login: str | None, claimed: Mapping[str, tuple[Address, ...]], table: Table
-) -> Reply | None:
-    if login is None:
-        return None
-    if table.logins is not None and login not in table.logins:
-        return Reply(550, "5.7.1", f"There is no login {login!r} any more")
-    allowed = table.login_senders.get(login, ())
-    for where, addresses in claimed.items() if allowed else ():
-        for address in addresses:
-            if not any_matches(allowed, str(address)):
-                who = f"Login {login!r} may not send as {shown(address)} ({where})"
-                return Reply(550, "5.7.1", f"{who}; it may send as {', '.join(allowed)}")
-    return None
-
-
-def _refused_nameless(transaction: Transaction, table: Table) -> Reply | None:
-    """The refusal where a limited login names nobody at all: the message would go out in the name
-    of the route's mailbox, which nobody allowed it."""
-    login = transaction.origin.login
-    allowed = table.login_senders.get(login, ()) if login is not None else ()
-    named = transaction.envelope.reverse_path or transaction.authors or transaction.senders
-    if not allowed or named:
-        return None
-    text = f"Login {login!r} must say in whose name it sends: {', '.join(allowed)}"
-    return Reply(550, "5.7.1", text)
+    refusal = table.senders.refusal(login, claimed)
+    if refusal is None and not any(claimed.values()):
+        return table.senders.refusal_of_nobody(login)
+    return refusal
 
 
 # --- What follows --------------------------------------------------------------------------------
 
-_ATOM = r"[A-Za-z0-9!$&'*+=^_`{|}~-]+"
-_PLAIN_MAILBOX = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9.-]+")
 
-
-def plan(route: Route, transaction: Transaction, table: Table) -> Plan | Reply:
+def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan | Reply:
     """What `route` makes of the message, or why it cannot."""
     account = table.accounts[route.account]
     mailbox = _mailbox(route, account, transaction.sender)
@@ -278,12 +228,6 @@ def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Re
     )
 
 
-def usable(account: Account, address: Address) -> bool:
-    """Whether an address that a client wrote may name a mailbox of the account."""
-    text = str(address)
-    return bool(_PLAIN_MAILBOX.fullmatch(text)) and account.may_use(text)
-
-
 def _from_address(
     rewrite: RewriteFrom, account: Account, mailbox: str, authors: tuple[Address, ...]
 ) -> str | None:
@@ -291,7 +235,7 @@ def _from_address(
     if rewrite == "always" or not authors:
         return mailbox
     author = authors[0]
-    if rewrite == "never" or author.key == in_small_letters(mailbox) or usable(account, author):
+    if rewrite == "never" or author.key == Address.parse(mailbox).key or usable(account, author):
         return None
     return mailbox
 
@@ -317,14 +261,16 @@ class Explanation:
     result: Parts | Reply
 
 
-def explain(transaction: Transaction, table: Table) -> Explanation:
-    """For people who ask why a message goes where it goes."""
+def explain(transaction: RoutingInput, table: RoutingTable) -> Explanation:
+    """Why a message goes where it goes, for people."""
     recipients = _each_once(transaction.envelope.forward_paths).values()
     considered = tuple((one, tuple(_considered(transaction, one, table))) for one in recipients)
     return Explanation(considered, route(transaction, table))
 
 
-def _considered(transaction: Transaction, recipient: Address, table: Table) -> Iterable[Considered]:
+def _considered(
+    transaction: RoutingInput, recipient: Address, table: RoutingTable
+) -> Iterable[Considered]:
     for one in table.routes:
         reason = why_not(one, transaction, recipient)
         yield Considered(one.name, reason)

@@ -1,4 +1,4 @@
-"""Loops: mail that comes back is refused before it goes round for ever (RFC 5321 section 6.3).
+"""Loops: mail that comes back is refused before it circulates without end (RFC 5321 section 6.3).
 
     application ─▶ relay ─▶ Exchange ─▶ a rule or a connector ─▶ application ─▶ relay ─▶ …
 

@@ -1,1 +1,2 @@
-"""Rules without I/O: when the next attempt is made, who goes out apart, what a lane may send."""
+"""Rules without I/O: who may send as whom, when the next attempt is made, how recipients are
+divided, how much a lane may send."""

@@ -4,8 +4,8 @@
     Failed      done, failed; or divided, where one of     the lane flows (it was an answer)
                 its recipients may be the reason
     Delayed     tried again, or given up after `lifetime`  the lane goes slower
-    Uncertain   looked into before it is tried again;      the lane goes slower
-                else what `on_uncertain` says
+    Uncertain   settled before it is tried again, or       the lane goes slower
+                what `on_uncertain` says
     Paused      keeps its place                            the lane stops
 
 A message is given up by age alone, never because its lane is paused.
@@ -40,12 +40,12 @@ LOOK_AGAIN_AFTER = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """The other side answered: the lane may go faster."""
+    """Graph answered: the lane may go faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slower:
-    """The lane shall wait a little, at least `retry_after`, and then do less at a time."""
+    """The lane waits a little, at least `retry_after`, and then sends less at a time."""
 
     reason: str
     retry_after: timedelta | None = None
@@ -53,7 +53,7 @@ class Slower:
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """Nothing in this lane would be sent."""
+    """Nothing in this lane can be sent."""
 
     paused: Paused
 
@@ -84,7 +84,7 @@ def decide(
 ) -> Decision:
     """What follows when attempt number `attempts` at `submission` ended in `outcome`.
 
-    `settles`: whether the next attempt can look into a doubt before it sends anything.
+    `settles`: whether the next attempt can settle the doubt before it sends anything.
     """
     match outcome:
         case Relayed():

@@ -1,8 +1,8 @@
 """One recipient of many was refused: the others still get the message. Pure.
 
-Graph refuses the whole request (ErrorInvalidRecipients), and does not say reliably whom it meant.
-So the recipients are divided, and each piece is a submission of its own: recorded, retried and
-reported by itself. Nothing was sent before, so nobody gets it twice.
+Graph refuses the whole request (ErrorInvalidRecipients), and does not say reliably which recipient
+is the reason. So the recipients are divided, and each piece becomes a submission of its own:
+recorded, retried and reported by itself. Nothing was sent before, so nobody receives it twice.
 
     500 ─▶ 8 × 63 ─▶ the one that was refused: 8 × 8 ─▶ 8 × 1 ─▶ refused: reported
 
@@ -13,19 +13,19 @@ One bad address among 500 costs 25 requests, each further one at most 16 more. A
 from graphrelay.model import Address, Failed, Submission
 
 PIECES = 8
-_SOMEBODY = {"errorinvalidrecipients"}
+_ONE_OF_THEM = {"errorinvalidrecipients"}
 _TOO_MANY = {"errorrecipientlimitexceeded"}
 
 Recipients = tuple[Address, ...]
 
 
 def pieces(failed: Failed, submission: Submission) -> tuple[Recipients, ...]:
-    """Into whom to divide the recipients of what failed so; none where that would not help."""
+    """The pieces to divide the recipients into; none where that would not help."""
     recipients = submission.envelope.forward_paths
     if len(recipients) < 2 or submission.plan.redirect_to:
         return ()
     code = failed.answer.code.casefold()
-    if code in _SOMEBODY:
+    if code in _ONE_OF_THEM:
         return _divided(recipients, PIECES)
     if code in _TOO_MANY:
         return _divided(recipients, 2)
@@ -33,7 +33,7 @@ def pieces(failed: Failed, submission: Submission) -> tuple[Recipients, ...]:
 
 
 def _divided(recipients: Recipients, most: int) -> tuple[Recipients, ...]:
-    """Into at most so many pieces, whose sizes differ by one at most."""
+    """At most so many pieces, whose sizes differ by one at most."""
     count = min(most, len(recipients))
     ends = [len(recipients) * number // count for number in range(count + 1)]
     return tuple(recipients[ends[n] : ends[n + 1]] for n in range(count))

@@ -1,4 +1,5 @@
-"""When a message is tried again, and when it is given up. Pure: no clock, no randomness.
+"""When a message is tried again, and when it is given up. Pure: time and randomness are
+parameters.
 
     attempt ──▶ 30 s ──▶ 1 min ──▶ 2 min ──▶ … ──▶ every hour ──▶ … ──▶ lifetime over
 
@@ -23,7 +24,7 @@ _JITTER = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """How patient the relay is, and how much it does at a time."""
+    """How long mail is tried, and how much is done at a time."""
 
     retry_min: timedelta = timedelta(seconds=30)
     retry_max: timedelta = timedelta(hours=1)
@@ -33,7 +34,7 @@ class DeliveryPolicy:
     concurrency: int = 256
     """Requests in flight over all mailboxes."""
     budgets: tuple[Limit, ...] = ()
-    """How much each lane may do in a time."""
+    """How much each lane may send in a period."""
 
 
 def backoff(attempts: int, policy: DeliveryPolicy) -> timedelta:

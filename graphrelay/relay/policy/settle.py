@@ -1,9 +1,9 @@
 """Whether an earlier attempt has sent the message after all. Pure: judges what a look-up showed.
 
     a copy of ours, not a draft      it was sent
-    a copy of ours, a draft          Exchange is at it, or was never asked to send it
+    a copy of ours, a draft          Exchange is sending it, or was never asked to
     no copy                          it was not sent; or we asked a replica that is behind
-    copies, none clearly ours        nobody knows
+    copies, none clearly ours        unclear
 
 A Message-ID alone proves little: the parts of a message that was split, or the transactions of a
 program that sends to each recipient by itself, all share it. A copy is ours if it also has the same
@@ -36,12 +36,12 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class AlreadySent:
-    """Nothing is left to do."""
+    """It was sent; nothing is left to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class StillDraft:
-    """It lies in Drafts."""
+    """It is in Drafts."""
 
     copy: Copy
 
@@ -53,7 +53,7 @@ class NotThere:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The look-up does not tell."""
+    """The look-up does not settle it."""
 
     reason: str
 

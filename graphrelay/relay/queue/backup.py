@@ -27,10 +27,11 @@ from graphrelay.model import (
     Trouble,
     Waiting,
     in_small_letters,
+    same_address,
 )
-from graphrelay.relay.accept.router import Account, usable
 from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.outgoing import as_mime, originator
+from graphrelay.relay.policy.mailbox import Account, usable
 from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import MessageHistory
@@ -55,7 +56,7 @@ class Backups:
         if trouble is Trouble.AUTHORIZATION and other.may_use(lane.mailbox):
             return Lane(other.name, lane.mailbox)
         mailbox = other.default_mailbox
-        if mailbox is None or in_small_letters(mailbox) == in_small_letters(lane.mailbox):
+        if mailbox is None or same_address(mailbox, lane.mailbox):
             return None
         return Lane(other.name, in_small_letters(mailbox))
 
@@ -68,7 +69,7 @@ class Backups:
             written = Address.parse(plan.from_address)
         stays = (
             written is None
-            or written.key == in_small_letters(lane.mailbox)
+            or same_address(str(written), lane.mailbox)
             or (other.username is not None and usable(other, written))
         )
         return replace(plan, lane=lane, from_address=plan.from_address if stays else lane.mailbox)

@@ -77,7 +77,7 @@ _SUBJECTS = {"failed": "Undelivered mail", "delayed": "Delayed mail", "relayed":
 def _returned(submission: Submission, header: bytes) -> bytes:
     """RFC 3461 section 4.3: the whole of a small message that failed if the sender asked for it,
     else its header section; in the global form (RFC 6533 section 6) if they need it."""
-    match submission.envelope.returned, submission.body:
+    match submission.envelope.ret, submission.body:
         case "FULL", InlineBody(octets) if len(octets) <= _MOST_RETURNED:
             whole = submission.prefix + octets
             kind = "message/global" if _is_global(header) else "message/rfc822"
@@ -168,7 +168,7 @@ def _status(entries: Sequence[DsnEntry], parties: DsnParties) -> tuple[str, byte
 def _of_each(dsn: Dsn, submission: Submission) -> list[str]:
     """The fields of each recipient (RFC 3464 section 2.3)."""
     lines: list[str] = []
-    original = {one.path: one.original for one in submission.envelope.asked}
+    original = {one.path: one.original for one in submission.envelope.dsn_requests}
     for path in submission.envelope.forward_paths:
         kind = "rfc822" if str(path).isascii() else "utf-8"
         lines += [

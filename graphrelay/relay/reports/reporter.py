@@ -297,7 +297,7 @@ class Reporter:
         unasked: tuple[Notify, ...] = (
             () if content.action == "relayed" else (_WORD[content.action],)
         )
-        wanted = {one.path: one.notify or unasked for one in envelope.asked}
+        wanted = {one.path: one.notify or unasked for one in envelope.dsn_requests}
         paths = tuple(
             path
             for path in envelope.forward_paths
@@ -315,7 +315,7 @@ class Reporter:
         match attempt.outcome, decision.next:
             case Delayed() | Uncertain() as outcome, Queued() if await self._is_due(submission, at):
                 return self._delay(submission, outcome, at)
-            case Relayed() as relayed, _ if submission.envelope.asked:
+            case Relayed() as relayed, _ if submission.envelope.dsn_requests:
                 return _success(relayed, at)
             case _:
                 return None

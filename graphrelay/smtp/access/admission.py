@@ -1,9 +1,9 @@
 """Who may connect: allowed networks, and how many connections in all and from one client.
 
-What is always true here: a connection that was let in is counted until it leaves, no client can
-take all places (an IP address as many as are configured, a user of a Unix socket three quarters),
-and a refused one costs one line in the journal per client and reason and hour, however often it
-knocks.
+What is always true here: a connection that was let in is counted until it ends, no client can take
+all connections (an IP address as many as are configured, a user of a Unix socket three quarters),
+and refused ones cost one line in the journal for each client, reason and hour, however many they
+are.
 """
 
 import ipaddress
@@ -38,7 +38,7 @@ class Peer(Protocol):
 
 
 def peer_uid(peer: Peer) -> int | None:
-    """Whose program is at the other end of a Unix socket; `None` on platforms that do not say."""
+    """The user id at the other end of a Unix socket; `None` on platforms that do not say."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
@@ -60,13 +60,13 @@ def client_address(peername: object) -> str:
 
 
 def local_user(peer: Peer) -> str:
-    """By whom clients of a Unix socket are told apart: `unix user 33`."""
+    """What clients of a Unix socket are counted as: `unix user 33`."""
     uid = peer_uid(peer)
     return LOCAL if uid is None else f"{LOCAL} user {uid}"
 
 
 def is_among(client: str, networks: tuple[Network, ...]) -> bool:
-    """Whether one of the networks holds the client; none holds one of a Unix socket."""
+    """Whether the client is in one of the networks; a client of a Unix socket is in none."""
     if not networks or client == LOCAL:
         return False
     address = _address(client)
@@ -78,11 +78,11 @@ _address = lru_cache(1024)(ipaddress.ip_address)
 
 
 def short_of_descriptors(descriptor: int) -> Reply | None:
-    """Why a client who came in on that descriptor cannot stay, or `None`.
+    """Why a client that was given this descriptor cannot stay, or `None`.
 
-    The system gives out the lowest number that is free, so it tells how many are in use. A quarter
-    is kept for mail: for its files, and the connections to Microsoft. And for who comes in: where
-    none is left for `accept`, the event loop may go round without rest, and nobody hears why.
+    The system gives out the lowest free number, so it shows how many are in use. A quarter is kept
+    for mail: for its files, and for connections to Microsoft. Some of it is for `accept` as well:
+    without a free descriptor the event loop spins, and no client can be given a reason.
     """
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY or descriptor < most - most // 4:
@@ -91,7 +91,7 @@ def short_of_descriptors(descriptor: int) -> Reply | None:
 
 
 class Gate:
-    """Counts those who are in."""
+    """Counts connected clients."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -99,7 +99,7 @@ class Gate:
         self._total = 0
 
     def enter(self, client: str) -> Reply | None:
-        """Count the client (by address, or `local_user`) in, or tell why not."""
+        """Count a client (by address, or `local_user`), or say why it cannot stay."""
         if self._total >= self.limits.max_connections:
             return Reply(421, "4.3.2", "Too many connections to this relay; try again later")
         allowed = self._allowed(client)
@@ -110,7 +110,7 @@ class Gate:
         return None
 
     def leave(self, client: str) -> None:
-        """Count out one that was counted in."""
+        """A client that was counted has left."""
         self._total -= 1
         self._inside[client] -= 1
         if not self._inside[client]:
@@ -118,30 +118,30 @@ class Gate:
 
     def _allowed(self, client: str) -> int:
         """A user of this machine may be a web server with hundreds of workers; a quarter is kept
-        for others all the same."""
+        for other users all the same."""
         if client.startswith(LOCAL):
             return max(1, self.limits.max_connections * 3 // 4)
         return self.limits.max_connections_per_client
 
 
 class QuietJournal:
-    """Tells the journal of refused clients once an hour for each client and reason."""
+    """Writes refusals to the journal once an hour for each client and reason."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._told: OrderedDict[tuple[str, str, str | None], tuple[timedelta, int]] = OrderedDict()
+        self._noted: OrderedDict[tuple[str, str, str | None], tuple[timedelta, int]] = OrderedDict()
 
     def write(self, refused: Refused) -> None:
         """As `Journal.write`; `before` says how often the same was left out."""
         key = (refused.origin.client, refused.reply, refused.reason)
         now = self._clock.monotonic()
-        since, quiet = self._told.get(key, (None, 0))
+        since, quiet = self._noted.get(key, (None, 0))
         if since is not None and now - since < _QUIET_FOR:
-            self._told[key] = (since, quiet + 1)
+            self._noted[key] = (since, quiet + 1)
             return
-        self._told[key] = (now, 0)
-        self._told.move_to_end(key)
-        while len(self._told) > _KEPT:
-            self._told.popitem(last=False)
+        self._noted[key] = (now, 0)
+        self._noted.move_to_end(key)
+        while len(self._noted) > _KEPT:
+            self._noted.popitem(last=False)
         self._journal.write(replace(refused, before=quiet or None))

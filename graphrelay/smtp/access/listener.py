@@ -1,8 +1,8 @@
 """Where the relay listens, and for whom, as values that the configuration makes.
 
-What is guarded here is promise 7, nobody relays who should not: `strangers_can_reach` says of a
-listener why it would be an open relay, and `mistake` whether it can be opened at all. Both are
-sentences for the admin, and both are asked again when the server starts.
+This file guards promise 7: nobody relays who should not. `strangers_can_reach` says why a listener
+would be an open relay, and `mistake` why it cannot serve anybody. Both return sentences for the
+admin, and both are asked again when the server starts.
 """
 
 import ipaddress
@@ -73,14 +73,14 @@ class Listener:
     tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
     auth: Literal["off", "optional", "required"] = "off"
     allow_from: tuple[Network, ...] = LOOPBACK
-    """Clients with other addresses are sent away. No matter for a Unix socket."""
+    """Clients with other addresses are refused. It has no effect on a Unix socket."""
     auth_in_clear: bool = False
-    """Take passwords without TLS from other machines too: for copiers that know no TLS."""
+    """Accept passwords without TLS from other machines too: for copiers without TLS support."""
     open_relay: bool = False
-    """The admin says that strangers may reach it all the same."""
+    """The admin allows that strangers can reach it."""
     proxy_from: tuple[Network, ...] = ()
-    """Load balancers: from there each connection begins with a PROXY header that names the client,
-    for whom all other rules then hold."""
+    """Load balancers: connections from there begin with a PROXY header, which names the client to
+    which all other rules then apply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Limits:
     """How much one client, and all of them together, may ask."""
 
     max_recipients: int = 2_000
-    """Per message; more get 452, and a good client sends those in a message of their own."""
+    """Of one message; more get 452, and a well-behaved client sends those in another message."""
     max_connections: int = 1_000
     max_connections_per_client: int = 200
     """Per IP address; a user of a Unix socket may take three quarters of all."""
@@ -96,6 +96,7 @@ class Limits:
     """From the last octet (RFC 5321 section 4.5.3.2.7)."""
     data_timeout: timedelta = timedelta(minutes=5)
     """From the last octet, while a message comes in."""
+    tls_handshake_timeout: timedelta = timedelta(seconds=30)
 
 
 def endpoint(address: str) -> Endpoint:
@@ -119,7 +120,7 @@ def endpoint(address: str) -> Endpoint:
 
 
 def _can_be_asked_for(host: str) -> bool:
-    """The resolver raises what is no OSError for names with an empty or a long part."""
+    """The resolver does not raise OSError for names with an empty or an overlong label."""
     try:
         host.encode("idna")
     except UnicodeError:

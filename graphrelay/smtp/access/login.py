@@ -1,12 +1,12 @@
 """Local logins: names and passwords of the relay itself, for devices that insist on them.
 
-What is always true here: a password is checked off the event loop, a wrong one costs its client
-more time with each try, and nobody pays for another one's guesses: delays and locks belong to
-the client's address, never to the name, and a client whose password was right a moment ago is let
-in at once even while its neighbour behind the same address is locked out.
+What is always true here: passwords are checked outside the event loop, a wrong one costs its client
+more time with each try, and nobody pays for somebody else's guesses. Delays and locks hold for the
+client's address, never for the name, and a password that was right a moment ago is accepted at once
+even while another client behind the same address is locked out.
 
-Passwords are kept as `$scrypt$ln=14,r=8,p=5$salt$key` (RFC 7914), 16 MiB and a fifth of a second a
-check.
+Passwords are kept as `$scrypt$ln=14,r=8,p=5$salt$key` (RFC 7914). A check takes 16 MiB and a fifth
+of a second.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from graphrelay.clock import Clock
-from graphrelay.model import in_small_letters
 
 _LOG_COST: Final = 14
 _BLOCK: Final = 8
@@ -49,21 +49,11 @@ class Login:
     name: str
     password_hash: str = field(repr=False)
     """As `hash_password` makes it."""
-    senders: tuple[str, ...] = ()
-    """Envelope senders that it may use, `name@domain` or `*@domain`; empty: any."""
-
-    def may_send_as(self, address: str) -> bool:
-        """Whether `address` is among its senders, in any letter case."""
-        wanted = in_small_letters(address)
-        domain = wanted.rpartition("@")[2]
-        return not self.senders or any(
-            in_small_letters(sender) in (wanted, f"*@{domain}") for sender in self.senders
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class WrongPassword:
-    """No such name, or another password: nobody is told which."""
+    """No such name, or another password; clients cannot find out which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +64,9 @@ class LockedOut:
 
 
 Verdict = Login | WrongPassword | LockedOut
+
+Run = Callable[[Callable[[str], bool], str], Awaitable[bool]]
+"""Runs what takes a fifth of a second without stopping the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +83,7 @@ class _Scrypt:
 
 
 def hash_password(text: str) -> str:
-    """The hash to put into the configuration; another one at each call."""
+    """The hash for the configuration; a different one at each call."""
     salt = secrets.token_bytes(16)
     key = _derive(text, salt, _LOG_COST, _BLOCK, _PARALLEL, _KEY_OCTETS)
     return _write(salt, key)
@@ -112,28 +105,31 @@ def is_password_hash(text: str) -> bool:
 
 
 class LoginBook:
-    """Knows the logins, who guesses, and who was right a moment ago."""
+    """The logins, who has been guessing, and which passwords were right a moment ago."""
 
-    def __init__(self, logins: tuple[Login, ...], clock: Clock) -> None:
+    def __init__(
+        self, logins: tuple[Login, ...], clock: Clock, run: Run = asyncio.to_thread
+    ) -> None:
         self._logins = {login.name: (login, _read(login.password_hash)) for login in logins}
         # Checked for names that do not exist, so that they take as long as those that do.
         self._nobody = _read(_write(secrets.token_bytes(16), secrets.token_bytes(_KEY_OCTETS)))
         self._clock = clock
+        self._run = run
         self._pepper = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, timedelta] = OrderedDict()
         self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
         self._threads = asyncio.Semaphore(2)
 
     def with_logins(self, logins: tuple[Login, ...]) -> "LoginBook":
-        """Other logins, the same memory of who guesses and who was right. Where a stored hash is
-        another one now, nobody was."""
-        book = LoginBook(logins, self._clock)
+        """Other logins with the same memory of guesses and right passwords. Where the hash of a
+        login has changed, its passwords are forgotten."""
+        book = LoginBook(logins, self._clock, self._run)
         book._guesses = self._guesses
         book._pepper, book._remembered = self._pepper, self._remembered
         return book
 
     async def check(self, client: str, name: str, password: str) -> Verdict:
-        """Whether `client` may log in so; answers late when it has been wrong before."""
+        """Whether the password is right; takes longer for a client that was wrong before."""
         login, scrypt = self._logins.get(name, (None, self._nobody))
         token = self._token(login, password) if login else b""
         if login and self._is_remembered(token):
@@ -145,7 +141,7 @@ class LoginBook:
                 return LockedOut(guesses.last + _LOCKED_FOR - now)
             await self._clock.sleep(guesses.delay(now))
             async with self._threads:
-                right = await asyncio.to_thread(scrypt.matches, password)
+                right = await self._run(scrypt.matches, password)
             if login and right:
                 self._remember(token)
                 return login
@@ -175,7 +171,7 @@ class LoginBook:
 
 
 class _Guesses:
-    """The wrong passwords of one client, which may try one at a time."""
+    """The wrong passwords of one client, which may try one password at a time."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
@@ -187,7 +183,7 @@ class _Guesses:
         self.last = now
 
     def is_locked(self, now: timedelta) -> bool:
-        """After the lock there is one try, and the next lock if it is wrong."""
+        """After the lock one try is allowed, and a wrong one locks again."""
         return self._recent(now) >= _LOCKED_AT and now - self.last < _LOCKED_FOR
 
     def delay(self, now: timedelta) -> timedelta:

@@ -1,8 +1,8 @@
 """The TLS side of a listener: its certificate, read again whenever its files change.
 
-What is always true here: a client is never served with a certificate and key that do not belong
-together. New files are first read into a context of their own; only if that succeeds do they
-take the place of the old ones, otherwise the old ones stay and the journal says why.
+What is always true here: a client is never served with a certificate and key that do not match. New
+files are read into a context of their own, which replaces the old one only if that succeeds;
+otherwise the old one stays in use and the journal says why.
 """
 
 import ssl
@@ -23,7 +23,7 @@ _VERSIONS: Final = {
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
-class Certificate:
+class ListenerCertificate:
     """A listener's certificate. Raises `ListenError` when it cannot be read at first."""
 
     def __init__(self, listener: Listener, journal: Journal) -> None:
@@ -31,8 +31,8 @@ class Certificate:
         self._journal = journal
         self._stamp: _Stamp = _stamp(listener)
         self._context = _context(listener)
-        self._told: _Stamp | None = None
-        """What could not be read, and was told of."""
+        self._reported: _Stamp | None = None
+        """What could not be read, and was reported."""
 
     def context(self) -> ssl.SSLContext:
         """For the next connection."""
@@ -42,20 +42,21 @@ class Certificate:
         return self._context
 
     def _reload(self, stamp: _Stamp) -> None:
-        """Until it succeeds: what was no certificate for a moment (no descriptors left, a mode that
-        is mended later) would else be read no more, and the old one go on until it expires."""
+        """Try until it succeeds. A certificate that could not be read for a moment (no descriptors
+        left, a mode that is corrected later) would otherwise never be read, and the old one would
+        be served until it expires."""
         try:
             self._context = _context(self._listener)
         except ListenError as error:
             self._tell(stamp, error)
         else:
-            self._stamp, self._told = stamp, None
+            self._stamp, self._reported = stamp, None
             self._journal.write(events.CertificateReloaded(listener=self._listener.address))
 
     def _tell(self, stamp: _Stamp, error: ListenError) -> None:
         """Once for what lies there."""
-        if stamp != self._told:
-            self._told = stamp
+        if stamp != self._reported:
+            self._reported = stamp
             self._journal.write(
                 events.CertificateNotReloaded(
                     reason=str(error),
@@ -105,7 +106,7 @@ def _context(listener: Listener) -> ssl.SSLContext:
 
 def _set_minimum(context: ssl.SSLContext, minimum: str) -> None:
     with warnings.catch_warnings():
-        # Old versions are deprecated, and still what some copiers know: the admin asked for them.
+        # Deprecated, but all that some copiers support: the admin asked for them.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = _VERSIONS[minimum]
     if minimum in ("1.0", "1.1"):

@@ -3,13 +3,13 @@
     transport ──▶ came / ended / lost ──▶ [ buffer ] ──▶ line, piece ──▶ the conversation
     transport ◀────────────────────────── [ replies ] ◀── say          ◀──┘
 
-What is always true here: the buffer is bounded, because the transport stops reading when we do not
-keep up; replies go out in one write, at the latest when we wait for the client (RFC 2920 section
-3.2); and every wait can be ended from outside, by `dismiss`. Octets that have come in are still
-read after the client is gone: a device may hang up right behind the final dot.
+What is always true here: the buffer is bounded, because the transport stops reading when the relay
+does not keep up. Replies go out in one write, at the latest when the relay waits for the client
+(RFC 2920 section 3.2). Every wait can be ended from outside, by `dismiss`. Octets that have come in
+are still read after the client is gone: a device may hang up right after the final dot.
 
-Who is too slow is decided by `overdue`, without I/O, from the time spent waiting for the client.
-The time that we ourselves need (disk, password hashing) never counts.
+Which client is too slow is decided by `overdue`, without I/O, from the time spent waiting for it.
+The time that the relay itself needs (disk, password hashing) never counts.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from graphrelay.model import Reply
 from graphrelay.smtp.connection.transcript import Transcript
 
 LONGEST_LINE: Final = 12_288
-"""Octets of a command: what AUTH may need (RFC 4954 section 4), and more than all others do."""
+"""Octets of a command: what AUTH may need (RFC 4954 section 4), more than any other command."""
 _READ_AHEAD: Final = 65_536
 """Octets that wait in the buffer before the transport is asked to stop reading."""
 _LINES_AT_A_TIME: Final = 50
-"""Pipelined commands taken before everybody else has a turn."""
+"""Pipelined commands read before other connections have a turn."""
 _CLOSING_PATIENCE: Final = timedelta(seconds=5)
 """For a client to take our last reply and close its side."""
 
 
-class Gone(Exception):  # noqa: N818 (the client's right, not an error)
+class ClientGone(Exception):  # noqa: N818 (clients may, so not an error)
     """Nothing more will come from the client."""
 
 
-class Dismissed(Exception):  # noqa: N818 (our right, not an error)
-    """The conversation is to end with this reply, since a limit was reached or we stop."""
+class Dismissed(Exception):  # noqa: N818 (the relay may, so not an error)
+    """The conversation ends with this reply: a limit was reached, or the relay stops."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
@@ -45,7 +45,7 @@ class Dismissed(Exception):  # noqa: N818 (our right, not an error)
 
 
 class LineTooLong(Exception):  # noqa: N818 (the client's fault)
-    """A line of more than `LONGEST_LINE` octets came, and was thrown away to its end."""
+    """A line of more than `LONGEST_LINE` octets came in, and was discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Patience:
     idle: timedelta
     """From the last octet."""
     overall: timedelta
-    """For all of the stage, …"""
+    """For the whole stage, …"""
     pace: int | None = None
-    """… longer by what came at this many octets a second."""
+    """… plus a second for this many octets that came in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How long the client has let us wait."""
+    """How long the relay has waited for the client."""
 
     now: timedelta
     """Since the last octet."""
@@ -85,7 +85,7 @@ def overdue(patience: Patience, waited: Waited) -> Reply | None:
     return None
 
 
-class Wire:
+class ConnectionBuffer:
     """One connection's two directions. The protocol calls `came`, `ended`, `lost`, `writable`."""
 
     __slots__ = (
@@ -108,6 +108,7 @@ class Wire:
         "_waited",
         "_waiter",
         "_waiting_since",
+        "encrypted",
     )
 
     def __init__(
@@ -133,12 +134,14 @@ class Wire:
         self._lost = False
         self._choked = False
         self._paused = False
+        self.encrypted = False
+        """Whether TLS has begun, if only with the handshake."""
         self.begin(patience)
 
-    # What the protocol tells ---------------------------------------------------------------------
+    # Called by the protocol ----------------------------------------------------------------------
 
     def came(self, octets: bytes) -> None:
-        """Octets from the client."""
+        """Octets from the client have come in."""
         if self._closing_since is not None:
             return
         if self._at == len(self._buffer):
@@ -169,7 +172,7 @@ class Wire:
         self._choked = not yes
         self._wake()
 
-    # What the conversation asks ------------------------------------------------------------------
+    # Called by the conversation -------------------------------------------------------------------
 
     @property
     def has_more(self) -> bool:
@@ -182,11 +185,11 @@ class Wire:
         return self._patience.stage
 
     def write_down(self, transcript: Transcript) -> None:
-        """Keep what is said from now on."""
+        """Write down what is said from now on."""
         self._transcript = transcript
 
     def begin(self, patience: Patience) -> None:
-        """A new stage of the conversation: the client's time starts anew."""
+        """Begin a stage of the conversation: the client's time starts again."""
         self._patience = patience
         self._waited = 0.0
         self._received = 0
@@ -194,13 +197,13 @@ class Wire:
             self._dismissal, self._spared = self._spared, None
 
     async def first_octet(self) -> int:
-        """The next octet, not taken."""
+        """The next octet, which stays in the buffer."""
         while not self.has_more:
             await self._more()
         return self._buffer[self._at]
 
     async def line(self, *, secret: bool = False) -> bytes:
-        """The next line with its end. Raises `LineTooLong`, `Gone`, `Dismissed`."""
+        """The next line with its end. Raises `LineTooLong`, `ClientGone`, `Dismissed`."""
         self._lines += 1
         if self._lines % _LINES_AT_A_TIME == 0:
             await asyncio.sleep(0)
@@ -218,20 +221,20 @@ class Wire:
         return line
 
     async def piece(self, at_most: int | None = None) -> bytes:
-        """Whatever came, at least one octet. Raises `Gone`, `Dismissed`."""
+        """What has come in, at least one octet. Raises `ClientGone`, `Dismissed`."""
         while not self.has_more:
             await self._more()
         end = len(self._buffer) if at_most is None else self._at + at_most
         piece = self._buffer[self._at : end]
         self._at += len(piece)
         if not self.has_more:
-            self.forget_input()  # a large piece is not to be kept alive here
+            self.forget_input()  # or a large piece would be kept in memory
         if self._transcript is not None:
             self._transcript.heard_data(len(piece))
         return piece
 
     async def skip(self, octets: int) -> None:
-        """Throw away that many octets, as they come. Raises `Gone`, `Dismissed`."""
+        """Discard that many octets as they come in. Raises `ClientGone`, `Dismissed`."""
         while octets > 0:
             octets -= len(await self.piece(octets))
 
@@ -241,38 +244,37 @@ class Wire:
         self._at = 0
 
     def forget_input(self) -> None:
-        """Throw away what came and was not read."""
+        """Discard what came in and was not read."""
         self._buffer, self._at = b"", 0
 
     def say(self, octets: bytes) -> None:
-        """A reply, sent with the next `flush` or when we next wait for the client."""
+        """Add a reply, which is sent by `flush` or when the relay next waits for the client."""
         self._replies.append(octets)
         if self._transcript is not None:
             self._transcript.said(octets)
 
     async def flush(self) -> None:
-        """Send the replies, and wait while the client does not read them. Raises `Gone`."""
+        """Send the replies, and wait while the client does not read them. Raises `ClientGone`."""
         self._send()
         while self._choked and not self._lost:
             if self._dismissal is not None:
                 self._transport.abort()
-                raise Gone
+                raise ClientGone
             await self._wait()
 
-    async def start_tls(
-        self, protocol: asyncio.BaseProtocol, context: ssl.SSLContext, timeout: timedelta
-    ) -> str:
-        """Go on in TLS and tell the version; the replies so far go out in clear text.
+    async def start_tls(self, context: ssl.SSLContext, timeout: timedelta) -> str:
+        """Go on in TLS and return its version; the replies so far go out in clear text.
 
-        What is in the buffer is taken for the beginning of the handshake. Raises `OSError`
+        What is in the buffer is taken as the beginning of the handshake. Raises `OSError`
         (`ssl.SSLError` among them) when that fails.
         """
         self._send()
+        self.encrypted = True
         begun = self._buffer[self._at :]
         self.forget_input()
         upgrade = asyncio.get_running_loop().start_tls(
             self._transport,
-            protocol,
+            self._transport.get_protocol(),
             context,
             server_side=True,
             ssl_handshake_timeout=timeout.total_seconds(),
@@ -290,9 +292,9 @@ class Wire:
     def close(self, *, linger: bool = False) -> None:
         """Send what is left and hang up.
 
-        With `linger` for a client that may be talking still: a socket closed with octets unread is
-        reset, and a reset takes our last reply from the client. So they are read, and thrown
-        away, until the client closes its side or the patience is over.
+        `linger` is for a client that may still be sending: a socket that is closed with unread
+        octets is reset, and a reset discards the last reply before the client has read it. So they
+        are read and discarded until the client closes its side or its time is over.
         """
         self._send()
         self._closing_since = self._seconds()
@@ -302,14 +304,14 @@ class Wire:
         try:
             self._transport.write_eof()
             self._transport.resume_reading()
-        except OSError:  # the client has gone, and the loop has not heard of it yet
+        except OSError:  # the client is gone, and the event loop does not know yet
             self._transport.abort()
 
     def abort(self) -> None:
-        """Hang up without another word."""
+        """Close the connection at once."""
         self._transport.abort()
 
-    # What the server asks ------------------------------------------------------------------------
+    # Called by the server -------------------------------------------------------------------------
 
     def dismiss(self, reply: Reply, *, spare: str = "") -> None:
         """End the conversation at its next wait; in the stage `spare`, at the end of the stage."""
@@ -320,7 +322,7 @@ class Wire:
         self._wake()
 
     def check_patience(self) -> None:
-        """Dismiss a client that takes too long, and drop one that will not let us hang up."""
+        """Dismiss a client that is too slow, and drop one that does not close its side."""
         if self._closing_since is not None:
             closing = timedelta(seconds=self._seconds() - self._closing_since)
             if not self._lost and closing > _CLOSING_PATIENCE:
@@ -342,7 +344,7 @@ class Wire:
         if self._dismissal is not None:
             raise Dismissed(self._dismissal)
         if self._ended:
-            raise Gone
+            raise ClientGone
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
@@ -364,7 +366,7 @@ class Wire:
     async def _start_tls_with(
         self, begun: bytes, upgrade: Coroutine[object, object, asyncio.Transport | None]
     ) -> asyncio.Transport | None:
-        """Where TLS comes first, uvloop may have handed us the hello before we could begin."""
+        """On an implicit TLS port, uvloop may deliver the ClientHello before TLS could begin."""
         upgrading = asyncio.ensure_future(upgrade)
         await asyncio.sleep(0)  # by then the TLS layer is in place, and about to begin
         layer = cast(asyncio.BufferedProtocol, self._transport.get_protocol())

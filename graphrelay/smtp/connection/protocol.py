@@ -1,23 +1,26 @@
-"""The bridge from asyncio's transports to our `Wire`, as a subclass of aiosmtpd's protocol.
+"""From asyncio's transports to a `ConnectionBuffer`, as a subclass of aiosmtpd's protocol.
 
-What is always true here: no octet is handled in this file, only handed on, and a connection that
-is lost cancels nothing: whoever reads from the wire finds out there, after what had come in has
-been read.
+What is always true here: no octet is handled in this file, only handed on. A connection that is
+lost cancels nothing: whoever reads from the buffer finds out there, after what had come in has been
+read.
 
-aiosmtpd's constructor, reader and timers are left out on purpose. They look up this machine's name,
-list all attributes twice, hold a message as a list of lines, and cancel a message's acceptance
-when its sender hangs up.
+Of aiosmtpd's protocol nothing runs. Its constructor, reader and timers look up this machine's name,
+list all attributes twice, hold a message as a list of lines, and cancel a message's acceptance when
+its sender hangs up; its commands are never called, since the table of commands is the
+conversation's own (`session.conversation`). Of aiosmtpd the reader of the PROXY header is in use
+(`proxy`).
 """
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol, cast
 
 from aiosmtpd.smtp import SMTP
 
-from graphrelay.smtp.connection.buffer import Wire
+from graphrelay.smtp.connection.buffer import ConnectionBuffer
 
-# The journal tells what is worth telling; aiosmtpd's own log would go to standard error beside it.
+# The journal has what is worth knowing; aiosmtpd's own log would go to standard error besides.
 logging.getLogger("mail.log").addHandler(logging.NullHandler())
 
 _SCRATCH: Final = memoryview(bytearray(65_536))
@@ -25,34 +28,49 @@ _SCRATCH: Final = memoryview(bytearray(65_536))
 before the loop turns to the next one. So no read allocates, and none takes the loop long."""
 
 
+class Owner(Protocol):
+    """Whose connection it is: a conversation."""
+
+    @property
+    def buffer(self) -> ConnectionBuffer: ...
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is closed in both directions, by an error or without one."""
+        ...
+
+
 class Connection(SMTP, asyncio.BufferedProtocol):
     """One client's connection."""
 
-    wire: Wire
-
-    def __init__(self) -> None:
+    def __init__(self, begin: Callable[[asyncio.Transport], Owner]) -> None:
+        """`begin` is called once, as soon as the connection is made."""
         # Not SMTP.__init__: see above.
-        self._is_tls = False
+        self._begin = begin
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._owner = self._begin(cast(asyncio.Transport, transport))
+        self._buffer = self._owner.buffer
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _SCRATCH
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.wire.came(bytes(_SCRATCH[:nbytes]))
+        self._buffer.came(bytes(_SCRATCH[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        self.wire.came(data)
+        self._buffer.came(data)
 
     def eof_received(self) -> bool:
         """Stay open for our replies to what came before, where the transport can."""
-        self.wire.ended()
-        return not self._is_tls
+        self._buffer.ended()
+        return not self._buffer.encrypted
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.wire.lost()
+        self._buffer.lost()
+        self._owner.lost(error)
 
     def pause_writing(self) -> None:
-        self.wire.writable(False)
+        self._buffer.writable(False)
 
     def resume_writing(self) -> None:
-        self.wire.writable(True)
+        self._buffer.writable(True)

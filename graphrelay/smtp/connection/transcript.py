@@ -1,4 +1,4 @@
-"""What a client and the relay said to each other, for an admin who wonders why a device failed.
+"""What a client and the relay said to each other, for an admin who asks why a device failed.
 
 What is always true here: it is kept only for clients that the admin named, it is bounded, and it
 holds neither passwords nor messages: what a client answers to a prompt of AUTH, and what follows
@@ -23,10 +23,11 @@ _LOGIN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """AUTH in any spelling, and what is secret behind it."""
-_COMMANDS: Final = frozenset(
+COMMANDS: Final = frozenset(
     {"AUTH", "BDAT", "DATA", "EHLO", "EXPN", "HELO", "HELP"}
     | {"MAIL", "NOOP", "QUIT", "RCPT", "RSET", "STARTTLS", "VRFY"}
 )
+"""What may be written down although a secret may follow."""
 _BEFORE_SECRETS: Final = frozenset({"AUTH", "BDAT", "DATA"})
 
 
@@ -74,7 +75,7 @@ class Transcript:
         verb = text[:4].upper() if _LOGIN.match(text) else text.partition(" ")[0].upper()
         if secret:
             text = "****"
-        elif verb not in _COMMANDS and self._secrets_may_follow:
+        elif verb not in COMMANDS and self._secrets_may_follow:
             text = f"({len(line)} octets that are no command)"
         else:
             text = _LOGIN.sub(_masked, text, count=1) if verb == "AUTH" else text

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
-from graphrelay.model import LONGEST_ADDRESS, Address, Asked, Notify, Reply
+from graphrelay.model import LONGEST_ADDRESS, Address, DsnRequest, Notify, Reply
 
 _LONGEST_ARGUMENT: Final = 2_000
 """Characters: the 512 of RFC 5321 section 4.5.3.1.4, and what its extensions add to them (500 each
@@ -42,7 +42,7 @@ _CHUNK = re.compile(r"([0-9]{1,18})(?:\s+(LAST))?", re.IGNORECASE)
 
 _BODIES = frozenset({"7BIT", "8BITMIME", "BINARYMIME"})
 _NOTIFY: Final[frozenset[str]] = frozenset(get_args(Notify))
-_RETURNED: Final[dict[str, Literal["", "FULL", "HDRS"]]] = {"": "", "FULL": "FULL", "HDRS": "HDRS"}
+_RET: Final[dict[str, Literal["", "FULL", "HDRS"]]] = {"": "", "FULL": "FULL", "HDRS": "HDRS"}
 _LONGEST_ENVELOPE_ID: Final = 100
 _LONGEST_ORIGINAL: Final = 500
 _XTEXT_CODE = re.compile(r"\+([0-9A-F]{2})")
@@ -58,7 +58,7 @@ class MailFrom:
     """The size that the client announced (RFC 1870), or 0."""
     binary: bool = False
     """BODY=BINARYMIME (RFC 3030): it comes by BDAT, and its octets are nobody's lines."""
-    returned: Literal["", "FULL", "HDRS"] = ""
+    ret: Literal["", "FULL", "HDRS"] = ""
     envelope_id: str = ""
 
 
@@ -67,7 +67,7 @@ class RcptTo:
     """What RCPT asks for."""
 
     path: Address
-    asked: Asked | None = None
+    dsn: DsnRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ def mail_from(argument: str) -> MailFrom | Reply:
         return BAD_BODY
     if unknown := path.parameters.keys() - _KNOWN_TO_MAIL:
         return _not_known("MAIL", unknown)
-    returned = _RETURNED.get((path.parameters.get("RET", "") or "").upper())
-    if returned is None or (returned == "" and "RET" in path.parameters):
+    ret = _RET.get((path.parameters.get("RET", "") or "").upper())
+    if ret is None or (ret == "" and "RET" in path.parameters):
         return BAD_RET
     envelope_id = _plain_text(path.parameters.get("ENVID"))[:_LONGEST_ENVELOPE_ID]
-    return MailFrom(path.address, int(size), body.upper() == "BINARYMIME", returned, envelope_id)
+    return MailFrom(path.address, int(size), body.upper() == "BINARYMIME", ret, envelope_id)
 
 
 def chunk_size(argument: str) -> ChunkSize | Reply:
@@ -144,10 +144,10 @@ def rcpt_to(argument: str) -> RcptTo | Reply:
         return _not_known("RCPT", unknown)
     if not path.parameters:
         return RcptTo(path.address)
-    return _asked(path.address, path.parameters)
+    return _with_dsn(path.address, path.parameters)
 
 
-def _asked(path: Address, parameters: dict[str, str | None]) -> RcptTo | Reply:
+def _with_dsn(path: Address, parameters: dict[str, str | None]) -> RcptTo | Reply:
     """NOTIFY and ORCPT (RFC 3461 sections 4.1 and 4.2)."""
     notify: tuple[Notify, ...] = ()
     if "NOTIFY" in parameters:
@@ -158,7 +158,7 @@ def _asked(path: Address, parameters: dict[str, str | None]) -> RcptTo | Reply:
     original = _plain_text(parameters.get("ORCPT"))
     if ";" not in original:
         original = ""
-    return RcptTo(path, Asked(path, notify, original) if notify or original else None)
+    return RcptTo(path, DsnRequest(path, notify, original) if notify or original else None)
 
 
 def _plain_text(xtext: str | None) -> str:

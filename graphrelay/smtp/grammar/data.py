@@ -7,11 +7,11 @@ What is always true here: the end of the data is CR LF . CR LF, these five octet
         ──▶  "Hello\\r\\nworld\\r\\n.\\r\\n", done, and the rest: "QUIT\\r\\n"
 
 Servers that disagree about the end of the data let one message smuggle in another one ("SMTP
-smuggling", 2023): LF . LF, CR . CR, LF . CR LF and their like are text to us, always.
+smuggling", 2023): LF . LF, CR . CR, LF . CR LF and the like are always text here.
 
 A lone LF, a lone CR and the CR CR LF of programs that convert line ends twice all become CR LF,
-since Exchange damages messages with other line ends. A leading dot is taken away only after a true
-CR LF (section 4.5.2): a sender that writes bare LF does not stuff the dots behind them.
+since Exchange damages messages with other line ends. A leading dot is removed only after a true CR
+LF (section 4.5.2): a sender that writes a bare LF does not stuff the dot after it.
 
 Everything works on pieces as large as they come, with searches that run in C: a loop over lines
 is what makes a Python server slow here.
@@ -24,13 +24,13 @@ _DOTTED = re.compile(rb"\r\n\.")
 _END = b"\r\n.\r\n"
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _OPEN = re.compile(rb"(?:\r{1,2}\n(?:\.\r?)?|\r{1,2})\Z")
-"""The end of a piece whose meaning hangs on the next octet: at most five octets."""
+"""The end of a piece whose meaning depends on the next octet: at most five octets."""
 _OPEN_CR = re.compile(rb"\r{1,2}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one piece of the stream came to."""
+    """What one piece of the stream became."""
 
     octets: bytes
     done: bool
@@ -40,7 +40,7 @@ class Piece:
 
 
 class DataReader:
-    """Takes away the dots, mends line ends and finds the end, at any split of the octets."""
+    """Removes the dots, converts line ends and finds the end, wherever the octets are split."""
 
     def __init__(self) -> None:
         # The CR LF of the DATA command counts: `.` CR LF at once is an empty message.
@@ -70,7 +70,7 @@ class DataReader:
 
 
 class LineEnds:
-    """Mends line ends alone, for octets that come counted and unstuffed (BDAT)."""
+    """Converts line ends alone, for octets that come counted and unstuffed (BDAT)."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -94,10 +94,10 @@ _LONGEST_HEADER = 1 << 18
 
 
 class BinaryLineEnds:
-    """Mends the line ends of the header section, and leaves what follows as it is (BINARYMIME).
+    """Converts the line ends of the header section, and nothing after it (BINARYMIME).
 
-    A header section is lines for whoever reads it next, whatever the body is: a lone LF in a field
-    could begin another one there.
+    A header section is read as lines, whatever the body is: a lone LF in a field could begin
+    another field for the next reader.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""What we say to clients, and how it goes on the wire.
+"""What clients are answered, and how a reply is written.
 
 Every reply but the greeting, the answer to HELO and EHLO, and the 3yz ones carries an enhanced
-status code (RFC 2034, RFC 3463). The codes and texts stand here and in `path` and `sasl`, so that
-docs/smtp.md can list them; none is made up on the spot from an exception.
+status code (RFC 2034, RFC 3463). The codes and texts are here and in `arguments` and `sasl`, so
+that docs/smtp.md can list them; none is made from an exception.
 """
 
 import textwrap
@@ -75,7 +75,7 @@ NO_TLS_HERE = Reply(502, "5.5.1", "TLS is not offered here")
 ALREADY_TLS = Reply(503, "5.5.1", "TLS is on already")
 AHEAD_OF_TLS = Reply(421, "4.7.0", "Commands were sent ahead of the TLS handshake; closing")
 
-# Our own trouble
+# Trouble in the relay
 STORAGE_UNAVAILABLE = Reply(452, "4.3.1", "Mail cannot be stored now; try again later")
 CLOSING_IN_TROUBLE = Reply(421, "4.3.0", "Something went wrong here; try again later")
 INTERNAL_ERROR = Reply(451, "4.3.0", "Something went wrong here; try again later")
@@ -91,12 +91,7 @@ def not_allowed(client: str) -> Reply:
     return Reply(554, "5.7.1", f"{client} may not use this relay (allow_from)")
 
 
-def sender_not_yours(login: str, sender: str) -> Reply:
-    """For a login that may use other senders."""
-    return Reply(553, "5.7.1", f'Login "{login}" may not send as <{sender}>')
-
-
 def locked_out(remaining: timedelta) -> Reply:
-    """For a client that guesses."""
+    """For a client that has been guessing passwords."""
     seconds = int(remaining.total_seconds()) + 1
     return Reply(454, "4.7.0", f"Too many wrong passwords from here; try again in {seconds} s")

@@ -1,39 +1,41 @@
-"""The octets of one message, from the wire into the body that the reception keeps.
+"""The octets of one message, from the buffer into the body that the reception keeps.
 
 What is always true here: the client's data is read to its end whatever goes wrong with it, so that
-nothing of it is ever taken for a command; and what is not going to be kept is thrown away at
-once, so that neither memory nor disk grows with it.
+nothing of it is ever taken for a command. What will not be kept is discarded at once, so that
+neither memory nor disk grows with it.
 """
 
 from collections.abc import Callable
 
 from graphrelay.model import IncomingBody, Reply, StorageUnavailable
-from graphrelay.smtp.connection.buffer import Wire
+from graphrelay.smtp.connection.buffer import ConnectionBuffer
 from graphrelay.smtp.grammar.data import BinaryLineEnds, DataReader, LineEnds
 from graphrelay.smtp.grammar.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
 
 Report = Callable[[Exception], None]
-"""Tells the journal of trouble of our own."""
+"""Writes trouble in the relay to the journal."""
 
 
 def reply_to(error: Exception) -> Reply:
-    """What the client hears of an exception: never its text."""
+    """What a client is answered after an exception: never its text."""
     return STORAGE_UNAVAILABLE if isinstance(error, StorageUnavailable) else INTERNAL_ERROR
 
 
-async def receive(wire: Wire, body: IncomingBody, limit: int, report: Report) -> Reply | None:
+async def receive(
+    buffer: ConnectionBuffer, body: IncomingBody, limit: int, report: Report
+) -> Reply | None:
     """Read DATA to its end. `None`: all of it is in `body`; else why not.
 
-    Raises `Gone` and `Dismissed` before the end; `body` is then for the caller to discard.
+    Raises `ClientGone` and `Dismissed` before the end; `body` is then the caller's to discard.
     """
     reader = DataReader()
     refusal: Reply | None = None
     while True:
-        piece = reader.feed(await wire.piece())
+        piece = reader.feed(await buffer.piece())
         if refusal is None and piece.octets:
             refusal = await _keep(body, piece.octets, limit, report)
         if piece.done:
-            wire.unread(piece.rest)
+            buffer.unread(piece.rest)
             return refusal
 
 
@@ -53,13 +55,13 @@ class Chunks:
         self._line_ends = line_ends
         self._refusal: Reply | None = None
 
-    async def receive(self, wire: Wire, octets: int, *, last: bool) -> Reply | None:
+    async def receive(self, buffer: ConnectionBuffer, octets: int, *, last: bool) -> Reply | None:
         """Read one chunk to its end. `None`: all so far is in `body`; else why not, from then on.
 
-        Raises `Gone` and `Dismissed`; `body` is then for the caller to discard.
+        Raises `ClientGone` and `Dismissed`; `body` is then the caller's to discard.
         """
         while octets > 0:
-            piece = await wire.piece(octets)
+            piece = await buffer.piece(octets)
             octets -= len(piece)
             await self._keep(self._line_ends.feed(piece))
         if last:
@@ -72,7 +74,7 @@ class Chunks:
 
 
 async def drop(body: IncomingBody, report: Report) -> None:
-    """Discard a body; trouble with that is for the journal, not for the client."""
+    """Discard a body; trouble with that goes to the journal, not to the client."""
     try:
         await body.discard()
     except Exception as error:

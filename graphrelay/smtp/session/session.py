@@ -1,34 +1,34 @@
-"""What a session knows of its client, and the ways it has of answering.
+"""What is known of one client, and the ways of answering it: what a conversation's parts share.
 
-    Connection ◁─ Session ◁─ SecureSession ◁─ MailSession ◁─ Conversation
-    octets        who it is   STARTTLS, AUTH   MAIL … DATA    the door, the loop, small talk
+                      ┌─▶ TlsAndAuth     STARTTLS, AUTH
+    Conversation ─────┼─▶ MailCommands   MAIL, RCPT, DATA, BDAT
+    greeting, loop    └─▶ Session        who the client is, replies, patience ──▶ ConnectionBuffer
 
-What is always true here: a session has three kinds of no. `_wrong` is for a command that is wrong
-by itself, `_refuse` for one that the rules forbid and an admin should hear of, `_hang_up` for what
-is no mail client. Each costs patience, and a client that has used up its patience is sent away.
+What is always true here: a session has three ways of refusing. `wrong` is for a command that is
+wrong in itself, `refuse` for one that the rules forbid and that an admin should know of, `hang_up`
+for what is not a mail client. Each costs patience, and a client that has used up its patience is
+disconnected.
 """
 
-from collections.abc import Callable
+import asyncio
 from typing import Final, Unpack
 
 from graphrelay.journal import events
 from graphrelay.model import Origin, Reply
+from graphrelay.smtp.access.admission import LOCAL, client_address, local_user
 from graphrelay.smtp.access.login import Login
-from graphrelay.smtp.connection.buffer import Dismissed
-from graphrelay.smtp.connection.protocol import Connection
+from graphrelay.smtp.connection.buffer import ConnectionBuffer, Dismissed
+from graphrelay.smtp.context import ListenerContext
 from graphrelay.smtp.grammar import replies
-from graphrelay.smtp.service import Door
 
 _PATIENCE: Final = 1_000
-"""What a client may get wrong until it is sent away: a wrong command counts 50, a refused
-recipient 1. A message that is accepted settles it."""
+"""What a client may get wrong until it is disconnected: a wrong command counts 50, a refused
+recipient 1. An accepted message restores it."""
 _WRONG: Final = 50
-_CHATTER: Final = 200
+_SMALL_TALK: Final = 200
 """Commands that lead nowhere (NOOP, RSET, EHLO …) from one message to the next."""
 SHOWN: Final = 300
-"""Characters of what a client sent that go into the journal."""
-
-Told = Callable[["Session"], None]
+"""Characters of what a client sent that are written to the journal."""
 
 
 class Finished(Exception):  # noqa: N818 (not an error)
@@ -36,88 +36,123 @@ class Finished(Exception):  # noqa: N818 (not an error)
 
 
 class HungUp(Finished):
-    """We ended it, and the client may be talking still."""
+    """The relay ended it, and the client may still be sending."""
 
 
-class Session(Connection):
-    """The state of a conversation, but for its message."""
+class LostInHandshake(Finished):
+    """The connection was lost during a TLS handshake, which no event loop reports to a protocol."""
 
-    client: str
-    counted_as: str
-    """What limits hold for: the client's address, or whose program it is at a Unix socket."""
 
-    def __init__(self, door: Door) -> None:
-        super().__init__()
-        self._door = door
-        self._service = door.service
-        self._journal = door.service.journal
-        self._helo: str | None = None
-        self._login: Login | None = None
-        self._tls: str | None = None
-        self._known_origin: Origin | None = None
+class Session:
+    """One client's session, without the message under way."""
+
+    def __init__(self, context: ListenerContext, transport: asyncio.Transport) -> None:
+        self.listener = context.listener
+        self.server = context.server
+        self.certificate = context.certificate
+        self.buffer = ConnectionBuffer(
+            transport, self.server.clock.seconds, self.server.for_a_command
+        )
+        self.client = client_address(transport.get_extra_info("peername"))
+        self.counted_as = self.client
+        """What limits hold for: the client's address, or the user of a Unix socket."""
+        if self.client == LOCAL:
+            self.counted_as = local_user(transport.get_extra_info("socket"))
+        self.helo: str | None = None
+        self.login: Login | None = None
+        self.tls: str | None = None
+        """The version, such as `TLSv1.3`."""
+        self.failed = False
+        """Whether anything was refused or went wrong."""
         self._patience = _PATIENCE
-        self._chatter = 0
-        self._failed = False
+        self._small_talk = 0
 
     @property
-    def _origin(self) -> Origin:
-        if self._known_origin is None:
-            self._known_origin = Origin(
-                listener=self._door.listener.address,
-                client=self.client,
-                helo=self._helo or "",
-                login=self._login.name if self._login else None,
-                tls=self._tls,
-            )
-        return self._known_origin
+    def origin(self) -> Origin:
+        return Origin(
+            listener=self.listener.address,
+            client=self.client,
+            helo=self.helo or "",
+            login=self.login.name if self.login else None,
+            tls=self.tls,
+        )
 
-    def _say(self, reply: Reply) -> None:
-        self.wire.say(replies.octets(reply))
+    # --- Answers ----------------------------------------------------------------------------------
 
-    def _wrong(self, reply: Reply) -> None:
-        self._say(reply)
-        self._spend(_WRONG)
+    def say(self, octets: bytes) -> None:
+        """A reply as it goes over the wire."""
+        self.buffer.say(octets)
 
-    def _refuse(self, stage: str, reply: Reply, **details: Unpack[events.RefusedDetails]) -> None:
-        self._tell_refused(stage, str(reply), **details)
-        self._wrong(reply)
+    def reply(self, reply: Reply) -> None:
+        self.buffer.say(replies.octets(reply))
 
-    def _hang_up(self, reply: Reply) -> None:
-        self._service.quiet.write(events.Refused(self._origin, "COMMAND", str(reply)))
-        self._failed = True
-        self._say(reply)
+    def wrong(self, reply: Reply) -> None:
+        """The command is wrong in itself."""
+        self.reply(reply)
+        self.spend(_WRONG)
+
+    def refuse(self, stage: str, reply: Reply, **details: Unpack[events.RefusedDetails]) -> None:
+        """The rules forbid it: the journal has it too."""
+        self.note_refused(stage, str(reply), **details)
+        self.wrong(reply)
+
+    def hang_up(self, reply: Reply) -> None:
+        """This is not a mail client, or its next octets cannot be understood. Raises `HungUp`."""
+        self.note_refused_quietly("COMMAND", str(reply))
+        self.failed = True
+        self.reply(reply)
         raise HungUp
 
-    def _tell_refused(
-        self, stage: str, reply: str, **details: Unpack[events.RefusedDetails]
-    ) -> None:
-        self._failed = True
-        self._journal.write(events.Refused(self._origin, stage, reply, **details))
+    # --- Patience ---------------------------------------------------------------------------------
 
-    def _spend(self, cost: int) -> None:
-        self._failed = True
+    def spend(self, cost: int) -> None:
+        """Raises `Dismissed` when the patience is used up."""
+        self.failed = True
         self._patience -= cost
         if self._patience <= 0:
             raise Dismissed(replies.TOO_MANY_ERRORS)
 
-    def _chats(self) -> None:
-        """A command that leads nowhere; some are fine."""
-        self._chatter += 1
-        if self._chatter > _CHATTER:
+    def small_talk(self) -> None:
+        """Count a command that leads nowhere. Raises `Dismissed` when there were too many."""
+        self._small_talk += 1
+        if self._small_talk > _SMALL_TALK:
             raise Dismissed(replies.TOO_MUCH_CHATTER)
 
-    def _earned_patience(self) -> None:
-        """A message came of it."""
+    def restore_patience(self) -> None:
+        """A message was accepted."""
         self._patience = _PATIENCE
-        self._chatter = 0
+        self._small_talk = 0
 
-    def _report(self, error: Exception) -> None:
-        """Trouble of our own; the client hears of it without a detail."""
-        self._journal.write(
+    # --- The journal ------------------------------------------------------------------------------
+
+    def note_refused(
+        self, stage: str, reply: str, **details: Unpack[events.RefusedDetails]
+    ) -> None:
+        self.failed = True
+        self.server.journal.write(events.Refused(self.origin, stage, reply, **details))
+
+    def note_refused_quietly(
+        self, stage: str, reply: str, *, login: str = "", reason: str = "", remedy: str | None = ""
+    ) -> None:
+        """The same, once an hour for each client and reason."""
+        self.server.quiet.write(
+            events.Refused(
+                self.origin,
+                stage,
+                reply,
+                login=login or None,
+                reason=reason or None,
+                remedy=remedy or None,
+            )
+        )
+
+    def note_trouble(self, error: Exception) -> None:
+        """Something went wrong in the relay; the client gets no detail of it."""
+        self.server.journal.write(
             events.SmtpTrouble(
                 client=self.client,
-                listener=self._door.listener.address,
+                listener=self.listener.address,
                 reason=f"{type(error).__name__}: {error}",
-                next="the client was told to try again later",
+                next="the client was asked to try again later",
             )
         )

@@ -2,36 +2,33 @@
 
     MAIL ─▶ RCPT … ─▶ DATA or BDAT … ─▶ reception.accept ─▶ 250 queued as …
 
-What is always true here: 250 to the data means that the reception owns the message. From the
-moment the client has sent it whole, nothing that the client does can interrupt its acceptance;
-before that, nothing is kept of it when the client goes.
+What is always true here: 250 to the data means that the reception owns the message. Once the client
+has sent all of it, nothing that the client does can interrupt its acceptance. Before that, nothing
+of it is kept when the client goes.
 """
-
-# ruff: noqa: N802 (the names of the commands are aiosmtpd's)
 
 from dataclasses import dataclass, field
 
 from graphrelay.model import (
     Accepted,
     Address,
-    Asked,
+    DsnRequest,
     Envelope,
     IncomingBody,
     Reply,
     StorageUnavailable,
 )
-from graphrelay.smtp.connection.buffer import Dismissed, Gone
+from graphrelay.smtp.connection.buffer import ClientGone, Dismissed
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.arguments import ChunkSize, MailFrom, chunk_size, mail_from, rcpt_to
 from graphrelay.smtp.grammar.data import BinaryLineEnds, LineEnds
 from graphrelay.smtp.session.receive import Chunks, drop, receive, reply_to
-from graphrelay.smtp.session.session import SHOWN
-from graphrelay.smtp.session.tls_and_auth import SecureSession
+from graphrelay.smtp.session.session import SHOWN, Session
 
-_REFUSALS_TOLD = 20
-"""Refused recipients of one message that are written into the journal one by one."""
+_REFUSALS_NOTED = 20
+"""Refused recipients of one message that are written to the journal one by one."""
 _TINY = 512
-"""Octets of a chunk below which it brings a message no further than NOOP does."""
+"""Octets of a chunk below which it counts as small talk, like NOOP."""
 
 
 @dataclass(slots=True)
@@ -41,11 +38,11 @@ class Transaction:
     reverse_path: Address | None
     limit: int
     """Octets that the message may have."""
-    wishes: MailFrom
+    command: MailFrom
     recipients: dict[str, Address] = field(default_factory=dict)
-    """By their key: one who is named twice receives once."""
-    asked: dict[str, Asked] = field(default_factory=dict)
-    """By the same key: what is to be told of them."""
+    """By their key: a recipient that is named twice receives once."""
+    dsn_requests: dict[str, DsnRequest] = field(default_factory=dict)
+    """By the same key: which reports the sender asked for."""
     refused: int = 0
     chunks: Chunks | None = None
     """From the first BDAT on."""
@@ -58,102 +55,99 @@ class Transaction:
         return Envelope(
             self.reverse_path,
             tuple(self.recipients.values()),
-            self.wishes.envelope_id,
-            self.wishes.returned,
-            tuple(self.asked.values()),
+            self.command.envelope_id,
+            self.command.ret,
+            tuple(self.dsn_requests.values()),
         )
 
 
-class MailSession(SecureSession):
-    """A session that takes messages."""
+class MailCommands:
+    """The commands MAIL, RCPT, DATA and BDAT of one session, and its message under way."""
 
-    _transaction: Transaction | None = None
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._server = session.server
+        self._buffer = session.buffer
+        self._transaction: Transaction | None = None
 
-    def _refusal_of_login(self, argument: str) -> Reply | None:
-        if self._transaction is not None:  # RFC 4954 section 4
-            return replies.NOT_NOW
-        return super()._refusal_of_login(argument)
+    @property
+    def under_way(self) -> bool:
+        """Whether there was a MAIL, and the end of its message is still to come."""
+        return self._transaction is not None
 
-    async def _begin_anew(self) -> None:
-        await super()._begin_anew()
-        await self._give_up()
-
-    async def smtp_MAIL(self, argument: str) -> None:
+    async def mail(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.2."""
-        if self._helo is None:
-            self._wrong(replies.HELO_FIRST)
-        elif self._door.listener.auth == "required" and self._login is None:
-            self._refuse("MAIL", replies.LOGIN_NEEDED)
+        if self._session.helo is None:
+            self._session.wrong(replies.HELO_FIRST)
+        elif self._session.listener.auth == "required" and self._session.login is None:
+            self._session.refuse("MAIL", replies.LOGIN_NEEDED)
         elif self._transaction is not None:
-            self._wrong(replies.NESTED_MAIL)
+            self._session.wrong(replies.NESTED_MAIL)
         else:
-            self._mail(argument)
+            self._begin(argument)
 
-    def _mail(self, argument: str) -> None:
-        asked = mail_from(argument)
-        if isinstance(asked, Reply):
-            self._refuse("MAIL", asked, sender=argument[:SHOWN])
+    def _begin(self, argument: str) -> None:
+        command = mail_from(argument)
+        if isinstance(command, Reply):
+            self._session.refuse("MAIL", command, sender=argument[:SHOWN])
             return
-        limit = self._service.reception.size_limit(self._origin)
-        refusal = self._refusal_of_sender(asked, limit)
+        limit = self._server.reception.size_limit(self._session.origin)
+        refusal = self._refusal_of_sender(command, limit)
         if refusal is not None:
-            sender = str(asked.path or "<>")
-            self._refuse("MAIL", refusal, sender=sender, size=asked.size or None)
+            sender = str(command.path or "<>")
+            self._session.refuse("MAIL", refusal, sender=sender, size=command.size or None)
             return
-        self._transaction = Transaction(asked.path, limit, asked)
-        self.wire.say(replies.SENDER_OK)
+        self._transaction = Transaction(command.path, limit, command)
+        self._session.say(replies.SENDER_OK)
 
-    def _refusal_of_sender(self, asked: MailFrom, limit: int) -> Reply | None:
-        path = asked.path
-        if asked.size > limit:
+    def _refusal_of_sender(self, command: MailFrom, limit: int) -> Reply | None:
+        if command.size > limit:
             return replies.too_big(limit)
-        if self._login and path and not self._login.may_send_as(str(path)):
-            return replies.sender_not_yours(self._login.name, str(path))
-        return self._service.reception.sender(path, self._origin)
+        return self._server.reception.sender(command.path, self._session.origin)
 
-    async def smtp_RCPT(self, argument: str) -> None:
+    async def rcpt(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.3."""
         transaction = self._transaction
         if transaction is None:
-            self._wrong(replies.MAIL_FIRST)
+            self._session.wrong(replies.MAIL_FIRST)
         elif transaction.chunks is not None:
-            self._wrong(replies.CHUNKS_UNDER_WAY)
-        elif len(transaction.recipients) >= self._service.limits.max_recipients:
+            self._session.wrong(replies.CHUNKS_UNDER_WAY)
+        elif len(transaction.recipients) >= self._server.limits.max_recipients:
             self._refuse_recipient(transaction, argument, replies.TOO_MANY_RECIPIENTS)
         else:
-            self._rcpt(transaction, argument)
+            self._add(transaction, argument)
 
-    def _rcpt(self, transaction: Transaction, argument: str) -> None:
-        asked = rcpt_to(argument)
-        if isinstance(asked, Reply):
-            self._refuse_recipient(transaction, argument, asked)
+    def _add(self, transaction: Transaction, argument: str) -> None:
+        command = rcpt_to(argument)
+        if isinstance(command, Reply):
+            self._refuse_recipient(transaction, argument, command)
             return
-        refusal = self._service.reception.recipient(
-            asked.path, transaction.reverse_path, self._origin
+        refusal = self._server.reception.recipient(
+            command.path, transaction.reverse_path, self._session.origin
         )
         if refusal is not None:
-            self._refuse_recipient(transaction, str(asked.path), refusal)
+            self._refuse_recipient(transaction, str(command.path), refusal)
             return
-        self.wire.say(replies.RECIPIENT_OK)
-        if asked.path.key in transaction.recipients:
-            self._spend(1)  # else there would be no end to them
+        self._session.say(replies.RECIPIENT_OK)
+        if command.path.key in transaction.recipients:
+            self._session.spend(1)  # or a client could repeat it without end
         else:
-            transaction.recipients[asked.path.key] = asked.path
-            if asked.asked:
-                transaction.asked[asked.path.key] = asked.asked
+            transaction.recipients[command.path.key] = command.path
+            if command.dsn:
+                transaction.dsn_requests[command.path.key] = command.dsn
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1
-        if transaction.refused <= _REFUSALS_TOLD:
-            self._tell_refused(
+        if transaction.refused <= _REFUSALS_NOTED:
+            self._session.note_refused(
                 "RCPT", str(reply), sender=transaction.sender, recipient=recipient[:SHOWN]
             )
-        self._say(reply)
-        self._spend(1)
+        self._session.reply(reply)
+        self._session.spend(1)
 
     # --- DATA -------------------------------------------------------------------------------------
 
-    async def smtp_DATA(self, argument: str) -> None:
+    async def data(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.4."""
         transaction = self._transaction
         refusal = _refusal_of_message(transaction)
@@ -163,81 +157,83 @@ class MailSession(SecureSession):
             self._no_data(replies.CHUNKS_UNDER_WAY)
         elif argument:
             self._no_data(replies.NO_ARGUMENT)
-        elif transaction.wishes.binary:  # RFC 3030 section 3
+        elif transaction.command.binary:  # RFC 3030 section 3
             self._no_data(replies.BINARY_BY_CHUNKS)
         elif (body := self._incoming()) is None:
             self._no_data(replies.STORAGE_UNAVAILABLE)
         else:
-            await self._data(transaction, body)
+            await self._receive(transaction, body)
 
     def _no_data(self, refusal: Reply) -> None:
-        if self.wire.has_more:
-            # A client that does not wait for 354 sends its message now, and what that message
-            # says is not to be taken for commands.
-            self._hang_up(replies.SPOKE_AHEAD)
-        self._wrong(refusal)
+        if self._buffer.has_more:
+            # A client that does not wait for 354 sends its message now, and its text must not
+            # be taken for commands.
+            self._session.hang_up(replies.SPOKE_AHEAD)
+        self._session.wrong(refusal)
 
     def _incoming(self) -> IncomingBody | None:
         try:
-            return self._service.reception.incoming()
+            return self._server.reception.incoming()
         except StorageUnavailable as error:
-            self._report(error)
+            self._session.note_trouble(error)
             return None
 
-    async def _data(self, transaction: Transaction, body: IncomingBody) -> None:
-        self.wire.say(replies.SEND_DATA)
-        self.wire.begin(self._service.for_a_message)
+    async def _receive(self, transaction: Transaction, body: IncomingBody) -> None:
+        self._session.say(replies.SEND_DATA)
+        self._buffer.begin(self._server.for_a_message)
         try:
-            refusal = await receive(self.wire, body, transaction.limit, self._report)
-        except (Gone, Dismissed) as ended:
+            refusal = await receive(
+                self._buffer, body, transaction.limit, self._session.note_trouble
+            )
+        except (ClientGone, Dismissed) as ended:
             await self._cut_short(transaction, body, ended)
             raise
         await self._settle(transaction, body, refusal)
 
     # --- BDAT -------------------------------------------------------------------------------------
 
-    async def smtp_BDAT(self, argument: str) -> None:
-        """RFC 3030 section 2: the octets of a chunk follow at once, whatever we think of them."""
-        asked = chunk_size(argument)
-        if isinstance(asked, Reply):
+    async def bdat(self, argument: str) -> None:
+        """RFC 3030 section 2: the octets of a chunk follow at once, whatever the reply is."""
+        command = chunk_size(argument)
+        if isinstance(command, Reply):
             # How many octets follow is not known, so nothing after this can be trusted.
-            self._hang_up(asked)
+            self._session.hang_up(command)
             return
-        self.wire.begin(self._service.for_a_message)
+        self._buffer.begin(self._server.for_a_message)
         transaction = self._transaction
         refusal = _refusal_of_message(transaction)
         if transaction is None or refusal is not None:
-            await self.wire.skip(asked.octets)
-            self._wrong(refusal or replies.MAIL_FIRST)
+            await self._buffer.skip(command.octets)
+            self._session.wrong(refusal or replies.MAIL_FIRST)
         else:
-            await self._chunk(transaction, asked)
+            await self._chunk(transaction, command)
 
-    async def _chunk(self, transaction: Transaction, asked: ChunkSize) -> None:
-        if asked.octets < _TINY and not asked.last:
-            self._chats()
+    async def _chunk(self, transaction: Transaction, command: ChunkSize) -> None:
+        if command.octets < _TINY and not command.last:
+            self._session.small_talk()
         chunks = transaction.chunks = transaction.chunks or self._chunks(transaction)
         if chunks is None:
-            await self.wire.skip(asked.octets)
-            self._say(replies.STORAGE_UNAVAILABLE)
+            await self._buffer.skip(command.octets)
+            self._session.reply(replies.STORAGE_UNAVAILABLE)
             return
         try:
-            refusal = await chunks.receive(self.wire, asked.octets, last=asked.last)
-        except (Gone, Dismissed) as ended:
+            refusal = await chunks.receive(self._buffer, command.octets, last=command.last)
+        except (ClientGone, Dismissed) as ended:
             await self._cut_short(transaction, chunks.body, ended)
             raise
-        if asked.last:
+        if command.last:
             await self._settle(transaction, chunks.body, refusal)
         elif refusal is not None:
-            self._say(refusal)
+            self._session.reply(refusal)
         else:
-            self.wire.say(replies.CHUNK_OK)
+            self._session.say(replies.CHUNK_OK)
 
     def _chunks(self, transaction: Transaction) -> Chunks | None:
         body = self._incoming()
         if body is None:
             return None
-        mended = BinaryLineEnds() if transaction.wishes.binary else LineEnds()
-        return Chunks(body, transaction.limit, mended, self._report)
+        line_ends = BinaryLineEnds() if transaction.command.binary else LineEnds()
+        return Chunks(body, transaction.limit, line_ends, self._session.note_trouble)
 
     # --- The end of the data ----------------------------------------------------------------------
 
@@ -247,33 +243,33 @@ class MailSession(SecureSession):
         self._transaction = None
         answer = refusal or await self._accepted(transaction.envelope(), body)
         if isinstance(answer, Accepted):
-            self._earned_patience()
-            self.wire.say(f"250 2.0.0 Ok: queued as {answer.queue_id}\r\n".encode())
+            self._session.restore_patience()
+            self._session.say(f"250 2.0.0 Ok: queued as {answer.queue_id}\r\n".encode())
             return
-        await drop(body, self._report)
-        self._tell_refused("DATA", str(answer), sender=transaction.sender)
-        self._say(answer)
+        await drop(body, self._session.note_trouble)
+        self._session.note_refused("DATA", str(answer), sender=transaction.sender)
+        self._session.reply(answer)
 
     async def _accepted(self, envelope: Envelope, body: IncomingBody) -> Accepted | Reply:
         """Hand the message over; nothing that the client does can interrupt it."""
         try:
-            return await self._service.reception.accept(envelope, self._origin, body)
+            return await self._server.reception.accept(envelope, self._session.origin, body)
         except Exception as error:
-            self._report(error)
+            self._session.note_trouble(error)
             return reply_to(error)
 
     async def _cut_short(
         self, transaction: Transaction, body: IncomingBody, ended: Exception
     ) -> None:
-        await drop(body, self._report)
+        await drop(body, self._session.note_trouble)
         why = str(ended) or "the client hung up before the end of the message"
-        self._tell_refused("DATA", why, sender=transaction.sender)
+        self._session.note_refused("DATA", why, sender=transaction.sender)
 
-    async def _give_up(self) -> None:
+    async def give_up(self) -> None:
         """Forget the message under way (RSET, EHLO, or the client is gone)."""
         transaction, self._transaction = self._transaction, None
         if transaction is not None and transaction.chunks is not None:
-            await drop(transaction.chunks.body, self._report)
+            await drop(transaction.chunks.body, self._session.note_trouble)
 
 
 def _refusal_of_message(transaction: Transaction | None) -> Reply | None:

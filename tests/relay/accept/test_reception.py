@@ -25,7 +25,7 @@ from graphrelay.model import (
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
-from graphrelay.relay.accept.router import Route, Table
+from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.outgoing import as_mime
 from graphrelay.spool import Spool
 from tests.clock import FakeClock
@@ -69,7 +69,7 @@ class Room:
         self.clock = clock
         self.queue = Queue()
 
-    def reception(self, table: Table = TABLE, spool: FullSpool | None = None) -> Reception:
+    def reception(self, table: RoutingTable = TABLE, spool: FullSpool | None = None) -> Reception:
         return Reception(
             spool=spool or self.spool,
             queue=self.queue,
@@ -354,7 +354,7 @@ async def test_a_full_disk_promises_nothing(room: Room) -> None:
 
 
 async def test_a_login_hears_at_mail_from_that_it_may_not(room: Room) -> None:
-    table = router.table([], [WEBSITE], login_senders={"scanner": ["scanner@contoso.com"]})
+    table = router.table([], [WEBSITE], logins={"scanner": ["scanner@contoso.com"]})
     reception = room.reception(table)
     scanner = replace(ORIGIN, login="scanner")
     refusal = reception.sender(Address.parse("boss@contoso.com"), scanner)

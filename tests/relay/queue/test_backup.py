@@ -185,5 +185,5 @@ async def test_everything_stays_while_the_backup_is_not_authorized() -> None:
     assert (await moved(submission(b"x", "a@b.example"), no_token=no)).moved == []
 
 
-async def test_what_is_gone_is_gone() -> None:
+async def test_a_file_that_is_no_longer_there_is_reported_as_vanished() -> None:
     assert (await moved(None)).moved == []

@@ -147,7 +147,7 @@ def test_a_header_section_in_utf_8_is_returned_as_a_global_one(subject: bytes, k
 )
 def test_a_whole_message_in_utf_8_is_returned_as_a_global_one(subject: bytes, kind: str) -> None:
     octets = b"Subject: " + subject + b"\r\n\r\n" + "ü\r\n".encode()
-    envelope = replace(ABOUT.envelope, returned="FULL")
+    envelope = replace(ABOUT.envelope, ret="FULL")
     about = replace(ABOUT, envelope=envelope, body=InlineBody(octets))
     header = octets.partition(b"\r\n\r\n")[0] + b"\r\n"
     assert f"Content-Type: {kind}\r\n".encode() in compose([(FAILED, about)], LETTER, header)

@@ -1,9 +1,11 @@
-"""The wire itself, where no real connection does what is needed at the right moment."""
+"""The buffer itself, where no real connection does what is needed at the right moment."""
 
 import asyncio
 from datetime import timedelta
 
-from graphrelay.smtp.connection.buffer import Patience, Wire
+import pytest
+
+from graphrelay.smtp.connection.buffer import ConnectionBuffer, Patience, Waited, overdue
 
 
 class Gone(asyncio.Transport):
@@ -26,8 +28,23 @@ class Gone(asyncio.Transport):
 def test_hanging_up_on_who_is_gone_raises_nothing() -> None:
     """A conversation ends so, and nobody would hear what it raises."""
     gone = Gone()
-    wire = Wire(
+    buffer = ConnectionBuffer(
         gone, lambda: 0.0, Patience("a command", timedelta(minutes=5), timedelta(minutes=5))
     )
-    wire.close(linger=True)
+    buffer.close(linger=True)
     assert gone.aborted
+
+
+@pytest.mark.parametrize(
+    ("waited", "words"),
+    [
+        (Waited(timedelta(seconds=300), timedelta(seconds=600), 0), None),
+        (Waited(timedelta(seconds=301), timedelta(seconds=301), 0), "Nothing heard for 300 s"),
+        (Waited(timedelta(seconds=1), timedelta(seconds=601), 0), "Too slow: a command"),
+    ],
+)
+def test_a_client_is_overdue_by_one_of_two_limits(waited: Waited, words: str | None) -> None:
+    patience = Patience("a command", timedelta(minutes=5), timedelta(minutes=10))
+    reply = overdue(patience, waited)
+    assert (reply is None) == (words is None)
+    assert reply is None or (reply.code == 421 and reply.text.startswith(words or ""))

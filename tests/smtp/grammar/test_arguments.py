@@ -173,7 +173,7 @@ def test_what_a_report_repeats_holds_no_line_break_or_control(code: str) -> None
     assert asked.envelope_id == ""
     recipient = rcpt_to(f"TO:<a@b.example> ORCPT=rfc822;a{code}b")
     assert isinstance(recipient, RcptTo)
-    assert recipient.asked is None
+    assert recipient.dsn is None
 
 
 @pytest.mark.parametrize("argument", ["<" + " " * 12_000, "<a@b.example> X=" + "y" * 2_000])

@@ -255,7 +255,7 @@ def _sender(text: str | None) -> Conditions:
     if text is None:
         return []
     if text.startswith("@"):
-        domain = text.casefold()
+        domain = storable(Address.parse(text).key)
         return [("substr(m.sender_key, -length(?)) = ?", (domain, domain))]
     return [("m.sender_key = ?", (_key(text),))]
 

@@ -47,6 +47,21 @@ async def names(spool: Spool) -> dict[int, str]:
 
 
 @pytest.mark.parametrize(
+    "wanted", ["@straße.example", "@xn--strae-oqa.example", "a@STRAßE.example"]
+)
+async def test_the_mail_of_one_domain_is_not_that_of_another_that_folds_to_it(
+    spool: Spool, wanted: str
+) -> None:
+    """`queue delete --sender` acts on what is listed here."""
+    for domain in ("straße.example", "strasse.example"):
+        await put(spool, message=a_message(sender=Address("a", domain)))
+    rows = await spool.queue(QueueFilter(sender=wanted))
+    assert [str(row.sender) for row in rows] == ["a@straße.example"]
+    rows = await spool.queue(QueueFilter(sender="@strasse.example"))
+    assert [str(row.sender) for row in rows] == ["a@strasse.example"]
+
+
+@pytest.mark.parametrize(
     ("wanted", "expected"),
     [
         (QueueFilter(), ["plain", "null sender", "other lane", "held"]),

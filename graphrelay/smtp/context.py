@@ -1,4 +1,4 @@
-"""What all conversations of a server share: the rules, the owners of the mail, who is inside."""
+"""What conversations share: of the whole server, and of the listener that they came in by."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,19 +9,19 @@ from graphrelay.model import Reception
 from graphrelay.smtp.access.admission import Gate, QuietJournal
 from graphrelay.smtp.access.listener import Limits, Listener, Network
 from graphrelay.smtp.access.login import LoginBook
-from graphrelay.smtp.access.tls import Certificate
+from graphrelay.smtp.access.tls import ListenerCertificate
 from graphrelay.smtp.connection.buffer import Patience
 from graphrelay.smtp.connection.transcript import Transcripts
 
 COMMAND: Final = "a command"
 MESSAGE: Final = "the message"
 _SLOWEST: Final = 256
-"""Octets a second below which a message is not coming, but holding a connection."""
+"""Octets a second below which a client is not sending a message, but holding a connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """One server's rules and owners."""
+class ServerContext:
+    """The rules of one server, and the owners of what they are about."""
 
     hostname: str
     limits: Limits
@@ -32,28 +32,28 @@ class Service:
     clock: Clock
     gate: Gate
     transcribed: tuple[Network, ...]
-    """Clients whose failed conversations are written into the journal …"""
+    """Clients whose failed conversations are written to the journal …"""
     transcripts: Transcripts
-    """… and kept, for who asks."""
+    """… and kept, for those who ask."""
     for_a_command: Patience
     for_a_message: Patience
 
 
 def patience_for_a_command(limits: Limits) -> Patience:
-    """The second time-out is for those who send their command octet by octet."""
+    """The second limit is for clients that send a command octet by octet."""
     return Patience(COMMAND, limits.command_timeout, 2 * limits.command_timeout)
 
 
 def patience_for_a_message(limits: Limits) -> Patience:
-    """A message may take as long as it likes, at a pace that gets somewhere."""
+    """A message may take as long as it likes, as long as it makes progress."""
     return Patience(MESSAGE, limits.data_timeout, limits.data_timeout, _SLOWEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One listener of a service."""
+class ListenerContext:
+    """One listener of a server."""
 
     listener: Listener
-    service: Service
-    certificate: Certificate | None
+    server: ServerContext
+    certificate: ListenerCertificate | None
     """Where TLS is on."""

@@ -1,0 +1,35 @@
+"""Whether an address that a client wrote may name a mailbox of an account. Pure.
+
+A mailbox becomes part of a URL, so only addresses of the plainest form are taken for one.
+"""
+
+import re
+from typing import Protocol
+
+from graphrelay.model import Address
+
+_ATOM = r"[A-Za-z0-9!$&'*+=^_`{|}~-]+"
+_PLAIN = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9.-]+")
+
+
+class Account(Protocol):
+    """What must be known of an account to choose a mailbox of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def username(self) -> str | None:
+        """The user who signed in; `None` for an application."""
+        ...
+
+    @property
+    def default_mailbox(self) -> str | None: ...
+
+    def may_use(self, address: str) -> bool: ...
+
+
+def usable(account: Account, address: Address) -> bool:
+    """Whether `address` may be used as a mailbox of `account`."""
+    text = str(address)
+    return bool(_PLAIN.fullmatch(text)) and account.may_use(text)
