@@ -18,7 +18,6 @@ from graphrelay.model import (
     Delayed,
     Done,
     Failed,
-    FiledBody,
     Held,
     IncomingBody,
     InlineBody,
@@ -33,6 +32,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool import LogFilter, NotQueued, QueueFilter, Spool
 from graphrelay.spool.spool import IDLE
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from graphrelay.spool.sqlite.startup import check
 from tests.clock import FakeClock, settle
 from tests.spool.faulty import (
@@ -73,7 +73,7 @@ async def test_what_was_put_is_loaded_the_same(spool: Spool) -> None:
 async def test_a_large_body_is_a_file_with_the_same_octets(spool: Spool) -> None:
     (submission,) = await put(spool, LARGE)
 
-    assert isinstance(submission.body, FiledBody)
+    assert isinstance(submission.body, FileBody)
     assert submission.body.path.read_bytes() == LARGE
     assert submission.body.path.stat().st_mode & 0o777 == 0o600
     assert await spool.load(submission.id) == submission
@@ -615,5 +615,5 @@ async def test_a_cancelled_report_is_kept_with_its_outcome(
         await finishing
     (waiting,) = await faulty.waiting()
     loaded = await faulty.load(waiting.submission_id)
-    assert isinstance(loaded.body, FiledBody)
+    assert isinstance(loaded.body, FileBody)
     assert loaded.body.path.read_bytes() == LARGE

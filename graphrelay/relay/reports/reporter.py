@@ -19,7 +19,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Literal, Protocol
 
 from graphrelay.clock import Clock
@@ -32,7 +31,6 @@ from graphrelay.model import (
     Delayed,
     Envelope,
     Failed,
-    FiledBody,
     IncomingBody,
     InlineBody,
     NewMessage,
@@ -411,14 +409,13 @@ def _failure(submission: Submission, failed: Failed, at: datetime) -> Notice:
 
 async def _beginning(submission: Submission) -> bytes:
     """Of its body; nothing where it cannot be read, which delays no report."""
-    match submission.body:
-        case InlineBody(octets):
-            return octets[:_HEAD]
-        case FiledBody(path):
-            try:
-                return await asyncio.to_thread(_read, path)
-            except OSError:
-                return b""
+    body = submission.body
+    if isinstance(body, InlineBody):
+        return body.octets[:_HEAD]
+    try:
+        return await asyncio.to_thread(body.read, 0, _HEAD)
+    except StorageUnavailable:
+        return b""
 
 
 def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
@@ -427,11 +424,6 @@ def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
         return None
     complete = len(beginning) == submission.body.size
     return header.below(submission.prefix, beginning, complete=complete)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(_HEAD)
 
 
 def _is_notice(section: HeaderSection) -> bool:

@@ -11,7 +11,6 @@ from graphrelay.graph.drafts import Json, Mime
 from graphrelay.model import (
     Attempt,
     Failed,
-    FiledBody,
     Held,
     OctetSource,
     Plan,
@@ -28,6 +27,7 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import AnswerAfter, CutAfter
 from graphrelay.sandbox.graph.faults import HeaderRefused
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.e2e.large import letter, part
 from tests.relay.cloud import WP, Delivery, delivering
 from tests.relay.mail import plan, submission
@@ -135,7 +135,7 @@ async def test_a_header_section_beyond_any_request_is_refused() -> None:
 async def test_the_size_of_a_file_does_not_matter_to_memory(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(BIG)
-    given = submission(FiledBody(path, len(BIG)), "alice@contoso.com")
+    given = submission(FileBody(path, len(BIG)), "alice@contoso.com")
     found = await method.way(given, LARGE, outgoing)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Json)

@@ -53,6 +53,24 @@ class Filed:
 Stored = Kept | Filed
 
 
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """model.Body: a large body, in a file of its own beside the database."""
+
+    path: Path
+    size: int
+
+    def read(self, start: int, end: int) -> bytes:
+        try:
+            with self.path.open("rb", 0) as opened:
+                octets = os.pread(opened.fileno(), end - start, start)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot read {self.path}: {error.strerror}") from error
+        if len(octets) < min(end, self.size) - start:
+            raise StorageUnavailable(f"{self.path} is shorter than it was")
+        return octets
+
+
 class BodyFolder:
     """The directory `bodies/`."""
 

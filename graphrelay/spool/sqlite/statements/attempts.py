@@ -16,7 +16,6 @@ from graphrelay.model import (
     Body,
     Done,
     DraftProgress,
-    FiledBody,
     Held,
     InlineBody,
     Lane,
@@ -30,7 +29,7 @@ from graphrelay.model import (
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.files.bodies import BodyFolder
+from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.values import Interrupted, LeftBehind
 
@@ -151,7 +150,7 @@ class Load:
             return InlineBody(octets)
         if file is None or size is None:
             raise FileNotFoundError("there is no row for them")
-        return FiledBody(self.folder.whole(file, size), size)
+        return FileBody(self.folder.whole(file, size), size)
 
 
 def hold_lost(transaction: Transaction, submission: int, reason: str, now: datetime) -> None:

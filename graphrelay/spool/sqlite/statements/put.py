@@ -13,7 +13,6 @@ from itertools import count
 from graphrelay.model import (
     Body,
     Envelope,
-    FiledBody,
     InlineBody,
     NewMessage,
     Origin,
@@ -23,7 +22,7 @@ from graphrelay.model import (
 from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.files.bodies import BodyFolder, Filed, Kept, Stored
+from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody, Filed, Kept, Stored
 from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
 
 PLAN: Codec[Plan] = Codec(Plan)
@@ -136,7 +135,7 @@ class Depositor:
                 body: Body = InlineBody(octets)
                 rows.bodies.append((common.message, stored.size, None, new.prefix, octets))
             case Filed(name, size):
-                body = FiledBody(self._folder.file(name), size)
+                body = FileBody(self._folder.file(name), size)
                 rows.bodies.append((common.message, size, name, new.prefix, None))
         return tuple(
             self._add_part(rows, new, body, common, part) for part in range(1, len(new.parts) + 1)
@@ -200,5 +199,5 @@ def erase(transaction: Transaction, submissions: Sequence[Submission] | None) ->
     connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
     connection.execute("DELETE FROM messages WHERE id = ?", (message,))
     body = submissions[0].body
-    if isinstance(body, FiledBody):
+    if isinstance(body, FileBody):
         transaction.files_to_unlink.append(body.path.name)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.model import FiledBody, Held, StorageUnavailable, Submission
+from graphrelay.model import Held, StorageUnavailable, Submission
 from graphrelay.spool import MailLost, Spool
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, database_full, no_room
 from tests.spool.mail import ANNA, BERT, a_message, plan, put
@@ -24,7 +25,7 @@ async def large(tmp_path: Path, clock: FakeClock, journal: Journal) -> Submissio
 
 
 def file_of(submission: Submission) -> Path:
-    assert isinstance(submission.body, FiledBody)
+    assert isinstance(submission.body, FileBody)
     return submission.body.path
 
 
