@@ -27,6 +27,7 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_items import Mail
 from graphrelay.spool import Spool
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 
 WP = Lane("website", "wp@contoso.com")
@@ -148,7 +149,7 @@ class Delivery:
             prefix=b"",
             parts=((plan or Plan(route="default", lane=lane), paths),),
         )
-        [one] = await self.spool.put(new, incoming)
+        [one] = await self.spool.accept(new, incoming)
         self.queue.add([Waiting.of(one)])
         return one
 
@@ -191,7 +192,9 @@ async def delivering(
     entries = entries if entries is not None else []
     async with AsyncExitStack() as stack:
         journal = Journal(clock, entries.append)
-        spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
+        spool = await stack.enter_async_context(
+            SqliteSpool.open(directory, clock, journal, reserve=0)
+        )
         delivery = Delivery(cloud, spool, clock, policy, entries, rights, reports, largest_request)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -222,7 +222,7 @@ DEFENCES = (
         "graphrelay/spool/sqlite/statements/begin_reading.py",
         "if starts == MOST_STARTS:",
         "if False:",
-        "tests/spool/sqlite/statements/test_begin_reading.py -k three_processes",
+        "tests/spool/contract/test_begin_reading.py -k three_processes",
     ),
     Defence(
         "slow command",
@@ -523,8 +523,8 @@ BOUNDS = (
     Defence(
         "a sender for each message takes all turns",
         "graphrelay/relay/queue/fair_order.py",
-        "path = (waiting.login, waiting.client, waiting.sender, is_large(waiting))",
-        'path = ("", "", waiting.sender, is_large(waiting))',
+        "return waiting.login, waiting.client, waiting.sender, is_large(waiting)",
+        'return "", "", waiting.sender, is_large(waiting)',
         "tests/relay/queue/test_fair_order.py",
     ),
     Defence(

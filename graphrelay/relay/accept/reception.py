@@ -26,12 +26,12 @@ from graphrelay.model import (
     NewMessage,
     Origin,
     Reply,
-    Submission,
     Waiting,
 )
 from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, Table, Transaction
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
+from graphrelay.spool import Spool
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
@@ -45,14 +45,6 @@ ROOM = 4 * 1024
 HEADER_TOO_LARGE = Reply(
     552, "5.3.4", f"The header section is longer than {header.LIMIT // 1024} KiB"
 )
-
-
-class Spool(Protocol):
-    """Where mail becomes ours."""
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]: ...
 
 
 class Queue(Protocol):
@@ -195,7 +187,7 @@ class Reception:
 
     async def _owned(self, new: NewMessage, body: IncomingBody) -> Accepted:
         size = len(new.prefix) + body.size
-        submissions = await self._spool.put(new, body)
+        submissions = await self._spool.accept(new, body)
         queue_id = submissions[0].queue_id
         self._journal.accepted(
             queue_id,

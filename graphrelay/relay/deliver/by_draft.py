@@ -18,7 +18,7 @@ An upload is taken up at the piece where it broke. Where its session takes that 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from graphrelay.clock import Clock
 from graphrelay.graph import attachments, drafts
@@ -49,6 +49,8 @@ from graphrelay.relay.outgoing import as_json
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.method import ByDraft
 from graphrelay.relay.outgoing.upload_chunks import PieceReader
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import ForgetDraft
 
 T = TypeVar("T")
 
@@ -61,14 +63,6 @@ UNREACHABLE = 2
 """Attempts that find no way to a session's host before another session is opened."""
 
 
-class Records(Protocol):
-    """What is needed of the spool."""
-
-    async def keep_draft(self, submission_id: int, progress: DraftProgress) -> None: ...
-
-    async def forget_draft(self, submission_id: int, draft: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What every request of one attempt needs."""
@@ -77,7 +71,7 @@ class Desk:
     mailbox: str
     bearer: Bearer
     request_id: str
-    records: Records
+    spool: Spool
     submission: Submission
     clock: Clock
 
@@ -86,13 +80,13 @@ class Desk:
         return await self.bearer.use(partial(request, client_request_id=self.request_id))
 
     async def keep(self, progress: DraftProgress) -> None:
-        await self.records.keep_draft(self.submission.id, progress)
+        await self.spool.keep_draft(self.submission, progress)
 
     async def discard(self, draft: str) -> None:
         """Take a draft away; one that stays is taken away later (`leftovers`)."""
         gone = await self.ask(partial(drafts.delete, self.lane, self.mailbox, draft))
         if gone is True:
-            await self.records.forget_draft(self.submission.id, draft)
+            await self.spool.change(ForgetDraft(self.submission.id, draft))
 
 
 async def begin(desk: Desk, way: ByDraft, most: int) -> Outcome:

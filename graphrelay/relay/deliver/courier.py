@@ -1,9 +1,9 @@
 """One attempt at one message, from the spool to Graph and back to the spool.
 
-    token ─▶ begin_reading ─▶ compose ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ finish_attempt
-    │        │                           │                         └── the lane knows, the next goes
-    │        │                           └── on the disk before the request goes out: from there on
-    │        │                               the spool knows that it may have been sent
+    token ─▶ load_to_send ─▶ compose ─▶ begin ─▶ Graph ─▶ decide ─▶ finish
+    │        │                          │                         └── the lane knows, the next goes
+    │        │                          └── on the disk before the request goes out: from there on
+    │        │                              the spool knows that it may have been sent
     │        └── on the disk before anything reads the message: one that ends the process is held
     └── none: the lane stops or rests, and no attempt is burnt
 
@@ -12,22 +12,19 @@ tries again, and keeps its place in the lane; nobody else may start on that mess
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from datetime import timedelta
+from typing import TypeVar
 from uuid import uuid4
 
 from graphrelay.clock import Clock
 from graphrelay.graph.http.exchange import BodyChanged
 from graphrelay.journal import Journal
 from graphrelay.model import (
-    Address,
     Attempt,
     Delayed,
     Done,
     Held,
-    IncomingBody,
     Lane,
-    NewMessage,
     Next,
     Paused,
     Queued,
@@ -47,43 +44,17 @@ from graphrelay.relay.deliver.result import (
     Gone,
     NotBegun,
 )
-from graphrelay.relay.policy.decision import Decision, Effect, Slower, Stops, decide
+from graphrelay.relay.policy.decision import Decision, Feedback, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports.reporter import Report, Reporter
+from graphrelay.spool import Spool
 from graphrelay.spool.errors import MailLost, NotQueued
-from graphrelay.spool.values import Interrupted
+from graphrelay.spool.values import Divided, Interrupted
 
 T = TypeVar("T")
-Pieces = tuple[tuple[Address, ...], ...]
 
 WITHOUT_DISK = timedelta(seconds=5)
 """How long to wait before the spool is asked again."""
-
-
-class Attempts(Protocol):
-    """What the courier needs of the spool."""
-
-    async def load(self, submission_id: int) -> Submission: ...
-
-    async def begin_reading(self, submission_id: int) -> None: ...
-
-    async def begin_attempt(
-        self, submission_id: int, started_at: datetime, client_request_id: str
-    ) -> int: ...
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def finish_attempt(
-        self,
-        submission_id: int,
-        attempt: Attempt,
-        next: Next,
-        report: tuple[NewMessage, IncomingBody] | None = None,
-    ) -> tuple[Submission, ...]: ...
-
-    async def divide(
-        self, submission_id: int, attempt: Attempt, following: Queued, pieces: Pieces
-    ) -> tuple[Waiting, ...]: ...
 
 
 class Courier:
@@ -91,7 +62,7 @@ class Courier:
 
     def __init__(
         self,
-        spool: Attempts,
+        spool: Spool,
         tokens: Tokens,
         dispatcher: Dispatcher,
         clock: Clock,
@@ -121,14 +92,13 @@ class Courier:
         where none was made.
         """
         try:
-            submission = await self._spool.load(waiting.submission_id)
-            if submission.id in self._unrecorded:
-                return await self._record(submission)
-            lane = submission.plan.lane
+            if waiting.submission_id in self._unrecorded:
+                return await self._record(await self._spool.load(waiting.submission_id))
+            lane = waiting.lane
             token = await self._tokens.token(lane.account)
             if not isinstance(token, Granted):
-                return NotBegun(_effect(without_token(lane, token)))
-            await self._spool.begin_reading(submission.id)
+                return NotBegun(_feedback(without_token(lane, token)))
+            submission = await self._spool.load_to_send(waiting)
             return await self._attempt(submission, token, answered)
         except (NotQueued, MailLost):
             return Gone()
@@ -161,7 +131,7 @@ class Courier:
     ) -> Carried:
         way = await self._prepared(submission)
         started_at, began, request_id = self._clock.now(), self._clock.monotonic(), str(uuid4())
-        number = await self._spool.begin_attempt(submission.id, started_at, request_id)
+        number = await self._spool.begin(submission, started_at, request_id)
         self._journal.attempt(submission, number)
         dispatched = await self._dispatch(submission, way, token, request_id)
         attempt = Attempt(
@@ -173,7 +143,7 @@ class Courier:
         self._unrecorded[submission.id] = attempt, dispatched.settles
         decision = self._decide(submission, attempt, settles=dispatched.settles)
         spent = self._dispatcher.spent(submission, attempt.outcome)
-        answered(Answered(decision.effect, spent))
+        answered(Answered(decision.feedback, spent))
         return await self._record(submission, decision)
 
     async def _prepared(self, submission: Submission) -> Prepared | None:
@@ -223,7 +193,7 @@ class Courier:
             return await self._divide(submission, attempt, decision)
         report = await self._report(submission, attempt, decision)
         put = await self._insist(
-            submission, lambda: self._finish(submission.id, attempt, decision.next, report)
+            submission, lambda: self._finish(submission, attempt, decision.next, report)
         )
         self._tell(submission, attempt, decision)
         if report is not None:
@@ -235,37 +205,32 @@ class Courier:
         self, submission: Submission, attempt: Attempt, decision: Decision
     ) -> Finished:
         """The outcome and the submissions that it is divided into, in one transaction."""
-        following, pieces = decision.next, decision.pieces
-        assert isinstance(following, Queued)  # noqa: S101 (decide never divides anything else)
-        split_off = await self._insist(
-            submission,
-            lambda: self._spool.divide(submission.id, attempt, following, pieces),
-        )
+        assert isinstance(decision.next, Queued)  # noqa: S101 (decide never divides anything else)
+        divided = Divided(decision.next.not_before, decision.pieces)
+        await self._insist(submission, lambda: self._spool.finish(submission, attempt, divided))
         outcome = attempt.outcome
         self._journal.warning(
             "divided",
             message=submission.queue_id,
             recipients=len(submission.envelope.forward_paths),
-            submissions=len(pieces),
+            submissions=len(divided.pieces),
             reason="" if isinstance(outcome, Relayed) else outcome.reason,
         )
-        return Finished(following, split_off)
+        return Finished(divided)
 
     async def _finish(
-        self, submission_id: int, attempt: Attempt, following: Next, report: Report | None
+        self, submission: Submission, attempt: Attempt, following: Next, report: Report | None
     ) -> tuple[Submission, ...]:
         """The outcome and what tells the sender of it, in one transaction."""
         if report is None:
-            return await self._spool.finish_attempt(submission_id, attempt, following)
+            return await self._spool.finish(submission, attempt, following)
         body = self._spool.incoming()
         try:
             await body.write(report.octets)
         except BaseException:
             await body.discard()
             raise
-        return await self._spool.finish_attempt(
-            submission_id, attempt, following, (report.message, body)
-        )
+        return await self._spool.finish(submission, attempt, following, (report.message, body))
 
     async def _report(
         self, submission: Submission, attempt: Attempt, decision: Decision
@@ -310,7 +275,7 @@ class Courier:
             self._journal.held(submission.queue_id, decision.next.reason)
 
 
-def _effect(outcome: Paused | Delayed) -> Effect:
+def _feedback(outcome: Paused | Delayed) -> Feedback:
     if isinstance(outcome, Paused):
         return Stops(outcome)
     return Slower(outcome.reason, outcome.retry_after)

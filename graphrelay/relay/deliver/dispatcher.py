@@ -64,7 +64,8 @@ from graphrelay.relay.policy.settle import (
     judge,
     judge_draft,
 )
-from graphrelay.spool.values import MessageHistory
+from graphrelay.spool import Spool
+from graphrelay.spool.queries import HistoryOf
 
 SENDING = timedelta(minutes=10)
 """How long Exchange may keep in Drafts what it was asked to send, before we send it from there."""
@@ -128,12 +129,6 @@ class Post(Protocol):
     def close_lane(self, lane: Lane) -> None: ...
 
 
-class Records(by_draft.Records, Protocol):
-    """What is needed of the spool: to know of a doubt, and how far a draft got."""
-
-    async def show(self, queue_id: str) -> MessageHistory | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Dispatched:
     """`settles`: whether a doubt can be looked into later."""
@@ -155,7 +150,7 @@ class Dispatcher:
         self,
         post: Post,
         compose: Compose,
-        records: Records,
+        spool: Spool,
         rights: Callable[[Lane], Rights],
         on_uncertain: Literal["retry", "hold"],
         clock: Clock,
@@ -164,7 +159,7 @@ class Dispatcher:
     ) -> None:
         self._post = post
         self._compose = compose
-        self._records = records
+        self._spool = spool
         self._largest_request = largest_request
         self._rights = rights
         self._on_uncertain = on_uncertain
@@ -220,10 +215,10 @@ class Dispatcher:
         rights = self._rights(lane)
         mailbox = OWN_MAILBOX if rights.own_mailbox else mailbox_path(lane.mailbox)
         post = self._post.for_lane(lane)
-        desk = Desk(post, mailbox, bearer, request_id, self._records, submission, self._clock)
+        desk = Desk(post, mailbox, bearer, request_id, self._spool, submission, self._clock)
         way = prepared or await self.prepare(submission)
         if submission.attempts > 0 and self.settles(submission):
-            history = await self._records.show(submission.queue_id)
+            history = await self._spool.read(HistoryOf(submission.queue_id))
             doubt = doubt_in(history, submission.id)
             if doubt or submission.draft or isinstance(way, ByDraft):
                 judged = await self._judge(desk, submission, doubt)

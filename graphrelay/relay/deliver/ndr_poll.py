@@ -8,7 +8,7 @@ minutes, at the mailboxes that have sent something lately, and the mail log says
 is changed in the mailbox, and what was noted once is not noted again.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,6 +28,9 @@ from graphrelay.oauth.scenario import Account
 from graphrelay.relay.deliver.bearer import Bearer, Tokens
 from graphrelay.relay.reports import ndr
 from graphrelay.relay.reports.ndr import Bounce, Failure
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import Changed, NoteNdr
+from graphrelay.spool.queries import LanesUsed, RelayedTo
 
 LOOK_EVERY = timedelta(minutes=5)
 LATELY = timedelta(days=2)
@@ -43,16 +46,6 @@ class Post(Protocol):
     """What is needed of the Graph client."""
 
     def for_lane(self, lane: Lane) -> inbox.Caller: ...
-
-
-class Records(Protocol):
-    """What is needed of the spool."""
-
-    async def lanes_used(self, since: datetime) -> list[Lane]: ...
-
-    async def bounced(
-        self, message_ids: Sequence[str], recipient: str, reason: str, at: datetime
-    ) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -76,14 +69,14 @@ class Bounces:
         self,
         post: Post,
         tokens: Tokens,
-        records: Records,
+        spool: Spool,
         accounts: Callable[[], Collection[Account]],
         clock: Clock,
         journal: Journal,
     ) -> None:
         self._post = post
         self._tokens = tokens
-        self._records = records
+        self._spool = spool
         self._accounts = accounts
         self._clock = clock
         self._journal = journal
@@ -106,7 +99,8 @@ class Bounces:
         if not reading:
             return
         lately = self._clock.now() - LATELY
-        lanes = [lane for lane in await self._records.lanes_used(lately) if lane.account in reading]
+        used = await self._spool.read(LanesUsed(lately))
+        lanes = [lane for lane in used if lane.account in reading]
         self._places = {
             lane: self._places.get(lane) or _Place(since=lately, seen=set()) for lane in lanes
         }
@@ -185,12 +179,13 @@ class Bounces:
 
     async def _note(self, read: Bounce, failure: Failure, report: Found, lane: Lane) -> None:
         reason = f"{failure.recipient}: {failure.reason or failure.status or 'no reason given'}"
-        queue_id = await self._records.bounced(
-            read.message_ids, failure.recipient, reason, report.received_at
-        )
-        if queue_id:
+        part = await self._spool.read(RelayedTo(tuple(read.message_ids), failure.recipient))
+        if part is None:
+            return
+        note = NoteNdr(part.submission_id, reason, report.received_at)
+        if isinstance(await self._spool.change(note), Changed):
             self._journal.bounced(
-                queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+                part.queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
             )
 
     def _tell_not_read(self, lane: Lane, place: _Place, why: MayNotLook | Delayed | Paused) -> None:

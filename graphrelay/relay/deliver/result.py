@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from graphrelay.model import Next, Waiting
 from graphrelay.relay.policy.budget import Spent
-from graphrelay.relay.policy.decision import Effect
+from graphrelay.relay.policy.decision import Feedback
+from graphrelay.spool.values import Divided
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """An attempt has come to an end, of which the disk does not know yet."""
 
-    effect: Effect
+    feedback: Feedback
     spent: Spent
 
 
@@ -19,21 +20,21 @@ class Answered:
 class Finished:
     """An attempt was made and recorded."""
 
-    next: Next
+    next: Next | Divided
     besides: tuple[Waiting, ...] = ()
-    """What has come of it and waits now: what tells the sender, or pieces split off."""
+    """The report about it, which waits to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotBegun:
     """Nothing was recorded; the message keeps its place."""
 
-    effect: Effect
+    feedback: Feedback
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """It does not wait any more: held, deleted, or lost by the disk. The spool has told it."""
+    """It does not wait in this lane any more: held, deleted, moved, or lost by the disk."""
 
 
 Carried = Finished | NotBegun | Gone

@@ -10,7 +10,6 @@ copy in Sent Items.
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 from uuid import uuid4
 
 from graphrelay.clock import Clock
@@ -22,17 +21,12 @@ from graphrelay.model import Delayed, Lane, Paused, StorageUnavailable
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.deliver.bearer import Bearer, Tokens
 from graphrelay.relay.deliver.dispatcher import Post, Rights
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import ForgetDraft
+from graphrelay.spool.queries import LeftDrafts
 from graphrelay.spool.values import LeftBehind
 
 EVERY = timedelta(minutes=5)
-
-
-class Records(Protocol):
-    """What is needed of the spool."""
-
-    async def left_behind(self) -> list[LeftBehind]: ...
-
-    async def forget_draft(self, submission_id: int, draft: str) -> None: ...
 
 
 class Leftovers:
@@ -40,14 +34,14 @@ class Leftovers:
 
     def __init__(
         self,
-        records: Records,
+        spool: Spool,
         tokens: Tokens,
         post: Post,
         rights: Callable[[Lane], Rights],
         clock: Clock,
         journal: Journal,
     ) -> None:
-        self._records = records
+        self._spool = spool
         self._tokens = tokens
         self._post = post
         self._rights = rights
@@ -67,10 +61,10 @@ class Leftovers:
 
     async def sweep(self) -> None:
         """Take away what can be, once."""
-        for left in await self._records.left_behind():
+        for left in await self._spool.read(LeftDrafts()):
             found = await self._take_away(left)
             if found:
-                await self._records.forget_draft(left.submission_id, left.draft)
+                await self._spool.change(ForgetDraft(left.submission_id, left.draft))
                 self._journal.draft_swept(left.queue_id, found)
 
     async def _take_away(self, left: LeftBehind) -> str | None:

@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
@@ -31,7 +31,6 @@ from graphrelay.model import (
     Delayed,
     Envelope,
     Failed,
-    IncomingBody,
     InlineBody,
     NewMessage,
     Notify,
@@ -47,7 +46,8 @@ from graphrelay.model import (
 from graphrelay.relay.policy.decision import Decision
 from graphrelay.relay.reports import dsn
 from graphrelay.relay.reports.dsn import Letter, Notice, Told
-from graphrelay.spool.values import MessageHistory
+from graphrelay.spool import Spool
+from graphrelay.spool.queries import HistoryOf
 
 ReportTo = Literal["sender", "nobody"] | Address
 """Who hears of failures: the envelope's sender, nobody, or always the same address."""
@@ -119,24 +119,12 @@ class _Minute:
     """Whether the report of all that waits is among those that the address may have."""
 
 
-class ReportSpool(Protocol):
-    """What is needed of the spool."""
-
-    async def show(self, queue_id: str) -> MessageHistory | None: ...
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def merge(
-        self, ids: Sequence[int], instead: tuple[NewMessage, IncomingBody], reason: str
-    ) -> tuple[Submission, ...]: ...
-
-
 class Reporter:
     """Writes notices."""
 
     def __init__(
         self,
-        spool: ReportSpool,
+        spool: Spool,
         clock: Clock,
         journal: Journal,
         policy: ReportPolicy,
@@ -317,7 +305,7 @@ class Reporter:
         due = submission.received_at + self._policy.delay_notice
         if at < due:
             return False
-        history = await self._spool.show(submission.queue_id)
+        history = await self._spool.read(HistoryOf(submission.queue_id))
         earlier = [
             event.finished_at
             for part in (history.parts if history else ())

@@ -40,6 +40,7 @@ from graphrelay.sandbox.graph.uploads import Uploads, UploadSession
 from graphrelay.sandbox.mailbox_items import Draft, Folder, Mail
 from graphrelay.sandbox.mailbox_settings import MailSettings
 from graphrelay.sandbox.mime_compose import Composition
+from graphrelay.spool.queries import LeftDrafts, QueueFilter
 from tests.clock import FakeClock
 from tests.e2e.large import REQUEST, SMALLEST_UPLOAD, file, letter, part
 from tests.relay.cloud import WP, Delivery, delivering
@@ -156,7 +157,7 @@ async def test_a_large_message_takes_as_few_requests_as_it_can(
             "bytes 200000-249999/250000",
         ]
         assert drafts(delivery) == 0
-        assert await delivery.spool.left_behind() == []
+        assert await delivery.spool.read(LeftDrafts()) == []
 
 
 BREAKS: list[Callable[..., Fault]] = [
@@ -376,7 +377,7 @@ async def test_the_draft_of_what_is_given_up_is_taken_away(
         assert drafts(delivery) == int(delete_fails)
         await delivery.leftovers.sweep()
         assert drafts(delivery) == 0
-        assert await delivery.spool.left_behind() == []
+        assert await delivery.spool.read(LeftDrafts()) == []
         assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
 
 
@@ -406,7 +407,7 @@ async def test_the_draft_of_what_a_person_deletes_is_taken_away(
         cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
         await accept(delivery)
         await delivery.ended(1)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         await delivery.queue.delete(row.queue_id, "not wanted")
         assert drafts(delivery) == 1
         await delivery.leftovers.sweep()
@@ -429,13 +430,13 @@ async def test_what_was_sent_after_all_stays_in_sent_items(cloud: Sandbox, tmp_p
         cloud.faults.on(CutAfter(path=USERS, method="POST", every=5, times=1))
         await accept(delivery, {"a.pdf": 2_000, "b.pdf": 3_000, "c.pdf": 70_000})
         await delivery.ended(1)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         await delivery.queue.delete(row.queue_id, "not wanted")
         await delivery.leftovers.sweep()
         user = cloud.directory.user(WP.mailbox)
         assert user is not None
         assert len(cloud.mailboxes.sent_items(user)) == 1
-        assert await delivery.spool.left_behind() == []
+        assert await delivery.spool.read(LeftDrafts()) == []
 
 
 # Where the limits are, the documents leave open ---------------------------------------------------
@@ -553,12 +554,12 @@ async def test_a_draft_that_fits_the_message_no_more_is_made_anew(
         cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
         await accept(delivery)
         await delivery.ended(1)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         submission = await delivery.spool.load(row.submission_id)
         assert submission.draft is not None
         other = replace(submission.draft, attachments=7)
-        await delivery.spool.begin_attempt(submission.id, delivery.clock.now(), "c")
-        await delivery.spool.keep_draft(submission.id, other)
+        await delivery.spool.begin(submission, delivery.clock.now(), "c")
+        await delivery.spool.keep_draft(submission, other)
         waits = Delayed(status="4.3.2", reason="busy")
         attempt = Attempt(
             number=2,
@@ -566,7 +567,7 @@ async def test_a_draft_that_fits_the_message_no_more_is_made_anew(
             finished_at=delivery.clock.now(),
             outcome=waits,
         )
-        await delivery.spool.finish_attempt(submission.id, attempt, Queued(delivery.clock.now()))
+        await delivery.spool.finish(submission, attempt, Queued(delivery.clock.now()))
         await until_relayed(delivery)
         whole(delivery)
         assert drafts(delivery) == 0

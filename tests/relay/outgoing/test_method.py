@@ -27,6 +27,7 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import AnswerAfter, CutAfter
 from graphrelay.sandbox.graph.faults import HeaderRefused
+from graphrelay.spool.queries import HistoryOf
 from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.e2e.large import letter, part
 from tests.relay.cloud import WP, Delivery, delivering
@@ -162,7 +163,7 @@ def planned(content: str, *, save: bool = True) -> Plan:
 
 
 async def outcomes(delivery: Delivery, one: Submission) -> list[object]:
-    found = await delivery.spool.show(one.queue_id)
+    found = await delivery.spool.read(HistoryOf(one.queue_id))
     assert found is not None
     return [event.outcome for event in found.parts[0].history if isinstance(event, Attempt)]
 
@@ -192,7 +193,7 @@ async def test_a_doubt_about_mail_without_a_copy_cannot_be_looked_into(
         cloud.faults.on(CutAfter(path=SEND_MAIL, times=1))
         one = await delivery.accept(1, header=HEADER, plan=planned("json", save=False))
         await delivery.ended(1)
-        found = await delivery.spool.show(one.queue_id)
+        found = await delivery.spool.read(HistoryOf(one.queue_id))
         assert found is not None
         assert isinstance(found.parts[0].state, Held)
         (outcome,) = await outcomes(delivery, one)

@@ -146,7 +146,7 @@ class Writer:
                 if job.alone:
                     self._alone(job)
             if jobs:
-                self._loop.call_soon_threadsafe(_answer, jobs)
+                self._loop.call_soon_threadsafe(answer, jobs)
         self._connection.close()
 
     def _together(self, jobs: list[Job[Any]]) -> None:
@@ -206,7 +206,7 @@ def _do(transaction: Transaction, jobs: list[Job[Any]]) -> None:
         job.answer = work(transaction)
 
 
-def _answer(jobs: list[Job[Any]]) -> None:
+def answer(jobs: list[Job[Any]]) -> None:
     for job in jobs:
         if job.future.done():  # the caller was cancelled
             continue

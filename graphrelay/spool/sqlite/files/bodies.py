@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from graphrelay.clock import Clock
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.errors import translated
+from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.free_space import Room
 from graphrelay.threads import all_started

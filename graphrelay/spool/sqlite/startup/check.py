@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphrelay.spool.errors import is_damage
+from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 
 AT_ONCE = 64 * 1024 * 1024

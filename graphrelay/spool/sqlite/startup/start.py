@@ -17,9 +17,10 @@ from typing import Any
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
-from graphrelay.spool.errors import SpoolTooNew, translated
+from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.bodies import BodyFolder
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.lock import Lock

@@ -1,4 +1,4 @@
-"""From the queue to Graph and back: the works of waiting, loading, beginning and finishing.
+"""From the queue to Graph and back: loading, beginning and finishing.
 
     queued ──begin──▶ queued + a row in in_flight ──finish──▶ queued | held | relayed | failed
 
@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from graphrelay.model import (
     Attempt,
@@ -24,8 +25,8 @@ from graphrelay.model import (
     Queued,
     Relayed,
     Submission,
-    Waiting,
 )
+from graphrelay.spool.changes import Changed, ForgetDraft, Verdict
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
@@ -45,46 +46,11 @@ class Lost:
     reason: str
 
 
-# --- At start ------------------------------------------------------------------------------------
+# --- Reading ------------------------------------------------------------------------------------
 
 
-def waiting(transaction: Transaction) -> list[Waiting]:
-    """Everything queued that is not in flight, in the order of acceptance."""
-    rows = transaction.connection.execute(
-        """SELECT s.id, s.account, s.mailbox, s.received_at, s.not_before, s.sender_key, s.size,
-                  (SELECT origin FROM messages WHERE id = s.message)
-           FROM submissions s INDEXED BY submissions_open
-           WHERE s.done_at IS NULL AND s.state = 'queued'
-             AND s.id NOT IN (SELECT submission FROM in_flight)
-           ORDER BY s.id"""
-    )
-    lanes: dict[tuple[str, str], Lane] = {}
-    senders: dict[str | bytes, str] = {}
-    found = []
-    for row, account, mailbox, received_at, not_before, sender, size, origin in rows:
-        lane = lanes.get((account, mailbox))
-        if lane is None:
-            lane = lanes[account, mailbox] = Lane(restored(account), restored(mailbox))
-        name = senders.get(sender)
-        if name is None:
-            name = senders[sender] = restored(sender)
-        received = moment(received_at)
-        due = received if not_before == received_at else moment(not_before)
-        found.append(Waiting(row, lane, received, due, name, size, *came_from(origin)))
-    return found
-
-
-def came_from(origin: str) -> tuple[str, str]:
-    """Login and client of a message's origin; it is held when it is loaded, if that is damaged."""
-    try:
-        value = ORIGIN.value(origin)
-    except (ValueError, TypeError):
-        return "", ""
-    return value.login or "", value.client
-
-
-def interrupted(transaction: Transaction) -> list[Interrupted]:
-    rows = transaction.connection.execute(
+def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
+    rows = connection.execute(
         """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id
            FROM in_flight f
            JOIN submissions s ON s.id = f.submission JOIN messages m ON m.id = s.message
@@ -160,20 +126,34 @@ def hold_lost(transaction: Transaction, submission: int, reason: str, now: datet
     note(transaction.connection, submission, "held", reason, now)
 
 
+WAITS = """s.id = :submission AND s.state = 'queued'
+    AND s.account = :account AND s.mailbox = :mailbox
+    AND NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.submission = s.id)"""
+
+
+def waits(submission: int, lane: Lane) -> dict[str, Any]:
+    """The values for `WAITS`: whether it is queued in that lane, and not in flight."""
+    return {
+        "submission": submission,
+        "account": storable(lane.account),
+        "mailbox": storable(lane.mailbox),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Begin:
     """The durable mark before a request goes out; the attempt's number."""
 
     submission: int
+    lane: Lane
     started_at: datetime
     client_request_id: str
 
     def __call__(self, transaction: Transaction) -> int:
         connection = transaction.connection
         row = connection.execute(
-            """SELECT attempts + 1 FROM submissions WHERE id = ?1 AND state = 'queued'
-               AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)""",
-            (self.submission,),
+            f"SELECT attempts + 1 FROM submissions s WHERE {WAITS}",  # noqa: S608 (our own words)
+            waits(self.submission, self.lane),
         ).fetchone()
         if row is None:
             raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")
@@ -287,18 +267,18 @@ class KeepDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetDraft:
+class DropDraft:
     """It is not there any more. A newer one, which has another id, stays."""
 
-    submission: int
-    draft: str
+    which: ForgetDraft
 
-    def __call__(self, transaction: Transaction) -> None:
-        connection, which = transaction.connection, (self.submission, self.draft)
+    def __call__(self, transaction: Transaction) -> Verdict:
+        connection, which = transaction.connection, (self.which.submission_id, self.which.draft)
         connection.execute(
             "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') = ?", which
         )
         connection.execute("DELETE FROM left_drafts WHERE submission = ? AND draft = ?", which)
+        return Changed(())
 
 
 def leave_draft(connection: sqlite3.Connection, submission: int, unless: str = "") -> None:
@@ -328,10 +308,10 @@ def _settle_draft(connection: sqlite3.Connection, submission: int) -> None:
     connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
 
 
-def left_behind(transaction: Transaction) -> list[LeftBehind]:
+def left_behind(connection: sqlite3.Connection) -> list[LeftBehind]:
     """Drafts of submissions that were given up, and those that their submissions left; but none
     while an attempt is under way, which may look for it, find it and send it."""
-    rows = transaction.connection.execute(
+    rows = connection.execute(
         """SELECT s.id, m.queue_id, s.part, d.account, d.mailbox, d.draft
            FROM (SELECT d.submission, s.account, s.mailbox,
                         json_extract(d.progress, '$.id') AS draft

@@ -36,8 +36,8 @@ _MESSAGES = Insert(
 _BODIES = Insert("bodies", "message, size, file, prefix, octets")
 _SUBMISSIONS = Insert(
     "submissions",
-    "id, message, part, received_at, sender_key, size, envelope, plan, account, mailbox, state,"
-    " not_before",
+    "id, message, part, received_at, sender_key, login, client, size, envelope, plan, account,"
+    " mailbox, state, not_before",
 )
 _RECIPIENTS = Insert("recipients", "address_key, submission")
 
@@ -154,6 +154,8 @@ class Depositor:
                 part,
                 common.received_at,
                 common.sender_key,
+                storable(new.origin.login or ""),
+                storable(new.origin.client),
                 common.size,
                 ENVELOPE.text(envelope),
                 PLAN.text(plan),

@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.errors import translated
 from graphrelay.spool.sqlite.database.writer import Shared, Transaction, Work, Writer
+from graphrelay.spool.sqlite.errors import translated
 from tests.spool.faulty import FaultyDisk, Step, database_full, database_not_synced
 
 

@@ -1,15 +1,16 @@
-"""Noting that a message which Microsoft took came back: finding it, and a line in the mail log."""
+"""NDRs of messages that Microsoft accepted: finding the message, and noting it in the mail log."""
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from graphrelay.model import Address, Lane
+from graphrelay.spool.changes import Changed, NotChanged, NoteNdr, Verdict
+from graphrelay.spool.queries import LanesUsed, RelayedTo
 from graphrelay.spool.sqlite.database.codec import microseconds, restored, storable
 from graphrelay.spool.sqlite.database.writer import Transaction
 from graphrelay.spool.sqlite.statements.attempts import note
 from graphrelay.spool.sqlite.statements.put import part_id
+from graphrelay.spool.values import RelayedPart
 
 _PART = "SELECT s.id, m.queue_id, s.part FROM"
 _BY_RECIPIENT = f"""{_PART} recipients r JOIN submissions s ON s.id = r.submission
@@ -21,45 +22,39 @@ _BY_MESSAGE = f"""{_PART} messages m JOIN submissions s ON s.message = m.id
     ORDER BY s.id DESC LIMIT 1"""
 
 
-def find(
-    connection: sqlite3.Connection, message_ids: Sequence[str], recipient: str
-) -> tuple[int, str] | None:
-    """The submission and its queue id: the one that had this recipient; where an alias or a list
-    was rewritten on the way, the latest with that Message-ID."""
-    key = storable(Address.parse(recipient).key)
-    for query in (_BY_RECIPIENT, _BY_MESSAGE):
-        for message_id in message_ids:
-            row = connection.execute(query, (key, storable(message_id))).fetchone()
+def relayed_to(connection: sqlite3.Connection, query: RelayedTo) -> RelayedPart | None:
+    key = storable(Address.parse(query.recipient).key)
+    for statement in (_BY_RECIPIENT, _BY_MESSAGE):
+        for message_id in query.message_ids:
+            row = connection.execute(statement, (key, storable(message_id))).fetchone()
             if row is not None:
-                return row[0], part_id(row[1], row[2])
+                return RelayedPart(row[0], part_id(row[1], row[2]))
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class NoteBounce:
-    """Whether it is news."""
+class Note:
+    """Refused where it is known already."""
 
-    submission: int
-    reason: str
-    at: datetime
+    ndr: NoteNdr
 
-    def __call__(self, transaction: Transaction) -> bool:
-        connection = transaction.connection
+    def __call__(self, transaction: Transaction) -> Verdict:
+        connection, ndr = transaction.connection, self.ndr
         known = connection.execute(
             "SELECT 1 FROM log WHERE submission = ? AND what = 'bounced' AND reason = ?",
-            (self.submission, storable(self.reason)),
+            (ndr.submission_id, storable(ndr.reason)),
         ).fetchone()
-        if known is None:
-            note(connection, self.submission, "bounced", self.reason, self.at)
-        return known is None
+        if known is not None:
+            return NotChanged("known", f"The NDR for submission {ndr.submission_id} is known.")
+        note(connection, ndr.submission_id, "bounced", ndr.reason, ndr.at)
+        return Changed(())
 
 
-def lanes_used(connection: sqlite3.Connection, since: datetime) -> list[Lane]:
-    """Those by which something was relayed since then."""
+def lanes_used(connection: sqlite3.Connection, query: LanesUsed) -> list[Lane]:
     rows = connection.execute(
         """SELECT DISTINCT s.account, s.mailbox
            FROM log l JOIN submissions s ON s.id = l.submission
            WHERE l.at >= ? AND l.what = 'relayed'""",
-        (microseconds(since),),
+        (microseconds(query.since),),
     )
     return [Lane(restored(account), restored(mailbox)) for account, mailbox in rows]
