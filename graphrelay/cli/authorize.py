@@ -78,7 +78,7 @@ class _Teller:
     def _waiting(self, event: Event) -> None:
         """On a terminal it counts down; elsewhere it says once how long there is."""
         minutes, seconds = divmod(event["seconds"], 60)
-        text = f"Waiting, {minutes}:{seconds:02} left (Ctrl-C gives up) "
+        text = f"QueueEntry, {minutes}:{seconds:02} left (Ctrl-C gives up) "
         if sys.stdout.isatty():
             click.echo(f"\r{text}", nl=False)
         elif not self._counting:

@@ -10,7 +10,7 @@ one it is handed as a protocol.
 """
 
 from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters
-from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
+from graphrelay.model.attempt import Attempt, Done, Held, NextState, Queued
 from graphrelay.model.envelope import Accepted, Asked, Envelope, Notify, Origin, Reply
 from graphrelay.model.message import (
     Body,
@@ -19,9 +19,9 @@ from graphrelay.model.message import (
     InlineBody,
     NewMessage,
     OctetSource,
+    QueueEntry,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
 from graphrelay.model.outcome import (
     Answer,
@@ -54,13 +54,14 @@ __all__ = [
     "InlineBody",
     "Lane",
     "NewMessage",
-    "Next",
+    "NextState",
     "Notify",
     "OctetSource",
     "Origin",
     "Outcome",
     "Paused",
     "Plan",
+    "QueueEntry",
     "Queued",
     "Reception",
     "Relayed",
@@ -69,6 +70,5 @@ __all__ = [
     "Submission",
     "Trouble",
     "Uncertain",
-    "Waiting",
     "in_small_letters",
 ]

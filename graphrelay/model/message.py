@@ -150,7 +150,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueEntry:
     """All that is held in memory of a submission that waits."""
 
     submission_id: int
@@ -166,7 +166,7 @@ class Waiting:
     client: str = ""
 
     @classmethod
-    def of(cls, submission: Submission, not_before: datetime | None = None) -> "Waiting":
+    def of(cls, submission: Submission, not_before: datetime | None = None) -> "QueueEntry":
         """What has just been taken, and may go at once, or then."""
         path = submission.envelope.reverse_path
         return cls(

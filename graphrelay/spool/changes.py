@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from graphrelay.model import Plan, Waiting
+from graphrelay.model import Plan, QueueEntry
 
 # --- What people do ------------------------------------------------------------------------------
 #
@@ -82,7 +82,7 @@ Change = Hold | Release | Retry | Delete | Move | ForgetDraft | NoteNdr
 class Changed:
     """Done, for these submissions: as they wait now, and where they do not, as they were."""
 
-    submissions: tuple[Waiting, ...]
+    submissions: tuple[QueueEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ from graphrelay.model import (
     IncomingBody,
     Lane,
     NewMessage,
-    Next,
+    NextState,
+    QueueEntry,
     Submission,
-    Waiting,
 )
 from graphrelay.spool.changes import Change, Verdict
 from graphrelay.spool.queries import Query
@@ -76,7 +76,7 @@ class Spool(Protocol):
         """
         ...
 
-    async def load_to_send(self, entry: Waiting) -> Submission:
+    async def load_to_send(self, entry: QueueEntry) -> Submission:
         """Load a submission in order to send it, after a mark on the disk says so.
 
         Raises `NotQueued` when it does not wait in the entry's lane, `MailLost` when its octets are
@@ -106,7 +106,7 @@ class Spool(Protocol):
         self,
         submission: Submission,
         attempt: Attempt,
-        following: Next | Divided,
+        following: NextState | Divided,
         report: Report | None = None,
     ) -> tuple[Submission, ...]:
         """Record the outcome and what follows from it, in one transaction. Calling it again for the

@@ -12,12 +12,12 @@ from graphrelay.model import (
     DraftProgress,
     Held,
     Lane,
-    Next,
+    NextState,
     Origin,
     Outcome,
     Plan,
     Queued,
-    Waiting,
+    QueueEntry,
 )
 
 
@@ -67,7 +67,7 @@ class Take:
 class Batch:
     """What is due in a lane."""
 
-    entries: tuple[Waiting, ...]
+    entries: tuple[QueueEntry, ...]
     more_small: bool
     """Whether small messages are due besides these."""
     more_large: bool
@@ -112,7 +112,7 @@ class QueueRow:
     subject: str
     lane: Lane
     route: str
-    state: Next
+    state: NextState
     """`Queued` or `Held`."""
     attempts: int
     in_flight_since: datetime | None
@@ -196,7 +196,7 @@ class PartHistory:
     queue_id: str
     recipients: tuple[Address, ...]
     plan: Plan
-    state: Next
+    state: NextState
     done_at: datetime | None
     in_flight: Interrupted | None
     """The attempt that is on its way."""
@@ -241,7 +241,7 @@ class Stats:
 State = Literal["queued", "held", "relayed", "failed", "deleted"]
 
 
-def state_of(state: State, not_before: datetime | None, reason: str) -> Next:
+def state_of(state: State, not_before: datetime | None, reason: str) -> NextState:
     """From the columns of `submissions` to the type."""
     match state:
         case "queued":

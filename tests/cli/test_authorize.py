@@ -62,7 +62,7 @@ def test_without_a_terminal_the_time_left_is_said_once(
     tell({"kind": "authorized", "who": "wp@contoso.com", "granted": ["Mail.Send"]})
     said = capsys.readouterr().out
     assert said.count("left") == 1
-    assert "Waiting, 10:00 left" in said
+    assert "QueueEntry, 10:00 left" in said
     assert tell.authorized
 
 

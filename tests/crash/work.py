@@ -23,12 +23,12 @@ from graphrelay.model import (
     DraftProgress,
     Failed,
     Lane,
-    Next,
+    NextState,
     Plan,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
 from graphrelay.spool.changes import Delete, Hold, Move, Release
 from graphrelay.spool.queries import QueueFilter
@@ -160,7 +160,7 @@ class Worker:
 
         async def call() -> None:
             nonlocal number
-            submission = await self._spool.load_to_send(Waiting.of(self._known[name]))
+            submission = await self._spool.load_to_send(QueueEntry.of(self._known[name]))
             number = await self._spool.begin(submission, NOON, "c")
 
         if await self._do(name, "in flight", call):
@@ -171,7 +171,7 @@ class Worker:
             return
         submission, number = self._known[name], self._begun[name]
         call = self._spool.finish
-        outcome, target, following = relayed(number), "relayed", cast(Next, Done("relayed"))
+        outcome, target, following = relayed(number), "relayed", cast(NextState, Done("relayed"))
         if again:
             outcome = attempt(Delayed(status="4.0.0", reason="busy"), number)
             target, following = "queued", Queued(NOON + timedelta(minutes=5))

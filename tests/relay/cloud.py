@@ -12,7 +12,16 @@ from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import client_context
 from graphrelay.journal import Entry, Journal
-from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
+from graphrelay.model import (
+    Address,
+    Envelope,
+    Lane,
+    NewMessage,
+    Origin,
+    Plan,
+    QueueEntry,
+    Submission,
+)
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher, Rights
@@ -60,7 +69,7 @@ class WatchedCourier(Courier):
 
     async def carry(
         self,
-        waiting: Waiting,
+        waiting: QueueEntry,
         answered: Callable[[Answered], None],
     ) -> Carried:
         carried = await super().carry(waiting, answered)
@@ -150,7 +159,7 @@ class Delivery:
             parts=((plan or Plan(route="default", lane=lane), paths),),
         )
         [one] = await self.spool.accept(new, incoming)
-        self.queue.add([Waiting.of(one)])
+        self.queue.add([QueueEntry.of(one)])
         return one
 
     async def until(self, ready: Callable[[], bool]) -> None:

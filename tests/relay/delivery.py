@@ -22,17 +22,17 @@ from graphrelay.model import (
     InlineBody,
     Lane,
     NewMessage,
-    Next,
+    NextState,
     OctetSource,
     Origin,
     Outcome,
     Paused,
     Plan,
+    QueueEntry,
     Relayed,
     Submission,
     Trouble,
     Uncertain,
-    Waiting,
 )
 from graphrelay.oauth.answers import Granted, TokenAnswer
 from graphrelay.relay.deliver.courier import Courier
@@ -43,7 +43,7 @@ from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.spool.contract import Report
 from graphrelay.spool.sqlite.database.codec import microseconds, moment
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import Kept
 from graphrelay.spool.sqlite.statements.attempts import OUTCOME
 from graphrelay.spool.sqlite.statements.put import Deposit, Depositor
@@ -102,7 +102,7 @@ class ScriptedSpool(MemorySpool):
         self.before_begin: Callable[[int], Awaitable[object]] | None = None
         self.before_finish: Callable[[int], Awaitable[object]] | None = None
 
-    def put(self, one: Submission, not_before: datetime | None = None) -> Waiting:
+    def put(self, one: Submission, not_before: datetime | None = None) -> QueueEntry:
         """As `accept`, with the numbers of the test's own."""
         for table in ("messages", "submissions"):
             self.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
@@ -121,14 +121,14 @@ class ScriptedSpool(MemorySpool):
         kept = Kept(one.body.read(0, one.body.size))
         deposit = Deposit(new, kept, self.clock.now())
         depositor = Depositor(self.connection, self.folder)
-        [[found]] = depositor.put(Transaction(self.connection), [deposit])
+        [[found]] = depositor.put(DatabaseTransaction(self.connection), [deposit])
         due = microseconds(not_before or one.received_at)
         self.connection.execute("UPDATE submissions SET not_before = ? WHERE id = ?", (due, one.id))
         name = (one.queue_id, one.id)
         self.connection.execute("UPDATE messages SET queue_id = ? WHERE id = ?", name)
-        return Waiting.of(found)
+        return QueueEntry.of(found)
 
-    def state(self, number: int) -> Next:
+    def state(self, number: int) -> NextState:
         state, not_before, reason = self.connection.execute(
             "SELECT state, not_before, reason FROM submissions WHERE id = ?", (number,)
         ).fetchone()
@@ -157,7 +157,7 @@ class ScriptedSpool(MemorySpool):
     def in_flight(self) -> set[int]:
         return {row for (row,) in self.connection.execute("SELECT submission FROM in_flight")}
 
-    async def load_to_send(self, entry: Waiting) -> Submission:
+    async def load_to_send(self, entry: QueueEntry) -> Submission:
         found = await super().load_to_send(entry)
         self.marked.append(entry.submission_id)
         return found
@@ -175,7 +175,7 @@ class ScriptedSpool(MemorySpool):
         self,
         submission: Submission,
         attempt: Attempt,
-        following: Next | Divided,
+        following: NextState | Divided,
         report: Report | None = None,
     ) -> tuple[Submission, ...]:
         if self.before_finish:

@@ -13,9 +13,9 @@ from graphrelay.model import (
     Origin,
     Outcome,
     Plan,
+    QueueEntry,
     Relayed,
     Submission,
-    Waiting,
 )
 from graphrelay.spool import Spool
 from graphrelay.spool.queries import QueueFilter
@@ -68,9 +68,9 @@ async def waiting_in(spool: Spool) -> list[int]:
     return [row.submission_id for row in rows if row.in_flight_since is None]
 
 
-def entry(submission: Submission) -> Waiting:
+def entry(submission: Submission) -> QueueEntry:
     """As the queue has it."""
-    return Waiting.of(submission)
+    return QueueEntry.of(submission)
 
 
 def attempt(outcome: Outcome, number: int = 1, at: datetime = NOON) -> Attempt:

@@ -25,8 +25,8 @@ from graphrelay.model import (
     IncomingBody,
     NewMessage,
     Origin,
+    QueueEntry,
     Reply,
-    Waiting,
 )
 from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, Table, Transaction
@@ -50,7 +50,7 @@ HEADER_TOO_LARGE = Reply(
 class Queue(Protocol):
     """Who sees to it that mail goes on its way."""
 
-    def add(self, waiting: list[Waiting]) -> None: ...
+    def add(self, waiting: list[QueueEntry]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class Reception:
             size=size,
             message_id=new.message_id,
         )
-        self._queue.add([Waiting.of(submission) for submission in submissions])
+        self._queue.add([QueueEntry.of(submission) for submission in submissions])
         return Accepted(queue_id)
 
     async def _refused_as_spliced(

@@ -25,14 +25,14 @@ from graphrelay.model import (
     Done,
     Held,
     Lane,
-    Next,
+    NextState,
     Paused,
     Queued,
+    QueueEntry,
     Relayed,
     StorageUnavailable,
     Submission,
     Uncertain,
-    Waiting,
 )
 from graphrelay.oauth.answers import Granted
 from graphrelay.relay.deliver.bearer import Bearer, Tokens, without_token
@@ -85,7 +85,7 @@ class Courier:
         """What came of attempts, with whether a doubt can be settled, until it is on the disk: what
         breaks while it is recorded must neither strand the message nor send it twice."""
 
-    async def carry(self, waiting: Waiting, answered: Callable[[Answered], None]) -> Carried:
+    async def carry(self, waiting: QueueEntry, answered: Callable[[Answered], None]) -> Carried:
         """One attempt. Never raises for anything that the world does.
 
         `answered` is called when its request is over, before the disk knows how it ended; not
@@ -199,7 +199,7 @@ class Courier:
         if report is not None:
             report.tell(self._journal, put)
         then = report.message.not_before if report else None
-        return Finished(decision.next, tuple(Waiting.of(one, then) for one in put))
+        return Finished(decision.next, tuple(QueueEntry.of(one, then) for one in put))
 
     async def _divide(
         self, submission: Submission, attempt: Attempt, decision: Decision
@@ -219,7 +219,7 @@ class Courier:
         return Finished(divided)
 
     async def _finish(
-        self, submission: Submission, attempt: Attempt, following: Next, report: Report | None
+        self, submission: Submission, attempt: Attempt, following: NextState, report: Report | None
     ) -> tuple[Submission, ...]:
         """The outcome and what tells the sender of it, in one transaction."""
         if report is None:
@@ -281,7 +281,7 @@ def _feedback(outcome: Paused | Delayed) -> Feedback:
     return Slower(outcome.reason, outcome.retry_after)
 
 
-def _following(following: Next) -> str:
+def _following(following: NextState) -> str:
     match following:
         case Queued(when):
             return f"sent again at {when.isoformat(timespec='seconds')}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from graphrelay.model import Next, Waiting
+from graphrelay.model import NextState, QueueEntry
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Feedback
 from graphrelay.spool.values import Divided
@@ -20,8 +20,8 @@ class Answered:
 class Finished:
     """An attempt was made and recorded."""
 
-    next: Next | Divided
-    besides: tuple[Waiting, ...] = ()
+    next: NextState | Divided
+    besides: tuple[QueueEntry, ...] = ()
     """The report about it, which waits to be sent."""
 
 

@@ -19,7 +19,7 @@ from graphrelay.model import (
     Done,
     Failed,
     Held,
-    Next,
+    NextState,
     Outcome,
     Paused,
     Queued,
@@ -66,7 +66,7 @@ class Decision:
     """`failed` is the failure to report where `next` gives the message up; `pieces` are the
     recipients of the submissions into which it is divided, the first of which keeps its place."""
 
-    next: Next
+    next: NextState
     feedback: Feedback
     failed: Failed | None = None
     pieces: tuple[Recipients, ...] = ()

@@ -21,9 +21,9 @@ from graphrelay.model import (
     Lane,
     Paused,
     Plan,
+    QueueEntry,
     Submission,
     Trouble,
-    Waiting,
     in_small_letters,
 )
 from graphrelay.oauth.answers import Granted
@@ -92,7 +92,7 @@ class TakeOver:
         """The backup's lane, if there is one."""
         return self._backups.for_lane(lane, paused.trouble)
 
-    async def move(self, submission_id: int, to: Lane, paused: Paused) -> Waiting | None:
+    async def move(self, submission_id: int, to: Lane, paused: Paused) -> QueueEntry | None:
         """As it waits in the backup's lane; `None` where it stays. Raises `StorageUnavailable`."""
         if not isinstance(await self._tokens.token(to.account), Granted):
             return None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from graphrelay.journal import Journal
-from graphrelay.model import Lane, Paused, StorageUnavailable, Waiting
+from graphrelay.model import Lane, Paused, QueueEntry, StorageUnavailable
 from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.relay.queue.lane import LaneQueue, Stopped
 from graphrelay.spool import Spool
@@ -31,7 +31,7 @@ class HandOver:
         take_over: TakeOver | None,
         lanes: Mapping[Lane, LaneQueue],
         journal: Journal,
-        add: Callable[[Waiting], None],
+        add: Callable[[QueueEntry], None],
     ) -> None:
         """Without `take_over` no account has a backup. `add` puts what was moved into its lane."""
         self._spool = spool
@@ -63,7 +63,7 @@ class HandOver:
             self._asked_up_to.pop(lane, None)
             self._reconsidered.pop(lane, None)
 
-    def reconsider(self, waiting: Waiting) -> None:
+    def reconsider(self, waiting: QueueEntry) -> None:
         """It waits now, which it may not have done when it was asked for."""
         if waiting.submission_id <= self._asked_up_to.get(waiting.lane, 0):
             self._reconsidered.setdefault(waiting.lane, set()).add(waiting.submission_id)
@@ -122,7 +122,7 @@ class HandOver:
 
     async def _moved(
         self, submission_id: int, to: Lane, paused: Paused, take_over: TakeOver
-    ) -> Waiting | None:
+    ) -> QueueEntry | None:
         """As it waits in the backup's lane; `None` where it stays."""
         try:
             return await take_over.move(submission_id, to, paused)

@@ -13,15 +13,15 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from datetime import datetime
 
-from graphrelay.model import Waiting
+from graphrelay.model import QueueEntry
 from graphrelay.spool.values import LARGE
 
 
-def is_large(waiting: Waiting) -> bool:
+def is_large(waiting: QueueEntry) -> bool:
     return waiting.size >= LARGE
 
 
-def _path(waiting: Waiting) -> tuple[Hashable, ...]:
+def _path(waiting: QueueEntry) -> tuple[Hashable, ...]:
     return waiting.login, waiting.client, waiting.sender, is_large(waiting)
 
 
@@ -102,7 +102,7 @@ class Due:
     def __init__(self) -> None:
         self._turns = _Turns()
 
-    def push(self, waiting: Waiting) -> None:
+    def push(self, waiting: QueueEntry) -> None:
         self._turns.push(_path(waiting), (waiting.received_at, waiting.submission_id))
 
     def pop(self, *, small_only: bool = False) -> int | None:
@@ -123,11 +123,11 @@ class Due:
         """Whether `pop` would find a large message before long."""
         return self._turns.count > self._turns.small
 
-    def has_turn_of(self, waiting: Waiting) -> bool:
+    def has_turn_of(self, waiting: QueueEntry) -> bool:
         """Whether others of its login, client, sender and kind stand here."""
         return self._turns.has(_path(waiting))
 
-    def has_client_of(self, waiting: Waiting) -> bool:
+    def has_client_of(self, waiting: QueueEntry) -> bool:
         """Whether others of its login and client stand here."""
         return self._turns.has((waiting.login, waiting.client))
 

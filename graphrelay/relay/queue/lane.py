@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-from graphrelay.model import Lane, Paused, Trouble, Waiting
+from graphrelay.model import Lane, Paused, QueueEntry, Trouble
 from graphrelay.relay.policy.budget import Budget, Limit
 from graphrelay.relay.policy.decision import Feedback, Flows, Slower, Stops
 from graphrelay.relay.queue.fair_order import Due, is_large
@@ -89,7 +89,7 @@ class _Stage(Enum):
 class _Place:
     """Where a submission stands."""
 
-    waiting: Waiting
+    waiting: QueueEntry
     stage: _Stage = _Stage.DUE
 
 
@@ -99,7 +99,7 @@ class _Asking:
 
     left: set[int] = field(default_factory=set)
     """What has left the lane: the answer may still have it."""
-    news: list[Waiting] = field(default_factory=list)
+    news: list[QueueEntry] = field(default_factory=list)
     """What has come in: the answer may have it or not."""
     again: bool = False
 
@@ -128,7 +128,7 @@ class LaneQueue:
         """Whether what is due here no longer says whose turn it is."""
         self._next_due: timedelta | None = None
         """When more gets due in the spool; means nothing while there is more."""
-        self._aside: dict[int, tuple[timedelta, Waiting]] = {}
+        self._aside: dict[int, tuple[timedelta, QueueEntry]] = {}
         """What is not to be tried before some time, whatever the spool says."""
         self._after_small: dict[tuple[str, ...], str] = {}
         self._after_large: dict[tuple[str, ...], str] = {}
@@ -164,7 +164,7 @@ class LaneQueue:
 
     # What is due ------------------------------------------------------------------------------
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: QueueEntry) -> None:
         """What the spool has just accepted or let go on, and is due now."""
         self._aside.pop(waiting.submission_id, None)
         if self._asking is not None:
@@ -181,7 +181,7 @@ class LaneQueue:
             self._places[waiting.submission_id] = _Place(waiting)
             self._due.push(waiting)
 
-    def _has_no_turn(self, waiting: Waiting) -> bool:
+    def _has_no_turn(self, waiting: QueueEntry) -> bool:
         """Whether it should have one before what is due here has gone."""
         if not self._due.has_client_of(waiting):
             return True
@@ -197,7 +197,7 @@ class LaneQueue:
         """Something will be due then."""
         self._next_due = at if self._next_due is None else min(self._next_due, at)
 
-    def set_aside(self, waiting: Waiting, until: timedelta) -> None:
+    def set_aside(self, waiting: QueueEntry, until: timedelta) -> None:
         """Try it again from here then: the spool may hand it out at once, or never."""
         self._aside[waiting.submission_id] = until, waiting
         self.expect(until)
@@ -274,7 +274,7 @@ class LaneQueue:
 
     # What to start ----------------------------------------------------------------------------
 
-    def take(self, now: timedelta) -> Waiting | None:
+    def take(self, now: timedelta) -> QueueEntry | None:
         """The message whose turn it is, if it may go now; it is in flight from here on."""
         if not self.may_start(now) or (place := self._first()) is None:
             return None
@@ -286,7 +286,7 @@ class LaneQueue:
         self._note_turn(place.waiting)
         return place.waiting
 
-    def _note_turn(self, waiting: Waiting) -> None:
+    def _note_turn(self, waiting: QueueEntry) -> None:
         after = self._after_large if is_large(waiting) else self._after_small
         if len(after) > MOST_TURNS:
             after.clear()  # all begin anew, which costs some of them a turn

@@ -25,11 +25,11 @@ from graphrelay.graph.http.answer import LONGEST_RETRY_AFTER
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Lane,
-    Next,
+    NextState,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Trouble,
-    Waiting,
 )
 from graphrelay.relay.deliver.courier import WITHOUT_DISK, Courier
 from graphrelay.relay.deliver.result import Answered, Carried, Finished, Gone, NotBegun
@@ -154,7 +154,7 @@ class QueueManager:
 
     # What is asked ----------------------------------------------------------------------------
 
-    def add(self, waiting: Iterable[Waiting]) -> None:
+    def add(self, waiting: Iterable[QueueEntry]) -> None:
         """Mail that the spool has just taken, or let go on."""
         for one in waiting:
             self._add(one)
@@ -245,10 +245,10 @@ class QueueManager:
     def _new_queue(self, lane: Lane) -> LaneQueue:
         return LaneQueue(lane, self._policy.concurrency_per_mailbox, self._policy.budgets)
 
-    def _moved(self, waiting: Waiting) -> None:
+    def _moved(self, waiting: QueueEntry) -> None:
         self.add([waiting])
 
-    def _add(self, waiting: Waiting) -> None:
+    def _add(self, waiting: QueueEntry) -> None:
         queue = self._queue_of(waiting.lane)
         if waiting.not_before > max(self._clock.now(), waiting.received_at):
             queue.expect(self._due_at(waiting.not_before))
@@ -262,7 +262,7 @@ class QueueManager:
         left = not_before - self._clock.now()
         return self._clock.monotonic() + min(max(left, timedelta(0)), self._longest_wait)
 
-    def _forget(self, submissions: Iterable[Waiting]) -> None:
+    def _forget(self, submissions: Iterable[QueueEntry]) -> None:
         for waiting in submissions:
             if queue := self._lanes.get(waiting.lane):
                 queue.remove(waiting.submission_id)
@@ -355,7 +355,7 @@ class QueueManager:
                 until=until.isoformat(timespec="seconds"),
             )
 
-    async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
+    async def _carry(self, queue: LaneQueue, waiting: QueueEntry) -> None:
         answered = partial(self._answered, queue, waiting)
         carried: Carried | None = None
         try:
@@ -368,7 +368,7 @@ class QueueManager:
             self._apply(queue, Slower(repr(error)))
         self._settle(queue, waiting, carried)
 
-    def _answered(self, queue: LaneQueue, waiting: Waiting, answered: Answered) -> None:
+    def _answered(self, queue: LaneQueue, waiting: QueueEntry, answered: Answered) -> None:
         """The request is over; what came of it goes to the disk while the next one goes out."""
         self._make_room(queue, waiting)
         queue.budget.spend(answered.spent, self._clock.monotonic())
@@ -376,11 +376,11 @@ class QueueManager:
         self._ready[queue.lane] = None
         self._serve()
 
-    def _make_room(self, queue: LaneQueue, waiting: Waiting) -> None:
+    def _make_room(self, queue: LaneQueue, waiting: QueueEntry) -> None:
         if queue.answered(waiting.submission_id):
             self._requests -= 1
 
-    def _settle(self, queue: LaneQueue, waiting: Waiting, carried: Carried | None) -> None:
+    def _settle(self, queue: LaneQueue, waiting: QueueEntry, carried: Carried | None) -> None:
         del self._in_flight[waiting.submission_id]
         self._make_room(queue, waiting)
         queue.done(waiting.submission_id, self._clock.monotonic())
@@ -399,7 +399,9 @@ class QueueManager:
         self._ready[queue.lane] = None
         self._serve()
 
-    def _follow(self, queue: LaneQueue, waiting: Waiting, following: Next | Divided) -> None:
+    def _follow(
+        self, queue: LaneQueue, waiting: QueueEntry, following: NextState | Divided
+    ) -> None:
         match following:
             case Queued(not_before):
                 queue.expect(self._due_at(not_before))

@@ -37,11 +37,11 @@ from graphrelay.model import (
     Origin,
     Plan,
     Queued,
+    QueueEntry,
     Relayed,
     StorageUnavailable,
     Submission,
     Uncertain,
-    Waiting,
 )
 from graphrelay.relay.policy.decision import Decision
 from graphrelay.relay.reports import dsn
@@ -142,7 +142,7 @@ class Reporter:
         """The reports of the last hour: when (monotonic), and to which address."""
         self._counts: Counter[str] = Counter()
 
-    async def run(self, put: Callable[[Iterable[Waiting]], None]) -> None:
+    async def run(self, put: Callable[[Iterable[QueueEntry]], None]) -> None:
         """Merge what failed together, until cancelled; `put` is told of what waits then."""
         while True:
             self._begun.clear()
@@ -222,7 +222,7 @@ class Reporter:
         )
         return True
 
-    async def _merge(self, put: Callable[[Iterable[Waiting]], None]) -> None:
+    async def _merge(self, put: Callable[[Iterable[QueueEntry]], None]) -> None:
         """End the minutes that are over; those that brought something are followed by another."""
         now = self._clock.monotonic()
         for name, minute in list(self._minutes.items()):
@@ -238,7 +238,7 @@ class Reporter:
             if len(together) > 1:
                 put(await self._merged(together))
 
-    async def _merged(self, waiting: Sequence[_Waits]) -> list[Waiting]:
+    async def _merged(self, waiting: Sequence[_Waits]) -> list[QueueEntry]:
         """One report in place of these. Where it cannot be, they go by themselves."""
         told = [one.told for one in waiting]
         submission = told[0][1]
@@ -261,7 +261,7 @@ class Reporter:
             )
             return []
         report.tell(self._journal, put)
-        return [Waiting.of(one) for one in put]
+        return [QueueEntry.of(one) for one in put]
 
     def _recipient(self, submission: Submission) -> Address | None:
         if submission.envelope.reverse_path is None or self._policy.to == "nobody":

@@ -23,11 +23,11 @@ from graphrelay.model import (
     IncomingBody,
     Lane,
     NewMessage,
-    Next,
+    NextState,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
 from graphrelay.spool.changes import (
     Change,
@@ -57,7 +57,7 @@ from graphrelay.spool.queries import (
 from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
-from graphrelay.spool.sqlite.database.writer import Job, Shared, Transaction, Work, Writer
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction, Job, Shared, Work, Writer
 from graphrelay.spool.sqlite.errors import is_damage, is_full, translated
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
 from graphrelay.spool.sqlite.files.disk import Disk
@@ -205,7 +205,7 @@ class SqliteSpool:
     async def load(self, submission_id: int) -> Submission:
         return self._found(await self._run(self._load(submission_id), "load a message"))
 
-    async def load_to_send(self, entry: Waiting) -> Submission:
+    async def load_to_send(self, entry: QueueEntry) -> Submission:
         opening = Open(entry, self._load(entry.submission_id), self._process)
         return self._found(await self._run(opening, "load a message"))
 
@@ -234,11 +234,11 @@ class SqliteSpool:
         self,
         submission: Submission,
         attempt: Attempt,
-        following: Next | Divided,
+        following: NextState | Divided,
         report: Report | None = None,
     ) -> tuple[Submission, ...]:
         if isinstance(following, Divided):
-            state: Next = Queued(following.not_before)
+            state: NextState = Queued(following.not_before)
             finish = attempts.Finish(submission.id, attempt, state)
             divide = Divide(finish, following.pieces, self._depositor)
             await self._run(divide, "divide a message")
@@ -254,7 +254,7 @@ class SqliteSpool:
     ) -> tuple[Submission, ...]:
         now = self._clock.now()
 
-        def take_back(transaction: Transaction) -> bool:
+        def take_back(transaction: DatabaseTransaction) -> bool:
             return attempts.take_back(transaction, ids, reason, now)
 
         return await self._put_after(take_back, instead, "merge messages")
@@ -266,7 +266,7 @@ class SqliteSpool:
         body = _ours(report[1])
         deposit = Deposit(report[0], await body.store(), self._clock.now())
 
-        def work(transaction: Transaction) -> tuple[Submission, ...]:
+        def work(transaction: DatabaseTransaction) -> tuple[Submission, ...]:
             if not first(transaction):
                 return ()
             return self._depositor.put(transaction, [deposit])[0]

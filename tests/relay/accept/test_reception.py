@@ -16,10 +16,10 @@ from graphrelay.model import (
     Address,
     Envelope,
     InlineBody,
+    QueueEntry,
     Reply,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
@@ -42,9 +42,9 @@ class Queue:
     """Notes what it is given."""
 
     def __init__(self) -> None:
-        self.waiting: list[Waiting] = []
+        self.waiting: list[QueueEntry] = []
 
-    def add(self, waiting: list[Waiting]) -> None:
+    def add(self, waiting: list[QueueEntry]) -> None:
         self.waiting += waiting
 
 

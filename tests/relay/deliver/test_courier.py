@@ -12,10 +12,10 @@ from graphrelay.model import (
     OctetSource,
     Paused,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Submission,
     Trouble,
-    Waiting,
 )
 from graphrelay.oauth.answers import (
     EntraUnreachable,
@@ -58,13 +58,13 @@ class Seen:
 
 async def carry(post: Post, number: int = 1) -> Seen:
     """The first attempt puts the message, later ones find it there."""
-    waiting = Waiting.of(submission(number))
+    waiting = QueueEntry.of(submission(number))
     if number not in post.spool.marked:
         waiting = post.spool.put(submission(number))
     return await carry_waiting(post, waiting)
 
 
-async def carry_waiting(post: Post, waiting: Waiting) -> Seen:
+async def carry_waiting(post: Post, waiting: QueueEntry) -> Seen:
     answered: list[Answered] = []
     return Seen(await post.courier.carry(waiting, answered.append), answered)
 

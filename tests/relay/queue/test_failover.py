@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from graphrelay.model import Done, Lane, Paused, Plan, StorageUnavailable, Waiting
+from graphrelay.model import Done, Lane, Paused, Plan, QueueEntry, StorageUnavailable
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.manager import QueueManager
@@ -25,7 +25,7 @@ class Moving(TakeOver):
     def lane(self, lane: Lane, paused: Paused) -> Lane | None:
         return None if lane == ALERTS else ALERTS
 
-    async def move(self, submission_id: int, to: Lane, paused: Paused) -> Waiting | None:
+    async def move(self, submission_id: int, to: Lane, paused: Paused) -> QueueEntry | None:
         await self.gate.wait()
         self.asked.append(submission_id)
         if self.trouble:

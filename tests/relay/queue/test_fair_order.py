@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.model import Waiting
+from graphrelay.model import QueueEntry
 from graphrelay.relay.queue.fair_order import Due
 from graphrelay.spool.values import LARGE
 from tests.clock import FakeClock
@@ -22,8 +22,8 @@ def waiting(
     size: int = 0,
     login: str = "",
     client: str = "",
-) -> Waiting:
-    return Waiting(number, LANE, NOW - timedelta(seconds=age), NOW, sender, size, login, client)
+) -> QueueEntry:
+    return QueueEntry(number, LANE, NOW - timedelta(seconds=age), NOW, sender, size, login, client)
 
 
 def order(due: Due, *, small_only: bool = False) -> list[int]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from graphrelay.model import Waiting
+from graphrelay.model import QueueEntry
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
 from graphrelay.relay.queue.lane import (
     BATCH,
@@ -27,8 +27,8 @@ START = timedelta(hours=1)
 RECEIVED = FakeClock().now()
 
 
-def waiting(number: int, age: int = 0) -> Waiting:
-    return Waiting(number, LANE, RECEIVED - age * SECOND, RECEIVED)
+def waiting(number: int, age: int = 0) -> QueueEntry:
+    return QueueEntry(number, LANE, RECEIVED - age * SECOND, RECEIVED)
 
 
 class Shelved(LaneQueue):
@@ -36,16 +36,16 @@ class Shelved(LaneQueue):
 
     def __init__(self) -> None:
         super().__init__(LANE, 4)
-        self.shelf: dict[int, tuple[Waiting, timedelta]] = {}
+        self.shelf: dict[int, tuple[QueueEntry, timedelta]] = {}
 
-    def put(self, waiting: Waiting, now: timedelta, due_at: timedelta = START) -> None:
+    def put(self, waiting: QueueEntry, now: timedelta, due_at: timedelta = START) -> None:
         self.shelf[waiting.submission_id] = waiting, due_at
         if due_at <= now:
             self.add(waiting)
         else:
             self.expect(due_at)
 
-    def take(self, now: timedelta) -> Waiting | None:
+    def take(self, now: timedelta) -> QueueEntry | None:
         if wanted := self.wants(now, timedelta(hours=1)):
             self.fill(self.batch(wanted, now), now)
         if one := super().take(now):

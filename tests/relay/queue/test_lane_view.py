@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from graphrelay.model import Lane, Waiting
+from graphrelay.model import Lane, QueueEntry
 from graphrelay.relay.policy.budget import Limit, Spent
 from graphrelay.relay.policy.decision import Slower, Stops
 from graphrelay.relay.queue.lane import LaneQueue
@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 def queue_of(clock: FakeClock, *limits: Limit) -> LaneQueue:
     queue = LaneQueue(LANE, 4, limits)
     for number, age in ((1, 3), (2, 9), (3, 1)):
-        waiting = Waiting(number, LANE, clock.now() - age * MINUTE, clock.now())
+        waiting = QueueEntry(number, LANE, clock.now() - age * MINUTE, clock.now())
         queue.add(waiting)
     return queue
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from graphrelay.model import Done, Held, Queued, StorageUnavailable, Submission, Waiting
+from graphrelay.model import Done, Held, Queued, QueueEntry, StorageUnavailable, Submission
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorized
 from graphrelay.relay.policy.budget import Limit
 from graphrelay.relay.policy.schedule import DeliveryPolicy
@@ -772,7 +772,7 @@ async def test_a_mistake_of_ours_with_one_message_stops_no_other() -> None:
 
 async def test_a_spool_that_breaks_unexpectedly_stops_no_other_mail() -> None:
     class Broken(ScriptedSpool):
-        async def load_to_send(self, entry: Waiting) -> Submission:
+        async def load_to_send(self, entry: QueueEntry) -> Submission:
             if entry.submission_id == 1:
                 raise RuntimeError("a bug")
             return await super().load_to_send(entry)

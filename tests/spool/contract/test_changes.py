@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from graphrelay.model import Done, Held, Queued, Submission, Waiting
+from graphrelay.model import Done, Held, Queued, QueueEntry, Submission
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Change, Changed, Delete, Hold, NotChanged, Release, Retry
 from graphrelay.spool.errors import NotQueued
@@ -45,7 +45,7 @@ async def test_what_is_held_does_not_wait_and_does_not_go_out(spool: Spool) -> N
     verdict = await spool.change(Hold(submission.queue_id, "looks odd"))
 
     assert isinstance(verdict, Changed)
-    assert verdict.submissions == (Waiting.of(submission),)
+    assert verdict.submissions == (QueueEntry.of(submission),)
     assert await waiting_in(spool) == []
     assert await states(spool, submission.queue_id) == [Held("looks odd")]
     with pytest.raises(NotQueued):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.model import Address, Lane, Queued, Submission, Waiting
+from graphrelay.model import Address, Lane, Queued, QueueEntry, Submission
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Hold
 from graphrelay.spool.queries import Backlogs
@@ -49,7 +49,7 @@ async def delay(spool: Spool, one: Submission, until: timedelta) -> None:
     await spool.finish(one, delayed(number), Queued(NOON + until))
 
 
-def after(entry: Waiting) -> dict[tuple[str, ...], str]:
+def after(entry: QueueEntry) -> dict[tuple[str, ...], str]:
     """Whose turn was last."""
     whose = entry.login, entry.client, entry.sender
     return {whose[:level]: whose[level] for level in range(3)}

@@ -19,7 +19,7 @@ from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.bodies import BodyFolder
 from graphrelay.spool.sqlite.files.disk import Disk
@@ -161,7 +161,7 @@ class Start:
         ).fetchall()
         self.disk.begin(connection)
         for submission, _, _ in parts:
-            hold_lost(Transaction(connection), submission, reason, self.clock.now())
+            hold_lost(DatabaseTransaction(connection), submission, reason, self.clock.now())
         self.disk.commit(connection)
         for _, queue_id, part in parts:
             self._tell(self.journal.held, part_id(queue_id, part), reason)

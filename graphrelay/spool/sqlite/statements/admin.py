@@ -9,10 +9,10 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.model import Done, Held, Lane, Next, Queued, Waiting
+from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
 from graphrelay.spool.changes import Changed, Delete, Hold, NotChanged, Release, Retry, Verdict
 from graphrelay.spool.sqlite.database.codec import moment, restored
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import (
     forget_octets_if_done,
     note,
@@ -35,9 +35,9 @@ class _Part:
     login: str
     client: str
 
-    def waiting(self, not_before: datetime) -> Waiting:
+    def waiting(self, not_before: datetime) -> QueueEntry:
         whose = self.sender, self.size, self.login, self.client
-        return Waiting(self.id, self.lane, self.received_at, not_before, *whose)
+        return QueueEntry(self.id, self.lane, self.received_at, not_before, *whose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Verb:
     which: str | int
     what: What
     from_states: tuple[State, ...]
-    to: Next
+    to: NextState
     reason: str
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> Verdict:
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
         connection = transaction.connection
         parts = _find(connection, self.which)
         chosen = [part for part in parts if part.state in self.from_states]

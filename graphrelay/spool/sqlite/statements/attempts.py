@@ -20,7 +20,7 @@ from graphrelay.model import (
     Held,
     InlineBody,
     Lane,
-    Next,
+    NextState,
     Outcome,
     Queued,
     Relayed,
@@ -29,7 +29,7 @@ from graphrelay.model import (
 from graphrelay.spool.changes import Changed, ForgetDraft, Verdict
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.values import Interrupted, LeftBehind
@@ -79,7 +79,7 @@ class Load:
     folder: BodyFolder
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> Submission | Lost:
+    def __call__(self, transaction: DatabaseTransaction) -> Submission | Lost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
                       b.prefix, b.octets, b.file, b.size, s.attempts, d.progress
@@ -119,7 +119,9 @@ class Load:
         return FileBody(self.folder.whole(file, size), size)
 
 
-def hold_lost(transaction: Transaction, submission: int, reason: str, now: datetime) -> None:
+def hold_lost(
+    transaction: DatabaseTransaction, submission: int, reason: str, now: datetime
+) -> None:
     """A submission that cannot be read waits for a person; it is never sent, nor forgotten."""
     transaction.connection.execute("DELETE FROM in_flight WHERE submission = ?", (submission,))
     set_state(transaction.connection, submission, Held(reason), now)
@@ -149,7 +151,7 @@ class Begin:
     started_at: datetime
     client_request_id: str
 
-    def __call__(self, transaction: Transaction) -> int:
+    def __call__(self, transaction: DatabaseTransaction) -> int:
         connection = transaction.connection
         row = connection.execute(
             f"SELECT attempts + 1 FROM submissions s WHERE {WAITS}",  # noqa: S608 (our own words)
@@ -175,9 +177,9 @@ class Finish:
 
     submission: int
     attempt: Attempt
-    following: Next
+    following: NextState
 
-    def __call__(self, transaction: Transaction) -> bool:
+    def __call__(self, transaction: DatabaseTransaction) -> bool:
         """False if it had been done before."""
         connection, number = transaction.connection, self.attempt.number
         mark = connection.execute(
@@ -227,7 +229,9 @@ class Finish:
             )
 
 
-def take_back(transaction: Transaction, ids: Sequence[int], reason: str, now: datetime) -> bool:
+def take_back(
+    transaction: DatabaseTransaction, ids: Sequence[int], reason: str, now: datetime
+) -> bool:
     """Delete submissions that wait and were never tried; all of them, or none."""
     connection = transaction.connection
     untouched = """SELECT 1 FROM submissions WHERE id = ?1 AND state = 'queued' AND attempts = 0
@@ -252,7 +256,7 @@ class KeepDraft:
     submission: int
     progress: DraftProgress
 
-    def __call__(self, transaction: Transaction) -> None:
+    def __call__(self, transaction: DatabaseTransaction) -> None:
         connection, draft = transaction.connection, self.progress.id
         leave_draft(connection, self.submission, unless=draft)
         connection.execute("DELETE FROM left_drafts WHERE draft = ?", (draft,))
@@ -272,7 +276,7 @@ class DropDraft:
 
     which: ForgetDraft
 
-    def __call__(self, transaction: Transaction) -> Verdict:
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
         connection, which = transaction.connection, (self.which.submission_id, self.which.draft)
         connection.execute(
             "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') = ?", which
@@ -336,7 +340,9 @@ def left_behind(connection: sqlite3.Connection) -> list[LeftBehind]:
 # --- What several works share --------------------------------------------------------------------
 
 
-def set_state(connection: sqlite3.Connection, submission: int, state: Next, now: datetime) -> None:
+def set_state(
+    connection: sqlite3.Connection, submission: int, state: NextState, now: datetime
+) -> None:
     columns: tuple[str, int | None, str | bytes, int | None]
     match state:
         case Queued(not_before):
@@ -361,7 +367,7 @@ def note(
     )
 
 
-def forget_octets_if_done(transaction: Transaction, submission: int, now: datetime) -> None:
+def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now: datetime) -> None:
     """When no part of the message waits any more, its octets go; the mail log stays."""
     connection = transaction.connection
     closed = connection.execute(

@@ -10,9 +10,9 @@ Nothing of it was sent, so it is neither in flight nor in doubt.
 
 from dataclasses import dataclass
 
-from graphrelay.model import Submission, Waiting
+from graphrelay.model import QueueEntry, Submission
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, Lost, hold_lost, waits
 from graphrelay.spool.sqlite.statements.put import part_id
 
@@ -28,14 +28,14 @@ ENDED = (
 class Open:
     """Mark it, then load it. Counts a process once, however often it reads the message."""
 
-    entry: Waiting
+    entry: QueueEntry
     load: Load
     process: str
 
-    def __call__(self, transaction: Transaction) -> Submission | Lost:
+    def __call__(self, transaction: DatabaseTransaction) -> Submission | Lost:
         return self._mark(transaction) or self.load(transaction)
 
-    def _mark(self, transaction: Transaction) -> Lost | None:
+    def _mark(self, transaction: DatabaseTransaction) -> Lost | None:
         connection, submission = transaction.connection, self.entry.submission_id
         row = connection.execute(
             f"""SELECT m.queue_id, s.part, r.starts, r.process

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.model import Waiting
+from graphrelay.model import QueueEntry
 from graphrelay.spool.changes import Changed, Move, NotChanged, Verdict
 from graphrelay.spool.sqlite.database.codec import moment, restored, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import note
 from graphrelay.spool.sqlite.statements.put import PLAN
 
@@ -18,7 +18,7 @@ class ChangePlan:
     move: Move
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> Verdict:
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
         connection, lane = transaction.connection, self.move.plan.lane
         submission = self.move.submission_id
         changed = connection.execute(
@@ -40,7 +40,7 @@ class ChangePlan:
                FROM submissions WHERE id = ?""",
             (submission,),
         ).fetchone()
-        moved = Waiting(
+        moved = QueueEntry(
             submission,
             lane,
             moment(received_at),

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from graphrelay.model import Address
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import Finish, leave_draft, note
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, Depositor, part_id, recipient_keys
 
@@ -22,7 +22,7 @@ class Divide:
     """Together the recipients of the submission."""
     depositor: Depositor
 
-    def __call__(self, transaction: Transaction) -> None:
+    def __call__(self, transaction: DatabaseTransaction) -> None:
         if not self.finish(transaction):
             return
         kept, *others = self.pieces

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from graphrelay.model import Lane, Waiting
+from graphrelay.model import Lane, QueueEntry
 from graphrelay.spool.sqlite.database.codec import (
     MICROSECOND,
     microseconds,
@@ -25,7 +25,7 @@ from graphrelay.spool.sqlite.database.codec import (
     restored,
     storable,
 )
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.values import Backlog, Batch, Take, Turns
 
 Name = str | bytes
@@ -80,7 +80,7 @@ class TakeDue:
 
     def _kind(
         self, connection: sqlite3.Connection, after: Turns, *, large: bool
-    ) -> tuple[list[Waiting], bool]:
+    ) -> tuple[list[QueueEntry], bool]:
         """Small or large messages, and whether there are more."""
         values = self._values() | {"large": large}
         return self._below(connection, values, after, (), self.wanted.limit)
@@ -92,7 +92,7 @@ class TakeDue:
         after: Turns,
         path: tuple[Name, ...],
         limit: int,
-    ) -> tuple[list[Waiting], bool]:
+    ) -> tuple[list[QueueEntry], bool]:
         """What those below `path` have, an equal share of each."""
         values = values | dict(zip(_LEVELS, path, strict=False))
         if len(path) == len(_LEVELS):
@@ -100,7 +100,7 @@ class TakeDue:
             return [self._entry(path, row) for row in rows[:limit]], len(rows) > limit
         last = after.get(tuple(map(restored, path)))
         names = list(islice(self._names(connection, values, len(path), last), limit + 1))
-        found: list[Waiting] = []
+        found: list[QueueEntry] = []
         more = len(names) > limit
         for name in names[:limit]:
             share = max(1, limit // len(names))
@@ -137,11 +137,11 @@ class TakeDue:
             "besides": json.dumps(sorted(self.wanted.besides)),
         }
 
-    def _entry(self, path: tuple[Name, ...], row: tuple[int, int, int, int]) -> Waiting:
+    def _entry(self, path: tuple[Name, ...], row: tuple[int, int, int, int]) -> QueueEntry:
         submission, received_at, not_before, size = row
         login, client, sender = map(restored, path)
         times = moment(received_at), moment(not_before)
-        return Waiting(submission, self.wanted.lane, *times, sender, size, login, client)
+        return QueueEntry(submission, self.wanted.lane, *times, sender, size, login, client)
 
 
 def lanes(connection: sqlite3.Connection) -> tuple[Lane, ...]:
@@ -173,7 +173,7 @@ class ShiftWaits:
     """By the wall clock as it was before."""
     by: timedelta
 
-    def __call__(self, transaction: Transaction) -> None:
+    def __call__(self, transaction: DatabaseTransaction) -> None:
         transaction.connection.execute(
             "UPDATE submissions SET not_before = not_before + ?"
             " WHERE state = 'queued' AND not_before > ?",

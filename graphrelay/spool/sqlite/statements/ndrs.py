@@ -7,7 +7,7 @@ from graphrelay.model import Address, Lane
 from graphrelay.spool.changes import Changed, NotChanged, NoteNdr, Verdict
 from graphrelay.spool.queries import LanesUsed, RelayedTo
 from graphrelay.spool.sqlite.database.codec import microseconds, restored, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import note
 from graphrelay.spool.sqlite.statements.put import part_id
 from graphrelay.spool.values import RelayedPart
@@ -38,7 +38,7 @@ class Note:
 
     ndr: NoteNdr
 
-    def __call__(self, transaction: Transaction) -> Verdict:
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
         connection, ndr = transaction.connection, self.ndr
         known = connection.execute(
             "SELECT 1 FROM log WHERE submission = ? AND what = 'bounced' AND reason = ?",

@@ -21,7 +21,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody, Filed, Kept, Stored
 from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
 
@@ -97,7 +97,7 @@ class Depositor:
         return number
 
     def put(
-        self, transaction: Transaction, deposits: Sequence[Deposit]
+        self, transaction: DatabaseTransaction, deposits: Sequence[Deposit]
     ) -> list[tuple[Submission, ...]]:
         rows = _Rows()
         answers = [self._add(rows, deposit) for deposit in deposits]
@@ -184,7 +184,7 @@ def recipient_keys(envelope: Envelope) -> set[str | bytes]:
     return {storable(path.key) for path in envelope.forward_paths}
 
 
-def erase(transaction: Transaction, submissions: Sequence[Submission] | None) -> None:
+def erase(transaction: DatabaseTransaction, submissions: Sequence[Submission] | None) -> None:
     """Forget a message that was never acknowledged, whole; `None` was never there."""
     if not submissions:
         return
