@@ -63,10 +63,10 @@ class HandOver:
             self._asked_up_to.pop(lane, None)
             self._reconsidered.pop(lane, None)
 
-    def reconsider(self, waiting: QueueEntry) -> None:
+    def reconsider(self, entry: QueueEntry) -> None:
         """It waits now, which it may not have done when it was asked for."""
-        if waiting.submission_id <= self._asked_up_to.get(waiting.lane, 0):
-            self._reconsidered.setdefault(waiting.lane, set()).add(waiting.submission_id)
+        if entry.submission_id <= self._asked_up_to.get(entry.lane, 0):
+            self._reconsidered.setdefault(entry.lane, set()).add(entry.submission_id)
 
     def start_if_paused(self, queue: LaneQueue, now: timedelta, tasks: asyncio.TaskGroup) -> None:
         state = queue.state
@@ -127,7 +127,7 @@ class HandOver:
         try:
             return await take_over.move(submission_id, to, paused)
         except Exception as error:
-            # A full disk, or a mistake of ours: it waits for its own lane.
+            # A full disk, or a bug: it waits for its own lane.
             self._journal.error("not-moved", submission=submission_id, reason=repr(error))
             return None
 

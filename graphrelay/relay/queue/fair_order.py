@@ -17,12 +17,12 @@ from graphrelay.model import QueueEntry
 from graphrelay.spool.values import LARGE
 
 
-def is_large(waiting: QueueEntry) -> bool:
-    return waiting.size >= LARGE
+def is_large(entry: QueueEntry) -> bool:
+    return entry.size >= LARGE
 
 
-def _path(waiting: QueueEntry) -> tuple[Hashable, ...]:
-    return waiting.login, waiting.client, waiting.sender, is_large(waiting)
+def _path(entry: QueueEntry) -> tuple[Hashable, ...]:
+    return entry.login, entry.client, entry.sender, is_large(entry)
 
 
 _Heap = list[tuple[datetime, int]]
@@ -102,8 +102,8 @@ class Due:
     def __init__(self) -> None:
         self._turns = _Turns()
 
-    def push(self, waiting: QueueEntry) -> None:
-        self._turns.push(_path(waiting), (waiting.received_at, waiting.submission_id))
+    def push(self, entry: QueueEntry) -> None:
+        self._turns.push(_path(entry), (entry.received_at, entry.submission_id))
 
     def pop(self, *, small_only: bool = False) -> int | None:
         """The next in turn."""
@@ -123,13 +123,13 @@ class Due:
         """Whether `pop` would find a large message before long."""
         return self._turns.count > self._turns.small
 
-    def has_turn_of(self, waiting: QueueEntry) -> bool:
+    def has_turn_of(self, entry: QueueEntry) -> bool:
         """Whether others of its login, client, sender and kind stand here."""
-        return self._turns.has(_path(waiting))
+        return self._turns.has(_path(entry))
 
-    def has_client_of(self, waiting: QueueEntry) -> bool:
+    def has_client_of(self, entry: QueueEntry) -> bool:
         """Whether others of its login and client stand here."""
-        return self._turns.has((waiting.login, waiting.client))
+        return self._turns.has((entry.login, entry.client))
 
     @property
     def count(self) -> int:

@@ -89,7 +89,7 @@ class _Stage(Enum):
 class _Place:
     """Where a submission stands."""
 
-    waiting: QueueEntry
+    entry: QueueEntry
     stage: _Stage = _Stage.DUE
 
 
@@ -164,28 +164,28 @@ class LaneQueue:
 
     # What is due ------------------------------------------------------------------------------
 
-    def add(self, waiting: QueueEntry) -> None:
+    def add(self, entry: QueueEntry) -> None:
         """What the spool has just accepted or let go on, and is due now."""
-        self._aside.pop(waiting.submission_id, None)
+        self._aside.pop(entry.submission_id, None)
         if self._asking is not None:
-            self._asking.news.append(waiting)
-        elif waiting.submission_id in self._places:
+            self._asking.news.append(entry)
+        elif entry.submission_id in self._places:
             pass
         elif self._has_more() or len(self._places) >= BATCH:
-            if is_large(waiting):
+            if is_large(entry):
                 self._more_large = True
             else:
                 self._more_small = True
-            self._stale |= self._has_no_turn(waiting)
+            self._stale |= self._has_no_turn(entry)
         else:
-            self._places[waiting.submission_id] = _Place(waiting)
-            self._due.push(waiting)
+            self._places[entry.submission_id] = _Place(entry)
+            self._due.push(entry)
 
-    def _has_no_turn(self, waiting: QueueEntry) -> bool:
+    def _has_no_turn(self, entry: QueueEntry) -> bool:
         """Whether it should have one before what is due here has gone."""
-        if not self._due.has_client_of(waiting):
+        if not self._due.has_client_of(entry):
             return True
-        return not self._due.has_turn_of(waiting) and self._due.count < BATCH
+        return not self._due.has_turn_of(entry) and self._due.count < BATCH
 
     def ask_again(self) -> None:
         """The spool knows better than this lane what is due."""
@@ -197,9 +197,9 @@ class LaneQueue:
         """Something will be due then."""
         self._next_due = at if self._next_due is None else min(self._next_due, at)
 
-    def set_aside(self, waiting: QueueEntry, until: timedelta) -> None:
+    def set_aside(self, entry: QueueEntry, until: timedelta) -> None:
         """Try it again from here then: the spool may hand it out at once, or never."""
-        self._aside[waiting.submission_id] = until, waiting
+        self._aside[entry.submission_id] = until, entry
         self.expect(until)
 
     def remove(self, submission_id: int) -> None:
@@ -229,19 +229,19 @@ class LaneQueue:
     def fill(self, batch: Batch, asked_at: timedelta) -> None:
         """The answer to what it wanted at `asked_at`."""
         asking = self._end_asking()
-        again = (waiting for until, waiting in self._aside.values() if until <= asked_at)
-        for waiting in (*again, *batch.entries):
-            if waiting.submission_id not in self._places.keys() | asking.left:
-                self._places[waiting.submission_id] = _Place(waiting)
-                self._due.push(waiting)
+        again = (entry for until, entry in self._aside.values() if until <= asked_at)
+        for entry in (*again, *batch.entries):
+            if entry.submission_id not in self._places.keys() | asking.left:
+                self._places[entry.submission_id] = _Place(entry)
+                self._due.push(entry)
         self._more_small, self._more_large = batch.more_small, batch.more_large
         if batch.next_in is not None:
             self.expect(asked_at + batch.next_in)
         if asking.again:
             self.ask_again()
-        for waiting in asking.news:
-            if waiting.submission_id not in asking.left:
-                self.add(waiting)
+        for entry in asking.news:
+            if entry.submission_id not in asking.left:
+                self.add(entry)
 
     def not_filled(self) -> None:
         """The spool did not answer."""
@@ -280,17 +280,17 @@ class LaneQueue:
             return None
         self._due.pop(small_only=self._is_full_of_large())
         place.stage = _Stage.IN_FLIGHT
-        self._aside.pop(place.waiting.submission_id, None)
+        self._aside.pop(place.entry.submission_id, None)
         self.in_flight += 1
-        self._large_in_flight += is_large(place.waiting)
-        self._note_turn(place.waiting)
-        return place.waiting
+        self._large_in_flight += is_large(place.entry)
+        self._note_turn(place.entry)
+        return place.entry
 
-    def _note_turn(self, waiting: QueueEntry) -> None:
-        after = self._after_large if is_large(waiting) else self._after_small
+    def _note_turn(self, entry: QueueEntry) -> None:
+        after = self._after_large if is_large(entry) else self._after_small
         if len(after) > MOST_TURNS:
             after.clear()  # all begin anew, which costs some of them a turn
-        whose = waiting.login, waiting.client, waiting.sender
+        whose = entry.login, entry.client, entry.sender
         for level, name in enumerate(whose):
             after[whose[:level]] = name
 
@@ -346,7 +346,7 @@ class LaneQueue:
         place.stage = _Stage.ANSWERED
         self.in_flight -= 1
         self._answered += 1
-        self._large_in_flight -= is_large(place.waiting)
+        self._large_in_flight -= is_large(place.entry)
         return True
 
     def done(self, submission_id: int, now: timedelta) -> None:

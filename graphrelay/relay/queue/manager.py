@@ -144,7 +144,7 @@ class QueueManager:
         except StorageUnavailable:
             raise
         except Exception as error:
-            # A mistake of ours, which must not keep all other mail from going out at each start.
+            # A bug, which must not keep all other mail from going out at each start.
             self._journal.error(
                 "attempt-broke",
                 submission=interrupted.submission_id,
@@ -154,9 +154,9 @@ class QueueManager:
 
     # What is asked ----------------------------------------------------------------------------
 
-    def add(self, waiting: Iterable[QueueEntry]) -> None:
+    def add(self, entries: Iterable[QueueEntry]) -> None:
         """Mail that the spool has just taken, or let go on."""
-        for one in waiting:
+        for one in entries:
             self._add(one)
         self._serve()
 
@@ -202,8 +202,8 @@ class QueueManager:
         verdict = await self._spool.change(Retry(which, reason))
         if isinstance(verdict, Changed):
             self._journal.retried(called or str(which), reason)
-            for waiting in verdict.submissions:
-                if queue := self._lanes.get(waiting.lane):
+            for entry in verdict.submissions:
+                if queue := self._lanes.get(entry.lane):
                     queue.look_now(self._clock.monotonic(), "A retry was asked for.")
             self.add(verdict.submissions)
         return verdict
@@ -245,17 +245,17 @@ class QueueManager:
     def _new_queue(self, lane: Lane) -> LaneQueue:
         return LaneQueue(lane, self._policy.concurrency_per_mailbox, self._policy.budgets)
 
-    def _moved(self, waiting: QueueEntry) -> None:
-        self.add([waiting])
+    def _moved(self, entry: QueueEntry) -> None:
+        self.add([entry])
 
-    def _add(self, waiting: QueueEntry) -> None:
-        queue = self._queue_of(waiting.lane)
-        if waiting.not_before > max(self._clock.now(), waiting.received_at):
-            queue.expect(self._due_at(waiting.not_before))
+    def _add(self, entry: QueueEntry) -> None:
+        queue = self._queue_of(entry.lane)
+        if entry.not_before > max(self._clock.now(), entry.received_at):
+            queue.expect(self._due_at(entry.not_before))
         else:
-            queue.add(waiting)
-        self._moving.reconsider(waiting)
-        self._ready[waiting.lane] = None
+            queue.add(entry)
+        self._moving.reconsider(entry)
+        self._ready[entry.lane] = None
 
     def _due_at(self, not_before: datetime) -> timedelta:
         """Monotonic."""
@@ -263,9 +263,9 @@ class QueueManager:
         return self._clock.monotonic() + min(max(left, timedelta(0)), self._longest_wait)
 
     def _forget(self, submissions: Iterable[QueueEntry]) -> None:
-        for waiting in submissions:
-            if queue := self._lanes.get(waiting.lane):
-                queue.remove(waiting.submission_id)
+        for entry in submissions:
+            if queue := self._lanes.get(entry.lane):
+                queue.remove(entry.submission_id)
 
     # Starting ---------------------------------------------------------------------------------
 
@@ -286,14 +286,14 @@ class QueueManager:
                 continue  # it has gone since
             if wanted := queue.wants(now, self._longest_wait):
                 self._ask(queue, wanted, self._tasks)
-            waiting = queue.take(now)
-            if waiting is None:
+            entry = queue.take(now)
+            if entry is None:
                 self._rest(queue, now)
                 continue
             self._ready[lane] = None
             self._requests += 1
-            task = self._tasks.create_task(self._carry(queue, waiting))
-            self._in_flight[waiting.submission_id] = task
+            task = self._tasks.create_task(self._carry(queue, entry))
+            self._in_flight[entry.submission_id] = task
 
     def _ask(self, queue: LaneQueue, wanted: Take, tasks: asyncio.TaskGroup) -> None:
         task = tasks.create_task(self._fill(queue, wanted))
@@ -309,7 +309,7 @@ class QueueManager:
             queue.not_filled()
             self._apply(queue, Slower(str(error), WITHOUT_DISK))
         except Exception as error:
-            # A mistake of ours, which must stop neither the daemon nor other lanes.
+            # A bug, which must stop neither the daemon nor other lanes.
             self._journal.error("lane-not-read", lane=str(queue.lane), reason=repr(error))
             queue.not_filled()
             self._apply(queue, Slower(repr(error), self._policy.retry_max))
@@ -355,38 +355,36 @@ class QueueManager:
                 until=until.isoformat(timespec="seconds"),
             )
 
-    async def _carry(self, queue: LaneQueue, waiting: QueueEntry) -> None:
-        answered = partial(self._answered, queue, waiting)
+    async def _carry(self, queue: LaneQueue, entry: QueueEntry) -> None:
+        answered = partial(self._answered, queue, entry)
         carried: Carried | None = None
         try:
-            carried = await self._courier.carry(waiting, answered)
+            carried = await self._courier.carry(entry, answered)
         except Exception as error:
-            # A mistake of ours, which must stop neither the daemon nor other mail.
-            self._journal.error(
-                "attempt-broke", submission=waiting.submission_id, reason=repr(error)
-            )
+            # A bug, which must stop neither the daemon nor other mail.
+            self._journal.error("attempt-broke", submission=entry.submission_id, reason=repr(error))
             self._apply(queue, Slower(repr(error)))
-        self._settle(queue, waiting, carried)
+        self._settle(queue, entry, carried)
 
-    def _answered(self, queue: LaneQueue, waiting: QueueEntry, answered: Answered) -> None:
+    def _answered(self, queue: LaneQueue, entry: QueueEntry, answered: Answered) -> None:
         """The request is over; what came of it goes to the disk while the next one goes out."""
-        self._make_room(queue, waiting)
+        self._make_room(queue, entry)
         queue.budget.spend(answered.spent, self._clock.monotonic())
         self._apply(queue, answered.feedback)
         self._ready[queue.lane] = None
         self._serve()
 
-    def _make_room(self, queue: LaneQueue, waiting: QueueEntry) -> None:
-        if queue.answered(waiting.submission_id):
+    def _make_room(self, queue: LaneQueue, entry: QueueEntry) -> None:
+        if queue.answered(entry.submission_id):
             self._requests -= 1
 
-    def _settle(self, queue: LaneQueue, waiting: QueueEntry, carried: Carried | None) -> None:
-        del self._in_flight[waiting.submission_id]
-        self._make_room(queue, waiting)
-        queue.done(waiting.submission_id, self._clock.monotonic())
+    def _settle(self, queue: LaneQueue, entry: QueueEntry, carried: Carried | None) -> None:
+        del self._in_flight[entry.submission_id]
+        self._make_room(queue, entry)
+        queue.done(entry.submission_id, self._clock.monotonic())
         match carried:
             case Finished(following, besides):
-                self._follow(queue, waiting, following)
+                self._follow(queue, entry, following)
                 for one in besides:
                     self._add(one)
             case NotBegun(feedback):
@@ -395,20 +393,18 @@ class QueueManager:
             case Gone():
                 queue.ask_again()
             case None:
-                queue.set_aside(waiting, self._clock.monotonic() + self._policy.retry_max)
+                queue.set_aside(entry, self._clock.monotonic() + self._policy.retry_max)
         self._ready[queue.lane] = None
         self._serve()
 
-    def _follow(
-        self, queue: LaneQueue, waiting: QueueEntry, following: NextState | Divided
-    ) -> None:
+    def _follow(self, queue: LaneQueue, entry: QueueEntry, following: NextState | Divided) -> None:
         match following:
             case Queued(not_before):
                 queue.expect(self._due_at(not_before))
-                self._moving.reconsider(waiting)
+                self._moving.reconsider(entry)
             case Divided():
                 queue.ask_again()
-                self._moving.reconsider(waiting)
+                self._moving.reconsider(entry)
             case _:
                 pass
 
