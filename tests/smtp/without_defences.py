@@ -523,8 +523,8 @@ BOUNDS = (
     Defence(
         "a sender for each message takes all turns",
         "graphrelay/relay/queue/fair_order.py",
-        "return waiting.login, waiting.client, waiting.sender, is_large(waiting)",
-        'return "", "", waiting.sender, is_large(waiting)',
+        "return entry.login, entry.client, entry.sender, is_large(entry)",
+        'return "", "", entry.sender, is_large(entry)',
         "tests/relay/queue/test_fair_order.py",
     ),
     Defence(
