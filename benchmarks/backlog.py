@@ -16,6 +16,7 @@ from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan
 from graphrelay.spool import Spool
+from graphrelay.spool.sqlite import SqliteSpool
 
 WAITING = 100_000
 SIZE = 2_000
@@ -96,7 +97,7 @@ def _settle(server: Server) -> None:
 async def _fill(state: Path, count: int) -> None:
     """As reception would, without SMTP."""
     clock = SystemClock()
-    async with Spool.open(state, clock, Journal(clock)) as spool:
+    async with SqliteSpool.open(state, clock, Journal(clock)) as spool:
         for start in range(0, count, AT_ONCE):
             async with asyncio.TaskGroup() as tasks:
                 for number in range(start, min(start + AT_ONCE, count)):
@@ -117,4 +118,4 @@ async def _put(spool: Spool, number: int) -> None:
         prefix=b"",
         parts=((Plan(route="default", lane=Lane("website", "wp@contoso.com")), to),),
     )
-    await spool.put(new, body)
+    await spool.accept(new, body)

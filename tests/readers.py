@@ -109,7 +109,7 @@ def _taken_apart(octets: bytes) -> object:
     section = header.read(octets)
     if section is None:
         return None
-    source = transfer_encoding.InMemory(octets)
+    source = InlineBody(octets)
     with suppress(entity.TooTangled):
         whole = entity.read(section, source, section.body_start, source.size)
         found = body_parts.take_apart(whole)
@@ -121,9 +121,7 @@ def _taken_apart(octets: bytes) -> object:
 
 def _content(encoding: str) -> Callable[[bytes], object]:
     return lambda octets: list(
-        transfer_encoding.Content(
-            transfer_encoding.InMemory(octets), 0, len(octets), encoding
-        ).pieces()
+        transfer_encoding.Content(InlineBody(octets), 0, len(octets), encoding).pieces()
     )
 
 

@@ -34,7 +34,7 @@ from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, events, stream_sink
-from graphrelay.model import StorageUnavailable, Trouble
+from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
@@ -51,7 +51,10 @@ from graphrelay.relay.reports.reporter import Reporter
 from graphrelay.smtp.access.listener import ListenError
 from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.smtp.server import Server
-from graphrelay.spool import Spool, SpoolInUse, SpoolTooNew
+from graphrelay.spool import Spool
+from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
+from graphrelay.spool.queries import Count
+from graphrelay.spool.sqlite import SqliteSpool
 
 
 class CannotStart(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -158,7 +161,7 @@ async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str,
         with as_cannot_start():
             rooms = await _rooms(stack, settings, clock, journal)
         alerts = wiring.alerts(settings, clock)
-        yield _verbs(rooms, IdleQueue(rooms.spool, clock), settings, clock, alerts)
+        yield _verbs(rooms, IdleQueue(rooms.spool), settings, clock, alerts)
 
 
 # --- Opening --------------------------------------------------------------------------------------
@@ -187,14 +190,13 @@ class _Watched:
 
     async def figures(self) -> Figures | Unreadable:
         try:
-            stats = await self._rooms.spool.stats()
+            stats = await self._rooms.spool.read(Count())
         except (OSError, StorageUnavailable) as error:
             return Unreadable(str(error))
         return Figures(waiting=stats.queued, oldest=stats.oldest, free=stats.free)
 
     def paused(self) -> set[str]:
-        lanes = self._rooms.queue.lanes()
-        return {str(view.lane) for view in lanes if view.state in set(Trouble)}
+        return {str(lane) for lane in self._rooms.queue.paused()}
 
     def accounts(self) -> set[str]:
         return {account.name for account in self._rooms.tokens.accounts}
@@ -210,7 +212,7 @@ async def _rooms(
     directory = wiring.state_directory(settings)
     tls = client_context(settings.cloud.ca_file)
     spool = await stack.enter_async_context(
-        Spool.open(directory, clock, journal, patience=patience)
+        SqliteSpool.open(directory, clock, journal, patience=patience)
     )
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)

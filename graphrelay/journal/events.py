@@ -214,9 +214,18 @@ class Moved(Event, level="warning"):
 
 
 class NotMoved(Event, level="error"):
-    """A message could not be moved to the backup of its account, by a mistake of ours."""
+    """A message could not be moved to the backup of its account, because of a bug, or a lane none
+    of whose messages could be, because of the disk."""
 
-    submission: int
+    reason: str
+    submission: int | None = None
+    lane: str | None = None
+
+
+class LaneNotRead(Event, level="error"):
+    """What is due in a lane could not be read, because of a bug."""
+
+    lane: str
     reason: str
 
 

@@ -15,7 +15,8 @@ from functools import cached_property
 from graphrelay.mime import header, parameters
 from graphrelay.mime.header import HeaderSection
 from graphrelay.mime.parameters import Parametrized
-from graphrelay.mime.transfer_encoding import Content, Octets
+from graphrelay.mime.transfer_encoding import Content
+from graphrelay.model import Body
 
 MOST_PARTS = 1_000
 DEEPEST = 30
@@ -34,7 +35,7 @@ class Entity:
     """A message or a part of one."""
 
     header: HeaderSection
-    octets: Octets
+    octets: Body
     start: int
     """Where its body begins."""
     end: int
@@ -69,7 +70,7 @@ class _Count:
     parts: int = 0
 
 
-def read(section: HeaderSection, octets: Octets, start: int, end: int) -> Entity:
+def read(section: HeaderSection, octets: Body, start: int, end: int) -> Entity:
     """The message whose body is `octets[start:end]`. Raises `TooTangled`, `StorageUnavailable`."""
     return _entity(Entity(section, octets, start, end), 0, _Count())
 
@@ -91,7 +92,7 @@ def _entity(whole: Entity, depth: int, count: _Count) -> Entity:
     return replace(whole, children=children)
 
 
-def _part(octets: Octets, start: int, end: int, default_type: str) -> Entity:
+def _part(octets: Body, start: int, end: int, default_type: str) -> Entity:
     beginning = octets.read(start, min(start + _HEADER, end))
     section = header.read(beginning, complete=len(beginning) == end - start)
     if section is None:
@@ -99,7 +100,7 @@ def _part(octets: Octets, start: int, end: int, default_type: str) -> Entity:
     return Entity(section, octets, start + section.body_start, end, default_type=default_type)
 
 
-def _ranges(octets: Octets, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
+def _ranges(octets: Body, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
     """Where each part begins and ends; what is before the first and behind the last is none."""
     begun: int | None = None
     for line_start, line_end, closing in _delimiters(octets, start, end, boundary):
@@ -113,7 +114,7 @@ def _ranges(octets: Octets, start: int, end: int, boundary: bytes) -> Iterator[t
 
 
 def _delimiters(
-    octets: Octets, start: int, end: int, boundary: bytes
+    octets: Body, start: int, end: int, boundary: bytes
 ) -> Iterator[tuple[int, int, bool]]:
     """Boundary lines: where each begins (with the line end before it) and ends, and whether it is
     the last one."""

@@ -6,70 +6,22 @@ beforehand, since Graph wants to know the size first. Reading blocks, so it is d
 
 import asyncio
 import binascii
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol
 
-from graphrelay.model import Body, InlineBody, StorageUnavailable
+from graphrelay.model import Body
 
 PIECE = 256 * 1024
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NO_BASE64 = bytes(set(range(256)) - set(_BASE64 + b"="))
 
 
-class Octets(Protocol):
-    """Octets that can be read anywhere."""
-
-    @property
-    def size(self) -> int: ...
-
-    def read(self, start: int, end: int) -> bytes:
-        """Those that are there of `start` to `end`. Raises `StorageUnavailable`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class InMemory:
-    octets: bytes = field(repr=False)
-
-    @property
-    def size(self) -> int:
-        return len(self.octets)
-
-    def read(self, start: int, end: int) -> bytes:
-        return self.octets[start:end]
-
-
-@dataclass(frozen=True, slots=True)
-class InFile:
-    path: Path
-    size: int
-
-    def read(self, start: int, end: int) -> bytes:
-        try:
-            with self.path.open("rb", 0) as opened:
-                octets = os.pread(opened.fileno(), end - start, start)
-        except OSError as error:
-            raise StorageUnavailable(f"cannot read {self.path}: {error.strerror}") from error
-        if len(octets) < min(end, self.size) - start:
-            raise StorageUnavailable(f"{self.path} is shorter than it was")
-        return octets
-
-
-def octets_of(body: Body) -> Octets:
-    if isinstance(body, InlineBody):
-        return InMemory(body.octets)
-    return InFile(body.path, body.size)
-
-
 @dataclass(frozen=True)
 class Content:
     """What a part holds, decoded: an `OctetSource`."""
 
-    octets: Octets
+    body: Body
     start: int
     end: int
     encoding: str
@@ -84,7 +36,7 @@ class Content:
 
     def pieces(self) -> Iterator[bytes]:
         """Decoded octets; blocks."""
-        raw = _raw(self.octets, self.start, self.end)
+        raw = _raw(self.body, self.start, self.end)
         return _DECODERS[self.encoding](raw) if self.encoding in _DECODERS else raw
 
     def beginning(self, limit: int) -> bytes:
@@ -102,9 +54,9 @@ class Content:
             yield piece
 
 
-def _raw(octets: Octets, start: int, end: int) -> Iterator[bytes]:
+def _raw(body: Body, start: int, end: int) -> Iterator[bytes]:
     for at in range(start, end, PIECE):
-        yield octets.read(at, min(at + PIECE, end))
+        yield body.read(at, min(at + PIECE, end))
 
 
 def _base64(raw: Iterator[bytes]) -> Iterator[bytes]:

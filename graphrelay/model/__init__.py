@@ -10,20 +10,19 @@ one it is handed as a protocol.
 """
 
 from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters, same_address
-from graphrelay.model.attempt import Attempt, Done, Held, Next, Queued
+from graphrelay.model.attempt import Attempt, Done, Held, NextState, Queued
 from graphrelay.model.envelope import Accepted, DsnRequest, Envelope, Notify, Origin, Reply
 from graphrelay.model.line import one_line
 from graphrelay.model.message import (
     Body,
     DraftProgress,
-    FiledBody,
     IncomingBody,
     InlineBody,
     NewMessage,
     OctetSource,
+    QueueEntry,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
 from graphrelay.model.outcome import (
     Answer,
@@ -51,19 +50,19 @@ __all__ = [
     "DsnRequest",
     "Envelope",
     "Failed",
-    "FiledBody",
     "Held",
     "IncomingBody",
     "InlineBody",
     "Lane",
     "NewMessage",
-    "Next",
+    "NextState",
     "Notify",
     "OctetSource",
     "Origin",
     "Outcome",
     "Paused",
     "Plan",
+    "QueueEntry",
     "Queued",
     "Reception",
     "Relayed",
@@ -72,7 +71,6 @@ __all__ = [
     "Submission",
     "Trouble",
     "Uncertain",
-    "Waiting",
     "in_small_letters",
     "one_line",
     "same_address",

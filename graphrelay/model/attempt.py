@@ -40,4 +40,4 @@ class Done:
     reason: str = ""
 
 
-Next = Queued | Held | Done
+NextState = Queued | Held | Done

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from graphrelay.model.address import Address
@@ -11,9 +10,23 @@ from graphrelay.model.envelope import Envelope, Origin
 from graphrelay.model.plan import Lane, Plan
 
 
+class Body(Protocol):
+    """The octets of a message that is kept, readable at any place and as often as needed."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, start: int, end: int) -> bytes:
+        """The octets from `start` up to `end`, fewer where the body ends before.
+
+        Blocks, except for an `InlineBody`. Raises `StorageUnavailable`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class InlineBody:
-    """A small message: its octets stand in the database row."""
+    """A small body, which is in memory."""
 
     octets: bytes = field(repr=False)
 
@@ -21,16 +34,8 @@ class InlineBody:
     def size(self) -> int:
         return len(self.octets)
 
-
-@dataclass(frozen=True, slots=True)
-class FiledBody:
-    """A large message: a file of its own beside the database."""
-
-    path: Path
-    size: int
-
-
-Body = InlineBody | FiledBody
+    def read(self, start: int, end: int) -> bytes:
+        return self.octets[start:end]
 
 
 class OctetSource(Protocol):
@@ -145,7 +150,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueEntry:
     """All that is held in memory of a submission that waits."""
 
     submission_id: int
@@ -161,7 +166,7 @@ class Waiting:
     client: str = ""
 
     @classmethod
-    def of(cls, submission: Submission, not_before: datetime | None = None) -> "Waiting":
+    def of(cls, submission: Submission, not_before: datetime | None = None) -> "QueueEntry":
         """What has just been taken, and may go at once, or then."""
         path = submission.envelope.reverse_path
         return cls(

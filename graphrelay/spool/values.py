@@ -1,7 +1,8 @@
-"""What the spool answers: rows of the queue and of the mail log, and what came of a verb."""
+"""What is asked of the spool and what it answers: what is due, the queue, and the mail log."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
 from graphrelay.model import (
@@ -11,12 +12,12 @@ from graphrelay.model import (
     DraftProgress,
     Held,
     Lane,
-    Next,
+    NextState,
     Origin,
     Outcome,
     Plan,
     Queued,
-    Waiting,
+    QueueEntry,
 )
 
 
@@ -31,47 +32,71 @@ class Interrupted:
     client_request_id: str
 
 
-# --- Verbs ---------------------------------------------------------------------------------------
+# --- What is due ---------------------------------------------------------------------------------
+
+LARGE = 1024 * 1024
+"""Octets from which on a message may keep its connection busy for a while. Large messages take
+turns of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Done, for these submissions (as they are now; for `delete`, as they were)."""
-
-    submissions: tuple[Waiting, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Nothing was changed."""
-
-    why: Literal["unknown", "in flight", "done", "held", "not held"]
-    text: str
-    """For people."""
-
-
-Verdict = Changed | Refused
-
-
-# --- The queue -----------------------------------------------------------------------------------
+Turns = Mapping[tuple[str, ...], str]
+"""Whose turn was last: under () the login, under (login,) its client, under (login, client) the
+sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFilter:
-    """Which part of the queue; what is not given does not matter. Lists oldest first."""
+class Take:
+    """Ask a lane what is due.
 
-    state: Literal["queued", "held"] | None = None
-    account: str | None = None
-    mailbox: str | None = None
-    route: str | None = None
-    sender: str | None = None
-    """An address, or `@domain`; `<>` for the null sender. In any letter case."""
-    recipient: str | None = None
-    """An address."""
-    received_before: datetime | None = None
-    after_id: int = 0
-    """Only submissions with a greater id: to go on after the last row of the page before."""
-    limit: int = 1000
+    Logins take turns, then the clients of a login, then the senders of a client, each in the order
+    of their names and beginning with the one after the last; of a sender the oldest goes first.
+    """
+
+    lane: Lane
+    limit: int
+    """Of small messages, and the same again of large ones."""
+    after_small: Turns = field(default_factory=dict)
+    after_large: Turns = field(default_factory=dict)
+    besides: frozenset[int] = frozenset()
+    """Submissions that the queue has already."""
+    longest_wait: timedelta
+    """What is due later than this has another clock behind it, and is due now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is due in a lane."""
+
+    entries: tuple[QueueEntry, ...]
+    more_small: bool
+    """Whether small messages are due besides these."""
+    more_large: bool
+    next_in: timedelta | None
+    """When the next one will be due; `None` where nothing waits besides, or more is due now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """What follows an attempt: several submissions in place of the one, due at `not_before`.
+
+    It keeps the first of `pieces`; together these are its recipients.
+    """
+
+    not_before: datetime
+    pieces: tuple[tuple[Address, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in a lane, with what is in flight."""
+
+    lane: Lane
+    waiting: int
+    oldest: datetime
+    """When the oldest was received."""
+
+
+# --- The queue -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +112,7 @@ class QueueRow:
     subject: str
     lane: Lane
     route: str
-    state: Next
+    state: NextState
     """`Queued` or `Held`."""
     attempts: int
     in_flight_since: datetime | None
@@ -111,22 +136,6 @@ What = Literal[
     "moved",
     "bounced",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFilter:
-    """Which part of the mail log. With `after_id` oldest first from there, else newest first."""
-
-    sender: str | None = None
-    """As in QueueFilter."""
-    recipient: str | None = None
-    queue_id: str | None = None
-    outcome: What | None = None
-    client: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    after_id: int | None = None
-    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +180,14 @@ class LeftBehind:
     """Its immutable id."""
 
 
+@dataclass(frozen=True, slots=True)
+class RelayedPart:
+    """A submission that was relayed."""
+
+    submission_id: int
+    queue_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartHistory:
     """One submission of a message, from its plan to what came of it."""
@@ -179,7 +196,7 @@ class PartHistory:
     queue_id: str
     recipients: tuple[Address, ...]
     plan: Plan
-    state: Next
+    state: NextState
     done_at: datetime | None
     in_flight: Interrupted | None
     """The attempt that is on its way."""
@@ -224,7 +241,7 @@ class Stats:
 State = Literal["queued", "held", "relayed", "failed", "deleted"]
 
 
-def state_of(state: State, not_before: datetime | None, reason: str) -> Next:
+def state_of(state: State, not_before: datetime | None, reason: str) -> NextState:
     """From the columns of `submissions` to the type."""
     match state:
         case "queued":

@@ -11,9 +11,10 @@ import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.model import Done, StorageUnavailable, Submission
-from graphrelay.spool import Spool
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
-from tests.spool.mail import NOON, put, relayed
+from tests.spool.mail import NOON, put, relayed, waiting_in
 
 
 @pytest.fixture
@@ -43,12 +44,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def spool(small_disk: Path, clock: FakeClock, journal: Journal) -> AsyncIterator[Spool]:
-    async with Spool.open(small_disk / "spool", clock, journal) as spool:
+async def spool(small_disk: Path, clock: FakeClock, journal: Journal) -> AsyncIterator[SqliteSpool]:
+    async with SqliteSpool.open(small_disk / "spool", clock, journal) as spool:
         yield spool
 
 
-async def fill(spool: Spool, size: int) -> list[Submission]:
+async def fill(spool: SqliteSpool, size: int) -> list[Submission]:
     """As many messages as are taken."""
     taken: list[Submission] = []
     while True:
@@ -69,14 +70,14 @@ def mount_again(place: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", place], check=True)
 
 
-async def relay(spool: Spool, submission: Submission) -> None:
-    number = await spool.begin_attempt(submission.id, NOON, "c")
-    await spool.finish_attempt(submission.id, relayed(number), Done("relayed"))
+async def relay(spool: SqliteSpool, submission: Submission) -> None:
+    number = await spool.begin(submission, NOON, "c")
+    await spool.finish(submission, relayed(number), Done("relayed"))
 
 
 @pytest.mark.parametrize("size", [60_000, 100_000])
 async def test_a_full_disk_refuses_new_mail_relays_the_old_and_takes_new_again(
-    spool: Spool, size: int
+    spool: SqliteSpool, size: int
 ) -> None:
     taken = await fill(spool, size)
     assert len(taken) > 200
@@ -87,13 +88,13 @@ async def test_a_full_disk_refuses_new_mail_relays_the_old_and_takes_new_again(
         await relay(spool, submission)
     await spool.tidy()
 
-    assert await spool.waiting() == []
+    assert await waiting_in(spool) == []
     assert len(await fill(spool, size)) > 100
 
 
 @pytest.mark.parametrize("size", [60_000, 100_000])
 async def test_a_disk_filled_by_others_costs_nothing_that_was_accepted(
-    small_disk: Path, spool: Spool, size: int
+    small_disk: Path, spool: SqliteSpool, size: int
 ) -> None:
     (before,) = await put(spool, os.urandom(size))
     others = small_disk / "others"
@@ -102,7 +103,7 @@ async def test_a_disk_filled_by_others_costs_nothing_that_was_accepted(
         with pytest.raises(StorageUnavailable):
             await put(spool, os.urandom(size))
     assert await spool.load(before.id) == before
-    assert [row.submission_id for row in await spool.queue()] == [before.id]
+    assert [row.submission_id for row in await spool.read(QueueFilter())] == [before.id]
 
     others.unlink()
 
@@ -114,14 +115,14 @@ async def test_a_disk_filled_by_others_costs_nothing_that_was_accepted(
 async def test_a_disk_that_turns_read_only_refuses_and_recovers(
     small_disk: Path, clock: FakeClock, journal: Journal
 ) -> None:
-    async with Spool.open(small_disk / "spool", clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(small_disk / "spool", clock, journal, reserve=0) as spool:
         (before,) = await put(spool)
     mount_again(small_disk, "ro")
     with pytest.raises(StorageUnavailable, match="Read-only file system"):
-        async with Spool.open(small_disk / "spool", clock, journal):
+        async with SqliteSpool.open(small_disk / "spool", clock, journal):
             pass
     mount_again(small_disk, "rw")
-    async with Spool.open(small_disk / "spool", clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(small_disk / "spool", clock, journal, reserve=0) as spool:
         assert await spool.load(before.id) == before
 
 
@@ -145,11 +146,11 @@ def no_descriptors_left() -> Iterator[None]:
 async def test_without_descriptors_large_mail_is_refused_and_small_mail_goes_on(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
-    async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
         await put(spool)
         with no_descriptors_left():
             with pytest.raises(StorageUnavailable, match="Too many open files"):
                 await put(spool, bytes(100_000))
             await put(spool)
         await put(spool, bytes(100_000))
-        assert len(await spool.waiting()) == 3
+        assert len(await waiting_in(spool)) == 3

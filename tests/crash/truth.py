@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.model import FiledBody, InlineBody
+from graphrelay.model import InlineBody
 from graphrelay.spool import Spool
+from graphrelay.spool.queries import HistoryOf, InFlight
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.crash.work import INLINE_LIMIT, octets_of
+from tests.spool.mail import waiting_in
 
 ABSENT = "absent"
 WAITS = {"queued", "queued apart", "queued elsewhere"}
@@ -72,16 +75,16 @@ async def check(directory: Path, promises: Promises) -> list[Entry]:
     """Opens the spool as a restart would; what the journal was told."""
     clock = FakeClock()
     entries: list[Entry] = []
-    async with Spool.open(
+    async with SqliteSpool.open(
         directory, clock, Journal(clock, entries.append), inline_limit=INLINE_LIMIT, reserve=0
     ) as spool:
         found = states(directory)
         for name, allowed in promises.allowed.items():
             assert found.get(name, (ABSENT, 0))[0] in allowed, (name, found.get(name), allowed)
         assert set(found) <= set(promises.allowed)
-        waiting = {waiting.submission_id for waiting in await spool.waiting()}
+        waiting = set(await waiting_in(spool))
         assert waiting == {row for state, row in found.values() if state in WAITS}
-        in_flight = {crashed.submission_id for crashed in await spool.interrupted()}
+        in_flight = {crashed.submission_id for crashed in await spool.read(InFlight())}
         assert in_flight == {row for state, row in found.values() if state == "in flight"}
         for state, row in found.values():
             if state in OPEN:
@@ -116,14 +119,12 @@ def states(directory: Path) -> dict[str, tuple[str, int]]:
 async def _whole(spool: Spool, row: int, state: str) -> None:
     submission = await spool.load(row)
     assert (submission.plan.lane.account == "other") == (state == "queued elsewhere")
-    shown = await spool.show(submission.queue_id)
+    shown = await spool.read(HistoryOf(submission.queue_id))
     assert shown is not None
     name, _, size = shown.subject.rpartition(" ")
-    match submission.body:
-        case InlineBody(octets):
-            assert int(size) <= INLINE_LIMIT
-        case FiledBody(path):
-            octets = path.read_bytes()
+    body = submission.body
+    assert isinstance(body, InlineBody) == (int(size) <= INLINE_LIMIT)
+    octets = body.read(0, body.size)
     assert octets == octets_of(name, int(size))
 
 

@@ -23,15 +23,18 @@ from graphrelay.model import (
     DraftProgress,
     Failed,
     Lane,
-    Next,
+    NextState,
     Plan,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
-from graphrelay.spool import Spool
-from graphrelay.spool.errors import is_full
+from graphrelay.spool.changes import Delete, Hold, Move, Release
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.sqlite.errors import is_full
+from graphrelay.spool.values import Divided
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, attempt, plan, relayed
 
@@ -49,10 +52,10 @@ def octets_of(name: str, size: int) -> bytes:
 class Worker:
     """Carries out the work and tells of it."""
 
-    def __init__(self, spool: Spool, tell: Teller) -> None:
+    def __init__(self, spool: SqliteSpool, tell: Teller) -> None:
         self._spool = spool
         self._tell = tell
-        self._ids: dict[str, int] = {}
+        self._known: dict[str, Submission] = {}
         self._begun: dict[str, int] = {}
         self._with: dict[str, tuple[str, ...]] = {}
         """Further recipients of the same submission."""
@@ -93,13 +96,13 @@ class Worker:
             paths: list[tuple[Plan, tuple[Address, ...]]] = [
                 (plan(), (Address(part, "example.org"),)) for part in names
             ]
-            found = await self._spool.put(a_message(*paths, subject=f"{name} {size}"), body)
+            found = await self._spool.accept(a_message(*paths, subject=f"{name} {size}"), body)
 
         for part in names[1:]:
             self._tell(json.dumps({"what": "start", "name": part, "target": "queued"}))
         if await self._do(names[0], "queued", call):
             for part, submission in zip(names, found, strict=True):
-                self._ids[part] = submission.id
+                self._known[part] = submission
                 self._tell(json.dumps({"what": "done", "name": part, "target": "queued"}))
 
     async def put_to(self, name: str, people: int, size: int = 500) -> None:
@@ -113,12 +116,12 @@ class Worker:
             body = self._spool.incoming()
             await body.write(octets_of(name, size))
             paths = tuple(Address(one, "example.org") for one in (first, *others))
-            found = await self._spool.put(
+            found = await self._spool.accept(
                 a_message((plan(), paths), subject=f"{name} {size}"), body
             )
 
         if await self._do(first, "queued", call):
-            self._ids[first] = found[0].id
+            self._known[first] = found[0]
 
     async def divide(self, name: str) -> None:
         """Refused for all, so that each is to be tried alone; a draft that names all is left."""
@@ -127,38 +130,38 @@ class Worker:
         others = self._with[name]
         pieces = tuple((Address(one, "example.org"),) for one in (name, *others))
         refused = attempt(Failed(status="5.1.3", reason="somebody"), self._begun[name])
-        submission, following = self._ids[name], Queued(NOON)
+        submission, following = self._known[name], Divided(NOON, pieces)
         targets = {name: "queued"} | dict.fromkeys(others, "queued apart")
         draft = f"draft of {name}"
         self._tell_all("start", {draft: "left"})
         if name in self._drafted:
             targets[draft] = "left"
-        apart: tuple[Waiting, ...] = ()
 
         async def call() -> None:
-            nonlocal apart
-            apart = await self._spool.divide(submission, refused, following, pieces)
+            await self._spool.finish(submission, refused, following)
 
         if await self._do_all(targets, call):
             del self._begun[name], self._with[name]
-            self._ids |= {
-                one: found.submission_id for one, found in zip(others, apart, strict=True)
-            }
+            for one in others:
+                (row,) = await self._spool.read(QueueFilter(recipient=f"{one}@example.org"))
+                self._known[one] = await self._spool.load(row.submission_id)
 
     async def move(self, name: str) -> None:
         """To another account, whose lane it joins."""
-        if name in self._ids:
-            other, call = plan(Lane("other", "other@contoso.com")), self._spool.move
-            await self._do(name, "queued elsewhere", lambda: call(self._ids[name], other, "away"))
+        if name in self._known:
+            other = plan(Lane("other", "other@contoso.com"))
+            move = Move(self._known[name].id, other, "away")
+            await self._do(name, "queued elsewhere", lambda: self._spool.change(move))
 
     async def begin(self, name: str) -> None:
-        if name not in self._ids or name in self._begun:
+        if name not in self._known or name in self._begun:
             return
         number = 0
 
         async def call() -> None:
             nonlocal number
-            number = await self._spool.begin_attempt(self._ids[name], NOON, "c")
+            submission = await self._spool.load_to_send(QueueEntry.of(self._known[name]))
+            number = await self._spool.begin(submission, NOON, "c")
 
         if await self._do(name, "in flight", call):
             self._begun[name] = number
@@ -166,9 +169,9 @@ class Worker:
     async def finish(self, name: str, *, again: bool = False) -> None:
         if name not in self._begun:
             return
-        submission, number = self._ids[name], self._begun[name]
-        call = self._spool.finish_attempt
-        outcome, target, following = relayed(number), "relayed", cast(Next, Done("relayed"))
+        submission, number = self._known[name], self._begun[name]
+        call = self._spool.finish
+        outcome, target, following = relayed(number), "relayed", cast(NextState, Done("relayed"))
         if again:
             outcome = attempt(Delayed(status="4.0.0", reason="busy"), number)
             target, following = "queued", Queued(NOON + timedelta(minutes=5))
@@ -182,23 +185,29 @@ class Worker:
         progress = DraftProgress(id=f"draft of {name}", attachments=9, attached=attached)
         call = self._spool.keep_draft
         targets = {progress.id: str(attached)}
-        if await self._do_all(targets, lambda: call(self._ids[name], progress)):
+        if await self._do_all(targets, lambda: call(self._known[name], progress)):
             self._drafted.add(name)
 
     async def hold(self, name: str) -> None:
-        if name in self._ids:
-            await self._do(name, "held", lambda: self._spool.hold(self._ids[name], "odd"))
+        if name in self._known:
+            await self._do(
+                name, "held", lambda: self._spool.change(Hold(self._known[name].id, "odd"))
+            )
 
     async def release(self, name: str) -> None:
-        if name in self._ids:
-            await self._do(name, "queued", lambda: self._spool.release(self._ids[name], NOON))
+        if name in self._known:
+            await self._do(
+                name, "queued", lambda: self._spool.change(Release(self._known[name].id))
+            )
 
     async def delete(self, name: str) -> None:
-        if name in self._ids:
-            await self._do(name, "deleted", lambda: self._spool.delete(self._ids[name], "no"))
+        if name in self._known:
+            await self._do(
+                name, "deleted", lambda: self._spool.change(Delete(self._known[name].id, "no"))
+            )
 
 
-async def a_little_of_everything(worker: Worker, spool: Spool) -> None:
+async def a_little_of_everything(worker: Worker, spool: SqliteSpool) -> None:
     await worker.put("small")
     await worker.put("large", 300_000)
     await asyncio.gather(
@@ -254,7 +263,7 @@ async def work(directory: Path, tell: Teller, load: str = "") -> None:
     clock = FakeClock()
     for _ in range(TRIES):
         try:
-            async with Spool.open(
+            async with SqliteSpool.open(
                 directory, clock, Journal(clock), inline_limit=INLINE_LIMIT, reserve=0
             ) as spool:
                 if load:

@@ -12,7 +12,7 @@ from graphrelay.config import load
 from graphrelay.daemon import wiring
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
-from graphrelay.spool.values import QueueFilter
+from graphrelay.spool.queries import QueueFilter
 from tests.clock import settle
 from tests.world import World, world
 
@@ -89,7 +89,7 @@ async def test_no_mail_is_routed_by_the_old_rules_while_the_old_accounts_are_sti
             await settle(200)
             assert [account.name for account in tokens.accounts] == ["shop"]
             await asyncio.to_thread(send, here)
-            (row,) = await here.relay.spool.queue(QueueFilter())
+            (row,) = await here.relay.spool.read(QueueFilter())
             assert row.lane.account == "shop"
             assert not going.done()
         finally:

@@ -13,10 +13,10 @@ from typing import Any
 from graphrelay.config import load
 from graphrelay.daemon.relay import running
 from graphrelay.drop import DropFolder
-from graphrelay.spool import Spool
+from graphrelay.spool.sqlite import SqliteSpool
 
 POINTS = {
-    "before-commit": (Spool, "put"),
+    "before-commit": (SqliteSpool, "accept"),
     "before-delete": (DropFolder, "delete"),
     "before-sync": (DropFolder, "sync"),
 }

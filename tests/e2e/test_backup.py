@@ -13,6 +13,7 @@ from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.graph.faults import Refuse
+from graphrelay.spool.queries import HistoryOf, QueueFilter
 from graphrelay.spool.values import MessageHistory
 from tests.world import World, world
 
@@ -75,7 +76,7 @@ async def send(here: World, subject: str) -> None:
 
 async def stored(here: World, number: int = 0) -> MessageHistory:
     queue_id = here.events("accepted")[number].queue_id
-    found = await here.relay.spool.show(queue_id)
+    found = await here.relay.spool.read(HistoryOf(queue_id))
     assert found is not None
     return found
 
@@ -85,7 +86,7 @@ async def test_nothing_goes_by_another_account_by_itself(tmp_path: Path) -> None
         await send(here, "waits")
         paused = await here.event("paused")
         assert paused.fields["trouble"] == "authorization"
-        (row,) = await here.relay.spool.queue()
+        (row,) = await here.relay.spool.read(QueueFilter())
         assert row.lane.account == "website"
         assert here.events("moved", "attempt") == []
 
@@ -119,7 +120,7 @@ async def test_a_backup_without_authorization_takes_nothing_until_it_has_one(
         await send(here, "waits")
         await here.event("paused")
         await reload_with(here, WEBSITE, WEBSITE + 'backup = "alerts"\n')
-        (row,) = await here.relay.spool.queue()
+        (row,) = await here.relay.spool.read(QueueFilter())
         assert row.lane.account == "website"
         await authorize_alerts(here)
         await here.cloud.mailboxes.arrived(1)
@@ -152,6 +153,6 @@ async def test_a_busy_exchange_moves_nothing(tmp_path: Path) -> None:
         here.cloud.faults.on(Refuse(code="ErrorServerBusy", times=1))
         await send(here, "busy")
         await here.event("delayed")
-        (row,) = await here.relay.spool.queue()
+        (row,) = await here.relay.spool.read(QueueFilter())
     assert row.lane.account == "website"
     assert here.events("moved") == []

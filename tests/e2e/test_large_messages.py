@@ -11,6 +11,7 @@ from graphrelay.control.verbs import json_views
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.mailbox_items import Mail
+from graphrelay.spool.queries import HistoryOf
 from tests.clock import FakeClock
 from tests.e2e.large import REQUEST, file, letter, part, send, small_world
 from tests.world import Scenario, World
@@ -37,7 +38,7 @@ def files(mail: Mail) -> dict[str, bytes]:
 
 async def shown(here: World, queue_id: str) -> Event:
     """What `queue show --json` says."""
-    found = await here.relay.spool.show(queue_id)
+    found = await here.relay.spool.read(HistoryOf(queue_id))
     assert found is not None
     return json_views.message(found)
 

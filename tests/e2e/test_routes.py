@@ -14,6 +14,7 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.model import Address
 from graphrelay.sandbox.graph.faults import Refuse
 from graphrelay.sandbox.mailbox_items import Mail
+from graphrelay.spool.queries import QueueFilter
 from tests.world import World, world
 
 SHOP = """
@@ -164,7 +165,7 @@ async def test_a_failure_of_one_part_repeats_none_of_the_others(tmp_path: Path) 
         await asyncio.to_thread(hand_in)
         delayed = await here.event("delayed")
         await here.until(lambda: len(here.events("relayed")) == 2)
-        (waiting,) = await here.relay.spool.queue()
+        (waiting,) = await here.relay.spool.read(QueueFilter())
         assert waiting.recipients == (Address.parse(names[1]),)
         assert waiting.queue_id == delayed.queue_id
         await here.relay.queue.retry_now(waiting.queue_id)

@@ -125,7 +125,7 @@ async def test_a_second_relay_on_the_same_spool_is_refused_with_the_first_ones_p
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as here:
-        with pytest.raises(CannotStart, match=rf"in use by the process {os.getpid()}"):
+        with pytest.raises(CannotStart, match=rf"in use by process {os.getpid()}"):
             async with running(load(here.config), None, lambda _: None):
                 pass
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from graphrelay.mime import entity, header
 from graphrelay.mime.entity import Entity
-from graphrelay.mime.transfer_encoding import InMemory
+from graphrelay.model import InlineBody
 
 Tree = tuple[str, bytes] | tuple[str, list["Tree"]]
 
@@ -16,7 +16,7 @@ Tree = tuple[str, bytes] | tuple[str, list["Tree"]]
 def read(message: bytes) -> Entity:
     section = header.read(message)
     assert section
-    return entity.read(section, InMemory(message), section.body_start, len(message))
+    return entity.read(section, InlineBody(message), section.body_start, len(message))
 
 
 def tree(found: Entity) -> Tree:

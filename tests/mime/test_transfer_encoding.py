@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.mime import transfer_encoding
-from graphrelay.mime.transfer_encoding import Content, InMemory
-from graphrelay.model import FiledBody, InlineBody, StorageUnavailable
+from graphrelay.mime.transfer_encoding import Content
+from graphrelay.model import InlineBody
+from graphrelay.spool.sqlite.files.bodies import FileBody
 
 
 def content(octets: bytes, encoding: str) -> Content:
-    return Content(InMemory(octets), 0, len(octets), encoding)
+    return Content(InlineBody(octets), 0, len(octets), encoding)
 
 
 def decoded(octets: bytes, encoding: str) -> bytes:
@@ -75,7 +76,7 @@ def test_a_quoted_printable_line_without_end_is_decoded() -> None:
 async def test_a_content_can_be_read_again(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(b"head" + base64.encodebytes(b"0123456789" * 100_000) + b"tail")
-    octets = transfer_encoding.octets_of(FiledBody(path, path.stat().st_size))
+    octets = FileBody(path, path.stat().st_size)
     found = Content(octets, 4, octets.size - 4, "base64")
     for _ in range(2):
         assert b"".join([piece async for piece in found.chunks()]) == b"0123456789" * 100_000
@@ -86,19 +87,3 @@ def test_the_beginning_is_enough_where_not_all_is_wanted() -> None:
     found = content(b"x" * 1_000_000, "")
     assert len(found.beginning(10)) <= transfer_encoding.PIECE
     assert found.beginning(2_000_000) == b"x" * 1_000_000
-
-
-def test_a_file_that_is_gone_or_shorter_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "body"
-    path.write_bytes(b"short")
-    octets = transfer_encoding.octets_of(FiledBody(path, 100))
-    with pytest.raises(StorageUnavailable, match="shorter"):
-        octets.read(0, 50)
-    path.unlink()
-    with pytest.raises(StorageUnavailable, match="No such file"):
-        octets.read(0, 50)
-
-
-def test_a_small_body_is_read_from_memory() -> None:
-    octets = transfer_encoding.octets_of(InlineBody(b"0123456789"))
-    assert (octets.size, octets.read(2, 5)) == (10, b"234")

@@ -12,7 +12,16 @@ from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import client_context
 from graphrelay.journal import Entry, Journal
-from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan, Submission, Waiting
+from graphrelay.model import (
+    Address,
+    Envelope,
+    Lane,
+    NewMessage,
+    Origin,
+    Plan,
+    QueueEntry,
+    Submission,
+)
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
@@ -27,6 +36,7 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_items import Mail
 from graphrelay.spool import Spool
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 
 WP = Lane("website", "wp@contoso.com")
@@ -58,7 +68,7 @@ class WatchedCourier(Courier):
 
     async def carry(
         self,
-        waiting: Waiting,
+        waiting: QueueEntry,
         answered: Callable[[Answered], None],
     ) -> DeliveryResult:
         carried = await super().carry(waiting, answered)
@@ -145,8 +155,8 @@ class Delivery:
             prefix=b"",
             parts=((plan or Plan(route="default", lane=lane), paths),),
         )
-        [one] = await self.spool.put(new, incoming)
-        self.queue.add([Waiting.of(one)])
+        [one] = await self.spool.accept(new, incoming)
+        self.queue.add([QueueEntry.of(one)])
         return one
 
     async def until(self, ready: Callable[[], bool]) -> None:
@@ -188,7 +198,9 @@ async def delivering(
     entries = entries if entries is not None else []
     async with AsyncExitStack() as stack:
         journal = Journal(clock, entries.append)
-        spool = await stack.enter_async_context(Spool.open(directory, clock, journal, reserve=0))
+        spool = await stack.enter_async_context(
+            SqliteSpool.open(directory, clock, journal, reserve=0)
+        )
         delivery = Delivery(cloud, spool, clock, policy, entries, options, reports, largest_request)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

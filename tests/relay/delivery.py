@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 from graphrelay.graph.session import Json, MailboxSession, Mime
@@ -17,26 +17,21 @@ from graphrelay.model import (
     Answer,
     Attempt,
     Delayed,
-    DraftProgress,
     Envelope,
     Failed,
-    Held,
-    IncomingBody,
     InlineBody,
     Lane,
     NewMessage,
-    Next,
+    NextState,
     Origin,
     Outcome,
     Paused,
     Plan,
-    Queued,
+    QueueEntry,
     Relayed,
-    StorageUnavailable,
     Submission,
     Trouble,
     Uncertain,
-    Waiting,
 )
 from graphrelay.oauth.answers import NotGranted, outcome_without_token
 from graphrelay.oauth.scenario import AccountOptions
@@ -46,9 +41,15 @@ from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.manager import QueueManager
-from graphrelay.spool.errors import MailLost, NotQueued
-from graphrelay.spool.values import Changed, Interrupted, MessageHistory, Refused, Verdict
+from graphrelay.spool.contract import Report
+from graphrelay.spool.sqlite.database.codec import microseconds, moment
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.files.bodies import Kept
+from graphrelay.spool.sqlite.statements.attempts import OUTCOME
+from graphrelay.spool.sqlite.statements.put import Deposit, Depositor
+from graphrelay.spool.values import Divided, state_of
 from tests.clock import FakeClock, settle
+from tests.spool.memory import MemorySpool
 
 ACCOUNT = "website"
 LANE = Lane(ACCOUNT, "wp@contoso.com")
@@ -87,159 +88,99 @@ def submission(number: int, lane: Lane = LANE, received_at: datetime | None = No
 # --- Spool ---------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Kept:
-    submission: Submission
-    state: Next
-    mark: tuple[int, datetime, str] | None = None
-    history: list[Attempt] = field(default_factory=list)
+class ScriptedSpool(MemorySpool):
+    """A spool in memory that fails and waits where the test says so."""
 
-
-class MemorySpool:
-    """Keeps the spool's promises, in memory: `crash` forgets nothing but what was not written."""
-
-    def __init__(self) -> None:
-        self.kept: dict[int, _Kept] = {}
-        self.trouble: StorageUnavailable | None = None
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.entries: list[Entry] = []
+        super().__init__(self.clock, Journal(self.clock, self.entries.append))
         self.begun: list[tuple[int, str]] = []
         """Every attempt that was ever begun: submission, and client-request-id."""
-        self.loaded: list[int] = []
-        self.read: list[int] = []
-        """Every message that was marked before it was read to be sent."""
-        self.deadly: set[int] = set()
-        """Those that too many processes have not survived."""
+        self.marked: list[int] = []
+        """Every submission that was marked before it was read to be sent."""
         self.before_begin: Callable[[int], Awaitable[object]] | None = None
         self.before_finish: Callable[[int], Awaitable[object]] | None = None
 
-    def put(self, one: Submission, not_before: datetime | None = None) -> Waiting:
-        due = not_before or one.received_at
-        self.kept[one.id] = _Kept(one, Queued(due))
-        return Waiting(one.id, one.plan.lane, one.received_at, due)
+    def put(self, one: Submission, not_before: datetime | None = None) -> QueueEntry:
+        """As `accept`, with the numbers of the test's own."""
+        for table in ("messages", "submissions"):
+            self.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+            self.connection.execute(
+                "INSERT INTO sqlite_sequence VALUES (?, ?)", (table, one.id - 1)
+            )
+        new = NewMessage(
+            envelope=one.envelope,
+            origin=one.origin,
+            received_at=one.received_at,
+            message_id=one.message_id,
+            subject="",
+            prefix=one.prefix,
+            parts=((one.plan, one.envelope.forward_paths),),
+        )
+        kept = Kept(one.body.read(0, one.body.size))
+        deposit = Deposit(new, kept, self.clock.now())
+        depositor = Depositor(self.connection, self.folder)
+        [[found]] = depositor.put(DatabaseTransaction(self.connection), [deposit])
+        due = microseconds(not_before or one.received_at)
+        self.connection.execute("UPDATE submissions SET not_before = ? WHERE id = ?", (due, one.id))
+        name = (one.queue_id, one.id)
+        self.connection.execute("UPDATE messages SET queue_id = ? WHERE id = ?", name)
+        return QueueEntry.of(found)
 
-    def state(self, number: int) -> Next:
-        return self.kept[number].state
+    def state(self, number: int) -> NextState:
+        state, not_before, reason = self.connection.execute(
+            "SELECT state, not_before, reason FROM submissions WHERE id = ?", (number,)
+        ).fetchone()
+        return state_of(state, None if not_before is None else moment(not_before), reason)
+
+    def history(self, number: int) -> list[Attempt]:
+        """Its finished attempts."""
+        rows = self.connection.execute(
+            """SELECT number, started_at, at, outcome FROM log
+               WHERE submission = ? AND number IS NOT NULL ORDER BY id""",
+            (number,),
+        )
+        return [
+            Attempt(
+                number=attempt,
+                started_at=moment(started_at),
+                finished_at=moment(at),
+                outcome=OUTCOME.value(outcome),
+            )
+            for attempt, started_at, at, outcome in rows
+        ]
 
     def outcomes(self, number: int) -> list[str]:
-        return [type(attempt.outcome).__name__ for attempt in self.kept[number].history]
+        return [type(attempt.outcome).__name__ for attempt in self.history(number)]
 
-    async def interrupted(self) -> list[Interrupted]:
-        return [
-            Interrupted(
-                submission_id=number,
-                queue_id=kept.submission.queue_id,
-                number=kept.mark[0],
-                started_at=kept.mark[1],
-                client_request_id=kept.mark[2],
-            )
-            for number, kept in self.kept.items()
-            if kept.mark
-        ]
+    def in_flight(self) -> set[int]:
+        return {row for (row,) in self.connection.execute("SELECT submission FROM in_flight")}
 
-    async def waiting(self) -> list[Waiting]:
-        return [
-            self._waiting(kept)
-            for kept in self.kept.values()
-            if isinstance(kept.state, Queued) and kept.mark is None
-        ]
+    async def load_to_send(self, entry: QueueEntry) -> Submission:
+        found = await super().load_to_send(entry)
+        self.marked.append(entry.submission_id)
+        return found
 
-    async def load(self, submission_id: int) -> Submission:
-        kept = self._open(submission_id)
-        self.loaded.append(submission_id)
-        return replace(kept.submission, attempts=len(kept.history))
-
-    async def begin_reading(self, submission_id: int) -> None:
-        self._open(submission_id)
-        if submission_id in self.deadly:
-            raise MailLost("held")
-        self.read.append(submission_id)
-
-    async def begin_attempt(
-        self, submission_id: int, started_at: datetime, client_request_id: str
+    async def begin(
+        self, submission: Submission, started_at: datetime, client_request_id: str
     ) -> int:
         if self.before_begin:
-            await self.before_begin(submission_id)
-        kept = self._open(submission_id)
-        if not isinstance(kept.state, Queued) or kept.mark:
-            raise NotQueued(str(submission_id))
-        kept.mark = (len(kept.history) + 1, started_at, client_request_id)
-        self.begun.append((submission_id, client_request_id))
-        return kept.mark[0]
+            await self.before_begin(submission.id)
+        number = await super().begin(submission, started_at, client_request_id)
+        self.begun.append((submission.id, client_request_id))
+        return number
 
-    def incoming(self) -> IncomingBody:
-        raise AssertionError("nobody reports here")
-
-    async def finish_attempt(
+    async def finish(
         self,
-        submission_id: int,
+        submission: Submission,
         attempt: Attempt,
-        next: Next,
-        report: tuple[NewMessage, IncomingBody] | None = None,
+        following: NextState | Divided,
+        report: Report | None = None,
     ) -> tuple[Submission, ...]:
-        assert report is None
         if self.before_finish:
-            await self.before_finish(submission_id)
-        if self.trouble:
-            raise self.trouble
-        kept = self.kept[submission_id]
-        assert kept.mark is not None
-        assert kept.mark[0] == attempt.number
-        kept.mark, kept.state = None, next
-        kept.history.append(attempt)
-        return ()
-
-    async def divide(
-        self,
-        submission_id: int,
-        attempt: Attempt,
-        following: Queued,
-        pieces: tuple[tuple[Address, ...], ...],
-    ) -> tuple[Waiting, ...]:
-        raise AssertionError("nobody is refused among others here")
-
-    async def keep_draft(self, submission_id: int, progress: DraftProgress) -> None:
-        raise AssertionError("nobody makes drafts here")
-
-    async def forget_draft(self, submission_id: int, draft: str) -> None:
-        raise AssertionError("nobody makes drafts here")
-
-    async def show(self, queue_id: str) -> MessageHistory | None:
-        raise AssertionError("nobody may look here")
-
-    async def hold(self, which: str | int, reason: str) -> Verdict:
-        return self._change(which, Queued, Held(reason))
-
-    async def release(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
-        return self._change(which, Held, Queued(not_before))
-
-    async def retry_now(self, which: str | int, not_before: datetime, reason: str = "") -> Verdict:
-        return self._change(which, Queued, Queued(not_before))
-
-    async def delete(self, which: str | int, reason: str) -> Verdict:
-        verdict = self._change(which, (Queued, Held), self.kept[int(which)].state)
-        if isinstance(verdict, Changed):
-            del self.kept[int(which)]
-        return verdict
-
-    def _change(self, which: str | int, allowed: Any, to: Next) -> Verdict:
-        kept = self.kept[int(which)]
-        if kept.mark:
-            return Refused("in flight", "It is on its way.")
-        if not isinstance(kept.state, allowed):
-            return Refused("done", "Not possible.")
-        kept.state = to
-        return Changed((self._waiting(kept),))
-
-    def _waiting(self, kept: _Kept) -> Waiting:
-        one = kept.submission
-        due = kept.state.not_before if isinstance(kept.state, Queued) else one.received_at
-        return Waiting(one.id, one.plan.lane, one.received_at, due)
-
-    def _open(self, number: int) -> _Kept:
-        if self.trouble:
-            raise self.trouble
-        if number not in self.kept:
-            raise NotQueued(str(number))
-        return self.kept[number]
+            await self.before_finish(submission.id)
+        return await super().finish(submission, attempt, following, report)
 
 
 # --- Graph ---------------------------------------------------------------------------------------
@@ -350,13 +291,13 @@ class Post:
     def __init__(
         self,
         policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008 (frozen)
-        spool: MemorySpool | None = None,
+        spool: ScriptedSpool | None = None,
         clock: FakeClock | None = None,
         compose: Compose = outgoing,
     ) -> None:
-        self.clock = clock or FakeClock()
-        self.spool = spool or MemorySpool()
-        self.entries: list[Entry] = []
+        self.spool = spool or ScriptedSpool(clock)
+        self.clock = self.spool.clock
+        self.entries = self.spool.entries
         self.journal = Journal(self.clock, self.entries.append)
         self._policy = policy
         self._compose = compose

@@ -49,7 +49,7 @@ async def test_many_messages_go_out_at_four_a_mailbox_and_none_twice(delivery: D
     delivery.cloud.faults.on(stall)
     for number in range(100):
         await delivery.accept(number, lane=(WP, INFO)[number % 2])
-    assert [view.in_flight for view in delivery.queue.lanes()] == [4, 4]
+    assert [view.in_flight for view in await delivery.queue.lanes()] == [4, 4]
     delivery.cloud.faults.off(stall)
     await delivery.ended(100)
     assert len(delivery.submitted) == 100

@@ -19,7 +19,9 @@ from tests.relay.accept.test_reception import Queue
 from tests.relay.accept.test_router import TENANT, WEBSITE
 from tests.relay.mail import ORIGIN, addresses
 from tests.relay.outgoing.test_destination import ENVELOPES, HEADS
-from tests.relay.test_one_reading import READERS, RECIPIENTS, Spool, sent
+from tests.relay.test_one_reading import READERS, RECIPIENTS, sent
+from tests.spool.mail import waiting_in
+from tests.spool.memory import MemorySpool
 
 INSIDE = Route(name="inside", account="website", recipient=("*@*.example",))
 REST = Route(name="rest", account="tenant", mailbox="wp@contoso.com")
@@ -39,8 +41,9 @@ def test_graph_sends_to_the_envelope_each_in_one_submission(
 
 
 def accepted(octets: bytes, envelope: list[str], most: int) -> list[Submission]:
-    async def take() -> Spool:
-        spool, clock = Spool(), FakeClock()
+    async def take() -> list[Submission]:
+        clock = FakeClock()
+        spool = MemorySpool(clock, Journal(clock))
         reception = Reception(
             spool=spool,
             queue=Queue(),
@@ -55,6 +58,6 @@ def accepted(octets: bytes, envelope: list[str], most: int) -> list[Submission]:
         path = Address.parse("wp@contoso.com")
         answer = await reception.accept(Envelope(path, addresses(*envelope)), ORIGIN, body)
         assert not isinstance(answer, Reply), answer
-        return spool
+        return [await spool.load(number) for number in await waiting_in(spool)]
 
-    return asyncio.run(take()).kept
+    return asyncio.run(take())

@@ -22,9 +22,6 @@ from graphrelay.mime import header
 from graphrelay.model import (
     Address,
     Envelope,
-    IncomingBody,
-    InlineBody,
-    NewMessage,
     OctetSource,
     Reply,
     Submission,
@@ -39,6 +36,7 @@ from tests.relay.accept.test_reception import Queue
 from tests.relay.accept.test_router import TENANT
 from tests.relay.mail import ORIGIN, addresses
 from tests.smtp.passwords import quick_hash
+from tests.spool.memory import MemorySpool
 from tests.world import world
 
 MINE = "info@contoso.com"
@@ -125,55 +123,6 @@ PIECES = st.lists(
 ).map(b"".join)
 
 
-class Incoming:
-    """A body as it comes in, in memory."""
-
-    def __init__(self) -> None:
-        self.octets = b""
-
-    @property
-    def size(self) -> int:
-        return len(self.octets)
-
-    async def write(self, octets: bytes) -> None:
-        self.octets += octets
-
-    async def head(self, limit: int) -> bytes:
-        return self.octets[:limit]
-
-    async def discard(self) -> None:
-        self.octets = b""
-
-
-class Spool:
-    """Keeps what reception put, as the spool would hand it to a courier."""
-
-    def __init__(self) -> None:
-        self.kept: list[Submission] = []
-
-    def incoming(self) -> IncomingBody:
-        return Incoming()
-
-    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]:
-        octets = await body.head(body.size)
-        self.kept = [
-            Submission(
-                id=number,
-                queue_id=f"Q{number}",
-                envelope=Envelope(message.envelope.reverse_path, recipients),
-                origin=message.origin,
-                plan=plan,
-                received_at=message.received_at,
-                message_id=message.message_id,
-                prefix=message.prefix,
-                body=InlineBody(octets),
-                attempts=0,
-            )
-            for number, (plan, recipients) in enumerate(message.parts, 1)
-        ]
-        return tuple(self.kept)
-
-
 TO = addresses("a@example.org", "victim-not@example.org")
 ENVELOPE = Envelope(Address.parse(MINE), TO)
 
@@ -182,7 +131,8 @@ def taken(octets: bytes, senders: Iterable[str] = ()) -> Submission | Reply:
     """As reception takes it from a login that may send as `senders`, or as anybody if none."""
 
     async def take() -> Submission | Reply:
-        spool, clock = Spool(), FakeClock()
+        clock = FakeClock()
+        spool = MemorySpool(clock, Journal(clock))
         reception = Reception(
             spool=spool,
             queue=Queue(),
@@ -196,7 +146,7 @@ def taken(octets: bytes, senders: Iterable[str] = ()) -> Submission | Reply:
         body = reception.incoming()
         await body.write(octets)
         answer = await reception.accept(ENVELOPE, replace(ORIGIN, login="scanner"), body)
-        return answer if isinstance(answer, Reply) else spool.kept[0]
+        return answer if isinstance(answer, Reply) else await spool.load(1)
 
     return asyncio.run(take())
 

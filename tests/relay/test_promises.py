@@ -26,7 +26,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.answers import EntraUnreachable, Unauthorized
 from graphrelay.relay.policy.schedule import DeliveryPolicy, attempts_needed
-from graphrelay.spool.values import Changed
+from graphrelay.spool.changes import Changed
 from tests.clock import FakeClock, settle
 from tests.relay.delivery import (
     ACCOUNT,
@@ -39,9 +39,9 @@ from tests.relay.delivery import (
     LOST,
     REFUSED,
     RELAYED,
-    MemorySpool,
     Post,
     ScriptedGraph,
+    ScriptedSpool,
     Sent,
     throttled,
 )
@@ -72,7 +72,7 @@ class Promises(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.clock = FakeClock()
-        self.spool = MemorySpool()
+        self.spool = ScriptedSpool(self.clock)
         self.answers: Any = RELAYED
         self.accepted: set[int] = set()
         self.deleted: set[int] = set()
@@ -107,8 +107,7 @@ class Promises(RuleBasedStateMachine):
 
         async def crash() -> None:
             self._remember()
-            for kept in self.spool.kept.values():
-                self.doubts[kept.submission.id] += kept.mark is not None
+            self.doubts.update(self.spool.in_flight())
             trouble, self.spool.trouble = self.spool.trouble, StorageUnavailable("it is dead")
             self.life.cancel()
             await asyncio.gather(self.life, return_exceptions=True)
@@ -124,8 +123,7 @@ class Promises(RuleBasedStateMachine):
             await self.clock.advance(timedelta(seconds=6))
             await draining
             self._remember()
-            for kept in self.spool.kept.values():
-                self.doubts[kept.submission.id] += kept.mark is not None
+            self.doubts.update(self.spool.in_flight())
             await asyncio.gather(self.life, return_exceptions=True)
             await self._start()
 
@@ -198,7 +196,7 @@ class Promises(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(self.accepted)))
 
         async def act() -> None:
-            if number not in self.spool.kept or self.spool.trouble:
+            if self.spool.trouble:
                 return
             queue = self.post.queue
             match verb:
@@ -243,8 +241,8 @@ class Promises(RuleBasedStateMachine):
         post.graph.usually = RELAYED
         assert post.graph.gate
         post.graph.gate.set()
-        for number, kept in list(self.spool.kept.items()):
-            if isinstance(kept.state, Held):
+        for number in self.accepted:
+            if isinstance(self.spool.state(number), Held):
                 await post.queue.release(number)
         for _ in range(10):
             await self.clock.advance(timedelta(hours=1))
@@ -253,10 +251,10 @@ class Promises(RuleBasedStateMachine):
         await post.queue.drain(timedelta(0))
         await self.life
         for number in self.accepted - self.deleted:
-            kept = self.spool.kept[number]
-            assert isinstance(kept.state, Done), (number, kept.state)
+            state = self.spool.state(number)
+            assert isinstance(state, Done), (number, state)
             outcomes = self.spool.outcomes(number)
-            if kept.state.how == "relayed":
+            if state.how == "relayed":
                 assert sent[number] >= 1, number
             elif "Failed" not in outcomes:
                 assert len(outcomes) >= attempts_needed(POLICY), number

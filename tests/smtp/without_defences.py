@@ -224,7 +224,7 @@ DEFENCES = (
         "graphrelay/spool/sqlite/statements/begin_reading.py",
         "if starts == MOST_STARTS:",
         "if False:",
-        "tests/spool/sqlite/statements/test_begin_reading.py -k three_processes",
+        "tests/spool/contract/test_begin_reading.py -k three_processes",
     ),
     Defence(
         "slow command",
@@ -525,8 +525,8 @@ BOUNDS = (
     Defence(
         "a sender for each message takes all turns",
         "graphrelay/relay/queue/fair_order.py",
-        "path = (waiting.login, waiting.client, waiting.sender, is_large(waiting))",
-        'path = ("", "", waiting.sender, is_large(waiting))',
+        "return entry.login, entry.client, entry.sender, is_large(entry)",
+        'return "", "", entry.sender, is_large(entry)',
         "tests/relay/queue/test_fair_order.py",
     ),
     Defence(

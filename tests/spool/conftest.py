@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.spool import Spool
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 
 
@@ -27,6 +27,6 @@ def journal(clock: FakeClock, entries: list[Entry]) -> Journal:
 
 
 @pytest.fixture
-async def spool(tmp_path: Path, clock: FakeClock, journal: Journal) -> AsyncIterator[Spool]:
-    async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
+async def spool(tmp_path: Path, clock: FakeClock, journal: Journal) -> AsyncIterator[SqliteSpool]:
+    async with SqliteSpool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
         yield spool

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from graphrelay.spool import Disk
+from graphrelay.spool.sqlite import Disk
 
 Step = str
 """`create`, `write`, `sync`, `sync_directory`, `rename`, `link`, `unlink`, `begin`, `commit`."""

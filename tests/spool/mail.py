@@ -13,10 +13,12 @@ from graphrelay.model import (
     Origin,
     Outcome,
     Plan,
+    QueueEntry,
     Relayed,
     Submission,
 )
 from graphrelay.spool import Spool
+from graphrelay.spool.queries import QueueFilter
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WEBSITE = Lane("website", "wp@contoso.com")
@@ -57,7 +59,18 @@ async def put(
     body = spool.incoming()
     for start in range(0, len(octets), 50_000):
         await body.write(octets[start : start + 50_000])
-    return await spool.put(message or a_message(), body)
+    return await spool.accept(message or a_message(), body)
+
+
+async def waiting_in(spool: Spool) -> list[int]:
+    """What is queued and not in flight, due or not, in the order of acceptance."""
+    rows = await spool.read(QueueFilter(state="queued"))
+    return [row.submission_id for row in rows if row.in_flight_since is None]
+
+
+def entry(submission: Submission) -> QueueEntry:
+    """As the queue has it."""
+    return QueueEntry.of(submission)
 
 
 def attempt(outcome: Outcome, number: int = 1, at: datetime = NOON) -> Attempt:

@@ -15,7 +15,7 @@ from graphrelay.model import (
     DraftProgress,
     Failed,
     Held,
-    Next,
+    NextState,
     Outcome,
     Paused,
     Queued,
@@ -147,7 +147,7 @@ def _happened(event: Attempt | PersonalEvent) -> Event:
     }
 
 
-def _state(state: Next, in_flight_since: datetime | None) -> Event:
+def _state(state: NextState, in_flight_since: datetime | None) -> Event:
     match state:
         case _ if in_flight_since:
             return {"state": "in flight", "since": when(in_flight_since)}

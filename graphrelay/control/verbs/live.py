@@ -16,6 +16,7 @@ from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.spool import Spool
+from graphrelay.spool.queries import HistoryOf
 from graphrelay.spool.values import MessageHistory
 
 LOOK = timedelta(milliseconds=100)
@@ -50,7 +51,7 @@ class LiveVerbs:
         }
 
     async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
-        for lane in self._queue.lanes():
+        for lane in await stored(self._queue.lanes()):
             yield json_views.lane(lane)
 
     async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
@@ -76,7 +77,7 @@ class LiveVerbs:
         gives_up = self._clock.monotonic() + patience
         shown = 0
         while self._clock.monotonic() < gives_up:
-            found = await stored(self._spool.show(accepted.queue_id))
+            found = await stored(self._spool.read(HistoryOf(accepted.queue_id)))
             if found is None:
                 raise VerbError(f"{accepted.queue_id} is no longer in the mail log")
             message = json_views.message(found)
@@ -87,7 +88,7 @@ class LiveVerbs:
             if end := _ended(found):
                 yield {"kind": end, "queue_id": accepted.queue_id}
                 return
-            if trouble := self._trouble(found):
+            if trouble := await self._trouble(found):
                 yield {"kind": "waits", "queue_id": accepted.queue_id, **json_views.lane(trouble)}
                 return
             await self._clock.sleep(LOOK)
@@ -124,10 +125,10 @@ class LiveVerbs:
         )
         return message.as_bytes().replace(b"\n", b"\r\n")
 
-    def _trouble(self, found: MessageHistory) -> LaneView | None:
+    async def _trouble(self, found: MessageHistory) -> LaneView | None:
         """A paused lane in which a part waits: only a person or time ends the pause."""
         lanes = {part.plan.lane for part in found.parts}
-        stopped = (view for view in self._queue.lanes() if view.lane in lanes)
+        stopped = (view for view in await stored(self._queue.lanes()) if view.lane in lanes)
         return next((view for view in stopped if view.state not in ("open", "resting")), None)
 
 

@@ -14,14 +14,17 @@ from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool import Spool
-from graphrelay.spool.values import (
+from graphrelay.spool.changes import (
     Changed,
-    LogFilter,
-    QueueFilter,
-    Refused,
+    Delete,
+    Hold,
+    NotChanged,
+    Release,
+    Retry,
     Verdict,
-    What,
 )
+from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
+from graphrelay.spool.values import What
 
 T = TypeVar("T")
 
@@ -43,21 +46,20 @@ class QueueVerbs(Protocol):
 class IdleQueue:
     """The changes while no daemon runs, and so nothing is in flight: directly in the spool."""
 
-    def __init__(self, spool: Spool, clock: Clock) -> None:
+    def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._clock = clock
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
-        return await self._spool.hold(which, reason)
+        return await self._spool.change(Hold(which, reason))
 
     async def release(self, which: str | int, reason: str, called: str = "") -> Verdict:
-        return await self._spool.release(which, self._clock.now(), reason)
+        return await self._spool.change(Release(which, reason))
 
     async def retry_now(self, which: str | int, reason: str, called: str = "") -> Verdict:
-        return await self._spool.retry_now(which, self._clock.now(), reason)
+        return await self._spool.change(Retry(which, reason))
 
     async def delete(self, which: str | int, reason: str, called: str = "") -> Verdict:
-        return await self._spool.delete(which, reason)
+        return await self._spool.change(Delete(which, reason))
 
 
 class MailVerbs:
@@ -82,12 +84,12 @@ class MailVerbs:
 
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         wanted = QueueFilter(**_known(arguments, QueueFilter))
-        for row in await stored(self._spool.queue(wanted)):
+        for row in await stored(self._spool.read(wanted)):
             yield json_views.queue_row(row)
 
     async def _show(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         queue_id = str(arguments["queue_id"])
-        found = await stored(self._spool.show(queue_id))
+        found = await stored(self._spool.read(HistoryOf(queue_id)))
         if found is None:
             raise VerbError(f"no message {queue_id} in the queue or in the mail log")
         yield json_views.message(found)
@@ -103,7 +105,7 @@ class MailVerbs:
         match await stored(change(which, which)):
             case Changed(submissions):
                 yield {"queue_id": which, "changed": len(submissions)}
-            case Refused(text=text):
+            case NotChanged(text=text):
                 raise VerbError(text)
 
     def _changing(self, what: str, reason: str) -> Callable[[str | int, str], Awaitable[Verdict]]:
@@ -130,13 +132,13 @@ class MailVerbs:
             raise VerbError("choose messages: by id, by a filter, or all")
         if wanted.state is None and (state := _STATES.get(str(arguments["what"]))):
             wanted = replace(wanted, state=state)
-        while rows := await stored(self._spool.queue(wanted)):
+        while rows := await stored(self._spool.read(wanted)):
             changes = (stored(change(row.submission_id, row.queue_id)) for row in rows)
             for row, verdict in zip(rows, await asyncio.gather(*changes), strict=True):
                 match verdict:
                     case Changed():
                         yield {"queue_id": row.queue_id, "changed": 1}
-                    case Refused(text=text):
+                    case NotChanged(text=text):
                         yield {"queue_id": row.queue_id, "changed": 0, "reason": text}
             wanted = replace(wanted, after_id=rows[-1].submission_id)
 
@@ -144,14 +146,14 @@ class MailVerbs:
         wanted = _known(arguments, LogFilter)
         if wanted.get("outcome") not in (None, *get_args(What)):
             raise VerbError(f"outcome must be one of {', '.join(get_args(What))}")
-        rows = await stored(self._spool.log(LogFilter(**wanted)))
+        rows = await stored(self._spool.read(LogFilter(**wanted)))
         for row in reversed(rows):
             yield json_views.log_row(row)
         last = max((row.id for row in rows), default=0)
         while arguments.get("follow"):
             await self._clock.sleep(FOLLOW)
             wanted["after_id"] = last
-            for row in await stored(self._spool.log(LogFilter(**wanted))):
+            for row in await stored(self._spool.read(LogFilter(**wanted))):
                 last = row.id
                 yield json_views.log_row(row)
 

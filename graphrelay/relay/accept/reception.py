@@ -25,15 +25,15 @@ from graphrelay.model import (
     IncomingBody,
     NewMessage,
     Origin,
+    QueueEntry,
     Reply,
-    Submission,
-    Waiting,
     one_line,
 )
 from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, RoutingInput, RoutingTable
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
 from graphrelay.relay.policy.sender import shown
+from graphrelay.spool import Spool
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
@@ -49,18 +49,10 @@ HEADER_TOO_LARGE = Reply(
 )
 
 
-class Spool(Protocol):
-    """What keeps accepted mail."""
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]: ...
-
-
 class Queue(Protocol):
     """What sends accepted mail."""
 
-    def add(self, waiting: list[Waiting]) -> None: ...
+    def add(self, waiting: list[QueueEntry]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +189,7 @@ class Reception:
 
     async def _owned(self, new: NewMessage, body: IncomingBody) -> Accepted:
         size = len(new.prefix) + body.size
-        submissions = await self._spool.put(new, body)
+        submissions = await self._spool.accept(new, body)
         queue_id = submissions[0].queue_id
         self._journal.write(
             events.Accepted(
@@ -209,7 +201,7 @@ class Reception:
                 message_id=new.message_id,
             )
         )
-        self._queue.add([Waiting.of(submission) for submission in submissions])
+        self._queue.add([QueueEntry.of(submission) for submission in submissions])
         return Accepted(queue_id)
 
     async def _refused_as_spliced(

@@ -17,7 +17,6 @@ session.
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.graph import attachments, drafts
@@ -47,6 +46,8 @@ from graphrelay.relay.outgoing import as_json
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.method import ByDraft
 from graphrelay.relay.outgoing.upload_chunks import PieceReader
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import ForgetDraft
 
 PIECE = 10 * 320 * 1024
 """Octets of a piece: below 4 MB (https://learn.microsoft.com/en-us/graph/outlook-large-attachments)
@@ -57,20 +58,12 @@ UNREACHABLE = 2
 """Attempts that cannot connect to a session's host before another session is opened."""
 
 
-class Records(Protocol):
-    """What is needed of the spool."""
-
-    async def keep_draft(self, submission_id: int, progress: DraftProgress) -> None: ...
-
-    async def forget_draft(self, submission_id: int, draft: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Drafting:
     """One attempt at one message by way of Drafts."""
 
     session: MailboxSession
-    records: Records
+    spool: Spool
     submission: Submission
     most: int
     """Octets of the largest request."""
@@ -122,10 +115,10 @@ class Drafting:
     async def discard(self, draft: str) -> None:
         """Delete a draft; one that cannot be deleted now is deleted later (`stale_drafts`)."""
         if await drafts.delete(self.session, draft):
-            await self.records.forget_draft(self.submission.id, draft)
+            await self.spool.change(ForgetDraft(self.submission.id, draft))
 
     async def _keep(self, progress: DraftProgress) -> None:
-        await self.records.keep_draft(self.submission.id, progress)
+        await self.spool.keep_draft(self.submission, progress)
 
     async def _complete(self, method: ByDraft, progress: DraftProgress) -> Outcome:
         for number in range(progress.attached, progress.attachments):

@@ -1,9 +1,9 @@
 """One attempt at one message, from the spool to Graph and back to the spool.
 
-    session ─▶ begin_reading ─▶ prepare ─▶ begin_attempt ─▶ Graph ─▶ decide ─▶ finish_attempt
-    │          │                           │                         └── the lane starts the next
-    │          │                           └── on the disk before the request goes out: from there
-    │          │                               on the spool knows that it may have been sent
+    session ─▶ load_to_send ─▶ prepare ─▶ begin ─▶ Graph ─▶ decide ─▶ finish
+    │          │                          │                         └── the lane starts the next
+    │          │                          └── on the disk before the request goes out: from there
+    │          │                              on the spool knows that it may have been sent
     │          └── on the disk before anything reads the message: one that ends the process is held
     └── no token: the lane stops or rests, and no attempt is counted
 
@@ -12,7 +12,7 @@ tries again, and the message keeps its place in the lane; no other attempt at it
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from graphrelay.clock import Clock
@@ -20,23 +20,20 @@ from graphrelay.graph.http.exchange import BodyChanged
 from graphrelay.graph.session import MailboxSession
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
-    Address,
     Attempt,
     Delayed,
     Done,
     Held,
-    IncomingBody,
     Lane,
-    NewMessage,
-    Next,
+    NextState,
     Outcome,
     Paused,
     Queued,
+    QueueEntry,
     Relayed,
     StorageUnavailable,
     Submission,
     Uncertain,
-    Waiting,
 )
 from graphrelay.relay.deliver.dispatcher import Composed, Dispatched, Dispatcher, unreadable
 from graphrelay.relay.deliver.result import (
@@ -50,40 +47,14 @@ from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Decision, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports.reporter import Report, Reporter
+from graphrelay.spool import Spool
 from graphrelay.spool.errors import MailLost, NotQueued
-from graphrelay.spool.values import Interrupted
+from graphrelay.spool.values import Divided, Interrupted
 
 T = TypeVar("T")
-Pieces = tuple[tuple[Address, ...], ...]
 
 WITHOUT_DISK = timedelta(seconds=5)
 """How long to wait before the spool is asked again."""
-
-
-class Attempts(Protocol):
-    """What the courier needs of the spool."""
-
-    async def load(self, submission_id: int) -> Submission: ...
-
-    async def begin_reading(self, submission_id: int) -> None: ...
-
-    async def begin_attempt(
-        self, submission_id: int, started_at: datetime, client_request_id: str
-    ) -> int: ...
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def finish_attempt(
-        self,
-        submission_id: int,
-        attempt: Attempt,
-        next: Next,
-        report: tuple[NewMessage, IncomingBody] | None = None,
-    ) -> tuple[Submission, ...]: ...
-
-    async def divide(
-        self, submission_id: int, attempt: Attempt, following: Queued, pieces: Pieces
-    ) -> tuple[Waiting, ...]: ...
 
 
 class Graph(Protocol):
@@ -99,7 +70,7 @@ class Courier:
 
     def __init__(
         self,
-        spool: Attempts,
+        spool: Spool,
         graph: Graph,
         dispatcher: Dispatcher,
         clock: Clock,
@@ -122,23 +93,24 @@ class Courier:
         """Attempts that are not on the disk yet, with whether a doubt can be settled: an error
         while they are recorded must neither strand the message nor send it twice."""
 
-    async def carry(self, waiting: Waiting, answered: Callable[[Answered], None]) -> DeliveryResult:
+    async def carry(
+        self, waiting: QueueEntry, answered: Callable[[Answered], None]
+    ) -> DeliveryResult:
         """Make one attempt. Never raises because of the network, Graph or the disk.
 
         `answered` is called when its request is over, before the outcome is recorded; it is not
         called if no request was made.
         """
         try:
-            submission = await self._spool.load(waiting.submission_id)
-            if submission.id in self._unrecorded:
-                return await self._record(submission)
-            session = await self._graph.session(submission.plan.lane)
+            if waiting.submission_id in self._unrecorded:
+                return await self._record(await self._spool.load(waiting.submission_id))
+            session = await self._graph.session(waiting.lane)
             match session:
                 case Paused():
                     return NotBegun(Stops(session))
                 case Delayed():
                     return NotBegun(Slower(session.reason, session.retry_after))
-            await self._spool.begin_reading(submission.id)
+            submission = await self._spool.load_to_send(waiting)
             return await self._attempt(submission, session, answered)
         except (NotQueued, MailLost):
             return NotWaiting()
@@ -174,9 +146,7 @@ class Courier:
     ) -> Finished:
         composed = await self._dispatcher.prepare(submission)
         started_at, began = self._clock.now(), self._clock.monotonic()
-        number = await self._spool.begin_attempt(
-            submission.id, started_at, session.client_request_id
-        )
+        number = await self._spool.begin(submission, started_at, session.client_request_id)
         self._journal.write(events.Attempt(submission, number))
         dispatched = await self._dispatch(submission, composed, session)
         attempt = Attempt(
@@ -187,7 +157,7 @@ class Courier:
         )
         self._unrecorded[submission.id] = attempt, dispatched.settles
         decision = self._decide(submission, attempt, settles=dispatched.settles)
-        answered(Answered(decision.effect, _spent(submission, session, attempt.outcome)))
+        answered(Answered(decision.feedback, _spent(submission, session, attempt.outcome)))
         return await self._record(submission, decision)
 
     async def _record(self, submission: Submission, decision: Decision | None = None) -> Finished:
@@ -228,50 +198,45 @@ class Courier:
             return await self._divide(submission, attempt, decision)
         report = await self._report(submission, attempt, decision)
         put = await self._insist(
-            submission, lambda: self._finish(submission.id, attempt, decision.next, report)
+            submission, lambda: self._finish(submission, attempt, decision.next, report)
         )
         self._log(submission, attempt, decision)
         if report is not None:
             report.taken(self._journal, put)
         then = report.message.not_before if report else None
-        return Finished(decision.next, tuple(Waiting.of(one, then) for one in put))
+        return Finished(decision.next, tuple(QueueEntry.of(one, then) for one in put))
 
     async def _divide(
         self, submission: Submission, attempt: Attempt, decision: Decision
     ) -> Finished:
         """Record the outcome and the submissions into which it is divided, in one transaction."""
-        following, pieces = decision.next, decision.pieces
-        assert isinstance(following, Queued)  # noqa: S101 (decide never divides anything else)
-        split_off = await self._insist(
-            submission,
-            lambda: self._spool.divide(submission.id, attempt, following, pieces),
-        )
+        assert isinstance(decision.next, Queued)  # noqa: S101 (decide never divides anything else)
+        divided = Divided(decision.next.not_before, decision.pieces)
+        await self._insist(submission, lambda: self._spool.finish(submission, attempt, divided))
         outcome = attempt.outcome
         self._journal.write(
             events.Divided(
                 queue_id=submission.queue_id,
                 recipients=len(submission.envelope.forward_paths),
-                submissions=len(pieces),
+                submissions=len(divided.pieces),
                 reason="" if isinstance(outcome, Relayed) else outcome.reason,
             )
         )
-        return Finished(following, split_off)
+        return Finished(divided)
 
     async def _finish(
-        self, submission_id: int, attempt: Attempt, following: Next, report: Report | None
+        self, submission: Submission, attempt: Attempt, following: NextState, report: Report | None
     ) -> tuple[Submission, ...]:
         """Record the outcome and the report to the sender, in one transaction."""
         if report is None:
-            return await self._spool.finish_attempt(submission_id, attempt, following)
+            return await self._spool.finish(submission, attempt, following)
         body = self._spool.incoming()
         try:
             await body.write(report.octets)
         except BaseException:
             await body.discard()
             raise
-        return await self._spool.finish_attempt(
-            submission_id, attempt, following, (report.message, body)
-        )
+        return await self._spool.finish(submission, attempt, following, (report.message, body))
 
     async def _report(
         self, submission: Submission, attempt: Attempt, decision: Decision
@@ -327,7 +292,7 @@ def _spent(submission: Submission, session: MailboxSession, outcome: Outcome) ->
     return Spent(requests, octets, 1, len(submission.envelope.forward_paths))
 
 
-def _following(following: Next) -> str:
+def _following(following: NextState) -> str:
     match following:
         case Queued(when):
             return f"sent again at {when.isoformat(timespec='seconds')}"

@@ -14,7 +14,7 @@ for.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from graphrelay.clock import Clock
 from graphrelay.graph import drafts
@@ -57,19 +57,15 @@ from graphrelay.relay.policy.settle import (
     judge,
     judge_draft,
 )
-from graphrelay.spool.values import Interrupted, MessageHistory
+from graphrelay.spool import Spool
+from graphrelay.spool.queries import HistoryOf
+from graphrelay.spool.values import Interrupted
 
 SENDING = timedelta(minutes=10)
 """How long Exchange may keep a message in Drafts after it was asked to send it."""
 LOOK_AGAIN = timedelta(minutes=5)
 
 _HEADER_REFUSED = {"invalidinternetmessageheader", "invalidinternetmessageheadercollection"}
-
-
-class Records(by_draft.Records, Protocol):
-    """What is needed of the spool: earlier attempts, and the progress of drafts."""
-
-    async def show(self, queue_id: str) -> MessageHistory | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ class Dispatcher:
     def __init__(
         self,
         compose: Compose,
-        records: Records,
+        spool: Spool,
         options: Callable[[str], AccountOptions],
         on_uncertain: Literal["retry", "hold"],
         clock: Clock,
@@ -101,7 +97,7 @@ class Dispatcher:
     ) -> None:
         """`options` are those of the account with that name."""
         self._compose = compose
-        self._records = records
+        self._spool = spool
         self._largest_request = largest_request
         self._options = options
         self._on_uncertain = on_uncertain
@@ -150,9 +146,9 @@ class Dispatcher:
         Raises whatever reading the message raises; then nothing was sent.
         """
         most, clock = self._largest_request, self._clock
-        drafting = Drafting(session, self._records, submission, most, clock)
+        drafting = Drafting(session, self._spool, submission, most, clock)
         if submission.attempts > 0 and self.settles(submission):
-            history = await self._records.show(submission.queue_id)
+            history = await self._spool.read(HistoryOf(submission.queue_id))
             doubt = doubt_in(history, submission.id)
             if doubt or submission.draft or isinstance(composed, ByDraft):
                 judged = await self._judge(session, submission, doubt)

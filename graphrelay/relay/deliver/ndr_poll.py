@@ -8,10 +8,9 @@ something lately every few minutes, and the mail log says `bounced`. Nothing is 
 mailbox, and each failure is logged once.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.graph import inbox
@@ -25,6 +24,9 @@ from graphrelay.oauth.scenario import Account
 from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.reports import ndr
 from graphrelay.relay.reports.ndr import Failure, Ndr
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import Changed, NoteNdr
+from graphrelay.spool.queries import LanesUsed, RelayedTo
 
 LOOK_EVERY = timedelta(minutes=5)
 LATELY = timedelta(days=2)
@@ -34,16 +36,6 @@ OVERLAP = timedelta(minutes=10)
 TRIES = 12
 """How often a report that cannot be read is tried, while the mailbox can be, before it is
 skipped."""
-
-
-class Records(Protocol):
-    """What NdrPoll needs of the spool."""
-
-    async def lanes_used(self, since: datetime) -> list[Lane]: ...
-
-    async def bounced(
-        self, message_ids: Sequence[str], recipient: str, reason: str, at: datetime
-    ) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -66,7 +58,7 @@ class NdrPoll:
     def __init__(
         self,
         graph: Graph,
-        records: Records,
+        spool: Spool,
         accounts: Callable[[], Collection[Account]],
         clock: Clock,
         journal: Journal,
@@ -75,7 +67,7 @@ class NdrPoll:
     ) -> None:
         """`page` is the number of reports in one request, and `read` what understands a report."""
         self._graph = graph
-        self._records = records
+        self._spool = spool
         self._accounts = accounts
         self._clock = clock
         self._journal = journal
@@ -100,7 +92,8 @@ class NdrPoll:
         if not reading:
             return
         lately = self._clock.now() - LATELY
-        lanes = [lane for lane in await self._records.lanes_used(lately) if lane.account in reading]
+        used = await self._spool.read(LanesUsed(lately))
+        lanes = [lane for lane in used if lane.account in reading]
         self._places = {
             lane: self._places.get(lane) or _Place(since=lately, seen=set()) for lane in lanes
         }
@@ -165,13 +158,14 @@ class NdrPoll:
 
     async def _note(self, read: Ndr, failure: Failure, report: ReportItem, lane: Lane) -> None:
         reason = f"{failure.recipient}: {failure.reason or failure.status or 'no reason given'}"
-        queue_id = await self._records.bounced(
-            read.message_ids, failure.recipient, reason, report.received_at
-        )
-        if queue_id:
+        part = await self._spool.read(RelayedTo(tuple(read.message_ids), failure.recipient))
+        if part is None:
+            return
+        note = NoteNdr(part.submission_id, reason, report.received_at)
+        if isinstance(await self._spool.change(note), Changed):
             self._journal.write(
                 events.Bounced(
-                    queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+                    part.queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
                 )
             )
 

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
-from graphrelay.model import Next, Waiting
+from graphrelay.model import NextState, QueueEntry
 from graphrelay.relay.policy.budget import Spent
-from graphrelay.relay.policy.decision import Effect
+from graphrelay.relay.policy.decision import Feedback
+from graphrelay.spool.values import Divided
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The request of an attempt is over; its outcome is not on the disk yet."""
 
-    effect: Effect
+    feedback: Feedback
     spent: Spent
 
 
@@ -19,21 +20,22 @@ class Answered:
 class Finished:
     """An attempt was made and recorded."""
 
-    next: Next
-    besides: tuple[Waiting, ...] = ()
-    """What follows from it and waits as well: a report to the sender, or submissions split off."""
+    next: NextState | Divided
+    besides: tuple[QueueEntry, ...] = ()
+    """The report about it, which waits to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotBegun:
     """Nothing was recorded; the message keeps its place."""
 
-    effect: Effect
+    feedback: Feedback
 
 
 @dataclass(frozen=True, slots=True)
 class NotWaiting:
-    """It does not wait any more: held, deleted, or lost by the disk. The spool has logged it."""
+    """It does not wait in this lane any more: held, deleted, moved, or lost by the disk. The spool
+    has logged it."""
 
 
 DeliveryResult = Finished | NotBegun | NotWaiting

@@ -8,7 +8,6 @@ Items.
 """
 
 from datetime import timedelta
-from typing import Protocol
 
 from graphrelay.clock import Clock
 from graphrelay.graph import drafts
@@ -16,24 +15,19 @@ from graphrelay.graph.drafts import Seen
 from graphrelay.journal import Journal, events
 from graphrelay.model import Delayed, Paused, StorageUnavailable
 from graphrelay.relay.deliver.courier import Graph
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import ForgetDraft
+from graphrelay.spool.queries import LeftDrafts
 from graphrelay.spool.values import LeftBehind
 
 EVERY = timedelta(minutes=5)
 
 
-class Records(Protocol):
-    """What StaleDrafts needs of the spool."""
-
-    async def left_behind(self) -> list[LeftBehind]: ...
-
-    async def forget_draft(self, submission_id: int, draft: str) -> None: ...
-
-
 class StaleDrafts:
     """Runs every few minutes; has no state."""
 
-    def __init__(self, records: Records, graph: Graph, clock: Clock, journal: Journal) -> None:
-        self._records = records
+    def __init__(self, spool: Spool, graph: Graph, clock: Clock, journal: Journal) -> None:
+        self._spool = spool
         self._graph = graph
         self._clock = clock
         self._journal = journal
@@ -51,10 +45,10 @@ class StaleDrafts:
 
     async def sweep(self) -> None:
         """Delete all that can be deleted, once."""
-        for left in await self._records.left_behind():
+        for left in await self._spool.read(LeftDrafts()):
             found = await self._delete(left)
             if found:
-                await self._records.forget_draft(left.submission_id, left.draft)
+                await self._spool.change(ForgetDraft(left.submission_id, left.draft))
                 self._journal.write(events.DraftSwept(left.queue_id, found))
 
     async def _delete(self, left: LeftBehind) -> str | None:

@@ -21,7 +21,6 @@ from typing import Any
 from graphrelay.mime import address_list, encoded_word, entity, reading
 from graphrelay.mime.address_list import Member
 from graphrelay.mime.header import HeaderSection
-from graphrelay.mime.transfer_encoding import octets_of
 from graphrelay.model import OctetSource, StorageUnavailable, Submission
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, redirect
 from graphrelay.relay.outgoing.attachment import Attachment
@@ -94,9 +93,9 @@ async def convert(
 
 def _convert(submission: Submission, most_headers: int, longest_body: int) -> Converted | Sealed:
     section, start = as_mime.spliced(submission)
-    octets = octets_of(submission.body)
+    body = submission.body
     try:
-        whole = entity.read(section, octets, start, octets.size)
+        whole = entity.read(section, body, start, body.size)
     except entity.TooTangled:
         return Sealed("The message has more parts than the relay can take apart")
     content = body_parts.take_apart(whole, longest_body)

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from graphrelay.mime import header, reading
 from graphrelay.mime.header import Edits, Field, HeaderSection
@@ -16,12 +15,10 @@ from graphrelay.model import (
     Address,
     Body,
     Envelope,
-    FiledBody,
     InlineBody,
     OctetSource,
     Origin,
     Plan,
-    StorageUnavailable,
     Submission,
 )
 from graphrelay.relay.outgoing import charset, destination, originator, redirect
@@ -48,11 +45,11 @@ class InMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadAndFile:
-    """A header section in memory, and the rest of the message from a place in a file on."""
+class HeadAndBody:
+    """A header section in memory, and the rest of the message from a place in its body on."""
 
     head: bytes = field(repr=False)
-    path: Path
+    body: Body = field(repr=False)
     start: int
     end: int
     tail: bytes = field(default=b"", repr=False)
@@ -62,26 +59,15 @@ class HeadAndFile:
         return len(self.head) + self.end - self.start + len(self.tail)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises `StorageUnavailable` where the file cannot be read to its end."""
+        """Raises `StorageUnavailable` where the body cannot be read to its end."""
         yield self.head
-        at = self.start
-        try:
-            opened = await asyncio.to_thread(self.path.open, "rb", 0)
-            with opened:
-                await asyncio.to_thread(opened.seek, at)
-                while at < self.end:
-                    piece = await asyncio.to_thread(opened.read, min(PIECE, self.end - at))
-                    if not piece:
-                        raise StorageUnavailable(f"{self.path} is shorter than it was")
-                    at += len(piece)
-                    yield piece
-        except OSError as error:
-            raise StorageUnavailable(f"cannot read {self.path}: {error.strerror}") from error
+        for at in range(self.start, self.end, PIECE):
+            yield await asyncio.to_thread(self.body.read, at, min(at + PIECE, self.end))
         if self.tail:
             yield self.tail
 
 
-async def outgoing(submission: Submission) -> InMemory | HeadAndFile:
+async def outgoing(submission: Submission) -> InMemory | HeadAndBody:
     """The octets of `submission` for Graph. Raises `StorageUnavailable`."""
     beginning = await _beginning(submission)
     size = reading.header_size(beginning, len(submission.envelope.forward_paths))
@@ -96,7 +82,7 @@ async def bare(submission: Submission) -> tuple[OctetSource, tuple[str, ...]]:
     return await reading.of(reading.header_size(head), _bare, source)
 
 
-def _bare(source: InMemory | HeadAndFile) -> tuple[OctetSource, tuple[str, ...]]:
+def _bare(source: InMemory | HeadAndBody) -> tuple[OctetSource, tuple[str, ...]]:
     octets = source.octets if isinstance(source, InMemory) else source.head
     section = header.read(octets)
     if section is None:
@@ -156,14 +142,14 @@ def _has_property(name: str) -> bool:
     return name in _PROPERTIES or name.startswith("content-")
 
 
-def _outgoing(submission: Submission, beginning: bytes) -> InMemory | HeadAndFile:
+def _outgoing(submission: Submission, beginning: bytes) -> InMemory | HeadAndBody:
     section, start = _section(submission, beginning)
     head, tail = rendered(section, submission)
     match submission.body:
         case InlineBody(octets):
             return InMemory(head + octets[start:] + tail)
-        case FiledBody(path, size):
-            return HeadAndFile(head, path, start, size, tail)
+        case body:
+            return HeadAndBody(head, body, start, body.size, tail)
 
 
 def spliced(submission: Submission) -> tuple[HeaderSection, int]:
@@ -192,11 +178,7 @@ async def _beginning(submission: Submission) -> bytes:
 def _read(body: Body) -> bytes:
     if isinstance(body, InlineBody):
         return body.octets
-    try:
-        with body.path.open("rb") as opened:
-            return opened.read(header.LIMIT + 4)
-    except OSError as error:
-        raise StorageUnavailable(f"cannot read {body.path}: {error.strerror}") from error
+    return body.read(0, header.LIMIT + 4)
 
 
 def _section(submission: Submission, beginning: bytes) -> tuple[HeaderSection, int]:

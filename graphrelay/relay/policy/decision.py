@@ -19,7 +19,7 @@ from graphrelay.model import (
     Done,
     Failed,
     Held,
-    Next,
+    NextState,
     Outcome,
     Paused,
     Queued,
@@ -58,7 +58,7 @@ class Stops:
     paused: Paused
 
 
-Effect = Flows | Slower | Stops
+Feedback = Flows | Slower | Stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Decision:
     """`failed` is the failure to report where `next` gives the message up; `pieces` are the
     recipients of the submissions into which it is divided, the first of which keeps its place."""
 
-    next: Next
-    effect: Effect
+    next: NextState
+    feedback: Feedback
     failed: Failed | None = None
     pieces: tuple[Recipients, ...] = ()
 
@@ -96,7 +96,7 @@ def decide(
         case Paused():
             return Decision(Queued(now), Stops(outcome))
         case Uncertain() if policy.on_uncertain == "hold" and not settles:
-            return Decision(Held(_held_reason(outcome)), _effect(outcome))
+            return Decision(Held(_held_reason(outcome)), _feedback(outcome))
         case Delayed() | Uncertain():
             when = next_attempt(
                 attempts, submission.received_at, now, policy, jitter, outcome.retry_after
@@ -104,12 +104,12 @@ def decide(
             if when is not None and settles and isinstance(outcome, Uncertain):
                 when = max(when, now + (LOOK_AGAIN_AFTER if outcome.looked else SETTLE_AFTER))
             if when is not None:
-                return Decision(Queued(when), _effect(outcome))
+                return Decision(Queued(when), _feedback(outcome))
             expired = _expired(outcome, policy)
-            return Decision(Done("failed", expired.reason), _effect(outcome), expired)
+            return Decision(Done("failed", expired.reason), _feedback(outcome), expired)
 
 
-def _effect(outcome: Delayed | Uncertain) -> Effect:
+def _feedback(outcome: Delayed | Uncertain) -> Feedback:
     if isinstance(outcome, Uncertain) and outcome.looked:
         return Flows()
     return Slower(outcome.reason, outcome.retry_after)

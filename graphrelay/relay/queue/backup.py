@@ -13,7 +13,6 @@ already or lies in Drafts, since only its own mailbox can tell; what is too larg
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
@@ -23,9 +22,9 @@ from graphrelay.model import (
     Lane,
     Paused,
     Plan,
+    QueueEntry,
     Submission,
     Trouble,
-    Waiting,
     in_small_letters,
     same_address,
 )
@@ -33,8 +32,10 @@ from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.relay.policy.mailbox import Account, usable
 from graphrelay.relay.policy.settle import doubt_in
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import Changed, Move
 from graphrelay.spool.errors import MailLost, NotQueued
-from graphrelay.spool.values import MessageHistory
+from graphrelay.spool.queries import HistoryOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +76,10 @@ class Backups:
         return replace(plan, lane=lane, from_address=plan.from_address if stays else lane.mailbox)
 
 
-class BackupSpool(Protocol):
-    """What is needed of the spool."""
-
-    async def load(self, submission_id: int) -> Submission: ...
-
-    async def show(self, queue_id: str) -> MessageHistory | None: ...
-
-    async def move(self, submission_id: int, plan: Plan, reason: str) -> Waiting | None: ...
-
-
 class TakeOver:
     """Moves mail from a paused lane to its backup."""
 
-    def __init__(
-        self, spool: BackupSpool, graph: Graph, journal: Journal, backups: Backups
-    ) -> None:
+    def __init__(self, spool: Spool, graph: Graph, journal: Journal, backups: Backups) -> None:
         self._spool = spool
         self._graph = graph
         self._journal = journal
@@ -104,12 +93,12 @@ class TakeOver:
         """The backup's lane, if there is one."""
         return self._backups.for_lane(lane, paused.trouble)
 
-    async def move(self, waiting: Waiting, to: Lane, paused: Paused) -> Waiting | None:
+    async def move(self, submission_id: int, to: Lane, paused: Paused) -> QueueEntry | None:
         """As it waits in the backup's lane; `None` where it stays. Raises `StorageUnavailable`."""
         if isinstance(await self._graph.session(to), Paused | Delayed):
             return None
         try:
-            submission = await self._spool.load(waiting.submission_id)
+            submission = await self._spool.load(submission_id)
             if not await self._may_go(submission, to):
                 return None
             section = await as_mime.as_accepted(submission)
@@ -118,10 +107,11 @@ class TakeOver:
         authors = await reading.of(len(section.octets), originator.authors, section)
         plan = self._backups.plan(submission.plan, authors, to)
         reason = f"from {submission.plan.lane} to {to}: {paused.trouble.value}, {paused.reason}"
-        moved = await self._spool.move(submission.id, plan, reason)
-        if moved is not None:
-            self._journal.write(events.Moved(queue_id=submission.queue_id, reason=reason))
-        return moved
+        match await self._spool.change(Move(submission.id, plan, reason)):
+            case Changed((moved,)):
+                self._journal.write(events.Moved(queue_id=submission.queue_id, reason=reason))
+                return moved
+        return None
 
     async def _may_go(self, submission: Submission, to: Lane) -> bool:
         largest = self._backups.largest.get(to.account)
@@ -129,5 +119,5 @@ class TakeOver:
             return False
         if submission.attempts == 0:
             return True
-        history = await self._spool.show(submission.queue_id)
+        history = await self._spool.read(HistoryOf(submission.queue_id))
         return doubt_in(history, submission.id) is None

@@ -1,62 +1,72 @@
-"""Moving what waits in a paused lane to its backup, a message after the other.
+"""Moving what waits in a paused lane to its backup, one message after the other.
 
-    paused lane ──▶ taken out ──▶ moved on the disk ──▶ the backup's lane
-                        │
-                        └── stays: back into its own lane, until the pause is over
+    paused lane ──▶ its mail, a page at a time ──▶ moved on the disk ──▶ the backup's lane
+                                                └── stays, until the pause is over
 
-Between two lanes a message stands in none, whatever people ask for: in two it would be started
-twice. So whatever comes of a move, `back` is told where the message waits now.
+The spool decides: it moves nothing that is in flight, and lets nobody begin with a message in a
+lane that it has left. So a message is never sent by both.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from graphrelay.journal import Journal, events
-from graphrelay.model import Lane, Paused, Waiting
+from graphrelay.model import Lane, Paused, QueueEntry, StorageUnavailable
 from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.relay.queue.lane import LaneQueue, Stopped
+from graphrelay.spool import Spool
+from graphrelay.spool.queries import QueueFilter
+
+PAGE = 100
 
 
 class HandOver:
-    """One for all lanes; `in` tells whether a submission is on its way between two."""
+    """One for all lanes."""
 
     def __init__(
         self,
+        spool: Spool,
         take_over: TakeOver | None,
         lanes: Mapping[Lane, LaneQueue],
         journal: Journal,
-        back: Callable[[Waiting, Waiting | None], None],
+        add: Callable[[QueueEntry], None],
     ) -> None:
-        """Without `take_over` no account has a backup. `back(waiting, moved)`: it stands in no lane
-        any more, and waits as `moved`, or as before where that is `None`."""
+        """Without `take_over` no account has a backup. `add` puts what was moved into its lane."""
+        self._spool = spool
         self._take_over = take_over
         self._lanes = lanes
         self._journal = journal
-        self._back = back
-        self._moving: set[int] = set()
-        self._stays: dict[Lane, set[int]] = {}
-        """What cannot go by the backup of a lane that has been paused."""
+        self._add = add
+        self._asked_up_to: dict[Lane, int] = {}
+        """The last submission of a paused lane that was moved, or stays."""
+        self._reconsidered: dict[Lane, set[int]] = {}
+        """Of those the ones that were in flight or held then, and wait now."""
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
         """Paused lanes that are being emptied."""
-
-    def __contains__(self, submission_id: int) -> bool:
-        return submission_id in self._moving
 
     def use(self, backups: Backups) -> bool:
         """Go by other settings from now on; whether that changes anything."""
         if self._take_over is None:
             return False
         self._take_over.use(backups)
-        self._stays.clear()
+        self.forget_what_stays()
         return True
 
     def forget_what_stays(self, lane: Lane | None = None) -> None:
         """What could not be moved may be by now: of one lane, or of all."""
         if lane is None:
-            self._stays.clear()
+            self._asked_up_to.clear()
+            self._reconsidered.clear()
         else:
-            self._stays.pop(lane, None)
+            self._asked_up_to.pop(lane, None)
+            self._reconsidered.pop(lane, None)
+
+    def reconsider(self, entry: QueueEntry) -> None:
+        """It waits now, which it may not have done when it was asked for."""
+        if entry.submission_id <= self._asked_up_to.get(entry.lane, 0):
+            self._reconsidered.setdefault(entry.lane, set()).add(entry.submission_id)
 
     def start_if_paused(self, queue: LaneQueue, now: timedelta, tasks: asyncio.TaskGroup) -> None:
         state = queue.state
@@ -74,48 +84,53 @@ class HandOver:
 
     async def _empty(self, queue: LaneQueue, to: Lane, take_over: TakeOver) -> None:
         """As long as this pause lasts."""
-        stays = self._stays.setdefault(queue.lane, set())
+        page: deque[int] = deque()
         try:
-            while isinstance(state := queue.state, Stopped) and not self._is_stopped(to):
-                waiting = _take_out(queue, stays)
-                if waiting is None:
+            while (submission_id := await self._next(queue.lane, page)) is not None:
+                state = queue.state
+                if not isinstance(state, Stopped) or self._is_stopped(to):
                     return
-                stays.add(waiting.submission_id)
-                moved = await self._moved(waiting, to, state.paused, take_over)
+                moved = await self._moved(submission_id, to, state.paused, take_over)
                 if moved is not None:
-                    stays.discard(waiting.submission_id)
-                self._back(waiting, moved)
+                    queue.remove(submission_id)
+                    self._add(moved)
+        except StorageUnavailable as error:
+            self._journal.write(events.NotMoved(lane=str(queue.lane), reason=str(error)))
         finally:
             del self._tasks[queue.lane]
 
-    async def _moved(
-        self, waiting: Waiting, to: Lane, paused: Paused, take_over: TakeOver
-    ) -> Waiting | None:
-        """As it waits in the backup's lane; `None` where it stays."""
-        self._moving.add(waiting.submission_id)
-        try:
-            return await take_over.move(waiting, to, paused)
-        except Exception as error:
-            # A full disk, or a mistake of ours: it waits for its own lane.
-            self._journal.write(
-                events.NotMoved(submission=waiting.submission_id, reason=repr(error))
-            )
+    async def _next(self, lane: Lane, page: deque[int]) -> int | None:
+        """The next submission of the lane to be asked for."""
+        if again := self._reconsidered.get(lane):
+            return again.pop()
+        if not page:
+            page += await self._page(lane, self._asked_up_to.get(lane, 0))
+        if not page:
             return None
-        finally:
-            self._moving.discard(waiting.submission_id)
+        self._asked_up_to[lane] = page[0]
+        return page.popleft()
+
+    async def _page(self, lane: Lane, after: int) -> list[int]:
+        wanted = QueueFilter(
+            state="queued",
+            account=lane.account,
+            mailbox=lane.mailbox,
+            after_id=after,
+            limit=PAGE,
+        )
+        return [row.submission_id for row in await self._spool.read(wanted)]
+
+    async def _moved(
+        self, submission_id: int, to: Lane, paused: Paused, take_over: TakeOver
+    ) -> QueueEntry | None:
+        """As it waits in the backup's lane; `None` where it stays."""
+        try:
+            return await take_over.move(submission_id, to, paused)
+        except Exception as error:
+            # A full disk, or a bug: it waits for its own lane.
+            self._journal.write(events.NotMoved(submission=submission_id, reason=repr(error)))
+            return None
 
     def _is_stopped(self, lane: Lane) -> bool:
         queue = self._lanes.get(lane)
         return queue is not None and isinstance(queue.state, Stopped)
-
-
-def _take_out(queue: LaneQueue, stays: set[int]) -> Waiting | None:
-    """Out of the lane, so that nobody starts it meanwhile; what is in flight stays there."""
-    return next(
-        (
-            waiting
-            for waiting in queue.waiting()
-            if waiting.submission_id not in stays and queue.remove(waiting.submission_id)
-        ),
-        None,
-    )

@@ -13,14 +13,16 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from datetime import datetime
 
-from graphrelay.model import Waiting
-
-LARGE = 1024 * 1024
-"""From this size on a message may keep its connection busy for a while."""
+from graphrelay.model import QueueEntry
+from graphrelay.spool.values import LARGE
 
 
-def is_large(waiting: Waiting) -> bool:
-    return waiting.size >= LARGE
+def is_large(entry: QueueEntry) -> bool:
+    return entry.size >= LARGE
+
+
+def _path(entry: QueueEntry) -> tuple[Hashable, ...]:
+    return entry.login, entry.client, entry.sender, is_large(entry)
 
 
 _Heap = list[tuple[datetime, int]]
@@ -29,15 +31,17 @@ _Heap = list[tuple[datetime, int]]
 class _Turns:
     """Those of one level who take turns; each has others below it, and the last have a heap."""
 
-    __slots__ = ("below", "small")
+    __slots__ = ("below", "count", "small")
 
     def __init__(self) -> None:
         self.below: OrderedDict[Hashable, _Turns | _Heap] = OrderedDict()
+        self.count = 0
+        """Messages below, and of these the small ones."""
         self.small = 0
-        """Small messages below."""
 
     def push(self, path: tuple[Hashable, ...], item: tuple[datetime, int]) -> None:
         """`path` ends with whether the message is large."""
+        self.count += 1
         self.small += not path[-1]
         first, *others = path
         below = self.below.get(first)
@@ -47,6 +51,14 @@ class _Turns:
             below.push(tuple(others), item)
         else:
             heapq.heappush(below, item)
+
+    def has(self, path: tuple[Hashable, ...]) -> bool:
+        """Whether anything stands below `path`, which may end above the last level."""
+        first, *others = path
+        below = self.below.get(first)
+        if isinstance(below, _Turns) and others:
+            return below.has(tuple(others))
+        return below is not None
 
     def first(self, *, small_only: bool) -> int | None:
         found = self._next(small_only)
@@ -58,6 +70,7 @@ class _Turns:
     def pop(self, *, small_only: bool) -> int:
         """Where `first` finds something; whose turn it was is the last then."""
         found = self._next(small_only)
+        self.count -= 1
         below = self.below[found]
         if isinstance(below, _Turns):
             small = below.small
@@ -89,12 +102,8 @@ class Due:
     def __init__(self) -> None:
         self._turns = _Turns()
 
-    def __bool__(self) -> bool:
-        return bool(self._turns.below)
-
-    def push(self, waiting: Waiting) -> None:
-        path = (waiting.login, waiting.client, waiting.sender, is_large(waiting))
-        self._turns.push(path, (waiting.received_at, waiting.submission_id))
+    def push(self, entry: QueueEntry) -> None:
+        self._turns.push(_path(entry), (entry.received_at, entry.submission_id))
 
     def pop(self, *, small_only: bool = False) -> int | None:
         """The next in turn."""
@@ -109,3 +118,20 @@ class Due:
     def has(self, *, small_only: bool = False) -> bool:
         """Whether `pop` would find something."""
         return bool(self._turns.small if small_only else self._turns.below)
+
+    def has_large(self) -> bool:
+        """Whether `pop` would find a large message before long."""
+        return self._turns.count > self._turns.small
+
+    def has_turn_of(self, entry: QueueEntry) -> bool:
+        """Whether others of its login, client, sender and kind stand here."""
+        return self._turns.has(_path(entry))
+
+    def has_client_of(self, entry: QueueEntry) -> bool:
+        """Whether others of its login and client stand here."""
+        return self._turns.has((entry.login, entry.client))
+
+    @property
+    def count(self) -> int:
+        """How many submissions stand here."""
+        return self._turns.count

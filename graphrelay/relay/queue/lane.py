@@ -1,29 +1,32 @@
-"""One lane: what waits in it, in which order it goes, and how fast.
+"""One account and mailbox: what is due in it, in which order it goes, and how fast.
 
-    later ──▶ due ──(in turns, oldest first)──▶ in flight ──▶ answered ──▶ gone, or later again
-       its time comes                                             its outcome goes to the disk
+    the spool ──take──▶ due ──(in turns, oldest first)──▶ in flight ──▶ answered ──▶ done
+       ▲                                                                              │
+       └── what waits longer, and what does not fit in here; asked again when this is empty
 
-Times in here are monotonic, so that a wall clock set back or ahead neither stops the lane nor
-makes it hurry. The lane knows no I/O: the QueueManager, its only owner, asks what to start, says
-what came of it, and wakes it at `wakes_at`.
+Memory holds no more than a batch of what is due. The spool has all of it, so a batch may be dropped
+and asked for anew at any time; that is done when what has come in would change whose turn it is.
 
-How fast: `allowed` requests at a time, at most four. Each answer of success allows one more;
+Times in here are monotonic, so that a wall clock set back or ahead neither stops the lane nor makes
+it hurry. The lane does no I/O: the QueueManager, its only owner, asks what to start, reports what
+came of it, and wakes it at `wakes_at`.
+
+How fast: `allowed` requests at a time, at most four. Each successful answer allows one more;
 trouble halves it and lets the lane rest, twice as long with each trouble in a row. After a rest or
 a pause one message goes ahead alone, to see. An answer makes room for the next request at once,
 not only when its outcome is on the disk. A crash leaves both in doubt, what is in flight and what
 is answered: so together they are never more than `UNWRITTEN` above the most requests.
 """
 
-import heapq
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-from graphrelay.model import Lane, Paused, Trouble, Waiting
+from graphrelay.model import Lane, Paused, QueueEntry, Trouble
 from graphrelay.relay.policy.budget import Budget, Limit
-from graphrelay.relay.policy.decision import Effect, Flows, Slower, Stops
+from graphrelay.relay.policy.decision import Feedback, Flows, Slower, Stops
 from graphrelay.relay.queue.fair_order import Due, is_large
+from graphrelay.spool.values import Batch, Take
 
 LOOK_AGAIN = {
     # How long a paused lane waits before it looks by itself, where nobody said how long.
@@ -77,26 +80,38 @@ class NewlyPaused:
 
 
 class _Stage(Enum):
-    WAITS = "waits"
+    DUE = "due"
     IN_FLIGHT = "in flight"
     ANSWERED = "answered"
 
 
 @dataclass(slots=True)
 class _Place:
-    """Where a waiting submission stands. `due_at` is monotonic."""
+    """Where a submission stands."""
 
-    waiting: Waiting
-    due_at: timedelta
-    stage: _Stage = _Stage.WAITS
+    entry: QueueEntry
+    stage: _Stage = _Stage.DUE
 
-    @property
-    def waits(self) -> bool:
-        return self.stage is _Stage.WAITS
+
+@dataclass(slots=True)
+class _Asking:
+    """What happens while the spool is being asked."""
+
+    left: set[int] = field(default_factory=set)
+    """What has left the lane: the answer may still have it."""
+    news: list[QueueEntry] = field(default_factory=list)
+    """What has come in: the answer may have it or not."""
+    again: bool = False
+
+
+MOST_TURNS = 1000
+"""Logins and clients of whom is remembered whose turn was last."""
+BATCH = 16
+"""Small messages that are asked for at a time, and as many large ones."""
 
 
 class LaneQueue:
-    """Everything that waits for one account and mailbox."""
+    """What is due in one lane, and its pace."""
 
     def __init__(self, lane: Lane, most: int, limits: tuple[Limit, ...] = ()) -> None:
         self.lane = lane
@@ -107,18 +122,36 @@ class LaneQueue:
         self._troubles = 0
         self._places: dict[int, _Place] = {}
         self._due = Due()
+        self._more_small = self._more_large = False
+        """Whether more is due in the spool than stands here, as far as is known."""
+        self._stale = False
+        """Whether what is due here no longer says whose turn it is."""
+        self._next_due: timedelta | None = None
+        """When more gets due in the spool; means nothing while there is more."""
+        self._aside: dict[int, tuple[timedelta, QueueEntry]] = {}
+        """What is not to be tried before some time, whatever the spool says."""
+        self._after_small: dict[tuple[str, ...], str] = {}
+        self._after_large: dict[tuple[str, ...], str] = {}
+        """Whose turn was last (values.Turns)."""
+        self._asking: _Asking | None = None
         self._large_in_flight = 0
-        self._later: list[tuple[timedelta, int]] = []
-        self._hope = ""
+        self._resume_reason = ""
         self.in_flight = 0
-        """Requests; what is answered is none any more."""
+        """Requests; what is answered is not one any more."""
         self._answered = 0
         self.empty_since = timedelta.min
         """When the last message went; means nothing while there are any."""
 
-    def __len__(self) -> int:
-        """How many wait, with those in flight or answered."""
-        return len(self._places)
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, here or in the spool, as far as is known."""
+        expected = (
+            self._aside
+            or self._has_more()
+            or self._next_due is not None
+            or self._asking is not None
+        )
+        return not (self._places or expected)
 
     @property
     def state(self) -> LaneState:
@@ -129,49 +162,144 @@ class LaneQueue:
         """How many requests at a time just now."""
         return self._allowed
 
-    # What waits -------------------------------------------------------------------------------
+    # What is due ------------------------------------------------------------------------------
 
-    def put(self, waiting: Waiting, now: timedelta, due_at: timedelta) -> None:
-        """Add, or move what is here already; nothing that has been taken moves."""
-        place = self._places.get(waiting.submission_id)
-        if place is not None and not place.waits:
-            return
-        self._places[waiting.submission_id] = _Place(waiting, due_at)
-        if due_at <= now:
-            self._due.push(waiting)
+    def add(self, entry: QueueEntry) -> None:
+        """What the spool has just accepted or let go on, and is due now."""
+        self._aside.pop(entry.submission_id, None)
+        if self._asking is not None:
+            self._asking.news.append(entry)
+        elif entry.submission_id in self._places:
+            pass
+        elif self._has_more() or len(self._places) >= BATCH:
+            if is_large(entry):
+                self._more_large = True
+            else:
+                self._more_small = True
+            self._stale |= self._has_no_turn(entry)
         else:
-            heapq.heappush(self._later, (due_at, waiting.submission_id))
+            self._places[entry.submission_id] = _Place(entry)
+            self._due.push(entry)
 
-    def remove(self, submission_id: int) -> bool:
-        """Whether it was here. What has been taken stays until `done`."""
+    def _has_no_turn(self, entry: QueueEntry) -> bool:
+        """Whether it should have one before what is due here has gone."""
+        if not self._due.has_client_of(entry):
+            return True
+        return not self._due.has_turn_of(entry) and self._due.count < BATCH
+
+    def ask_again(self) -> None:
+        """The spool knows better than this lane what is due."""
+        self._more_small = self._more_large = self._stale = True
+        if self._asking is not None:
+            self._asking.again = True
+
+    def expect(self, at: timedelta) -> None:
+        """Something will be due then."""
+        self._next_due = at if self._next_due is None else min(self._next_due, at)
+
+    def set_aside(self, entry: QueueEntry, until: timedelta) -> None:
+        """Try it again from here then: the spool may hand it out at once, or never."""
+        self._aside[entry.submission_id] = until, entry
+        self.expect(until)
+
+    def remove(self, submission_id: int) -> None:
+        """It is not due any more. What has been taken stays until `done`."""
+        self._note_left(submission_id)
+        self._aside.pop(submission_id, None)
         place = self._places.get(submission_id)
-        if place is None or not place.waits:
-            return False
-        del self._places[submission_id]
-        return True
+        if place is not None and place.stage is _Stage.DUE:
+            del self._places[submission_id]
 
-    def holds(self, submission_id: int) -> bool:
-        return submission_id in self._places
+    def wants(self, now: timedelta, longest_wait: timedelta) -> Take | None:
+        """What to ask the spool, where something may start and only the spool knows what."""
+        if self._asking is not None or not self.may_start(now) or not self._must_ask(now):
+            return None
+        if self._stale:
+            self._drop_due()
+        self._asking, self._stale = _Asking(), False
+        return Take(
+            lane=self.lane,
+            limit=BATCH,
+            after_small=dict(self._after_small),
+            after_large=dict(self._after_large),
+            besides=frozenset(self._places.keys() | self._aside.keys()),
+            longest_wait=longest_wait,
+        )
+
+    def fill(self, batch: Batch, asked_at: timedelta) -> None:
+        """The answer to what it wanted at `asked_at`."""
+        asking = self._end_asking()
+        again = (entry for until, entry in self._aside.values() if until <= asked_at)
+        for entry in (*again, *batch.entries):
+            if entry.submission_id not in self._places.keys() | asking.left:
+                self._places[entry.submission_id] = _Place(entry)
+                self._due.push(entry)
+        self._more_small, self._more_large = batch.more_small, batch.more_large
+        if batch.next_in is not None:
+            self.expect(asked_at + batch.next_in)
+        if asking.again:
+            self.ask_again()
+        for entry in asking.news:
+            if entry.submission_id not in asking.left:
+                self.add(entry)
+
+    def not_filled(self) -> None:
+        """The spool did not answer."""
+        self._end_asking()
+        self.ask_again()
+
+    def _end_asking(self) -> "_Asking":
+        asking, self._asking = self._asking or _Asking(), None
+        return asking
+
+    def _must_ask(self, now: timedelta) -> bool:
+        if self._next_due is not None and self._next_due <= now:
+            self._next_due = None
+            self.ask_again()
+        lacks_small = self._more_small and not self._due.has(small_only=True)
+        lacks_large = self._more_large and not self._due.has_large()
+        return self._stale or lacks_small or (lacks_large and not self._is_full_of_large())
+
+    def _has_more(self) -> bool:
+        return self._more_small or self._more_large
+
+    def _drop_due(self) -> None:
+        self._due = Due()
+        taken = (item for item in self._places.items() if item[1].stage is not _Stage.DUE)
+        self._places = dict(taken)
+
+    def _note_left(self, submission_id: int) -> None:
+        if self._asking is not None:
+            self._asking.left.add(submission_id)
 
     # What to start ----------------------------------------------------------------------------
 
-    def take(self, now: timedelta) -> Waiting | None:
-        """The oldest message that may go now; it is in flight from here on."""
-        if not self.may_start(now) or (place := self._first(now)) is None:
+    def take(self, now: timedelta) -> QueueEntry | None:
+        """The message whose turn it is, if it may go now; it is in flight from here on."""
+        if not self.may_start(now) or (place := self._first()) is None:
             return None
         self._due.pop(small_only=self._is_full_of_large())
         place.stage = _Stage.IN_FLIGHT
+        self._aside.pop(place.entry.submission_id, None)
         self.in_flight += 1
-        self._large_in_flight += is_large(place.waiting)
-        return place.waiting
+        self._large_in_flight += is_large(place.entry)
+        self._note_turn(place.entry)
+        return place.entry
 
-    def _first(self, now: timedelta) -> _Place | None:
+    def _note_turn(self, entry: QueueEntry) -> None:
+        after = self._after_large if is_large(entry) else self._after_small
+        if len(after) > MOST_TURNS:
+            after.clear()  # all begin anew, which costs some of them a turn
+        whose = entry.login, entry.client, entry.sender
+        for level, name in enumerate(whose):
+            after[whose[:level]] = name
+
+    def _first(self) -> _Place | None:
         """Of what is due; it stays first."""
-        self._promote(now)
         small_only = self._is_full_of_large()
         while (submission_id := self._due.first(small_only=small_only)) is not None:
             place = self._places.get(submission_id)
-            if place is not None and place.waits and place.due_at <= now:
+            if place is not None and place.stage is _Stage.DUE:
                 return place
             self._due.pop(small_only=small_only)
         return None
@@ -193,33 +321,20 @@ class LaneQueue:
         unwritten = self.in_flight + self._answered
         return self.in_flight >= self._allowed or unwritten >= self._most + UNWRITTEN
 
-    def _promote(self, now: timedelta) -> None:
-        while self._later and self._later[0][0] <= now:
-            due_at, submission_id = heapq.heappop(self._later)
-            place = self._places.get(submission_id)
-            if place is not None and place.due_at == due_at and place.waits:
-                self._due.push(place.waiting)
-
     def wakes_at(self, now: timedelta) -> timedelta | None:
         """When something may start that may not now; `None` when only an event can bring it on."""
-        self._drop_stale()
-        may_go = self._due.has(small_only=self._is_full_of_large())
-        if self._is_full() or not (may_go or self._later):
+        if self._is_full() or self._asking is not None:
             return None
-        earliest = max(now if may_go else self._later[0][0], self.budget.free_at(now))
+        may_go = self._due.has(small_only=self._is_full_of_large()) or self._must_ask(now)
+        due_at = now if may_go else self._next_due
+        if due_at is None:
+            return None
+        earliest = max(due_at, self.budget.free_at(now))
         match self._state:
             case Resting(until=until) | Stopped(until=until):
                 return None if self.in_flight else max(earliest, until)
             case Open():
                 return earliest
-
-    def _drop_stale(self) -> None:
-        while self._later and self._is_stale(*self._later[0]):
-            heapq.heappop(self._later)
-
-    def _is_stale(self, due_at: timedelta, submission_id: int) -> bool:
-        place = self._places.get(submission_id)
-        return place is None or not place.waits or place.due_at != due_at
 
     # What came of it --------------------------------------------------------------------------
 
@@ -231,19 +346,20 @@ class LaneQueue:
         place.stage = _Stage.ANSWERED
         self.in_flight -= 1
         self._answered += 1
-        self._large_in_flight -= is_large(place.waiting)
+        self._large_in_flight -= is_large(place.entry)
         return True
 
     def done(self, submission_id: int, now: timedelta) -> None:
-        """The attempt is over, answered or not; it does not wait here, unless it is `put` again."""
+        """The attempt is over, answered or not."""
         self.answered(submission_id)
+        self._note_left(submission_id)
         if self._places.pop(submission_id, None) is not None:
             self._answered -= 1
             self.empty_since = now
 
-    def feel(self, effect: Effect, now: timedelta) -> NewlyPaused | Resumed | None:
+    def apply(self, feedback: Feedback, now: timedelta) -> NewlyPaused | Resumed | None:
         """Go faster, slower, or stop; what is new about it for people."""
-        match effect:
+        match feedback:
             case Flows():
                 return self._flow(now)
             case Slower(reason, retry_after):
@@ -253,8 +369,8 @@ class LaneQueue:
                 return self._stop(paused, now)
 
     def look_now(self, now: timedelta, why: str) -> None:
-        """There is hope, for the reason `why`: the next message goes to see, without waiting."""
-        self._hope = why
+        """The trouble may be over, for the reason `why`: the next message goes to see at once."""
+        self._resume_reason = why
         match self._state:
             case Resting(reason, until):
                 self._state = Resting(reason, min(until, now))
@@ -275,7 +391,7 @@ class LaneQueue:
         self._state = Open()
         self._troubles = 0
         self._allowed = min(self._most, self._allowed + 1)
-        why, self._hope = self._hope or "Graph takes mail again.", ""
+        why, self._resume_reason = self._resume_reason or "Graph takes mail again.", ""
         return Resumed(why) if isinstance(was, Stopped) else None
 
     def _slow(self, reason: str, retry_after: timedelta | None, now: timedelta) -> None:
@@ -303,12 +419,6 @@ class LaneQueue:
             paused.reason,
         )
         return None if same else NewlyPaused(paused, wait)
-
-    # For people -------------------------------------------------------------------------------
-
-    def waiting(self) -> Iterator[Waiting]:
-        """Everything that waits here, in no order."""
-        return (place.waiting for place in self._places.values())
 
 
 def _look_again(paused: Paused) -> timedelta:

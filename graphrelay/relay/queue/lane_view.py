@@ -7,6 +7,7 @@ from graphrelay.clock import Clock
 from graphrelay.model import Lane
 from graphrelay.relay.policy.budget import Use, in_words
 from graphrelay.relay.queue.lane import LaneQueue, Open, Resting, Stopped
+from graphrelay.spool.values import Backlog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +29,8 @@ class LaneView:
     budgets: tuple[Use, ...]
 
 
-def view(queue: LaneQueue, clock: Clock) -> LaneView:
-    """As it is now."""
+def view(queue: LaneQueue, backlog: Backlog | None, clock: Clock) -> LaneView:
+    """As it is now; without a `backlog` nothing waits."""
     now = clock.monotonic()
     state, reason, remedy, until = _state(queue, now)
     return LaneView(
@@ -38,10 +39,10 @@ def view(queue: LaneQueue, clock: Clock) -> LaneView:
         reason=reason,
         remedy=remedy,
         until=clock.now() + (until - now) if until is not None else None,
-        waiting=len(queue),
+        waiting=backlog.waiting if backlog else 0,
         in_flight=queue.in_flight,
         allowed=queue.allowed,
-        oldest=min((one.received_at for one in queue.waiting()), default=None),
+        oldest=backlog.oldest if backlog else None,
         budgets=queue.budget.uses(now),
     )
 

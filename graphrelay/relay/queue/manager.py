@@ -1,40 +1,45 @@
-"""The one owner of what is in flight and of what waits its turn.
+"""The one owner of what is in flight and of whose turn it is.
 
-    put ─▶ add ─┐
-    retry_now ──┤─▶ lane ─▶ serve ─▶ courier.carry (a task of its own) ─▶ answered ─▶ settle
-    alarm ──────┘            ▲ ▲                                             │           │
-                             │ └──────────── its request makes room ─────────┘           │
-                             └──────────── the disk knows what came of it ───────────────┘
+    accept ─▶ add ─┐
+    retry_now ─────┤─▶ lane ─▶ serve ─▶ courier.carry (a task of its own) ─▶ answered ─▶ settle
+    timer ─────────┘    ▲ │      ▲                                              │           │
+              spool ────┘ ▼      ├──────────── its request makes room ──────────┘           │
+              what is due?       └──────────── the disk knows what came of it ──────────────┘
 
-Nothing polls. A lane is looked at when something about it has changed: mail came, an attempt
-ended, its account was authorized, or the alarm that was set for it rang. Lanes take turns, a
-message each. Memory holds a few words for each message that waits, and never a body.
+A lane is looked at when something about it has changed: mail came, an attempt ended, its account
+was authorized, or the alarm that was set for it rang. What is due it asks the spool, a batch at a
+time, so that memory does not grow with the queue. Lanes take turns, a message each.
 
 What is on the disk counts. Verbs of people go to the spool first, which refuses them while the
-message is on its way; only then the lane follows.
+message is in flight; only then the lane follows.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from graphrelay.clock import Clock, timeout
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Lane,
+    NextState,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Trouble,
-    Waiting,
 )
-from graphrelay.relay.deliver.courier import WITHOUT_DISK, Attempts, Courier
-from graphrelay.relay.deliver.result import Answered, DeliveryResult, Finished, NotBegun, NotWaiting
+from graphrelay.relay.deliver.courier import WITHOUT_DISK, Courier
+from graphrelay.relay.deliver.result import (
+    Answered,
+    DeliveryResult,
+    Finished,
+    NotBegun,
+    NotWaiting,
+)
 from graphrelay.relay.policy.budget import in_words
-from graphrelay.relay.policy.decision import Effect, Slower
+from graphrelay.relay.policy.decision import Feedback, Slower
 from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
 from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.relay.queue.failover import HandOver
@@ -42,32 +47,13 @@ from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.queue.lane_view import LaneView, view
 from graphrelay.relay.queue.timer import Alarms
 from graphrelay.retry_after import LONGEST_RETRY_AFTER
-from graphrelay.spool.values import Changed, Interrupted, Verdict
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import Changed, Delete, Hold, Release, Retry, Verdict
+from graphrelay.spool.queries import Backlogs, InFlight
+from graphrelay.spool.values import Divided, Interrupted, Take
 
-AT_A_TIME = 500
-"""Messages that are put in place before others get a turn of the event loop."""
 EMPTY_LANE = timedelta(minutes=1)
 """How long an empty lane keeps its connections."""
-
-
-class QueueSpool(Attempts, Protocol):
-    """What the QueueManager needs of the spool."""
-
-    async def interrupted(self) -> list[Interrupted]: ...
-
-    async def waiting(self) -> list[Waiting]: ...
-
-    async def hold(self, which: str | int, reason: str) -> Verdict: ...
-
-    async def release(
-        self, which: str | int, not_before: datetime, reason: str = ""
-    ) -> Verdict: ...
-
-    async def retry_now(
-        self, which: str | int, not_before: datetime, reason: str = ""
-    ) -> Verdict: ...
-
-    async def delete(self, which: str | int, reason: str) -> Verdict: ...
 
 
 class QueueManager:
@@ -75,7 +61,7 @@ class QueueManager:
 
     def __init__(
         self,
-        spool: QueueSpool,
+        spool: Spool,
         courier: Courier,
         clock: Clock,
         journal: Journal,
@@ -93,11 +79,8 @@ class QueueManager:
         self._in_flight: dict[int, asyncio.Task[None]] = {}
         """With what is answered, and not yet settled."""
         self._requests = 0
-        self._moving = HandOver(take_over, self._lanes, journal, self._take_back)
-        """What is on its way from one lane to another, and stands in none."""
-        self._again: dict[int, Waiting] = {}
-        """What was added while it was in flight or moving; it counts only if no attempt was made,
-        or it was not moved."""
+        self._asking: set[asyncio.Task[None]] = set()
+        self._moving = HandOver(spool, take_over, self._lanes, journal, self._moved)
         self._ready: OrderedDict[Lane, None] = OrderedDict()
         """Lanes that may be able to start something; they take turns, a message each."""
         self._alarms = Alarms(clock)
@@ -106,7 +89,7 @@ class QueueManager:
         self._closing = False
         self._stop = asyncio.Event()
         self.recovered = asyncio.Event()
-        """Set when `run` has put everything that waited on the disk in its place."""
+        """Set when `run` has settled what was in flight, and knows all lanes."""
 
     # Life -------------------------------------------------------------------------------------
 
@@ -122,7 +105,7 @@ class QueueManager:
             await self._stop.wait()
             self._tasks = None
             self._moving.cancel()
-            for task in (alarms, *self._in_flight.values()):
+            for task in (alarms, *self._asking, *self._in_flight.values()):
                 task.cancel()
 
     async def drain(self, limit: timedelta) -> bool:
@@ -156,14 +139,11 @@ class QueueManager:
             self.recovered.set()
 
     async def _recover(self) -> None:
-        """What a process that died left behind: first what was on its way, then what waits."""
-        for interrupted in await self._spool.interrupted():
+        """What a process that ended left behind: first what was in flight, then the lanes."""
+        for interrupted in await self._spool.read(InFlight()):
             await self._recover_one(interrupted)
-        everything = await self._spool.waiting()
-        for start in range(0, len(everything), AT_A_TIME):
-            for waiting in everything[start : start + AT_A_TIME]:
-                self._place(waiting)
-            await asyncio.sleep(0)
+        for lane in await self._spool.lanes():
+            self._queue_of(lane).ask_again()
 
     async def _recover_one(self, interrupted: Interrupted) -> None:
         try:
@@ -171,7 +151,7 @@ class QueueManager:
         except StorageUnavailable:
             raise
         except Exception as error:
-            # A mistake of ours, which must not keep all other mail from going out at each start.
+            # A bug, which must not keep all other mail from going out at each start.
             self._journal.write(
                 events.AttemptBroke(
                     submission=interrupted.submission_id,
@@ -182,11 +162,10 @@ class QueueManager:
 
     # What is asked ----------------------------------------------------------------------------
 
-    def add(self, waiting: Iterable[Waiting]) -> None:
+    def add(self, entries: Iterable[QueueEntry]) -> None:
         """Mail that the spool has just taken, or let go on."""
-        for one in waiting:
-            self._place(one)
-            self._ready[one.lane] = None
+        for one in entries:
+            self._add(one)
         self._serve()
 
     def resume(self, account: str, why: str) -> None:
@@ -212,7 +191,7 @@ class QueueManager:
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
         """Keep a message from going out until `release`."""
-        verdict = await self._spool.hold(which, reason)
+        verdict = await self._spool.change(Hold(which, reason))
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
             self._journal.write(events.Held(called or str(which), reason))
@@ -220,7 +199,7 @@ class QueueManager:
 
     async def release(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
         """Let a held message go on, at once."""
-        verdict = await self._spool.release(which, self._clock.now(), reason)
+        verdict = await self._spool.change(Release(which, reason))
         if isinstance(verdict, Changed):
             self._journal.write(events.Released(called or str(which), reason or None))
             self.add(verdict.submissions)
@@ -228,57 +207,73 @@ class QueueManager:
 
     async def retry_now(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
         """Try a message at once; its lane, if it is paused, looks whether it still must be."""
-        verdict = await self._spool.retry_now(which, self._clock.now(), reason)
+        verdict = await self._spool.change(Retry(which, reason))
         if isinstance(verdict, Changed):
             self._journal.write(events.Retried(called or str(which), reason or None))
-            for waiting in verdict.submissions:
-                if queue := self._lanes.get(waiting.lane):
+            for entry in verdict.submissions:
+                if queue := self._lanes.get(entry.lane):
                     queue.look_now(self._clock.monotonic(), "A retry was asked for.")
             self.add(verdict.submissions)
         return verdict
 
     async def delete(self, which: str | int, reason: str, called: str = "") -> Verdict:
         """Take a message out of the queue for good."""
-        verdict = await self._spool.delete(which, reason)
+        verdict = await self._spool.change(Delete(which, reason))
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
             self._journal.write(events.Deleted(called or str(which), reason))
         return verdict
 
-    def lanes(self) -> list[LaneView]:
-        """Every lane that has mail or trouble."""
-        return [view(queue, self._clock) for _, queue in sorted(self._lanes.items())]
+    async def lanes(self) -> list[LaneView]:
+        """Every lane that has mail or trouble. Raises `StorageUnavailable`."""
+        backlogs = {one.lane: one for one in await self._spool.read(Backlogs())}
+        queues = (self._lanes.get(lane) or self._new_queue(lane) for lane in backlogs)
+        every = {queue.lane: queue for queue in (*self._lanes.values(), *queues)}
+        return [
+            view(queue, backlogs.get(lane), self._clock) for lane, queue in sorted(every.items())
+        ]
+
+    def paused(self) -> set[Lane]:
+        """The lanes in which nothing is sent until somebody or time ends their trouble."""
+        return {lane for lane, queue in self._lanes.items() if isinstance(queue.state, Stopped)}
 
     @property
     def in_flight(self) -> int:
         """Over all lanes."""
         return len(self._in_flight)
 
-    # Placing ----------------------------------------------------------------------------------
+    # Lanes ------------------------------------------------------------------------------------
 
-    def _place(self, waiting: Waiting) -> None:
-        if waiting.submission_id in self._in_flight or waiting.submission_id in self._moving:
-            self._again[waiting.submission_id] = waiting
-            return
-        queue = self._lanes.get(waiting.lane)
+    def _queue_of(self, lane: Lane) -> LaneQueue:
+        queue = self._lanes.get(lane)
         if queue is None:
-            most, limits = self._policy.concurrency_per_mailbox, self._policy.budgets
-            queue = LaneQueue(waiting.lane, most, limits)
-            self._lanes[waiting.lane] = queue
-        left = waiting.not_before - self._clock.now()
-        wait = min(max(left, timedelta(0)), self._longest_wait)
-        now = self._clock.monotonic()
-        queue.put(waiting, now, now + wait)
+            queue = self._lanes[lane] = self._new_queue(lane)
+        return queue
 
-    def _take_back(self, waiting: Waiting, moved: Waiting | None) -> None:
-        again = self._again.pop(waiting.submission_id, None)
-        self.add([moved or again or waiting])
+    def _new_queue(self, lane: Lane) -> LaneQueue:
+        return LaneQueue(lane, self._policy.concurrency_per_mailbox, self._policy.budgets)
 
-    def _forget(self, submissions: Iterable[Waiting]) -> None:
-        for waiting in submissions:
-            self._again.pop(waiting.submission_id, None)
-            if queue := self._lanes.get(waiting.lane):
-                queue.remove(waiting.submission_id)
+    def _moved(self, entry: QueueEntry) -> None:
+        self.add([entry])
+
+    def _add(self, entry: QueueEntry) -> None:
+        queue = self._queue_of(entry.lane)
+        if entry.not_before > max(self._clock.now(), entry.received_at):
+            queue.expect(self._due_at(entry.not_before))
+        else:
+            queue.add(entry)
+        self._moving.reconsider(entry)
+        self._ready[entry.lane] = None
+
+    def _due_at(self, not_before: datetime) -> timedelta:
+        """Monotonic."""
+        left = not_before - self._clock.now()
+        return self._clock.monotonic() + min(max(left, timedelta(0)), self._longest_wait)
+
+    def _forget(self, submissions: Iterable[QueueEntry]) -> None:
+        for entry in submissions:
+            if queue := self._lanes.get(entry.lane):
+                queue.remove(entry.submission_id)
 
     # Starting ---------------------------------------------------------------------------------
 
@@ -296,19 +291,42 @@ class QueueManager:
             lane, _ = self._ready.popitem(last=False)
             queue = self._lanes.get(lane)
             if queue is None:
-                continue  # what was added is on its way to another lane, and this one has gone
-            waiting = queue.take(now)
-            if waiting is None:
+                continue  # it has gone since
+            if wanted := queue.wants(now, self._longest_wait):
+                self._ask(queue, wanted, self._tasks)
+            entry = queue.take(now)
+            if entry is None:
                 self._rest(queue, now)
                 continue
             self._ready[lane] = None
             self._requests += 1
-            task = self._tasks.create_task(self._carry(queue, waiting))
-            self._in_flight[waiting.submission_id] = task
+            task = self._tasks.create_task(self._carry(queue, entry))
+            self._in_flight[entry.submission_id] = task
+
+    def _ask(self, queue: LaneQueue, wanted: Take, tasks: asyncio.TaskGroup) -> None:
+        task = tasks.create_task(self._fill(queue, wanted))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _fill(self, queue: LaneQueue, wanted: Take) -> None:
+        """Ask the spool what is due in the lane."""
+        asked_at = self._clock.monotonic()
+        try:
+            queue.fill(await self._spool.take(wanted), asked_at)
+        except StorageUnavailable as error:
+            queue.not_filled()
+            self._apply(queue, Slower(str(error), WITHOUT_DISK))
+        except Exception as error:
+            # A bug, which must stop neither the daemon nor other lanes.
+            self._journal.write(events.LaneNotRead(lane=str(queue.lane), reason=repr(error)))
+            queue.not_filled()
+            self._apply(queue, Slower(repr(error), self._policy.retry_max))
+        self._ready[queue.lane] = None
+        self._serve()
 
     def _rest(self, queue: LaneQueue, now: timedelta) -> None:
         """Nothing can start in the lane: wake it when time alone will change that."""
-        if len(queue) == 0:
+        if queue.is_empty:
             self._rest_empty(queue, now)
             return
         if (at := queue.wakes_at(now)) is not None:
@@ -346,54 +364,63 @@ class QueueManager:
                 )
             )
 
-    async def _carry(self, queue: LaneQueue, waiting: Waiting) -> None:
-        answered = partial(self._answered, queue, waiting)
+    async def _carry(self, queue: LaneQueue, entry: QueueEntry) -> None:
+        answered = partial(self._answered, queue, entry)
+        carried: DeliveryResult | None = None
         try:
-            carried = await self._courier.carry(waiting, answered)
+            carried = await self._courier.carry(entry, answered)
         except Exception as error:
-            # A mistake of ours, which must stop neither the daemon nor other mail.
+            # A bug, which must stop neither the daemon nor other mail.
             self._journal.write(
-                events.AttemptBroke(submission=waiting.submission_id, reason=repr(error))
+                events.AttemptBroke(submission=entry.submission_id, reason=repr(error))
             )
-            self._feel(queue, Slower(repr(error)))
-            carried = Finished(Queued(self._clock.now() + self._policy.retry_max))
-        self._settle(queue, waiting, carried)
+            self._apply(queue, Slower(repr(error)))
+        self._settle(queue, entry, carried)
 
-    def _answered(self, queue: LaneQueue, waiting: Waiting, answered: Answered) -> None:
+    def _answered(self, queue: LaneQueue, entry: QueueEntry, answered: Answered) -> None:
         """The request is over; what came of it goes to the disk while the next one goes out."""
-        self._make_room(queue, waiting)
+        self._make_room(queue, entry)
         queue.budget.spend(answered.spent, self._clock.monotonic())
-        self._feel(queue, answered.effect)
+        self._apply(queue, answered.feedback)
         self._ready[queue.lane] = None
         self._serve()
 
-    def _make_room(self, queue: LaneQueue, waiting: Waiting) -> None:
-        if queue.answered(waiting.submission_id):
+    def _make_room(self, queue: LaneQueue, entry: QueueEntry) -> None:
+        if queue.answered(entry.submission_id):
             self._requests -= 1
 
-    def _settle(self, queue: LaneQueue, waiting: Waiting, carried: DeliveryResult) -> None:
-        del self._in_flight[waiting.submission_id]
-        self._make_room(queue, waiting)
-        queue.done(waiting.submission_id, self._clock.monotonic())
-        again = self._again.pop(waiting.submission_id, None)
+    def _settle(self, queue: LaneQueue, entry: QueueEntry, carried: DeliveryResult | None) -> None:
+        del self._in_flight[entry.submission_id]
+        self._make_room(queue, entry)
+        queue.done(entry.submission_id, self._clock.monotonic())
         match carried:
             case Finished(following, besides):
-                if isinstance(following, Queued):
-                    self._place(replace(waiting, not_before=following.not_before))
+                self._follow(queue, entry, following)
                 for one in besides:
-                    self._place(one)
-                    self._ready[one.lane] = None
-            case NotBegun(effect):
-                self._place(again or waiting)
-                self._feel(queue, effect)
+                    self._add(one)
+            case NotBegun(feedback):
+                queue.ask_again()
+                self._apply(queue, feedback)
             case NotWaiting():
-                if again is not None:
-                    self._place(again)
+                queue.ask_again()
+            case None:
+                queue.set_aside(entry, self._clock.monotonic() + self._policy.retry_max)
         self._ready[queue.lane] = None
         self._serve()
 
-    def _feel(self, queue: LaneQueue, effect: Effect) -> None:
-        match queue.feel(effect, self._clock.monotonic()):
+    def _follow(self, queue: LaneQueue, entry: QueueEntry, following: NextState | Divided) -> None:
+        match following:
+            case Queued(not_before):
+                queue.expect(self._due_at(not_before))
+                self._moving.reconsider(entry)
+            case Divided():
+                queue.ask_again()
+                self._moving.reconsider(entry)
+            case _:
+                pass
+
+    def _apply(self, queue: LaneQueue, feedback: Feedback) -> None:
+        match queue.apply(feedback, self._clock.monotonic()):
             case NewlyPaused(paused, wait):
                 self._journal.write(events.Paused(queue.lane, paused, self._clock.now() + wait))
             case Resumed(why):

@@ -19,8 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, events
@@ -32,24 +31,23 @@ from graphrelay.model import (
     Delayed,
     Envelope,
     Failed,
-    FiledBody,
-    IncomingBody,
     InlineBody,
     NewMessage,
     Notify,
     Origin,
     Plan,
     Queued,
+    QueueEntry,
     Relayed,
     StorageUnavailable,
     Submission,
     Uncertain,
-    Waiting,
 )
 from graphrelay.relay.policy.decision import Decision
 from graphrelay.relay.reports import dsn
 from graphrelay.relay.reports.dsn import Dsn, DsnEntry, DsnParties
-from graphrelay.spool.values import MessageHistory
+from graphrelay.spool import Spool
+from graphrelay.spool.queries import HistoryOf
 
 ReportTo = Literal["sender", "nobody"] | Address
 """Who gets reports: the envelope's sender, nobody, or always the same address."""
@@ -123,24 +121,12 @@ class _Minute:
     """Whether the merged report is counted among those that the address may have."""
 
 
-class ReportSpool(Protocol):
-    """What a Reporter needs of the spool."""
-
-    async def show(self, queue_id: str) -> MessageHistory | None: ...
-
-    def incoming(self) -> IncomingBody: ...
-
-    async def merge(
-        self, ids: Sequence[int], instead: tuple[NewMessage, IncomingBody], reason: str
-    ) -> tuple[Submission, ...]: ...
-
-
 class Reporter:
     """Composes reports."""
 
     def __init__(
         self,
-        spool: ReportSpool,
+        spool: Spool,
         clock: Clock,
         journal: Journal,
         policy: ReportPolicy,
@@ -158,7 +144,7 @@ class Reporter:
         """The reports of the last hour: when (monotonic), and to which address."""
         self._counts: Counter[str] = Counter()
 
-    async def run(self, put: Callable[[Iterable[Waiting]], None]) -> None:
+    async def run(self, put: Callable[[Iterable[QueueEntry]], None]) -> None:
         """Merge reports until cancelled; `put` is called with those that wait then."""
         while True:
             self._begun.clear()
@@ -242,7 +228,7 @@ class Reporter:
         )
         return True
 
-    async def _merge(self, put: Callable[[Iterable[Waiting]], None]) -> None:
+    async def _merge(self, put: Callable[[Iterable[QueueEntry]], None]) -> None:
         """End the minutes that are over; one with failures is followed by another."""
         now = self._clock.monotonic()
         for name, minute in list(self._minutes.items()):
@@ -258,7 +244,7 @@ class Reporter:
             if len(together) > 1:
                 put(await self._merged(together))
 
-    async def _merged(self, waiting: Sequence[_Waits]) -> list[Waiting]:
+    async def _merged(self, waiting: Sequence[_Waits]) -> list[QueueEntry]:
         """Replace these reports by one. If that is not possible, they are sent separately."""
         entries = [one.entry for one in waiting]
         submission = entries[0][1]
@@ -281,7 +267,7 @@ class Reporter:
             )
             return []
         report.taken(self._journal, put)
-        return [Waiting.of(one) for one in put]
+        return [QueueEntry.of(one) for one in put]
 
     def _recipient(self, submission: Submission) -> Address | None:
         if submission.envelope.reverse_path is None or self._policy.to == "nobody":
@@ -327,7 +313,7 @@ class Reporter:
         due = submission.received_at + self._policy.delay_notice
         if at < due:
             return False
-        history = await self._spool.show(submission.queue_id)
+        history = await self._spool.read(HistoryOf(submission.queue_id))
         earlier = [
             event.finished_at
             for part in (history.parts if history else ())
@@ -419,14 +405,13 @@ def _failure(submission: Submission, failed: Failed, at: datetime) -> Dsn:
 
 async def _beginning(submission: Submission) -> bytes:
     """The beginning of its body; empty if it cannot be read, which must not delay a report."""
-    match submission.body:
-        case InlineBody(octets):
-            return octets[:_HEAD]
-        case FiledBody(path):
-            try:
-                return await asyncio.to_thread(_read, path)
-            except OSError:
-                return b""
+    body = submission.body
+    if isinstance(body, InlineBody):
+        return body.octets[:_HEAD]
+    try:
+        return await asyncio.to_thread(body.read, 0, _HEAD)
+    except StorageUnavailable:
+        return b""
 
 
 def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
@@ -435,11 +420,6 @@ def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
         return None
     complete = len(beginning) == submission.body.size
     return header.below(submission.prefix, beginning, complete=complete)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(_HEAD)
 
 
 def _is_report(section: HeaderSection) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from graphrelay.control.verbs import json_views
-from graphrelay.model import Address, Done, Held, Lane, Next, Queued
+from graphrelay.model import Address, Done, Held, Lane, NextState, Queued
 from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.tokens.status import Status
 from graphrelay.relay.policy.budget import Limit, Use
@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 LANE = Lane("website", "wp@contoso.com")
 
 
-def row(state: Next, in_flight_since: datetime | None = None) -> dict[str, Any]:
+def row(state: NextState, in_flight_since: datetime | None = None) -> dict[str, Any]:
     return json_views.queue_row(
         QueueRow(
             submission_id=1,
@@ -55,7 +55,9 @@ def test_moments_are_utc_to_the_second_and_no_sender_is_a_pair_of_brackets() -> 
         (Done("relayed", ""), None, "relayed"),
     ],
 )
-def test_a_state_has_one_name(state: Next, in_flight_since: datetime | None, name: str) -> None:
+def test_a_state_has_one_name(
+    state: NextState, in_flight_since: datetime | None, name: str
+) -> None:
     assert row(state, in_flight_since)["state"] == name
 
 

@@ -12,9 +12,10 @@ from graphrelay.control.verbs.mail import IdleQueue, MailVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
 from graphrelay.spool import Spool
-from graphrelay.spool.values import LogFilter
+from graphrelay.spool.queries import HistoryOf, LogFilter
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
-from tests.spool.mail import ANNA, BERT, NOON, WEBSITE, WP, a_message, plan, put
+from tests.spool.mail import ANNA, BERT, NOON, WEBSITE, WP, a_message, plan, put, waiting_in
 
 INFO = Lane("website", "info@contoso.com")
 ALERTS = Address("Alerts", "fabrikam.com")
@@ -25,7 +26,7 @@ class Desk:
 
     def __init__(self, spool: Spool, clock: FakeClock) -> None:
         self.spool = spool
-        self.table = MailVerbs(spool, IdleQueue(spool, clock), clock, page=7).table()
+        self.table = MailVerbs(spool, IdleQueue(spool), clock, page=7).table()
 
     async def put(self, **differently: Any) -> Submission:
         lane, route = differently.pop("lane", WEBSITE), differently.pop("route", "default")
@@ -42,7 +43,7 @@ class Desk:
         return [event async for event in table({"what": verb, **arguments}, nobody)]
 
     async def state(self, submission: Submission) -> str:
-        shown = await self.spool.show(submission.queue_id)
+        shown = await self.spool.read(HistoryOf(submission.queue_id))
         assert shown is not None
         return type(shown.parts[0].state).__name__
 
@@ -50,7 +51,7 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock = FakeClock()
-    async with Spool.open(tmp_path / "spool", clock, Journal(clock), reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path / "spool", clock, Journal(clock), reserve=0) as spool:
         yield Desk(spool, clock)
 
 
@@ -74,7 +75,7 @@ async def test_a_reason_is_for_the_terminals_of_others(desk: Desk) -> None:
     await desk.do(
         "hold", queue_id=message.queue_id, reason="ask me\x1b]0;x\x07\n\x9b2J" + "x" * 999
     )
-    (row,) = await desk.spool.log(LogFilter(queue_id=message.queue_id))
+    (row,) = await desk.spool.read(LogFilter(queue_id=message.queue_id))
     assert row.reason.startswith("ask me ]0;x 2Jxxx")
     assert row.reason.isprintable()
     assert len(row.reason) <= LONGEST_SAID
@@ -100,7 +101,7 @@ async def test_what_a_filter_finds_is_changed_and_nothing_else(
     assert await changed("delete", reason="nobody wants it") == ids
     assert {await desk.state(one) for one in meant} == {"Done"}
     assert await desk.state(plain) == "Queued"
-    log = [(row.what, row.reason) for row in await desk.spool.log(LogFilter(queue_id=ids[0]))]
+    log = [(row.what, row.reason) for row in await desk.spool.read(LogFilter(queue_id=ids[0]))]
     assert log[::-1] == [
         ("held", "a mistake in the template"),
         ("released", "mended"),
@@ -111,7 +112,7 @@ async def test_what_a_filter_finds_is_changed_and_nothing_else(
 
 async def test_what_is_being_sent_is_not_changed_and_reported(desk: Desk) -> None:
     first, second = await desk.put(), await desk.put()
-    await desk.spool.begin_attempt(first.id, NOON, "c")
+    await desk.spool.begin(first, NOON, "c")
     left, gone = await desk.do("delete", sender="wp@contoso.com", reason="no")
     assert (left["queue_id"], left["changed"]) == (first.queue_id, 0)
     assert "on its way" in left["reason"]
@@ -124,15 +125,14 @@ async def test_one_part_is_changed_and_the_others_of_its_message_stay(desk: Desk
     assert await desk.do("hold", recipient="anna@example.org") == [
         {"queue_id": parts[0].queue_id, "changed": 1}
     ]
-    (waiting,) = await desk.spool.waiting()
-    assert waiting.submission_id == parts[1].id
+    assert await waiting_in(desk.spool) == [parts[1].id]
 
 
 async def test_more_than_a_page_is_changed_a_page_at_a_time(desk: Desk) -> None:
     for _ in range(40):
         await desk.put()
     assert len(await desk.do("hold", all=True)) == 40
-    assert await desk.spool.waiting() == []
+    assert await waiting_in(desk.spool) == []
     assert len(await desk.do("release", all=True)) == 40
 
 
@@ -142,4 +142,4 @@ async def test_without_a_filter_nothing_is_changed(desk: Desk) -> None:
         await desk.do("delete", reason="oops")
     with pytest.raises(VerbError, match="choose messages"):
         await desk.do("delete", reason="oops", state="queued")
-    assert len(await desk.spool.waiting()) == 1
+    assert len(await waiting_in(desk.spool)) == 1

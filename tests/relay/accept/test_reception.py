@@ -15,22 +15,23 @@ from graphrelay.model import (
     Accepted,
     Address,
     Envelope,
-    IncomingBody,
     InlineBody,
-    NewMessage,
+    QueueEntry,
     Reply,
     StorageUnavailable,
     Submission,
-    Waiting,
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.outgoing import as_mime
 from graphrelay.spool import Spool
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.relay.accept.test_router import TENANT, WEBSITE
 from tests.relay.mail import NOON, ORIGIN, addresses
+from tests.spool.memory import MemorySpool
 
 TABLE = router.table([], [WEBSITE])
 HEAD = b"From: wp@contoso.com\r\nTo: a@b.example\r\nSubject: hi\r\n"
@@ -41,23 +42,10 @@ class Queue:
     """Notes what it is given."""
 
     def __init__(self) -> None:
-        self.waiting: list[Waiting] = []
+        self.waiting: list[QueueEntry] = []
 
-    def add(self, waiting: list[Waiting]) -> None:
+    def add(self, waiting: list[QueueEntry]) -> None:
         self.waiting += waiting
-
-
-class FullSpool:
-    """A spool on a full disk."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-
-    def incoming(self) -> IncomingBody:
-        return self._spool.incoming()
-
-    async def put(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]:
-        raise StorageUnavailable("no space left")
 
 
 class Room:
@@ -69,7 +57,7 @@ class Room:
         self.clock = clock
         self.queue = Queue()
 
-    def reception(self, table: RoutingTable = TABLE, spool: FullSpool | None = None) -> Reception:
+    def reception(self, table: RoutingTable = TABLE, spool: Spool | None = None) -> Reception:
         return Reception(
             spool=spool or self.spool,
             queue=self.queue,
@@ -106,7 +94,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     clock = FakeClock()
     entries: list[Entry] = []
     journal = Journal(clock, lambda entry: None)
-    async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
         yield Room(spool, entries, clock)
 
 
@@ -206,10 +194,10 @@ async def test_what_is_declared_or_plain_is_left_alone(room: Room, octets: bytes
 
 async def test_the_subject_is_read_for_the_log(room: Room) -> None:
     await room.take(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?utf-8?q?_aus?= \0 K\xf6ln\r\n\r\n")
-    (row,) = await room.spool.queue()
+    (row,) = await room.spool.read(QueueFilter())
     assert row.subject == "Grüße aus Köln"
     await room.take(b"Subject: " + b"x" * 5_000 + b"\r\n\r\n")
-    assert sorted(len(row.subject) for row in await room.spool.queue()) == [14, 200]
+    assert sorted(len(row.subject) for row in await room.spool.read(QueueFilter())) == [14, 200]
 
 
 async def test_parts_are_kept_and_queued_each(room: Room) -> None:
@@ -244,7 +232,7 @@ async def test_a_refused_message_leaves_nothing_behind(room: Room, tmp_path: Pat
     answer = await room.take(HEAD + b"\r\n" + b"x" * 2_000_000, reception=reception)
     assert isinstance(answer, Reply)
     assert answer.code == 550
-    assert (room.queue.waiting, room.entries, await room.spool.queue()) == ([], [], [])
+    assert (room.queue.waiting, room.entries, await room.spool.read(QueueFilter())) == ([], [], [])
     assert list((tmp_path / "spool" / "bodies").iterdir()) == []
 
 
@@ -274,7 +262,7 @@ async def test_what_the_account_cannot_submit_is_refused_with_its_limit(room: Ro
     assert isinstance(answer, Reply)
     assert (answer.code, answer.status) == (552, "5.3.4")
     assert answer.text.endswith("octets, and account 'tenant' can submit 9000")
-    assert len(await room.spool.queue()) == 1
+    assert len(await room.spool.read(QueueFilter())) == 1
 
 
 async def test_a_sealed_message_too_large_for_one_piece_is_refused(room: Room) -> None:
@@ -347,7 +335,9 @@ async def test_a_hostile_header_does_not_hold_up_others(
 
 
 async def test_a_full_disk_promises_nothing(room: Room) -> None:
-    reception = room.reception(spool=FullSpool(room.spool))
+    spool = MemorySpool(room.clock, Journal(room.clock))
+    spool.trouble = StorageUnavailable("no space left")
+    reception = room.reception(spool=spool)
     with pytest.raises(StorageUnavailable):
         await room.take(HEAD + b"\r\n", reception=reception)
     assert (room.queue.waiting, room.entries) == ([], [])

@@ -35,6 +35,7 @@ from graphrelay.sandbox.graph.faults import (
 from graphrelay.sandbox.graph.uploads import Uploads, UploadSession
 from graphrelay.sandbox.mailbox_items import Draft, Folder
 from graphrelay.sandbox.mime_compose import Composition
+from graphrelay.spool.queries import LeftDrafts, QueueFilter
 from tests.clock import FakeClock
 from tests.e2e.large import letter, part
 from tests.relay.cloud import WP, delivering
@@ -101,7 +102,7 @@ async def test_a_large_message_takes_as_few_requests_as_it_can(
             "bytes 200000-249999/250000",
         ]
         assert drafts(delivery) == 0
-        assert await delivery.spool.left_behind() == []
+        assert await delivery.spool.read(LeftDrafts()) == []
 
 
 BREAKS: list[Callable[..., Fault]] = [
@@ -422,12 +423,12 @@ async def test_a_draft_that_fits_the_message_no_more_is_made_anew(
         cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
         await accept(delivery)
         await delivery.ended(1)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         submission = await delivery.spool.load(row.submission_id)
         assert submission.draft is not None
         other = replace(submission.draft, attachments=7)
-        await delivery.spool.begin_attempt(submission.id, delivery.clock.now(), "c")
-        await delivery.spool.keep_draft(submission.id, other)
+        await delivery.spool.begin(submission, delivery.clock.now(), "c")
+        await delivery.spool.keep_draft(submission, other)
         waits = Delayed(status="4.3.2", reason="busy")
         attempt = Attempt(
             number=2,
@@ -435,7 +436,7 @@ async def test_a_draft_that_fits_the_message_no_more_is_made_anew(
             finished_at=delivery.clock.now(),
             outcome=waits,
         )
-        await delivery.spool.finish_attempt(submission.id, attempt, Queued(delivery.clock.now()))
+        await delivery.spool.finish(submission, attempt, Queued(delivery.clock.now()))
         await until_relayed(delivery)
         whole(delivery)
         assert drafts(delivery) == 0

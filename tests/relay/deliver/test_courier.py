@@ -12,10 +12,10 @@ from graphrelay.model import (
     OctetSource,
     Paused,
     Queued,
+    QueueEntry,
     StorageUnavailable,
     Submission,
     Trouble,
-    Waiting,
 )
 from graphrelay.oauth.answers import (
     EntraUnreachable,
@@ -34,6 +34,8 @@ from graphrelay.relay.deliver.result import (
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Flows, Slower, Stops
+from graphrelay.spool.changes import Delete
+from graphrelay.spool.queries import InFlight
 from tests.clock import settle
 from tests.relay.delivery import (
     ACCOUNT,
@@ -44,6 +46,7 @@ from tests.relay.delivery import (
     Post,
     submission,
 )
+from tests.spool.memory import MemorySpool
 
 SECOND = timedelta(seconds=1)
 
@@ -57,12 +60,14 @@ class Seen:
 
 
 async def carry(post: Post, number: int = 1) -> Seen:
-    one = post.spool.kept.get(number)
-    waiting = post.spool.put(submission(number)) if one is None else post.spool._waiting(one)
+    """The first attempt puts the message, later ones find it there."""
+    waiting = QueueEntry.of(submission(number))
+    if number not in post.spool.marked:
+        waiting = post.spool.put(submission(number))
     return await carry_waiting(post, waiting)
 
 
-async def carry_waiting(post: Post, waiting: Waiting) -> Seen:
+async def carry_waiting(post: Post, waiting: QueueEntry) -> Seen:
     answered: list[Answered] = []
     return Seen(await post.courier.carry(waiting, answered.append), answered)
 
@@ -72,7 +77,7 @@ async def test_the_mark_is_on_the_disk_before_the_request_goes_out() -> None:
     post.graph.gate = asyncio.Event()
     carrying = asyncio.ensure_future(carry(post))
     await settle()
-    [interrupted] = await post.spool.interrupted()
+    [interrupted] = await post.spool.read(InFlight())
     [sent] = post.graph.sent
     assert interrupted.client_request_id == sent.client_request_id
     post.graph.gate.set()
@@ -86,7 +91,7 @@ async def test_the_mark_is_on_the_disk_before_anything_reads_the_message() -> No
     marked: list[list[int]] = []
 
     async def compose(one: Submission) -> OctetSource:
-        marked.append(list(post.spool.read))
+        marked.append(list(post.spool.marked))
         return await outgoing(one)
 
     post = Post(compose=compose)
@@ -100,8 +105,11 @@ async def test_a_message_that_no_process_survives_is_gone_unread() -> None:
         raise AssertionError("read")
 
     post = Post(compose=compose)
-    post.spool.deadly.add(1)
-    assert await carry(post) == Seen(NotWaiting(), [])
+    waiting = post.spool.put(submission(1))
+    for _ in range(3):
+        process = MemorySpool(post.clock, post.journal, post.spool.connection)
+        await process.load_to_send(waiting)
+    assert await carry_waiting(post, waiting) == Seen(NotWaiting(), [])
     assert post.spool.begun == []
 
 
@@ -131,14 +139,14 @@ async def test_an_outcome_is_told_when_it_is_on_the_disk_and_not_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     post = Post()
-    finish = post.spool.finish_attempt
+    finish = post.spool.finish
     told_before: list[list[str]] = []
 
-    async def finish_attempt(*arguments: Any) -> tuple[Submission, ...]:
+    async def watched(*arguments: Any) -> tuple[Submission, ...]:
         told_before.append(post.told())
         return await finish(*arguments)
 
-    monkeypatch.setattr(post.spool, "finish_attempt", finish_attempt)
+    monkeypatch.setattr(post.spool, "finish", watched)
     await carry(post)
     assert told_before == [["attempt"]]
     assert post.told() == ["attempt", "relayed"]
@@ -151,7 +159,7 @@ async def test_an_outcome_that_the_disk_does_not_take_is_answered_all_the_same()
     waiting = post.spool.put(submission(1))
     carrying = asyncio.ensure_future(post.courier.carry(waiting, answered.append))
     await settle()
-    assert [one.effect for one in answered] == [Flows()]
+    assert [one.feedback for one in answered] == [Flows()]
     assert post.spool.outcomes(1) == []
     writing.set()
     assert await carrying == Finished(Done("relayed"))
@@ -190,7 +198,7 @@ async def test_without_a_token_the_lane_stops_and_no_attempt_is_burnt(
     post.graph.without_token[ACCOUNT] = answer
     expected = Paused(trouble=Trouble.AUTHORIZATION, status="4.7.0", reason=reason, remedy=remedy)
     assert await carry(post) == Seen(NotBegun(Stops(expected)), [])
-    assert await post.spool.interrupted() == []
+    assert await post.spool.read(InFlight()) == []
     assert post.told() == []
 
 
@@ -199,8 +207,8 @@ async def test_entra_out_of_reach_is_a_rest_and_not_a_stop() -> None:
     post.graph.without_token[ACCOUNT] = EntraUnreachable(reason="timeout", retry_after=9 * SECOND)
     found = (await carry(post)).carried
     assert isinstance(found, NotBegun)
-    assert isinstance(found.effect, Slower)
-    assert found.effect.retry_after == 9 * SECOND
+    assert isinstance(found.feedback, Slower)
+    assert found.feedback.retry_after == 9 * SECOND
 
 
 async def test_a_token_that_graph_refuses_stops_the_lane_and_the_message_keeps_its_place() -> None:
@@ -208,7 +216,7 @@ async def test_a_token_that_graph_refuses_stops_the_lane_and_the_message_keeps_i
     post.graph.say(DENIED)
     seen = await carry(post)
     assert seen.carried == Finished(Queued(post.clock.now()))
-    assert [one.effect for one in seen.answered] == [Stops(DENIED)]
+    assert [one.feedback for one in seen.answered] == [Stops(DENIED)]
     assert post.spool.outcomes(1) == ["Paused"]
 
 
@@ -231,7 +239,7 @@ async def test_without_a_mark_on_the_disk_nothing_goes_out() -> None:
 async def test_what_is_not_in_the_spool_any_more_is_gone() -> None:
     post = Post()
     waiting = post.spool.put(submission(1))
-    del post.spool.kept[1]
+    await post.spool.change(Delete(1, "no"))
     assert await carry_waiting(post, waiting) == Seen(NotWaiting(), [])
 
 
@@ -268,5 +276,5 @@ async def test_a_wall_clock_that_jumps_during_an_attempt_does_not_make_it_end_be
     await post.clock.advance(3 * SECOND)
     post.graph.gate.set()
     await carrying
-    [attempt] = post.spool.kept[1].history
+    [attempt] = post.spool.history(1)
     assert attempt.finished_at - attempt.started_at == 3 * SECOND

@@ -23,6 +23,7 @@ from graphrelay.sandbox.graph.faults import (
     StaleReplica,
     TokenRefused,
 )
+from graphrelay.spool.queries import QueueFilter
 from tests.relay.cloud import WP, Delivery, delivering
 
 MINUTE = timedelta(minutes=1)
@@ -168,7 +169,7 @@ async def test_an_account_that_may_not_look_after_all_falls_back_to_the_policy(
         await delivery.accept(1)
         await delivery.ended(1)
         await go_on(delivery)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         assert isinstance(row.state, Held)
         assert len(delivery.submitted) == 1
 

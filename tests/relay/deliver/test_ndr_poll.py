@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -20,7 +21,7 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
 from graphrelay.sandbox.graph.faults import NonDelivery
-from graphrelay.spool.values import LogFilter
+from graphrelay.spool.queries import HistoryOf, LanesUsed, LogFilter, Query
 from tests.clock import FakeClock
 from tests.graph.scripted import session_of
 from tests.relay.cloud import INFO, WP, Delivery, delivering
@@ -75,7 +76,7 @@ async def sent(cloud: Sandbox, directory: Path) -> AsyncIterator[Delivery]:
 
 
 async def log(delivery: Delivery) -> list[tuple[str, str]]:
-    rows = await delivery.spool.log(LogFilter(outcome="bounced"))
+    rows = await delivery.spool.read(LogFilter(outcome="bounced"))
     return [(row.queue_id, row.reason) for row in rows]
 
 
@@ -96,7 +97,7 @@ async def test_the_log_says_bounced_with_the_reason_of_exchange(
         assert told.fields["recipient"] == NOBODY
         assert (told.fields["status"], told.fields["reason"]) == ("5.1.10", REASON)
         assert await log(delivery) == [(told.queue_id, f"{NOBODY}: {REASON}")]
-        shown = await delivery.spool.show(told.queue_id)
+        shown = await delivery.spool.read(HistoryOf(told.queue_id))
         assert shown is not None
         assert shown.message_id == "<1@contoso.com>"
 
@@ -202,12 +203,13 @@ async def test_a_mailbox_that_breaks_hides_no_other(
     cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with sent(cloud, tmp_path) as delivery:
-        bounces, lanes_used = watching(delivery), delivery.spool.lanes_used
+        bounces, read = watching(delivery), delivery.spool.read
 
-        async def with_a_strange_one(since: datetime) -> list[Lane]:
-            return [Lane("website", "."), *await lanes_used(since)]
+        async def with_a_strange_one(query: Query[Any]) -> Any:
+            found = await read(query)
+            return [Lane("website", "."), *found] if isinstance(query, LanesUsed) else found
 
-        monkeypatch.setattr(delivery.spool, "lanes_used", with_a_strange_one)
+        monkeypatch.setattr(delivery.spool, "read", with_a_strange_one)
         await bounces.look()
         assert len(await log(delivery)) == 1
         (told,) = [entry for entry in delivery.entries if entry.event == "bounces-broke"]

@@ -11,6 +11,7 @@ from graphrelay.model import Address
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.faults import Answer, CutAfter
 from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient
+from graphrelay.spool.queries import LeftDrafts, QueueFilter
 from tests.relay.cloud import WP
 from tests.relay.deliver.large import UPLOAD, USERS, accept, drafts, large, whole
 
@@ -34,7 +35,7 @@ async def test_the_draft_of_what_is_given_up_is_deleted(
         assert drafts(delivery) == int(delete_fails)
         await delivery.stale_drafts.sweep()
         assert drafts(delivery) == 0
-        assert await delivery.spool.left_behind() == []
+        assert await delivery.spool.read(LeftDrafts()) == []
         assert delivery.told("draft-swept") == ["draft-swept"] * delete_fails
 
 
@@ -64,7 +65,7 @@ async def test_the_draft_of_what_a_person_deletes_is_deleted(
         cloud.faults.on(Answer(path=UPLOAD, status=503, times=1))
         await accept(delivery)
         await delivery.ended(1)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         await delivery.queue.delete(row.queue_id, "not wanted")
         assert drafts(delivery) == 1
         await delivery.stale_drafts.sweep()
@@ -89,10 +90,10 @@ async def test_a_draft_that_was_sent_after_all_stays_in_sent_items(
         cloud.faults.on(CutAfter(path=USERS, method="POST", every=5, times=1))
         await accept(delivery, {"a.pdf": 2_000, "b.pdf": 3_000, "c.pdf": 70_000})
         await delivery.ended(1)
-        [row] = await delivery.spool.queue()
+        [row] = await delivery.spool.read(QueueFilter())
         await delivery.queue.delete(row.queue_id, "not wanted")
         await delivery.stale_drafts.sweep()
         user = cloud.directory.user(WP.mailbox)
         assert user is not None
         assert len(cloud.mailboxes.sent_items(user)) == 1
-        assert await delivery.spool.left_behind() == []
+        assert await delivery.spool.read(LeftDrafts()) == []

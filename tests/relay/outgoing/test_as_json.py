@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from graphrelay.model import FiledBody, OctetSource, StorageUnavailable, Submission
+from graphrelay.model import OctetSource, StorageUnavailable, Submission
 from graphrelay.relay.outgoing import as_json
 from graphrelay.relay.outgoing.as_json import Converted
 from graphrelay.relay.outgoing.body_parts import Sealed
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.graph import message as graph_message
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.relay import corpus
 from tests.relay.mail import plan, submission
 from tests.relay.outgoing.test_body_parts import FILE, HTML, IMAGE, TEXT, multipart
@@ -126,7 +127,7 @@ async def test_one_request_carries_it_all(world: World, save: bool, tmp_path: Pa
     path = tmp_path / "body"
     path.write_bytes(MIXED)
     graph = await world.user()
-    for body in (MIXED, FiledBody(path, len(MIXED))):
+    for body in (MIXED, FileBody(path, len(MIXED))):
         request = await (await converted(submission(body, *TO))).send_mail(save_to_sent_items=save)
         whole = await octets(request)
         assert len(whole) == request.size
@@ -207,7 +208,7 @@ async def test_a_redirected_message_says_so_in_its_text(part: bytes, shown: str)
 async def test_a_body_that_lost_octets_is_not_sent_as_whole(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(MIXED)
-    request = await (await converted(submission(FiledBody(path, len(MIXED)), *TO))).send_mail(
+    request = await (await converted(submission(FileBody(path, len(MIXED)), *TO))).send_mail(
         save_to_sent_items=True
     )
     path.write_bytes(MIXED[:-60])

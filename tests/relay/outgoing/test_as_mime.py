@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.mime import header
-from graphrelay.model import FiledBody, InlineBody, OctetSource, StorageUnavailable
+from graphrelay.model import InlineBody, OctetSource, StorageUnavailable
 from graphrelay.relay.outgoing import as_mime
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.relay.mail import plan, recipients_by_python, section, submission
 from tests.relay.outgoing.test_destination import HEADS
 
@@ -103,7 +104,7 @@ async def test_memory_and_file_give_the_same_octets_each_time(head: bytes, body:
         path = Path(folder) / "body"
         path.write_bytes(whole)
         inline = await as_mime.outgoing(submission(InlineBody(whole), "a@b.example"))
-        filed = await as_mime.outgoing(submission(FiledBody(path, len(whole)), "a@b.example"))
+        filed = await as_mime.outgoing(submission(FileBody(path, len(whole)), "a@b.example"))
         sent = await octets(inline)
         assert await octets(filed) == await octets(filed) == sent == await octets(inline)
         assert inline.size == filed.size == len(sent)
@@ -113,7 +114,7 @@ async def test_a_large_message_comes_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "body"
     whole = HEAD + b"\r\n" + b"0123456789abcde\n" * 100_000
     path.write_bytes(whole)
-    source = await as_mime.outgoing(submission(FiledBody(path, len(whole)), "a@b.example"))
+    source = await as_mime.outgoing(submission(FileBody(path, len(whole)), "a@b.example"))
     pieces = [piece async for piece in source.chunks()]
     assert max(map(len, pieces)) <= as_mime.PIECE
     assert b"".join(pieces) == whole
@@ -121,15 +122,17 @@ async def test_a_large_message_comes_in_pieces(tmp_path: Path) -> None:
 
 async def test_a_file_that_lost_octets_is_not_sent_as_whole(tmp_path: Path) -> None:
     path = tmp_path / "body"
+    whole = HEAD + b"\r\n" + bytes(10_000)
+    path.write_bytes(whole)
+    source = await as_mime.outgoing(submission(FileBody(path, len(whole)), "a@b.example"))
     path.write_bytes(HEAD + b"\r\nshort")
-    source = await as_mime.outgoing(submission(FiledBody(path, 10_000), "a@b.example"))
     with pytest.raises(StorageUnavailable, match="shorter"):
         await octets(source)
     path.unlink()
     with pytest.raises(StorageUnavailable, match="No such file"):
         await octets(source)
     with pytest.raises(StorageUnavailable, match="No such file"):
-        await as_mime.outgoing(submission(FiledBody(path, 10_000), "a@b.example"))
+        await as_mime.outgoing(submission(FileBody(path, 10_000), "a@b.example"))
 
 
 async def test_a_header_section_of_almost_the_limit_is_spliced(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ async def test_a_header_section_of_almost_the_limit_is_spliced(tmp_path: Path) -
     assert header.LIMIT * 0.9 < len(whole) < header.LIMIT
     path = tmp_path / "body"
     path.write_bytes(whole)
-    for body in (InlineBody(whole), FiledBody(path, len(whole))):
+    for body in (InlineBody(whole), FileBody(path, len(whole))):
         sent = await octets(await as_mime.outgoing(submission(body, "a@b.example")))
         assert sent == HEAD + fields * 2_300 + b"\r\nbody\r\n"
 
@@ -148,7 +151,7 @@ async def test_a_header_section_without_end_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(whole + b"\r\nbody")
     with pytest.raises(as_mime.UnreadableHeader):
-        await as_mime.outgoing(submission(FiledBody(path, len(whole) + 6), "a@b.example"))
+        await as_mime.outgoing(submission(FileBody(path, len(whole) + 6), "a@b.example"))
 
 
 async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
@@ -161,7 +164,7 @@ async def test_a_redirected_message_goes_to_one_and_names_the_true_recipients(
     path = tmp_path / "body"
     path.write_bytes(whole)
     staged = replace(plan(), redirect_to="me@x.example")
-    for body in (InlineBody(whole), FiledBody(path, len(whole))):
+    for body in (InlineBody(whole), FileBody(path, len(whole))):
         source = await as_mime.outgoing(
             submission(body, "a@b.example", "jürgen@b.example", planned=staged)
         )

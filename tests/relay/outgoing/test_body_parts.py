@@ -6,7 +6,7 @@ from email.policy import SMTP
 import pytest
 
 from graphrelay.mime import entity, header
-from graphrelay.mime.transfer_encoding import InMemory
+from graphrelay.model import InlineBody
 from graphrelay.relay.outgoing import body_parts
 from graphrelay.relay.outgoing.body_parts import MessageBody, Sealed
 
@@ -16,7 +16,7 @@ def taken_apart(message: bytes | EmailMessage) -> MessageBody | Sealed:
     section = header.read(octets)
     assert section
     return body_parts.take_apart(
-        entity.read(section, InMemory(octets), section.body_start, len(octets))
+        entity.read(section, InlineBody(octets), section.body_start, len(octets))
     )
 
 

@@ -11,7 +11,6 @@ from graphrelay.graph.session import Json, Mime
 from graphrelay.model import (
     Attempt,
     Failed,
-    FiledBody,
     Held,
     OctetSource,
     Plan,
@@ -28,6 +27,8 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import AnswerAfter, CutAfter
 from graphrelay.sandbox.graph.faults import HeaderRefused
+from graphrelay.spool.queries import HistoryOf
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.e2e.large import letter, part
 from tests.relay.cloud import WP, Delivery, delivering
 from tests.relay.mail import plan, submission
@@ -143,7 +144,7 @@ async def test_a_header_section_beyond_any_request_is_refused() -> None:
 async def test_the_size_of_a_file_does_not_matter_to_memory(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(BIG)
-    given = submission(FiledBody(path, len(BIG)), "alice@contoso.com")
+    given = submission(FileBody(path, len(BIG)), "alice@contoso.com")
     found = await method.choose(given, LARGE, outgoing)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Json)
@@ -170,7 +171,7 @@ def planned(content: str, *, save: bool = True) -> Plan:
 
 
 async def outcomes(delivery: Delivery, one: Submission) -> list[object]:
-    found = await delivery.spool.show(one.queue_id)
+    found = await delivery.spool.read(HistoryOf(one.queue_id))
     assert found is not None
     return [event.outcome for event in found.parts[0].history if isinstance(event, Attempt)]
 
@@ -200,7 +201,7 @@ async def test_a_doubt_about_mail_without_a_copy_cannot_be_looked_into(
         cloud.faults.on(CutAfter(path=SEND_MAIL, times=1))
         one = await delivery.accept(1, header=HEADER, plan=planned("json", save=False))
         await delivery.ended(1)
-        found = await delivery.spool.show(one.queue_id)
+        found = await delivery.spool.read(HistoryOf(one.queue_id))
         assert found is not None
         assert isinstance(found.parts[0].state, Held)
         (outcome,) = await outcomes(delivery, one)

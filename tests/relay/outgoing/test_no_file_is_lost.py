@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.mime import entity, header
-from graphrelay.mime.transfer_encoding import InMemory
+from graphrelay.model import InlineBody
 from graphrelay.relay.outgoing import body_parts
 from graphrelay.relay.outgoing.body_parts import MessageBody
 
@@ -91,7 +91,7 @@ TREES = st.recursive(
 def taken_apart(octets: bytes) -> MessageBody:
     section = header.read(octets)
     assert section
-    whole = entity.read(section, InMemory(octets), section.body_start, len(octets))
+    whole = entity.read(section, InlineBody(octets), section.body_start, len(octets))
     found = body_parts.take_apart(whole)
     assert isinstance(found, MessageBody)
     return found

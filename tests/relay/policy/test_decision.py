@@ -51,7 +51,7 @@ def test_delayed_waits_and_slows_the_lane() -> None:
 def test_what_the_other_side_asked_for_reaches_message_and_lane() -> None:
     found = decision(throttled(600))
     assert found.next == Queued(NOW + 600 * SECOND)
-    assert found.effect == Slower("Exchange is busy", 600 * SECOND)
+    assert found.feedback == Slower("Exchange is busy", 600 * SECOND)
 
 
 def test_paused_keeps_its_place_and_stops_the_lane_however_old_it_is() -> None:

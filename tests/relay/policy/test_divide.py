@@ -15,6 +15,7 @@ from graphrelay.model import Address, Answer, Envelope, Failed, InlineBody, Plan
 from graphrelay.relay.policy import divide
 from graphrelay.relay.policy.divide import Recipients
 from graphrelay.sandbox.graph.faults import UnknownRecipient
+from graphrelay.spool.queries import QueueFilter
 from tests.relay.delivery import LANE, submission
 from tests.world import World, world
 
@@ -108,7 +109,7 @@ async def test_the_good_ones_get_it_once_and_the_bad_ones_are_reported(tmp_path:
         mails = here.cloud.mailboxes.submitted
         news = [mail for mail in mails if mail.subject == "news"]
         reports = [mail for mail in mails if mail.subject != "news"]
-        stored = await here.relay.spool.queue()
+        stored = await here.relay.spool.read(QueueFilter())
         [row] = stored
         waiting = (await here.relay.spool.load(row.submission_id)).body
         assert isinstance(waiting, InlineBody)

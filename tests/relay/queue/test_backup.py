@@ -10,24 +10,23 @@ from graphrelay.journal import Journal
 from graphrelay.model import (
     Address,
     Attempt,
+    Delayed,
     DraftProgress,
     Lane,
     Paused,
     Plan,
+    Queued,
     Submission,
     Trouble,
     Uncertain,
-    Waiting,
 )
 from graphrelay.oauth.answers import NotGranted, Unauthorized
 from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, SendAsUser
 from graphrelay.relay.queue.backup import Backups, TakeOver
-from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.values import MessageHistory, PartHistory
-from tests.clock import FakeClock
+from graphrelay.spool.queries import LogFilter
 from tests.relay.accept.test_router import WEBSITE
-from tests.relay.delivery import ScriptedGraph
-from tests.relay.mail import NOON, ORIGIN, submission
+from tests.relay.delivery import ScriptedGraph, ScriptedSpool
+from tests.relay.mail import NOON, submission
 
 APP = Account("alerts", "t", "c", AnyUser(ManagedIdentity()), ("*@contoso.com",))
 FULL_NAMES = Account("alerts", "t", "c", AnyUser(ManagedIdentity()), ("info@contoso.com",))
@@ -97,93 +96,64 @@ LOST = Attempt(
     finished_at=NOON + timedelta(seconds=1),
     outcome=Uncertain(reason="lost"),
 )
-
-
-class OneSubmission:
-    """A spool that holds it."""
-
-    def __init__(self, one: Submission | None, *history: Attempt) -> None:
-        self.one = one
-        self.history = history
-        self.moved: list[tuple[int, Plan, str]] = []
-
-    async def load(self, submission_id: int) -> Submission:
-        if self.one is None:
-            raise NotQueued(str(submission_id))
-        return self.one
-
-    async def show(self, queue_id: str) -> MessageHistory | None:
-        one = self.one
-        assert one is not None
-        part = PartHistory(
-            submission_id=one.id,
-            queue_id=queue_id,
-            recipients=one.envelope.forward_paths,
-            plan=one.plan,
-            state=None,  # type: ignore[arg-type]
-            done_at=None,
-            in_flight=None,
-            history=self.history,
-        )
-        return MessageHistory(
-            queue_id=queue_id,
-            received_at=NOON,
-            sender=None,
-            origin=ORIGIN,
-            message_id="",
-            subject="",
-            size=0,
-            octets_kept=True,
-            parts=(part,),
-        )
-
-    async def move(self, submission_id: int, plan: Plan, reason: str) -> Waiting | None:
-        self.moved.append((submission_id, plan, reason))
-        return Waiting(submission_id, plan.lane, NOON, NOON)
+BUSY = replace(LOST, outcome=Delayed(status="4.3.2", reason="busy"))
 
 
 async def moved(
-    one: Submission | None, *history: Attempt, no_token: NotGranted | None = None
-) -> OneSubmission:
-    spool, graph = OneSubmission(one, *history), ScriptedGraph()
+    one: Submission | None,
+    *history: Attempt,
+    draft: DraftProgress | None = None,
+    no_token: NotGranted | None = None,
+) -> tuple[Plan, str] | None:
+    """The plan by which it goes then, and why; `None` where it stays."""
+    spool, graph = ScriptedSpool(), ScriptedGraph()
     if no_token:
         graph.without_token["alerts"] = no_token
-    take_over = TakeOver(spool, graph, Journal(FakeClock()), backups(APP))
-    waiting = Waiting(1, WP, NOON, NOON)
-    found = await take_over.move(waiting, TO, PAUSED)
-    assert (found is not None) == bool(spool.moved)
-    return spool
+    if one is not None:
+        spool.put(one)
+    for attempt in history:
+        assert one is not None
+        await spool.begin(one, NOON, "c")
+        if draft:
+            await spool.keep_draft(one, draft)
+        await spool.finish(one, attempt, Queued(NOON))
+    take_over = TakeOver(spool, graph, Journal(spool.clock), backups(APP))
+    found = await take_over.move(1, TO, PAUSED)
+    events = [row for row in await spool.read(LogFilter()) if row.what == "moved"]
+    assert (found is not None) == bool(events)
+    if found is None:
+        return None
+    assert (found.submission_id, found.lane) == (1, TO)
+    return (await spool.load(1)).plan, events[0].reason
 
 
 async def test_what_waits_goes_with_its_reason() -> None:
     one = replace(
         submission(b"From: wp@contoso.com\r\n\r\nx", "a@b.example"), plan=Plan(route="r", lane=WP)
     )
-    spool = await moved(one)
-    ((number, plan, reason),) = spool.moved
-    assert (number, plan) == (1, Plan(route="r", lane=TO))
-    assert reason == ("from website/wp@contoso.com to alerts/wp@contoso.com: authorization, gone")
+    why = "from website/wp@contoso.com to alerts/wp@contoso.com: authorization, gone"
+    assert await moved(one) == (Plan(route="r", lane=TO), why)
 
 
 async def test_what_may_have_been_sent_stays() -> None:
-    one = replace(submission(b"x", "a@b.example"), attempts=1)
-    assert (await moved(one, LOST)).moved == []
-    assert (await moved(one)).moved != []
+    one = submission(b"x", "a@b.example")
+    assert await moved(one, LOST) is None
+    assert await moved(one, BUSY) is not None
 
 
 async def test_what_lies_in_drafts_stays() -> None:
-    one = replace(submission(b"x", "a@b.example"), draft=DraftProgress(id="A"))
-    assert (await moved(one)).moved == []
+    one = submission(b"x", "a@b.example")
+    assert await moved(one, BUSY, draft=DraftProgress(id="A")) is None
 
 
 async def test_what_is_too_large_for_the_backup_stays() -> None:
-    assert (await moved(submission(b"x" * 10_001, "a@b.example"))).moved == []
+    assert await moved(submission(b"x" * 10_001, "a@b.example")) is None
 
 
 async def test_everything_stays_while_the_backup_is_not_authorized() -> None:
     no = Unauthorized(reason="no", remedy="authorize")
-    assert (await moved(submission(b"x", "a@b.example"), no_token=no)).moved == []
+    assert await moved(submission(b"x", "a@b.example"), no_token=no) is None
 
 
-async def test_a_file_that_is_no_longer_there_is_reported_as_vanished() -> None:
-    assert (await moved(None)).moved == []
+async def test_a_file_that_is_no_longer_there_is_not_moved() -> None:
+    assert await moved(None) is None

@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from graphrelay.model import Done, Lane, Paused, Queued, StorageUnavailable, Waiting
+from graphrelay.model import Done, Lane, Paused, Plan, QueueEntry, StorageUnavailable
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.manager import QueueManager
-from graphrelay.spool.values import Changed
+from graphrelay.spool.changes import Changed, Move
 from tests.clock import settle
 from tests.relay.delivery import ALERTS, FULL, LANE, Post, running
 
@@ -25,16 +25,16 @@ class Moving(TakeOver):
     def lane(self, lane: Lane, paused: Paused) -> Lane | None:
         return None if lane == ALERTS else ALERTS
 
-    async def move(self, waiting: Waiting, to: Lane, paused: Paused) -> Waiting | None:
+    async def move(self, submission_id: int, to: Lane, paused: Paused) -> QueueEntry | None:
         await self.gate.wait()
-        self.asked.append(waiting.submission_id)
+        self.asked.append(submission_id)
         if self.trouble:
             raise self.trouble
-        kept = self.spool.kept[waiting.submission_id]
-        if kept.mark or not isinstance(kept.state, Queued):
-            return None
-        kept.submission = replace(kept.submission, plan=replace(kept.submission.plan, lane=to))
-        return replace(waiting, lane=to)
+        plan = Plan(route="default", lane=to)
+        match await self.spool.change(Move(submission_id, plan, "paused")):
+            case Changed((moved,)):
+                return moved
+        return None
 
 
 def with_backup() -> tuple[Post, Moving]:
@@ -46,9 +46,7 @@ def with_backup() -> tuple[Post, Moving]:
     return post, take_over
 
 
-async def test_what_is_retried_while_it_moves_waits_in_one_lane() -> None:
-    """In two lanes it would be started twice, and whoever came back second would find nothing in
-    flight and end the daemon."""
+async def test_what_is_retried_while_it_moves_goes_once() -> None:
     post, take_over = with_backup()
     async with running(post):
         post.graph.say(FULL)
@@ -58,27 +56,58 @@ async def test_what_is_retried_while_it_moves_waits_in_one_lane() -> None:
         post.take(2)
         await post.queue.retry_now(2)
         await post.queue.retry_now(1)
+        await settle()
         take_over.gate.set()
         await settle()
-        assert [view.waiting for view in post.queue.lanes()] == [1, 1]
+        assert sum(view.waiting for view in await post.queue.lanes()) == 2
         post.graph.gate.set()
         await settle()
-        assert post.graph.order == [LANE.mailbox, LANE.mailbox, ALERTS.mailbox]
+        assert len(post.graph.sent) == 3
         assert post.spool.state(1) == post.spool.state(2) == Done("relayed")
 
 
-async def test_what_is_retried_while_it_moves_and_its_lane_has_gone_meanwhile_goes_once() -> None:
+async def test_what_its_own_lane_has_sent_while_it_was_to_move_goes_once() -> None:
     post, take_over = with_backup()
     async with running(post):
         post.graph.say(replace(FULL, retry_after=timedelta(seconds=1)))
         post.take(1)
         await settle()
         await post.clock.advance(timedelta(minutes=5))  # a token that is slow to come
-        assert post.queue.lanes() == []
-        assert isinstance(await post.queue.retry_now(1), Changed)
         take_over.gate.set()
         await settle()
+        assert take_over.asked == [1]
+        assert post.graph.order == [LANE.mailbox, LANE.mailbox]
+        assert await post.queue.lanes() == []
+
+
+async def test_a_message_that_moves_is_not_started_in_its_own_lane() -> None:
+    post, take_over = with_backup()
+    async with running(post):
+        post.graph.say(FULL)
+        post.take(1, 2, 3)
+        await settle(3)
+        take_over.gate.set()
+        await settle(100)
+        await post.clock.advance(timedelta(minutes=15))
+        assert post.graph.order.count(ALERTS.mailbox) == 1
+        assert len(post.graph.sent) == 4
+        assert all(post.spool.state(number) == Done("relayed") for number in (1, 2, 3))
+
+
+async def test_what_is_released_in_a_paused_lane_moves_too() -> None:
+    post, take_over = with_backup()
+    take_over.gate.set()
+    async with running(post):
+        post.take(1)
+        await post.queue.hold(1, "ask first")
+        await settle()
+        post.graph.say(FULL)
+        post.take(2)
+        await settle()
         assert post.graph.order == [LANE.mailbox, ALERTS.mailbox]
+        assert isinstance(await post.queue.release(1), Changed)
+        await settle()
+        assert post.graph.order == [LANE.mailbox, ALERTS.mailbox, ALERTS.mailbox]
 
 
 async def test_what_the_disk_does_not_move_is_asked_of_once_and_goes_its_own_way_later() -> None:
@@ -93,7 +122,7 @@ async def test_what_the_disk_does_not_move_is_asked_of_once_and_goes_its_own_way
         await settle()
         assert sorted(take_over.asked) == [1, 2, 3]
         assert post.told("not-moved") == ["not-moved"] * 3
-        [view] = post.queue.lanes()
+        [view] = await post.queue.lanes()
         assert (view.state, view.waiting) == ("quota", 3)
         await post.clock.advance(timedelta(minutes=15))
         assert post.graph.order == [LANE.mailbox] * 4

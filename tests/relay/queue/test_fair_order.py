@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.model import Waiting
-from graphrelay.relay.queue.fair_order import LARGE, Due
+from graphrelay.model import QueueEntry
+from graphrelay.relay.queue.fair_order import Due
+from graphrelay.spool.values import LARGE
 from tests.clock import FakeClock
 from tests.relay.delivery import LANE
 
@@ -21,8 +22,8 @@ def waiting(
     size: int = 0,
     login: str = "",
     client: str = "",
-) -> Waiting:
-    return Waiting(number, LANE, NOW - timedelta(seconds=age), NOW, sender, size, login, client)
+) -> QueueEntry:
+    return QueueEntry(number, LANE, NOW - timedelta(seconds=age), NOW, sender, size, login, client)
 
 
 def order(due: Due, *, small_only: bool = False) -> list[int]:
@@ -37,7 +38,7 @@ def test_within_one_sender_the_oldest_goes_first() -> None:
     for number, age in ((1, 5), (2, 50), (3, 1)):
         due.push(waiting(number, age=age))
     assert order(due) == [2, 1, 3]
-    assert not due
+    assert not due.has()
 
 
 def test_an_alarm_does_not_wait_behind_all_the_newsletters_before_it() -> None:
@@ -101,7 +102,7 @@ def test_whose_turn_it_is_has_the_turn_at_each_level_and_small_ones_are_all_foun
     assert sorted(small) == [number for number, one in kept.items() if one.size < LARGE]
     large = order(due)
     assert sorted(small + large) == list(kept)
-    assert not due
+    assert not due.has()
     for found in (small, large):
         logins = [kept[number].login for number in found]
         for at, login in enumerate(logins[:-1]):

@@ -11,13 +11,15 @@ import pytest
 
 from graphrelay.model import Address, Lane, Plan, StorageUnavailable
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.reports import reporter as reports_module
+from graphrelay.relay.reports import reporter
 from graphrelay.relay.reports.dsn import MARK
 from graphrelay.relay.reports.reporter import ReportPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import User
 from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient
 from graphrelay.sandbox.mailbox_items import Mail
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.relay.cloud import WP, Delivery, delivering
 
 HOUR = timedelta(hours=1)
@@ -184,17 +186,17 @@ async def test_the_message_is_read_in_a_thread_and_holds_up_nobody(
 ) -> None:
     """The disk may be slow just then, and all connections live in the one loop."""
     read_in: list[int] = []
-    read = reports_module._read
+    read = FileBody.read
 
-    def noted(path: Path) -> bytes:
+    def noted(body: FileBody, start: int, end: int) -> bytes:
         read_in.append(threading.get_ident())
-        return read(path)
+        return read(body, start, end)
 
-    monkeypatch.setattr(reports_module, "_read", noted)
+    monkeypatch.setattr(FileBody, "read", noted)
     async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
         await failed(delivery, body=b"x" * 70 * 10_000 + b"\r\n")
         assert len(reports(delivery)) == 1
-    assert len(read_in) == 1
+    assert read_in
     assert threading.get_ident() not in read_in
 
 
@@ -223,7 +225,7 @@ async def test_a_report_and_its_failure_come_onto_the_disk_together(
     cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
-        finish = delivery.spool.finish_attempt
+        finish = delivery.spool.finish
         together: list[bool] = []
 
         async def watched(*args: object) -> object:
@@ -231,7 +233,7 @@ async def test_a_report_and_its_failure_come_onto_the_disk_together(
             assert delivery.told("failed") == []  # the journal speaks of what is on the disk
             return await finish(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(delivery.spool, "finish_attempt", watched)
+        monkeypatch.setattr(delivery.spool, "finish", watched)
         await delivery.accept(1, to=BAD, sender=SENDER)
         await delivery.until(lambda: delivery.told("failed") != [])
         assert together == [True]
@@ -241,7 +243,7 @@ async def test_a_disk_that_is_full_delays_the_report_with_its_failure(
     cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
-        finish = delivery.spool.finish_attempt
+        finish = delivery.spool.finish
         full = True
 
         async def full_disk(*args: object) -> object:
@@ -249,7 +251,7 @@ async def test_a_disk_that_is_full_delays_the_report_with_its_failure(
                 raise StorageUnavailable("disk full")
             return await finish(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(delivery.spool, "finish_attempt", full_disk)
+        monkeypatch.setattr(delivery.spool, "finish", full_disk)
         await delivery.accept(1, to=BAD, sender=SENDER)
         while not delivery.told("outcome-not-recorded"):
             await delivery.clock.advance(timedelta(seconds=5))
@@ -300,7 +302,7 @@ async def test_what_fails_within_a_minute_is_one_report(cloud: Sandbox, tmp_path
         assert sorted(first + second) == sorted([BAD, *map(str, MANY)])
         await delivery.clock.advance(HOUR)
         assert len(named(delivery)) == 2
-        assert await delivery.spool.queue() == []
+        assert await delivery.spool.read(QueueFilter()) == []
         assert len(delivery.told("accepted")) == 2
 
 
@@ -319,7 +321,7 @@ async def test_reports_that_nobody_merged_go_by_themselves(cloud: Sandbox, tmp_p
 async def test_an_address_gets_no_more_reports_than_its_share_of_an_hour(
     cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports_module, "MOST_PER_HOUR", 3)
+    monkeypatch.setattr(reporter, "MOST_PER_HOUR", 3)
     async with delivering(cloud, tmp_path, reports=REPORTS) as delivery:
         for number in range(5):
             await delivery.accept(number, to=BAD, sender=SENDER)

@@ -65,6 +65,9 @@ class Codec(Generic[T]):
         return value
 
 
+_EARLIER_NAMES = {"dsn_requests": "asked", "ret": "returned"}
+"""By the name of a field: what it was called when mail that may still wait was accepted."""
+
 Write = Callable[[Any], Any]
 Read = Callable[[Any], Any]
 
@@ -131,8 +134,9 @@ def _dataclass(kind: Any) -> tuple[Write, Read]:
     def read_all(data: Any) -> Any:
         found: dict[str, Any] = {}
         for f, _, read in members:
-            if f.name in data:
-                found[f.name] = read(data[f.name])
+            name = f.name if f.name in data else _EARLIER_NAMES.get(f.name, f.name)
+            if name in data:
+                found[f.name] = read(data[name])
             elif f.default is MISSING and f.default_factory is MISSING:
                 raise ValueError(f"{kind.__name__} without {f.name}")
         return kind(**found)

@@ -40,7 +40,13 @@ def _packaged(version: int, name: str) -> Migration:
 
 def migrations() -> tuple[Migration, ...]:
     """All there are, in order."""
-    names = "001_mail.sql", "002_drafts.sql", "003_left_drafts.sql", "004_readings.sql"
+    names = (
+        "001_mail.sql",
+        "002_drafts.sql",
+        "003_left_drafts.sql",
+        "004_readings.sql",
+        "005_turns.sql",
+    )
     return tuple(_packaged(version, name) for version, name in enumerate(names, 1))
 
 

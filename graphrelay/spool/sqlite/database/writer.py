@@ -33,7 +33,7 @@ MOST_AT_ONCE = 500
 
 
 @dataclass(slots=True)
-class Transaction:
+class DatabaseTransaction:
     """What a work writes through."""
 
     connection: sqlite3.Connection
@@ -41,7 +41,7 @@ class Transaction:
     """Names of body files that nothing refers to once this is committed."""
 
 
-Work = Callable[[Transaction], T]
+Work = Callable[[DatabaseTransaction], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Shared(Generic[V, T]):
     """A work that is cheaper done for many at once: `do_all` gets the values of all that share a
     transaction, and answers in their order."""
 
-    do_all: Callable[[Transaction, list[V]], list[T]]
+    do_all: Callable[[DatabaseTransaction, list[V]], list[T]]
     value: V
 
 
@@ -146,7 +146,7 @@ class Writer:
                 if job.alone:
                     self._alone(job)
             if jobs:
-                self._loop.call_soon_threadsafe(_answer, jobs)
+                self._loop.call_soon_threadsafe(answer, jobs)
         self._connection.close()
 
     def _together(self, jobs: list[Job[Any]]) -> None:
@@ -161,7 +161,7 @@ class Writer:
 
     def _alone(self, job: Job[Any]) -> None:
         try:
-            _do(Transaction(self._connection), [job])
+            _do(DatabaseTransaction(self._connection), [job])
         except Exception as error:
             self._failed(job, error)
 
@@ -174,7 +174,7 @@ class Writer:
             job.error = mistake
 
     def _transact(self, jobs: list[Job[Any]]) -> None:
-        transaction = Transaction(self._connection)
+        transaction = DatabaseTransaction(self._connection)
         before, doubtful = self._connection.total_changes, len(self._doubtful)
         try:
             self._disk.begin(self._connection)
@@ -190,7 +190,7 @@ class Writer:
             self._unlink([self._doubtful.popleft() for _ in range(doubtful)])
 
 
-def _do(transaction: Transaction, jobs: list[Job[Any]]) -> None:
+def _do(transaction: DatabaseTransaction, jobs: list[Job[Any]]) -> None:
     shared: dict[Any, list[Job[Any]]] = {}
     single = []
     for job in jobs:
@@ -206,7 +206,7 @@ def _do(transaction: Transaction, jobs: list[Job[Any]]) -> None:
         job.answer = work(transaction)
 
 
-def _answer(jobs: list[Job[Any]]) -> None:
+def answer(jobs: list[Job[Any]]) -> None:
     for job in jobs:
         if job.future.done():  # the caller was cancelled
             continue

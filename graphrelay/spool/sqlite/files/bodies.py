@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from graphrelay.clock import Clock
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.errors import translated
+from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.free_space import Room
 from graphrelay.threads import all_started
@@ -51,6 +51,24 @@ class Filed:
 
 
 Stored = Kept | Filed
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """model.Body: a large body, in a file of its own beside the database."""
+
+    path: Path
+    size: int
+
+    def read(self, start: int, end: int) -> bytes:
+        try:
+            with self.path.open("rb", 0) as opened:
+                octets = os.pread(opened.fileno(), end - start, start)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot read {self.path}: {error.strerror}") from error
+        if len(octets) < min(end, self.size) - start:
+            raise StorageUnavailable(f"{self.path} is shorter than it was")
+        return octets
 
 
 class BodyFolder:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphrelay.model import one_line
-from graphrelay.spool.errors import is_damage
+from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 
 AT_ONCE = 64 * 1024 * 1024

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.model import Held, Origin
-from graphrelay.spool.errors import is_damage
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
+from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.statements.attempts import note, set_state
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, recipient_keys
@@ -135,12 +135,18 @@ def _copy(database: Path, new: sqlite3.Connection, disk: Disk) -> None:
 
 
 def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
-    columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
-    if not columns or _lacks(old, table):
+    if _lacks(new, table) or _lacks(old, table):
         return  # the damaged database is older than the table
+    known = _columns(old, table)
+    columns = [column for column in _columns(new, table) if column in known]
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
     new.executemany(insert, readable_rows(old, table, names))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    described = connection.execute(f"SELECT * FROM {table} LIMIT 0").description  # noqa: S608
+    return [column[0] for column in described]
 
 
 def _lacks(connection: sqlite3.Connection, table: str) -> bool:

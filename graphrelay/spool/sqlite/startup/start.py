@@ -16,9 +16,10 @@ from pathlib import Path
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, events
 from graphrelay.journal.events import Event
-from graphrelay.spool.errors import SpoolTooNew, translated
+from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.bodies import BodyFolder
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.lock import Lock
@@ -157,7 +158,7 @@ class Start:
         ).fetchall()
         self.disk.begin(connection)
         for submission, _, _ in parts:
-            hold_lost(Transaction(connection), submission, reason, self.clock.now())
+            hold_lost(DatabaseTransaction(connection), submission, reason, self.clock.now())
         self.disk.commit(connection)
         for _, queue_id, part in parts:
             self._tell(events.Held(part_id(queue_id, part), reason))

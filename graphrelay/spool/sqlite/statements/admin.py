@@ -9,17 +9,17 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.model import Done, Held, Lane, Next, Queued, Waiting
+from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
+from graphrelay.spool.changes import Changed, Delete, Hold, NotChanged, Release, Retry, Verdict
 from graphrelay.spool.sqlite.database.codec import moment, restored
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import (
-    came_from,
     forget_octets_if_done,
     note,
     set_state,
 )
 from graphrelay.spool.sqlite.statements.queue_ids import normalised
-from graphrelay.spool.values import Changed, Refused, State, Verdict, What
+from graphrelay.spool.values import State, What
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,12 @@ class _Part:
     not_before: datetime | None
     sender: str
     size: int
-    origin: str
+    login: str
+    client: str
 
-    def waiting(self, not_before: datetime) -> Waiting:
-        origin = came_from(self.origin)
-        return Waiting(
-            self.id, self.lane, self.received_at, not_before, self.sender, self.size, *origin
-        )
+    def waiting(self, not_before: datetime) -> QueueEntry:
+        whose = self.sender, self.size, self.login, self.client
+        return QueueEntry(self.id, self.lane, self.received_at, not_before, *whose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +47,11 @@ class Verb:
     which: str | int
     what: What
     from_states: tuple[State, ...]
-    to: Next
+    to: NextState
     reason: str
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> Verdict:
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
         connection = transaction.connection
         parts = _find(connection, self.which)
         chosen = [part for part in parts if part.state in self.from_states]
@@ -71,41 +70,37 @@ class Verb:
             return self.to.not_before
         return part.not_before or self.now
 
-    def _refusal(self, parts: list[_Part], chosen: list[_Part]) -> Refused | None:
+    def _refusal(self, parts: list[_Part], chosen: list[_Part]) -> NotChanged | None:
         if not parts:
-            return Refused("unknown", f"There is no message {self.which} in the spool.")
+            return NotChanged("unknown", f"There is no message {self.which} in the spool.")
         if any(part.in_flight for part in parts):
-            return Refused(
+            return NotChanged(
                 "in flight", f"{self.which} is on its way to Microsoft just now. Try again shortly."
             )
         if chosen:
             return None
         if all(part.state not in ("queued", "held") for part in parts):
-            return Refused("done", f"{self.which} is {parts[0].state} already.")
+            return NotChanged("done", f"{self.which} is {parts[0].state} already.")
         if any(part.state == "held" for part in parts):
-            return Refused("held", f"{self.which} is held. Release it to let it go on.")
-        return Refused("not held", f"{self.which} is not held; it waits in the queue.")
+            return NotChanged("held", f"{self.which} is held. Release it to let it go on.")
+        return NotChanged("not held", f"{self.which} is not held; it waits in the queue.")
 
 
-def hold(which: str | int, reason: str, now: datetime) -> Verb:
-    return Verb(which, "held", ("queued",), Held(reason), reason, now)
-
-
-def release(which: str | int, not_before: datetime, reason: str, now: datetime) -> Verb:
-    return Verb(which, "released", ("held",), Queued(not_before), reason, now)
-
-
-def retry(which: str | int, not_before: datetime, reason: str, now: datetime) -> Verb:
-    return Verb(which, "retried", ("queued",), Queued(not_before), reason, now)
-
-
-def delete(which: str | int, reason: str, now: datetime) -> Verb:
-    return Verb(which, "deleted", ("queued", "held"), Done("deleted", reason), reason, now)
+def verb(change: Hold | Release | Retry | Delete, now: datetime) -> Verb:
+    which, reason = change.which, change.reason
+    match change:
+        case Hold():
+            return Verb(which, "held", ("queued",), Held(reason), reason, now)
+        case Release():
+            return Verb(which, "released", ("held",), Queued(now), reason, now)
+        case Retry():
+            return Verb(which, "retried", ("queued",), Queued(now), reason, now)
+        case Delete():
+            return Verb(which, "deleted", ("queued", "held"), Done("deleted", reason), reason, now)
 
 
 _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
-                   s.received_at, s.not_before, s.sender_key, s.size,
-                   (SELECT origin FROM messages WHERE id = s.message)
+                   s.received_at, s.not_before, s.sender_key, s.size, s.login, s.client
             FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id"""
 _BY_ID = f"{_PARTS} WHERE s.id = ?"
 _BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?1)
@@ -128,7 +123,8 @@ def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
             None if not_before is None else moment(not_before),
             restored(sender),
             size,
-            origin,
+            restored(login),
+            restored(client),
         )
         for (
             row,
@@ -140,6 +136,7 @@ def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
             not_before,
             sender,
             size,
-            origin,
+            login,
+            client,
         ) in rows
     ]

@@ -1,4 +1,4 @@
-"""From the queue to Graph and back: the works of waiting, loading, beginning and finishing.
+"""From the queue to Graph and back: loading, beginning and finishing.
 
     queued ──begin──▶ queued + a row in in_flight ──finish──▶ queued | held | relayed | failed
 
@@ -10,27 +10,27 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from graphrelay.model import (
     Attempt,
     Body,
     Done,
     DraftProgress,
-    FiledBody,
     Held,
     InlineBody,
     Lane,
-    Next,
+    NextState,
     Outcome,
     Queued,
     Relayed,
     Submission,
-    Waiting,
 )
+from graphrelay.spool.changes import Changed, ForgetDraft, Verdict
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.files.bodies import BodyFolder
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.values import Interrupted, LeftBehind
 
@@ -46,46 +46,11 @@ class Lost:
     reason: str
 
 
-# --- At start ------------------------------------------------------------------------------------
+# --- Reading ------------------------------------------------------------------------------------
 
 
-def waiting(transaction: Transaction) -> list[Waiting]:
-    """Everything queued that is not in flight, in the order of acceptance."""
-    rows = transaction.connection.execute(
-        """SELECT s.id, s.account, s.mailbox, s.received_at, s.not_before, s.sender_key, s.size,
-                  (SELECT origin FROM messages WHERE id = s.message)
-           FROM submissions s INDEXED BY submissions_open
-           WHERE s.done_at IS NULL AND s.state = 'queued'
-             AND s.id NOT IN (SELECT submission FROM in_flight)
-           ORDER BY s.id"""
-    )
-    lanes: dict[tuple[str, str], Lane] = {}
-    senders: dict[str | bytes, str] = {}
-    found = []
-    for row, account, mailbox, received_at, not_before, sender, size, origin in rows:
-        lane = lanes.get((account, mailbox))
-        if lane is None:
-            lane = lanes[account, mailbox] = Lane(restored(account), restored(mailbox))
-        name = senders.get(sender)
-        if name is None:
-            name = senders[sender] = restored(sender)
-        received = moment(received_at)
-        due = received if not_before == received_at else moment(not_before)
-        found.append(Waiting(row, lane, received, due, name, size, *came_from(origin)))
-    return found
-
-
-def came_from(origin: str) -> tuple[str, str]:
-    """Login and client of a message's origin; it is held when it is loaded, if that is damaged."""
-    try:
-        value = ORIGIN.value(origin)
-    except (ValueError, TypeError):
-        return "", ""
-    return value.login or "", value.client
-
-
-def interrupted(transaction: Transaction) -> list[Interrupted]:
-    rows = transaction.connection.execute(
+def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
+    rows = connection.execute(
         """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id
            FROM in_flight f
            JOIN submissions s ON s.id = f.submission JOIN messages m ON m.id = s.message
@@ -114,7 +79,7 @@ class Load:
     folder: BodyFolder
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> Submission | Lost:
+    def __call__(self, transaction: DatabaseTransaction) -> Submission | Lost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
                       b.prefix, b.octets, b.file, b.size, s.attempts, d.progress
@@ -151,14 +116,30 @@ class Load:
             return InlineBody(octets)
         if file is None or size is None:
             raise FileNotFoundError("there is no row for them")
-        return FiledBody(self.folder.whole(file, size), size)
+        return FileBody(self.folder.whole(file, size), size)
 
 
-def hold_lost(transaction: Transaction, submission: int, reason: str, now: datetime) -> None:
+def hold_lost(
+    transaction: DatabaseTransaction, submission: int, reason: str, now: datetime
+) -> None:
     """A submission that cannot be read waits for a person; it is never sent, nor forgotten."""
     transaction.connection.execute("DELETE FROM in_flight WHERE submission = ?", (submission,))
     set_state(transaction.connection, submission, Held(reason), now)
     note(transaction.connection, submission, "held", reason, now)
+
+
+WAITS = """s.id = :submission AND s.state = 'queued'
+    AND s.account = :account AND s.mailbox = :mailbox
+    AND NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.submission = s.id)"""
+
+
+def waits(submission: int, lane: Lane) -> dict[str, Any]:
+    """The values for `WAITS`: whether it is queued in that lane, and not in flight."""
+    return {
+        "submission": submission,
+        "account": storable(lane.account),
+        "mailbox": storable(lane.mailbox),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +147,15 @@ class Begin:
     """The durable mark before a request goes out; the attempt's number."""
 
     submission: int
+    lane: Lane
     started_at: datetime
     client_request_id: str
 
-    def __call__(self, transaction: Transaction) -> int:
+    def __call__(self, transaction: DatabaseTransaction) -> int:
         connection = transaction.connection
         row = connection.execute(
-            """SELECT attempts + 1 FROM submissions WHERE id = ?1 AND state = 'queued'
-               AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)""",
-            (self.submission,),
+            f"SELECT attempts + 1 FROM submissions s WHERE {WAITS}",  # noqa: S608 (our own words)
+            waits(self.submission, self.lane),
         ).fetchone()
         if row is None:
             raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")
@@ -196,9 +177,9 @@ class Finish:
 
     submission: int
     attempt: Attempt
-    following: Next
+    following: NextState
 
-    def __call__(self, transaction: Transaction) -> bool:
+    def __call__(self, transaction: DatabaseTransaction) -> bool:
         """False if it had been done before."""
         connection, number = transaction.connection, self.attempt.number
         mark = connection.execute(
@@ -248,7 +229,9 @@ class Finish:
             )
 
 
-def take_back(transaction: Transaction, ids: Sequence[int], reason: str, now: datetime) -> bool:
+def take_back(
+    transaction: DatabaseTransaction, ids: Sequence[int], reason: str, now: datetime
+) -> bool:
     """Delete submissions that wait and were never tried; all of them, or none."""
     connection = transaction.connection
     untouched = """SELECT 1 FROM submissions WHERE id = ?1 AND state = 'queued' AND attempts = 0
@@ -273,7 +256,7 @@ class KeepDraft:
     submission: int
     progress: DraftProgress
 
-    def __call__(self, transaction: Transaction) -> None:
+    def __call__(self, transaction: DatabaseTransaction) -> None:
         connection, draft = transaction.connection, self.progress.id
         leave_draft(connection, self.submission, unless=draft)
         connection.execute("DELETE FROM left_drafts WHERE draft = ?", (draft,))
@@ -288,18 +271,18 @@ class KeepDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetDraft:
+class DropDraft:
     """It is not there any more. A newer one, which has another id, stays."""
 
-    submission: int
-    draft: str
+    which: ForgetDraft
 
-    def __call__(self, transaction: Transaction) -> None:
-        connection, which = transaction.connection, (self.submission, self.draft)
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
+        connection, which = transaction.connection, (self.which.submission_id, self.which.draft)
         connection.execute(
             "DELETE FROM drafts WHERE submission = ? AND json_extract(progress, '$.id') = ?", which
         )
         connection.execute("DELETE FROM left_drafts WHERE submission = ? AND draft = ?", which)
+        return Changed(())
 
 
 def leave_draft(connection: sqlite3.Connection, submission: int, unless: str = "") -> None:
@@ -329,10 +312,10 @@ def _settle_draft(connection: sqlite3.Connection, submission: int) -> None:
     connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
 
 
-def left_behind(transaction: Transaction) -> list[LeftBehind]:
+def left_behind(connection: sqlite3.Connection) -> list[LeftBehind]:
     """Drafts of submissions that were given up, and those that their submissions left; but none
     while an attempt is under way, which may look for it, find it and send it."""
-    rows = transaction.connection.execute(
+    rows = connection.execute(
         """SELECT s.id, m.queue_id, s.part, d.account, d.mailbox, d.draft
            FROM (SELECT d.submission, s.account, s.mailbox,
                         json_extract(d.progress, '$.id') AS draft
@@ -357,7 +340,9 @@ def left_behind(transaction: Transaction) -> list[LeftBehind]:
 # --- What several works share --------------------------------------------------------------------
 
 
-def set_state(connection: sqlite3.Connection, submission: int, state: Next, now: datetime) -> None:
+def set_state(
+    connection: sqlite3.Connection, submission: int, state: NextState, now: datetime
+) -> None:
     columns: tuple[str, int | None, str | bytes, int | None]
     match state:
         case Queued(not_before):
@@ -382,7 +367,7 @@ def note(
     )
 
 
-def forget_octets_if_done(transaction: Transaction, submission: int, now: datetime) -> None:
+def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now: datetime) -> None:
     """When no part of the message waits any more, its octets go; the mail log stays."""
     connection = transaction.connection
     closed = connection.execute(

@@ -1,7 +1,7 @@
 """The mark on the disk before a message is read to be sent.
 
-    queued ──BeginReading──▶ a row in readings ──Begin──▶ in flight
-                  └── a third process ended with it: held
+    queued ──Open──▶ a row in readings ──Begin──▶ in flight
+              └── a third process has ended with it: held
 
 A message may be one that no process survives reading. Its row tells the next process, which tries
 again, and after `MOST_STARTS` of them leaves it to a person: one message must not stop the others.
@@ -9,11 +9,11 @@ Nothing of it was sent, so it is neither in flight nor in doubt.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from graphrelay.model import QueueEntry, Submission
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.statements.attempts import Lost, hold_lost
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, Lost, hold_lost, waits
 from graphrelay.spool.sqlite.statements.put import part_id
 
 MOST_STARTS = 3
@@ -25,35 +25,37 @@ ENDED = (
 
 
 @dataclass(frozen=True, slots=True)
-class BeginReading:
-    """Counts a process once, however often it reads the message."""
+class Open:
+    """Mark it, then load it. Counts a process once, however often it reads the message."""
 
-    submission: int
+    entry: QueueEntry
+    load: Load
     process: str
-    now: datetime
 
-    def __call__(self, transaction: Transaction) -> Lost | None:
-        connection = transaction.connection
+    def __call__(self, transaction: DatabaseTransaction) -> Submission | Lost:
+        return self._mark(transaction) or self.load(transaction)
+
+    def _mark(self, transaction: DatabaseTransaction) -> Lost | None:
+        connection, submission = transaction.connection, self.entry.submission_id
         row = connection.execute(
-            """SELECT m.queue_id, s.part, r.starts, r.process
-               FROM submissions s JOIN messages m ON m.id = s.message
-               LEFT JOIN readings r ON r.submission = s.id
-               WHERE s.id = ?1 AND s.state = 'queued'
-                 AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)""",
-            (self.submission,),
+            f"""SELECT m.queue_id, s.part, r.starts, r.process
+                FROM submissions s JOIN messages m ON m.id = s.message
+                LEFT JOIN readings r ON r.submission = s.id
+                WHERE {WAITS}""",  # noqa: S608 (our own words)
+            waits(submission, self.entry.lane),
         ).fetchone()
         if row is None:
-            raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")
+            raise NotQueued(f"The submission {submission} is not waiting in {self.entry.lane}.")
         queue_id, part, starts, process = row
         if process == self.process:
             return None
         if starts == MOST_STARTS:
-            connection.execute("DELETE FROM readings WHERE submission = ?", (self.submission,))
-            hold_lost(transaction, self.submission, ENDED, self.now)
+            connection.execute("DELETE FROM readings WHERE submission = ?", (submission,))
+            hold_lost(transaction, submission, ENDED, self.load.now)
             return Lost(part_id(queue_id, part), ENDED)
         connection.execute(
             """INSERT INTO readings VALUES (?, 1, ?)
                ON CONFLICT DO UPDATE SET starts = starts + 1, process = excluded.process""",
-            (self.submission, self.process),
+            (submission, self.process),
         )
         return None

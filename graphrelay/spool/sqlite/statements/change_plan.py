@@ -3,44 +3,51 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.model import Plan, Waiting
+from graphrelay.model import QueueEntry
+from graphrelay.spool.changes import Changed, Move, NotChanged, Verdict
 from graphrelay.spool.sqlite.database.codec import moment, restored, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.statements.attempts import came_from, note
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.statements.attempts import note
 from graphrelay.spool.sqlite.statements.put import PLAN
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """As it waits then; `None` where it does not wait, or is on its way just now."""
+class ChangePlan:
+    """Refused where it does not wait, or is in flight."""
 
-    submission: int
-    plan: Plan
-    reason: str
+    move: Move
     now: datetime
 
-    def __call__(self, transaction: Transaction) -> Waiting | None:
-        connection, lane = transaction.connection, self.plan.lane
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
+        connection, lane = transaction.connection, self.move.plan.lane
+        submission = self.move.submission_id
         changed = connection.execute(
             """UPDATE submissions SET plan = ?1, account = ?2, mailbox = ?3
                WHERE id = ?4 AND state = 'queued'
                  AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?4)""",
             (
-                PLAN.text(self.plan),
+                PLAN.text(self.move.plan),
                 storable(lane.account),
                 storable(lane.mailbox),
-                self.submission,
+                submission,
             ),
         )
         if not changed.rowcount:
-            return None
-        note(connection, self.submission, "moved", self.reason, self.now)
-        received_at, not_before, sender, size, origin = connection.execute(
-            """SELECT received_at, not_before, sender_key, size,
-                      (SELECT origin FROM messages WHERE id = s.message)
-               FROM submissions s WHERE id = ?""",
-            (self.submission,),
+            return NotChanged("done", f"The submission {submission} is not waiting.")
+        note(connection, submission, "moved", self.move.reason, self.now)
+        received_at, not_before, sender, size, login, client = connection.execute(
+            """SELECT received_at, not_before, sender_key, size, login, client
+               FROM submissions WHERE id = ?""",
+            (submission,),
         ).fetchone()
-        times = moment(received_at), moment(not_before)
-        login, client = came_from(origin)
-        return Waiting(self.submission, lane, *times, restored(sender), size, login, client)
+        moved = QueueEntry(
+            submission,
+            lane,
+            moment(received_at),
+            moment(not_before),
+            restored(sender),
+            size,
+            restored(login),
+            restored(client),
+        )
+        return Changed((moved,))

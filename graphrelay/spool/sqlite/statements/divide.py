@@ -7,30 +7,28 @@ piece keeps the submission and its history; the others are new parts of the same
 import sqlite3
 from dataclasses import dataclass
 
-from graphrelay.model import Address, Lane, Waiting
-from graphrelay.spool.sqlite.database.codec import moment, restored
-from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.statements.attempts import Finish, came_from, leave_draft, note
+from graphrelay.model import Address
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.statements.attempts import Finish, leave_draft, note
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, Depositor, part_id, recipient_keys
 
 
 @dataclass(frozen=True, slots=True)
 class Divide:
-    """Answers with what was split off; doing it again changes nothing and answers the same."""
+    """Doing it again changes nothing."""
 
     finish: Finish
     pieces: tuple[tuple[Address, ...], ...]
     """Together the recipients of the submission."""
     depositor: Depositor
 
-    def __call__(self, transaction: Transaction) -> tuple[Waiting, ...]:
+    def __call__(self, transaction: DatabaseTransaction) -> None:
         if not self.finish(transaction):
-            return _waiting(transaction.connection, self.finish.submission)
+            return
         kept, *others = self.pieces
         self._keep(transaction.connection, kept)
         for piece in others:
             self._split_off(transaction.connection, piece)
-        return _waiting(transaction.connection, self.finish.submission)
 
     def _keep(self, connection: sqlite3.Connection, piece: tuple[Address, ...]) -> None:
         submission = self.finish.submission
@@ -58,11 +56,13 @@ class Divide:
         ).fetchone()
         envelope = ENVELOPE.value(text).to(piece)
         connection.execute(
-            """INSERT INTO submissions (id, message, part, received_at, sender_key, size, envelope,
+            """INSERT INTO submissions (id, message, part, received_at, sender_key, login, client,
+                                        size, envelope,
                                         plan, account, mailbox, state, not_before)
                SELECT ?1, message,
                       (SELECT max(part) + 1 FROM submissions WHERE message = s.message),
-                      received_at, sender_key, size, ?2, plan, account, mailbox, state, not_before
+                      received_at, sender_key, login, client, size, ?2, plan, account, mailbox,
+                      state, not_before
                FROM submissions s WHERE id = ?3""",
             (number, ENVELOPE.text(envelope), origin),
         )
@@ -72,26 +72,3 @@ class Divide:
         )
         why = f"split off from {part_id(queue_id, part)}"
         note(connection, number, "divided", why, self.finish.attempt.finished_at)
-
-
-def _waiting(connection: sqlite3.Connection, submission: int) -> tuple[Waiting, ...]:
-    """Later parts of the same message that wait and were never tried."""
-    rows = connection.execute(
-        """SELECT o.id, o.account, o.mailbox, o.received_at, o.not_before, o.sender_key, o.size,
-                  (SELECT origin FROM messages WHERE id = o.message)
-           FROM submissions s JOIN submissions o ON o.message = s.message AND o.part > s.part
-           WHERE s.id = ? AND o.state = 'queued' AND o.attempts = 0 ORDER BY o.part""",
-        (submission,),
-    )
-    return tuple(
-        Waiting(
-            number,
-            Lane(restored(account), restored(mailbox)),
-            moment(received_at),
-            moment(not_before),
-            restored(sender),
-            size,
-            *came_from(origin),
-        )
-        for number, account, mailbox, received_at, not_before, sender, size, origin in rows
-    )

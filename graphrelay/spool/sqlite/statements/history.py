@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
+from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
 from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
 from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
@@ -17,11 +18,9 @@ from graphrelay.spool.sqlite.statements.queue_ids import normalised
 from graphrelay.spool.values import (
     Event,
     Interrupted,
-    LogFilter,
     LogRow,
     MessageHistory,
     PartHistory,
-    QueueFilter,
     QueueRow,
     state_of,
 )
@@ -130,15 +129,15 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
 # --- One message ---------------------------------------------------------------------------------
 
 
-def show(connection: sqlite3.Connection, queue_id: str) -> MessageHistory | None:
+def message(connection: sqlite3.Connection, query: HistoryOf) -> MessageHistory | None:
     connection.execute("BEGIN")
     try:
-        return _show(connection, normalised(queue_id)[0])
+        return _message_in(connection, normalised(query.queue_id)[0])
     finally:
         connection.execute("COMMIT")
 
 
-def _show(connection: sqlite3.Connection, queue_id: str) -> MessageHistory | None:
+def _message_in(connection: sqlite3.Connection, queue_id: str) -> MessageHistory | None:
     row = connection.execute(
         """SELECT m.id, m.received_at, m.origin, m.message_id, m.subject, m.size,
                   EXISTS (SELECT 1 FROM bodies b WHERE b.message = m.id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.spool.sqlite.database.codec import microseconds
-from graphrelay.spool.sqlite.database.writer import Transaction
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, recipient_keys
 
 PORTION = 200
@@ -21,7 +21,7 @@ class Prune:
 
     before: datetime
 
-    def __call__(self, transaction: Transaction) -> int:
+    def __call__(self, transaction: DatabaseTransaction) -> int:
         connection = transaction.connection
         messages = connection.execute(
             "SELECT id FROM messages WHERE done_at < ? ORDER BY done_at LIMIT ?",
@@ -45,17 +45,17 @@ class Prune:
         return len(messages)
 
 
-def free_pages(transaction: Transaction) -> int:
+def free_pages(transaction: DatabaseTransaction) -> int:
     """How many pages deleted mail has left in the database."""
     return int(transaction.connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
-def give_pages_back(transaction: Transaction) -> None:
+def give_pages_back(transaction: DatabaseTransaction) -> None:
     """A portion of them goes back to the file system."""
     transaction.connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
 
 
-def empty_wal(transaction: Transaction) -> None:
+def empty_wal(transaction: DatabaseTransaction) -> None:
     """Everything into the database file, and the WAL to nothing, if no reader is looking.
 
     Waits for nobody: a reader that still needs the WAL keeps it until the next time.

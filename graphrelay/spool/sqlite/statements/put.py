@@ -13,7 +13,6 @@ from itertools import count
 from graphrelay.model import (
     Body,
     Envelope,
-    FiledBody,
     InlineBody,
     NewMessage,
     Origin,
@@ -22,8 +21,8 @@ from graphrelay.model import (
 )
 from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
 from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
-from graphrelay.spool.sqlite.database.writer import Transaction
-from graphrelay.spool.sqlite.files.bodies import BodyFolder, Filed, Kept, Stored
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody, Filed, Kept, Stored
 from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
 
 PLAN: Codec[Plan] = Codec(Plan)
@@ -37,8 +36,8 @@ _MESSAGES = Insert(
 _BODIES = Insert("bodies", "message, size, file, prefix, octets")
 _SUBMISSIONS = Insert(
     "submissions",
-    "id, message, part, received_at, sender_key, size, envelope, plan, account, mailbox, state,"
-    " not_before",
+    "id, message, part, received_at, sender_key, login, client, size, envelope, plan, account,"
+    " mailbox, state, not_before",
 )
 _RECIPIENTS = Insert("recipients", "address_key, submission")
 
@@ -98,7 +97,7 @@ class Depositor:
         return number
 
     def put(
-        self, transaction: Transaction, deposits: Sequence[Deposit]
+        self, transaction: DatabaseTransaction, deposits: Sequence[Deposit]
     ) -> list[tuple[Submission, ...]]:
         rows = _Rows()
         answers = [self._add(rows, deposit) for deposit in deposits]
@@ -136,7 +135,7 @@ class Depositor:
                 body: Body = InlineBody(octets)
                 rows.bodies.append((common.message, stored.size, None, new.prefix, octets))
             case Filed(name, size):
-                body = FiledBody(self._folder.file(name), size)
+                body = FileBody(self._folder.file(name), size)
                 rows.bodies.append((common.message, size, name, new.prefix, None))
         return tuple(
             self._add_part(rows, new, body, common, part) for part in range(1, len(new.parts) + 1)
@@ -155,6 +154,8 @@ class Depositor:
                 part,
                 common.received_at,
                 common.sender_key,
+                storable(new.origin.login or ""),
+                storable(new.origin.client),
                 common.size,
                 ENVELOPE.text(envelope),
                 PLAN.text(plan),
@@ -183,7 +184,7 @@ def recipient_keys(envelope: Envelope) -> set[str | bytes]:
     return {storable(path.key) for path in envelope.forward_paths}
 
 
-def erase(transaction: Transaction, submissions: Sequence[Submission] | None) -> None:
+def erase(transaction: DatabaseTransaction, submissions: Sequence[Submission] | None) -> None:
     """Forget a message that was never acknowledged, whole; `None` was never there."""
     if not submissions:
         return
@@ -200,5 +201,5 @@ def erase(transaction: Transaction, submissions: Sequence[Submission] | None) ->
     connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
     connection.execute("DELETE FROM messages WHERE id = ?", (message,))
     body = submissions[0].body
-    if isinstance(body, FiledBody):
+    if isinstance(body, FileBody):
         transaction.files_to_unlink.append(body.path.name)

@@ -139,3 +139,15 @@ class Odd:
 def test_an_annotation_that_cannot_be_kept_is_refused_at_once(annotation: Any) -> None:
     with pytest.raises(TypeError, match="no codec"):
         Codec[Any](annotation)
+
+
+def test_what_the_sender_asked_for_is_read_under_its_earlier_names() -> None:
+    """DSN requests (RFC 3461) of mail that an earlier version accepted are still honoured."""
+    written = (
+        '{"reverse_path":["a","b.example"],"forward_paths":[["c","d.example"]],'
+        '"envelope_id":"id","returned":"HDRS",'
+        '"asked":[{"path":["c","d.example"],"notify":["NEVER"],"original":""}]}'
+    )
+    envelope: Envelope = Codec[Envelope](Envelope).value(written)
+    assert envelope.ret == "HDRS"
+    assert [one.notify for one in envelope.dsn_requests] == [("NEVER",)]

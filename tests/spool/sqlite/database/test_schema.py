@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.spool import Disk, Spool, SpoolTooNew
+from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.sqlite import Disk, SqliteSpool
 from graphrelay.spool.sqlite.database.schema import (
     Migration,
     configure,
@@ -103,7 +104,7 @@ def test_a_failed_commit_leaves_the_old_version(connection: sqlite3.Connection, 
 
 def test_a_newer_one_is_refused_untouched(connection: sqlite3.Connection, path: Path) -> None:
     migrate(connection, path, [ONE, TWO], Disk())
-    with pytest.raises(SpoolTooNew, match="schema version 2, this program knows 1"):
+    with pytest.raises(SpoolTooNew, match="schema version 2; this program supports up to 1"):
         migrate(connection, path, [ONE], Disk())
     assert version_of(connection) == 2
 
@@ -111,17 +112,17 @@ def test_a_newer_one_is_refused_untouched(connection: sqlite3.Connection, path: 
 async def test_the_spool_migrates_when_it_is_opened_and_says_so(
     tmp_path: Path, clock: FakeClock, journal: Journal, entries: list[Entry]
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal):
+    async with SqliteSpool.open(tmp_path, clock, journal):
         pass
     newest = migrations()[-1].version
     more = Migration(newest + 1, "CREATE TABLE more (id INTEGER);\n")
-    async with Spool.open(tmp_path, clock, journal, steps=[*migrations(), more]):
+    async with SqliteSpool.open(tmp_path, clock, journal, steps=[*migrations(), more]):
         pass
     assert [(entry.event, entry.fields["to_version"]) for entry in entries] == [
         ("spool-migrated", newest + 1)
     ]
     with pytest.raises(SpoolTooNew, match=r"Install the newer graphrelay again"):
-        async with Spool.open(tmp_path, clock, journal):
+        async with SqliteSpool.open(tmp_path, clock, journal):
             pass
 
 
@@ -129,3 +130,25 @@ def test_every_statement_of_the_schema_is_a_whole_one() -> None:
     for migration in migrations():
         statements = list(migration.statements())
         assert "".join(statements).strip() == migration.sql.strip()
+
+
+def test_what_waited_before_turns_were_kept_has_its_login_and_client(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    before = [step for step in migrations() if step.version < 5]
+    migrate(connection, path, before, Disk())
+    for number, origin in ((1, '{"login":"scanner"}'), (2, '{"login":null}'), (3, "damaged")):
+        connection.execute(
+            """INSERT INTO messages VALUES (?1, 'Q' || ?1, 0, '', '', '10.0.0.9', ?2, '', '', 0,
+                                            NULL)""",
+            (number, origin),
+        )
+        connection.execute(
+            """INSERT INTO submissions (id, message, part, received_at, sender_key, size, envelope,
+                                        plan, account, mailbox, state, not_before)
+               VALUES (?1, ?1, 1, 0, '', 0, '', '', 'a', 'm', 'queued', 0)""",
+            (number,),
+        )
+    migrate(connection, path, migrations(), Disk())
+    found = connection.execute("SELECT login, client FROM submissions ORDER BY id").fetchall()
+    assert found == [("scanner", "10.0.0.9"), ("", "10.0.0.9"), ("", "10.0.0.9")]

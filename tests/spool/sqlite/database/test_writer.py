@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.errors import translated
-from graphrelay.spool.sqlite.database.writer import Shared, Transaction, Work, Writer
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction, Shared, Work, Writer
+from graphrelay.spool.sqlite.errors import translated
 from tests.spool.faulty import FaultyDisk, Step, database_full, database_not_synced
 
 
@@ -38,7 +38,7 @@ async def writer(tmp_path: Path, disk: FaultyDisk, unlinked: list[str]) -> Async
 
 
 def insert(n: int) -> Work[int]:
-    def work(transaction: Transaction) -> int:
+    def work(transaction: DatabaseTransaction) -> int:
         transaction.connection.execute("INSERT INTO t VALUES (?)", (n,))
         return n
 
@@ -114,7 +114,7 @@ async def test_works_that_share_are_done_in_one_call(
 ) -> None:
     calls: list[list[int]] = []
 
-    def insert_all(transaction: Transaction, values: list[int]) -> list[int]:
+    def insert_all(transaction: DatabaseTransaction, values: list[int]) -> list[int]:
         calls.append(values)
         for n in values:
             transaction.connection.execute("INSERT INTO t VALUES (?)", (n,))
@@ -206,7 +206,7 @@ async def test_closing_does_first_what_was_asked_for(
 async def test_files_go_only_after_the_commit(
     writer: Writer, disk: FaultyDisk, unlinked: list[str]
 ) -> None:
-    def work(transaction: Transaction) -> None:
+    def work(transaction: DatabaseTransaction) -> None:
         transaction.files_to_unlink.append("a.body")
 
     disk.fail("commit", database_full(), times=1)
@@ -231,7 +231,7 @@ async def test_a_doubtful_file_stays_until_something_else_was_written(
 
 
 async def test_a_mistake_of_ours_is_not_called_a_full_disk(writer: Writer) -> None:
-    def wrong(transaction: Transaction) -> None:
+    def wrong(transaction: DatabaseTransaction) -> None:
         raise KeyError("ours")
 
     with pytest.raises(KeyError, match="ours"):

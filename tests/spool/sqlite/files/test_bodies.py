@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.sqlite.files.bodies import PIECE, BodyFolder, Filed, Kept
+from graphrelay.spool.sqlite.files.bodies import PIECE, BodyFolder, FileBody, Filed, Kept
 from tests.clock import FakeClock
 from tests.spool.faulty import (
     FaultyDisk,
@@ -226,3 +226,23 @@ async def test_nothing_of_a_refused_message_stays_in_memory(
         del body
         await asyncio.to_thread(folder.close)  # its threads are done with it
         assert known() is None
+
+
+# --- A body as it is read again ------------------------------------------------------------------
+
+
+def test_a_body_is_read_at_any_place(tmp_path: Path) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(b"0123456789")
+    body = FileBody(path, 10)
+    assert (body.read(2, 5), body.read(8, 50), body.read(10, 20)) == (b"234", b"89", b"")
+
+
+def test_a_body_that_lost_octets_or_its_file_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(b"short")
+    with pytest.raises(StorageUnavailable, match="shorter"):
+        FileBody(path, 100).read(0, 50)
+    path.unlink()
+    with pytest.raises(StorageUnavailable, match="No such file"):
+        FileBody(path, 100).read(0, 50)

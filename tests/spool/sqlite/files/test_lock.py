@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.spool import Spool, SpoolInUse
+from graphrelay.spool.errors import SpoolInUse
+from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.sqlite.files.lock import Lock
 from tests.clock import FakeClock
 
@@ -27,9 +28,9 @@ sys.stdin.read()
 async def test_a_second_owner_is_told_who_the_first_is(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal):
-        with pytest.raises(SpoolInUse, match=f"the process {os.getpid()}") as caught:
-            async with Spool.open(tmp_path, clock, journal):
+    async with SqliteSpool.open(tmp_path, clock, journal):
+        with pytest.raises(SpoolInUse, match=f"in use by process {os.getpid()}") as caught:
+            async with SqliteSpool.open(tmp_path, clock, journal):
                 pass
         assert caught.value.pid == os.getpid()
 
@@ -43,23 +44,23 @@ async def test_a_lock_of_a_dead_process_does_not_stand_in_the_way(
     assert process.stdout is not None
     assert await process.stdout.readline() == b"held\n"
     with pytest.raises(SpoolInUse) as caught:
-        async with Spool.open(tmp_path, clock, journal):
+        async with SqliteSpool.open(tmp_path, clock, journal):
             pass
     assert caught.value.pid == process.pid
     process.kill()
     await process.communicate()
-    async with Spool.open(tmp_path, clock, journal):
+    async with SqliteSpool.open(tmp_path, clock, journal):
         pass
 
 
 async def test_a_refused_owner_disturbs_nothing(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         body = spool.incoming()
         await body.write(bytes(1_000_000))  # a body file with no row
         with pytest.raises(SpoolInUse):
-            async with Spool.open(tmp_path, clock, journal):
+            async with SqliteSpool.open(tmp_path, clock, journal):
                 pass
         assert len(list((tmp_path / "bodies").iterdir())) == 1
         await body.discard()

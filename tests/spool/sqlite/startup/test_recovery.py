@@ -10,12 +10,14 @@ import pytest
 
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Done, Held, StorageUnavailable, Submission
-from graphrelay.spool import Disk, Spool, SpoolTooNew
+from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.sqlite import Disk, SqliteSpool
 from graphrelay.spool.sqlite.startup.check import MARK, Damaged, check_at_start
 from graphrelay.spool.sqlite.startup.recovery import readable_rows
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, Step, io_error
-from tests.spool.mail import NOON, a_message, plan, put, relayed
+from tests.spool.mail import NOON, a_message, plan, put, relayed, waiting_in
 
 PAGE = 4096
 
@@ -29,11 +31,11 @@ async def filled(tmp_path: Path, clock: FakeClock, journal: Journal) -> list[Sub
         size = 100_000 if n % 50 == 7 else 3000
         (submission,) = await put(spool, b"%07d" % n * (size // 7), a_message((plan(), paths)))
         if n < 20:
-            await spool.begin_attempt(submission.id, NOON, "c")
-            await spool.finish_attempt(submission.id, relayed(), Done("relayed"))
+            await spool.begin(submission, NOON, "c")
+            await spool.finish(submission, relayed(), Done("relayed"))
         return submission
 
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         return (await asyncio.gather(*(one(n) for n in range(200))))[20:]
 
 
@@ -69,12 +71,12 @@ async def recovered(
 ) -> tuple[set[int], set[int]]:
     """The ids of what waits, each with its envelope and octets, and of what is held."""
     before = {submission.id: (submission.envelope, submission.body) for submission in filled}
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
-        waiting = {waiting.submission_id for waiting in await spool.waiting()}
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        waiting = set(await waiting_in(spool))
         for submission in waiting:
             loaded = await spool.load(submission)
             assert (loaded.envelope, loaded.body) == before[submission]
-        rows = await spool.queue()
+        rows = await spool.read(QueueFilter())
         held = {row.submission_id for row in rows if isinstance(row.state, Held)}
         await put(spool)  # and it works
     with closing(sqlite3.connect(tmp_path / "spool.db")) as connection:
@@ -128,7 +130,7 @@ async def test_mail_without_its_name_gets_a_new_one_and_is_sent(
 ) -> None:
     database = tmp_path / "spool.db"
     overwrite(database, leaf_of(database, "messages"))
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         renamed = 0
         for submission in filled:
             loaded = await spool.load(submission.id)
@@ -174,8 +176,8 @@ async def test_where_nothing_can_be_read_all_is_put_aside_and_the_relay_starts(
             database.write_bytes(b"Dear diary, " * 1000)
         case "empty":
             database.write_bytes(b"")
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
-        assert await spool.waiting() == []
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert await waiting_in(spool) == []
         await put(spool)
     if what == "empty":  # a sound database without any table, as SQLite sees it
         return
@@ -188,7 +190,7 @@ async def test_what_stands_in_the_wal_is_recovered_too(
 ) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
-    async with Spool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path / "spool", clock, journal, reserve=0) as spool:
         for n in range(100):
             await put(spool, b"%d" % n * 1000)
         await spool.tidy()
@@ -196,7 +198,7 @@ async def test_what_stands_in_the_wal_is_recovered_too(
         for name in ("spool.db", "spool.db-wal"):  # as a crash leaves them
             (copy / name).write_bytes((tmp_path / "spool" / name).read_bytes())
     overwrite(copy / "spool.db", leaf_of(tmp_path / "spool" / "spool.db", "bodies"))
-    async with Spool.open(copy, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(copy, clock, journal, reserve=0) as spool:
         for submission in submissions:
             assert await spool.load(submission.id) == submission
 
@@ -210,8 +212,8 @@ async def test_a_crash_anywhere_in_a_recovery_loses_nothing_more(
     for stop_at in range(1, 100):
         disk = StoppingDisk(stop_at)
         try:
-            async with Spool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
-                expected = {waiting.submission_id for waiting in await spool.waiting()}
+            async with SqliteSpool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
+                expected = set(await waiting_in(spool))
         except StopError:
             continue
         break
@@ -258,7 +260,7 @@ async def test_damage_that_shows_while_it_runs_is_marked_and_mended_at_the_next_
     entries: list[Entry],
     damaged: list[Submission],
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         failed = 0
         for submission in damaged:
             try:
@@ -284,7 +286,7 @@ async def test_damage_on_a_disk_that_cannot_be_marked_stops_nobody_else(
     damaged: list[Submission],
 ) -> None:
     disk = FaultyDisk()
-    async with Spool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
         disk.fail("create", io_error(), times=100)
         loads = [spool.load(submission.id) for submission in damaged]
         loaded = await asyncio.gather(*loads, return_exceptions=True)
@@ -307,10 +309,10 @@ async def test_a_large_database_is_checked_behind_the_work(
 ) -> None:
     monkeypatch.setattr("graphrelay.spool.sqlite.startup.check.AT_ONCE", 0)
     overwrite(tmp_path / "spool.db", leaf_of(tmp_path / "spool.db", "log"))
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         await spool.verify()
         assert [entry.event for entry in entries] == []
-        (waiting, *_) = await spool.waiting()
+        (waiting, *_) = await waiting_in(spool)
         assert waiting
     assert (tmp_path / MARK).exists()
     assert [entry.event for entry in entries] == ["spool-damaged"]
@@ -323,7 +325,7 @@ async def test_a_sound_database_is_checked_behind_the_work_without_a_word(
     entries: list[Entry],
     filled: list[Submission],
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         await spool.verify()
     assert entries == []
     assert not (tmp_path / MARK).exists()
@@ -339,7 +341,7 @@ async def test_a_damaged_database_that_is_too_new_is_left_alone(
     overwrite(database, leaf)
     before = database.read_bytes()
     with pytest.raises(SpoolTooNew):
-        async with Spool.open(tmp_path, clock, journal):
+        async with SqliteSpool.open(tmp_path, clock, journal):
             pass
     assert database.read_bytes() == before
 

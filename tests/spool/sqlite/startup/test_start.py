@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.model import FiledBody, Held, StorageUnavailable, Submission
-from graphrelay.spool import MailLost, Spool
+from graphrelay.model import Held, StorageUnavailable, Submission
+from graphrelay.spool.errors import MailLost
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, database_full, no_room
-from tests.spool.mail import ANNA, BERT, a_message, plan, put
+from tests.spool.mail import ANNA, BERT, a_message, plan, put, waiting_in
 
 LARGE = bytes(100_000)
 
@@ -18,13 +21,13 @@ LARGE = bytes(100_000)
 @pytest.fixture
 async def large(tmp_path: Path, clock: FakeClock, journal: Journal) -> Submission:
     """A large message in a spool that is closed again."""
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         (submission,) = await put(spool, LARGE)
     return submission
 
 
 def file_of(submission: Submission) -> Path:
-    assert isinstance(submission.body, FiledBody)
+    assert isinstance(submission.body, FileBody)
     return submission.body.path
 
 
@@ -32,7 +35,7 @@ async def test_everything_is_closed_to_others(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
     directory = tmp_path / "made" / "spool"
-    async with Spool.open(directory, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(directory, clock, journal, reserve=0) as spool:
         await put(spool, LARGE)
         for path in (directory, *directory.rglob("*")):
             assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
@@ -42,7 +45,7 @@ async def test_a_directory_that_was_open_to_others_is_closed(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
     tmp_path.chmod(0o755)
-    async with Spool.open(tmp_path, clock, journal):
+    async with SqliteSpool.open(tmp_path, clock, journal):
         assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
@@ -50,7 +53,7 @@ async def test_a_body_file_without_a_row_is_swept(
     tmp_path: Path, clock: FakeClock, journal: Journal, entries: list[Entry], large: Submission
 ) -> None:
     (tmp_path / "bodies" / "0123.body").write_bytes(b"12345")
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         assert list((tmp_path / "bodies").iterdir()) == [file_of(large)]
         assert await spool.load(large.id) == large
     (entry,) = entries
@@ -66,16 +69,16 @@ async def test_mail_whose_file_is_gone_or_cut_short_is_held_and_the_rest_goes_on
     large: Submission,
     left: bytes | None,
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         (other,) = await put(spool, LARGE)
     if left is None:
         file_of(large).unlink()
     else:
         file_of(large).write_bytes(left)
 
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
-        assert [waiting.submission_id for waiting in await spool.waiting()] == [other.id]
-        (row,) = [row for row in await spool.queue() if row.submission_id == large.id]
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert await waiting_in(spool) == [other.id]
+        (row,) = [row for row in await spool.read(QueueFilter()) if row.submission_id == large.id]
     assert isinstance(row.state, Held)
     assert str(file_of(large)) in row.state.reason
     (entry,) = entries
@@ -85,19 +88,19 @@ async def test_mail_whose_file_is_gone_or_cut_short_is_held_and_the_rest_goes_on
 async def test_a_file_that_goes_while_the_relay_runs_is_noticed_when_it_is_loaded(
     tmp_path: Path, clock: FakeClock, journal: Journal, entries: list[Entry]
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         parts = await put(spool, LARGE, a_message((plan(), (ANNA,)), (plan(), (BERT,))))
         file_of(parts[0]).unlink()
         with pytest.raises(MailLost, match="missing"):
             await spool.load(parts[0].id)
         assert [entry.queue_id for entry in entries] == [parts[0].queue_id]
-        assert [waiting.submission_id for waiting in await spool.waiting()] == [parts[1].id]
+        assert await waiting_in(spool) == [parts[1].id]
 
 
 async def test_while_the_folder_of_bodies_is_away_nothing_in_it_counts_as_lost(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         (submission,) = await put(spool, LARGE)
         folder = file_of(submission).parent
         folder.rename(tmp_path / "elsewhere")
@@ -114,10 +117,10 @@ async def test_a_plan_that_cannot_be_read_holds_its_mail(
     connection.execute("UPDATE submissions SET plan = '{}'")
     connection.commit()
     connection.close()
-    async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         with pytest.raises(MailLost, match="Plan without"):
             await spool.load(large.id)
-        assert await spool.waiting() == []
+        assert await waiting_in(spool) == []
 
 
 async def test_a_disk_without_room_at_start_is_said_in_words_and_leaves_the_mail(
@@ -127,10 +130,10 @@ async def test_a_disk_without_room_at_start_is_said_in_words_and_leaves_the_mail
     disk = FaultyDisk()
     disk.fail("commit", database_full())
     with pytest.raises(StorageUnavailable, match="could not be opened"):
-        async with Spool.open(tmp_path, clock, journal, disk=disk):
+        async with SqliteSpool.open(tmp_path, clock, journal, disk=disk):
             pass
-    async with Spool.open(tmp_path, clock, journal) as spool:
-        assert len(await spool.queue()) == 1
+    async with SqliteSpool.open(tmp_path, clock, journal) as spool:
+        assert len(await spool.read(QueueFilter())) == 1
 
 
 async def test_a_new_spool_without_room_is_said_in_words(
@@ -139,9 +142,9 @@ async def test_a_new_spool_without_room_is_said_in_words(
     disk = FaultyDisk()
     disk.fail("create", no_room())
     with pytest.raises(StorageUnavailable, match="No space left"):
-        async with Spool.open(tmp_path, clock, journal, disk=disk):
+        async with SqliteSpool.open(tmp_path, clock, journal, disk=disk):
             pass
-    async with Spool.open(tmp_path, clock, journal):
+    async with SqliteSpool.open(tmp_path, clock, journal):
         pass
 
 
@@ -150,5 +153,5 @@ async def test_a_place_where_no_directory_can_be_is_said_in_words(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageUnavailable, match="Not a directory"):
-        async with Spool.open(tmp_path / "file" / "spool", clock, journal):
+        async with SqliteSpool.open(tmp_path / "file" / "spool", clock, journal):
             pass

@@ -1,34 +1,36 @@
 """A message that no process survives reading is held; one that is merely read again is not."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
-from graphrelay.journal import Entry, Journal
+from graphrelay.journal import Entry
 from graphrelay.model import Held, Queued
-from graphrelay.spool import MailLost, NotQueued, Spool
+from graphrelay.spool import Spool
+from graphrelay.spool.changes import Delete, Release
+from graphrelay.spool.errors import MailLost, NotQueued
+from graphrelay.spool.queries import InFlight, QueueFilter
 from graphrelay.spool.sqlite.statements.begin_reading import ENDED
-from tests.clock import FakeClock
-from tests.spool.mail import NOON, put
+from tests.spool.contract.conftest import Engine
+from tests.spool.mail import NOON, entry, put, waiting_in
 
 Life = Callable[[Callable[[Spool], Awaitable[None]]], Awaitable[None]]
 
 
 @pytest.fixture
-def life(tmp_path: Path, clock: FakeClock, journal: Journal) -> Life:
+def life(engine: Engine) -> Life:
     """What a process does from its start to its end."""
 
     async def live(does: Callable[[Spool], Awaitable[None]]) -> None:
-        async with Spool.open(tmp_path, clock, journal, reserve=0) as spool:
+        async with engine() as spool:
             await does(spool)
 
     return live
 
 
 async def read_all(spool: Spool) -> None:
-    for waiting in await spool.waiting():
-        await spool.begin_reading(waiting.submission_id)
+    for number in await waiting_in(spool):
+        await spool.load_to_send(entry(await spool.load(number)))
 
 
 async def new_mail(spool: Spool) -> None:
@@ -45,9 +47,9 @@ async def test_what_ends_three_processes_is_held_with_the_reason(
     async def fourth(spool: Spool) -> None:
         with pytest.raises(MailLost, match="ended 3 times"):
             await read_all(spool)
-        (row,) = await spool.queue()
+        (row,) = await spool.read(QueueFilter())
         assert row.state == Held(ENDED)
-        assert await spool.waiting() == []
+        assert await waiting_in(spool) == []
 
     await life(fourth)
     assert [entry.fields["reason"] for entry in entries if entry.event == "held"] == [ENDED]
@@ -61,7 +63,7 @@ async def test_what_a_person_releases_gets_three_more(life: Life) -> None:
     async def released(spool: Spool) -> None:
         with pytest.raises(MailLost):
             await read_all(spool)
-        await spool.release(1, NOON)
+        await spool.change(Release(1))
         await read_all(spool)
 
     await life(released)
@@ -76,7 +78,7 @@ async def test_a_process_counts_once_and_an_attempt_that_begins_ends_the_count(l
 
     async def begins(spool: Spool) -> None:
         await read_all(spool)
-        await spool.begin_attempt(1, NOON, "c")
+        await spool.begin(await spool.load(1), NOON, "c")
 
     await life(new_mail)
     await life(often)
@@ -85,8 +87,8 @@ async def test_a_process_counts_once_and_an_attempt_that_begins_ends_the_count(l
 
     async def not_counted(spool: Spool) -> None:
         with pytest.raises(NotQueued):
-            await spool.begin_reading(1)
-        (interrupted,) = await spool.interrupted()
+            await spool.load_to_send(entry(await spool.load(1)))
+        (interrupted,) = await spool.read(InFlight())
         assert interrupted.number == 1
 
     await life(not_counted)
@@ -94,8 +96,8 @@ async def test_a_process_counts_once_and_an_attempt_that_begins_ends_the_count(l
 
 async def test_a_message_that_is_being_read_waits_and_may_be_deleted(spool: Spool) -> None:
     (one,) = await put(spool)
-    await spool.begin_reading(one.id)
-    (row,) = await spool.queue()
+    await spool.load_to_send(entry(one))
+    (row,) = await spool.read(QueueFilter())
     assert isinstance(row.state, Queued)
-    await spool.delete(one.queue_id, "")
-    assert await spool.queue() == []
+    await spool.change(Delete(one.queue_id, ""))
+    assert await spool.read(QueueFilter()) == []

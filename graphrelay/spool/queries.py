@@ -1,0 +1,104 @@
+"""What can be asked of the spool. The type parameter of a query is the type of its answer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from graphrelay.model import Lane
+from graphrelay.spool.values import (
+    Backlog,
+    Interrupted,
+    LeftBehind,
+    LogRow,
+    MessageHistory,
+    QueueRow,
+    RelayedPart,
+    Stats,
+    What,
+)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Query(Generic[T_co]):
+    """Answered by `Spool.read` with a `T_co`."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFilter(Query[list[QueueRow]]):
+    """What is not done, oldest first. What is not given does not matter."""
+
+    state: Literal["queued", "held"] | None = None
+    account: str | None = None
+    mailbox: str | None = None
+    route: str | None = None
+    sender: str | None = None
+    """An address, or `@domain`; `<>` for the null sender. Compared without regard to case."""
+    recipient: str | None = None
+    """An address."""
+    received_before: datetime | None = None
+    after_id: int = 0
+    """Only submissions with a greater id: to go on after the last row of the previous page."""
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter(Query[list[LogRow]]):
+    """The mail log: newest first, or from `after_id` on oldest first."""
+
+    sender: str | None = None
+    """As in `QueueFilter`."""
+    recipient: str | None = None
+    queue_id: str | None = None
+    outcome: What | None = None
+    client: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after_id: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOf(Query[MessageHistory | None]):
+    """Everything that is known of a message, by the queue id of any of its parts."""
+
+    queue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Query[Stats]):
+    """The queue in figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlogs(Query[list[Backlog]]):
+    """How much waits in each lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight(Query[list[Interrupted]]):
+    """Attempts that were begun and not finished; at start those of a process that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftDrafts(Query[list[LeftBehind]]):
+    """Drafts that no submission goes on with: of those that failed or were deleted, and those that
+    a submission left, because it was divided or began another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanesUsed(Query[list[Lane]]):
+    """The lanes by which something was relayed since then."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedTo(Query[RelayedPart | None]):
+    """The submission that went to a recipient under one of these Message-IDs; where the address was
+    rewritten on the way, the latest one with such a Message-ID."""
+
+    message_ids: tuple[str, ...]
+    recipient: str

@@ -1,0 +1,428 @@
+"""The embedded engine: one SQLite database, one thread that writes it, large bodies as files beside
+it.
+
+Each call that changes something is one transaction on the writer's thread (writer.py). Reading goes
+through connections of their own that cannot write. What each state looks like on the disk, and what
+a crash leaves of it, is described in docs/spool.md.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from graphrelay.clock import Clock
+from graphrelay.journal import Journal, events
+from graphrelay.model import (
+    Attempt,
+    DraftProgress,
+    IncomingBody,
+    Lane,
+    NewMessage,
+    NextState,
+    Queued,
+    QueueEntry,
+    StorageUnavailable,
+    Submission,
+)
+from graphrelay.spool.changes import (
+    Change,
+    Delete,
+    ForgetDraft,
+    Hold,
+    Move,
+    NoteNdr,
+    Release,
+    Retry,
+    Verdict,
+)
+from graphrelay.spool.contract import Report
+from graphrelay.spool.errors import MailLost
+from graphrelay.spool.queries import (
+    Backlogs,
+    Count,
+    HistoryOf,
+    InFlight,
+    LanesUsed,
+    LeftDrafts,
+    LogFilter,
+    Query,
+    QueueFilter,
+    RelayedTo,
+)
+from graphrelay.spool.sqlite.database.codec import moment
+from graphrelay.spool.sqlite.database.reader import Reader
+from graphrelay.spool.sqlite.database.schema import Migration, migrations
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction, Job, Shared, Work, Writer
+from graphrelay.spool.sqlite.errors import is_damage, is_full, translated
+from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
+from graphrelay.spool.sqlite.files.disk import Disk
+from graphrelay.spool.sqlite.startup import check
+from graphrelay.spool.sqlite.startup.start import DATABASE, Start
+from graphrelay.spool.sqlite.statements import admin, attempts, due, history, ndrs
+from graphrelay.spool.sqlite.statements.begin_reading import Open
+from graphrelay.spool.sqlite.statements.change_plan import ChangePlan
+from graphrelay.spool.sqlite.statements.divide import Divide
+from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
+from graphrelay.spool.sqlite.statements.put import Deposit, Depositor, erase
+from graphrelay.spool.sqlite.wall_clock import WallClock
+from graphrelay.spool.values import Batch, Divided, Stats, Take
+
+T = TypeVar("T")
+
+INLINE_LIMIT = 64 * 1024
+RESERVE = 32 * 1024 * 1024
+"""Twice the size to which the WAL grows (schema.py): once for itself, once for its copy in the
+database. So outcomes can be kept on a disk that takes no more mail."""
+IDLE = timedelta(seconds=30)
+KEPT_PAGES = 4096
+"""Free pages (16 MB) that stay for the mail to come."""
+
+
+class SqliteSpool:
+    """spool.Spool, made by `SqliteSpool.open`. Called from the event loop that opened it."""
+
+    def __init__(
+        self,
+        start: Start,
+        folder: BodyFolder,
+        writer: Writer,
+        readers: tuple[Reader, Reader],
+        depositor: Depositor,
+    ) -> None:
+        """The first of `readers` is for the queue, the other for people: listing a year of mail
+        must not keep the queue from what is due."""
+        self._start = start
+        self._clock = start.clock
+        self._journal = start.journal
+        self._folder = folder
+        self._writer = writer
+        self._due, self._reader = readers
+        self._depositor = depositor
+        self._process = uuid4().hex
+        self._wall = WallClock(start.clock)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        directory: Path,
+        clock: Clock,
+        journal: Journal,
+        *,
+        inline_limit: int = INLINE_LIMIT,
+        reserve: int = RESERVE,
+        disk: Disk | None = None,
+        steps: Sequence[Migration] | None = None,
+        patience: timedelta = timedelta(0),
+    ) -> AsyncIterator["SqliteSpool"]:
+        """Own the spool in `directory`, made if need be, until the context ends.
+
+        Bodies up to `inline_limit` octets stand in the database; new mail is refused when the disk
+        has less than `reserve` left. Another owner is waited for as long as `patience`. Raises
+        `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`.
+        """
+        disk = disk or Disk()
+        start = Start(
+            directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
+        )
+        lock = await asyncio.to_thread(start.own, patience)
+        try:
+            folder = BodyFolder(
+                directory / "bodies",
+                disk,
+                clock,
+                inline_limit=inline_limit,
+                reserve=reserve,
+                database=directory / DATABASE,
+            )
+            with closing(folder):
+                writer, readers, depositor = await asyncio.to_thread(_connect, start, folder)
+                try:
+                    writer.start()
+                    yield cls(start, folder, writer, readers, depositor)
+                finally:
+                    for reader in readers:
+                        await reader.close()
+                    await writer.close()
+        finally:
+            lock.give_back()
+
+    # Accepting -------------------------------------------------------------------------------
+
+    def incoming(self) -> IncomingBody:
+        return self._folder.incoming()
+
+    async def accept(self, message: NewMessage, body: IncomingBody) -> tuple[Submission, ...]:
+        mine = _ours(body)
+        deposit = Deposit(message, await mine.store(), self._clock.now())
+        job = self._writer.submit(Shared(self._depositor.put, deposit), "take a message")
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            await self._afterwards(_taking_back(job))
+            raise
+        finally:
+            await self._part_with(mine, job)
+            del job  # its error knows this frame: see errors.py
+
+    async def _afterwards(self, work: Work[None]) -> None:
+        """For a caller who was cancelled while a work of his was under way: this comes next."""
+        following = self._writer.submit(work, "end a cancelled call")
+        while not following.future.done():
+            with suppress(asyncio.CancelledError):  # he is being cancelled already
+                await asyncio.wait([following.future])
+        if following.future.exception() is not None:
+            reason = str(following.future.exception())
+            self._journal.write(events.SpoolCancelledCallKept(reason=reason))
+
+    async def _part_with(self, body: Incoming, job: Job[tuple[Submission, ...]]) -> None:
+        """A row refers to the body now, or it goes."""
+        if job.error is None and job.answer:
+            body.hand_over()
+            return
+        if isinstance(job.error, StorageUnavailable) and not is_full(job.error.__cause__):
+            name = body.abandon()
+            if name:
+                self._writer.unlink_after_next_commit(name)
+        await body.discard()
+
+    # The queue -------------------------------------------------------------------------------
+
+    async def lanes(self) -> tuple[Lane, ...]:
+        return await self._due.run(due.lanes, "list the lanes")
+
+    async def take(self, wanted: Take) -> Batch:
+        if jump := self._wall.jump():
+            await self._run(due.ShiftWaits(self._wall.before_jump(), jump), "follow the clock")
+            self._wall.follow()
+        return await self._due.run(due.TakeDue(wanted, self._clock.now()), "read the queue")
+
+    async def load(self, submission_id: int) -> Submission:
+        return self._found(await self._run(self._load(submission_id), "load a message"))
+
+    async def load_to_send(self, entry: QueueEntry) -> Submission:
+        opening = Open(entry, self._load(entry.submission_id), self._process)
+        return self._found(await self._run(opening, "load a message"))
+
+    def _load(self, submission_id: int) -> attempts.Load:
+        return attempts.Load(submission_id, self._folder, self._clock.now())
+
+    def _found(self, found: Submission | attempts.Lost) -> Submission:
+        if isinstance(found, attempts.Lost):
+            self._journal.write(events.Held(found.queue_id, found.reason))
+            raise MailLost(f"{found.queue_id} is held. {found.reason}")
+        return found
+
+    # An attempt ------------------------------------------------------------------------------
+
+    async def begin(
+        self, submission: Submission, started_at: datetime, client_request_id: str
+    ) -> int:
+        lane = submission.plan.lane
+        begin = attempts.Begin(submission.id, lane, started_at, client_request_id)
+        return await self._run(begin, "record an attempt")
+
+    async def keep_draft(self, submission: Submission, progress: DraftProgress) -> None:
+        await self._run(attempts.KeepDraft(submission.id, progress), "record a draft")
+
+    async def finish(
+        self,
+        submission: Submission,
+        attempt: Attempt,
+        following: NextState | Divided,
+        report: Report | None = None,
+    ) -> tuple[Submission, ...]:
+        if isinstance(following, Divided):
+            state: NextState = Queued(following.not_before)
+            finish = attempts.Finish(submission.id, attempt, state)
+            divide = Divide(finish, following.pieces, self._depositor)
+            await self._run(divide, "divide a message")
+            return ()
+        finish = attempts.Finish(submission.id, attempt, following)
+        if report is None:
+            await self._run(finish, "record an outcome")
+            return ()
+        return await self._put_after(finish, report, "record an outcome")
+
+    async def merge(
+        self, ids: Sequence[int], instead: Report, reason: str
+    ) -> tuple[Submission, ...]:
+        now = self._clock.now()
+
+        def take_back(transaction: DatabaseTransaction) -> bool:
+            return attempts.take_back(transaction, ids, reason, now)
+
+        return await self._put_after(take_back, instead, "merge messages")
+
+    async def _put_after(
+        self, first: Work[bool], report: Report, doing: str
+    ) -> tuple[Submission, ...]:
+        """Put a message in the transaction of `first`, and only if that answers so."""
+        body = _ours(report[1])
+        deposit = Deposit(report[0], await body.store(), self._clock.now())
+
+        def work(transaction: DatabaseTransaction) -> tuple[Submission, ...]:
+            if not first(transaction):
+                return ()
+            return self._depositor.put(transaction, [deposit])[0]
+
+        job = self._writer.submit(work, doing)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            await self._afterwards(lambda transaction: None)
+            raise
+        finally:
+            await self._part_with(body, job)
+            del job  # its error knows this frame: see errors.py
+
+    # Changes and queries ---------------------------------------------------------------------
+
+    async def change(self, change: Change) -> Verdict:
+        now = self._clock.now()
+        match change:
+            case Hold() | Release() | Retry() | Delete():
+                return await self._run(admin.verb(change, now), "change the queue")
+            case Move():
+                return await self._run(ChangePlan(change, now), "move a message")
+            case ForgetDraft():
+                return await self._run(attempts.DropDraft(change), "forget a draft")
+            case NoteNdr():
+                return await self._run(ndrs.Note(change), "note an NDR")
+
+    async def read(self, query: Query[T]) -> T:
+        answer: T = await self._reader.run(lambda c: self._answer(c, query), "answer a query")
+        return answer
+
+    def _answer(self, connection: sqlite3.Connection, query: Query[Any]) -> Any:
+        """In the reader's thread."""
+        match query:
+            case QueueFilter():
+                return history.queue(connection, query)
+            case LogFilter():
+                return history.log(connection, query)
+            case HistoryOf():
+                return history.message(connection, query)
+            case Count():
+                return self._stats(connection)
+            case Backlogs():
+                return due.backlogs(connection)
+            case InFlight():
+                return attempts.interrupted(connection)
+            case LeftDrafts():
+                return attempts.left_behind(connection)
+            case LanesUsed():
+                return ndrs.lanes_used(connection, query)
+            case RelayedTo():
+                return ndrs.relayed_to(connection, query)
+        raise TypeError(f"not a query: {query!r}")
+
+    def _stats(self, connection: sqlite3.Connection) -> Stats:
+        queued, held, in_flight, octets, oldest = history.figures(connection)
+        return Stats(
+            queued=queued,
+            held=held,
+            in_flight=in_flight,
+            octets=octets,
+            oldest=None if oldest is None else moment(oldest),
+            database=self._start.database_size(),
+            free=self._start.disk.free(self._start.directory),
+        )
+
+    # Housekeeping ----------------------------------------------------------------------------
+
+    async def prune(self, keep: timedelta) -> int:
+        """Forget messages that were done longer than `keep` ago; how many."""
+        prune = Prune(self._clock.now() - keep)
+        forgotten = 0
+        while count := await self._run(prune, "prune the mail log"):
+            forgotten += count
+        return forgotten
+
+    async def keep_house(self, keep: timedelta) -> None:
+        """Never returns: prunes the mail log, and tidies up whenever nothing has happened for a
+        while. Troubles are told to the journal, and it is tried again later."""
+        looked, tidied, verified = self._writer.changes, -1, False
+        while True:
+            try:
+                if not verified:
+                    await self._verify_if_large()
+                    verified = True
+                elif await self.prune(keep) == 0 and looked == self._writer.changes != tidied:
+                    await self.tidy()
+                    tidied = self._writer.changes
+            except StorageUnavailable as error:
+                self._journal.write(events.SpoolHousekeeping(reason=str(error)))
+            except Exception as error:  # a mistake of ours, which must not stop the mail
+                self._journal.write(events.SpoolBroke(reason=repr(error)))
+            looked = self._writer.changes
+            await self._clock.sleep(IDLE)
+
+    async def _verify_if_large(self) -> None:
+        """What is small was checked at the start."""
+        if self._start.database_size() > check.AT_ONCE:
+            await self.verify()
+
+    async def verify(self) -> None:
+        """Check the whole database beside the running work; damage is told to the journal, and
+        recovered from at the next start."""
+        what = await check.behind(self._start.database, self._start.disk)
+        if what:
+            self._start.mark_damaged(what)
+
+    async def tidy(self) -> None:
+        """Give the room of deleted mail back to the file system, and empty the WAL.
+
+        Stops as soon as there is mail to be kept: each portion costs a few milliseconds.
+        """
+        before = self._writer.changes
+        while self._writer.changes == before:
+            if await self._run(free_pages, "give room back") <= KEPT_PAGES:
+                break
+            await self._run(give_pages_back, "give room back")
+        await self._writer.run_alone(empty_wal, "empty the WAL")
+
+    async def _run(self, work: Work[T], doing: str) -> T:
+        return await self._writer.run(work, doing)
+
+
+def _taking_back(job: Job[tuple[Submission, ...]]) -> Work[None]:
+    """What undoes a `put`, once it has been done."""
+    return lambda transaction: erase(transaction, job.answer)
+
+
+def _ours(body: IncomingBody) -> Incoming:
+    if not isinstance(body, Incoming):
+        raise TypeError("a body must come from this spool's incoming()")
+    return body
+
+
+def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, tuple[Reader, Reader], Depositor]:
+    def explain(error: BaseException, doing: str) -> BaseException:
+        if is_damage(error):
+            start.mark_damaged(str(error))
+        return translated(error, doing, start.directory)
+
+    def unlink(names: Sequence[str]) -> None:
+        for name in names:
+            folder.unlink(name)
+
+    try:
+        connection = start.open_database()
+        try:
+            start.match_bodies(connection, folder)
+            depositor = Depositor(connection, folder)
+            for_queue = start.disk.connect_to_read(start.database)
+            for_people = start.disk.connect_to_read(start.database)
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.Error, OSError) as error:
+        raise explain(error, "be opened")  # noqa: B904 (it carries its cause)
+    writer = Writer(connection, start.disk, explain, unlink)
+    return writer, (Reader(for_queue, explain), Reader(for_people, explain)), depositor

@@ -1,0 +1,181 @@
+"""What is due in a lane, whose turn it is, and which lanes there are.
+
+The index `submissions_turns` has the queue in the order of its turns. From it the logins are found
+one by one, each with a seek, of each its clients, of each their senders, and of each sender its
+oldest messages that are due: so the cost depends on how many are asked for, not on how many wait.
+Only a turn that begins with messages which are not due yet, after failed attempts, is read past
+them.
+"""
+
+# ruff: noqa: S608 (our own words; values are bound)
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from graphrelay.model import Lane, QueueEntry
+from graphrelay.spool.sqlite.database.codec import (
+    MICROSECOND,
+    microseconds,
+    moment,
+    restored,
+    storable,
+)
+from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.values import Backlog, Batch, Take, Turns
+
+Name = str | bytes
+
+_QUEUE = "submissions s INDEXED BY submissions_turns"
+_TURN = """s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox
+    AND (s.size >= 1048576) = :large"""
+_TAKEN = """s.id IN (SELECT value FROM json_each(:besides))
+    OR EXISTS (SELECT 1 FROM in_flight f WHERE f.submission = s.id)"""
+_LATER = "s.not_before > :now AND s.not_before <= :far"
+_DUE = f"{_TURN} AND NOT ({_LATER}) AND NOT ({_TAKEN})"
+_LEVELS = "login", "client", "sender_key"
+_OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size FROM {_QUEUE} WHERE {_DUE}
+    AND s.login = :login AND s.client = :client AND s.sender_key = :sender_key
+    ORDER BY s.received_at, s.id LIMIT :limit"""
+
+
+def _next(level: int, *, first: bool) -> str:
+    """The next who has something due, after those above him and one of his own level."""
+    column = f"s.{_LEVELS[level]}"
+    above = "".join(f" AND s.{one} = :{one}" for one in _LEVELS[:level])
+    after = "" if first else f" AND {column} > :after"
+    return f"""SELECT {column} FROM {_QUEUE} WHERE {_DUE}{above}{after}
+        AND (:until IS NULL OR {column} <= :until) ORDER BY {column} LIMIT 1"""
+
+
+_FIRST = [_next(level, first=True) for level in range(len(_LEVELS))]
+_NEXT = [_next(level, first=False) for level in range(len(_LEVELS))]
+_NEXT_DUE = f"""SELECT min(s.not_before) FROM {_QUEUE}
+    WHERE s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox AND {_LATER}"""
+_NEXT_LANE = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
+    WHERE s.state = 'queued' AND (s.account, s.mailbox) > (?, ?)
+    ORDER BY s.account, s.mailbox LIMIT 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeDue:
+    """The batch that is asked for, at `now` by the spool's clock."""
+
+    wanted: Take
+    now: datetime
+
+    def __call__(self, connection: sqlite3.Connection) -> Batch:
+        small, more_small = self._kind(connection, self.wanted.after_small, large=False)
+        large, more_large = self._kind(connection, self.wanted.after_large, large=True)
+        return Batch(
+            entries=(*small, *large),
+            more_small=more_small,
+            more_large=more_large,
+            next_in=None if more_small or more_large else self._next_in(connection),
+        )
+
+    def _kind(
+        self, connection: sqlite3.Connection, after: Turns, *, large: bool
+    ) -> tuple[list[QueueEntry], bool]:
+        """Small or large messages, and whether there are more."""
+        values = self._values() | {"large": large}
+        return self._below(connection, values, after, (), self.wanted.limit)
+
+    def _below(
+        self,
+        connection: sqlite3.Connection,
+        values: dict[str, Any],
+        after: Turns,
+        path: tuple[Name, ...],
+        limit: int,
+    ) -> tuple[list[QueueEntry], bool]:
+        """What those below `path` have, an equal share of each."""
+        values = values | dict(zip(_LEVELS, path, strict=False))
+        if len(path) == len(_LEVELS):
+            rows = connection.execute(_OLDEST, values | {"limit": limit + 1}).fetchall()
+            return [self._entry(path, row) for row in rows[:limit]], len(rows) > limit
+        last = after.get(tuple(map(restored, path)))
+        names = list(islice(self._names(connection, values, len(path), last), limit + 1))
+        found: list[QueueEntry] = []
+        more = len(names) > limit
+        for name in names[:limit]:
+            share = max(1, limit // len(names))
+            entries, has_more = self._below(connection, values, after, (*path, name), share)
+            found += entries
+            more = more or has_more
+        return found, more
+
+    def _names(
+        self, connection: sqlite3.Connection, values: dict[str, Any], level: int, last: str | None
+    ) -> Iterator[Name]:
+        """Who has something due, each once: from the one after `last` on, and round."""
+        start = None if last is None else storable(last)
+        rounds = [(None, None)] if start is None else [(start, None), (None, start)]
+        for after, until in rounds:
+            bounds = values | {"until": until}
+            while row := connection.execute(
+                _FIRST[level] if after is None else _NEXT[level], bounds | {"after": after}
+            ).fetchone():
+                (after,) = row
+                yield after
+
+    def _next_in(self, connection: sqlite3.Connection) -> timedelta | None:
+        (at,) = connection.execute(_NEXT_DUE, self._values()).fetchone()
+        return None if at is None else (at - microseconds(self.now)) * MICROSECOND
+
+    def _values(self) -> dict[str, Any]:
+        lane, now = self.wanted.lane, microseconds(self.now)
+        return {
+            "account": storable(lane.account),
+            "mailbox": storable(lane.mailbox),
+            "now": now,
+            "far": now + self.wanted.longest_wait // MICROSECOND,
+            "besides": json.dumps(sorted(self.wanted.besides)),
+        }
+
+    def _entry(self, path: tuple[Name, ...], row: tuple[int, int, int, int]) -> QueueEntry:
+        submission, received_at, not_before, size = row
+        login, client, sender = map(restored, path)
+        times = moment(received_at), moment(not_before)
+        return QueueEntry(submission, self.wanted.lane, *times, sender, size, login, client)
+
+
+def lanes(connection: sqlite3.Connection) -> tuple[Lane, ...]:
+    """Those in which something is queued, each found with a seek."""
+    found = []
+    after: tuple[str | bytes, str | bytes] = "", ""
+    while row := connection.execute(_NEXT_LANE, after).fetchone():
+        after = row
+        found.append(Lane(restored(row[0]), restored(row[1])))
+    return tuple(found)
+
+
+def backlogs(connection: sqlite3.Connection) -> list[Backlog]:
+    rows = connection.execute(
+        f"""SELECT s.account, s.mailbox, count(*), min(s.received_at) FROM {_QUEUE}
+            WHERE s.state = 'queued' GROUP BY s.account, s.mailbox"""
+    )
+    return [
+        Backlog(Lane(restored(account), restored(mailbox)), waiting, moment(oldest))
+        for account, mailbox, waiting, oldest in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftWaits:
+    """The wall clock has jumped: what was not due yet at `now` waits as long as it would have."""
+
+    now: datetime
+    """By the wall clock as it was before."""
+    by: timedelta
+
+    def __call__(self, transaction: DatabaseTransaction) -> None:
+        transaction.connection.execute(
+            "UPDATE submissions SET not_before = not_before + ?"
+            " WHERE state = 'queued' AND not_before > ?",
+            (self.by // MICROSECOND, microseconds(self.now)),
+        )
