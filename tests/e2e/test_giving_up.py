@@ -26,8 +26,8 @@ METHODS = {
     "paste": ["--paste"],
 }
 LOOKS = {
-    "device": r"QueueEntry, (15:00|14:5\d) left \(Ctrl-C gives up\)",
-    "browser": r"QueueEntry, (10:00|9:5\d) left \(Ctrl-C gives up\)",
+    "device": r"Waiting, (15:00|14:5\d) left \(Ctrl-C cancels\)",
+    "browser": r"Waiting, (10:00|9:5\d) left \(Ctrl-C cancels\)",
     "paste": r"Paste the address here",
 }
 
