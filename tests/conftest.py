@@ -1,6 +1,11 @@
 """What all tests stand on."""
 
 import signal
+from collections.abc import Generator
+
+import pytest
+
+from tests import tools
 
 
 def pytest_configure() -> None:
@@ -8,3 +13,13 @@ def pytest_configure() -> None:
     handed down."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the machine does not allow is one line of the summary, wherever the tests are: pytest
+    counts together what was skipped at one place for one reason."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and tools.CANNOT in report.longrepr[2]:
+        report.longrepr = (tools.__file__, 1, report.longrepr[2])
+    return report

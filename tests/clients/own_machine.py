@@ -8,18 +8,18 @@ read; the network is its own. That takes root.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
 
 from benchmarks.processes import Process
-from tests.tools import do_without
+from tests.tools import machine_cannot, needs_root
 
 _ISOLATE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child")
 _MOUNT = """
@@ -99,8 +99,9 @@ class OwnMachine:
 
 def own_machine(folder: Path, package: Path, *users: User) -> OwnMachine:
     """Made in `folder`, which the program's users need not be able to reach."""
-    if not _can_be_made():
-        do_without("no machine of its own can be had here: that takes root, and namespaces")
+    needs_root()
+    if problem := _problem():
+        machine_cannot("namespaces", problem)
     machine = OwnMachine(folder, package)
     for part in ("/etc", "/var/log", "/run/program"):
         machine.make_folder(part)
@@ -114,8 +115,9 @@ def own_machine(folder: Path, package: Path, *users: User) -> OwnMachine:
     return machine
 
 
-def _can_be_made() -> bool:
-    if os.geteuid() != 0 or shutil.which(_ISOLATE[0]) is None:
-        return False
+@cache
+def _problem() -> str:
+    """Why none can be made; nothing if one can."""
     tried = [*_ISOLATE, "mount", "--bind", "/run", "/run"]
-    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+    done = subprocess.run(tried, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr or "no namespaces"

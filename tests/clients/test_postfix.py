@@ -2,18 +2,15 @@
 queue and to split."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from benchmarks import postfix
 from tests.clients import letters
 from tests.clients.arrivals import LOGIN, Relay
-from tests.tools import needs
+from tests.tools import needs, needs_root
 
 
 @asynccontextmanager
@@ -30,8 +27,7 @@ async def smarthost_client(relay: Relay) -> AsyncIterator[int]:
 async def _running(relay: Relay, folder: Path) -> AsyncIterator[int]:
     needs("postfix")
     needs("sasl")
-    if os.geteuid() != 0:
-        pytest.skip("Postfix is started by root only")
+    needs_root()
     smarthost = f"[127.0.0.1]:{relay.tls_port}"
     settings = {
         "relayhost": smarthost,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import pytest
 
 from tests.crash.server import Order
 from tests.crash.truth import Promises
+from tests.tools import needs
 
 SOURCE = Path(__file__).with_name("faults.c")
 
@@ -55,11 +55,9 @@ class Crasher:
 
 @pytest.fixture(scope="session")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler (Debian: gcc, libc6-dev)")
+    compiler = needs("cc")
     library = tmp_path_factory.mktemp("faults") / "faults.so"
-    command = [compiler, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1"]
+    command = [str(compiler), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1"]
     subprocess.run([*command, "-o", library, SOURCE, "-ldl", "-lpthread"], check=True)
     return library
 

@@ -15,6 +15,7 @@ from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, put, relayed, waiting_in
+from tests.tools import machine_cannot, needs_root
 
 
 @pytest.fixture
@@ -32,13 +33,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """64 megabytes, of which the spool leaves 32 to the mail that it has."""
     place = tmp_path / "disk"
     place.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small file system")
+    needs_root()
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place], capture_output=True, text=True
     )
     if made.returncode:
-        pytest.skip(f"cannot mount here: {made.stderr.strip()}")
+        machine_cannot("mounts", made.stderr)
     yield place
     subprocess.run(["umount", place], check=True)
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from graphrelay.sendmail import drop
 from graphrelay.sendmail.envelope import Envelope
 from graphrelay.sendmail.message import Message
+from tests.tools import needs_root
 
 NOBODY = 65534
 TEXT = b"Subject: x\n\nhello\n"
@@ -36,8 +35,7 @@ def names(folder: Path) -> list[str]:
 @contextmanager
 def somebody_else() -> Iterator[None]:
     """Another user's rights to files, for what the block does."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can try what another user may do")
+    needs_root()
     groups = os.getgroups()
     os.setegid(NOBODY)
     os.setgroups([])

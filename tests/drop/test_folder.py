@@ -10,6 +10,7 @@ import pytest
 
 from graphrelay.drop.folder import DropFolder, DropUnusable, OpenedFile, Unsuitable, Vanished
 from tests.drop.folder import NOBODY, leave, names, somebody_else
+from tests.tools import needs_root
 
 LARGEST = 1_000_000
 
@@ -111,8 +112,7 @@ def test_what_is_not_a_regular_file_is_not_opened_and_holds_up_nothing(
 
 def test_a_file_from_elsewhere_is_not_read(folder: DropFolder, tmp_path: Path) -> None:
     """Moved or linked in, it still has the group of where it was made."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a file to another group")
+    needs_root()
     name = leave(tmp_path)
     os.chown(tmp_path / "drop" / name, -1, NOBODY)
     assert "not created in this folder" in why(folder.open_file(name, LARGEST))
@@ -247,8 +247,7 @@ def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a folder to another user")
+    needs_root()
     open_and_close(tmp_path)
     os.chown(tmp_path / "drop", NOBODY, NOBODY)
     with pytest.raises(DropUnusable, match=f"is owned by user {NOBODY}"):

@@ -17,7 +17,7 @@ import pytest
 from graphrelay.drop import DropFolder
 from graphrelay.sendmail import drop
 from tests.drop.folder import leave, names, somebody_else
-from tests.tools import do_without
+from tests.tools import machine_cannot, needs, needs_root
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
         ["mount", "-o", "loop", image, at], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        do_without(f"a file system cannot be mounted here: {done.stderr.strip()}")
+        machine_cannot("mounts", done.stderr)
     try:
         yield at
     finally:
@@ -36,9 +36,8 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
 
 def left_and_cut(public: Path) -> tuple[str, list[str]]:
     """What was left, and what is there when the power is back."""
-    mkfs = shutil.which("mkfs.ext4", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if os.geteuid() != 0 or mkfs is None:
-        do_without("only root can make and mount a file system")
+    needs_root()
+    mkfs = needs("mkfs")
     image, cut = public / "image", public / "cut"
     with image.open("wb") as opened:
         opened.truncate(64 << 20)

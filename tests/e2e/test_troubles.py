@@ -15,6 +15,7 @@ from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.daemon.relay import CannotStart, running
 from graphrelay.sandbox.faults import CutBefore
+from tests.tools import machine_cannot, needs_root
 from tests.world import World, world
 
 
@@ -82,8 +83,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = tmp_path / "disk"
     mounted.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(mounted)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a file system of one's own needs root and the right to mount")
+    needs_root()
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    if made.returncode:
+        machine_cannot("mounts", made.stderr)
     yield mounted
     subprocess.run(["umount", str(mounted)], check=True)
 

@@ -4,15 +4,13 @@ from importlib import resources
 from pathlib import Path
 
 from tests.relay import corpus
-from tests.tools import do_without
+from tests.tools import needs
 from tests.world import world
 
 
 async def test_every_message_of_pythons_own_email_tests_arrives_as_it_was(tmp_path: Path) -> None:
-    try:
-        data = Path(str(resources.files("test.test_email") / "data"))
-    except ModuleNotFoundError:
-        do_without("Python's test package is missing (Debian: libpython3-testsuite)")
+    needs("python-tests")
+    data = Path(str(resources.files("test.test_email") / "data"))
     files = sorted(data.iterdir())
     count, wrong = await corpus.run(files, tmp_path)
     assert wrong == []

@@ -44,9 +44,10 @@ MASKED = (
 )
 
 
-def can_boot(nspawn: Path) -> bool:
-    """Whether a machine can be started here at all."""
-    return os.geteuid() == 0 and _nspawn(nspawn, "/usr/bin/true").returncode == 0
+def why_not(nspawn: Path) -> str:
+    """Why no machine can be started here; nothing if one can."""
+    done = _nspawn(nspawn, "/usr/bin/true")
+    return "" if done.returncode == 0 else done.stdout.decode("utf-8", "replace") or "no reason"
 
 
 def run_trial(nspawn: Path, folder: Path) -> dict[str, Any]:

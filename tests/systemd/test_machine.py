@@ -2,16 +2,17 @@
 
 import pytest
 
-from tests.systemd.machine import can_boot, run_trial
+from tests.systemd.machine import run_trial, why_not
 from tests.systemd.trial import Findings
-from tests.tools import do_without, needs
+from tests.tools import machine_cannot, needs, needs_root
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     nspawn = needs("nspawn")
-    if not can_boot(nspawn):
-        do_without("no machine can be started here: that takes root, and a kernel that lets it")
+    needs_root()
+    if problem := why_not(nspawn):
+        machine_cannot("boot", problem)
     findings = Findings(**run_trial(nspawn, tmp_path_factory.mktemp("machine")))
     assert findings.problem == "", findings.journal
     return findings

@@ -22,7 +22,7 @@ from tests.relay import corpus
 from tests.relay.mail import plan, submission
 from tests.relay.outgoing.test_body_parts import FILE, HTML, IMAGE, TEXT, multipart
 from tests.sandbox.world import World
-from tests.tools import do_without
+from tests.tools import needs
 
 HEAD = (
     b"From: Shop <wp@contoso.com>\r\nTo: Alice <alice@contoso.com>, stranger@x.example\r\n"
@@ -217,10 +217,8 @@ async def test_a_body_that_lost_octets_is_not_sent_as_whole(tmp_path: Path) -> N
 
 
 async def test_every_message_of_pythons_own_email_tests_is_json_that_graph_takes() -> None:
-    try:
-        data = Path(str(resources.files("test.test_email") / "data"))
-    except ModuleNotFoundError:
-        do_without("Python's test package is missing (Debian: libpython3-testsuite)")
+    needs("python-tests")
+    data = Path(str(resources.files("test.test_email") / "data"))
     converted_ones = sealed = 0
     for sent in corpus.messages(sorted(data.iterdir())):
         found = await as_json.convert(submission(sent.octets, *sent.recipients))
