@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from email import utils as email_utils
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
@@ -33,6 +34,10 @@ __all__ = [
     "resolvable",
     "without_fields",
 ]
+
+_LENIENT = {"strict": False} if hasattr(email_utils, "supports_strict_parsing") else {}
+"""Pythons with the `strict` parameter read `user@[192.0.2.1]` as nobody with it, and it is their
+default; older ones have no such parameter."""
 
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:((?:[^\n]*\n)(?:[ \t][^\n]*\n)*)", re.MULTILINE)
 _BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
@@ -225,7 +230,7 @@ def _people(text: str) -> Iterator[Person]:
     if plain := _PLAIN.match(text):
         yield Person(plain[1] or "", plain[2] or plain[3])
         return
-    for name, address in getaddresses([text]):
+    for name, address in getaddresses([text], **_LENIENT):
         if address or name:
             yield Person(readable(name), address or name)
 

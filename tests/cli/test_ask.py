@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.test_check_config import BAD
 from tests.cli.test_commands import configured, run
+from tests.tools import needs_root_and_readers
 
 
 @pytest.mark.parametrize("verb", [["serve"], ["status"], ["queue", "list"], ["log"]], ids=" ".join)
@@ -18,8 +19,8 @@ def test_a_bad_configuration_ends_every_verb_with_78(verb: list[str]) -> None:
     assert "Traceback" not in shown.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
 def test_root_acts_as_the_owner_of_the_state_directory() -> None:
+    needs_root_and_readers()
     # Not pytest's own folder: another run of it closes that to everybody else.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

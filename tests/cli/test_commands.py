@@ -40,6 +40,7 @@ VERBS = [
     ["lanes"],
     ["alert-test"],
     ["check-config"],
+    ["files"],
     ["hash-password"],
 ]
 

@@ -60,5 +60,5 @@ async def test_signs_of_life_come_twice_in_each_interval(listening: socket.socke
 
 
 def test_a_watchdog_meant_for_another_process_is_left_alone() -> None:
-    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
+    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid() + 1)}
     assert Notifier(environ).watchdog is None

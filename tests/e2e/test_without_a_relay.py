@@ -13,7 +13,7 @@ from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from tests.clients.programs import run
 from tests.e2e.commands import graphrelay
-from tests.tools import ROOT
+from tests.tools import ROOT, needs_root_and_readers
 
 NOBODY = 65534
 BECOMES_NOBODY = """
@@ -31,7 +31,11 @@ try:
 except SystemExit as end:
     print("ended with", end.code)
 """
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as somebody else")
+
+
+@pytest.fixture(autouse=True)
+def _root() -> None:
+    needs_root_and_readers()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Address lists as senders really write them."""
 
 import time
-from email.utils import getaddresses
 
 import pytest
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from graphrelay.mime import address_list
 from graphrelay.mime.address_list import AddressList
 from graphrelay.model import Address
+from tests.python_reader import getaddresses
 
 PIECES = st.lists(
     st.sampled_from(

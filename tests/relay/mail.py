@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
-from email.utils import getaddresses
 
 from graphrelay.mime import header
 from graphrelay.mime.header import HeaderSection
@@ -16,6 +15,7 @@ from graphrelay.model import (
     Plan,
     Submission,
 )
+from tests.python_reader import getaddresses
 
 LANE = Lane("website", "info@contoso.com")
 ORIGIN = Origin("127.0.0.1:2525", "127.0.0.1")

@@ -10,7 +10,6 @@ import smtplib
 from collections.abc import Iterable
 from dataclasses import replace
 from email.parser import BytesHeaderParser
-from email.utils import getaddresses
 from pathlib import Path
 
 import pytest
@@ -32,6 +31,7 @@ from graphrelay.relay.accept.router import Route
 from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.sandbox import mime
 from tests.clock import FakeClock
+from tests.python_reader import getaddresses
 from tests.relay.accept.test_reception import Queue
 from tests.relay.accept.test_router import TENANT
 from tests.relay.mail import ORIGIN, addresses

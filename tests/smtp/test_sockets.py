@@ -71,6 +71,6 @@ async def test_sockets_of_systemd_are_found_by_name() -> None:
         with found:
             assert found.getsockname()[1] == number
         with pytest.raises(ListenError, match="handed over: none"):
-            await open_sockets("systemd:smtp", environment | {"LISTEN_PID": "1"})
+            await open_sockets("systemd:smtp", environment | {"LISTEN_PID": str(os.getpid() + 1)})
         with pytest.raises(ListenError, match="FileDescriptorName=mail"):
             await open_sockets("systemd:mail", environment)

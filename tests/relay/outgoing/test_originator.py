@@ -3,7 +3,6 @@
 from dataclasses import replace
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
-from email.utils import getaddresses
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from graphrelay.mime import address_list
 from graphrelay.model import Address
 from graphrelay.relay.outgoing import originator
+from tests.python_reader import getaddresses
 from tests.relay.mail import addresses, plan, section
 from tests.relay.outgoing.test_destination import HEADS, VALUES
 
