@@ -29,6 +29,7 @@ VERBS = {
     "route": "Show which route a message would take, and why.",
     "alert-test": "Send a test alert by every channel in [alerts].",
     "vault": "Show, move or re-encrypt the stored authorizations.",
+    "files": "Write the systemd units, man pages and completions of this version.",
     "hash-password": "Hash a password for [[smtp.users]].",
     "sandbox": "Run the sandbox cloud: Entra ID and Graph mail on loopback.",
 }

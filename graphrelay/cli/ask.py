@@ -97,7 +97,7 @@ def carry_out(
         """`False` while the spool is open in another command, or in a daemon that is starting."""
         nonlocal taken
         try:
-            asyncio.run(show_all(_by_the_daemon(config, verb, arguments, put_question)))
+            asyncio.run(show_all(by_the_daemon(config, verb, arguments, put_question)))
         except NoDaemon:
             settings = settings_from(config)
             try:
@@ -119,7 +119,7 @@ def carry_out(
         raise click.Abort from error
 
 
-def _by_the_daemon(
+def by_the_daemon(
     config: Path, verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
     """Reads only where the daemon is from the configuration: the daemon has read the rest, with

@@ -10,12 +10,13 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, carry_out
+from graphrelay.cli.complete import accounts
 from graphrelay.cli.output import Event, json_option
 from graphrelay.cli.typed import typed_line
 
 
 @click.command(name="authorize")
-@click.argument("account", metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT", shell_complete=accounts)
 @click.option(
     "--device", "method", flag_value="device", help="Sign in on any device, by typing a code there."
 )

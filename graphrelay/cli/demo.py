@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphrelay.cli.ask import Failed
-from graphrelay.cli.sandbox import sandbox_packages
 
 if TYPE_CHECKING:
     from graphrelay.daemon.relay import Relay
@@ -43,17 +42,14 @@ def command(smtp_port: int, page_port: int) -> None:
     Starts a sandbox of Microsoft's cloud and a relay, authorizes an account, and prints how to send
     a message with curl, Python and PHP. Each step of a message is shown, and a web page shows what
     has arrived. Ctrl-C ends the demo and removes everything.
-
-    It needs the packages of graphrelay[sandbox].
     """
     from graphrelay.daemon.relay import CannotStart
 
-    with sandbox_packages():
-        import graphrelay.sandbox  # noqa: F401 (are its packages installed?)
     try:
         asyncio.run(_demo(smtp_port, page_port))
     except (CannotStart, OSError) as error:
-        raise Failed(f"{error} (choose other ports with --smtp-port and --page-port)") from error
+        ports = "choose other ports with --smtp-port and --page-port, or make demo PORT=… PAGE=…"
+        raise Failed(f"{error} ({ports})") from error
 
 
 async def _demo(smtp_port: int, page_port: int) -> None:

@@ -9,6 +9,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import Failed, carry_out
+from graphrelay.cli.complete import accounts, queue_ids
 from graphrelay.cli.log import Moment
 from graphrelay.cli.output import Event, json_option
 
@@ -31,7 +32,12 @@ def command() -> None:
 
 
 _FILTERS = (
-    click.option("--account", metavar="NAME", help="Only messages that go through this account."),
+    click.option(
+        "--account",
+        metavar="NAME",
+        shell_complete=accounts,
+        help="Only messages that go through this account.",
+    ),
     click.option(
         "--mailbox", metavar="ADDRESS", help="Only messages that go through this mailbox."
     ),
@@ -124,7 +130,7 @@ def _state(row: Event) -> str:
 
 
 @command.command()
-@click.argument("queue_id", metavar="ID")
+@click.argument("queue_id", metavar="ID", shell_complete=queue_ids)
 @json_option
 @click.pass_obj
 def show(config: Path, queue_id: str, as_json: bool) -> None:
@@ -196,7 +202,7 @@ def _happened(event: Event) -> str:
 
 
 def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
-    @click.argument("queue_ids", metavar="[ID…]", nargs=-1)
+    @click.argument("queue_ids", metavar="[ID…]", nargs=-1, shell_complete=queue_ids)
     @_filtered
     @click.option("--all", is_flag=True, help="All messages in the queue.")
     @click.option("--reason", required=takes_reason, help="The reason, for the mail log.")

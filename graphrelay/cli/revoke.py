@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from graphrelay.cli.ask import carry_out
+from graphrelay.cli.complete import accounts
 
 
 @click.command(name="revoke")
-@click.argument("account", metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT", shell_complete=accounts)
 @click.confirmation_option(
     "--yes",
     prompt="Mail of this account will wait until it is authorized again. Continue?",

@@ -2,26 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from graphrelay.cli.ask import Failed
-
-
-@contextmanager
-def sandbox_packages() -> Iterator[None]:
-    """Report a missing package with what to install."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("graphrelay"):
-            raise
-        raise Failed(
-            f"the sandbox needs {error.name}; install it with: pip install 'graphrelay[sandbox]'"
-        ) from error
 
 
 @click.command(name="sandbox")
@@ -70,8 +55,6 @@ def command(
       graphrelay --config sandbox/config.toml authorize website
       graphrelay --config sandbox/config.toml serve
     """
-    with sandbox_packages():
-        import graphrelay.sandbox  # noqa: F401 (are its packages installed?)
     try:
         asyncio.run(_run(port, page_port, directory, request_limit, discard=discard))
     except OSError as error:

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from graphrelay.cli.ask import Failed, checked
+from graphrelay.cli.complete import accounts
 
 
 @click.command(name="setup-scope")
-@click.argument("account", metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT", shell_complete=accounts)
 @click.option(
     "--object-id",
     default="",

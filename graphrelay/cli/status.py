@@ -8,11 +8,12 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, Failed, carry_out
+from graphrelay.cli.complete import accounts
 from graphrelay.cli.output import Event, json_option
 
 
 @click.command(name="status")
-@click.argument("account", metavar="[ACCOUNT]", required=False)
+@click.argument("account", metavar="[ACCOUNT]", required=False, shell_complete=accounts)
 @click.option("--probe", metavar="ADDRESS", help="Also send a real test message to this address.")
 @click.option(
     "--from", "sender", metavar="ADDRESS", help="Its sender. Default: the account's own mailbox."

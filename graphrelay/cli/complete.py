@@ -1,0 +1,57 @@
+"""What the shell offers after the tab key: verbs and options, accounts, and queue ids.
+
+A completion never fails and never waits long: where the configuration cannot be read or the relay
+does not answer, nothing is offered.
+"""
+
+import asyncio
+import contextlib
+import tomllib
+from pathlib import Path
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
+
+_LIMIT = 2.0
+"""Seconds that the relay has for its answer."""
+
+_SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+
+
+def script(shell: str, cli: click.Command) -> str:
+    """What `shell` ("bash", "zsh", "fish") reads to complete `graphrelay`."""
+    return _SHELLS[shell](cli, {}, "graphrelay", "_GRAPHRELAY_COMPLETE").source() + "\n"
+
+
+def accounts(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The accounts of the configuration."""
+    try:
+        with _config(context).open("rb") as file:
+            names = tomllib.load(file).get("accounts", {})
+    except (OSError, ValueError):
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def queue_ids(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What waits in the running relay, with its sender beside it."""
+    found: list[CompletionItem] = []
+    with contextlib.suppress(Exception):
+        asyncio.run(asyncio.wait_for(_ask(_config(context), found), _LIMIT))
+    return [item for item in found if item.value.startswith(incomplete.upper())]
+
+
+async def _ask(config: Path, found: list[CompletionItem]) -> None:
+    from graphrelay.cli.ask import by_the_daemon
+
+    async for row in by_the_daemon(config, "queue-list", {"limit": 100}, None):
+        found.append(CompletionItem(row["queue_id"], help=f"from {row['sender']}"))
+
+
+def _config(context: click.Context) -> Path:
+    config: Path = context.find_root().params["config"]
+    return config

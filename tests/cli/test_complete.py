@@ -1,0 +1,85 @@
+"""The tab key: verbs, accounts, and what waits in the relay."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from graphrelay.cli import ask, cli, complete
+from graphrelay.cli.ask import Event
+
+
+def offered(*words: str) -> list[str]:
+    """For the last of the words, as bash asks."""
+    done = subprocess.run(
+        [sys.executable, "-m", "graphrelay"],
+        env={
+            **os.environ,
+            "_GRAPHRELAY_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["graphrelay", *words]),
+            "COMP_CWORD": str(len(words)),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_verbs_are_offered() -> None:
+    assert offered("se") == ["serve", "setup-scope", "send-test"]
+
+
+@pytest.mark.parametrize(
+    "verb", [["authorize"], ["status"], ["revoke"], ["queue", "list", "--account"]]
+)
+def test_accounts_of_the_configuration_are_offered(tmp_path: Path, verb: list[str]) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[accounts.website]\n[accounts.alerts]\n")
+    assert offered("--config", str(config), *verb, "w") == ["website"]
+
+
+@pytest.mark.parametrize("text", ["no TOML", None])
+def test_nothing_is_offered_where_there_is_nothing_to_read(
+    tmp_path: Path, text: str | None
+) -> None:
+    config = tmp_path / "config.toml"
+    if text:
+        config.write_text(text)
+    assert offered("--config", str(config), "authorize", "") == []
+    assert offered("--config", str(config), "queue", "show", "") == []
+
+
+def test_what_waits_is_offered_with_its_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(*_: Any) -> AsyncIterator[Event]:
+        yield {"queue_id": "4QX7K2M9", "sender": "wp@contoso.com"}
+        yield {"queue_id": "5AAAAAAA", "sender": "info@contoso.com"}
+
+    monkeypatch.setattr(ask, "by_the_daemon", answer)
+    context = click.Context(cli, info_name="graphrelay")
+    context.params["config"] = tmp_path / "config.toml"
+    (item,) = complete.queue_ids(context, cli.params[0], "4qx")
+    assert (item.value, item.help) == ("4QX7K2M9", "from wp@contoso.com")
+
+
+def test_a_relay_that_does_not_answer_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silence(*_: Any) -> AsyncIterator[Event]:
+        await asyncio.Event().wait()
+        yield {}
+
+    monkeypatch.setattr(ask, "by_the_daemon", silence)
+    monkeypatch.setattr(complete, "_LIMIT", 0.01)
+    context = click.Context(cli, info_name="graphrelay")
+    context.params["config"] = tmp_path / "config.toml"
+    assert complete.queue_ids(context, cli.params[0], "") == []
