@@ -1,16 +1,21 @@
 """`graphrelay hash-password`."""
 
+import sys
+
 import click
+
+from graphrelay.cli.ask import Failed
 
 
 @click.command(name="hash-password")
-@click.password_option(help="Prompted for if not given, which keeps it out of the shell's history.")
-def command(password: str) -> None:
+@click.option("--password", help="Instead of the prompt; it stays in the shell's history.")
+def command(password: str | None) -> None:
     """Hash a password for [[smtp.users]].
 
-    Prompts for the password and prints its scrypt hash, for password_hash.
+    Prompts for the password, or reads it as one line from a pipe, and prints its scrypt hash, for
+    password_hash.
 
-    \b
+    
     Example:
       [[smtp.users]]
       name = "printer"
@@ -19,4 +24,21 @@ def command(password: str) -> None:
     """
     from graphrelay.smtp.access.login import hash_password
 
+    if password is None:
+        password = _asked() if sys.stdin.isatty() else _piped()
     click.echo(hash_password(password))
+
+
+def _asked() -> str:
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def _piped() -> str:
+    try:
+        line = sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise Failed("the password on standard input is not UTF-8") from error
+    if not line:
+        raise Failed("there is no password on standard input: one line is read from it")
+    return line
