@@ -15,7 +15,7 @@ def command(password: str | None) -> None:
     Prompts for the password, or reads it as one line from a pipe, and prints its scrypt hash, for
     password_hash.
 
-    
+    \b
     Example:
       [[smtp.users]]
       name = "printer"

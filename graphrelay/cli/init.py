@@ -126,8 +126,16 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
         raise Failed(f"{config} exists already. Look at it, or overwrite it with --force")
     questions = Questions(config, options, silent=yes)
     setup, secret = interview(questions, _show_registration)
-    for path in writing.write(config, setup, secret, command=_called(config), force=force):
+    written = writing.write(config, setup, secret, command=_called(config), force=force)
+    for path in written:
         click.secho(f"written: {path}", fg="green")
+    if writing.service_cannot_read():
+        files = " ".join(map(str, written))
+        click.echo(
+            f"Only root may read {files}, since the service's group {writing.GROUP} is not there "
+            "yet. The Debian package gives them to the group when it is installed; for any other "
+            f"installation: chgrp {writing.GROUP} {files} && chmod 640 {files}"
+        )
     _show_what_is_next(config, setup)
 
 

@@ -63,15 +63,23 @@ def _draft(path: Path, text: str) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def service_cannot_read() -> bool:
+    """Whether root wrote for a service that is not installed yet."""
+    return os.geteuid() == 0 and _group() is None
+
+
 def _let_the_service_read(descriptor: int) -> None:
-    if os.geteuid() != 0:
-        return
+    group = _group()
+    if os.geteuid() == 0 and group is not None:
+        os.fchown(descriptor, 0, group)
+        os.fchmod(descriptor, 0o640)
+
+
+def _group() -> int | None:
     try:
-        group = grp.getgrnam(GROUP).gr_gid
+        return grp.getgrnam(GROUP).gr_gid
     except KeyError:
-        return
-    os.fchown(descriptor, 0, group)
-    os.fchmod(descriptor, 0o640)
+        return None
 
 
 def _put(draft: Path, path: Path, force: bool) -> None:

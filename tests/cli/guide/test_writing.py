@@ -28,6 +28,16 @@ def test_the_service_may_read_what_root_wrote(
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o640, 0, nobody.gr_gid)
 
 
+def test_root_sees_what_to_do_where_the_service_has_no_group_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(grp, "getgrnam", lambda name: {}[name])
+    _, shown = made(tmp_path, *USER)
+    config = tmp_path / "config.toml"
+    assert f"chgrp graphrelay {config} && chmod 640 {config}" in shown
+
+
 def test_a_configuration_is_never_overwritten_by_accident(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("mine", encoding="utf-8")
