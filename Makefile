@@ -1,16 +1,16 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo    the sandbox cloud and the relay, nothing to configure
+#   make demo    the sandbox cloud and the relay, nothing to configure (PORT=2525 PAGE=8025)
 #   make test    everything that must be true: format, lint, types, tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check fresh deb test-packages bench clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
-demo: ## try it: sandbox cloud, relay and a mail reader on this machine
-	@scripts/make-environment sandbox
-	@.venv/bin/graphrelay demo
+demo: ## try it: sandbox cloud, relay and a mail reader on this machine (PORT=, PAGE=)
+	@scripts/make-environment
+	@.venv/bin/graphrelay demo $(if $(PORT),--smtp-port $(PORT)) $(if $(PAGE),--page-port $(PAGE))
 
 test: ## install what the tests need, then run every check
 	@scripts/make-environment dev
@@ -20,9 +20,21 @@ test: ## install what the tests need, then run every check
 check: ## every check, with what is installed already
 	@scripts/check
 
+fresh: ## both commands of README in a new minimal Debian 12 and 13
+	@for debian in bookworm trixie; do \
+	    scripts/fresh $$debian sh -c 'scripts/try-demo && make test' || exit; \
+	done
+
+deb: ## the Debian packages for this machine's Debian, in dist/
+	@packaging/build-deb
+
+test-packages: ## build and try the Debian packages and the container image
+	@scripts/make-environment dev
+	@.venv/bin/pytest tests/packages
+
 bench: ## speed, memory and start-up beside their yardsticks
 	@scripts/make-environment dev
 	@.venv/bin/python -m benchmarks
 
 clean: ## remove the environment and caches
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
