@@ -5,10 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from graphrelay.cli.ask import Failed
-from graphrelay.cli.sandbox import sandbox_packages
 from tests.cli.test_commands import run
 
 
@@ -24,8 +20,3 @@ def test_it_writes_a_configuration_that_passes_and_ends_with_ctrl_c(tmp_path: Pa
     config = tmp_path / "config.toml"
     assert f"graphrelay --config {config} serve" in lines[3]
     assert run("--config", str(config), "check-config").returncode == 0
-
-
-def test_a_missing_package_is_named_with_what_to_install() -> None:
-    with pytest.raises(Failed, match=r"needs aiohttp.*graphrelay\[sandbox\]"), sandbox_packages():
-        raise ModuleNotFoundError(name="aiohttp")
