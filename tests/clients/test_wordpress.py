@@ -1,5 +1,6 @@
 """WordPress: wp_mail through SMTP, as site owners set it up, and through mail(), as it comes."""
 
+import re
 from pathlib import Path
 
 from tests.clients import letter, msmtp
@@ -63,4 +64,4 @@ async def test_its_own_password_mail_reaches_the_owner(relay: Relay, wordpress: 
     assert arrival.sender == letter.SENDER
     assert arrival.header_addresses("Reply-To") == ["wordpress@shop.contoso.com"]
     assert arrival.subject == "[Käthes Laden] Password Reset"
-    assert "http://shop.contoso.com/wp-login.php?action=rp" in arrival.text
+    assert re.search(r"http://shop\.contoso\.com/wp-login\.php\?\S*\baction=rp\b", arrival.text)

@@ -40,7 +40,7 @@ def test_systemd_finds_nothing_wrong(units: Path, unit: str) -> None:
 def test_systemd_would_find_what_is_wrong(units: Path) -> None:
     service = units / "graphrelay.service"
     service.write_text(service.read_text("utf-8").replace("Type=notify", "Type=sometimes"), "utf-8")
-    assert "Failed to parse service type" in analyze("verify", "--man=no", service)
+    assert re.search("Failed to parse (service type|Type=)", analyze("verify", "--man=no", service))
 
 
 def test_the_exposure_is_2_0_or_better(units: Path) -> None:
