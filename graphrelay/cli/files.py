@@ -32,8 +32,15 @@ _HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
     help="Made if it is not there; files of the same names are replaced.",
 )
 def command(target: Path) -> None:
-    """Write the systemd units, the example configuration, the man pages and the completions for
-    bash, zsh and fish into a directory, to be installed from there."""
+    """Write the systemd units, man pages and completions of this version.
+
+    They are written into a directory, with the example configuration, and can be installed from
+    there. The unit starts the program that wrote it. The completions are for bash, zsh and fish.
+
+    \b
+    Example:
+      graphrelay files --to /tmp/graphrelay
+    """
     program = Path(sys.prefix) / "bin" / "graphrelay"
     try:
         for path, text in all_files(program):
