@@ -243,7 +243,9 @@ _REPORT = (
     *(b"Content-Type: message/delivery-status\r\n\r\n", b"Content-Type: message/rfc822\r\n\r\n"),
     *(b"Content-Type: message/global-delivery-status\r\n\r\n", b"Action: failed\r\n", b"\r\n"),
     *(b"Message-ID: <x@y>\r\n", b"References: <x@y>\r\n", b"<x@y>", b"<", b">", b"--b\r\n", b"--b"),
-    *(b"--b--\r\n", b"boundary=", b"\r\n\r\n", b"\n \n", b";", b'"', b"\\", b"=", b"*0*=", b" "),
+    *(b"--b--\r\n", b"boundary=", b"\r\n\r\n", b"\n \n", b"Content-Type: multipart/report; x="),
+    *(b"Content-Type: text/rfc822-headers\r\n\r\n", b"Diagnostic-Code: smtp;", b"Status: 5\r\n"),
+    *_PARAMETERS,
 )
 
 READERS = (

@@ -1,18 +1,22 @@
 """What a non-delivery report (NDR, RFC 3464) says: which message, which recipients, and why. Pure.
 If addresses go beyond ASCII, its parts have other types (RFC 6533).
 
+    report ──entity──▶ its parts ──▶ groups of fields ──▶ Failure …
+                            └─────▶ header section of the message in it ──▶ Message-ID
+
 Nothing is expected to be there: a message that cannot be understood is not a report. Anybody can
-write one, so the cost of reading it, and what is kept of it, are limited.
+write one, so it is read by the readers of `graphrelay.mime`, in linear time, and what is kept of it
+is limited.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesParser, HeaderParser
-from email.policy import compat32
 from itertools import islice
 
+from graphrelay.mime import entity, header, transfer_encoding
+from graphrelay.mime.entity import Entity
+from graphrelay.mime.header import HeaderSection
 from graphrelay.model import one_line
 
 LONGEST_REASON = 500
@@ -21,14 +25,13 @@ LONGEST_STATUS = 20
 MOST_FAILURES = 500
 MOST_IDS = 20
 """Each one is looked up, with each recipient."""
-MOST_MULTIPARTS = 50
-"""Each line is compared with the boundaries of all multiparts around it. A report has a few, and
-those of the message in it."""
-_MULTIPART = re.compile(rb"boundary\s*[*=]|message/delivery-status", re.IGNORECASE)
-_GLOBAL_STATUS = "message/global-delivery-status"
-_STATUS = {"message/delivery-status", _GLOBAL_STATUS}
-_ORIGINAL = {"message/rfc822", "message/global", "message/global-headers"}
-_BLANK_LINE = re.compile(r"\n[ \t]*\r?\n")
+_LONGEST_PART = 1 << 20
+"""Octets of a part that are read: 500 recipients take half as many."""
+_LONGEST_VALUE = 16 * 1024
+_MOST_GROUPS = 2 * MOST_FAILURES
+_STATUS = {"message/delivery-status", "message/global-delivery-status"}
+_ORIGINAL = {"message/rfc822", "message/global", "message/global-headers", "text/rfc822-headers"}
+_BLANK_LINES = re.compile(rb"\r\n(?:[ \t]*+\r\n)++")
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 
 
@@ -52,65 +55,63 @@ class Ndr:
 
 def read(octets: bytes) -> Ndr | None:
     """`None` if it is not a report of failure. May take a second."""
-    if sum(1 for _ in islice(_MULTIPART.finditer(octets), MOST_MULTIPARTS + 1)) > MOST_MULTIPARTS:
+    section = header.read(octets)
+    if section is None:
         return None
+    source = transfer_encoding.InMemory(octets)
     try:
-        report = BytesParser(policy=compat32).parsebytes(octets)
-        if report.get_content_type() != "multipart/report":
-            return None
-        failures = tuple(islice(_failures(report), MOST_FAILURES))
-        ids = tuple(dict.fromkeys(islice(_message_ids(report), MOST_IDS)))
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        return None  # raised by the email package for malformed input
+        report = entity.read(section, source, section.body_start, source.size)
+    except entity.TooTangled:
+        return None
+    if report.content_type.value != "multipart/report":
+        return None
+    failures = tuple(islice(_failures(report), MOST_FAILURES))
+    ids = tuple(dict.fromkeys(islice(_message_ids(report), MOST_IDS)))
     return Ndr(ids, failures) if ids and failures else None
 
 
-def _failures(report: Message) -> Iterator[Failure]:
-    for part in report.walk():
-        for block in _blocks(part) if part.get_content_type() in _STATUS else ():
-            recipient = _typed(block, "Final-Recipient") or _typed(block, "Original-Recipient")
+def _parts(whole: Entity, types: set[str]) -> Iterator[Entity]:
+    if whole.content_type.value in types:
+        yield whole
+    for part in whole.children:
+        yield from _parts(part, types)
+
+
+def _failures(report: Entity) -> Iterator[Failure]:
+    for part in _parts(report, _STATUS):
+        for group in _groups(part.content.beginning(_LONGEST_PART)):
+            recipient = _typed(group, "final-recipient") or _typed(group, "original-recipient")
             known = 0 < len(recipient) <= LONGEST_RECIPIENT
-            if known and _text(block, "Action").lower() == "failed":
-                reason = _typed(block, "Diagnostic-Code")[:LONGEST_REASON]
-                yield Failure(recipient, _text(block, "Status")[:LONGEST_STATUS], reason)
+            if known and _text(group, "action").lower() == "failed":
+                reason = _typed(group, "diagnostic-code")[:LONGEST_REASON]
+                yield Failure(recipient, _text(group, "status")[:LONGEST_STATUS], reason)
 
 
-def _blocks(status: Message) -> Iterator[Message]:
-    """The groups of fields. Python's parser supports the ASCII form only, and reads the global one
-    as a message whose text is all groups but the first."""
-    for block in status.get_payload():
-        if not isinstance(block, Message):
-            continue
-        yield block
-        rest = block.get_payload(decode=True)
-        if status.get_content_type() == _GLOBAL_STATUS and isinstance(rest, bytes):
-            for group in _BLANK_LINE.split(rest.decode("utf-8", "replace"), MOST_FAILURES):
-                yield HeaderParser().parsestr(group.lstrip())
+def _groups(status: bytes) -> Iterator[HeaderSection]:
+    """Fields of the message, then of each recipient, with empty lines between (section 2.1)."""
+    lines = b"\r\n".join([b"", *status[:_LONGEST_PART].splitlines(), b""])
+    for group in _BLANK_LINES.split(lines, _MOST_GROUPS)[:_MOST_GROUPS]:
+        fields = group.removesuffix(b"\r\n") + b"\r\n"
+        yield HeaderSection(fields, len(fields))
 
 
-def _message_ids(report: Message) -> Iterator[str]:
+def _message_ids(report: Entity) -> Iterator[str]:
     """Those in the returned message's header first, then those that the report refers to."""
-    for part in report.walk():
-        original: object = None
-        if part.get_content_type() == "text/rfc822-headers":
-            payload = part.get_payload(decode=True)
-            if isinstance(payload, bytes):
-                original = HeaderParser().parsestr(payload.decode("utf-8", "replace"))
-        elif part.get_content_type() in _ORIGINAL:
-            inner = part.get_payload()
-            original = inner[0] if isinstance(inner, list) and inner else None
-        if isinstance(original, Message):
-            yield from _MESSAGE_ID.findall(_text(original, "Message-ID"))
-    for name in ("In-Reply-To", "References"):
-        yield from _MESSAGE_ID.findall(_text(report, name))
+    for part in _parts(report, _ORIGINAL):
+        if original := header.read(part.content.beginning(header.LIMIT)[: header.LIMIT]):
+            yield from _MESSAGE_ID.findall(_text(original, "message-id"))
+    for name in ("in-reply-to", "references"):
+        yield from _MESSAGE_ID.findall(_text(report.header, name))
 
 
-def _typed(block: Message, name: str) -> str:
+def _typed(group: HeaderSection, name: str) -> str:
     """The value after its type, as in `rfc822;anna@example.org`."""
-    kind, semicolon, value = _text(block, name).partition(";")
+    kind, semicolon, value = _text(group, name).partition(";")
     return value.strip() if semicolon else kind
 
 
-def _text(message: Message, name: str) -> str:
+def _text(section: HeaderSection, name: str) -> str:
     """On one line, printable."""
-    return one_line(message.get(name, ""))
+    found = section.first(name)
+    octets = section.value(found)[:_LONGEST_VALUE] if found else b""
+    return one_line(octets.decode("utf-8", "replace"))
