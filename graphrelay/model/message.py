@@ -164,6 +164,8 @@ class QueueEntry:
     login: str = ""
     """Logins take turns, and the clients of each: a client may choose its senders."""
     client: str = ""
+    suspect: bool = False
+    """Whether a process ended while it read it to send it."""
 
     @classmethod
     def of(cls, submission: Submission, not_before: datetime | None = None) -> "QueueEntry":

@@ -21,6 +21,7 @@ the account here may not look whether it was sent.
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -32,6 +33,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -154,10 +156,11 @@ class Daemon:
         said = await self._asked("authorize", "website")
         assert "Authorized" in said, said
 
-    async def start(self) -> None:
+    async def start(self, program: str = "graphrelay") -> None:
+        """`program` is a module that runs as graphrelay does."""
         with self._journal.open("ab") as journal:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "graphrelay", "--config", str(self._config), "serve"),
+                *(sys.executable, "-m", program, "--config", str(self._config), "serve"),
                 stdout=journal,
                 stderr=journal,
                 env=self._environment,
@@ -168,10 +171,10 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
-    async def says(self, word: str) -> None:
-        """Return when the journal has it."""
+    async def says(self, word: str, times: int = 1) -> None:
+        """Return when the journal has it so often."""
         async with asyncio.timeout(30):
-            while word not in self.journal:  # noqa: ASYNC110 (another process writes it)
+            while self.journal.count(word) < times:  # noqa: ASYNC110 (another process writes it)
                 await asyncio.sleep(0.02)
 
     def freeze(self) -> None:
@@ -182,6 +185,11 @@ class Daemon:
     async def kill(self) -> None:
         """kill -9. It must have lived until now."""
         await self._end(signal.SIGKILL)
+        self.kills += 1
+
+    async def abort(self) -> None:
+        """What systemd does to a daemon that does not answer its watchdog."""
+        assert await self._end(signal.SIGABRT) == -signal.SIGABRT
         self.kills += 1
 
     async def stop(self) -> None:
@@ -201,7 +209,13 @@ class Daemon:
 
     async def waiting(self) -> int:
         """How many messages are in the queue."""
-        return len((await self._asked("queue", "list", "--json")).splitlines())
+        return len(await self.queue())
+
+    async def queue(self) -> list[dict[str, Any]]:
+        """The messages in it, the oldest first."""
+        return [
+            json.loads(row) for row in (await self._asked("queue", "list", "--json")).splitlines()
+        ]
 
     async def _asked(self, *words: str) -> str:
         asked = await asyncio.create_subprocess_exec(

@@ -11,7 +11,9 @@ An outcome must get on the disk. While the spool cannot take it (disk full), the
 tries again, and the message keeps its place in the lane; no other attempt at it may start.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -89,6 +91,9 @@ class Courier:
         self._policy = policy
         self._random = random
         self._reporter = reporter
+        self._suspect = asyncio.Lock()
+        """Held while a message is read that a process ended with. Of several, one is to blame: were
+        they read at the same time again, all would count as read when the next process ends."""
         self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
         """Attempts that are not on the disk yet, with whether a doubt can be settled: an error
         while they are recorded must neither strand the message nor send it twice."""
@@ -110,8 +115,7 @@ class Courier:
                     return NotBegun(Stops(session))
                 case Delayed():
                     return NotBegun(Slower(session.reason, session.retry_after))
-            submission = await self._spool.load_to_send(waiting)
-            return await self._attempt(submission, session, answered)
+            return await self._attempt(waiting, session, answered)
         except (NotQueued, MailLost):
             return NotWaiting()
         except StorageUnavailable as error:
@@ -140,13 +144,15 @@ class Courier:
 
     async def _attempt(
         self,
-        submission: Submission,
+        waiting: QueueEntry,
         session: MailboxSession,
         answered: Callable[[Answered], None],
     ) -> Finished:
-        composed = await self._dispatcher.prepare(submission)
-        started_at, began = self._clock.now(), self._clock.monotonic()
-        number = await self._spool.begin(submission, started_at, session.client_request_id)
+        async with self._suspect if waiting.suspect else nullcontext():
+            submission = await self._spool.load_to_send(waiting)
+            composed = await self._dispatcher.prepare(submission)
+            started_at, began = self._clock.now(), self._clock.monotonic()
+            number = await self._spool.begin(submission, started_at, session.client_request_id)
         self._journal.write(events.Attempt(submission, number))
         dispatched = await self._dispatch(submission, composed, session)
         attempt = Attempt(

@@ -1,7 +1,7 @@
 """One attempt: what is asked of whom, in which order, and what people are told."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -98,6 +98,24 @@ async def test_the_mark_is_on_the_disk_before_anything_reads_the_message() -> No
     await carry(post)
     assert marked == [[1]]
     assert post.spool.outcomes(1) == ["Relayed"]
+
+
+async def test_messages_that_a_process_ended_with_are_marked_and_read_one_by_one() -> None:
+    gate, marked = asyncio.Event(), list[list[int]]()
+
+    async def compose(one: Submission) -> OctetSource:
+        marked.append(sorted(post.spool.read))
+        await gate.wait()
+        return await outgoing(one)
+
+    post = Post(compose=compose)
+    suspects = [replace(post.spool.put(submission(number)), suspect=True) for number in (2, 3)]
+    carrying = [asyncio.ensure_future(carry_waiting(post, one)) for one in suspects]
+    await settle()
+    assert marked == [[2]]
+    gate.set()
+    await asyncio.gather(*carrying)
+    assert marked == [[2], [3]]
 
 
 async def test_a_message_that_no_process_survives_is_gone_unread() -> None:

@@ -55,6 +55,18 @@ async def test_what_ends_three_processes_is_held_with_the_reason(
     assert [entry.fields["reason"] for entry in entries if entry.event == "held"] == [ENDED]
 
 
+async def test_the_next_process_knows_what_the_one_before_it_read_when_it_ended(life: Life) -> None:
+    async def reads_one_of_two(spool: Spool) -> None:
+        (one,), _ = await put(spool), await put(spool)
+        await spool.begin_reading(one.id)
+
+    async def sees(spool: Spool) -> None:
+        assert [waiting.suspect for waiting in await spool.waiting()] == [True, False]
+
+    await life(reads_one_of_two)
+    await life(sees)
+
+
 async def test_what_a_person_releases_gets_three_more(life: Life) -> None:
     await life(new_mail)
     for _ in range(3):

@@ -3,9 +3,9 @@
     queued ──Open──▶ a row in readings ──Begin──▶ in flight
               └── a third process has ended with it: held
 
-A message may be one that no process survives reading. Its row tells the next process, which tries
-again, and after `MOST_STARTS` of them leaves it to a person: one message must not stop the others.
-Nothing of it was sent, so it is neither in flight nor in doubt.
+A message may be one that no process survives reading. Its row tells the next process, which reads
+it apart from the others that are marked, and after `MOST_STARTS` of them leaves it to a person: one
+message must not stop the others. Nothing of it was sent, so it is neither in flight nor in doubt.
 """
 
 from dataclasses import dataclass

@@ -38,7 +38,8 @@ _TAKEN = """s.id IN (SELECT value FROM json_each(:besides))
 _LATER = "s.not_before > :now AND s.not_before <= :far"
 _DUE = f"{_TURN} AND NOT ({_LATER}) AND NOT ({_TAKEN})"
 _LEVELS = "login", "client", "sender_key"
-_OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size FROM {_QUEUE} WHERE {_DUE}
+_OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size,
+        s.id IN (SELECT submission FROM readings) FROM {_QUEUE} WHERE {_DUE}
     AND s.login = :login AND s.client = :client AND s.sender_key = :sender_key
     ORDER BY s.received_at, s.id LIMIT :limit"""
 
@@ -137,11 +138,12 @@ class TakeDue:
             "besides": json.dumps(sorted(self.wanted.besides)),
         }
 
-    def _entry(self, path: tuple[Name, ...], row: tuple[int, int, int, int]) -> QueueEntry:
-        submission, received_at, not_before, size = row
+    def _entry(self, path: tuple[Name, ...], row: tuple[int, int, int, int, int]) -> QueueEntry:
+        submission, received_at, not_before, size, read = row
         login, client, sender = map(restored, path)
         times = moment(received_at), moment(not_before)
-        return QueueEntry(submission, self.wanted.lane, *times, sender, size, login, client)
+        lane = self.wanted.lane
+        return QueueEntry(submission, lane, *times, sender, size, login, client, bool(read))
 
 
 def lanes(connection: sqlite3.Connection) -> tuple[Lane, ...]:
