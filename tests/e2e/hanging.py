@@ -1,4 +1,4 @@
-"""`graphrelay` with a reader that is quadratic and holds the interpreter meanwhile, as one once was.
+"""`graphrelay` with a reader that holds the interpreter for hours, as one once did.
 
 python -m tests.e2e.hanging --config config.toml serve
 """

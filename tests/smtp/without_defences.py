@@ -182,7 +182,7 @@ DEFENCES = (
         "graphrelay/model/address.py",
         " and len(label) <= _LONGEST_LABEL:",
         ":",
-        "tests/test_growth.py -k key",
+        "tests/model/test_address.py -k longer_than",
     ),
     Defence(
         "an address of any length in a plain list",

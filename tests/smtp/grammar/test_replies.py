@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphrelay.model import Reply
@@ -11,7 +11,11 @@ from graphrelay.smtp.grammar import arguments, replies, sasl
 DOCUMENTED = (Path(__file__).parents[3] / "docs" / "smtp.md").read_text()
 
 
-@given(st.integers(400, 599), st.text(max_size=1500))
+_TEXT = st.text(st.characters() | st.sampled_from("a \t\r\n"), max_size=1500)
+
+
+@given(st.integers(400, 599), _TEXT)
+@example(550, "no such\r\n250 user")
 def test_any_text_becomes_lines_that_a_client_can_read(code: int, text: str) -> None:
     octets = replies.octets(Reply(code, "5.0.0", text))
     *lines, rest = octets.split(b"\r\n")
