@@ -56,6 +56,8 @@ class Origin:
     login: str | None = None
     tls: str | None = None
     """The TLS version (`TLSv1.3`), or `None` in clear text."""
+    author: str = ""
+    """The `key` of the first address in From, once that has been read and if there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,9 @@ class QueueEntry:
     received_at: datetime
     not_before: datetime
     sender: str = ""
-    """The `key` of the reverse path: senders of a client in a lane take turns."""
+    """The `key` of the author, or of the reverse path where there is none: senders of a client in a
+    lane take turns. A mailing keeps its From, while each message of it may have a reverse path of
+    its own (VERP)."""
     size: int = 0
     """Of the whole message in octets: large ones leave room for small ones."""
     login: str = ""
@@ -176,7 +178,7 @@ class QueueEntry:
             submission.plan.lane,
             submission.received_at,
             not_before or submission.received_at,
-            path.key if path else "",
+            submission.origin.author or (path.key if path else ""),
             submission.size,
             submission.origin.login or "",
             submission.origin.client,

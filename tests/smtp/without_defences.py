@@ -530,6 +530,20 @@ BOUNDS = (
         "tests/relay/queue/test_fair_order.py",
     ),
     Defence(
+        "a reverse path for each message takes all turns",
+        "graphrelay/model/message.py",
+        'submission.origin.author or (path.key if path else "")',
+        'path.key if path else ""',
+        "tests/relay/accept/test_reception.py -k no_more_turns",
+    ),
+    Defence(
+        "a message that no process survives, and those read beside it",
+        "graphrelay/relay/deliver/courier.py",
+        "async with self._suspect if waiting.suspect else nullcontext():",
+        "async with nullcontext():",
+        "tests/relay/deliver/test_courier.py -k one_by_one",
+    ),
+    Defence(
         "commands keep the daemon from starting",
         "graphrelay/spool/sqlite/files/lock.py",
         "            _give_way(directory)\n",

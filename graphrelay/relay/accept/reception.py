@@ -148,9 +148,10 @@ class Reception:
         if refusal := await self._refused_as_spliced(decided, body.size, table):
             return refusal
         parsed = decided.parsed
+        author = next((one.key for one in parsed.transaction.authors), "")
         return NewMessage(
             envelope=envelope,
-            origin=origin,
+            origin=replace(origin, author=author),
             received_at=received_at,
             message_id=parsed.message_id,
             subject=parsed.subject,

@@ -2,10 +2,11 @@
 
     logins take turns ─▶ clients of a login ─▶ senders of a client ─▶ small and large ─▶ the oldest
 
-So an alarm does not wait behind fifty thousand newsletters that came before it, even where each of
-them has a sender of its own (VERP): a client may choose its senders, and neither its login nor its
-address. Large messages take turns of their own, and leave room for small ones: `small_only` passes
-them over.
+So an alarm does not wait behind fifty thousand newsletters that came before it. The sender is the
+one in From: many programs of one machine share its address, and a mailing may give each message a
+reverse path of its own (VERP), while its From stays. A client may choose even that, but neither its
+login nor its address. Large messages take turns of their own, and leave room for small ones:
+`small_only` passes them over.
 """
 
 import heapq

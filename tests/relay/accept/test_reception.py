@@ -25,6 +25,7 @@ from graphrelay.relay.accept import router
 from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.outgoing import as_mime
+from graphrelay.relay.queue.fair_order import Due
 from graphrelay.spool import Spool
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
@@ -415,6 +416,22 @@ async def test_a_mime_bomb_is_taken_without_being_unpacked(room: Room) -> None:
     bomb = HEAD + STAMPS + b"MIME-Version: 1.0\r\n" + bomb + b"\r\nboom\r\n"
     submission = await room.taken(bomb, "a@b.example")
     assert submission.body == InlineBody(bomb) or submission.size == len(bomb)
+
+
+async def test_a_reverse_path_of_its_own_for_each_newsletter_gives_them_no_more_turns(
+    room: Room,
+) -> None:
+    """All come from the same client without a login, as from programs of this machine."""
+    for number in range(60):
+        sender = f"bounce-{number}=a@contoso.com"
+        await room.take(b"From: News <news@contoso.com>\r\n\r\ntext", sender=sender)
+    await room.take(b"From: alarm@contoso.com\r\n\r\ntext", sender="alarm@contoso.com")
+    alarm = room.queue.waiting[-1].submission_id
+    for waiting in (room.queue.waiting, await room.spool.waiting()):
+        due = Due()
+        for one in waiting:
+            due.push(one)
+        assert alarm in (due.pop(), due.pop())
 
 
 async def test_a_condition_looks_at_the_beginning_of_a_field(room: Room) -> None:

@@ -153,7 +153,7 @@ class Depositor:
                 common.message,
                 part,
                 common.received_at,
-                common.sender_key,
+                storable(new.origin.author) or common.sender_key,
                 storable(new.origin.login or ""),
                 storable(new.origin.client),
                 common.size,
