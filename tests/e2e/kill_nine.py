@@ -234,11 +234,15 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def relaying(folder: Path, extra: str = "") -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]:
-    """A cloud, a daemon that submits to it (not started yet), and who sends to that."""
+async def relaying(
+    folder: Path, extra: str = "", account: str = ""
+) -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]:
+    """A cloud, a daemon that submits to it (not started yet), and who sends to that. `extra` is
+    added to the configuration, and `account` to the settings of its account."""
     async with Sandbox(mail_settings=MailSettings(keep_bodies=False)) as cloud:
         port = free_port()
-        config = relay_config(cloud, folder / "state", f"127.0.0.1:{port}", "any-user")
+        address = f"127.0.0.1:{port}"
+        config = relay_config(cloud, folder / "state", address, "any-user", account)
         daemon = Daemon(folder, config + IMPATIENT + extra)
         recipient, mark = "anna@example.org", f"kill{os.getpid()}"
         flood = Flood("127.0.0.1", port, sender=SENDER, recipient=recipient, mark=mark)

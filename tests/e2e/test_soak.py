@@ -19,7 +19,7 @@ async def test_under_faults_and_restarts_nothing_grows_and_nothing_is_lost(
 
 
 def life(*memory: float) -> Life:
-    return Life(tuple(Figures(megabytes, 20, 5, 10) for megabytes in memory))
+    return Life(tuple(Figures(megabytes, 20, 5, 10, 0) for megabytes in memory))
 
 
 def test_what_warms_up_and_then_stays_is_flat() -> None:
