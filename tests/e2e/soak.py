@@ -159,6 +159,8 @@ async def run(
 ) -> tuple[list[Life], Verdict]:
     lives: list[Life] = []
     async with relaying(folder, FORGETFUL, account) as (cloud, daemon, flood):
+        for app in cloud.directory.apps:
+            app.roles = {"Mail.Send", "Mail.ReadWrite"}
         weather = Weather(cloud, Random(seed))
         await daemon.authorize()
         for number in range(1, LIVES + 1):
