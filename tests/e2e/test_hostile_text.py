@@ -47,7 +47,7 @@ mailbox = "info@contoso.com"
 """
 REFUSED = Answer(
     status=400,
-    body='{"error": {"code": "ErrorInvalidRequest", "message": "no"}}',
+    body='{"error": {"code": "ErrorVirusDetected", "message": "no"}}',
     path="/v1.0/users/info@contoso.com/",
 )
 """So each message is read for sending, once, and the cloud reads none of them."""
@@ -94,13 +94,17 @@ ROWS = (
     Row(
         "spaces in a path",
         b"EHLO x\r\nMAIL FROM:<a@b.example>\r\n"
-        + (b"RCPT TO:<" + b" " * 12_000 + b"\r\n") * 50
+        + b"".join(b"RCPT TO:<%bx\r\n" % (b" " * (12_000 - number)) for number in range(50))
         + b"QUIT\r\n",
         20,
     ),
     Row(
         "a long From, many recipients, several conditions",
         message("From: {} <a@b.example>\r\n\r\ntext".format("ä" * (ROOM // 2)).encode(), 1_000),
+    ),
+    Row(
+        "a long address, many recipients, several conditions",
+        message("From: {}@b.example\r\n\r\ntext".format("ä" * (ROOM // 2)).encode(), 1_000),
     ),
     Row("many fields beyond ASCII", raw_fields(), 10),
     Row("pieces of parameters", pieces(), 3),
