@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from graphrelay.mime import entity, header, transfer_encoding
+from graphrelay.mime import entity, header
 from graphrelay.mime.entity import Entity
 from graphrelay.mime.header import HeaderSection
-from graphrelay.model import one_line
+from graphrelay.model import InlineBody, one_line
 
 LONGEST_REASON = 500
 LONGEST_RECIPIENT = 320
@@ -58,7 +58,7 @@ def read(octets: bytes) -> Ndr | None:
     section = header.read(octets)
     if section is None:
         return None
-    source = transfer_encoding.InMemory(octets)
+    source = InlineBody(octets)
     try:
         report = entity.read(section, source, section.body_start, source.size)
     except entity.TooTangled:

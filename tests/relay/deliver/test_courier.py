@@ -104,7 +104,7 @@ async def test_messages_that_a_process_ended_with_are_marked_and_read_one_by_one
     gate, marked = asyncio.Event(), list[list[int]]()
 
     async def compose(one: Submission) -> OctetSource:
-        marked.append(sorted(post.spool.read))
+        marked.append(sorted(post.spool.marked))
         await gate.wait()
         return await outgoing(one)
 

@@ -1,6 +1,7 @@
 """A message that no process survives reading is held; one that is merely read again is not."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -11,8 +12,9 @@ from graphrelay.spool.changes import Delete, Release
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.queries import InFlight, QueueFilter
 from graphrelay.spool.sqlite.statements.begin_reading import ENDED
+from graphrelay.spool.values import Take
 from tests.spool.contract.conftest import Engine
-from tests.spool.mail import NOON, entry, put, waiting_in
+from tests.spool.mail import NOON, WEBSITE, entry, put, waiting_in
 
 Life = Callable[[Callable[[Spool], Awaitable[None]]], Awaitable[None]]
 
@@ -58,10 +60,11 @@ async def test_what_ends_three_processes_is_held_with_the_reason(
 async def test_the_next_process_knows_what_the_one_before_it_read_when_it_ended(life: Life) -> None:
     async def reads_one_of_two(spool: Spool) -> None:
         (one,), _ = await put(spool), await put(spool)
-        await spool.begin_reading(one.id)
+        await spool.load_to_send(entry(one))
 
     async def sees(spool: Spool) -> None:
-        assert [waiting.suspect for waiting in await spool.waiting()] == [True, False]
+        found = await spool.take(Take(lane=WEBSITE, limit=16, longest_wait=timedelta(hours=1)))
+        assert [one.suspect for one in found.entries] == [True, False]
 
     await life(reads_one_of_two)
     await life(sees)
