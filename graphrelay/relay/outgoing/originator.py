@@ -3,9 +3,9 @@
 The message goes out with exactly one From field with one address, since Exchange sends for one
 mailbox, and its behaviour with two addresses is not documented:
 
-- the router's plan may replace the address in From. Then the display name is kept, the old address
-  becomes Reply-To if there was none, and the original field is kept as `X-Graphrelay-From`. The
-  same happens to all but the first of several authors;
+- the router's plan may replace the address in From. Then the display name is kept, octet for octet if
+  the list is plain; the old address becomes Reply-To if there was none, and the original field is
+  kept as `X-Graphrelay-From`. The same happens to all but the first of several authors;
 - a message without From gets the mailbox's address;
 - an `@` in the display name is replaced by ` at `, also within encoded words: Exchange rejects it
   with ErrorSendAsDenied;
@@ -55,14 +55,15 @@ def _author_edits(
     address = _author(authors, plan)
     if not froms:
         return Edits(added=_from(address)), []
-    name = _name(authors, declared.charset(section))
-    as_it_came = len(lists) == len(authors) == 1 and lists[0].plain and not lists[0].raw
-    if as_it_came and authors[0].address == address and "@" not in name:
+    named = _named(authors)
+    name = address_list.decoded_name(named.name, declared.charset(section)) if named else ""
+    legibly = all(one.plain and not one.raw for one in lists) and "@" not in name
+    if legibly and len(authors) == 1 and len(lists) == 1 and authors[0].address == address:
         return Edits(), []
-    lines = [_from(address, name)]
+    line = _from_as_written(named, address) if named and legibly else _from(address, name)
     lost = any(one.address and one.address.key != address.key for one in authors)
-    if lost or not all(one.plain for one in lists):
-        lines += [_readable(section, found) for found in froms]
+    came = [_readable(section, found) for found in froms]
+    lines = [line, *(came if lost or not all(one.plain for one in lists) else [])]
     edits = Edits({froms[0]: b"".join(lines)} | dict.fromkeys(froms[1:], b""))
     return edits, [one for one in authors if one.address and lost]
 
@@ -105,10 +106,15 @@ def _author(authors: list[Member], plan: Plan) -> Address:
     return written or Address.parse(plan.lane.mailbox)
 
 
-def _name(authors: list[Member], charset: str) -> str:
-    """The display name of the first member with an address, else of the first member."""
-    named = next((one for one in authors if one.address), None) or next(iter(authors), None)
-    return address_list.decoded_name(named.name, charset) if named else ""
+def _named(authors: list[Member]) -> Member | None:
+    """Whose display name is kept: the first member with an address, else the first member."""
+    return next((one for one in authors if one.address), None) or next(iter(authors), None)
+
+
+def _from_as_written(member: Member, address: Address) -> bytes:
+    """With the octets of its name: what charset they are in, readers know as well as we do."""
+    spec = address_list.addr_spec(address)
+    return b"From: " + (member.name + b" <" + spec + b">" if member.name else spec) + b"\r\n"
 
 
 def _from(address: Address, name: str = "") -> bytes:

@@ -29,10 +29,19 @@ def test_a_from_that_may_stay_keeps_its_octets() -> None:
 
 def test_another_address_goes_into_from_and_the_old_one_to_reply_to() -> None:
     assert edited(b"From: Shop <shop@site.example>\r\n", "info@contoso.com") == (
-        b'From: "Shop" <info@contoso.com>\r\n'
+        b"From: Shop <info@contoso.com>\r\n"
         b"X-Graphrelay-From: Shop <shop@site.example>\r\n"
         b"Reply-To: Shop <shop@site.example>\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"=?gb2312?B?086yzZjl?=", b'"Doe,\r\n Jane"', b"=?unheard-of?Q?=FF?=\r\n =?x?B?gA==?=", b"J. D."],
+)
+def test_the_name_of_another_address_keeps_its_octets(name: bytes) -> None:
+    head = edited(b"From: " + name + b" <user@old.example>\r\n", "info@contoso.com")
+    assert head.startswith(b"From: " + name + b" <info@contoso.com>\r\n")
 
 
 def test_a_reply_to_that_was_there_stays() -> None:
@@ -96,7 +105,7 @@ def test_an_at_sign_is_taken_out_of_the_display_name(written: bytes, name: str) 
 def test_of_several_authors_the_first_one_sends_and_all_get_the_replies() -> None:
     head = b"From: A <a@contoso.com>, B <b@contoso.com>\r\nFrom: c@contoso.com\r\n"
     assert edited(head) == (
-        b'From: "A" <a@contoso.com>\r\n'
+        b"From: A <a@contoso.com>\r\n"
         b"X-Graphrelay-From: A <a@contoso.com>, B <b@contoso.com>\r\n"
         b"X-Graphrelay-From: c@contoso.com\r\n"
         b"Reply-To: A <a@contoso.com>,\r\n B <b@contoso.com>,\r\n c@contoso.com\r\n"
