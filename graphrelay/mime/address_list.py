@@ -192,7 +192,7 @@ def decoded_name(name: bytes, charset: str = "") -> str:
         name = _PAIR.sub(rb"\1", name[1:].removesuffix(b")"))
     else:
         name = _QUOTED.sub(lambda match: _PAIR.sub(rb"\1", match[1]), name)
-    return " ".join(encoded_word.decode(name, charset).split())
+    return one_line(encoded_word.decode(name, charset))
 
 
 def mailbox(name: str, address: Address) -> bytes:

@@ -12,7 +12,7 @@ one it is handed as a protocol.
 from graphrelay.model.address import LONGEST_ADDRESS, Address, in_small_letters, same_address
 from graphrelay.model.attempt import Attempt, Done, Held, NextState, Queued
 from graphrelay.model.envelope import Accepted, DsnRequest, Envelope, Notify, Origin, Reply
-from graphrelay.model.line import one_line
+from graphrelay.model.line import one_line, without_controls
 from graphrelay.model.message import (
     Body,
     DraftProgress,
@@ -74,4 +74,5 @@ __all__ = [
     "in_small_letters",
     "one_line",
     "same_address",
+    "without_controls",
 ]

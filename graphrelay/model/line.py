@@ -1,12 +1,25 @@
-"""Text from elsewhere, made fit for one line that people read."""
+"""Text from elsewhere, made fit for one line that people read.
+
+Replaced is only what can break a line or deceive: controls, line and paragraph separators, the
+marks that turn the direction of writing (Unicode TR 9, explicit formatting), and what no text may
+hold, such as half of a surrogate pair. Joiners, wide spaces, emoji and every letter stay: scripts
+need them.
+"""
+
+import re
+
+_UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]"
+)
+
+
+def without_controls(text: str, instead: str = " ") -> str:
+    """`text` with `instead` for every character that is unfit for one line."""
+    return _UNFIT.sub(instead, text)
 
 
 def one_line(text: object, longest: int | None = None) -> str:
-    """One line of printable characters, of at most `longest`: no line ends, no terminal escapes,
-    nothing that turns the writing direction or hides letters, and no run of spaces. `…` stands
-    for what was cut off."""
-    shown = str(text)
-    if not shown.isprintable():
-        shown = "".join(letter if letter.isprintable() else " " for letter in shown)
-    shown = " ".join(shown.split())
+    """One line of at most `longest` characters: nothing that is unfit for a line, and no run of
+    spaces. `…` stands for what was cut off."""
+    shown = " ".join(filter(None, without_controls(str(text)).split(" ")))
     return shown if longest is None or len(shown) <= longest else f"{shown[: longest - 1]}…"

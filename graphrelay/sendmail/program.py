@@ -1,6 +1,7 @@
 """What sendmail does, once it is known what its caller wants."""
 
 import os
+import re
 import sys
 
 from graphrelay.sendmail import header, local, message, smtp
@@ -83,9 +84,15 @@ def _in_word(word: str) -> list[str]:
     return found
 
 
+_UNFIT_FOR_A_NAME = re.compile(
+    '[\x00-\x1f\x7f-\x9f"\\\\\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
+)
+"""What ends a line or a quoted string, other controls, and what turns the direction of writing."""
+
+
 def _from_line(name: str, sender: str) -> bytes:
     """`From: "name" <sender>`, for a message that has none (`-F`)."""
-    shown = "".join(one for one in name if one.isprintable() and one not in '"\\')
+    shown = _UNFIT_FOR_A_NAME.sub("", name)
     if shown.isascii():
         return f'From: "{shown}" <{sender}>\r\n'.encode()
     from base64 import b64encode

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from graphrelay.mime import address_list
 from graphrelay.mime.address_list import AddressList
-from graphrelay.model import Address
+from graphrelay.model import Address, one_line
 from tests.python_reader import getaddresses
 
 PIECES = st.lists(
@@ -161,9 +161,14 @@ def test_what_is_written_is_a_plain_list_of_the_same(people: list[tuple[str, Add
     assert found.plain
     assert [one.key for one in found.addresses] == [address.key for _, address in people]
     for member, (name, _) in zip(found.members, people, strict=True):
-        assert address_list.decoded_name(member.name) == " ".join(
-            "".join(c if c.isprintable() else " " for c in name).split()
-        )
+        assert address_list.decoded_name(member.name) == one_line(name)
+
+
+@pytest.mark.parametrize("name", ["👩\u200d💻 Support", "山田　太郎", "می\u200cخواهم"])
+def test_joiners_and_wide_spaces_of_a_name_stay(name: str) -> None:
+    value = address_list.mailbox(name, Address.parse("a@b"))
+    [member] = address_list.read(value).members
+    assert address_list.decoded_name(member.name) == name
 
 
 def test_a_field_of_two_charsets_is_not_plain() -> None:

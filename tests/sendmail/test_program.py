@@ -124,8 +124,10 @@ def test_a_header_without_recipients_is_usage(caller: Caller) -> None:
 def test_a_full_name_makes_a_from_header_where_there_is_none(caller: Caller) -> None:
     caller.call("-F", 'Käthe "K"', "-f", "wp@contoso.com", "a@b.example")
     caller.call("-F", "Ignored", "a@b.example", stdin=b"From: x@y\nSubject: z\n\n")
-    first, second = caller.waiting
+    caller.call("-F", "山田　太郎\x1b", "-f", "wp@contoso.com", "a@b.example")
+    first, second, third = caller.waiting
     assert b"From: =?UTF-8?B?S8OkdGhlIEs=?= <wp@contoso.com>\r\nTo: a@ex" in first
+    assert b"=?UTF-8?B?5bGx55Sw44CA5aSq6YOO?= <" in third
     assert second.endswith(b"LAST\r\nFrom: x@y\nSubject: z\n\n")
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from graphrelay.mime import address_list, encoded_word, entity, reading
 from graphrelay.mime.address_list import Member
 from graphrelay.mime.header import HeaderSection
-from graphrelay.model import OctetSource, StorageUnavailable, Submission
+from graphrelay.model import OctetSource, StorageUnavailable, Submission, without_controls
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, redirect
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.body_parts import MessageBody, Sealed
@@ -139,7 +139,7 @@ def _text(section: HeaderSection, name: str) -> str:
         return ""
     value = section.unfolded(found)
     decoded = encoded_word.decode(value, charset.charset(section, value))
-    return "".join(c if c.isprintable() else " " for c in decoded).strip()
+    return without_controls(decoded).strip(" ")
 
 
 def _people(section: HeaderSection, name: str) -> list[dict[str, Any]]:
@@ -197,7 +197,7 @@ def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], t
 
 
 def _decoded(value: bytes) -> str:
-    return "".join(c if c.isprintable() else " " for c in encoded_word.decode(value)).strip()
+    return without_controls(encoded_word.decode(value)).strip(" ")
 
 
 def attachment(one: Attachment) -> dict[str, Any]:

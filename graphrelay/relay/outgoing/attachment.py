@@ -4,9 +4,10 @@ import mimetypes
 import re
 from dataclasses import dataclass, field
 
-from graphrelay.mime import encoded_word, header, text
+from graphrelay.mime import encoded_word, header
 from graphrelay.mime.entity import Entity
 from graphrelay.mime.transfer_encoding import Content
+from graphrelay.model import without_controls
 
 _NESTING = ("message/", "multipart/")
 """Types that may not be in base64 (RFC 2046 section 5.2.1), as Exchange sends files: with another
@@ -78,7 +79,7 @@ def _nested_subject(entity: Entity) -> str:
 def _fit_for_a_name(name: str) -> str:
     """The last part of a path, without what no file system takes, of a sane length."""
     name = re.split(r"[/\\]", name)[-1] if "/" in name or "\\" in name else name
-    name = text.on_one_line(name.replace("\t", " "), "_")
+    name = without_controls(name.replace("\t", " "), "_")
     name = _UNFIT.sub("_", name).strip(" .")
     if len(name) <= _LONGEST_NAME:
         return name

@@ -10,6 +10,7 @@ import codecs
 
 from graphrelay.mime import encoded_word
 from graphrelay.mime.header import Edits, HeaderSection
+from graphrelay.model import without_controls
 
 _LONGEST_SUBJECT = 4096
 """Characters; a longer subject is truncated if it must be rewritten."""
@@ -34,7 +35,7 @@ def subject_edits(section: HeaderSection, prefix: str = "") -> Edits:
         return Edits(
             {found: b"Subject: " + missing.encode("ascii") + b" " + value.lstrip() + b"\r\n"}
         )
-    words = (f"{missing} " if missing else "") + " ".join(text.split())
+    words = (f"{missing} " if missing else "") + without_controls(text).strip(" ")
     return Edits({found: _subject(words[:_LONGEST_SUBJECT])})
 
 

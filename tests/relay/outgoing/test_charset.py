@@ -26,6 +26,7 @@ def test_a_subject_in_ascii_keeps_its_octets() -> None:
         ("Grüße – €".encode("cp1252"), "Grüße – €"),
         ("=?utf-8?q?Gr=C3=BC=C3=9Fe?= aus Köln".encode(), "Grüße aus Köln"),
         ("folded\r\n Grüße".encode(), "folded Grüße"),
+        ("👩\u200d💻 山田　太郎  می\u200cخواهم".encode(), "👩\u200d💻 山田　太郎  می\u200cخواهم"),
     ],
 )
 def test_a_subject_in_raw_octets_becomes_encoded_words(octets: bytes, text: str) -> None:

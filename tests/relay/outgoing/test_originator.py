@@ -37,7 +37,12 @@ def test_another_address_goes_into_from_and_the_old_one_to_reply_to() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [b"=?gb2312?B?086yzZjl?=", b'"Doe,\r\n Jane"', b"=?unheard-of?Q?=FF?=\r\n =?x?B?gA==?=", b"J. D."],
+    [
+        b"=?gb2312?B?086yzZjl?=",
+        b'"Doe,\r\n Jane"',
+        b"=?unheard-of?Q?=FF?=\r\n =?x?B?gA==?=",
+        b"J. D.",
+    ],
 )
 def test_the_name_of_another_address_keeps_its_octets(name: bytes) -> None:
     head = edited(b"From: " + name + b" <user@old.example>\r\n", "info@contoso.com")
