@@ -8,6 +8,7 @@ from graphrelay.mime import encoded_word, header
 from graphrelay.mime.entity import Entity
 from graphrelay.mime.transfer_encoding import Content
 from graphrelay.model import without_controls
+from graphrelay.relay.outgoing import charset
 
 _NESTING = ("message/", "multipart/")
 """Types that may not be in base64 (RFC 2046 section 5.2.1), as Exchange sends files: with another
@@ -72,8 +73,10 @@ def _name(entity: Entity, number: int) -> str:
 def _nested_subject(entity: Entity) -> str:
     section = header.read(entity.content.beginning(64 * 1024), complete=False)
     found = section.first("subject") if section else None
-    decoded = encoded_word.decode(section.unfolded(found)) if section and found else ""
-    return _fit_for_a_name(decoded)
+    if section is None or found is None:
+        return ""
+    value = section.unfolded(found)
+    return _fit_for_a_name(encoded_word.decode(value, charset.charset(section, value)))
 
 
 def _fit_for_a_name(name: str) -> str:
