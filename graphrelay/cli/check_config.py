@@ -1,10 +1,14 @@
 """`graphrelay check-config`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from graphrelay.cli.ask import checked
+
+if TYPE_CHECKING:
+    from graphrelay.config.settings import RouteTable
 
 
 @click.command(name="check-config")
@@ -30,7 +34,22 @@ def command(config: Path) -> None:
     for name, account in settings.accounts.items():
         mailboxes = ", ".join(account.mailboxes) or getattr(account, "username", "")
         click.echo(f"  account {name}: {account.scenario}, {mailboxes}")
+    for number, route in enumerate(settings.routes):
+        click.echo(f"  route {route.name or f'routes[{number}]'}: {_content(route)}")
     for listener in settings.smtp.listeners:
         networks = ", ".join(map(str, listener.allow_from))
         how = f"TLS {listener.tls}, login {listener.auth}, from {networks}"
         click.echo(f"  listener {listener.address}: {how}")
+
+
+def _content(route: "RouteTable") -> str:
+    """As what mail goes, and what that means for invitations."""
+    if route.content == "mime" and route.save_to_sent_items:
+        return "MIME"
+    kept = "a copy" if route.save_to_sent_items else "no copy"
+    if route.invitations == "mime":
+        invited = 'but invitations go as MIME, and leave a copy (invitations = "mime")'
+    else:
+        invited = "and an invitation becomes a file, no meeting request, unless "
+        invited += 'invitations = "mime" lets it go as MIME, which leaves a copy'
+    return f"taken apart to JSON, {kept} in Sent Items, {invited}"

@@ -151,6 +151,7 @@ def _plan(plan: "Plan") -> Event:
         "redirect_to": plan.redirect_to,
         "content": plan.content,
         "save_to_sent_items": plan.save_to_sent_items,
+        "invitations": plan.invitations,
     }
 
 
@@ -180,9 +181,11 @@ def _print_plan(plan: Event) -> None:
     for key, words in _WORDS.items():
         if plan[key]:
             click.echo(f"  {words} {plan[key]}")
-    if plan["content"] == "json":
+    if plan["content"] == "json" or not plan["save_to_sent_items"]:
         kept = "a copy" if plan["save_to_sent_items"] else "no copy"
         click.echo(f"  converted to JSON, {kept} in Sent Items")
+        if plan["invitations"] == "mime":
+            click.echo("  an invitation goes as MIME, and leaves a copy")
 
 
 _WORDS = {

@@ -271,6 +271,7 @@ class RouteTable(Table):
     rewrite_from: Literal["never", "when-needed", "always"] = "when-needed"
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
+    invitations: Literal["mime", "as-content"] = "as-content"
     reply_to: Mailbox | None = None
     bcc_always: list[Mailbox] = []
     subject_prefix: OneLine = ""

@@ -269,6 +269,7 @@ def _route(number: int, table: RouteTable) -> Route:
         rewrite_from=table.rewrite_from,
         content=table.content,
         save_to_sent_items=table.save_to_sent_items,
+        invitations=table.invitations,
         reply_to=table.reply_to,
         bcc_always=tuple(table.bcc_always),
         subject_prefix=table.subject_prefix,

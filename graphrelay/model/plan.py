@@ -33,6 +33,8 @@ class Plan:
     """What the From header is to say; `None` leaves it as the sender wrote it."""
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
+    invitations: Literal["mime", "as-content"] = "as-content"
+    """Whether an invitation goes as MIME, whatever `content` and `save_to_sent_items` say."""
     reply_to: str | None = None
     """What the Reply-To header is to say; `None` leaves it to the sender."""
     subject_prefix: str = ""

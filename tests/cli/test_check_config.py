@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from graphrelay.cli import cli
 from tests.cli.test_commands import run
+from tests.cli.test_route import ACCOUNTS
 
 ROOT = Path(__file__).parents[2]
 BAD = ROOT / "tests" / "config" / "bad" / "everything-at-once.toml"
@@ -20,3 +24,21 @@ def test_check_config_says_that_the_example_is_fine() -> None:
     shown = run("--config", str(EXAMPLE), "check-config")
     assert shown.returncode == 0
     assert f"{EXAMPLE} is fine" in shown.stdout
+
+
+def said(directory: Path, more: str) -> str:
+    path = directory / "config.toml"
+    path.write_text(ACCOUNTS + more, encoding="utf-8")
+    shown = CliRunner().invoke(cli, ["--config", str(path), "check-config"])
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+def test_it_says_what_becomes_of_invitations_where_mail_is_taken_apart(tmp_path: Path) -> None:
+    route = '\n[[routes]]\naccount = "website"\nsave_to_sent_items = false\n'
+    shown = said(tmp_path, route)
+    assert "route routes[0]: taken apart to JSON, no copy in Sent Items" in shown
+    assert 'an invitation becomes a file, no meeting request, unless invitations = "mime"' in shown
+    shown = said(tmp_path, route + 'invitations = "mime"\n')
+    assert "invitations go as MIME, and leave a copy" in shown
+    assert "route routes[0]: MIME\n" in said(tmp_path, '\n[[routes]]\naccount = "website"\n')

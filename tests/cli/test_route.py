@@ -52,6 +52,7 @@ account = "website"
 redirect_to = "me@contoso.com"
 content = "json"
 save_to_sent_items = false
+invitations = "mime"
 
 [[routes]]
 name = "inside"
@@ -121,6 +122,7 @@ def test_it_says_what_the_route_makes_of_the_mail(config: Path) -> None:
         "redirect_to": "me@contoso.com",
         "content": "json",
         "save_to_sent_items": False,
+        "invitations": "mime",
         "recipients": ["a@b.example"],
     }
 

@@ -78,6 +78,7 @@ SEPARATORS = "می\u200cخواهم"
 _GBK = 'Content-Type: text/plain; charset="gb2312"\nContent-Transfer-Encoding: 8bit\n'
 _QUOTED = "gb2312''" + quote(DISHES.encode("gbk"))
 
+INVITATION = "18 an invitation"
 CASES = {
     "1 name in gb2312 that is GBK": Case(
         head="From: =?gb2312?B?086yzZjl?= <user@old.test>\n",
@@ -227,6 +228,14 @@ CASES = {
         subject="one",
         reply_name="A",
         nested_name="one.eml",
+    ),
+    INVITATION: case(
+        "alternative",
+        PLAIN,
+        "Content-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR",
+        text="plain",
+        files=(("attachment-1.ics", b"BEGIN:VCALENDAR", "attachment"),),
+        lost="the invitation is an attachment, not a meeting request",
     ),
     "17 controls": Case(
         head="Content-Type: text/plain\n", body="\x1b[31mred\x1b[0m\0\n", text="\ufffd[31mred",

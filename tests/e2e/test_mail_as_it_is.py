@@ -21,7 +21,7 @@ import pytest
 from graphrelay.journal import Entry
 from graphrelay.sandbox.graph.faults import UnknownRecipient
 from graphrelay.sandbox.mailbox_items import Mail
-from tests.e2e.as_mail_is import CASES, multipart
+from tests.e2e.as_mail_is import CASES, INVITATION, multipart
 from tests.world import World, world
 
 SENDER = "wp@contoso.com"
@@ -186,3 +186,21 @@ def test_a_message_within_another_is_a_file_by_its_subject(
     [(shown, octets, _)] = files(message_from_bytes(mail.delivered))
     assert octets == case.octets(address(name))
     assert shown == case.nested_name
+
+
+@pytest.mark.parametrize("save", [True, False])
+async def test_an_invitation_stays_one_where_the_route_says_so(tmp_path: Path, save: bool) -> None:
+    def send(here: World) -> None:
+        with here.client() as client:
+            for name in (INVITATION, "10 an empty alternative"):
+                client.sendmail(SENDER, address(name), CASES[name].octets(address(name)))
+
+    no_copy = "" if save else "save_to_sent_items = false\n"
+    async with world(tmp_path, extra=f'{JSON}{no_copy}invitations = "mime"\n') as here:
+        await asyncio.to_thread(send, here)
+        arrived = await here.cloud.mailboxes.arrived(2)
+    found = {mail.received[0]: mail for mail in arrived}
+    invitation, other = found[address(INVITATION)], found[address("10 an empty alternative")]
+    assert (invitation.via, other.via) == ("mime", "json")
+    assert b"Content-Type: text/calendar; method=REQUEST\r\n" in invitation.delivered
+    assert (invitation.saved_to_sent, other.saved_to_sent) == (True, save)

@@ -44,6 +44,7 @@ class Route:
     rewrite_from: RewriteFrom = "when-needed"
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
+    invitations: Literal["mime", "as-content"] = "as-content"
     reply_to: str | None = None
     bcc_always: tuple[str, ...] = ()
     """Who receives every message as well, without being named in it."""

@@ -204,6 +204,7 @@ def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan |
         from_address=_from_address(route.rewrite_from, account, mailbox, transaction.authors),
         content=route.content,
         save_to_sent_items=route.save_to_sent_items,
+        invitations=route.invitations,
         reply_to=route.reply_to,
         subject_prefix=route.subject_prefix,
         redirect_to=route.redirect_to,

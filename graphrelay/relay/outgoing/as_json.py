@@ -57,6 +57,8 @@ class Converted:
     """Of the `message` resource, without attachments."""
     attachments: tuple[Attachment, ...]
     lost: tuple[str, ...]
+    invites: bool = False
+    """Whether Exchange would make a meeting request of it as MIME."""
 
     def draft(self) -> bytes:
         """The body of `POST …/messages`; attachments are added to the draft one by one."""
@@ -118,7 +120,7 @@ def _convert(submission: Submission, most_headers: int, longest_body: int) -> Co
         "singleValueExtendedProperties": _properties(section),
     }
     said = {name: value for name, value in fields.items() if value or name in ("subject", "body")}
-    return Converted(said, content.attachments, (*content.lost, *lost))
+    return Converted(said, content.attachments, (*content.lost, *lost), content.invites)
 
 
 def _body(content: MessageBody, submission: Submission) -> dict[str, str]:

@@ -57,6 +57,8 @@ class MessageBody:
     attachments: tuple[Attachment, ...]
     lost: tuple[str, ...]
     """What it cannot represent, in words."""
+    invites: bool = False
+    """Whether Exchange would make a meeting request of it as MIME."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def take_apart(message: Entity, longest_body: int = LONGEST_BODY) -> MessageBody
     findings.lost += [f"{replaced} control characters of the text"] if replaced else []
     findings.lost += _lost_encodings(findings)
     findings.lost += _lost_structure(message)
-    return MessageBody(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)))
+    invites = _invites(message)
+    findings.lost += [_NO_MEETING] if invites else []
+    return MessageBody(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)), invites)
 
 
 def sealed_type(section: HeaderSection) -> str | None:
@@ -120,6 +124,21 @@ def _sealed(entity: Entity) -> str | None:
     if kind := _SEALED.get(entity.content_type.value):
         return f"The message is {kind}: in pieces it would be useless"
     return next(filter(None, map(_sealed, entity.children)), None)
+
+
+_NO_MEETING = "the invitation is an attachment, not a meeting request"
+
+
+def _invites(entity: Entity) -> bool:
+    """Whether a part is what programs act on (iMIP, RFC 6047 section 2.4)."""
+    if entity.children:
+        return any(map(_invites, entity.children))
+    kind = entity.content_type
+    return (
+        kind.value == "text/calendar"
+        and "method" in kind.parameters
+        and entity.disposition.value != "attachment"
+    )
 
 
 # --- Which part is what --------------------------------------------------------------------------
@@ -175,7 +194,7 @@ def _sort_alternatives(entity: Entity, findings: _Findings, place: _Place) -> No
         if child is shown or not kind.startswith("text/") or _is_a_file(child, here):
             _sort(child, findings, here)
         elif kind == "text/calendar":
-            findings.lost.append("the invitation is an attachment, not a meeting request")
+            findings.lost.append(_NO_MEETING)
             findings.files.append(child)
         else:
             findings.lost.append(f"the alternative in {kind}")

@@ -6,12 +6,13 @@ message and the account's options, so that every attempt uses the same one.
     taken apart                   AtOnce, JSON                    ByDraft, if large_messages is on
     exact_once is on              ByDraft, MIME or taken apart    ByDraft
 
-Signed and encrypted messages are never taken apart. Only JSON can leave no copy in Sent Items
+Signed and encrypted messages are never taken apart, nor are invitations that fit into a request, if
+the route says so. Only JSON can leave no copy in Sent Items
 (https://learn.microsoft.com/en-us/graph/api/user-sendmail).
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.session import Json, Mime
@@ -29,6 +30,7 @@ REQUEST = 4_000_000
 """Octets of the largest request that Graph accepts; documented as "4 MB", read as MB, not MiB."""
 NO_OPTIONS = AccountOptions()
 COPY_STAYS = "no copy in Sent Items: a message of this size leaves one"
+INVITATION_STAYS = "no copy in Sent Items: an invitation that goes as MIME leaves one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ async def choose(
     )
     if isinstance(found, Sealed):
         return await _sealed(submission, allowed, compose, found)
+    if found.invites and plan.invitations == "mime":
+        mime = await _mime(submission, allowed, compose)
+        if mime is not None:
+            return mime if plan.save_to_sent_items else _leaving_a_copy(mime)
     return await _taken_apart(submission, allowed, found)
 
 
@@ -94,6 +100,10 @@ async def _mime(
     if allowed.options.exact_once:
         return ByDraft(Mime(octets), lost=lost)
     return AtOnce(Mime(octets), lost)
+
+
+def _leaving_a_copy(mime: SubmissionMethod) -> SubmissionMethod:
+    return replace(mime, lost=(*mime.lost, INVITATION_STAYS))
 
 
 async def _sealed(

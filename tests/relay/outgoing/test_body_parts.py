@@ -98,6 +98,19 @@ def test_an_invitation_is_a_file_and_that_is_told() -> None:
     found = letter(multipart("alternative", TEXT, HTML, INVITE))
     assert names(found) == [("attachment-1.ics", "text/calendar", False)]
     assert "the invitation is an attachment, not a meeting request" in found.lost
+    assert found.invites
+
+
+def test_a_calendar_that_invites_nobody_is_a_file_like_others() -> None:
+    for calendar in (
+        INVITE.replace(b"; method=REQUEST", b""),
+        INVITE.replace(b"\r\n\r\n", b"\r\nContent-Disposition: attachment\r\n\r\n"),
+    ):
+        found = letter(multipart("mixed", TEXT, calendar))
+        assert names(found) == [("attachment-1.ics", "text/calendar", False)]
+        assert not found.invites
+        assert "the invitation is an attachment, not a meeting request" not in found.lost
+    assert letter(INVITE).invites
 
 
 LOG = b"Content-Type: text/plain; name=backup.log\r\n%s\r\nall well"

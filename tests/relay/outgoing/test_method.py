@@ -135,6 +135,41 @@ async def test_what_is_signed_goes_as_it_is_where_a_copy_may_stay() -> None:
     assert isinstance(found.content, Mime)
 
 
+INVITATION = TEXT.replace(b"\r\n\r\n", b"\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n")
+
+
+async def test_an_invitation_goes_as_a_file_unless_the_route_says_mime() -> None:
+    found = await chosen(INVITATION, SMALL, JSON)
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Json)
+    found = await chosen(INVITATION, SMALL, replace(JSON, invitations="mime"))
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Mime)
+    assert found.lost == ()
+    other = await chosen(TEXT, SMALL, replace(JSON, invitations="mime"))
+    assert isinstance(other, AtOnce)
+    assert isinstance(other.content, Json)
+
+
+async def test_an_invitation_as_mime_leaves_a_copy_and_that_is_told() -> None:
+    asked = replace(NO_COPY, invitations="mime")
+    found = await chosen(INVITATION, SMALL, asked)
+    assert isinstance(found, AtOnce)
+    assert isinstance(found.content, Mime)
+    assert found.lost == (method.INVITATION_STAYS,)
+    found = await chosen(INVITATION, ONCE, asked)
+    assert isinstance(found, ByDraft)
+    assert found.lost == (method.INVITATION_STAYS,)
+
+
+async def test_an_invitation_too_large_for_mime_is_taken_apart() -> None:
+    big = INVITATION + b"x" * 200_000
+    found = await chosen(big, LARGE, replace(JSON, invitations="mime"))
+    assert isinstance(found, ByDraft)
+    assert isinstance(found.content, Json)
+    assert "the invitation is an attachment, not a meeting request" in found.lost
+
+
 async def test_a_header_section_beyond_any_request_is_refused() -> None:
     found = await chosen(b"Subject: " + b"x" * 200_000 + b"\r\n\r\n", LARGE)
     assert isinstance(found, Failed)
