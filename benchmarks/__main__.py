@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.acceptance import acceptance
 from benchmarks.backlog import backlog
+from benchmarks.growth import growth
 from benchmarks.in_flight import in_flight, stall
 from benchmarks.large import large
 from benchmarks.profile import profile
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "large": lambda _, folder, runs: large(folder, runs),
     "backlog": backlog,
     "sendmail": sendmail,
+    "growth": lambda _cloud, _folder, runs: growth(runs),
 }
 
 if __name__ == "__main__":

@@ -72,12 +72,12 @@ def shapes(tokens: tuple[bytes, ...], seed: int) -> Iterator[Shape]:
 
 def growth(reader: Reader, shape: Shape, sizes: tuple[int, ...] = LARGE) -> Superlinear | None:
     """What is wrong with `reader`, if anything is."""
-    before = _seconds(reader, shape.text(sizes[0]), 1)
+    before = seconds(reader, shape.text(sizes[0]), 1)
     for size in sizes[:-1]:
-        after = _seconds(reader, shape.text(TIMES * size), 1)
+        after = seconds(reader, shape.text(TIMES * size), 1)
         if after > FLOOR and after > LIMIT * before:
-            before = _seconds(reader, shape.text(size), 7)
-            after = _seconds(reader, shape.text(TIMES * size), 3)
+            before = seconds(reader, shape.text(size), 7)
+            after = seconds(reader, shape.text(TIMES * size), 3)
             if after > FLOOR and after > LIMIT * before:
                 return Superlinear(str(reader), shape, size, before, after)
         if after > _FAST:
@@ -86,7 +86,8 @@ def growth(reader: Reader, shape: Shape, sizes: tuple[int, ...] = LARGE) -> Supe
     return None
 
 
-def _seconds(reader: Reader, text: bytes, readings: int) -> float:
+def seconds(reader: Reader, text: bytes, readings: int) -> float:
+    """Of this thread, for the best of several readings."""
     best = float("inf")
     gc.disable()
     try:

@@ -15,6 +15,7 @@ from graphrelay.journal import Entry, json_line, text_line
 from graphrelay.journal.events import Held
 from graphrelay.mime import (
     address_list,
+    charsets,
     encoded_word,
     entity,
     header,
@@ -25,7 +26,7 @@ from graphrelay.model import Address, Envelope, InlineBody, Lane, Origin, Plan, 
 from graphrelay.oauth.entra import claims
 from graphrelay.relay.accept import reception, router, trace
 from graphrelay.relay.accept.router import Route
-from graphrelay.relay.outgoing import as_mime, body_parts
+from graphrelay.relay.outgoing import as_mime, body_parts, html_body
 from graphrelay.relay.policy.mailbox import usable
 from graphrelay.relay.reports import ndr
 from graphrelay.retry_after import retry_after
@@ -127,6 +128,21 @@ def _content(encoding: str) -> Callable[[bytes], object]:
 
 def _flowed(octets: bytes) -> object:
     return _taken_apart(b"Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\n" + octets)
+
+
+def _html(octets: bytes) -> object:
+    text = octets.decode("latin-1")
+    return (
+        html_body.declared_charset(octets),
+        html_body.says_nothing(text),
+        html_body.content_ids(text),
+        html_body.joined([text, text], 0),
+    )
+
+
+def _labelled(octets: bytes) -> object:
+    """Encoded words of a charset that has a family, and a text of it."""
+    return encoded_word.decode(b"=?gb2312?q?" + octets + b"?="), charsets.decode(octets, "gbk")
 
 
 def _data(octets: bytes) -> object:
@@ -238,6 +254,11 @@ _JSON = (
     *(b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"1", b"e", b" ", b'{"error":', b"null"),
     *(b'"innerError":{', b'"code":"x",', b'claims="', b", ", b"=", b";", b"\\u0041", b"-", b"."),
 )
+_HTML = (
+    *(b"<", b">", b"</", b"<!--", b"-->", b"<meta ", b"charset=", b" ", b'"', b"utf-8", b"<body "),
+    *(b"</body>", b"<style>", b"</style>", b"<title", b"<img", b"cid:", b"&", b"&#8203;", b"\xa0"),
+)
+_JAPANESE = (b"\x1b$B", b"\x1b(B", b"\x1b(J", b"\x1b(I", b"\x1b", b"-!", b'$"', b"a")
 _REPORT = (
     *(b"Content-Type: multipart/report; boundary=b\r\n\r\n", b"Final-Recipient: rfc822; a@b\r\n"),
     *(b"Content-Type: message/delivery-status\r\n\r\n", b"Content-Type: message/rfc822\r\n\r\n"),
@@ -267,6 +288,12 @@ READERS = (
     Reader("MIME tree", _taken_apart, (*_PARTS, *_PARAMETERS)),
     Reader(
         "flowed text", _flowed, (b">", b" ", b"\r\n", b"\n", b"a", b"-- ", b" \r\n", b"> a \r\n")
+    ),
+    Reader("HTML of a body", _html, _HTML),
+    Reader("charset labels", _labelled, (b"?=", b"=?", b"?q?=80", b"gb2312", b"utf-7", b" ")),
+    Reader("ISO-2022-JP", lambda octets: charsets.decode(octets, "iso-2022-jp"), _JAPANESE),
+    Reader(
+        "EUC-JP", lambda octets: charsets.decode(octets, "euc-jp"), (b"\xa4\xa2", b"\x8e\xb1", b"a")
     ),
     Reader("base64", _content("base64"), (b"YWJj", b"=", b"\r\n", b"!", b"a")),
     Reader("quoted-printable", _content("quoted-printable"), (b"=", b"=41", b"\r\n", b"\n", b" ")),
