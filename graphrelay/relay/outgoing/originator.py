@@ -3,9 +3,9 @@
 The message goes out with exactly one From field with one address, since Exchange sends for one
 mailbox, and its behaviour with two addresses is not documented:
 
-- the router's plan may replace the address in From. Then the display name is kept, octet for octet if
-  the list is plain; the old address becomes Reply-To if there was none, and the original field is
-  kept as `X-Graphrelay-From`. The same happens to all but the first of several authors;
+- the router's plan may replace the address in From. Then the display name is kept, octet for octet
+  if the list is plain; the old address becomes Reply-To if there was none, and the original field
+  is kept as `X-Graphrelay-From`. The same happens to all but the first of several authors;
 - a message without From gets the mailbox's address;
 - an `@` in the display name is replaced by ` at `, also within encoded words: Exchange rejects it
   with ErrorSendAsDenied;
