@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from graphrelay.graph.session import Json, MailboxSession, Mime, Reply
+from graphrelay.graph.session import ACCEPTED, CREATED, Json, MailboxSession, Mime, Reply
 from graphrelay.model import (
     Address,
     Delayed,
@@ -71,7 +71,9 @@ async def create(session: MailboxSession, content: Mime | Json) -> Drafted | Out
 
     Raises what `MailboxSession.send` raises.
     """
-    reply = await session.request("POST", f"{session.mailbox}/messages", content, keep=LONGEST)
+    reply = await session.request(
+        "POST", f"{session.mailbox}/messages", content, keep=LONGEST, success=CREATED
+    )
     outcome = nothing_sent(reply.outcome)
     if not isinstance(outcome, Relayed):
         return outcome
@@ -98,7 +100,7 @@ async def send(session: MailboxSession, draft: str) -> Outcome:
 
     A draft that does not exist any more may have been sent by a request whose answer was lost.
     """
-    reply = await session.request("POST", f"{item_path(session, draft)}/send")
+    reply = await session.request("POST", f"{item_path(session, draft)}/send", success=ACCEPTED)
     outcome = reply.outcome
     if isinstance(outcome, Uncertain):
         return replace(outcome, draft=draft)

@@ -3,7 +3,8 @@
 It uses the HTTP status and `error.code`, never the message text, which Microsoft may change at any
 time (https://learn.microsoft.com/en-us/graph/errors). The first row that matches decides:
 
-    2xx                      relayed, whatever else the answer contains (even Retry-After)
+    the status of success    relayed, whatever else the answer contains (even Retry-After)
+    another 2xx              uncertain: a message too large was once answered 200, and was not sent
     502, 504                 uncertain: a gateway lost the request
     a code in CODES          as listed; the innermost known code is the most specific
     a status in STATUSES     as listed
@@ -185,12 +186,18 @@ _SERVER_ERROR = _Unclear("an internal error of Graph")
 _BY_CODE = {code.casefold(): meaning for code, meaning in CODES.items()}
 
 
-def outcome_of(answer: HttpAnswer, client_request_id: str, now: datetime) -> Outcome:
-    """What `answer` to a submission means. `now` is for a Retry-After that is a date."""
+def outcome_of(
+    answer: HttpAnswer, client_request_id: str, now: datetime, success: int | None = None
+) -> Outcome:
+    """What `answer` means. `success` is the only status by which the request succeeded, `None` any
+    2xx. `now` is for a Retry-After that is a date."""
     error = read_error(answer.body)
     said = describe(answer, error, client_request_id)
     if 200 <= answer.status < 300:
-        return Relayed(answer=said)
+        if success in (None, answer.status):
+            return Relayed(answer=said)
+        reason = f"Graph answered {answer.status}, and only {success} means that it succeeded"
+        return Uncertain(reason=reason, answer=said)
     meaning = _meaning(answer.status, error)
     wait = retry_after(answer.headers, now)
     match meaning:

@@ -44,6 +44,9 @@ from graphrelay.model import (
 OWN_MAILBOX = "/me"
 """Graph's name for the mailbox of the user who signed in."""
 
+ACCEPTED, CREATED = 202, 201
+"""What Graph answers to a message that it takes, and to a draft."""
+
 _USER_AGENT = b"graphrelay"
 
 
@@ -138,7 +141,8 @@ class MailboxSession:
 
         Raises whatever reading `content` raises, and `BodyChanged`; then nothing was sent.
         """
-        return (await self.request("POST", f"{self.mailbox}/sendMail", content)).outcome
+        path = f"{self.mailbox}/sendMail"
+        return (await self.request("POST", path, content, success=ACCEPTED)).outcome
 
     async def request(
         self,
@@ -148,13 +152,15 @@ class MailboxSession:
         *,
         keep: int = 0,
         denial_counts: bool = False,
+        success: int | None = None,
     ) -> Reply:
         """Any request; `path` follows the version, such as `/me/messages`.
 
         `keep`: octets of the answer that are wanted, if more than an error has. `denial_counts`: a
-        403 is taken as it is, where asking often for another token would cost more than it gains.
+        403 is taken as it is, where asking often for another token would cost more than it gains. `success`: the only
+        status by which it succeeded, if not any 2xx is.
         """
-        reply = await self._once(method, path, content, keep)
+        reply = await self._once(method, path, content, keep, success)
         if not _is_token_refused(reply) or (denial_counts and reply.status == 403):
             return reply
         assert reply.answer is not None  # noqa: S101 (only an answer refuses)
@@ -165,7 +171,7 @@ class MailboxSession:
         if not isinstance(other, str):
             return Reply(other)
         self._token = other
-        reply = await self._once(method, path, content, keep)
+        reply = await self._once(method, path, content, keep, success)
         return self._refused(reply) if _is_token_refused(reply) else reply
 
     async def upload(
@@ -199,7 +205,14 @@ class MailboxSession:
         """Requests made and octets sent in the lane since it was asked last."""
         return self._connections.take_spent()
 
-    async def _once(self, method: str, path: str, content: Mime | Json | None, keep: int) -> Reply:
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        content: Mime | Json | None,
+        keep: int,
+        success: int | None,
+    ) -> Reply:
         graph = self._connections.graph
         headers = [
             (b"Host", graph.netloc),
@@ -221,14 +234,14 @@ class MailboxSession:
                 size, body = 0, _nothing()
         target = f"/v1.0{path}".encode("ascii")
         request = Request(method.encode("ascii"), graph, target, headers, size, keep)
-        return self._reply(await self._connections.send(request, body))
+        return self._reply(await self._connections.send(request, body), success)
 
-    def _reply(self, result: HttpResult) -> Reply:
+    def _reply(self, result: HttpResult, success: int | None = None) -> Reply:
         said = Answer(client_request_id=self.client_request_id)
         match result:
             case HttpAnswer():
                 now = self._clock.now()
-                return Reply(outcome_of(result, self.client_request_id, now), result)
+                return Reply(outcome_of(result, self.client_request_id, now, success), result)
             case NotSent(reason, status):
                 outcome = Delayed(status=status, reason=reason, answer=said)
                 return Reply(outcome, unreachable=result.is_unreachable)

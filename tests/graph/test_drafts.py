@@ -127,3 +127,12 @@ async def test_a_date_that_cannot_be_read_never_settles_a_doubt(created: object)
     assert isinstance(seen, Seen)
     expected = COPY.created_at if created == "2026-11-23T12:00:00" else None
     assert seen.copies[0].created_at == (expected or datetime.min.replace(tzinfo=UTC))
+
+
+async def test_only_the_status_of_success_counts() -> None:
+    async with scripted(answers(http(200, b'{"id": "A="}'))) as server:
+        assert isinstance(await drafts.create(await server.session(), MIME), Delayed)
+    async with scripted(answers(http(200))) as server:
+        sent = await drafts.send(await server.session(), "A=")
+    assert isinstance(sent, Uncertain)
+    assert sent.draft == "A="

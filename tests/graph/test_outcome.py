@@ -261,3 +261,12 @@ def test_the_page_on_delivery_tells_every_code_with_its_outcome(code: str) -> No
         case _:
             told = type(found).__name__
     assert f"| {told} |" in row
+
+
+@pytest.mark.parametrize("status", [200, 201, 203, 204, 207])
+def test_another_2xx_than_that_of_success_is_uncertain(status: int) -> None:
+    found = outcome_of(HttpAnswer(status, {}, b""), "mine", NOW, success=202)
+    assert isinstance(found, Uncertain)
+    assert f"Graph answered {status}" in found.reason
+    assert isinstance(outcome_of(HttpAnswer(202, {}, b""), "mine", NOW, success=202), Relayed)
+    assert isinstance(outcome_of(HttpAnswer(status, {}, b""), "mine", NOW), Relayed)
