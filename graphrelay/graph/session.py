@@ -157,8 +157,8 @@ class MailboxSession:
         """Any request; `path` follows the version, such as `/me/messages`.
 
         `keep`: octets of the answer that are wanted, if more than an error has. `denial_counts`: a
-        403 is taken as it is, where asking often for another token would cost more than it gains. `success`: the only
-        status by which it succeeded, if not any 2xx is.
+        403 is taken as it is, where asking often for another token would cost more than it gains.
+        `success`: the only status that means success, where not every 2xx does.
         """
         reply = await self._once(method, path, content, keep, success)
         if not _is_token_refused(reply) or (denial_counts and reply.status == 403):
