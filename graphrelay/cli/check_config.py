@@ -8,7 +8,7 @@ import click
 from graphrelay.cli.ask import checked
 
 if TYPE_CHECKING:
-    from graphrelay.config.settings import RouteTable
+    from graphrelay.config.settings import AnyAccountTable, RouteTable, Settings
 
 
 @click.command(name="check-config")
@@ -34,12 +34,29 @@ def command(config: Path) -> None:
     for name, account in settings.accounts.items():
         mailboxes = ", ".join(account.mailboxes) or getattr(account, "username", "")
         click.echo(f"  account {name}: {account.scenario}, {mailboxes}")
+        click.echo(f"    {_large(account, settings)}")
     for number, route in enumerate(settings.routes):
         click.echo(f"  route {route.name or f'routes[{number}]'}: {_content(route)}")
     for listener in settings.smtp.listeners:
         networks = ", ".join(map(str, listener.allow_from))
         how = f"TLS {listener.tls}, login {listener.auth}, from {networks}"
         click.echo(f"  listener {listener.address}: {how}")
+
+
+def _large(account: "AnyAccountTable", settings: "Settings") -> str:
+    """What becomes of messages that are larger than one request is documented to be."""
+    from graphrelay.relay.outgoing.method import REQUEST
+
+    given, most = settings.delivery.max_mime_request, settings.smtp.max_message_size
+    request = f"{(given or REQUEST) / 1_000_000:.3g} MB"
+    if not account.large_messages:
+        return f"messages over {request} (in base64) are refused: large_messages is off"
+    if given is not None:
+        return f"messages over {request} (in base64) go by draft and upload session"
+    return (
+        f"messages over {request} (in base64), up to {most / 1_000_000:.3g} MB, are tried as MIME, "
+        "and go by draft and upload session where Graph refuses that"
+    )
 
 
 def _content(route: "RouteTable") -> str:

@@ -17,7 +17,8 @@ def command(config: Path, as_json: bool) -> None:
 
     A lane is one account and one mailbox; Exchange's limits hold for each lane. Shown are those
     with mail: how many messages are waiting and since when, how many are in flight, whether the
-    lane is open or paused and why, and how much of its budgets is used. Needs a running relay.
+    lane is open or paused and why, how much of its budgets is used, and whether Graph refused a
+    large MIME request within a day. Needs a running relay.
     """
     rows: list[Event] = []
     carry_out(config, "lanes", {}, output.print_json if as_json else rows.append)
@@ -43,6 +44,12 @@ def command(config: Path, as_json: bool) -> None:
     for row in rows:
         for budget in row["budgets"]:
             click.echo(f"{row['account']}/{row['mailbox']}: {_budget(budget)}")
+        if limit := row["mime_limit"]:
+            until = output.local_time(limit["until"])
+            click.echo(
+                f"{row['account']}/{row['mailbox']}: Graph refused a larger MIME request, so that "
+                f"at most {limit['octets']:,} octets are tried until {until}"
+            )
 
 
 def _budget(budget: Event) -> str:

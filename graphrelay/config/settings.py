@@ -40,6 +40,7 @@ from graphrelay.config.units import (
     OwnMailbox,
     ReportTo,
     Size,
+    SizeOrAuto,
     SizeOrUnlimited,
     SomeTime,
     Tenant,
@@ -294,7 +295,7 @@ class RouteTable(Table):
 class DeliveryTable(Table):
     concurrency_per_mailbox: int = Field(default=4, ge=1, le=4)
     max_recipients_per_submission: int = Field(default=500, ge=1, le=1000)
-    max_mime_request: Size = 4_000_000
+    max_mime_request: SizeOrAuto = None
     lifetime: SomeTime = timedelta(days=5)
     retry_min: SomeTime = timedelta(seconds=30)
     retry_max: SomeTime = timedelta(hours=1)

@@ -187,6 +187,16 @@ def size_or_unlimited(value: object) -> int | None:
         raise ValueError('must be "unlimited" or a size such as "150 MB"') from error
 
 
+def size_or_auto(value: object) -> int | None:
+    """A size, or `"auto"`."""
+    if value in ("auto", None):
+        return None
+    try:
+        return size(value)
+    except ValueError as error:
+        raise ValueError('must be "auto" or a size such as "4 MB"') from error
+
+
 def report_to(value: object) -> str:
     """`"sender"`, `"nobody"`, or a mail address."""
     if value in ("sender", "nobody"):
@@ -235,6 +245,7 @@ Tenant = Annotated[str, BeforeValidator(tenant)]
 MailboxPattern = Annotated[str, BeforeValidator(mailbox_pattern)]
 DurationOrNever = Annotated[timedelta | None, BeforeValidator(duration_or_never)]
 CountOrUnlimited = Annotated[int | None, BeforeValidator(count_or_unlimited)]
+SizeOrAuto = Annotated[int | None, BeforeValidator(size_or_auto)]
 SizeOrUnlimited = Annotated[int | None, BeforeValidator(size_or_unlimited)]
 ReportTo = Annotated[str, BeforeValidator(report_to)]
 HeaderPattern = Annotated[tuple[str, str], BeforeValidator(header_pattern)]

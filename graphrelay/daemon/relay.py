@@ -43,6 +43,7 @@ from graphrelay.relay.accept.reception import Reception
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
 from graphrelay.relay.deliver.ndr_poll import NdrPoll
+from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.deliver.stale_drafts import StaleDrafts
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.queue.backup import TakeOver
@@ -175,6 +176,7 @@ class _Rooms:
     graph: GraphClient
     spool: Spool
     queue: QueueManager
+    limits: RequestLimits
     reception: Reception
     transcripts: Transcripts
     leftovers: StaleDrafts
@@ -219,12 +221,13 @@ async def _rooms(
     cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
     graph = GraphClient(cloud, tls, tokens, tokens.is_own_mailbox, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
-    queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, clock, journal)
+    limits = wiring.request_limits(settings, clock, journal)
+    queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, limits, clock, journal)
     reception = _reception(settings, spool, queue, clock, journal)
     leftovers = StaleDrafts(spool, graph, clock, journal)
     bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
-        tokens, graph, spool, queue, reception, Transcripts(), leftovers, bounces, reporter
+        tokens, graph, spool, queue, limits, reception, Transcripts(), leftovers, bounces, reporter
     )
 
 
@@ -244,16 +247,16 @@ def _queue_and_reporter(
     spool: Spool,
     tokens: TokenManager,
     graph: GraphClient,
+    limits: RequestLimits,
     clock: Clock,
     journal: Journal,
 ) -> tuple[QueueManager, Reporter]:
     """The queue, with what delivers its mail and reports on it. Lanes resume when an authorization
     works again."""
     policy = wiring.policy(settings.delivery)
-    largest = settings.delivery.max_mime_request
     uncertain = policy.on_uncertain
     options = tokens.options
-    dispatcher = Dispatcher(outgoing, spool, options, uncertain, clock, journal, largest)
+    dispatcher = Dispatcher(outgoing, spool, options, uncertain, clock, journal, limits)
     reports = wiring.reports(settings.delivery)
     reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
     courier = Courier(spool, graph, dispatcher, clock, journal, policy, random.random, reporter)
@@ -357,7 +360,15 @@ def _verbs(
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:
     listener = settings.smtp.listeners[0].address if settings.smtp.listeners else ""
-    live = LiveVerbs(rooms.reception, rooms.spool, rooms.queue, listener, rooms.transcripts, clock)
+    live = LiveVerbs(
+        rooms.reception,
+        rooms.spool,
+        rooms.queue,
+        rooms.limits,
+        listener,
+        rooms.transcripts,
+        clock,
+    )
     return live.table()
 
 

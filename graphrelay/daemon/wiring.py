@@ -30,8 +30,10 @@ from graphrelay.config.settings import (
     Settings,
     WebhookTable,
 )
+from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
+from graphrelay.journal import Journal
 from graphrelay.model import Address, same_address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
@@ -53,6 +55,8 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.router import Route, RoutingTable
+from graphrelay.relay.deliver.request_limits import RequestLimits
+from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.backup import Backups
@@ -218,7 +222,7 @@ def max_message_size(settings: Settings) -> int:
 
 def _request(settings: Settings) -> int:
     """How much one request to Graph can hold: base64 turns three octets into four."""
-    return settings.delivery.max_mime_request // 4 * 3
+    return (settings.delivery.max_mime_request or REQUEST) // 4 * 3
 
 
 def _carried(settings: Settings) -> int:
@@ -232,6 +236,22 @@ def _largest(settings: Settings) -> dict[str, int]:
     return dict.fromkeys(limited, _carried(settings))
 
 
+def _largest_mime(settings: Settings) -> int | None:
+    """`None` where MIME is tried up to the largest message; other accounts have their limit."""
+    return _carried(settings) if settings.delivery.max_mime_request else None
+
+
+def request_limits(settings: Settings, clock: Clock, journal: Journal) -> RequestLimits:
+    """How large a MIME request each lane tries."""
+    return RequestLimits(
+        clock,
+        journal,
+        fixed=settings.delivery.max_mime_request,
+        largest=encoded_size(settings.smtp.max_message_size + _SPLICED),
+        directory=state_directory(settings),
+    )
+
+
 def table(settings: Settings) -> RoutingTable:
     """The router's table."""
     return router.table(
@@ -240,7 +260,7 @@ def table(settings: Settings) -> RoutingTable:
         logins={user.name: tuple(user.senders) for user in settings.smtp.users},
         max_recipients=settings.delivery.max_recipients_per_submission,
         largest=_largest(settings),
-        largest_mime=_carried(settings),
+        largest_mime=_largest_mime(settings),
         request=_request(settings),
     )
 

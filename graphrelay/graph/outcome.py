@@ -68,7 +68,9 @@ _STALE = _Later(
 _NOT_ONLINE = _Later("4.2.1", "the mailbox is inactive, or not in Exchange Online")
 _DISABLED = _Later("4.2.1", "the sending account is disabled")
 _TOO_LARGE = _Never("5.3.4", "the message is larger than Graph takes in one request")
-_OVER_LIMIT = _Never("5.2.3", "the message is larger than the mailbox may send")
+_OVER_LIMIT = _Never(
+    "5.2.3", "the message is larger than the mailbox may send (its MaxSendSize in Exchange)"
+)
 _TOO_MANY = _Never("5.5.3", "more recipients than the mailbox may send to at once")
 _MALFORMED = _Never("5.6.0", "Exchange cannot read the message")
 _REQUEST = _Never("5.5.0", "Graph cannot read the request")

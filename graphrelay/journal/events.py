@@ -347,6 +347,30 @@ class BudgetUsedUp(Event, level="warning"):
     until: datetime
 
 
+class RequestLimitLearned(Event, level="warning"):
+    """Graph refused a MIME request that is larger than documented; for a day the lane tries no
+    more than `most` octets, and what is larger goes another way."""
+
+    lane: Lane
+    refused: int
+    most: int
+
+    def fields(self) -> Mapping[str, Value]:
+        return {
+            "account": self.lane.account,
+            "mailbox": self.lane.mailbox,
+            "refused": self.refused,
+            "most": self.most,
+        }
+
+
+class RequestLimitNotKept(Event, level="warning"):
+    """What lanes learned of the size of requests could not be written or read: they learn it
+    anew."""
+
+    reason: str
+
+
 class AttemptBroke(Event, level="error"):
     """A mistake of ours in an attempt."""
 

@@ -34,6 +34,19 @@ def said(directory: Path, more: str) -> str:
     return shown.output
 
 
+def test_it_says_what_becomes_of_large_messages(tmp_path: Path) -> None:
+    assert "messages over 4 MB (in base64) are refused: large_messages is off" in said(tmp_path, "")
+    large = ACCOUNTS.replace("[accounts.website]\n", "[accounts.website]\nlarge_messages = true\n")
+    path = tmp_path / "large.toml"
+    for more, told in (
+        ("", "up to 35 MB, are tried as MIME, and go by draft and upload session where"),
+        ('[delivery]\nmax_mime_request = "5 MB"\n', "messages over 5 MB (in base64) go by draft"),
+    ):
+        path.write_text(large + more, encoding="utf-8")
+        shown = CliRunner().invoke(cli, ["--config", str(path), "check-config"])
+        assert told in shown.output
+
+
 def test_it_says_what_becomes_of_invitations_where_mail_is_taken_apart(tmp_path: Path) -> None:
     route = '\n[[routes]]\naccount = "website"\nsave_to_sent_items = false\n'
     shown = said(tmp_path, route)

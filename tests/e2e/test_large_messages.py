@@ -173,6 +173,9 @@ async def test_each_account_has_a_limit_of_its_own(tmp_path: Path) -> None:
         message = letter(part("a.pdf", 100_000))
         code, said = await asyncio.to_thread(refused, here, message)
         assert (code, said[:5]) == (552, b"5.3.4")
+        assert b"large_messages = true would let it through" in said
+        logged = here.events("refused")[-1].fields
+        assert "large_messages = true" in str(logged)
         await asyncio.to_thread(send, here, message, "bob@contoso.com")
         (mail,) = await here.cloud.mailboxes.arrived(1)
         assert mail.received == ("bob@contoso.com",)

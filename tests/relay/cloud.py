@@ -25,6 +25,7 @@ from graphrelay.model import (
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
+from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.deliver.result import Answered, DeliveryResult
 from graphrelay.relay.deliver.stale_drafts import StaleDrafts
 from graphrelay.relay.outgoing.as_mime import outgoing
@@ -42,6 +43,8 @@ from tests.clock import FakeClock
 WP = Lane("website", "wp@contoso.com")
 INFO = Lane("website", "info@contoso.com")
 NO_REPORTS = ReportPolicy(to="nobody")
+LARGEST_TRIED = 50_000_000
+"""Octets of base64 that are tried where the limit is "auto"."""
 QUICK = Timeouts(answer=timedelta(seconds=5))
 
 
@@ -89,7 +92,7 @@ class Delivery:
         entries: list[Entry],
         options: AccountOptions,
         reports: ReportPolicy,
-        largest_request: int,
+        limits: RequestLimits,
     ) -> None:
         self.cloud = cloud
         self.spool = spool
@@ -107,7 +110,7 @@ class Delivery:
             policy.on_uncertain,
             clock,
             self.journal,
-            largest_request,
+            limits,
         )
         self.stale_drafts = StaleDrafts(spool, self.graph, clock, self.journal)
         self.reporter = Reporter(spool, clock, self.journal, reports, "relay.example.org")
@@ -192,7 +195,7 @@ async def delivering(
     entries: list[Entry] | None = None,
     options: AccountOptions = AccountOptions(),  # noqa: B008 (frozen)
     reports: ReportPolicy = NO_REPORTS,
-    largest_request: int = REQUEST,
+    largest_request: int | None = REQUEST,
 ) -> AsyncIterator[Delivery]:
     clock = clock or FakeClock(cloud.now())
     entries = entries if entries is not None else []
@@ -201,7 +204,10 @@ async def delivering(
         spool = await stack.enter_async_context(
             SqliteSpool.open(directory, clock, journal, reserve=0)
         )
-        delivery = Delivery(cloud, spool, clock, policy, entries, options, reports, largest_request)
+        limits = RequestLimits(
+            clock, journal, fixed=largest_request, largest=LARGEST_TRIED, directory=directory
+        )
+        delivery = Delivery(cloud, spool, clock, policy, entries, options, reports, limits)
         stack.push_async_callback(delivery.graph.aclose)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.queue.run())

@@ -37,6 +37,7 @@ from graphrelay.oauth.answers import NotGranted, outcome_without_token
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
+from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
@@ -314,6 +315,7 @@ class Post:
             policy.on_uncertain,
             self.clock,
             self.journal,
+            RequestLimits(self.clock, self.journal),
         )
         self.courier = Courier(
             self.spool,

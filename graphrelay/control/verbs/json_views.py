@@ -25,6 +25,7 @@ from graphrelay.model import (
 from graphrelay.oauth.answers import TokenRefused
 from graphrelay.oauth.scenario import Permission
 from graphrelay.oauth.tokens.status import Evidence, Status
+from graphrelay.relay.deliver.request_limits import Learned
 from graphrelay.relay.policy.budget import Use
 from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.spool.values import Event as PersonalEvent
@@ -178,7 +179,9 @@ def _outcome(outcome: Outcome) -> Event:
     return shown
 
 
-def lane(view: LaneView) -> Event:
+def lane(view: LaneView, learned: Learned | None = None) -> Event:
+    """`learned`: what Graph refused of the lane within a day."""
+    limit = {"octets": learned.most, "until": when(learned.until)} if learned else None
     return {
         "account": view.lane.account,
         "mailbox": view.lane.mailbox,
@@ -191,6 +194,7 @@ def lane(view: LaneView) -> Event:
         "allowed": view.allowed,
         "oldest": when(view.oldest),
         "budgets": [_budget(use) for use in view.budgets],
+        "mime_limit": limit,
     }
 
 

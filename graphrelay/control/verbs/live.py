@@ -12,7 +12,8 @@ from graphrelay.control.verbs import json_views
 from graphrelay.control.verbs.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
 from graphrelay.relay.accept.reception import Reception
-from graphrelay.relay.queue.lane_view import LaneView
+from graphrelay.relay.deliver.request_limits import RequestLimits
+from graphrelay.relay.queue.lane_view import LaneView, empty
 from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.spool import Spool
@@ -31,6 +32,7 @@ class LiveVerbs:
         reception: Reception,
         spool: Spool,
         queue: QueueManager,
+        limits: RequestLimits,
         listener: str,
         transcripts: Transcripts,
         clock: Clock,
@@ -39,6 +41,7 @@ class LiveVerbs:
         self._reception = reception
         self._spool = spool
         self._queue = queue
+        self._limits = limits
         self._listener = listener
         self._transcripts = transcripts
         self._clock = clock
@@ -51,8 +54,11 @@ class LiveVerbs:
         }
 
     async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
-        for lane in await stored(self._queue.lanes()):
-            yield json_views.lane(lane)
+        learned = self._limits.all_learned()
+        for view in await stored(self._queue.lanes()):
+            yield json_views.lane(view, learned.pop(view.lane, None))
+        for lane, limit in learned.items():
+            yield json_views.lane(empty(lane), limit)
 
     async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         """The last failed session of a client, if there was one."""

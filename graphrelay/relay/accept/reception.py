@@ -216,7 +216,8 @@ class Reception:
         envelope = parsed.transaction.envelope
         for plan, recipients in decided.parts:
             most = table.largest.get(plan.lane.account)
-            in_one_piece = decided.sealed or (most is not None and most < request)
+            sealed = decided.sealed and table.largest_mime is not None
+            in_one_piece = sealed or (most is not None and most < request)
             named = sum(len(str(one)) for one in (*recipients, *envelope.forward_paths))
             if not in_one_piece or size + 4 * len(section.octets) + 4 * named + ROOM <= request:
                 continue

@@ -138,7 +138,7 @@ def refused_size(parts: Parts, size: int, table: RoutingTable) -> Reply | None:
         largest = table.largest.get(account)
         if largest is not None and size > largest:
             text = f"The message has {size} octets, and account {account!r} can submit {largest}"
-            return Reply(552, "5.3.4", text)
+            return Reply(552, "5.3.4", f"{text}; large_messages = true would let it through")
     return None
 
 

@@ -20,13 +20,14 @@ from graphrelay.clock import Clock
 from graphrelay.graph import drafts
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.drafts import Copy, MayNotLook, Seen
-from graphrelay.graph.session import Json, MailboxSession
+from graphrelay.graph.session import Json, MailboxSession, Mime
 from graphrelay.journal import Journal, events
 from graphrelay.model import (
     Answer,
     Delayed,
     DraftProgress,
     Failed,
+    Lane,
     Outcome,
     Paused,
     Relayed,
@@ -37,9 +38,9 @@ from graphrelay.model import (
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver import by_draft
 from graphrelay.relay.deliver.by_draft import Drafting
+from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.outgoing import method
 from graphrelay.relay.outgoing.method import (
-    REQUEST,
     Allowance,
     AtOnce,
     ByDraft,
@@ -65,6 +66,7 @@ SENDING = timedelta(minutes=10)
 """How long Exchange may keep a message in Drafts after it was asked to send it."""
 LOOK_AGAIN = timedelta(minutes=5)
 
+_SIZE_EXCEEDED = "errormessagesizeexceeded"
 _HEADER_REFUSED = {"invalidinternetmessageheader", "invalidinternetmessageheadercollection"}
 
 
@@ -93,12 +95,12 @@ class Dispatcher:
         on_uncertain: Literal["retry", "hold"],
         clock: Clock,
         journal: Journal,
-        largest_request: int = REQUEST,
+        limits: RequestLimits,
     ) -> None:
         """`options` are those of the account with that name."""
         self._compose = compose
         self._spool = spool
-        self._largest_request = largest_request
+        self._limits = limits
         self._options = options
         self._on_uncertain = on_uncertain
         self._clock = clock
@@ -128,9 +130,16 @@ class Dispatcher:
         `at_once`: whether one request may carry it. `bare`: without the header fields that Graph
         refused.
         """
-        options, draft = self._options(submission.plan.lane.account), submission.draft
+        lane, draft = submission.plan.lane, submission.draft
+        options = self._options(lane.account)
         at_once = at_once and not (draft and draft.attachments)
-        allowed = Allowance(options, self._largest_request, at_once, bare)
+        allowed = Allowance(
+            options,
+            self._limits.request,
+            self._limits.mime(lane, large_messages=options.large_messages),
+            at_once,
+            bare,
+        )
         try:
             return await method.choose(submission, allowed, self._compose)
         except (StorageUnavailable, OSError) as error:
@@ -145,7 +154,7 @@ class Dispatcher:
 
         Raises whatever reading the message raises; then nothing was sent.
         """
-        most, clock = self._largest_request, self._clock
+        most, clock = self._limits.request, self._clock
         drafting = Drafting(session, self._spool, submission, most, clock)
         if submission.attempts > 0 and self.settles(submission):
             history = await self._spool.read(HistoryOf(submission.queue_id))
@@ -159,7 +168,10 @@ class Dispatcher:
         if _is_header_refused(outcome):
             composed = await self.prepare(submission, bare=True)
             outcome = await self._send(drafting, composed)
-        if self._is_too_large(submission, composed, outcome):
+        await self._learn(submission.plan.lane, composed, outcome)
+        if self._is_too_large(composed, outcome):
+            if not self._options(submission.plan.lane.account).large_messages:
+                return Dispatched(method.needs_large_messages(outcome), self.settles(submission))
             composed = await self.prepare(submission, at_once=False)
             outcome = await self._send(drafting, composed)
         settles = isinstance(composed, ByDraft | Delayed) or self.settles(submission)
@@ -178,19 +190,33 @@ class Dispatcher:
             case _:
                 return composed
 
-    def _is_too_large(self, submission: Submission, composed: Composed, outcome: Outcome) -> bool:
-        """Whether it should go by draft, as Graph takes less in one request than assumed. "4 MB"
-        can be read in two ways, and the answer is 413, or 400 with an unspecific code."""
-        if not isinstance(composed, AtOnce) or not isinstance(outcome, Failed | Delayed):
+    async def _learn(self, lane: Lane, composed: Composed, outcome: Outcome) -> None:
+        """From the answer to a message as MIME, which may be larger than what is documented."""
+        match composed:
+            case AtOnce(Mime(octets)) | ByDraft(Mime(octets), ()):
+                size = encoded_size(octets.size)
+            case _:
+                return
+        if isinstance(outcome, Relayed):
+            self._limits.taken(lane, size)
+        elif self._is_too_large(composed, outcome) or _is_other_success(outcome):
+            await self._limits.refused(lane, size)
+
+    def _is_too_large(self, composed: Composed, outcome: Outcome) -> bool:
+        """Whether Graph takes less in one request than was tried. "4 MB" can be read in two ways,
+        and the answer is 413, ErrorMessageSizeExceeded, or 400 with an unspecific code."""
+        match composed:
+            case AtOnce(content) | ByDraft(Mime() as content, ()):
+                size = content.octets.size
+            case _:
+                return False
+        if not isinstance(outcome, Failed | Delayed):
             return False
-        if not self._options(submission.plan.lane.account).large_messages:
-            return False
-        if outcome.answer.http_status == 413:
+        code = outcome.answer.code.casefold()
+        if outcome.answer.http_status == 413 or code == _SIZE_EXCEEDED:
             return True
-        content, size = composed.content, composed.content.octets.size
         size = size if isinstance(content, Json) else encoded_size(size)
-        said_nothing = outcome.answer.code.casefold() == "badrequest"
-        return said_nothing and size > self._largest_request // 2
+        return code == "badrequest" and size > self._limits.request // 2
 
     def _explained(self, drafting: Drafting, outcome: Outcome) -> Outcome:
         account = drafting.submission.plan.lane.account
@@ -290,6 +316,11 @@ def unreadable(error: Exception) -> Delayed:
     """The outcome of an attempt whose message cannot be read from the disk."""
     reason = f"The message could not be read from the disk: {error}"
     return Delayed(status="4.3.0", reason=reason)
+
+
+def _is_other_success(outcome: Outcome) -> bool:
+    """A 2xx that does not say that the message was taken."""
+    return isinstance(outcome, Uncertain) and 200 <= (outcome.answer.http_status or 0) < 300
 
 
 def _is_header_refused(outcome: Outcome) -> bool:

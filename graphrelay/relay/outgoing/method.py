@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.session import Json, Mime
-from graphrelay.model import Failed, OctetSource, Submission
+from graphrelay.model import Failed, OctetSource, Outcome, Submission
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.outgoing import as_json, as_mime
 from graphrelay.relay.outgoing.as_json import Converted
@@ -59,6 +59,9 @@ class Allowance:
 
     options: AccountOptions = NO_OPTIONS
     request: int = REQUEST
+    """Octets of the largest request."""
+    mime: int = REQUEST
+    """Octets of the base64 of the largest message as MIME, which may be more."""
     at_once: bool = True
     """Whether the message may go in one request; Graph may have refused that."""
     bare: bool = False
@@ -95,7 +98,7 @@ async def _mime(
         octets, lost = await as_mime.bare(submission)
     else:
         octets = await compose(submission)
-    if encoded_size(octets.size) > allowed.request or not allowed.at_once:
+    if encoded_size(octets.size) > allowed.mime or not allowed.at_once:
         return None
     if allowed.options.exact_once:
         return ByDraft(Mime(octets), lost=lost)
@@ -114,7 +117,7 @@ async def _sealed(
         mime = await _mime(submission, allowed, compose)
         if mime is not None:
             return mime
-        why = f"and is larger than the {_megabytes(allowed.request)} of one request to Graph"
+        why = f"and is larger than the {_megabytes(allowed.mime)} of one request to Graph"
     else:
         why = "and MIME, which would keep it whole, leaves a copy in Sent Items"
     return Failed(status="5.6.3", reason=f"{sealed.reason}, {why}")
@@ -130,8 +133,7 @@ async def _taken_apart(
         return AtOnce(Json(octets), found.lost)
     if not (allowed.options.large_messages or fits):
         most = _megabytes(allowed.request)
-        reason = f"the message is larger than the {most} of one request to Graph, and the account"
-        reason += " may not send larger ones (large_messages)"
+        reason = f"the message is larger than the {most} of one request to Graph{_LET_THROUGH}"
         return Failed(status="5.3.4", reason=reason)
     if len(found.draft()) > allowed.request:
         headers = 0 if allowed.bare else as_json.MOST_HEADERS
@@ -143,6 +145,16 @@ async def _taken_apart(
         return Failed(status="5.3.4", reason=reason)
     lost = found.lost if save else (*found.lost, COPY_STAYS)
     return ByDraft(Json(as_mime.InMemory(draft)), found.attachments, lost)
+
+
+_LET_THROUGH = "; large_messages = true for the account would let it through"
+
+
+def needs_large_messages(outcome: Outcome) -> Outcome:
+    """A refusal for the size, of an account that has no other way."""
+    if isinstance(outcome, Failed) and outcome.answer.http_status == 413:
+        return replace(outcome, reason=f"{outcome.reason}{_LET_THROUGH}")
+    return outcome
 
 
 def _megabytes(octets: int) -> str:

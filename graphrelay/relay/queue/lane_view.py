@@ -29,6 +29,22 @@ class LaneView:
     budgets: tuple[Use, ...]
 
 
+def empty(lane: Lane) -> LaneView:
+    """A lane without mail."""
+    return LaneView(
+        lane=lane,
+        state="open",
+        reason="",
+        remedy="",
+        until=None,
+        waiting=0,
+        in_flight=0,
+        allowed=0,
+        oldest=None,
+        budgets=(),
+    )
+
+
 def view(queue: LaneQueue, backlog: Backlog | None, clock: Clock) -> LaneView:
     """As it is now; without a `backlog` nothing waits."""
     now = clock.monotonic()

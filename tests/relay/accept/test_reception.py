@@ -264,7 +264,7 @@ async def test_what_the_account_cannot_submit_is_refused_with_its_limit(room: Ro
     answer = await room.take(HEAD + b"\r\n" + b"x" * 9_000, reception=reception)
     assert isinstance(answer, Reply)
     assert (answer.code, answer.status) == (552, "5.3.4")
-    assert answer.text.endswith("octets, and account 'tenant' can submit 9000")
+    assert answer.text.endswith("can submit 9000; large_messages = true would let it through")
     assert len(await room.spool.read(QueueFilter())) == 1
 
 

@@ -33,9 +33,9 @@ from tests.e2e.large import letter, part
 from tests.relay.cloud import WP, Delivery, delivering
 from tests.relay.mail import plan, submission
 
-SMALL = Allowance(request=100_000)
-LARGE = Allowance(AccountOptions(large_messages=True), request=100_000)
-ONCE = Allowance(AccountOptions(exact_once=True), request=100_000)
+SMALL = Allowance(request=100_000, mime=100_000)
+LARGE = Allowance(AccountOptions(large_messages=True), request=100_000, mime=100_000)
+ONCE = Allowance(AccountOptions(exact_once=True), request=100_000, mime=100_000)
 JSON = replace(plan(), content="json")
 NO_COPY = replace(plan(), content="json", save_to_sent_items=False)
 TEXT = b"From: wp@contoso.com\r\nTo: a@b.example\r\nX-Job: 7\r\n\r\nHello\r\n"
@@ -68,7 +68,7 @@ async def test_the_limit_counts_the_base64(tmp_path: Path) -> None:
     for size, fits in ((3_000, True), (3_001, False)):
         message = head + b"x" * (size - len(head))
         given = submission(message, "a@b.example", planned=replace(plan(), from_address=None))
-        found = await method.choose(given, Allowance(request=4_000), outgoing)
+        found = await method.choose(given, Allowance(request=4_000, mime=4_000), outgoing)
         assert (isinstance(found, AtOnce) and isinstance(found.content, Mime)) is fits, size
 
 
