@@ -1,12 +1,13 @@
 """Encoded words (RFC 2047): text of any charset inside header fields.
 
-Reading never fails: what a sender declared is tried first, then UTF-8, then Windows-1252, the
-usual truth behind wrong declarations. Writing is always UTF-8 in base64, in words that stay below
-75 characters and never split a character. Both take linear time.
+Reading never fails: what a sender declared is tried first, then UTF-8, then UTF-8 with a few broken
+octets, then Windows-1252, the usual truth behind wrong declarations. Writing is always UTF-8 in
+base64, in words that stay below 75 characters and never split a character. Both take linear time.
 """
 
 import base64
 import binascii
+import codecs
 import re
 
 from graphrelay.mime import charsets
@@ -58,7 +59,27 @@ def _first_that_fits(octets: bytes, labels: tuple[str, ...]) -> str:
         found = charsets.decode(octets, label) if label else None
         if found is not None:
             return found
-    return octets.decode("cp1252", "replace")
+    return _mostly_utf_8(octets) or octets.decode("cp1252", "replace")
+
+
+def _mostly_utf_8(octets: bytes) -> str | None:
+    """UTF-8 in which some octets are broken, if fewer than are well: those as Windows-1252, so that
+    one of them does not make all others illegible."""
+    text = octets.decode("utf-8", _BROKEN)
+    broken = len(octets) - len(octets.decode("utf-8", "ignore").encode("utf-8"))
+    well = sum(character > "\x7f" for character in text) - broken
+    return text if well > broken else None
+
+
+_BROKEN = "graphrelay-as-windows-1252"
+
+
+def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 (only for decoding)
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(_BROKEN, _as_windows_1252)
 
 
 def encode(content: str) -> bytes:

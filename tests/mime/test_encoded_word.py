@@ -65,3 +65,10 @@ def test_a_charset_that_there_is_not_is_not_remembered() -> None:
     before = set(encodings._cache)
     assert encoded_word.decode(b"=?x-nowhere-4711?q?a=E4?=") == "aä"
     assert set(encodings._cache) == before
+
+
+def test_a_broken_octet_does_not_make_utf_8_illegible() -> None:
+    octets = "Atención, señor: último aviso ".encode() + b"\xf3"
+    for read in (encoded_word.text(octets, "utf-8"), encoded_word.undeclared(octets)):
+        assert read == "Atención, señor: último aviso ó"
+    assert encoded_word.text("Grüße".encode("cp1252") + "é".encode(), "utf-8") == "GrüßeÃ©"
