@@ -2,6 +2,9 @@
 
     python -m tests.relay.corpus FOLDER …       every file below is a message
     python -m tests.relay.corpus --debian       mail in the test data of Debian's source packages
+    python -m tests.relay.corpus --registries   the same of other libraries, from PyPI and npm too
+    … --json                                    each is taken apart besides, and what arrives is
+                                                compared with what postal-mime reads (needs npm)
 
 Nothing of it is copied into this repository. Whatever a file holds, be it mail, half a mail or a
 picture, it goes in by SMTP and must come out in the sandbox's mailbox: once, for exactly the
@@ -10,6 +13,7 @@ envelope's recipients, with one author, and with every octet behind the first em
 
 import argparse
 import asyncio
+import re
 import smtplib
 import subprocess
 import sys
@@ -21,12 +25,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from graphrelay.sandbox.mailbox_items import Mail
+from tests.relay import taken_apart
 from tests.relay.mail import recipients_by_python
+from tests.relay.taken_apart import Seen
 from tests.world import World, world
 
 SENDER = "wp@contoso.com"
 LARGEST = 2_800_000
 AT_ONCE = 50
+FURTHER = ("kf5-messagelib", "kmime", "mimetic", "php-horde-mime")
+"""Debian source packages of which every file that looks like mail is taken."""
+SDISTS = ("django-mailbox==4.10.1",)
+NPM = ("eml-format@0.6.1",)
+JSON = '\n[[routes]]\naccount = "website"\ncontent = "json"\n'
 PACKAGES = {
     "bogofilter": "src/tests/inputs/*",
     "enmime": "testdata/*/*",
@@ -96,6 +107,40 @@ async def complaints(here: World, batch: list[Sent], before: int) -> list[str]:
     return found
 
 
+def differences_of(sent: list[Sent], mails: list[Mail], parsed: list[Seen | None]) -> Iterator[str]:
+    """Where the message that was taken apart says something else than another parser."""
+    by_recipient = {mail.received[0]: mail for mail in mails}
+    for one, theirs in zip(sent, parsed, strict=True):
+        mail = by_recipient.get(one.recipients[0]) or by_recipient.get(one.recipients[1])
+        if mail is None:
+            yield f"{one.name}: lost"
+        elif mail.via == "json" and theirs is not None:
+            for found in taken_apart.differences(taken_apart.of_relay(mail), theirs):
+                yield f"{one.name}: {found}"
+
+
+async def run_as_json(files: Iterable[Path], directory: Path) -> tuple[int, list[str]]:
+    """How many messages were taken apart, and what another parser reads otherwise."""
+    count = 0
+    found: list[str] = []
+    written = directory / "message"
+    fitting = (path for path in files if path.is_file() and path.stat().st_size <= LARGEST)
+    sent = messages(fitting)
+    async with world(directory, extra=JSON) as here:
+        while batch := list(islice(sent, AT_ONCE)):
+            before = len(here.cloud.mailboxes.submitted)
+            await asyncio.to_thread(send, here.port, batch)
+            arrived = await here.cloud.mailboxes.arrived(before + len(batch), timeout=120)
+            paths = []
+            for number, one in enumerate(batch):
+                paths.append(written.with_suffix(f".{number}"))
+                paths[-1].write_bytes(one.octets)
+            parsed = await asyncio.to_thread(taken_apart.by_postal, directory / "npm", paths)
+            found += differences_of(batch, arrived[before:], parsed)
+            count += sum(mail.via == "json" for mail in arrived[before:])
+    return count, found
+
+
 async def run(files: Iterable[Path], directory: Path) -> tuple[int, list[str]]:
     """How many messages went through, and what was wrong with any."""
     count, wrong = 0, []
@@ -118,6 +163,42 @@ def debian(directory: Path) -> Iterator[Path]:
         found = sorted(_unpacked(package, sources, directory).glob(f"*/{pattern}"))
         print(f"{package}: {sum(path.is_file() for path in found)} files", flush=True)
         yield from found
+
+
+_FIELD = re.compile(
+    rb"(?im)^(?:from|to|subject|date|received|message-id|mime-version|content-type):"
+)
+_FIRST_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:From |[!-9;-~]+:[ \t\r\n])")
+
+
+def is_mail(path: Path) -> bool:
+    """Whether the file begins as mail does, with two fields that mail has."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    head = re.split(rb"\r?\n\r?\n", path.read_bytes()[:65_536], maxsplit=1)[0]
+    return bool(_FIRST_LINE.match(head)) and len(_FIELD.findall(head)) > 1
+
+
+def registries(directory: Path) -> Iterator[Path]:
+    """The mail in what can be had of further libraries."""
+    options, found = _deb_src(directory), []
+    for package in FURTHER:
+        found.append((package, _unpacked(package, options, directory)))
+    for sdist in SDISTS:
+        folder = directory / sdist
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:"]
+        subprocess.run([*command, "-d", str(folder), sdist], check=False)
+        _unpack(folder, "*.tar.gz")
+        found.append((sdist, folder))
+    for package in NPM:
+        folder = directory / package
+        install = ["npm", "install", "--silent", "--ignore-scripts", "--prefix", str(folder)]
+        subprocess.run([*install, package], check=False)
+        found.append((package, folder))
+    for name, folder in found:
+        mails = sorted(filter(is_mail, folder.rglob("*")))
+        print(f"{name}: {len(mails)} messages", flush=True)
+        yield from mails
 
 
 def _deb_src(directory: Path) -> list[str]:
@@ -143,11 +224,15 @@ def _unpacked(package: str, options: list[str], directory: Path) -> Path:
     folder.mkdir()
     command = ["apt-get", *options, "-qq", "--download-only", "--tar-only", "source", package]
     subprocess.run(command, cwd=folder, check=False, stderr=subprocess.DEVNULL)
-    for archive in folder.glob("*.orig.tar.?z"):
+    _unpack(folder, "*.orig.tar.?z")
+    return folder
+
+
+def _unpack(folder: Path, pattern: str) -> None:
+    for archive in folder.glob(pattern):
         with tarfile.open(archive) as tar:
             files = (member for member in tar if member.isfile())
             tar.extractall(folder, members=files, filter="data")
-    return folder
 
 
 def main() -> int:
@@ -156,15 +241,25 @@ def main() -> int:
     )
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--debian", action="store_true")
+    parser.add_argument("--registries", action="store_true")
+    parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     with TemporaryDirectory() as given:
         directory = Path(given)
         files = [path for folder in wanted.folders for path in sorted(folder.rglob("*"))]
         if wanted.debian:
             files += debian(directory)
+        if wanted.registries:
+            files += registries(directory)
         count, wrong = asyncio.run(run(files, directory))
-    for line in wrong:
-        print(line)
+        for line in wrong:
+            print(line)
+        if wanted.json:
+            folder = directory / "json"
+            folder.mkdir()
+            apart, found = asyncio.run(run_as_json(files, folder))
+            print("\n".join(found))
+            print(f"{apart} taken apart; {len(found)} differences from what postal-mime reads")
     print(f"{count} messages sent, {count - len(wrong)} arrived as they were, {len(wrong)} did not")
     return 1 if wrong or not count else 0
 

@@ -1,9 +1,13 @@
 """Mail that others wrote to test their own programs goes through as it is."""
 
+import asyncio
+import hashlib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from tests.relay import corpus
+from tests.relay.taken_apart import File, Seen
 from tests.tools import needs
 from tests.world import world
 
@@ -30,3 +34,33 @@ async def test_what_did_not_arrive_as_it_was_is_told(tmp_path: Path) -> None:
         assert corpus.complaint(other, mail) == "octets of the body differ"
         stranger = corpus.Sent("stranger", sent.octets, ("x@y.example", "z@y.example"))
         assert "received by" in str(corpus.complaint(stranger, mail))
+
+
+async def test_what_is_taken_apart_is_compared_with_what_another_parser_reads(
+    tmp_path: Path,
+) -> None:
+    """The comparison finds each kind of difference, and nothing where there is none."""
+    path = tmp_path / "mail"
+    path.write_bytes(
+        b"From: Shop <wp@contoso.com>\nSubject: Report\nContent-Type: multipart/mixed; boundary=b\n"
+        b"\n--b\n\nhello\n--b\nContent-Disposition: attachment; filename=a.x\n\nfile\n--b--\n"
+    )
+    assert corpus.is_mail(path)
+    [sent] = corpus.messages([path])
+    async with world(tmp_path, extra=corpus.JSON) as here:
+        await asyncio.to_thread(corpus.send, here.port, [sent])
+        [mail] = await here.cloud.mailboxes.arrived(1)
+    digest = hashlib.sha256(b"file").hexdigest()
+    theirs = Seen("Report", "Shop", "hello\n", False, (File("a.x", digest, False),))
+    assert list(corpus.differences_of([sent], [mail], [theirs])) == []
+    for field, other in {
+        "subject": "Re: Report",
+        "name": "Shopping",
+        "text": "good bye",
+        "files": (),
+        "file name": (File("b.x", digest, False),),
+        "inline": (File("a.x", digest, True),),
+    }.items():
+        changed = {field if field in ("subject", "name", "text") else "files": other}
+        [found] = corpus.differences_of([sent], [mail], [replace(theirs, **changed)])  # type: ignore[arg-type]
+        assert f": {field}: " in found
