@@ -85,7 +85,7 @@ def by_postal(folder: Path, paths: list[Path]) -> list[Seen | None]:
         text=True,
         check=True,
     )
-    return [_seen(json.loads(line)) for line in done.stdout.splitlines()]
+    return [_seen(json.loads(line)) for line in done.stdout.split("\n")[:-1]]
 
 
 def _seen(read: dict[str, object]) -> Seen | None:
