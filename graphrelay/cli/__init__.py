@@ -19,7 +19,7 @@ VERBS = {
     "check-config": "Check the configuration.",
     "serve": "Run the relay in the foreground.",
     "authorize": "Authorize an account: sign in, or approve an application.",
-    "status": "Show whether the accounts are authorized, by asking for real tokens.",
+    "status": "Show whether the relay runs and its accounts are authorized.",
     "revoke": "Delete the authorization of an account.",
     "setup-scope": "Print the PowerShell that limits an application to its mailboxes.",
     "send-test": "Send a test message, and follow it.",
@@ -65,7 +65,7 @@ class Verbs(click.Group):
 @click.option(
     "--config",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, readable=False),
     envvar="GRAPHRELAY_CONFIG",
     default=Path("/etc/graphrelay/config.toml"),
     show_default=True,

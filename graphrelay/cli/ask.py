@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from graphrelay.config import Settings
+    from graphrelay.config import ConfigError, Settings
 
 Event = dict[str, Any]
 
@@ -57,9 +57,14 @@ def checked(path: Path) -> "tuple[Settings, list[str]]":
         unseen = service_unit().credentials
         with contextlib.suppress(ConfigError):
             return load(path, unseen), [name for name in unseen if name.startswith("accounts.")]
-        for problem in error.problems:
-            click.echo(f"{path}: {problem}", err=True)
-        sys.exit(BAD_CONFIG)
+        end_with_problems(error)
+
+
+def end_with_problems(error: "ConfigError") -> NoReturn:
+    """Print every mistake, and exit with status 78."""
+    for problem in error.problems:
+        click.echo(f"{error.path}: {problem}", err=True)
+    sys.exit(BAD_CONFIG)
 
 
 _PATIENCE = 5.0
@@ -79,6 +84,7 @@ def carry_out(
     ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> None:
     """Carry out `verb`, and pass each event to `show`. Raises `Failed`."""
+    from graphrelay.config import ConfigDenied
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
 
@@ -115,6 +121,8 @@ def carry_out(
             time.sleep(_LOOK_AGAIN)
     except VerbError as error:
         raise Failed(str(error)) from error
+    except ConfigDenied as error:
+        end_with_problems(error)
     except KeyboardInterrupt as error:
         raise click.Abort from error
 
@@ -128,8 +136,9 @@ def by_the_daemon(
     from graphrelay.control.socket.client import converse
     from graphrelay.daemon.wiring import control_socket_in, state_directory_or_default
 
-    directory = state_directory_or_default(written_state_directory(config))
-    socket = written_control_socket(config) or control_socket_in(directory)
+    socket = written_control_socket(config) or control_socket_in(
+        state_directory_or_default(written_state_directory(config))
+    )
     return converse(socket, verb, arguments, ask)
 
 

@@ -6,6 +6,7 @@ turns them into the values that the other packages take.
 """
 
 from graphrelay.config.load import (
+    ConfigDenied,
     ConfigError,
     Problem,
     load,
@@ -15,6 +16,7 @@ from graphrelay.config.load import (
 from graphrelay.config.settings import Settings
 
 __all__ = [
+    "ConfigDenied",
     "ConfigError",
     "Problem",
     "Settings",

@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from graphrelay.config.locate import Key, Lines
 from graphrelay.config.settings import Settings, SmtpTable
+from graphrelay.file_access import advice
 
 DEFAULT_LISTENER = SmtpTable().listeners[0].address
 _MOST_NAMED = 20
@@ -53,6 +54,10 @@ class ConfigError(Exception):
         self.path = path
         self.problems = problems
         super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
+
+
+class ConfigDenied(ConfigError):  # noqa: N818 (a condition that has an answer)
+    """This process may not read the file."""
 
 
 def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
@@ -95,13 +100,13 @@ def written_state_directory(path: Path) -> Path | None:
     """The configured state directory, whatever else is wrong or missing.
 
     The command line finds the running daemon by it, also where the file needs a secret that only
-    the service can read, as a systemd credential.
+    the service can read, as a systemd credential. Raises `ConfigDenied`.
     """
     return _written(path, "GRAPHRELAY_STATE_DIRECTORY", "state_directory")
 
 
 def written_control_socket(path: Path) -> Path | None:
-    """The configured control socket, likewise."""
+    """The configured control socket, likewise. Raises `ConfigDenied`."""
     return _written(path, "GRAPHRELAY_CONTROL__SOCKET", "control", "socket")
 
 
@@ -110,6 +115,8 @@ def _written(path: Path, variable: str, *key: str) -> Path | None:
     if not given:
         try:
             given = tomllib.loads(_read(path))
+        except ConfigDenied:
+            raise
         except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
             return None
         for part in key:
@@ -141,8 +148,11 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        advice = "no such file; copy config.example.toml there, or name another with --config"
-        raise ConfigError(path, (Problem(0, "", advice),)) from error
+        missing = "no such file; create it with graphrelay init, or name another with --config"
+        raise ConfigError(path, (Problem(0, "", missing),)) from error
+    except PermissionError as error:
+        denied = f"permission denied; {advice(path)}"
+        raise ConfigDenied(path, (Problem(0, "", denied),)) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(path, (Problem(0, "", f"cannot be read: {reason}"),)) from error

@@ -50,8 +50,8 @@ def test_a_bad_configuration_is_reported_with_exactly_the_expected_lines(path: P
     assert [str(problem) for problem in caught.value.problems] == expected
 
 
-def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such file; copy config\.example\.toml there"):
+def test_a_missing_file_says_how_to_create_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such file; create it with graphrelay init"):
         load(tmp_path / "none.toml")
 
 
