@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from graphrelay.cli import machine
+
 if TYPE_CHECKING:
     from graphrelay.config import ConfigError, Settings
 
@@ -82,8 +84,9 @@ def carry_out(
     arguments: Mapping[str, Any],
     show: Callable[[Event], None],
     ask: Callable[[str], Awaitable[str]] | None = None,
-) -> None:
-    """Carry out `verb`, and pass each event to `show`. Raises `Failed`."""
+) -> bool:
+    """Carry out `verb`, and pass each event to `show`; whether the running relay did it. Raises
+    `Failed`."""
     from graphrelay.config import ConfigDenied
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
@@ -98,16 +101,19 @@ def carry_out(
             show(event)
 
     taken: _Taken | None = None
+    by_the_relay = True
 
     def carried_out() -> bool:
         """`False` while the spool is open in another command, or in a daemon that is starting."""
-        nonlocal taken
+        nonlocal taken, by_the_relay
+        by_the_relay = True
         try:
             asyncio.run(show_all(by_the_daemon(config, verb, arguments, put_question)))
         except NoDaemon:
-            settings = settings_from(config)
+            by_the_relay = False
+            settings, start = settings_from(config), machine.start(config)
             try:
-                asyncio.run(show_all(_by_ourselves(settings, verb, arguments, put_question)))
+                asyncio.run(show_all(_by_ourselves(settings, start, verb, arguments, put_question)))
             except _Taken as error:
                 taken = error
                 return False
@@ -125,6 +131,7 @@ def carry_out(
         end_with_problems(error)
     except KeyboardInterrupt as error:
         raise click.Abort from error
+    return by_the_relay
 
 
 def by_the_daemon(
@@ -143,19 +150,19 @@ def by_the_daemon(
 
 
 async def _by_ourselves(
-    settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
+    settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
     from graphrelay.cli.memory import disable_core_dumps
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import state_directory
 
-    become_owner(state_directory(settings), verb)
+    become_owner(state_directory(settings), verb, start)
     disable_core_dumps()  # last, since a change of user undoes it
     try:
         async with verbs_without_daemon(settings) as verbs:
             if verb not in verbs:
-                raise VerbError(f"no relay is running, and {verb} needs one. Run: graphrelay serve")
+                raise VerbError(f"no relay is running, and {verb} needs one. Run: {start}")
             async for event in verbs[verb](arguments, ask):
                 yield event
     except SpoolTaken as error:
@@ -164,7 +171,7 @@ async def _by_ourselves(
         raise VerbError(str(error)) from error
 
 
-def become_owner(directory: Path, doing: str) -> None:
+def become_owner(directory: Path, doing: str, start: str) -> None:
     """Continue as the owner of `directory`. Raises `VerbError` where that is not possible."""
     from graphrelay.control.verb import VerbError
 
@@ -173,7 +180,7 @@ def become_owner(directory: Path, doing: str) -> None:
     except FileNotFoundError:
         return  # it will be created by this user
     except PermissionError:
-        _refuse(directory, doing, "another user")
+        _refuse(directory, doing, "another user", start)
     if owner.st_uid == os.geteuid():
         return
     try:
@@ -181,7 +188,7 @@ def become_owner(directory: Path, doing: str) -> None:
     except KeyError:
         user = f"#{owner.st_uid}"
     if os.geteuid() != 0:
-        _refuse(directory, doing, user)
+        _refuse(directory, doing, user, start)
     try:
         os.initgroups(user, owner.st_gid)
         os.setgid(owner.st_gid)
@@ -192,10 +199,10 @@ def become_owner(directory: Path, doing: str) -> None:
         ) from error
 
 
-def _refuse(directory: Path, doing: str, user: str) -> NoReturn:
+def _refuse(directory: Path, doing: str, user: str, start: str) -> NoReturn:
     from graphrelay.control.verb import VerbError
 
     raise VerbError(
         f"no relay is running, and {directory} belongs to {user}. Run {doing} with sudo, or start "
-        "the service first: sudo systemctl start graphrelay"
+        f"the relay first: {start}"
     )

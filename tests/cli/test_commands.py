@@ -168,7 +168,8 @@ def test_an_unknown_verb_is_a_usage_error() -> None:
 def test_status_without_a_daemon_answers_no_and_what_to_run(tmp_path: Path) -> None:
     shown = run("--config", configured(tmp_path), "status", "--json")
     assert shown.returncode == 1
-    status = json.loads(shown.stdout)
+    status, relay = map(json.loads, shown.stdout.splitlines())
+    assert (relay["kind"], relay["running"]) == ("relay", False)
     assert status["status"] == "Unauthorized"
     assert "graphrelay authorize website" in status["remedy"]
 
