@@ -30,6 +30,14 @@ class User:
         return cls(name, entry.pw_uid, frozenset(os.getgrouplist(name, entry.pw_gid)))
 
     @classmethod
+    def of(cls, uid: int) -> "User":
+        """The user of a number, who need not have a name."""
+        try:
+            return cls.named(pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            return cls(f"#{uid}", uid, frozenset())
+
+    @classmethod
     def this_process(cls) -> "User":
         uid = os.geteuid()
         try:

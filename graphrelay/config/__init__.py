@@ -14,6 +14,7 @@ from graphrelay.config.load import (
     written_state_directory,
 )
 from graphrelay.config.settings import Settings
+from graphrelay.config.warnings import warnings
 
 __all__ = [
     "ConfigDenied",
@@ -21,6 +22,7 @@ __all__ = [
     "Problem",
     "Settings",
     "load",
+    "warnings",
     "written_control_socket",
     "written_state_directory",
 ]

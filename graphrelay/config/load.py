@@ -68,7 +68,7 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
 
     Raises `ConfigError` with every mistake that was found.
     """
-    text = _read(path)
+    text = text_of(path)
     if deep := _DEEP.search(text):  # tomllib would need minutes
         number = text.count("\n", 0, deep.start()) + 1
         raise ConfigError(path, (Problem(number, "", "a key of more than 50 parts"),))
@@ -78,14 +78,12 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
         raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
     credentials = _credentials(elsewhere)
     lines = Lines(text)
-    problems = [
-        Problem(lines.of(key), _dotted(key), said) for key, said in _between_tables(written)
-    ]
+    problems = [Problem(lines.of(key), dotted(key), said) for key, said in _between_tables(written)]
     try:
         settings = _layered(written, credentials)
     except ValidationError as error:
         problems += [
-            Problem(lines.of(key), _dotted(key), said)
+            Problem(lines.of(key), dotted(key), said)
             for details in error.errors()
             for key, said in _mistakes(details)
         ]
@@ -114,7 +112,7 @@ def _written(path: Path, variable: str, *key: str) -> Path | None:
     given: object = os.environ.get(variable)
     if not given:
         try:
-            given = tomllib.loads(_read(path))
+            given = tomllib.loads(text_of(path))
         except ConfigDenied:
             raise
         except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
@@ -144,7 +142,8 @@ def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
     return Layered.model_validate({})
 
 
-def _read(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What is in the file. Raises `ConfigError`."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -340,7 +339,7 @@ def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return dict(schema["$defs"][reference.rsplit("/", 1)[1]]) if reference else node
 
 
-def _dotted(key: Key) -> str:
+def dotted(key: Key) -> str:
     """`routes[0].account`, as the documentation writes it."""
     words = ""
     for part in key:

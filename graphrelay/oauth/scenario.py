@@ -268,3 +268,23 @@ class Account:
     def is_own_mailbox(self, mailbox: str) -> bool:
         """Whether Graph is asked for `/me` (else `/users/{mailbox}`)."""
         return self.username is not None and same_address(mailbox, self.username)
+
+
+def risk_of(account: Account) -> str | None:
+    """A warning for the admin before approving; `None` where only one user's mailbox is at risk."""
+    if not isinstance(account.scenario, Application):
+        return None
+    return risk_of_any_user(account) or (
+        "Anyone with this application's credential can send from every mailbox that its scope in "
+        "Exchange covers."
+    )
+
+
+def risk_of_any_user(account: Account) -> str | None:
+    """A risk that lasts, to be said wherever the account is shown; `None` for other scenarios."""
+    if not isinstance(account.scenario, AnyUser):
+        return None
+    return (
+        "Anyone with this application's credential can send as anyone in the tenant. "
+        'scenario = "scoped-users" limits it to some mailboxes.'
+    )

@@ -23,6 +23,8 @@ from graphrelay.oauth.scenario import (
     SecretText,
     SendAsUser,
     permissions,
+    risk_of,
+    risk_of_any_user,
     scenario_name,
 )
 
@@ -199,3 +201,11 @@ def test_a_secret_is_in_no_repr() -> None:
     assert "s3cret" not in repr(replace(USER, scenario=AnyUser(SECRET)))
     assert "path" in repr(SecretFile(Path("path")))
     assert ManagedIdentity() == ManagedIdentity(None)
+
+
+def test_a_risk_is_named_where_there_is_one() -> None:
+    assert risk_of(USER) is None
+    assert "anyone in the tenant" in (risk_of(account(AnyUser(SECRET))) or "")
+    scoped = account(ScopedUsers(SECRET))
+    assert "its scope" in (risk_of(scoped) or "")
+    assert risk_of_any_user(scoped) is None

@@ -15,7 +15,7 @@ from graphrelay.clock import timeout
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
-from graphrelay.oauth.scenario import Account, Application, permissions
+from graphrelay.oauth.scenario import Account, Application, permissions, risk_of
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -24,7 +24,6 @@ from graphrelay.oauth.sign_in.authorizer import (
     SignInResult,
     Stored,
     WrongAccount,
-    risk_of,
 )
 from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager

@@ -15,7 +15,7 @@ from graphrelay.oauth.answers import (
     Unauthorized,
     VaultProblem,
 )
-from graphrelay.oauth.scenario import Account, AccountOptions, Personal, ScopedUsers, SendAsUser
+from graphrelay.oauth.scenario import Account, AccountOptions, Personal, SendAsUser
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -24,7 +24,6 @@ from graphrelay.oauth.sign_in.authorizer import (
     SignInResult,
     Stored,
     WrongAccount,
-    risk_of,
     username_of,
 )
 from graphrelay.oauth.sign_in.loopback import RedirectReceiver, query_of
@@ -562,13 +561,6 @@ async def test_a_refused_credential_approves_nothing(world: World) -> None:
     assert isinstance(result, TokenRefused)
     assert result.kind == "secret-expired"
     assert await nothing_is_stored(world, DAEMON)
-
-
-async def test_a_risk_is_named_where_there_is_one() -> None:
-    assert risk_of(WEBSITE) is None
-    assert "anyone in the tenant" in (risk_of(DAEMON) or "")
-    scoped = replace(DAEMON, scenario=ScopedUsers(DAEMON.scenario.credential))  # type: ignore[union-attr]
-    assert "its scope" in (risk_of(scoped) or "")
 
 
 async def test_what_is_stored_holds_no_password_and_no_code(world: World) -> None:
