@@ -35,8 +35,9 @@ def command(config: Path, account: str, method: str | None, as_json: bool) -> No
     configured user, and the relay keeps itself authorized from then on. On a server without a
     browser use --device, or --paste if the tenant blocks sign-in by device code.
 
-    For "any-user" and "scoped-users" nobody signs in: the command shows what the application may
-    do, gets its first token, and records who approved it.
+    For "any-user" and "scoped-users" nobody signs in, and nobody needs to run this: the relay sends
+    with the credential of the configuration. Here the command checks that credential, shows what
+    the application may do, and ends a pause by graphrelay revoke.
 
     Mail that has been waiting for the authorization is sent at once. An old authorization stays in
     use until the new one is stored.

@@ -154,7 +154,7 @@ def _show_registration(setup: "Setup") -> None:
 
 def _show_what_is_next(config: Path, setup: "Setup") -> None:
     from graphrelay.cli.guide.setup import NO_ID
-    from graphrelay.oauth.scenario import ScopedUsers, SendAsUser
+    from graphrelay.oauth.scenario import ScopedUsers, SendAsUser, risk_of_any_user
 
     account, called = setup.account, machine.program(config)
     click.secho("\nNext:\n", bold=True)
@@ -165,9 +165,12 @@ def _show_what_is_next(config: Path, setup: "Setup") -> None:
     if isinstance(account.scenario, ScopedUsers):
         click.echo(f"  {called} setup-scope {account.name}   # PowerShell for Exchange Online")
     click.echo(f"  {machine.start(config, at_boot=True)}")
-    device = "   # without a browser on this machine: --device" if account.username else ""
-    click.echo(f"  {called} authorize {account.name}{device}")
+    if account.username:
+        device = "   # without a browser on this machine: --device"
+        click.echo(f"  {called} authorize {account.name}{device}")
     click.echo(f"  {called} status {account.name} --probe you@example.com")
+    if risk := risk_of_any_user(account):
+        click.secho(f"Note: {risk}", fg="yellow")
     if isinstance(account.scenario, SendAsUser) and account.scenario.shared:
         click.echo("The user needs Send As on the other mailboxes (Exchange admin center).")
 

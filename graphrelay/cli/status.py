@@ -38,7 +38,7 @@ def command(
 
     \b
     Authorized    the account can send
-    Unauthorized  nobody has signed in, or a permission is missing
+    Unauthorized  nobody has signed in, the account was revoked, or a permission is missing
     Too broad     the account can do more than its scenario allows
     Refused       Microsoft refuses a token; the reason and the remedy are shown
 
@@ -137,6 +137,8 @@ def _print(status: Event) -> None:
         click.echo(f"  what to do  {status['remedy']}")
     if status["warning"]:
         click.secho(f"  soon        {status['warning']}", fg="yellow")
+    if status.get("risk"):
+        click.secho(f"  risk        {status['risk']}", fg="yellow")
     if status.get("who"):
         _print_evidence(status)
     click.echo(f"  vault       {status['vault']}")

@@ -186,7 +186,7 @@ async def test_a_probe_that_does_not_arrive_says_why(
 async def test_nothing_is_sent_where_there_is_no_authorization(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with relay_for(SCOPED, tmp_path, monkeypatch) as here:
+    async with relay_for(USER, tmp_path, monkeypatch) as here:
         shown = await status(here, "--probe", "you@example.org")
         assert shown.code == 1
         assert "message" not in shown.out

@@ -174,5 +174,5 @@ async def test_what_is_doubtful_in_the_new_configuration_is_logged(tmp_path: Pat
         reloading = reloader(here)
         here.config.write_text(here.config.read_text() + route)
         await reloading.reload()
-        (doubt, *_) = here.events("config-warning")
-    assert '"contoso.com" matches no address' in str(doubt.fields["reason"])
+        doubts = [str(doubt.fields["reason"]) for doubt in here.events("config-warning")]
+    assert any('"contoso.com" matches no address' in doubt for doubt in doubts)

@@ -25,7 +25,7 @@ from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, AnswerAfter, CutAfter, CutBefore
 from graphrelay.sandbox.visitor import Visitor
-from tests.oauth.conftest import DAEMON, WEBSITE, World
+from tests.oauth.conftest import DAEMON, WEBSITE, World, stored
 from tests.oauth.entra.test_credentials import KEY, pem_key
 
 PASSPHRASE = "a-passphrase-of-the-pfx"
@@ -126,7 +126,7 @@ async def test_an_answer_that_quotes_the_request_is_not_passed_on(world: World) 
     await world.authorize(manager, WEBSITE)
     await world.authorize(manager, DAEMON)
     for name in ("website", "daemon"):
-        authorization = from_text(vault.read(name) or "")
+        authorization = stored(vault, name)
         sent = CLIENT_SECRET
         if isinstance(authorization, SignedIn):
             sent = authorization.signed_in.refresh_token

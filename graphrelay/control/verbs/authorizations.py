@@ -15,7 +15,7 @@ from graphrelay.clock import timeout
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
-from graphrelay.oauth.scenario import Account, Application, permissions, risk_of
+from graphrelay.oauth.scenario import Account, Application, permissions, risk_of, risk_of_any_user
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -50,7 +50,12 @@ class AuthorizationVerbs:
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
             found = json_views.status(await self._tokens.status(account.name))
-            yield {"kind": "status", **found, "mailbox": account.default_mailbox}
+            yield {
+                "kind": "status",
+                **found,
+                "mailbox": account.default_mailbox,
+                "risk": risk_of_any_user(account) or "",
+            }
 
     async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         account = self._account(str(arguments["account"]))
