@@ -22,7 +22,7 @@ SOUND = {
 }
 
 
-def doubts(folder: Path, rest: str = "", user: User = ROOT, **keys: str) -> list[str]:
+def doubts(folder: Path, rest: str = "", user: User = ROOT, /, **keys: str) -> list[str]:
     """Of an account with these keys in place of sound ones; an empty one is left out."""
     lines = [f"{key} = {value}" for key, value in (SOUND | keys).items() if value]
     path = folder / "config.toml"
@@ -113,7 +113,7 @@ def test_files_are_looked_at_as_the_service_sees_them(tmp_path: Path, mode: int,
     keys = {"managed_identity": "", "client_secret_file": f'"{secret}"'}
     for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         directory.chmod(0o755)
-    said = [one for one in doubts(tmp_path, user=PERSON, **keys) if str(secret) in one]
+    said = [one for one in doubts(tmp_path, "", PERSON, **keys) if str(secret) in one]
     assert len(said) == 1
     assert text in said[0]
 
@@ -145,4 +145,4 @@ def test_a_configuration_with_a_secret_that_everybody_may_read(tmp_path: Path) -
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's files are denied to somebody")
 def test_a_configuration_that_the_service_may_not_read(tmp_path: Path) -> None:
-    assert "graphrelay, who runs the relay, may not read this file" in doubts(tmp_path, user=PERSON)
+    assert "graphrelay, who runs the relay, may not read this file" in doubts(tmp_path, "", PERSON)
