@@ -33,8 +33,9 @@ def command(
     outside: str | None,
     as_json: bool,
 ) -> None:
-    """Show whether the relay runs, and whether the accounts are authorized, by asking for real
-    tokens.
+    """Show whether the relay runs and its accounts are authorized.
+
+    Each account is asked for a real token.
 
     \b
     Authorized    the account can send

@@ -14,7 +14,7 @@ import pytest
 
 from graphrelay.journal import json_line, text_line
 from graphrelay.oauth.answers import TokenRefused
-from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
+from graphrelay.oauth.authorization import Authorization, SignedIn, Withdrawn, from_text
 from graphrelay.oauth.scenario import AnyUser, Certificate, ClientSecret, SecretText
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice
 from graphrelay.oauth.tokens.manager import TokenManager
@@ -81,7 +81,9 @@ def learn_all(ears: Ears, world: World, vault: Vault, *names: str) -> None:
     ears.secrets |= {CLIENT_SECRET, PASSPHRASE, (world.state_directory / "vault.key").read_text()}
     for name in names:
         if text := vault.read(name):
-            ears.learn(from_text(text))
+            found = from_text(text)
+            assert not isinstance(found, Withdrawn)
+            ears.learn(found)
 
 
 def listen_to(ears: Ears, world: World, manager: TokenManager) -> None:
