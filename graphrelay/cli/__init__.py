@@ -4,6 +4,8 @@ Exit status: 0 success, 1 the answer is "no" (not authorized, not sent), 2 usage
 configuration cannot be used.
 """
 
+import difflib
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -47,6 +49,15 @@ class Verbs(click.Group):
         module = importlib.import_module(f"graphrelay.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the table above, so that `--help` imports no command."""
@@ -92,6 +103,7 @@ def main() -> None:
     output.never_fail()
     try:
         cli.main(prog_name="graphrelay", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort:
@@ -100,3 +112,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        output.close_quietly(error)
+        sys.exit(1)

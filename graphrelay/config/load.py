@@ -145,7 +145,7 @@ def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
 def text_of(path: Path) -> str:
     """What is in the file. Raises `ConfigError`."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8").removeprefix("\ufeff")
     except FileNotFoundError as error:
         missing = "no such file; create it with graphrelay init, or name another with --config"
         raise ConfigError(path, (Problem(0, "", missing),)) from error

@@ -7,6 +7,7 @@ user would see them, who need not be the one who asks.
 """
 
 import grp
+import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -41,7 +42,7 @@ def warnings(path: Path, settings: Settings, user: User, today: date) -> tuple[P
     lines = Lines(text_of(path))
     found = [
         Problem(lines.of(key), dotted(key), text)
-        for look in (_ids, _addresses, _expiry, _listeners, _patterns, _control)
+        for look in (_ids, _addresses, _expiry, _listeners, _patterns, _control, _proxy)
         for key, text in look(settings, today)
     ]
     found += [Problem(lines.of(key), dotted(key), text) for key, text in _files(settings, user)]
@@ -170,6 +171,17 @@ def _never(pattern: str) -> str:
     if not local.startswith('"') and re.search(r"[\s,;<>]", pattern):
         return f'"{pattern}" matches no address; write one address or pattern in each string'
     return ""
+
+
+def _proxy(settings: Settings, _: date) -> Warnings:
+    """Entra and Graph are asked through [cloud] proxy alone: a variable that some shell exports
+    must not send tokens elsewhere."""
+    named = [name for name in ("HTTPS_PROXY", "https_proxy") if os.environ.get(name)]
+    if named and not settings.cloud.proxy:
+        yield (
+            ("cloud", "proxy"),
+            f"{named[0]} is set, and is not used; if a proxy is needed, set it here",
+        )
 
 
 def _control(settings: Settings, _: date) -> Warnings:

@@ -193,3 +193,9 @@ def test_the_control_socket_is_read_likewise(config: Path, monkeypatch: pytest.M
     monkeypatch.delenv("GRAPHRELAY_CONTROL__SOCKET")
     config.write_text("control = 3", "utf-8")
     assert written_control_socket(config) is None
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(SMALL, encoding="utf-8-sig")
+    assert load(path).accounts["site"].client_id

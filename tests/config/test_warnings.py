@@ -22,6 +22,12 @@ SOUND = {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def doubts(folder: Path, rest: str = "", user: User = ROOT, /, **keys: str) -> list[str]:
     """Of an account with these keys in place of sound ones; an empty one is left out."""
     lines = [f"{key} = {value}" for key, value in (SOUND | keys).items() if value]
@@ -146,3 +152,14 @@ def test_a_configuration_with_a_secret_that_everybody_may_read(tmp_path: Path) -
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's files are denied to somebody")
 def test_a_configuration_that_the_service_may_not_read(tmp_path: Path) -> None:
     assert "graphrelay, who runs the relay, may not read this file" in doubts(tmp_path, "", PERSON)
+
+
+def test_a_proxy_of_the_environment_is_not_used_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    (said,) = doubts(tmp_path)
+    assert said == (
+        "cloud.proxy: https_proxy is set, and is not used; if a proxy is needed, set it here"
+    )
+    assert doubts(tmp_path, '[cloud]\nproxy = "http://proxy:3128"') == []

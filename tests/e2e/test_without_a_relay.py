@@ -138,3 +138,10 @@ async def test_the_socket_in_the_environment_does_without_the_configuration(
         monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", str(path))
         said = await as_nobody(folder, "--config", config, "queue", "release", "4QX7K2M9")
     assert "4QX7K2M9: released" in said
+
+
+async def test_serve_as_another_user_names_the_owner_and_chown(config: Path, folder: Path) -> None:
+    os.chown(folder / "state", 1, 1)
+    said = await as_nobody(folder, "--config", config, "serve")
+    assert f"{folder / 'state'} belongs to daemon, but the relay runs as nobody" in said
+    assert f"sudo chown -R nobody {folder / 'state'}" in said

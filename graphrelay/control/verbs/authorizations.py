@@ -25,11 +25,13 @@ from graphrelay.oauth.sign_in.authorizer import (
     Stored,
     WrongAccount,
 )
-from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
+from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver, query_of
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 
 PASTE_REDIRECT = "http://localhost"
 """Where the browser ends, with nothing listening, when its address is pasted by hand."""
+PASTED_AGAIN = 4
+"""How often an address that is not whole may be pasted once more."""
 COUNTDOWN = timedelta(seconds=1)
 
 
@@ -74,7 +76,8 @@ class AuthorizationVerbs:
             raise VerbError(str(error)) from error
 
     async def _authorized(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
-        account = self._account(str(arguments["account"]))
+        name = arguments.get("account")
+        account = self._account(str(name)) if name else self._only()
         by = said(arguments, "by") or "somebody"
         yield {
             "kind": "asks",
@@ -116,6 +119,11 @@ class AuthorizationVerbs:
         pending = await self._begun(account, PASTE_REDIRECT)
         yield {"kind": "open-elsewhere", "url": pending.authorization_url}
         redirected = await ask("redirected")
+        for _repeated in range(PASTED_AGAIN):
+            if not (missing := _missing(redirected)):
+                break
+            yield {"kind": "incomplete", "missing": missing}
+            redirected = await ask("redirected")
         yield _end(account, await self._authorizer.complete(pending, redirected, by))
 
     async def _device(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
@@ -152,6 +160,13 @@ class AuthorizationVerbs:
                 async with timeout(clock, min(COUNTDOWN, left)):
                     await asyncio.wait({waiting})
 
+    def _only(self) -> Account:
+        """The account that needs no name. Raises `VerbError` where there are several."""
+        if len(self._tokens.accounts) == 1:
+            return self._tokens.accounts[0]
+        known = ", ".join(account.name for account in self._tokens.accounts)
+        raise VerbError(f"which account? There is {known}")
+
     def _account(self, name: str) -> Account:
         for account in self._tokens.accounts:
             if account.name == name:
@@ -183,6 +198,14 @@ def _sentence(account: Account, trouble: object) -> str:
         case EntraUnreachable(reason=reason):
             return f"Microsoft could not be reached: {reason}. {_again(account)}"
     return str(trouble)
+
+
+def _missing(redirected: str) -> str:
+    """Which parameter an address lost on its way, if any: terminals cut long lines."""
+    answer = query_of(redirected)
+    if "error" in answer:
+        return ""
+    return next((name for name in ("code", "state") if not answer.get(name)), "")
 
 
 def _again(account: Account) -> str:

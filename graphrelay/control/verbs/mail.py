@@ -144,7 +144,8 @@ class MailVerbs:
             name = str(given.get(what, ""))
             if what not in given or self._configured.has(what, name):
                 continue
-            if not await stored(self._spool.read(QueueFilter(**{what: name}, limit=1))):
+            alone: dict[str, Any] = {what: name, "limit": 1}
+            if not await stored(self._spool.read(QueueFilter(**alone))):
                 known = ", ".join(self._configured.names(what)) or "none"
                 raise VerbError(f"there is no {what} {name!r}, only {known}")
         return QueueFilter(**given)
