@@ -126,8 +126,15 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
     if config.exists() and not force:
         raise Failed(f"{config} exists already. Look at it, or overwrite it with --force")
     questions = Questions(config, options, silent=yes)
+    questions.resume()
     setup, secret = interview(questions, _show_registration)
-    written = writing.write(config, setup, secret, command=machine.program(config), force=force)
+    try:
+        written = writing.write(config, setup, secret, command=machine.program(config), force=force)
+    except writing.NotValid as error:
+        for key in error.keys:
+            questions.forget(key)
+        raise
+    questions.finish()
     for path in written:
         click.secho(f"written: {path}", fg="green")
     if writing.service_cannot_read():

@@ -121,7 +121,7 @@ def _listeners(settings: Settings, _: date) -> Warnings:
             yield (*key, "address"), f"{table.address} is also that of smtp.listeners[{first}]"
         if table.auth == "required" and not settings.smtp.users:
             yield (*key, "auth"), '"required", but there are no [[smtp.users]] who could log in'
-        if _on_the_network(table) and all(
+        if on_the_network(table.address) and all(
             any(one.version == own.version and one.subnet_of(own) for own in LOOPBACK)  # type: ignore[arg-type]
             for one in table.allow_from
         ):
@@ -136,8 +136,9 @@ def _place(table: ListenerTable) -> object:
     return object() if free else where
 
 
-def _on_the_network(table: ListenerTable) -> bool:
-    match endpoint(table.address):
+def on_the_network(address: str) -> bool:
+    """Whether other machines can connect to a listener of this address."""
+    match endpoint(address):
         case TcpEndpoint(host="localhost"):
             return False
         case TcpEndpoint(host=host):

@@ -87,6 +87,7 @@ async def test_without_the_relay_status_ends_with_one_and_says_how_to_start_it(
         monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", str(tmp_path / "nothing"))
         shown = await status(here)
     assert shown.code == 1
+    assert shown.out.startswith("Authorized  website (any-user)")
     assert "The relay is not running" in shown.out
     assert f"what to do  Run: graphrelay --config {here.config} serve" in shown.out
 

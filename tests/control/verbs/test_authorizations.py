@@ -204,7 +204,8 @@ async def test_an_address_that_was_cut_off_is_asked_for_again_and_one_account_ne
         events: list[Event] = []
         pasted: list[str] = []
 
-        async def paste(_: str) -> str:
+        async def paste(what: str) -> str:
+            assert what == "redirected"
             if not pasted:
                 async with Visitor(here.cloud.ca_file) as visitor:
                     back = await visitor.sign_in(events[-1]["url"], USER.mailbox)
