@@ -118,6 +118,7 @@ def test_it_says_what_the_route_makes_of_the_mail(config: Path) -> None:
         "mailbox": "wp@contoso.com",
         "from": None,
         "reply_to": None,
+        "replies_nowhere": "",
         "subject_prefix": "",
         "redirect_to": "me@contoso.com",
         "content": "json",
