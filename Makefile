@@ -1,14 +1,14 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
 #   make demo    the sandbox cloud and the relay, nothing to configure (PORT=2525 PAGE=8025)
-#   make test    everything that must be true: format, lint, types, tests
+#   make test    every check: format, lint, types, tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fresh deb test-packages bench clean
 
-help: ## what can be made
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
-demo: ## try it: sandbox cloud, relay and a mail reader on this machine (PORT=, PAGE=)
+demo: ## try it: sandbox cloud, relay and a page that shows the mail (PORT=, PAGE=)
 	@scripts/make-environment
 	@.venv/bin/graphrelay demo $(if $(PORT),--smtp-port $(PORT)) $(if $(PAGE),--page-port $(PAGE))
 
@@ -17,22 +17,22 @@ test: ## install what the tests need, then run every check
 	@scripts/install-test-tools
 	@scripts/check
 
-check: ## every check, with what is installed already
+check: ## run every check with the installed tools
 	@scripts/check
 
-fresh: ## both commands of README in a new minimal Debian 12 and 13
+fresh: ## run make demo and make test in a new minimal Debian 12 and 13
 	@for debian in bookworm trixie; do \
 	    scripts/fresh $$debian sh -c 'scripts/try-demo && make test' || exit; \
 	done
 
-deb: ## the Debian packages for this machine's Debian, in dist/
+deb: ## build the Debian packages for this Debian release, in dist/
 	@packaging/build-deb
 
-test-packages: ## build and try the Debian packages and the container image
+test-packages: ## build and test the Debian packages and the container image
 	@scripts/make-environment dev
 	@.venv/bin/pytest tests/packages
 
-bench: ## speed, memory and start-up beside their yardsticks
+bench: ## measure throughput, memory and start-up, beside Postfix
 	@scripts/make-environment dev
 	@.venv/bin/python -m benchmarks
 
