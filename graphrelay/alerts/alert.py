@@ -16,7 +16,7 @@ WRITTEN_OUT = 5
 """Causes of one alert that are written out; of the others it gives the number."""
 
 
-class Kind(StrEnum):
+class AlertKind(StrEnum):
     """What can be wrong."""
 
     AUTHORIZATION = "authorization"
@@ -42,7 +42,7 @@ class State(StrEnum):
 class Cause:
     """One thing that is wrong, or was."""
 
-    kind: Kind
+    kind: AlertKind
     subject: str
     """The account, the lane, or empty where there is only one: the queue, the disk."""
     text: str
@@ -62,7 +62,7 @@ class Alert:
     host: str
     """The machine's name."""
     state: State
-    kind: Kind
+    kind: AlertKind
     causes: tuple[Cause, ...]
 
     @property
@@ -110,8 +110,8 @@ _OPENING = {
 def trial(host: str, at: datetime) -> Alert:
     """What `graphrelay alert-test` sends."""
     text = "this is a test of the alerts, nothing is wrong"
-    cause = Cause(kind=Kind.TEST, subject="", text=text, since=at)
-    return Alert(at=at, host=host, state=State.TEST, kind=Kind.TEST, causes=(cause,))
+    cause = Cause(kind=AlertKind.TEST, subject="", text=text, since=at)
+    return Alert(at=at, host=host, state=State.TEST, kind=AlertKind.TEST, causes=(cause,))
 
 
 def in_words(duration: timedelta) -> str:
@@ -127,7 +127,7 @@ def in_words(duration: timedelta) -> str:
 
 def subjects(causes: Iterable[Cause]) -> str:
     """Their kinds and subjects alone, for a status line."""
-    named: dict[Kind, list[str]] = {}
+    named: dict[AlertKind, list[str]] = {}
     for cause in causes:
         named.setdefault(cause.kind, []).append(cause.subject)
     return "; ".join(

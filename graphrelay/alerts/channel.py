@@ -14,7 +14,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
+class AlertNotSent:
     """The other side did not; `reason` holds no secret."""
 
     reason: str
@@ -32,7 +32,7 @@ class Channel(Protocol):
         """For people; holds no secret."""
         ...
 
-    async def send(self, alert: Alert) -> Sent | NotSent:
+    async def send(self, alert: Alert) -> Sent | AlertNotSent:
         """Try once, within a bounded time. Never raises."""
         ...
 

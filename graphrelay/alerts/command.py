@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from graphrelay.alerts.alert import Alert
-from graphrelay.alerts.channel import NotSent, Sent
+from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.clock import Clock, SystemClock, timeout
 from graphrelay.model import one_line
 
@@ -41,7 +41,7 @@ class Command:
     def name(self) -> str:
         return f"command {Path(self.words[0]).name}"
 
-    async def send(self, alert: Alert) -> Sent | NotSent:
+    async def send(self, alert: Alert) -> Sent | AlertNotSent:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         try:
             process = await asyncio.create_subprocess_exec(
@@ -54,15 +54,15 @@ class Command:
                 start_new_session=True,
             )
         except (FileNotFoundError, PermissionError, ValueError) as error:
-            return NotSent(f"cannot be started: {error}", again=False)
+            return AlertNotSent(f"cannot be started: {error}", again=False)
         except OSError as error:  # no descriptors, processes or memory left just now
-            return NotSent(f"cannot be started: {error}", again=True)
+            return AlertNotSent(f"cannot be started: {error}", again=True)
         try:
             return await self._outcome(process, json.dumps(alert.plain).encode() + b"\n")
         finally:
             await _end(process, self.clock)
 
-    async def _outcome(self, process: Process, given: bytes) -> Sent | NotSent:
+    async def _outcome(self, process: Process, given: bytes) -> Sent | AlertNotSent:
         try:
             async with timeout(self.clock, TIME_LIMIT):
                 _, said = await asyncio.gather(_give(process, given), _last_words(process))
@@ -71,12 +71,12 @@ class Command:
             await _kill(process, self.clock)
             if process.returncode == 0:  # it succeeded; a process that it left behind has not ended
                 return Sent()
-            return NotSent(f"ran for {TIME_LIMIT.seconds} seconds and was killed", again=True)
+            return AlertNotSent(f"ran for {TIME_LIMIT.seconds} seconds and was killed", again=True)
         if process.returncode == 0:
             return Sent()
         lines = said.decode("utf-8", "replace").strip().splitlines()
         line = f": {one_line(lines[-1], 120)}" if lines else ""
-        return NotSent(f"ended with status {process.returncode}{line}", again=True)
+        return AlertNotSent(f"ended with status {process.returncode}{line}", again=True)
 
 
 async def _give(process: Process, given: bytes) -> None:

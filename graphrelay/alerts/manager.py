@@ -16,9 +16,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from graphrelay.alerts.alert import Alert, subjects, trial
-from graphrelay.alerts.channel import Channel, NotSent, Sent
+from graphrelay.alerts.channel import AlertNotSent, Channel, Sent
 from graphrelay.alerts.signals import signals
-from graphrelay.alerts.watch import Figures, Thresholds, Unreadable, Watch
+from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds, Watch
 from graphrelay.clock import Clock, timeout
 from graphrelay.journal import Entry, Journal, events
 from graphrelay.model import one_line
@@ -36,7 +36,7 @@ MOST_WAITING = 20
 class Source(Protocol):
     """What is looked at every minute."""
 
-    async def figures(self) -> Figures | Unreadable: ...
+    async def figures(self) -> Figures | SpoolUnreadable: ...
 
     def paused(self) -> Collection[str]:
         """The lanes that are paused, as `account/mailbox`."""
@@ -94,7 +94,7 @@ class AlertManager:
         ]
         self._changed.set()
 
-    async def test(self) -> list[tuple[str, Sent | NotSent]]:
+    async def test(self) -> list[tuple[str, Sent | AlertNotSent]]:
         """Send one test alert by every channel at once; each channel's name and result."""
         alert = trial(self._host, self._clock.now())
         channels = [outbox.channel for outbox in self._outboxes]
@@ -120,13 +120,13 @@ class AlertManager:
             self._watch.look(seen, self._clock.now(), self._clock.monotonic())
         self._raise_alerts(journal, source)
 
-    async def _figures(self, source: Source) -> Figures | Unreadable:
+    async def _figures(self, source: Source) -> Figures | SpoolUnreadable:
         """A disk that never answers silences no alert, least of all the one about itself."""
         try:
             async with timeout(self._clock, SPOOL_TIMEOUT):
                 return await source.figures()
         except TimeoutError:
-            return Unreadable(f"no answer for {SPOOL_TIMEOUT.seconds} seconds")
+            return SpoolUnreadable(f"no answer for {SPOOL_TIMEOUT.seconds} seconds")
 
     # Sending ----------------------------------------------------------------------------------
 
@@ -182,11 +182,11 @@ class AlertManager:
             await self._clock.sleep(max(pause, outcome.after or pause))
 
 
-async def _try(channel: Channel, alert: Alert) -> Sent | NotSent:
+async def _try(channel: Channel, alert: Alert) -> Sent | AlertNotSent:
     try:
         return await channel.send(alert)
     except Exception as error:  # a mistake of ours, which must not stop the mail
-        return NotSent(f"this channel broke: {type(error).__name__}", again=False)
+        return AlertNotSent(f"this channel broke: {type(error).__name__}", again=False)
 
 
 def _not_sent(journal: Journal, channel: Channel, alert: Alert, reason: str) -> None:

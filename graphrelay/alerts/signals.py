@@ -6,7 +6,7 @@ An event that is not in the table means nothing, among them all that the alerts 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphrelay.alerts.alert import LONGEST, Kind
+from graphrelay.alerts.alert import LONGEST, AlertKind
 from graphrelay.journal import events
 from graphrelay.journal.events import Event
 from graphrelay.model import Trouble, one_line
@@ -16,7 +16,7 @@ from graphrelay.model import Trouble, one_line
 class Raised:
     """Something is wrong with `subject`; `member` distinguishes several troubles of a subject."""
 
-    kind: Kind
+    kind: AlertKind
     subject: str
     member: str
     text: str
@@ -27,7 +27,7 @@ class Raised:
 class Cleared:
     """That `member` of the subject is in order."""
 
-    kind: Kind
+    kind: AlertKind
     subject: str
     member: str
 
@@ -60,18 +60,18 @@ def signals(event: Event) -> Iterator[Signal]:
         case events.Paused():
             yield from _paused(event)
         case events.Resumed(lane=lane):
-            yield Cleared(Kind.AUTHORIZATION, lane.account, lane.mailbox)
-            yield Cleared(Kind.PAUSED, one_line(lane, LONGEST), "")
+            yield Cleared(AlertKind.AUTHORIZATION, lane.account, lane.mailbox)
+            yield Cleared(AlertKind.PAUSED, one_line(lane, LONGEST), "")
         case events.Unauthorized() | events.AuthorizationRefused() | events.VaultProblem():
             text = f'account "{event.account}" is not authorized: {_clause(event.reason)}'
             remedy = _sentence(event.remedy)
-            yield Raised(Kind.AUTHORIZATION, event.account, "", text, remedy)
+            yield Raised(AlertKind.AUTHORIZATION, event.account, "", text, remedy)
         case events.Authorized() | events.AuthorizationWorks() | events.Revoked():
             # Revoked: whoever did it knows that the authorization is gone.
-            yield Cleared(Kind.AUTHORIZATION, event.account, "")
+            yield Cleared(AlertKind.AUTHORIZATION, event.account, "")
         case events.CredentialEnds(account=account):
             text = f'account "{account}": {_clause(event.reason)}'
-            yield Raised(Kind.CREDENTIAL, account, "", text, _sentence(event.remedy))
+            yield Raised(AlertKind.CREDENTIAL, account, "", text, _sentence(event.remedy))
         case events.Failed(outcome=outcome):
             yield MessageFailed(_clause(f"{outcome.status} {outcome.reason}"))
         case events.Bounced():  # Exchange's own failures, which its reports tell of, count too.
@@ -85,20 +85,20 @@ def _paused(event: events.Paused) -> Iterator[Signal]:
     lane = one_line(event.lane, LONGEST)
     reason, remedy = _clause(outcome.reason), _sentence(outcome.remedy)
     if outcome.trouble is Trouble.AUTHORIZATION:
-        yield Cleared(Kind.PAUSED, lane, "")
+        yield Cleared(AlertKind.PAUSED, lane, "")
         text = f'account "{account}" is not authorized: {reason}'
-        yield Raised(Kind.AUTHORIZATION, account, mailbox, text, remedy)
+        yield Raised(AlertKind.AUTHORIZATION, account, mailbox, text, remedy)
     else:
-        yield Cleared(Kind.AUTHORIZATION, account, mailbox)
+        yield Cleared(AlertKind.AUTHORIZATION, account, mailbox)
         text = f"the mail of {lane} is paused ({outcome.trouble.value}): {reason}"
-        yield Raised(Kind.PAUSED, lane, "", text, remedy)
+        yield Raised(AlertKind.PAUSED, lane, "", text, remedy)
 
 
 def _spool(event: Event) -> Raised:
     fields = event.fields()
     reason, remedy = _clause(fields.get("reason")), _sentence(fields.get("remedy"))
     text = f"{SPOOL[type(event)]}: {reason}" if reason else SPOOL[type(event)]
-    return Raised(Kind.SPOOL, "", event.name, text, remedy)
+    return Raised(AlertKind.SPOOL, "", event.name, text, remedy)
 
 
 def _clause(reason: object) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from graphrelay.alerts.alert import Alert, Cause, Kind, State, in_words
+from graphrelay.alerts.alert import Alert, AlertKind, Cause, State, in_words
 from graphrelay.alerts.signals import Cleared, MessageFailed, Raised, Signal
 
 GATHER = timedelta(seconds=10)
@@ -27,17 +27,20 @@ QUIET = timedelta(minutes=10)
 CALM = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
-ENDS_IN_SILENCE = {Kind.SPOOL: timedelta(minutes=15), Kind.CREDENTIAL: timedelta(hours=36)}
+ENDS_IN_SILENCE = {
+    AlertKind.SPOOL: timedelta(minutes=15),
+    AlertKind.CREDENTIAL: timedelta(hours=36),
+}
 """No event says that these are over: they are when nothing has been heard of them for so long. A
 credential that ends is in the journal every day."""
 OVER = {
-    Kind.AUTHORIZATION: 'the trouble with the authorization of account "{}" is over',
-    Kind.CREDENTIAL: 'the credential of account "{}" is no longer about to expire',
-    Kind.PAUSED: "the mail of {} is no longer paused",
-    Kind.QUEUE: "no message has been waiting too long any more",
-    Kind.DISK: "the spool's disk has free space again",
-    Kind.FAILURES: "messages no longer fail at that rate",
-    Kind.SPOOL: "the spool works again",
+    AlertKind.AUTHORIZATION: 'the trouble with the authorization of account "{}" is over',
+    AlertKind.CREDENTIAL: 'the credential of account "{}" is no longer about to expire',
+    AlertKind.PAUSED: "the mail of {} is no longer paused",
+    AlertKind.QUEUE: "no message has been waiting too long any more",
+    AlertKind.DISK: "the spool's disk has free space again",
+    AlertKind.FAILURES: "messages no longer fail at that rate",
+    AlertKind.SPOOL: "the spool works again",
 }
 
 
@@ -64,7 +67,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class SpoolUnreadable:
     """The spool did not answer."""
 
     reason: str
@@ -85,7 +88,7 @@ class Incident:
     returns: int = 0
 
 
-Key = tuple[Kind, str]
+Key = tuple[AlertKind, str]
 
 
 class Watch:
@@ -97,7 +100,7 @@ class Watch:
         self._incidents: dict[Key, Incident] = {}
         self._past: dict[Key, tuple[timedelta, int]] = {}
         """When a cause was over, and how often it had returned."""
-        self._alerted: dict[tuple[Kind, State], timedelta] = {}
+        self._alerted: dict[tuple[AlertKind, State], timedelta] = {}
         self._minutes: deque[tuple[int, int]] = deque()
         """Failed messages in each minute of the last hour."""
         self._last_failure = ""
@@ -114,29 +117,31 @@ class Watch:
             case MessageFailed(text):
                 self._count_failure(text, now)
 
-    def look(self, seen: Figures | Unreadable, at: datetime, now: timedelta) -> None:
+    def look(self, seen: Figures | SpoolUnreadable, at: datetime, now: timedelta) -> None:
         """The spool was asked for its figures."""
         match seen:
             case Figures():
-                self._clear((Kind.SPOOL, ""), "asked", now)
-                self._judge(Kind.QUEUE, self._old_mail(seen, at), at, now)
-                self._judge(Kind.DISK, self._low_disk(seen), at, now)
-            case Unreadable(reason):
+                self._clear((AlertKind.SPOOL, ""), "asked", now)
+                self._judge(AlertKind.QUEUE, self._old_mail(seen, at), at, now)
+                self._judge(AlertKind.DISK, self._low_disk(seen), at, now)
+            case SpoolUnreadable(reason):
                 text = f"the spool does not answer: {reason}"
-                self._raise(Raised(Kind.SPOOL, "", "asked", text), at, now)
+                self._raise(Raised(AlertKind.SPOOL, "", "asked", text), at, now)
 
     @property
     def cares_for_lanes(self) -> bool:
         """Whether `lanes` would change anything."""
-        return any(kind in (Kind.AUTHORIZATION, Kind.PAUSED) for kind, _ in self._incidents)
+        return any(
+            kind in (AlertKind.AUTHORIZATION, AlertKind.PAUSED) for kind, _ in self._incidents
+        )
 
     def lanes(self, paused: Collection[str], accounts: Collection[str], now: timedelta) -> None:
         """Which lanes (`account/mailbox`) are paused, and which accounts there are. A lane that
         disappears, such as with the last of its mail, leaves no event behind."""
         for (kind, subject), incident in list(self._incidents.items()):
-            if kind is Kind.PAUSED and subject not in paused:
+            if kind is AlertKind.PAUSED and subject not in paused:
                 self._clear((kind, subject), "", now)
-            elif kind is Kind.AUTHORIZATION:
+            elif kind is AlertKind.AUTHORIZATION:
                 for member in list(incident.members):
                     known = f"{subject}/{member}" in paused if member else subject in accounts
                     if not known:
@@ -146,7 +151,7 @@ class Watch:
 
     def due(self, at: datetime, now: timedelta) -> tuple[Alert, ...]:
         """The alerts that are due; what is in them counts as reported."""
-        self._judge(Kind.FAILURES, self._many_failures(now), at, now)
+        self._judge(AlertKind.FAILURES, self._many_failures(now), at, now)
         self._end_in_silence(now)
         self._forget_past(now)
         return tuple(self._alerts(at, now))
@@ -159,7 +164,7 @@ class Watch:
         )
 
     def _alerts(self, at: datetime, now: timedelta) -> Iterator[Alert]:
-        groups: dict[tuple[Kind, State], list[Incident]] = {}
+        groups: dict[tuple[AlertKind, State], list[Incident]] = {}
         for key, incident in list(self._incidents.items()):
             state = self._new(incident, now)
             if state is State.CLEARED and incident.reported is None:
@@ -248,7 +253,7 @@ class Watch:
 
     # What the figures say ---------------------------------------------------------------------
 
-    def _judge(self, kind: Kind, text: str, at: datetime, now: timedelta) -> None:
+    def _judge(self, kind: AlertKind, text: str, at: datetime, now: timedelta) -> None:
         if text:
             self._raise(Raised(kind, "", "", text), at, now)
         else:
@@ -266,7 +271,7 @@ class Watch:
     def _low_disk(self, seen: Figures) -> str:
         """Low below the threshold; enough again from a fifth above it on."""
         low = self.thresholds.disk_below
-        incident = self._incidents.get((Kind.DISK, ""))
+        incident = self._incidents.get((AlertKind.DISK, ""))
         if seen.free >= (low * 6 // 5 if incident and incident.away is None else low):
             return ""
         return f"{seen.free // 1_000_000} MB are left on the spool's disk"
@@ -283,7 +288,7 @@ class Watch:
             self._minutes.popleft()
         failed = sum(count for _, count in self._minutes)
         most = self.thresholds.failures_per_hour
-        incident = self._incidents.get((Kind.FAILURES, ""))
+        incident = self._incidents.get((AlertKind.FAILURES, ""))
         if failed < ((most + 1) // 2 if incident and incident.away is None else most):
             return ""
         return f"{failed} messages failed within an hour; the last: {self._last_failure}"

@@ -16,7 +16,7 @@ import httpx
 
 from graphrelay.alerts.address import mistake
 from graphrelay.alerts.alert import LONGEST, Alert
-from graphrelay.alerts.channel import NotSent, Secret, Sent
+from graphrelay.alerts.channel import AlertNotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
 from graphrelay.clock import Clock, SystemClock, timeout
 from graphrelay.model import one_line
@@ -57,23 +57,23 @@ class Webhook:
         place = f"{self.shape} webhook at {one_line(host, LONGEST)}"
         return f"webhook {self.label}" if self.label else place
 
-    async def send(self, alert: Alert) -> Sent | NotSent:
+    async def send(self, alert: Alert) -> Sent | AlertNotSent:
         try:
             url = self.url.read()
             value = self.header_value.read() if self.header_value else ""
         except (OSError, UnicodeDecodeError) as error:
-            return NotSent(f"the file of its address or header: {error}", again=True)
+            return AlertNotSent(f"the file of its address or header: {error}", again=True)
         if text := mistake(url):
-            return NotSent(f"its address {text}", again=False)
+            return AlertNotSent(f"its address {text}", again=False)
         try:
             async with timeout(self.clock, TIME_LIMIT):
                 return await self._post(url, value, alert)
         except TimeoutError:
-            return NotSent(f"no answer within {TIME_LIMIT.seconds} seconds", again=True)
+            return AlertNotSent(f"no answer within {TIME_LIMIT.seconds} seconds", again=True)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, OSError) as error:
-            return NotSent(one_line(_hidden(_why(error), url, value), LONGEST), again=True)
+            return AlertNotSent(one_line(_hidden(_why(error), url, value), LONGEST), again=True)
 
-    async def _post(self, url: str, value: str, alert: Alert) -> Sent | NotSent:
+    async def _post(self, url: str, value: str, alert: Alert) -> Sent | AlertNotSent:
         tls = self.tls if self.tls else await asyncio.to_thread(_system_trust)
         headers = {self.header: value} if value else {}
         client = httpx.AsyncClient(
@@ -89,7 +89,7 @@ class Webhook:
         reason = f"answered {answer.status_code}" + (f": {said}" if said else "")
         again = answer.status_code in (408, 425, 429) or answer.is_server_error
         wait = retry_after(answer.headers, None, LONGEST_WAIT)
-        return NotSent(reason, again=again, after=wait if again else None)
+        return AlertNotSent(reason, again=again, after=wait if again else None)
 
 
 def _system_trust() -> ssl.SSLContext:

@@ -27,7 +27,7 @@ Event = dict[str, Any]
 NO, USAGE, BAD_CONFIG = 1, 2, 78
 
 
-class Failed(click.ClickException):
+class CommandFailed(click.ClickException):
     """A sentence for the person, and exit status 1."""
 
     exit_code = NO
@@ -40,7 +40,7 @@ def settings_from(path: Path) -> "Settings":
     """The configuration; with mistakes, prints them all and exits with status 78."""
     settings, unseen = checked(path)
     if unseen:
-        raise Failed(
+        raise CommandFailed(
             f"the relay is not running, and systemd gives {', '.join(unseen)} to it alone. Run: "
             "sudo systemctl start graphrelay   and then this command again"
         )
@@ -86,7 +86,7 @@ def carry_out(
     ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> bool:
     """Carry out `verb`, and pass each event to `show`; whether the running relay did it. Raises
-    `Failed`."""
+    `CommandFailed`."""
     from graphrelay.config import ConfigDenied
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
@@ -126,7 +126,7 @@ def carry_out(
                 raise VerbError(str(taken))
             time.sleep(_LOOK_AGAIN)
     except VerbError as error:
-        raise Failed(str(error)) from error
+        raise CommandFailed(str(error)) from error
     except ConfigDenied as error:
         end_with_problems(error)
     except KeyboardInterrupt as error:

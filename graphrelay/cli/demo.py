@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphrelay.cli.ask import Failed
+from graphrelay.cli.ask import CommandFailed
 
 if TYPE_CHECKING:
     from graphrelay.daemon.relay import Relay
@@ -49,7 +49,7 @@ def command(smtp_port: int, page_port: int) -> None:
         asyncio.run(_demo(smtp_port, page_port))
     except (CannotStart, OSError) as error:
         ports = "choose other ports with --smtp-port and --page-port, or make demo PORT=… PAGE=…"
-        raise Failed(f"{error} ({ports})") from error
+        raise CommandFailed(f"{error} ({ports})") from error
 
 
 async def _demo(smtp_port: int, page_port: int) -> None:
@@ -69,7 +69,9 @@ async def _demo(smtp_port: int, page_port: int) -> None:
             async with running(load(config), None, _stage) as relay:
                 end = await authorize(cloud, relay)
                 if end["kind"] != "authorized":
-                    raise Failed(f"the demo's account could not be authorized: {end['reason']}")
+                    raise CommandFailed(
+                        f"the demo's account could not be authorized: {end['reason']}"
+                    )
                 scopes = ", ".join(end["granted"])
                 _say("authorized", f"{end['who']} by authorization code with PKCE ({scopes})")
                 _invite(cloud, relay)
@@ -96,7 +98,7 @@ async def authorize(
 
 
 async def _nobody(what: str) -> str:
-    raise Failed(f"the demo cannot answer the question for {what}")
+    raise CommandFailed(f"the demo cannot answer the question for {what}")
 
 
 def _invite(cloud: "Sandbox", relay: "Relay") -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import Failed
+from graphrelay.cli.ask import CommandFailed
 
 PROGRAM = "/opt/graphrelay/bin/graphrelay"
 """What the unit starts, as it is written."""
@@ -48,7 +48,7 @@ def command(target: Path) -> None:
             (target / path).write_text(text, "utf-8")
             click.echo(target / path)
     except OSError as error:
-        raise Failed(f"cannot write {error.filename}: {error.strerror}") from error
+        raise CommandFailed(f"cannot write {error.filename}: {error.strerror}") from error
     if any(program.is_relative_to(folder) for folder in _HIDDEN):
         click.echo(
             f"graphrelay: the unit starts {program}, and a service sees nothing below "

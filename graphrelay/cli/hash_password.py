@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from graphrelay.cli.ask import Failed
+from graphrelay.cli.ask import CommandFailed
 
 
 @click.command(name="hash-password")
@@ -38,7 +38,7 @@ def _piped() -> str:
     try:
         line = sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise Failed("the password on standard input is not UTF-8") from error
+        raise CommandFailed("the password on standard input is not UTF-8") from error
     if not line:
-        raise Failed("there is no password on standard input: one line is read from it")
+        raise CommandFailed("there is no password on standard input: one line is read from it")
     return line

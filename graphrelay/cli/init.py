@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphrelay.cli import machine
-from graphrelay.cli.ask import Failed
+from graphrelay.cli.ask import CommandFailed
 
 if TYPE_CHECKING:
     from graphrelay.cli.guide.setup import Setup
@@ -124,7 +124,7 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
     from graphrelay.cli.guide.questions import Questions
 
     if config.exists() and not force:
-        raise Failed(f"{config} exists already. Look at it, or overwrite it with --force")
+        raise CommandFailed(f"{config} exists already. Look at it, or overwrite it with --force")
     questions = Questions(config, options, silent=yes)
     questions.resume()
     setup, secret = interview(questions, _show_registration)

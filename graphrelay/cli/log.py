@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import Failed, carry_out
+from graphrelay.cli.ask import CommandFailed, carry_out
 from graphrelay.cli.output import Event, json_option
 
 
@@ -101,7 +101,7 @@ def _show_transcript(config: Path, client: str, as_json: bool) -> None:
     found: list[Event] = []
     try:
         carry_out(config, "transcript", {"client": client}, found.append)
-    except Failed as error:  # unlike the mail log, transcripts need a running relay
+    except CommandFailed as error:  # unlike the mail log, transcripts need a running relay
         click.echo(f"no transcript: {error.message}", err=True)
         return
     if not found:

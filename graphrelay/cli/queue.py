@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import Failed, carry_out
+from graphrelay.cli.ask import CommandFailed, carry_out
 from graphrelay.cli.complete import accounts, queue_ids
 from graphrelay.cli.log import Moment
 from graphrelay.cli.output import Event, json_option
@@ -288,7 +288,7 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
         if not queue_ids:
             carry_out(config, f"queue-{what}", {**common, **chosen, "all": everything}, show)
             if not count:
-                raise Failed(f"there is no message to {what}")
+                raise CommandFailed(f"there is no message to {what}")
 
     if what == "delete":
         change = click.option("--yes", is_flag=True, help="With --all: do not ask.")(change)
@@ -310,7 +310,7 @@ def _print_dry_run(config: Path, what: str, chosen: dict[str, Any], *, as_json: 
         verdict = "is being sent, and would not be changed" if sending else _WOULD[what]
         click.echo(f"{row['queue_id']}: {verdict} ({row['sender']} to {people})")
     if not as_json and not found:
-        raise Failed(f"there is no message to {what}")
+        raise CommandFailed(f"there is no message to {what}")
 
 
 _EVERYTHING = 2**31

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphrelay.cli import output
-from graphrelay.cli.ask import NO, Failed, checked
+from graphrelay.cli.ask import NO, CommandFailed, checked
 from graphrelay.cli.output import Event, json_option
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def command(
     table = wiring.table(settings)
     listeners = [one.address for one in settings.smtp.listeners]
     if listener and listener not in listeners:
-        raise Failed(f"there is no listener {listener}, only {', '.join(listeners)}")
+        raise CommandFailed(f"there is no listener {listener}, only {', '.join(listeners)}")
     if login and login not in table.senders.logins:
         known = ", ".join(table.senders.logins) or "none"
-        raise Failed(f"there is no user {login!r} in [[smtp.users]], only {known}")
+        raise CommandFailed(f"there is no user {login!r} in [[smtp.users]], only {known}")
     origin = Origin(listener or next(iter(listeners), ""), client, login=login)
     wanted = _transaction(sender, recipients, fields, origin, table)
     explanation = router.explain(wanted, table)
@@ -112,7 +112,7 @@ def _transaction(
         lines.append(f"From: {path}")
     section = header.read("".join(f"{line}\r\n" for line in lines).encode())
     if section is None or len(list(section.find("*"))) != len(lines):
-        raise Failed("--header needs a field as in a message, such as 'Subject: An invoice'")
+        raise CommandFailed("--header needs a field as in a message, such as 'Subject: An invoice'")
     forward_paths = tuple(Address.parse(one) for one in recipients)
     envelope = Envelope(Address.parse(path) if path else None, forward_paths)
     return reception.transaction_of(section, envelope, origin, table)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import Failed
+from graphrelay.cli.ask import CommandFailed
 
 
 @click.command(name="sandbox")
@@ -58,7 +58,7 @@ def command(
     try:
         asyncio.run(_run(port, page_port, directory, request_limit, discard=discard))
     except OSError as error:
-        raise Failed(f"{error} (choose other ports with --port and --page-port)") from error
+        raise CommandFailed(f"{error} (choose other ports with --port and --page-port)") from error
 
 
 async def _run(

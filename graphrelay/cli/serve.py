@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import Failed, end_with_problems
+from graphrelay.cli.ask import CommandFailed, end_with_problems
 
 WORKERS = min(32, (os.cpu_count() or 1) + 4)
 """Threads for what would block the event loop; as many as Python would start by itself."""
@@ -47,7 +47,7 @@ def command(config: Path) -> None:
     except ConfigError as error:
         end_with_problems(error)
     except CannotStart as error:
-        raise Failed(str(error)) from error
+        raise CommandFailed(str(error)) from error
 
 
 def take_descriptors() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import Failed, checked
+from graphrelay.cli.ask import CommandFailed, checked
 from graphrelay.cli.complete import accounts
 
 
@@ -49,11 +49,11 @@ def command(config: Path, account: str, object_id: str, attribute: str, group: s
     settings, _ = checked(config)
     known = {one.name: one for one in accounts(settings)}
     if account not in known:
-        raise Failed(f"there is no account {account!r}, only {', '.join(known)}")
+        raise CommandFailed(f"there is no account {account!r}, only {', '.join(known)}")
     found = known[account]
     if not isinstance(found.scenario, ScopedUsers):
         name = scenario_name(found.scenario)
-        raise Failed(
+        raise CommandFailed(
             f"account {account} has scenario {name!r}; a scope in Exchange limits only accounts "
             'with "scoped-users"'
         )

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphrelay.cli import machine, output
-from graphrelay.cli.ask import NO, Failed, carry_out
+from graphrelay.cli.ask import NO, CommandFailed, carry_out
 from graphrelay.cli.complete import accounts
 from graphrelay.cli.output import Event, json_option
 
@@ -98,7 +98,7 @@ def _probe(config: Path, status: Event, to: str, sender: str | None, printer: _P
     account = status["account"]
     author = sender or status["mailbox"]
     if not author:
-        raise Failed(f"account {account} has no mailbox of its own; use --from ADDRESS")
+        raise CommandFailed(f"account {account} has no mailbox of its own; use --from ADDRESS")
     ends: list[Event] = []
     carry_out(config, "send-test", {"recipient": to, "sender": author}, ends.append)
     last = ends[-1]

@@ -18,7 +18,7 @@ from datetime import timedelta
 from ssl import SSLContext
 
 from graphrelay.alerts.manager import AlertManager
-from graphrelay.alerts.watch import Figures, Unreadable
+from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import Settings
 from graphrelay.control.socket.server import ControlServer
@@ -39,7 +39,7 @@ from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
-from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
 from graphrelay.relay.deliver.ndr_poll import NdrPoll
@@ -77,7 +77,7 @@ class Relay:
     tokens: TokenManager
     spool: Spool
     queue: QueueManager
-    reception: Reception
+    reception: MailReception
     server: Server
     alerts: AlertManager
     journal: Journal
@@ -177,7 +177,7 @@ class _Rooms:
     spool: Spool
     queue: QueueManager
     limits: RequestLimits
-    reception: Reception
+    reception: MailReception
     transcripts: Transcripts
     leftovers: StaleDrafts
     bounces: NdrPoll
@@ -190,11 +190,11 @@ class _Watched:
     def __init__(self, rooms: _Rooms) -> None:
         self._rooms = rooms
 
-    async def figures(self) -> Figures | Unreadable:
+    async def figures(self) -> Figures | SpoolUnreadable:
         try:
             stats = await self._rooms.spool.read(Count())
         except (OSError, StorageUnavailable) as error:
-            return Unreadable(str(error))
+            return SpoolUnreadable(str(error))
         return Figures(waiting=stats.queued, oldest=stats.oldest, free=stats.free)
 
     def paused(self) -> set[str]:
@@ -268,8 +268,8 @@ def _queue_and_reporter(
 
 def _reception(
     settings: Settings, spool: Spool, queue: QueueManager, clock: Clock, journal: Journal
-) -> Reception:
-    return Reception(
+) -> MailReception:
+    return MailReception(
         spool=spool,
         queue=queue,
         table=wiring.table(settings),

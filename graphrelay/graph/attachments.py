@@ -18,7 +18,7 @@ from typing import Any
 
 from graphrelay.graph.drafts import LONGEST, item_path, nothing_sent
 from graphrelay.graph.http.answer import read_error
-from graphrelay.graph.session import Json, MailboxSession, Reply, upload_host
+from graphrelay.graph.session import GraphReply, Json, MailboxSession, upload_host
 from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Relayed
 
 _LONGEST = 1024 * 1024
@@ -51,7 +51,7 @@ class UploadSession:
 
 
 @dataclass(frozen=True, slots=True)
-class HostUnreachable:
+class UploadHostUnreachable:
     """No connection to the upload session's host could be made."""
 
     outcome: Delayed
@@ -102,7 +102,7 @@ async def open_upload(
 
 async def put(
     session: MailboxSession, url: str, start: int, size: int, piece: OctetSource
-) -> NextPiece | Attached | UploadClosed | HostUnreachable | Delayed:
+) -> NextPiece | Attached | UploadClosed | UploadHostUnreachable | Delayed:
     """Upload the octets from `start` on, of an attachment of `size` octets. Raises what reading
     them raises.
 
@@ -118,7 +118,7 @@ async def put(
         return NextPiece(end if expected is None else expected)
     if not reply.status and not isinstance(outcome, Relayed):
         lost = Delayed(status="4.4.2", reason=f"a piece of an attachment: {outcome.reason}")
-        return HostUnreachable(lost) if reply.unreachable else lost
+        return UploadHostUnreachable(lost) if reply.unreachable else lost
     code = read_error(reply.body).code or f"HTTP {reply.status}"
     if reply.status in (408, 429) or reply.status >= 500:
         wait = outcome.retry_after if isinstance(outcome, Delayed) else None
@@ -154,7 +154,7 @@ async def count(session: MailboxSession, draft: str) -> int | Outcome:
     return Delayed(status="4.3.0", reason="Graph gave no complete list of attachments")
 
 
-def _wrong_size(reply: Reply, outcome: Outcome) -> WrongSize | None:
+def _wrong_size(reply: GraphReply, outcome: Outcome) -> WrongSize | None:
     if not isinstance(outcome, Failed | Delayed) or reply.answer is None:
         return None
     codes = [code.casefold() for code in read_error(reply.body).codes]
@@ -163,7 +163,7 @@ def _wrong_size(reply: Reply, outcome: Outcome) -> WrongSize | None:
     return None
 
 
-def _document(reply: Reply) -> dict[str, Any]:
+def _document(reply: GraphReply) -> dict[str, Any]:
     try:
         found = json.loads(reply.body)
     except (ValueError, RecursionError):

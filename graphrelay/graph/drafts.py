@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from graphrelay.graph.session import ACCEPTED, CREATED, Json, MailboxSession, Mime, Reply
+from graphrelay.graph.session import ACCEPTED, CREATED, GraphReply, Json, MailboxSession, Mime
 from graphrelay.model import (
     Address,
     Delayed,
@@ -141,7 +141,7 @@ async def delete(session: MailboxSession, draft: str) -> bool:
     return reply.status == 404 or isinstance(reply.outcome, Relayed)
 
 
-def not_shown(reply: Reply) -> MayNotLook | Delayed | Paused | None:
+def not_shown(reply: GraphReply) -> MayNotLook | Delayed | Paused | None:
     """Why the mailbox could not be read, if so. What is uncertain for a submission is only delayed
     here, as nothing was changed."""
     outcome = reply.outcome

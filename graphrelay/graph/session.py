@@ -1,7 +1,7 @@
 """Requests to Graph in one mailbox, in the name of one account: with a token that Graph takes.
 
     GraphClient.session(lane) ─▶ MailboxSession ─▶ send(Mime | Json) ─▶ Outcome
-                                       └─▶ request(…), upload(…) ─▶ Reply
+                                       └─▶ request(…), upload(…) ─▶ GraphReply
 
 `POST …/sendMail` with `Content-Type: text/plain` takes the base64 of a whole MIME message
 (https://learn.microsoft.com/en-us/graph/api/user-sendmail). It has no envelope: Exchange sends to
@@ -79,7 +79,7 @@ class Json:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class GraphReply:
     """What came of a request: its meaning for the mail, and Graph's answer where one came."""
 
     outcome: Outcome
@@ -153,7 +153,7 @@ class MailboxSession:
         keep: int = 0,
         denial_counts: bool = False,
         success: int | None = None,
-    ) -> Reply:
+    ) -> GraphReply:
         """Any request; `path` follows the version, such as `/me/messages`.
 
         `keep`: octets of the answer that are wanted, if more than an error has. `denial_counts`: a
@@ -169,14 +169,14 @@ class MailboxSession:
             self._lane.account, refused=self._token, challenge=challenge
         )
         if not isinstance(other, str):
-            return Reply(other)
+            return GraphReply(other)
         self._token = other
         reply = await self._once(method, path, content, keep, success)
         return self._refused(reply) if _is_token_refused(reply) else reply
 
     async def upload(
         self, method: str, url: str, content_range: str = "", piece: OctetSource | None = None
-    ) -> Reply:
+    ) -> GraphReply:
         """A request to an upload session. Its URL carries an authorization of its own and may be at
         another host, so that no token of ours goes there. `content_range` is such as
         `bytes 0-2097151/3483322`.
@@ -212,7 +212,7 @@ class MailboxSession:
         content: Mime | Json | None,
         keep: int,
         success: int | None,
-    ) -> Reply:
+    ) -> GraphReply:
         graph = self._connections.graph
         headers = [
             (b"Host", graph.netloc),
@@ -236,19 +236,19 @@ class MailboxSession:
         request = Request(method.encode("ascii"), graph, target, headers, size, keep)
         return self._reply(await self._connections.send(request, body), success)
 
-    def _reply(self, result: HttpResult, success: int | None = None) -> Reply:
+    def _reply(self, result: HttpResult, success: int | None = None) -> GraphReply:
         said = Answer(client_request_id=self.client_request_id)
         match result:
             case HttpAnswer():
                 now = self._clock.now()
-                return Reply(outcome_of(result, self.client_request_id, now, success), result)
+                return GraphReply(outcome_of(result, self.client_request_id, now, success), result)
             case NotSent(reason, status):
                 outcome = Delayed(status=status, reason=reason, answer=said)
-                return Reply(outcome, unreachable=result.is_unreachable)
+                return GraphReply(outcome, unreachable=result.is_unreachable)
             case Lost(reason):
-                return Reply(Uncertain(reason=reason, answer=said))
+                return GraphReply(Uncertain(reason=reason, answer=said))
 
-    def _refused(self, reply: Reply) -> Reply:
+    def _refused(self, reply: GraphReply) -> GraphReply:
         """Graph refused two tokens, the second one fresh."""
         assert isinstance(reply.outcome, Paused)  # noqa: S101 (see _is_token_refused)
         account, mailbox = self._lane.account, self._lane.mailbox
@@ -257,10 +257,10 @@ class MailboxSession:
             reason=f'account "{account}", mailbox {mailbox}: {reply.outcome.reason}',
             remedy=f"graphrelay status {account}",
         )
-        return Reply(outcome, reply.answer)
+        return GraphReply(outcome, reply.answer)
 
 
-def _is_token_refused(reply: Reply) -> bool:
+def _is_token_refused(reply: GraphReply) -> bool:
     outcome = reply.outcome
     return isinstance(outcome, Paused) and outcome.trouble is Trouble.AUTHORIZATION
 

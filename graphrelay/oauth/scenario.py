@@ -149,7 +149,7 @@ class AccountOptions:
 # --- What it needs -------------------------------------------------------------------------------
 
 
-class Kind(StrEnum):
+class PermissionKind(StrEnum):
     """Where a permission is granted."""
 
     SCOPE = "delegated permission"
@@ -162,7 +162,7 @@ class Permission:
     """One permission that is requested, and why."""
 
     name: str
-    kind: Kind
+    kind: PermissionKind
     reason: str
 
 
@@ -178,30 +178,38 @@ def permissions(account: "Account") -> tuple[Permission, ...]:
         case SendAsUser() | Personal() as scenario:
             return tuple(_scopes(scenario, options))
         case AnyUser():
-            return tuple(_roles(options, Kind.ROLE, ""))
+            return tuple(_roles(options, PermissionKind.ROLE, ""))
         case ScopedUsers():
-            return tuple(_roles(options, Kind.EXCHANGE_ROLE, "Application "))
+            return tuple(_roles(options, PermissionKind.EXCHANGE_ROLE, "Application "))
 
 
 def _scopes(scenario: Delegated, options: AccountOptions) -> Iterator[Permission]:
     shared = isinstance(scenario, SendAsUser) and scenario.shared
-    yield Permission("Mail.Send", Kind.SCOPE, f"submit mail as {scenario.username}")
+    yield Permission("Mail.Send", PermissionKind.SCOPE, f"submit mail as {scenario.username}")
     if shared:
         reason = "submit from other mailboxes on which the user holds Send As or Send on Behalf"
-        yield Permission("Mail.Send.Shared", Kind.SCOPE, reason)
+        yield Permission("Mail.Send.Shared", PermissionKind.SCOPE, reason)
     if why := _why_read_write(options):
-        yield Permission("Mail.ReadWrite", Kind.SCOPE, why)
+        yield Permission("Mail.ReadWrite", PermissionKind.SCOPE, why)
         if shared:
-            yield Permission("Mail.ReadWrite.Shared", Kind.SCOPE, f"in other mailboxes, {why}")
+            yield Permission(
+                "Mail.ReadWrite.Shared", PermissionKind.SCOPE, f"in other mailboxes, {why}"
+            )
     elif options.bounces:
-        yield Permission("Mail.Read", Kind.SCOPE, BOUNCES)
+        yield Permission("Mail.Read", PermissionKind.SCOPE, BOUNCES)
         if shared:
-            yield Permission("Mail.Read.Shared", Kind.SCOPE, f"in other mailboxes, {BOUNCES}")
-    yield Permission("offline_access", Kind.SCOPE, "stay authorized without asking again")
+            yield Permission(
+                "Mail.Read.Shared", PermissionKind.SCOPE, f"in other mailboxes, {BOUNCES}"
+            )
+    yield Permission("offline_access", PermissionKind.SCOPE, "stay authorized without asking again")
 
 
-def _roles(options: AccountOptions, kind: Kind, prefix: str) -> Iterator[Permission]:
-    where = "every mailbox of the tenant" if kind is Kind.ROLE else "the mailboxes in the scope"
+def _roles(options: AccountOptions, kind: PermissionKind, prefix: str) -> Iterator[Permission]:
+    where = (
+        "every mailbox of the tenant"
+        if kind is PermissionKind.ROLE
+        else "the mailboxes in the scope"
+    )
     yield Permission(f"{prefix}Mail.Send", kind, f"submit mail through {where}")
     if why := _why_read_write(options):
         yield Permission(f"{prefix}Mail.ReadWrite", kind, why)

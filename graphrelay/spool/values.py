@@ -161,8 +161,8 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What a person did to a submission."""
+class HistoryEvent:
+    """What happened to a submission between attempts: changed by an admin, divided, moved."""
 
     at: datetime
     what: What
@@ -200,7 +200,7 @@ class PartHistory:
     done_at: datetime | None
     in_flight: Interrupted | None
     """The attempt that is on its way."""
-    history: tuple[Attempt | Event, ...]
+    history: tuple[Attempt | HistoryEvent, ...]
     draft: DraftProgress | None = None
     """What lies in Drafts of it."""
 

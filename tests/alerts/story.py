@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from graphrelay.alerts.alert import Alert, Cause, Kind, State
+from graphrelay.alerts.alert import Alert, AlertKind, Cause, State
 from graphrelay.alerts.signals import signals
-from graphrelay.alerts.watch import Figures, Thresholds, Unreadable, Watch
+from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds, Watch
 from graphrelay.journal import events
 from graphrelay.journal.events import Event
 from graphrelay.model import Lane, Paused, Trouble
@@ -36,8 +36,8 @@ def unauthorized(account: str = "website", reason: str = "The token was revoked.
 
 
 def an_alert(text: str, state: State = State.RAISED) -> Alert:
-    cause = Cause(kind=Kind.PAUSED, subject="a/b", text=text, remedy="Wait.", since=NOON)
-    return Alert(at=NOON, host="mail1", state=state, kind=Kind.PAUSED, causes=(cause,))
+    cause = Cause(kind=AlertKind.PAUSED, subject="a/b", text=text, remedy="Wait.", since=NOON)
+    return Alert(at=NOON, host="mail1", state=state, kind=AlertKind.PAUSED, causes=(cause,))
 
 
 class Story:
@@ -56,7 +56,7 @@ class Story:
             for signal in signals(event):
                 self.watch.hear(signal, self.at, self.passed)
 
-    def look(self, seen: Figures | Unreadable) -> None:
+    def look(self, seen: Figures | SpoolUnreadable) -> None:
         self.watch.look(seen, self.at, self.passed)
 
     def after(self, **duration: float) -> list[Alert]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.alerts.channel import NotSent, Sent
+from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.alerts.command import TIME_LIMIT, Command
 from tests.alerts.story import an_alert
 from tests.clock import FakeClock, settle
@@ -67,12 +67,14 @@ async def test_a_program_that_reads_nothing_is_fine() -> None:
 
 async def test_a_failure_is_reported_with_the_last_line_of_its_standard_error() -> None:
     program = "import sys; sys.stderr.write('x' * 300_000 + chr(10) + 'no route'); sys.exit(3)"
-    assert await python(program).send(ALERT) == NotSent("ended with status 3: no route", again=True)
+    assert await python(program).send(ALERT) == AlertNotSent(
+        "ended with status 3: no route", again=True
+    )
 
 
 async def test_a_missing_program_is_reported_and_not_tried_again() -> None:
     outcome = await Command(("/nowhere/notify",)).send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert "No such file" in outcome.reason
     assert not outcome.again
 
@@ -85,7 +87,7 @@ async def test_a_program_that_takes_too_long_is_killed_with_all_it_started(tmp_p
     child = os.pidfd_open(int(await asyncio.to_thread(begun.read_text)))
     await clock.advance(TIME_LIMIT)
     outcome = await sending
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert "killed" in outcome.reason
     assert outcome.again
     await asyncio.to_thread(select.select, [child], [], [])  # readable when it has ended
@@ -130,7 +132,7 @@ async def test_a_program_that_cannot_be_killed_is_not_waited_for(
                 await asyncio.sleep(0)
         await clock.advance(2 * TIME_LIMIT)
         outcome = await sending
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert outcome.again
     started[0].kill()
     await started[0].wait()
@@ -145,7 +147,7 @@ async def test_a_machine_without_room_for_a_program_is_asked_again(
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", no_room)
     outcome = await Command(("/bin/true",)).send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert outcome.again
 
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from graphrelay.alerts.alert import Alert, State
-from graphrelay.alerts.channel import NotSent, Sent
+from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.alerts.manager import MOST_WAITING, PAUSES, AlertManager
-from graphrelay.alerts.watch import Figures, Thresholds, Unreadable
+from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds
 from graphrelay.journal import Entry, Journal
 from graphrelay.journal.events import Event
 from tests.alerts.story import FINE, paused, resumed
@@ -18,13 +18,13 @@ from tests.clock import FakeClock, settle
 class Recorded:
     """A channel that keeps what it is given, and answers as the test says."""
 
-    def __init__(self, name: str = "recorded", *answers: Sent | NotSent) -> None:
+    def __init__(self, name: str = "recorded", *answers: Sent | AlertNotSent) -> None:
         self.name = name
         self.answers = list(answers)
         self.alerts: list[Alert] = []
         self.hang: asyncio.Event | None = None
 
-    async def send(self, alert: Alert) -> Sent | NotSent:
+    async def send(self, alert: Alert) -> Sent | AlertNotSent:
         self.alerts.append(alert)
         if self.hang:
             await self.hang.wait()
@@ -32,7 +32,7 @@ class Recorded:
 
 
 class Broken(Recorded):
-    async def send(self, alert: Alert) -> Sent | NotSent:
+    async def send(self, alert: Alert) -> Sent | AlertNotSent:
         raise ZeroDivisionError
 
 
@@ -42,11 +42,11 @@ class World:
         self.entries: list[Entry] = []
         self.manager = AlertManager("mail1", Thresholds(), channels, self.clock)
         self.journal = Journal(self.clock, self.entries.append, self.manager.hear)
-        self.seen: Figures | Unreadable | Exception = FINE
+        self.seen: Figures | SpoolUnreadable | Exception = FINE
         self.stuck: asyncio.Event | None = None
         self.lanes = {"website/wp@contoso.com"}
 
-    async def figures(self) -> Figures | Unreadable:
+    async def figures(self) -> Figures | SpoolUnreadable:
         if self.stuck:
             await self.stuck.wait()
         if isinstance(self.seen, Exception):
@@ -92,7 +92,7 @@ async def test_an_alert_goes_to_every_channel_and_into_the_journal() -> None:
 
 
 async def test_an_attempt_that_may_succeed_later_is_repeated_and_then_given_up() -> None:
-    no = NotSent("answered 503", again=True)
+    no = AlertNotSent("answered 503", again=True)
     channel = Recorded("channel", *[no] * 99)
     world = World(channel)
     async with world.running():
@@ -107,7 +107,9 @@ async def test_an_attempt_that_may_succeed_later_is_repeated_and_then_given_up()
 
 
 async def test_a_channel_that_asks_for_time_gets_it() -> None:
-    channel = Recorded("channel", NotSent("answered 429", again=True, after=timedelta(minutes=5)))
+    channel = Recorded(
+        "channel", AlertNotSent("answered 429", again=True, after=timedelta(minutes=5))
+    )
     world = World(channel)
     async with world.running():
         world.hear(paused())
@@ -118,7 +120,7 @@ async def test_a_channel_that_asks_for_time_gets_it() -> None:
 
 
 async def test_what_can_never_succeed_is_tried_once() -> None:
-    channel = Recorded("channel", NotSent("answered 404", again=False))
+    channel = Recorded("channel", AlertNotSent("answered 404", again=False))
     world = World(channel)
     async with world.running():
         world.hear(paused())
@@ -162,7 +164,7 @@ async def test_an_exception_while_looking_is_logged_and_the_watch_goes_on() -> N
     async with world.running():
         await world.until(minutes=2)
         assert world.happened("alerts-broke")
-        world.seen = Unreadable("no disk")
+        world.seen = SpoolUnreadable("no disk")
         await world.until(minutes=2)
     assert "no disk" in channel.alerts[0].sentence
 
@@ -221,9 +223,9 @@ async def test_a_reload_takes_new_channels_over_and_keeps_the_queue_of_those_tha
 
 
 async def test_a_test_alert_goes_to_every_channel_once_and_gives_each_result() -> None:
-    no = NotSent("answered 503", again=True)
+    no = AlertNotSent("answered 503", again=True)
     world = World(Recorded("one"), Recorded("two", no), Broken("three"))
     outcomes = await world.manager.test()
     assert outcomes[:2] == [("one", Sent()), ("two", no)]
-    assert isinstance(outcomes[2][1], NotSent)
+    assert isinstance(outcomes[2][1], AlertNotSent)
     assert world.entries == []

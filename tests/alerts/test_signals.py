@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.alerts.alert import LONGEST, Kind
+from graphrelay.alerts.alert import LONGEST, AlertKind
 from graphrelay.alerts.signals import SPOOL, Cleared, MessageFailed, Raised, signals
 from graphrelay.journal import events
 from graphrelay.journal.events import Event
@@ -15,9 +15,9 @@ LANE = "website/wp@contoso.com"
 
 def test_a_lane_that_is_paused_for_its_authorization_is_trouble_of_its_account() -> None:
     assert list(signals(paused(trouble=Trouble.AUTHORIZATION))) == [
-        Cleared(Kind.PAUSED, LANE, ""),
+        Cleared(AlertKind.PAUSED, LANE, ""),
         Raised(
-            Kind.AUTHORIZATION,
+            AlertKind.AUTHORIZATION,
             "website",
             "wp@contoso.com",
             'account "website" is not authorized: Because',
@@ -28,15 +28,15 @@ def test_a_lane_that_is_paused_for_its_authorization_is_trouble_of_its_account()
 
 def test_a_lane_that_is_paused_for_anything_else_is_trouble_of_the_lane() -> None:
     cleared, raised = signals(paused(trouble=Trouble.BLOCKED))
-    assert cleared == Cleared(Kind.AUTHORIZATION, "website", "wp@contoso.com")
+    assert cleared == Cleared(AlertKind.AUTHORIZATION, "website", "wp@contoso.com")
     text = f"the mail of {LANE} is paused (blocked): Because"
-    assert raised == Raised(Kind.PAUSED, LANE, "", text, "Wait.")
+    assert raised == Raised(AlertKind.PAUSED, LANE, "", text, "Wait.")
 
 
 def test_a_lane_that_resumes_clears_both() -> None:
     assert set(signals(resumed())) == {
-        Cleared(Kind.AUTHORIZATION, "website", "wp@contoso.com"),
-        Cleared(Kind.PAUSED, LANE, ""),
+        Cleared(AlertKind.AUTHORIZATION, "website", "wp@contoso.com"),
+        Cleared(AlertKind.PAUSED, LANE, ""),
     }
 
 
@@ -60,7 +60,7 @@ def test_a_message_failed_whether_graph_or_a_report_says_so(event: Event) -> Non
 def test_each_trouble_with_the_spool_is_a_member_of_one_subject() -> None:
     (raised,) = signals(events.QueueNotRead("disk I/O error"))
     text = "the queue cannot be read: disk I/O error"
-    assert raised == Raised(Kind.SPOOL, "", "queue-not-read", text)
+    assert raised == Raised(AlertKind.SPOOL, "", "queue-not-read", text)
     assert len(set(SPOOL)) == len({event.name for event in SPOOL})
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from graphrelay.alerts.alert import Alert, Kind, State
-from graphrelay.alerts.watch import Figures, Unreadable
+from graphrelay.alerts.alert import Alert, AlertKind, State
+from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.journal import events
 from graphrelay.journal.events import Event
 from graphrelay.model import Failed, Trouble
@@ -202,7 +202,7 @@ def test_trouble_with_the_spool_is_over_when_no_event_reports_it() -> None:
 
 def test_a_spool_that_does_not_answer_is_in_trouble_until_it_does() -> None:
     story = Story()
-    story.look(Unreadable("disk I/O error"))
+    story.look(SpoolUnreadable("disk I/O error"))
     assert kinds(story.during(hours=5)) == [("spool", "raised")]
     story.look(FINE)
     assert kinds(story.during(minutes=5)) == [("spool", "cleared")]
@@ -244,7 +244,7 @@ def test_what_was_reported_stands_until_its_all_clear() -> None:
     story.hear(paused())
     assert not story.watch.reported
     story.during(minutes=1)
-    assert [cause.kind for cause in story.watch.reported] == [Kind.PAUSED]
+    assert [cause.kind for cause in story.watch.reported] == [AlertKind.PAUSED]
     story.hear(resumed())
     story.during(minutes=5)
     assert not story.watch.reported

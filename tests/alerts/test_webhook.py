@@ -10,7 +10,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from graphrelay.alerts.channel import NotSent, Secret, Sent
+from graphrelay.alerts.channel import AlertNotSent, Secret, Sent
 from graphrelay.alerts.shapes import Shape, payload
 from graphrelay.alerts.webhook import LONGEST_WAIT, TIME_LIMIT, Webhook
 from tests.alerts.receiver import Receiver, receiving
@@ -50,7 +50,7 @@ async def test_the_address_and_a_header_come_from_files_read_anew(
     assert [headers["X-Key"] for headers in receiver.headers] == ["first", "second"]
     (tmp_path / "key").unlink()
     outcome = await way.send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert "key" in outcome.reason
     assert outcome.again
 
@@ -63,7 +63,7 @@ async def test_only_what_may_pass_is_worth_another_try(
 ) -> None:
     receiver.answers.append((status, "no_service", {"Location": "https://elsewhere.example/"}))
     outcome = await Webhook(url=Secret(receiver.url)).send(ALERT)
-    assert outcome == NotSent(f"answered {status}: no_service", again=again)
+    assert outcome == AlertNotSent(f"answered {status}: no_service", again=again)
     assert len(receiver.posted) == 1
 
 
@@ -76,7 +76,7 @@ async def test_it_is_left_alone_as_long_as_it_asks_for_within_reason(
 ) -> None:
     receiver.answers.append((429, "", {"Retry-After": said}))
     outcome = await Webhook(url=Secret(receiver.url)).send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert outcome.after == wait
 
 
@@ -85,7 +85,7 @@ async def test_no_secret_is_shown_even_if_the_other_side_sends_it_back(receiver:
     said = f"bad token hush-hush in Bearer hush-hush at {receiver.url} geheim1234"
     receiver.answers.append((400, said.replace("geheim1234", "/services/T0/B0/geheim1234"), {}))
     outcome = await way.send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     for told in (outcome.reason, way.name, repr(way)):
         assert "hush" not in told
         assert "geheim" not in told
@@ -108,7 +108,7 @@ async def test_no_part_of_a_long_address_is_shown_where_the_answer_is_cut(
     path = "/workflows/geheim5678geheim5678/run?version=1&sig=hush%2Bhush%2Fx"
     receiver.answers.append((400, said.format(path), {}))
     outcome = await Webhook(url=Secret(host + path)).send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert "geh" not in outcome.reason
     assert "hush" not in outcome.reason
     assert len(outcome.reason) < 150
@@ -135,13 +135,13 @@ async def test_an_endless_answer_is_not_read_to_its_end() -> None:
         outcome = await Webhook(url=Secret(url)).send(ALERT)
     finally:
         await runner.cleanup()
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert len(outcome.reason) < 200
 
 
 async def test_nobody_there_is_worth_another_try_and_a_sentence() -> None:
     outcome = await Webhook(url=Secret("http://127.0.0.1:1/geheim")).send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert outcome.again
     assert "could not be reached" in outcome.reason
     assert "geheim" not in outcome.reason
@@ -149,7 +149,7 @@ async def test_nobody_there_is_worth_another_try_and_a_sentence() -> None:
 
 async def test_an_address_that_is_refused_is_not_tried_again() -> None:
     outcome = await Webhook(url=Secret("http://hooks.example/x")).send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert "https://" in outcome.reason
     assert not outcome.again
 
@@ -162,7 +162,7 @@ async def test_silence_is_cut_off(receiver: Receiver) -> None:
     await clock.advance(TIME_LIMIT)
     outcome = await sending
     receiver.hang.set()
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)
     assert outcome.again
 
 
@@ -182,7 +182,7 @@ async def test_a_server_that_nobody_vouches_for_gets_nothing() -> None:
     authority.configure_trust(trusting)
     try:
         refused = await Webhook(url=url).send(ALERT)
-        assert isinstance(refused, NotSent)
+        assert isinstance(refused, AlertNotSent)
         assert "certificate" in refused.reason.lower()
         assert receiver.posted == []
         assert await Webhook(url=url, tls=trusting).send(ALERT) == Sent()
@@ -198,4 +198,4 @@ async def test_the_proxies_of_the_environment_are_not_used(
         monkeypatch.setenv(name.lower(), "http://127.0.0.1:1")
     assert await Webhook(url=Secret(receiver.url)).send(ALERT) == Sent()
     outcome = await Webhook(url=Secret(receiver.url), proxy="http://127.0.0.1:1").send(ALERT)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, AlertNotSent)

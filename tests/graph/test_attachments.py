@@ -8,9 +8,9 @@ import pytest
 from graphrelay.graph import attachments
 from graphrelay.graph.attachments import (
     Attached,
-    HostUnreachable,
     NextPiece,
     UploadClosed,
+    UploadHostUnreachable,
     UploadSession,
     WrongSize,
 )
@@ -81,7 +81,7 @@ async def test_a_host_that_cannot_be_reached_is_told_apart_from_a_lost_answer() 
         session = await server.session()
         found = await attachments.put(session, nowhere, 0, 10, PIECE)
         lost = await attachments.put(session, url_at(server), 0, 10, PIECE)
-    assert isinstance(found, HostUnreachable)
+    assert isinstance(found, UploadHostUnreachable)
     assert isinstance(lost, Delayed)
     assert found.outcome.reason.startswith("a piece of an attachment: ")
 

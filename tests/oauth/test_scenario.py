@@ -14,8 +14,8 @@ from graphrelay.oauth.scenario import (
     Application,
     ClientSecret,
     Delegated,
-    Kind,
     ManagedIdentity,
+    PermissionKind,
     Personal,
     Scenario,
     ScopedUsers,
@@ -120,8 +120,10 @@ def test_every_permission_has_a_reason() -> None:
 
 
 def test_what_scoped_users_needs_is_granted_in_exchange_and_not_in_entra() -> None:
-    assert {p.kind for p in permissions(account(ScopedUsers(SECRET)))} == {Kind.EXCHANGE_ROLE}
-    assert {p.kind for p in permissions(account(AnyUser(SECRET)))} == {Kind.ROLE}
+    assert {p.kind for p in permissions(account(ScopedUsers(SECRET)))} == {
+        PermissionKind.EXCHANGE_ROLE
+    }
+    assert {p.kind for p in permissions(account(AnyUser(SECRET)))} == {PermissionKind.ROLE}
 
 
 def test_scenarios_are_named_as_the_configuration_names_them() -> None:

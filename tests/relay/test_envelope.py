@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Envelope, Reply, Submission
 from graphrelay.relay.accept import router
-from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.router import Route
 from tests.clock import FakeClock
 from tests.relay.accept.test_reception import Queue
@@ -44,7 +44,7 @@ def accepted(octets: bytes, envelope: list[str], most: int) -> list[Submission]:
     async def take() -> list[Submission]:
         clock = FakeClock()
         spool = MemorySpool(clock, Journal(clock))
-        reception = Reception(
+        reception = MailReception(
             spool=spool,
             queue=Queue(),
             table=router.table([INSIDE, REST], [WEBSITE, TENANT], max_recipients=most),

@@ -26,7 +26,7 @@ from graphrelay.model import (
     Submission,
 )
 from graphrelay.relay.accept import router
-from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.router import Route
 from graphrelay.relay.outgoing import as_mime, originator
 from graphrelay.sandbox import mime
@@ -133,7 +133,7 @@ def taken(octets: bytes, senders: Iterable[str] = ()) -> Submission | Reply:
     async def take() -> Submission | Reply:
         clock = FakeClock()
         spool = MemorySpool(clock, Journal(clock))
-        reception = Reception(
+        reception = MailReception(
             spool=spool,
             queue=Queue(),
             table=router.table([AS_MINE], [TENANT], logins={"scanner": tuple(senders)}),

@@ -13,9 +13,9 @@ from graphrelay.oauth.scenario import (
     Certificate,
     ClientSecret,
     FederatedToken,
-    Kind,
     ManagedIdentity,
     Permission,
+    PermissionKind,
     Personal,
     ScopedUsers,
     permissions,
@@ -71,7 +71,7 @@ def _registration(account: Account) -> Iterator[str]:
 def _granting(account: Account) -> Iterator[str]:
     needed = permissions(account)
     kind = needed[0].kind
-    if kind is Kind.EXCHANGE_ROLE:
+    if kind is PermissionKind.EXCHANGE_ROLE:
         yield "# No permission here: it would apply to every mailbox, not only to the scope."
         return
     yield f"# {', '.join(permission.name for permission in needed)}"
@@ -79,13 +79,13 @@ def _granting(account: Account) -> Iterator[str]:
     yield f"  --api-permissions {' '.join(map(_named, needed))}"
     if isinstance(account.scenario, Personal):
         return
-    if kind is Kind.SCOPE:
+    if kind is PermissionKind.SCOPE:
         yield "# Only if users of the tenant may not consent themselves:"
     yield 'az ad app permission admin-consent --id "$APP_ID"'
 
 
 def _named(permission: Permission) -> str:
-    if permission.kind is Kind.SCOPE:
+    if permission.kind is PermissionKind.SCOPE:
         return f"{SCOPES[permission.name]}=Scope"
     return f"{ROLES[permission.name]}=Role"
 
@@ -144,7 +144,7 @@ def _identity(setup: Setup, identity: ManagedIdentity) -> Iterator[str]:
         )
     yield f"PRINCIPAL_ID=$({shown})"
     needed = permissions(setup.account)
-    if needed[0].kind is Kind.EXCHANGE_ROLE:
+    if needed[0].kind is PermissionKind.EXCHANGE_ROLE:
         yield "# Grant it no permission here. Its object id, for setup-scope:"
         yield 'echo "object id: $PRINCIPAL_ID"'
         return

@@ -12,8 +12,8 @@ from graphrelay.oauth.scenario import (
     Certificate,
     ClientSecret,
     FederatedToken,
-    Kind,
     ManagedIdentity,
+    PermissionKind,
     Personal,
     ScopedUsers,
     permissions,
@@ -74,7 +74,7 @@ def _permissions(account: Account) -> Iterator[str]:
     needed = permissions(account)
     names = ", ".join(permission.name for permission in needed)
     match needed[0].kind:
-        case Kind.SCOPE:
+        case PermissionKind.SCOPE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Delegated permissions: "
                 f"{names}. Remove whatever else is listed."
@@ -83,12 +83,12 @@ def _permissions(account: Account) -> Iterator[str]:
                 yield (
                     "Only if users of the tenant may not consent themselves: Grant admin consent."
                 )
-        case Kind.ROLE:
+        case PermissionKind.ROLE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Application permissions: "
                 f"{names}. Then Grant admin consent."
             )
-        case Kind.EXCHANGE_ROLE:
+        case PermissionKind.EXCHANGE_ROLE:
             yield (
                 "API permissions: grant nothing. Mail.Send here would apply to every mailbox, not "
                 "only to the scope in Exchange."

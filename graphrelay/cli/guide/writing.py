@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from graphrelay.cli.ask import Failed
+from graphrelay.cli.ask import CommandFailed
 from graphrelay.cli.guide.config import config_text
 from graphrelay.cli.guide.setup import Setup, credential_of
 from graphrelay.config import ConfigError, load
@@ -21,7 +21,7 @@ GROUP = "graphrelay"
 """The group of the service, where it is installed: it has to read what root writes."""
 
 
-class NotValid(Failed):
+class NotValid(CommandFailed):
     """The configuration that the answers make cannot be used; `keys` are those of the mistakes."""
 
     def __init__(self, text: str, keys: frozenset[str]) -> None:
@@ -32,7 +32,7 @@ class NotValid(Failed):
 def write(
     config: Path, setup: Setup, secret: str | None, *, command: str, force: bool
 ) -> tuple[Path, ...]:
-    """What was written. Raises `Failed`."""
+    """What was written. Raises `CommandFailed`."""
     written = [config]
     with _explained(config), _draft(config, config_text(setup, command)) as draft:
         _check(draft)
@@ -99,7 +99,9 @@ def _put(draft: Path, path: Path, force: bool) -> None:
             path.hardlink_to(draft)
         sync_directory(path.parent)
     except FileExistsError as error:
-        raise Failed(f"{path} exists already. Look at it, or overwrite it with --force") from error
+        raise CommandFailed(
+            f"{path} exists already. Look at it, or overwrite it with --force"
+        ) from error
 
 
 @contextmanager
@@ -108,4 +110,4 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         advice = "run this with sudo, or choose another file with --config"
-        raise Failed(f"{path} cannot be written: {error.strerror}; {advice}") from error
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}; {advice}") from error

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from graphrelay.alerts.channel import NotSent, Sent
+from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
 
@@ -28,5 +28,5 @@ class AlertVerbs:
             match outcome:
                 case Sent():
                     yield {"channel": channel, "sent": True, "reason": ""}
-                case NotSent(reason=reason):
+                case AlertNotSent(reason=reason):
                     yield {"channel": channel, "sent": False, "reason": reason}

@@ -30,8 +30,8 @@ from graphrelay.oauth.tokens.status import Evidence, Status
 from graphrelay.relay.deliver.request_limits import Learned
 from graphrelay.relay.policy.budget import Use
 from graphrelay.relay.queue.lane_view import LaneView
-from graphrelay.spool.values import Event as PersonalEvent
 from graphrelay.spool.values import (
+    HistoryEvent,
     LogRow,
     MessageHistory,
     PartHistory,
@@ -151,8 +151,8 @@ def _draft(progress: DraftProgress) -> Event:
     }
 
 
-def _happened(event: Attempt | PersonalEvent) -> Event:
-    if isinstance(event, PersonalEvent):
+def _happened(event: Attempt | HistoryEvent) -> Event:
+    if isinstance(event, HistoryEvent):
         return {"at": when(event.at), "outcome": event.what, "reason": event.reason}
     return {
         "at": when(event.finished_at),

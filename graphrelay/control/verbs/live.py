@@ -11,7 +11,7 @@ from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.control.verbs import json_views
 from graphrelay.control.verbs.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
-from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.queue.lane_view import LaneView, empty
 from graphrelay.relay.queue.manager import QueueManager
@@ -29,7 +29,7 @@ class LiveVerbs:
 
     def __init__(
         self,
-        reception: Reception,
+        reception: MailReception,
         spool: Spool,
         queue: QueueManager,
         limits: RequestLimits,

@@ -21,7 +21,7 @@ from typing import Any
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.answer import read_error
-from graphrelay.graph.session import Mime, Reply, mailbox_path
+from graphrelay.graph.session import GraphReply, Mime, mailbox_path
 from graphrelay.model import Delayed, Lane, Paused, Relayed, in_small_letters
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
 from graphrelay.oauth.tokens.manager import TokenManager
@@ -47,7 +47,7 @@ class Reach(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ProbeAnswer:
     """The answer for one mailbox."""
 
     mailbox: str
@@ -111,7 +111,7 @@ class ScopeVerbs:
                 raise VerbError(f"no such account with scenario 'scoped-users', only {known}")
         raise VerbError(f"which account? There is {', '.join(one.name for one in scoped)}")
 
-    async def _ask(self, account: Account, mailbox: str) -> Answered:
+    async def _ask(self, account: Account, mailbox: str) -> ProbeAnswer:
         lane = Lane(account.name, in_small_letters(mailbox))
         session = await self._graph.session(lane)
         if isinstance(session, Paused | Delayed):
@@ -135,10 +135,10 @@ def _outsider(account: Account, mailbox: str) -> str:
     return mailbox
 
 
-def reach_of(mailbox: str, reply: Reply) -> Answered:
+def reach_of(mailbox: str, reply: GraphReply) -> ProbeAnswer:
     """By HTTP status and code."""
     if reply.answer is None and not isinstance(reply.outcome, Relayed):
-        return Answered(mailbox, Reach.UNCLEAR, reply.outcome.reason)
+        return ProbeAnswer(mailbox, Reach.UNCLEAR, reply.outcome.reason)
     code = read_error(reply.body).code
     said = f"HTTP {reply.status} {code}".strip()
     match reply.status, code:
@@ -152,10 +152,10 @@ def reach_of(mailbox: str, reply: Reply) -> Answered:
             reach = Reach.NOBODY
         case _:
             reach = Reach.UNCLEAR
-    return Answered(mailbox, reach, said)
+    return ProbeAnswer(mailbox, reach, said)
 
 
-def proof(account: Account, outside: Answered, inside: Answered | None) -> Proof:
+def proof(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) -> Proof:
     """The conclusion, without I/O."""
     match outside.reach, inside.reach if inside else None:
         case Reach.DENIED, Reach.REACHED | None:
@@ -199,7 +199,7 @@ def proof(account: Account, outside: Answered, inside: Answered | None) -> Proof
     return Proof(False, "unclear", f"No clear answer came: {outside.said}.", "Try again.")
 
 
-def _event(account: Account, outside: Answered, inside: Answered | None) -> Event:
+def _event(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) -> Event:
     found = proof(account, outside, inside)
     return {
         "kind": "outside",

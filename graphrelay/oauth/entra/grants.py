@@ -31,8 +31,8 @@ from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
     Account,
     Application,
-    Kind,
     ManagedIdentity,
+    PermissionKind,
     Personal,
     permissions,
 )
@@ -101,7 +101,9 @@ class Grants:
     def scopes(self) -> tuple[str, ...]:
         """The delegated scopes that the account's configuration needs, without their resource."""
         wanted = permissions(self.account)
-        return tuple(p.name for p in wanted if p.kind is Kind.SCOPE and p.name not in NOT_ASKED_FOR)
+        return tuple(
+            p.name for p in wanted if p.kind is PermissionKind.SCOPE and p.name not in NOT_ASKED_FOR
+        )
 
     def close(self) -> None:
         self._entra.close()

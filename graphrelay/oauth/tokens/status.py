@@ -29,9 +29,9 @@ from graphrelay.oauth.entra.claims import claims_of
 from graphrelay.oauth.scenario import (
     Account,
     Application,
-    Kind,
     ManagedIdentity,
     Permission,
+    PermissionKind,
     ScopedUsers,
     permissions,
     scenario_name,
@@ -229,7 +229,7 @@ def _missing(granted: tuple[str, ...], needed: tuple[Permission, ...]) -> tuple[
     return tuple(
         p.name
         for p in needed
-        if p.kind is not Kind.EXCHANGE_ROLE
+        if p.kind is not PermissionKind.EXCHANGE_ROLE
         and p.name not in SIGN_IN_SCOPES
         and p.name.casefold() not in have
     )

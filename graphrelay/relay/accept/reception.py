@@ -66,7 +66,7 @@ class ParsedHeader:
     """The fields that were missing: whole lines."""
 
 
-class Reception:
+class MailReception:
     """Owns nothing: it asks the router, and hands the message to the spool and the queue."""
 
     def __init__(

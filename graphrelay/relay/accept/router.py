@@ -23,7 +23,7 @@ from graphrelay.relay.accept.conditions import (
     takes,
     why_not,
 )
-from graphrelay.relay.policy.mailbox import Account, usable
+from graphrelay.relay.policy.mailbox import SendingAccount, usable
 from graphrelay.relay.policy.sender import SenderPolicy, shown
 
 __all__ = [
@@ -45,7 +45,7 @@ class RoutingTable:
     """All that routing depends on."""
 
     routes: tuple[Route, ...]
-    accounts: Mapping[str, Account]
+    accounts: Mapping[str, SendingAccount]
     senders: SenderPolicy = field(default_factory=SenderPolicy)
     max_recipients: int = 500
     """Recipients of one submission (Exchange's default limit)."""
@@ -62,7 +62,7 @@ class RoutingTable:
 
 def table(
     routes: Iterable[Route],
-    accounts: Iterable[Account],
+    accounts: Iterable[SendingAccount],
     *,
     logins: Mapping[str, Sequence[str]] | None = None,
     max_recipients: int = 500,
@@ -211,7 +211,7 @@ def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan |
     )
 
 
-def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Reply:
+def _mailbox(route: Route, account: SendingAccount, sender: Address | None) -> str | Reply:
     if route.mailbox and route.mailbox != "sender":
         return route.mailbox
     # An application submits through any mailbox that it may use, and needs no Send As for it.
@@ -230,7 +230,7 @@ def _mailbox(route: Route, account: Account, sender: Address | None) -> str | Re
 
 
 def _from_address(
-    rewrite: RewriteFrom, account: Account, mailbox: str, authors: tuple[Address, ...]
+    rewrite: RewriteFrom, account: SendingAccount, mailbox: str, authors: tuple[Address, ...]
 ) -> str | None:
     """What From is to say; `None` where it may stay as it is."""
     if rewrite == "always" or not authors:

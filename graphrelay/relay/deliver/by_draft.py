@@ -22,9 +22,9 @@ from graphrelay.clock import Clock
 from graphrelay.graph import attachments, drafts
 from graphrelay.graph.attachments import (
     Attached,
-    HostUnreachable,
     NextPiece,
     UploadClosed,
+    UploadHostUnreachable,
     UploadSession,
     WrongSize,
 )
@@ -202,7 +202,7 @@ class Drafting:
                 case NextPiece(at) if start < at < size:
                     progress = replace(progress, uploaded=at, upload_unreachable=0)
                     await self._keep(progress)
-                case HostUnreachable(outcome):
+                case UploadHostUnreachable(outcome):
                     await self._keep(_unreachable(progress))
                     return outcome
                 case NextPiece(at):

@@ -22,9 +22,9 @@ class PieceReader:
         self._held = b""
         self._coming: Iterator[bytes] | None = None
 
-    def piece(self, start: int, size: int) -> "Piece":
+    def piece(self, start: int, size: int) -> "UploadChunk":
         """`size` decoded octets from `start` on."""
-        return Piece(self, start, size)
+        return UploadChunk(self, start, size)
 
     def read(self, start: int, most: int) -> bytes:
         """At most `most` octets from `start` on. Blocks; raises `StorageUnavailable`."""
@@ -43,7 +43,7 @@ class PieceReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class UploadChunk:
     """An `OctetSource`."""
 
     reader: PieceReader

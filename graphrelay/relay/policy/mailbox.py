@@ -12,7 +12,7 @@ _ATOM = r"[A-Za-z0-9!$&'*+=^_`{|}~-]+"
 _PLAIN = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9.-]+")
 
 
-class Account(Protocol):
+class SendingAccount(Protocol):
     """What must be known of an account to choose a mailbox of it."""
 
     @property
@@ -29,7 +29,7 @@ class Account(Protocol):
     def may_use(self, address: str) -> bool: ...
 
 
-def usable(account: Account, address: Address) -> bool:
+def usable(account: SendingAccount, address: Address) -> bool:
     """Whether `address` may be used as a mailbox of `account`."""
     text = str(address)
     return bool(_PLAIN.fullmatch(text)) and account.may_use(text)

@@ -30,7 +30,7 @@ from graphrelay.model import (
 )
 from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.outgoing import as_mime, originator
-from graphrelay.relay.policy.mailbox import Account, usable
+from graphrelay.relay.policy.mailbox import SendingAccount, usable
 from graphrelay.relay.policy.settle import doubt_in
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Move
@@ -42,7 +42,7 @@ from graphrelay.spool.queries import HistoryOf
 class Backups:
     """Which account stands in for which."""
 
-    accounts: Mapping[str, Account] = field(default_factory=dict)
+    accounts: Mapping[str, SendingAccount] = field(default_factory=dict)
     backup_of: Mapping[str, str] = field(default_factory=dict)
     """Names of accounts, as the admin wrote them."""
     largest: Mapping[str, int] = field(default_factory=dict)

@@ -17,8 +17,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from graphrelay.clock import Clock
-from graphrelay.journal import Journal
-from graphrelay.journal.events import Refused
+from graphrelay.journal import Journal, events
 from graphrelay.model import Reply
 from graphrelay.smtp.access.listener import Limits, Network
 
@@ -132,7 +131,7 @@ class QuietJournal:
         self._clock = clock
         self._noted: OrderedDict[tuple[str, str, str | None], tuple[timedelta, int]] = OrderedDict()
 
-    def write(self, refused: Refused) -> None:
+    def write(self, refused: events.Refused) -> None:
         """As `Journal.write`; `before` says how often the same was left out."""
         key = (refused.origin.client, refused.reply, refused.reason)
         now = self._clock.monotonic()

@@ -24,7 +24,7 @@ from graphrelay.smtp.context import MESSAGE, ListenerContext
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.sasl import MECHANISMS
 from graphrelay.smtp.session.receive import reply_to
-from graphrelay.smtp.session.session import Finished, HungUp, LostInHandshake, Session
+from graphrelay.smtp.session.session import HungUp, LostInHandshake, Session, SessionEnded
 from graphrelay.smtp.session.tls_and_auth import TlsAndAuth
 from graphrelay.smtp.session.transaction import MailCommands
 
@@ -77,7 +77,7 @@ class Conversation:
         except LostInHandshake:
             self.buffer.lost()
             self.lost(None)
-        except (ClientGone, Finished) as ended:
+        except (ClientGone, SessionEnded) as ended:
             linger = isinstance(ended, HungUp)
         except Dismissed as dismissed:
             linger = True
@@ -117,7 +117,7 @@ class Conversation:
             session.note_refused_quietly(
                 "CONNECT", "no PROXY header from a proxy", reason=str(error)
             )
-            raise Finished from error
+            raise SessionEnded from error
 
     def _refusal_of_client(self) -> Reply | None:
         session = self.session
@@ -167,7 +167,7 @@ class Conversation:
     async def _carry_out(self, command: Command, argument: str) -> None:
         try:
             await command(self, argument)
-        except (ClientGone, Dismissed, Finished, LineTooLong):
+        except (ClientGone, Dismissed, SessionEnded, LineTooLong):
             raise
         except Exception as error:
             if self.buffer.stage == MESSAGE:  # where the message ends is no longer known
@@ -212,7 +212,7 @@ class Conversation:
 
     async def quit(self, argument: str) -> None:
         self.session.say(replies.GOODBYE)
-        raise Finished
+        raise SessionEnded
 
     async def _greet(self, argument: str) -> None:
         self.session.small_talk()

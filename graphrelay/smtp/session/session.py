@@ -31,15 +31,15 @@ SHOWN: Final = 300
 """Characters of what a client sent that are written to the journal."""
 
 
-class Finished(Exception):  # noqa: N818 (not an error)
+class SessionEnded(Exception):  # noqa: N818 (not an error)
     """The conversation is over."""
 
 
-class HungUp(Finished):
+class HungUp(SessionEnded):
     """The relay ended it, and the client may still be sending."""
 
 
-class LostInHandshake(Finished):
+class LostInHandshake(SessionEnded):
     """The connection was lost during a TLS handshake, which no event loop reports to a protocol."""
 
 

@@ -14,7 +14,7 @@ from graphrelay.smtp.access.admission import LOCAL
 from graphrelay.smtp.access.login import LockedOut, Login, WrongPassword
 from graphrelay.smtp.grammar import replies
 from graphrelay.smtp.grammar.sasl import Credentials, credentials
-from graphrelay.smtp.session.session import SHOWN, Finished, LostInHandshake, Session
+from graphrelay.smtp.session.session import SHOWN, LostInHandshake, Session, SessionEnded
 
 _REMEDIES: Final = {
     "WRONG_VERSION_NUMBER": "the client spoke in clear: set it to SSL/TLS, or to another listener",
@@ -71,7 +71,7 @@ class TlsAndAuth:
         return self._may_log_in() and self._session.login is None
 
     async def shake_hands(self) -> None:
-        """Go on in TLS. Raises `Finished` where the client does not."""
+        """Go on in TLS. Raises `SessionEnded` where the client does not."""
         session = self._session
         assert session.certificate is not None  # noqa: S101 (the server reads it before it listens)
         timeout = session.server.limits.tls_handshake_timeout
@@ -79,7 +79,7 @@ class TlsAndAuth:
             session.tls = await session.buffer.start_tls(session.certificate.context(), timeout)
         except ssl.SSLError as error:
             self.note_no_tls(error)
-            raise Finished from error
+            raise SessionEnded from error
         except OSError as error:  # lost, or too slow
             self.note_no_tls(error)
             session.buffer.abort()

@@ -65,7 +65,7 @@ from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.startup import check
 from graphrelay.spool.sqlite.startup.start import DATABASE, Start
 from graphrelay.spool.sqlite.statements import admin, attempts, due, history, ndrs
-from graphrelay.spool.sqlite.statements.begin_reading import Open
+from graphrelay.spool.sqlite.statements.begin_reading import BeginReading
 from graphrelay.spool.sqlite.statements.change_plan import ChangePlan
 from graphrelay.spool.sqlite.statements.divide import Divide
 from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
@@ -207,14 +207,14 @@ class SqliteSpool:
         return self._found(await self._run(self._load(submission_id), "load a message"))
 
     async def load_to_send(self, entry: QueueEntry) -> Submission:
-        opening = Open(entry, self._load(entry.submission_id), self._process)
+        opening = BeginReading(entry, self._load(entry.submission_id), self._process)
         return self._found(await self._run(opening, "load a message"))
 
     def _load(self, submission_id: int) -> attempts.Load:
         return attempts.Load(submission_id, self._folder, self._clock.now())
 
-    def _found(self, found: Submission | attempts.Lost) -> Submission:
-        if isinstance(found, attempts.Lost):
+    def _found(self, found: Submission | attempts.OctetsLost) -> Submission:
+        if isinstance(found, attempts.OctetsLost):
             self._journal.write(events.Held(found.queue_id, found.reason))
             raise MailLost(f"{found.queue_id} is held. {found.reason}")
         return found

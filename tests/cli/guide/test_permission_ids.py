@@ -9,8 +9,8 @@ from graphrelay.oauth.scenario import (
     Account,
     AccountOptions,
     AnyUser,
-    Kind,
     ManagedIdentity,
+    PermissionKind,
     Personal,
     Scenario,
     SendAsUser,
@@ -28,7 +28,7 @@ OPTIONS = AccountOptions(large_messages=True, exact_once=True)
 @pytest.mark.parametrize("scenario", MOST)
 def test_every_permission_that_a_scenario_may_need_has_an_id(scenario: Scenario) -> None:
     for permission in permissions(Account("a", "contoso.com", "id", scenario, options=OPTIONS)):
-        ids = SCOPES if permission.kind is Kind.SCOPE else ROLES
+        ids = SCOPES if permission.kind is PermissionKind.SCOPE else ROLES
         assert UUID(ids[permission.name])
 
 

@@ -5,9 +5,9 @@ from email import message_from_bytes
 
 import pytest
 
-from graphrelay.control.verbs.scope import WITHOUT_RECIPIENTS, Answered, Reach, proof, reach_of
+from graphrelay.control.verbs.scope import WITHOUT_RECIPIENTS, ProbeAnswer, Reach, proof, reach_of
 from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.session import Reply
+from graphrelay.graph.session import GraphReply
 from graphrelay.model import Delayed, Uncertain
 from graphrelay.oauth.scenario import Account, ClientSecret, ScopedUsers, SecretText
 
@@ -52,17 +52,17 @@ def test_the_message_names_nobody_who_could_receive_it() -> None:
     ],
 )
 def test_an_answer_means_how_far_the_request_came(status: int, code: str, reach: Reach) -> None:
-    reply = Reply(Delayed(status="4.3.0", reason="does not matter here"), answer(status, code))
+    reply = GraphReply(Delayed(status="4.3.0", reason="does not matter here"), answer(status, code))
     found = reach_of("a@contoso.com", reply)
-    assert found == Answered("a@contoso.com", reach, f"HTTP {status} {code}".strip())
+    assert found == ProbeAnswer("a@contoso.com", reach, f"HTTP {status} {code}".strip())
 
 
 @pytest.mark.parametrize(
     "outcome", [Delayed(status="4.4.1", reason="unreachable"), Uncertain(reason="cut")]
 )
 def test_no_answer_is_none(outcome: Delayed | Uncertain) -> None:
-    found = reach_of("a@contoso.com", Reply(outcome))
-    assert found == Answered("a@contoso.com", Reach.UNCLEAR, outcome.reason)
+    found = reach_of("a@contoso.com", GraphReply(outcome))
+    assert found == ProbeAnswer("a@contoso.com", Reach.UNCLEAR, outcome.reason)
 
 
 @pytest.mark.parametrize("outside", Reach)
@@ -72,8 +72,8 @@ def test_only_a_refusal_that_others_do_not_get_is_a_proof(
 ) -> None:
     found = proof(
         ACCOUNT,
-        Answered("a@contoso.com", outside, "HTTP"),
-        Answered("info@contoso.com", inside, "HTTP") if inside else None,
+        ProbeAnswer("a@contoso.com", outside, "HTTP"),
+        ProbeAnswer("info@contoso.com", inside, "HTTP") if inside else None,
     )
     assert found.holds is (outside is Reach.DENIED and inside in (Reach.REACHED, None))
     assert found.reason

@@ -23,7 +23,7 @@ from graphrelay.model import (
     Submission,
 )
 from graphrelay.relay.accept import router
-from graphrelay.relay.accept.reception import Reception
+from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.outgoing import as_mime
 from graphrelay.relay.queue.fair_order import Due
@@ -60,8 +60,8 @@ class Room:
         self.clock = clock
         self.queue = Queue()
 
-    def reception(self, table: RoutingTable = TABLE, spool: Spool | None = None) -> Reception:
-        return Reception(
+    def reception(self, table: RoutingTable = TABLE, spool: Spool | None = None) -> MailReception:
+        return MailReception(
             spool=spool or self.spool,
             queue=self.queue,
             table=table,
@@ -77,7 +77,7 @@ class Room:
         octets: bytes,
         *to: str,
         sender: str | None = "wp@contoso.com",
-        reception: Reception | None = None,
+        reception: MailReception | None = None,
     ) -> Accepted | Reply:
         reception = reception or self.reception()
         body = reception.incoming()

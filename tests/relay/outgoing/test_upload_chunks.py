@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from graphrelay.mime.transfer_encoding import Content
 from graphrelay.model import StorageUnavailable
-from graphrelay.relay.outgoing.upload_chunks import Piece, PieceReader
+from graphrelay.relay.outgoing.upload_chunks import PieceReader, UploadChunk
 
 
 @dataclass
@@ -35,7 +35,7 @@ def content(octets: bytes) -> tuple[Content, Body]:
     return Content(body, 0, body.size, "base64"), body
 
 
-async def octets(piece: Piece) -> bytes:
+async def octets(piece: UploadChunk) -> bytes:
     return b"".join([found async for found in piece.chunks()])
 
 

@@ -10,7 +10,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.changes import Change, Changed, Delete, Hold, NotChanged, Release, Retry
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
-from graphrelay.spool.values import Event
+from graphrelay.spool.values import HistoryEvent
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, BERT, NOON, a_message, delayed, plan, put, relayed, waiting_in
 
@@ -161,8 +161,8 @@ async def test_what_a_person_did_is_in_the_history(spool: Spool, clock: FakeCloc
     shown = await spool.read(HistoryOf(submission.queue_id))
     assert shown is not None
     assert shown.parts[0].history == (
-        Event(at=NOON, what="held", reason="odd"),
-        Event(at=NOON + timedelta(minutes=1), what="released", reason=""),
+        HistoryEvent(at=NOON, what="held", reason="odd"),
+        HistoryEvent(at=NOON + timedelta(minutes=1), what="released", reason=""),
     )
     assert [row.queue_id for row in await spool.read(QueueFilter(state="queued"))] == [
         submission.queue_id

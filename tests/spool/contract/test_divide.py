@@ -18,7 +18,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.changes import ForgetDraft
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, InFlight, LeftDrafts, QueueFilter
-from graphrelay.spool.values import Divided, Event, LeftBehind, MessageHistory
+from graphrelay.spool.values import Divided, HistoryEvent, LeftBehind, MessageHistory
 from tests.spool.contract.conftest import Engine
 from tests.spool.mail import ANNA, BERT, NOON, a_message, plan, put, relayed, waiting_in
 
@@ -70,7 +70,7 @@ async def test_the_history_says_what_happened(spool: Spool) -> None:
     first, second, _ = shown.parts
     assert first.history == (refused(),)
     assert second.history == (
-        Event(at=AT, what="divided", reason=f"split off from {one.queue_id}"),
+        HistoryEvent(at=AT, what="divided", reason=f"split off from {one.queue_id}"),
     )
     for name, where in (("carl", second.queue_id), ("bert", first.queue_id)):
         (row,) = await spool.read(QueueFilter(recipient=f"{name}@example.org"))

@@ -7,7 +7,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Hold, Move, NotChanged
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, QueueFilter
-from graphrelay.spool.values import Event
+from graphrelay.spool.values import HistoryEvent
 from tests.spool.mail import NOON, entry, put
 
 ALERTS = Lane("alerts", "info@contoso.com")
@@ -28,7 +28,7 @@ async def test_it_waits_in_the_other_lane_and_says_why(spool: Spool) -> None:
     shown = await spool.read(HistoryOf(one.queue_id))
     assert shown is not None
     event = shown.parts[0].history[-1]
-    assert isinstance(event, Event)
+    assert isinstance(event, HistoryEvent)
     assert (event.what, event.reason) == ("moved", "paused")
 
 

@@ -39,7 +39,7 @@ DRAFT: Codec[DraftProgress] = Codec(DraftProgress)
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class OctetsLost:
     """The submission was held, since it cannot be read."""
 
     queue_id: str
@@ -79,7 +79,7 @@ class Load:
     folder: BodyFolder
     now: datetime
 
-    def __call__(self, transaction: DatabaseTransaction) -> Submission | Lost:
+    def __call__(self, transaction: DatabaseTransaction) -> Submission | OctetsLost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
                       b.prefix, b.octets, b.file, b.size, s.attempts, d.progress
@@ -107,7 +107,7 @@ class Load:
                 draft=None if row[12] is None else DRAFT.value(row[12]),
             )
         except (ValueError, FileNotFoundError) as error:
-            lost = Lost(part_id(queue_id, part), f"Its octets are lost: {error}")
+            lost = OctetsLost(part_id(queue_id, part), f"Its octets are lost: {error}")
             hold_lost(transaction, self.submission, lost.reason, self.now)
             return lost
 

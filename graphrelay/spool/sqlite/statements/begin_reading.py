@@ -1,6 +1,6 @@
 """The mark on the disk before a message is read to be sent.
 
-    queued ──Open──▶ a row in readings ──Begin──▶ in flight
+    queued ──BeginReading──▶ a row in readings ──Begin──▶ in flight
               └── a third process has ended with it: held
 
 A message may be one that no process survives reading. Its row tells the next process, which reads
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphrelay.model import QueueEntry, Submission
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, Lost, hold_lost, waits
+from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, OctetsLost, hold_lost, waits
 from graphrelay.spool.sqlite.statements.put import part_id
 
 MOST_STARTS = 3
@@ -25,17 +25,17 @@ ENDED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class BeginReading:
     """Mark it, then load it. Counts a process once, however often it reads the message."""
 
     entry: QueueEntry
     load: Load
     process: str
 
-    def __call__(self, transaction: DatabaseTransaction) -> Submission | Lost:
+    def __call__(self, transaction: DatabaseTransaction) -> Submission | OctetsLost:
         return self._mark(transaction) or self.load(transaction)
 
-    def _mark(self, transaction: DatabaseTransaction) -> Lost | None:
+    def _mark(self, transaction: DatabaseTransaction) -> OctetsLost | None:
         connection, submission = transaction.connection, self.entry.submission_id
         row = connection.execute(
             f"""SELECT m.queue_id, s.part, r.starts, r.process
@@ -52,7 +52,7 @@ class Open:
         if starts == MOST_STARTS:
             connection.execute("DELETE FROM readings WHERE submission = ?", (submission,))
             hold_lost(transaction, submission, ENDED, self.load.now)
-            return Lost(part_id(queue_id, part), ENDED)
+            return OctetsLost(part_id(queue_id, part), ENDED)
         connection.execute(
             """INSERT INTO readings VALUES (?, 1, ?)
                ON CONFLICT DO UPDATE SET starts = starts + 1, process = excluded.process""",

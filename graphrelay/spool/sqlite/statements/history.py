@@ -16,7 +16,7 @@ from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.sqlite.statements.queue_ids import normalised
 from graphrelay.spool.values import (
-    Event,
+    HistoryEvent,
     Interrupted,
     LogRow,
     MessageHistory,
@@ -203,7 +203,7 @@ def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -
     )
 
 
-def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attempt | Event]:
+def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attempt | HistoryEvent]:
     rows = connection.execute(
         "SELECT at, what, reason, number, started_at, outcome FROM log"
         " WHERE submission = ? ORDER BY id",
@@ -211,7 +211,7 @@ def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attemp
     )
     for at, what, reason, number, started_at, outcome in rows:
         if number is None:
-            yield Event(at=moment(at), what=what, reason=restored(reason))
+            yield HistoryEvent(at=moment(at), what=what, reason=restored(reason))
         else:
             yield Attempt(
                 number=number,
