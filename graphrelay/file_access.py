@@ -16,7 +16,7 @@ READ, WRITE, ENTER = 4, 2, 1
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class FileUser:
     """A user as the kernel compares it with a mode."""
 
     name: str
@@ -24,13 +24,13 @@ class User:
     gids: frozenset[int]
 
     @classmethod
-    def named(cls, name: str) -> "User":
+    def named(cls, name: str) -> "FileUser":
         """Raises `KeyError` where there is no such user."""
         entry = pwd.getpwnam(name)
         return cls(name, entry.pw_uid, frozenset(os.getgrouplist(name, entry.pw_gid)))
 
     @classmethod
-    def of(cls, uid: int) -> "User":
+    def of(cls, uid: int) -> "FileUser":
         """The user of a number, who need not have a name."""
         try:
             return cls.named(pwd.getpwuid(uid).pw_name)
@@ -38,7 +38,7 @@ class User:
             return cls(f"#{uid}", uid, frozenset())
 
     @classmethod
-    def this_process(cls) -> "User":
+    def this_process(cls) -> "FileUser":
         uid = os.geteuid()
         try:
             name = pwd.getpwuid(uid).pw_name
@@ -55,7 +55,7 @@ class User:
         return bool(of.st_mode >> shift & bits)
 
 
-def obstacle(path: Path, user: User, bits: int = READ) -> Path | None:
+def obstacle(path: Path, user: FileUser, bits: int = READ) -> Path | None:
     """The directory that `user` may not enter on the way to `path`, or `path` itself if its mode
     denies `bits`; `None` if nothing is in the way. Raises `OSError` if there is no such file."""
     path = path.absolute()
@@ -67,7 +67,7 @@ def obstacle(path: Path, user: User, bits: int = READ) -> Path | None:
 
 def advice(path: Path, bits: int = READ) -> str:
     """What a person does who may not open `path`: sudo, or a group that may."""
-    user = User.this_process()
+    user = FileUser.this_process()
     try:
         blocked = obstacle(path, user, bits)
         group = _group_let_in(blocked, bits) if blocked else None

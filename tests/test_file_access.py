@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from graphrelay import file_access
-from graphrelay.file_access import ENTER, READ, WRITE, User, advice, obstacle
+from graphrelay.file_access import ENTER, READ, WRITE, FileUser, advice, obstacle
 
-PERSON = User("person", 4242, frozenset({4242}))
+PERSON = FileUser("person", 4242, frozenset({4242}))
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def test_the_last_three_bits_hold_for_others(file: Path, mode: int, bits: int, m
 def test_a_member_of_the_group_has_the_groups_bits_and_the_owner_its_own(file: Path) -> None:
     file.chmod(0o040)
     found = file.stat()
-    assert User("member", 4242, frozenset({found.st_gid})).has(READ, found)
-    assert not User("owner", found.st_uid or 4242, frozenset({found.st_gid})).has(WRITE, found)
+    assert FileUser("member", 4242, frozenset({found.st_gid})).has(READ, found)
+    assert not FileUser("owner", found.st_uid or 4242, frozenset({found.st_gid})).has(WRITE, found)
 
 
 def test_root_may_do_everything(file: Path) -> None:
     file.chmod(0)
-    assert obstacle(file, User("root", 0, frozenset())) is None
+    assert obstacle(file, FileUser("root", 0, frozenset())) is None
 
 
 def test_a_directory_on_the_way_is_named_before_the_file(file: Path) -> None:
@@ -61,6 +61,6 @@ def test_a_group_is_advised_if_it_may_and_is_not_roots(
 ) -> None:
     os.chown(file, 0, gid)
     file.chmod(mode)
-    monkeypatch.setattr(file_access.User, "this_process", lambda: PERSON)
+    monkeypatch.setattr(file_access.FileUser, "this_process", lambda: PERSON)
     assert advice(file).startswith(wanted)
     assert ("join" in advice(file)) == ("join" in wanted)

@@ -12,7 +12,7 @@ from graphrelay.cli.ask import BAD_CONFIG, checked
 
 if TYPE_CHECKING:
     from graphrelay.config.settings import AnyAccountTable, RouteTable, Settings
-    from graphrelay.file_access import User
+    from graphrelay.file_access import FileUser
 
 
 @click.command(name="check-config")
@@ -91,19 +91,19 @@ def _content(route: "RouteTable") -> str:
     return f"taken apart to JSON, {kept} in Sent Items, {invited}"
 
 
-def _service_user(settings: "Settings") -> "User":
+def _service_user(settings: "Settings") -> "FileUser":
     """Who runs the relay: for root the owner of its state directory, else the user of the unit."""
     from graphrelay.daemon.wiring import state_directory
-    from graphrelay.file_access import User
+    from graphrelay.file_access import FileUser
 
-    ours = User.this_process()
+    ours = FileUser.this_process()
     if os.geteuid() != 0:
         return ours
     try:
-        return User.of(state_directory(settings).stat().st_uid)
+        return FileUser.of(state_directory(settings).stat().st_uid)
     except OSError:
         pass
     try:
-        return User.named("graphrelay")
+        return FileUser.named("graphrelay")
     except KeyError:
         return ours

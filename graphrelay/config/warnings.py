@@ -25,7 +25,7 @@ from graphrelay.config.settings import (
     SendAsUserTable,
     Settings,
 )
-from graphrelay.file_access import User, obstacle
+from graphrelay.file_access import FileUser, obstacle
 from graphrelay.smtp.access.listener import LOOPBACK, TcpEndpoint, endpoint
 
 Warnings = Iterator[tuple[Key, str]]
@@ -36,7 +36,7 @@ _SHARED_TENANTS = frozenset({"common", "organizations", "consumers"})
 _ONMICROSOFT = ".onmicrosoft.com"
 
 
-def warnings(path: Path, settings: Settings, user: User, today: date) -> tuple[Problem, ...]:
+def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tuple[Problem, ...]:
     """Everything doubtful in `settings`, which were read from `path`, in the order of its lines;
     `user` is the service's."""
     lines = Lines(text_of(path))
@@ -206,7 +206,7 @@ _SECRET_KEYS = (
 )
 
 
-def _files(settings: Settings, user: User) -> Warnings:
+def _files(settings: Settings, user: FileUser) -> Warnings:
     for key, path in _named_files(settings):
         if path.is_relative_to(_CREDENTIALS):
             continue
@@ -259,7 +259,7 @@ def _no_certificate(path: Path) -> Iterator[str]:
         yield f"the certificate expired on {first.not_valid_after_utc:%Y-%m-%d}"
 
 
-def _own_file(path: Path, settings: Settings, user: User) -> Iterator[str]:
+def _own_file(path: Path, settings: Settings, user: FileUser) -> Iterator[str]:
     try:
         blocked, mode = obstacle(path, user), path.stat().st_mode
     except OSError:

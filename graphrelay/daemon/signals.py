@@ -14,7 +14,7 @@ from graphrelay.config import ConfigError, Settings, load, warnings
 from graphrelay.daemon.relay import CannotStart, Relay, log_sink, running
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.daemon.wiring import accounts
-from graphrelay.file_access import User
+from graphrelay.file_access import FileUser
 from graphrelay.journal import Journal, events
 from graphrelay.oauth.scenario import risk_of_any_user
 
@@ -103,7 +103,7 @@ class Reloader:
 def _warn(config: Path, settings: Settings, journal: Journal, clock: Clock) -> None:
     """Log what is doubtful in the configuration, and what whoever has a credential could do."""
     today = clock.now().date()
-    for doubt in warnings(config, settings, User.this_process(), today):
+    for doubt in warnings(config, settings, FileUser.this_process(), today):
         journal.write(events.ConfigWarning(config=config, reason=str(doubt)))
     for account in accounts(settings):
         if risk := risk_of_any_user(account):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from graphrelay.config import load, warnings
-from graphrelay.file_access import User
+from graphrelay.file_access import FileUser
 
 TODAY = date(2026, 11, 30)
-ROOT = User("root", 0, frozenset())
-PERSON = User("graphrelay", 4242, frozenset({4242}))
+ROOT = FileUser("root", 0, frozenset())
+PERSON = FileUser("graphrelay", 4242, frozenset({4242}))
 ID = "9d5a2c1e-3a0f-4a3e-9d6e-0e6c0c5a1b2d"
 SOUND = {
     "scenario": '"any-user"',
@@ -28,7 +28,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def doubts(folder: Path, rest: str = "", user: User = ROOT, /, **keys: str) -> list[str]:
+def doubts(folder: Path, rest: str = "", user: FileUser = ROOT, /, **keys: str) -> list[str]:
     """Of an account with these keys in place of sound ones; an empty one is left out."""
     lines = [f"{key} = {value}" for key, value in (SOUND | keys).items() if value]
     path = folder / "config.toml"

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from graphrelay.clock import Clock
-from graphrelay.file_access import User
+from graphrelay.file_access import FileUser
 from graphrelay.journal import Journal, events
 from graphrelay.journal.events import Event
 from graphrelay.model import StorageUnavailable
@@ -176,14 +176,14 @@ class Start:
 
 def _of_another(directory: Path) -> str:
     """What to do where another user owns the directory; empty where that is not so."""
-    user = User.this_process()
+    user = FileUser.this_process()
     try:
         owner = directory.stat().st_uid
     except OSError:
         return ""
     if owner == user.uid:
         return ""
-    name = User.of(owner).name
+    name = FileUser.of(owner).name
     return (
         f"{directory} belongs to {name}, but the relay runs as {user.name}. Run it as {name}, or: "
         f"sudo chown -R {user.name} {directory}"
