@@ -32,7 +32,8 @@ def command(config: Path) -> None:
             f"  {name}: a systemd credential of the service; its value cannot be checked here"
         )
     for name, account in settings.accounts.items():
-        mailboxes = ", ".join(account.mailboxes) or getattr(account, "username", "")
+        own = getattr(account, "address", None) or getattr(account, "username", "")
+        mailboxes = ", ".join(account.mailboxes) or own
         click.echo(f"  account {name}: {account.scenario}, {mailboxes}")
         click.echo(f"    {_large(account, settings)}")
     for number, route in enumerate(settings.routes):

@@ -39,6 +39,11 @@ CLOUDS = ("global", "us-gov-high", "us-gov-dod", "china", "custom")
 @click.option("--client-id", metavar="ID", help="Application (client) ID.")
 @click.option("--username", metavar="ADDRESS", help="The user who signs in (user, personal).")
 @click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="The primary address of that user's mailbox, if it is not the user name.",
+)
+@click.option(
     "--mailbox",
     "mailboxes",
     multiple=True,

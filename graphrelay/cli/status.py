@@ -136,6 +136,8 @@ def _print(status: Event) -> None:
 
 def _print_evidence(status: Event) -> None:
     click.echo(f"  who         {status['who']} in tenant {status['tenant']}")
+    if status["mailbox"]:
+        click.echo(f"  mailbox     {status['mailbox']}")
     authorized = output.local_time(status["authorized_at"])
     click.echo(f"  authorized  {authorized} by {status['authorized_by']}")
     click.echo(f"  refreshed   {output.local_time(status['refreshed_at'])}")

@@ -219,7 +219,7 @@ async def _rooms(
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
     cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
-    graph = GraphClient(cloud, tls, tokens, tokens.is_own_mailbox, clock, proxy=proxy)
+    graph = GraphClient(cloud, tls, tokens, tokens.user_of, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
     limits = wiring.request_limits(settings, clock, journal)
     queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, limits, clock, journal)

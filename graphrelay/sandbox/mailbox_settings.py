@@ -73,6 +73,9 @@ class MailSettings:
     send_from_alias: bool = False
     """Set-OrganizationConfig -SendFromAliasEnabled: else an alias in From becomes the primary
     address."""
+    users_by_address: bool = False
+    """Whether `/users/{…}` takes an SMTP address that is not the UPN; reports from the field say
+    404 ErrorInvalidUser."""
     access_policies: dict[str, set[str]] = field(default_factory=dict)
     """Application access policies (RestrictAccess): client id -> the only mailboxes it may use."""
     upload_lifetime: timedelta = timedelta(hours=1)

@@ -9,7 +9,7 @@ from graphrelay.oauth.scenario import (
     Account,
     SendAsUser,
 )
-from tests.cli.guide.making import APPLICATION, CLIENT, IDS, account, end_of_secret, init
+from tests.cli.guide.making import APPLICATION, CLIENT, IDS, USER, account, end_of_secret, init
 
 
 def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
@@ -20,6 +20,7 @@ def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
         "Tenant": "contoso.com",
         "User name": "nobody",
         "User name again": "wp@contoso.com",
+        "Primary address": "",
         "Other mailboxes": "",
         "Send large messages": "",
         "Look for it": "",
@@ -49,3 +50,16 @@ def test_a_typed_secret_goes_into_a_file_of_its_own_and_is_never_shown(tmp_path:
     assert stat.S_IMODE(kept.stat().st_mode) & 0o007 == 0
     assert "s3cret" not in (tmp_path / "config.toml").read_text(encoding="utf-8")
     assert end_of_secret(load(tmp_path / "config.toml")) == datetime(2027, 11, 1, tzinfo=UTC)
+
+
+def test_a_mailbox_whose_address_is_not_the_user_name_gets_both(tmp_path: Path) -> None:
+    options = ["--yes", *USER, *IDS, "--address", "website@contoso.com"]
+    assert init(tmp_path, *options).exit_code == 0
+    found = account(load(tmp_path / "config.toml"))
+    assert found == Account(
+        "website",
+        "contoso.com",
+        CLIENT,
+        SendAsUser("wp@contoso.com"),
+        address="website@contoso.com",
+    )
