@@ -284,6 +284,13 @@ class BounceNotRead(Event, level="warning"):
     reason: str
 
 
+class BouncesNotFiltered(Event, level="info"):
+    """Exchange refused to filter a mailbox by class, so all mail in its Inbox is listed."""
+
+    mailbox: str
+    code: str
+
+
 class BouncesNotRead(Event, level="warning"):
     """No report could be looked for, in this mailbox or in any."""
 

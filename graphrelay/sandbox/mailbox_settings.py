@@ -76,6 +76,11 @@ class MailSettings:
     users_by_address: bool = False
     """Whether `/users/{…}` takes an SMTP address that is not the UPN; reports from the field say
     404 ErrorInvalidUser."""
+    report_class: str = "REPORT.IPM.Note.NDR"
+    """PidTagMessageClass of Exchange's non-delivery reports; that of a signed message has another,
+    such as `REPORT.IPM.Note.SMIME.NDR`."""
+    reports_as_mime: bool = True
+    """Whether `$value` shows such reports; else 500 ErrorMimeContentConversionFailed."""
     access_policies: dict[str, set[str]] = field(default_factory=dict)
     """Application access policies (RestrictAccess): client id -> the only mailboxes it may use."""
     upload_lifetime: timedelta = timedelta(hours=1)

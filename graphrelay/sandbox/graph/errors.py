@@ -121,6 +121,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "ErrorADUnavailable": (503, "Active Directory is not available. Try your request later."),
     "ErrorTimeoutExpired": (504, "The request timed out."),
     "ErrorInternalServerError": (500, "An internal server error occurred. The operation failed."),
+    "ErrorMimeContentConversionFailed": (500, "The content of the item could not be converted."),
     "ErrorInternalServerTransientError": (
         500,
         "An internal server error occurred. Try again later.",

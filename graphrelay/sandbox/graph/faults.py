@@ -156,6 +156,14 @@ class StaleReplica(Fault):
 
 @fault_kind
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFilterRefused(Fault):
+    """400 for a look-up that filters by message class."""
+
+    code: str = "ErrorRestrictionTooComplex"
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UploadExpired(Fault):
     """The next piece finds that its upload session is gone."""
 

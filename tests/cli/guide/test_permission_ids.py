@@ -1,5 +1,6 @@
 """The ids of the permissions that scenarios need."""
 
+from itertools import product
 from uuid import UUID
 
 import pytest
@@ -22,12 +23,18 @@ MOST: list[Scenario] = [
     Personal("me@outlook.com"),
     AnyUser(ManagedIdentity(None)),
 ]
-OPTIONS = AccountOptions(large_messages=True, exact_once=True)
+OPTIONS = [
+    AccountOptions(large_messages=large, exact_once=exact, bounces=bounces)
+    for large, exact, bounces in product((False, True), repeat=3)
+]
 
 
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("scenario", MOST)
-def test_every_permission_that_a_scenario_may_need_has_an_id(scenario: Scenario) -> None:
-    for permission in permissions(Account("a", "contoso.com", "id", scenario, options=OPTIONS)):
+def test_every_permission_that_a_scenario_may_need_has_an_id(
+    scenario: Scenario, options: AccountOptions
+) -> None:
+    for permission in permissions(Account("a", "contoso.com", "id", scenario, options=options)):
         ids = SCOPES if permission.kind is Kind.SCOPE else ROLES
         assert UUID(ids[permission.name])
 
