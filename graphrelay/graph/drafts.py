@@ -1,10 +1,10 @@
 """Messages in a mailbox: create, send, read, find and delete them.
 
-This settles whether a message was sent. A draft has an immutable id, which stays the same when
-Exchange has sent it and moved it to Sent Items
-(https://learn.microsoft.com/en-us/graph/outlook-immutable-id); a message submitted by sendMail is
-found by its Message-ID. Both need Mail.ReadWrite or a permission to read, which most accounts do
-not have.
+This settles whether a message was sent. A draft is found by its immutable id, and what was sent by
+its Message-ID: one page says that the id stays the same when a draft is sent
+(https://learn.microsoft.com/en-us/graph/outlook-immutable-id), another and several reports that it
+does not (https://learn.microsoft.com/en-us/graph/api/resources/mail-api-overview). Both need
+Mail.ReadWrite or a permission to read, which most accounts do not have.
 """
 
 import json
@@ -33,6 +33,7 @@ _MOST = 50
 LONGEST = 5 * 1024 * 1024
 """Octets of an answer that shows a message or an attachment: Graph repeats what it was given, which
 is not more than one request can carry."""
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _SELECT = "id,isDraft,createdDateTime,toRecipients,ccRecipients,bccRecipients"
 
 
@@ -41,6 +42,8 @@ class Drafted:
     """A draft was created; `id` is immutable."""
 
     id: str
+    created_at: datetime | None = None
+    """By Exchange's clock, if it said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ async def create(session: MailboxSession, content: Mime | Json) -> Drafted | Out
     outcome = nothing_sent(reply.outcome)
     if not isinstance(outcome, Relayed):
         return outcome
-    if draft := _id(reply.body):
-        return Drafted(draft)
+    for made in _copies([_json(reply.body)]):
+        known = made.created_at > _UNKNOWN
+        return Drafted(made.id, made.created_at if known else None)
     reason = "Graph created a draft and did not return its id"
     return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
 
@@ -169,12 +173,6 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _id(body: bytes) -> str:
-    document = _json(body)
-    found = document.get("id") if isinstance(document, dict) else None
-    return found if isinstance(found, str) else ""
-
-
 def _copies(items: list[Any]) -> Iterable[Copy]:
     for item in items:
         if isinstance(item, dict) and isinstance(item.get("id"), str):
@@ -193,7 +191,7 @@ def _moment(text: object) -> datetime:
     except ValueError:
         found = None
     if found is None:
-        return datetime.min.replace(tzinfo=UTC)
+        return _UNKNOWN
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -218,6 +218,14 @@ class Directory:
                     return user
         return None
 
+    def primary_addresses(self) -> dict[str, str]:
+        """Alias, in lower case -> primary address."""
+        return {
+            alias.casefold(): user.primary_address
+            for user in self.users
+            for alias in user.addresses[1:]
+        }
+
     def app(self, client_id: str) -> App | None:
         return next((app for app in self.apps if app.client_id == client_id.casefold()), None)
 

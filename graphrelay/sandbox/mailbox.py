@@ -231,12 +231,21 @@ class Mailboxes:
         self._submissions[mail.message_id] += 1
         self._deliver(mail)
         box = self.box(sender)
+        sent: Item | None
         if draft is not None:
-            sent = self.move(box, draft, Folder.SENT, mail)
-            sent.seems_draft_for = message.seems_draft_for
+            if self.settings.ids_survive_sending:
+                sent = self.move(box, draft, Folder.SENT, mail)
+            else:
+                box.remove(draft)
+                sent = self._file(box, Folder.SENT, mail)
         elif mail.saved_to_sent:
             sent = self._file(box, Folder.SENT, mail)
+        else:
+            sent = None
+        if sent is not None:
             sent.seems_draft_for = message.seems_draft_for
+            if self.settings.aliases_resolved:
+                sent.primary = self._directory.primary_addresses()
         for bounced in mail.bounced:
             self._report(sender, mail, bounced)
         self._changed()

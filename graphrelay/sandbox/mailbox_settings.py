@@ -76,6 +76,11 @@ class MailSettings:
     users_by_address: bool = False
     """Whether `/users/{…}` takes an SMTP address that is not the UPN; reports from the field say
     404 ErrorInvalidUser."""
+    ids_survive_sending: bool = True
+    """Whether the immutable id of a draft stays that of the copy in Sent Items. One page of the
+    documents says so; another and several reports say the opposite."""
+    aliases_resolved: bool = False
+    """Whether the copy in Sent Items names recipients by their primary addresses."""
     report_class: str = "REPORT.IPM.Note.NDR"
     """PidTagMessageClass of Exchange's non-delivery reports; that of a signed message has another,
     such as `REPORT.IPM.Note.SMIME.NDR`."""
