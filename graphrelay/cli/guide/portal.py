@@ -7,6 +7,7 @@ https://learn.microsoft.com/entra/identity-platform/quickstart-register-app.
 from collections.abc import Iterator
 
 from graphrelay.cli.guide.setup import Setup, credential_of, name_of
+from graphrelay.oauth.consent import APPROVAL, for_admins, to_grant
 from graphrelay.oauth.scenario import (
     Account,
     Certificate,
@@ -14,6 +15,7 @@ from graphrelay.oauth.scenario import (
     FederatedToken,
     Kind,
     ManagedIdentity,
+    Permission,
     Personal,
     ScopedUsers,
     permissions,
@@ -72,17 +74,15 @@ def _credential(account: Account) -> Iterator[str]:
 
 def _permissions(account: Account) -> Iterator[str]:
     needed = permissions(account)
-    names = ", ".join(permission.name for permission in needed)
+    names = ", ".join(to_grant(needed))
     match needed[0].kind:
         case Kind.SCOPE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Delegated permissions: "
-                f"{names}. Remove whatever else is listed."
+                f"{names}. User.Read, which is listed already, may stay; remove whatever else is."
             )
             if not isinstance(account.scenario, Personal):
-                yield (
-                    "Only if users of the tenant may not consent themselves: Grant admin consent."
-                )
+                yield f"{_admin_consent(needed)} {WITHOUT}"
         case Kind.ROLE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Application permissions: "
@@ -93,6 +93,15 @@ def _permissions(account: Account) -> Iterator[str]:
                 "API permissions: grant nothing. Mail.Send here would apply to every mailbox, not "
                 "only to the scope in Exchange."
             )
+
+
+WITHOUT = f"Without it, whoever signs in is shown {APPROVAL}."
+
+
+def _admin_consent(needed: tuple[Permission, ...]) -> str:
+    if names := ", ".join(for_admins(needed)):
+        return f"Grant admin consent: by default only an admin may consent to {names}."
+    return "Where users of the tenant may not consent themselves: Grant admin consent."
 
 
 def _ids(account: Account) -> Iterator[str]:

@@ -15,7 +15,8 @@ from graphrelay.clock import timeout
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
-from graphrelay.oauth.scenario import Account, Application, permissions
+from graphrelay.oauth.consent import for_admins
+from graphrelay.oauth.scenario import Account, Application, SendAsUser, permissions
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -76,6 +77,7 @@ class AuthorizationVerbs:
             "kind": "asks",
             "account": account.name,
             "permissions": json_views.needed(permissions(account)),
+            "admin": _for_an_admin(account),
             "risk": risk_of(account),
         }
         method = str(arguments.get("method") or "browser")
@@ -154,6 +156,12 @@ class AuthorizationVerbs:
                 return account
         known = ", ".join(account.name for account in self._tokens.accounts)
         raise VerbError(f"there is no account {name!r}, only {known}")
+
+
+def _for_an_admin(account: Account) -> list[str]:
+    """The permissions that an admin must have granted before a user of the tenant signs in."""
+    scenario = account.scenario
+    return list(for_admins(permissions(account))) if isinstance(scenario, SendAsUser) else []
 
 
 def _end(account: Account, result: SignInResult) -> Event:

@@ -55,3 +55,13 @@ def test_an_application_with_a_scope_is_granted_nothing() -> None:
 
 def test_a_national_cloud_has_its_own_portal() -> None:
     assert steps(setup(USER, "china"))[0].startswith("https://portal.azure.cn")
+
+
+def test_admin_consent_is_required_where_users_may_not_consent_by_default() -> None:
+    sending = text(setup(USER))
+    assert "Where users of the tenant may not consent themselves: Grant admin consent." in sending
+    assert "openid, profile" in sending
+    shared = text(setup(SendAsUser("wp@contoso.com", shared=True)))
+    assert "by default only an admin may consent to Mail.Send.Shared" in shared
+    assert "Need admin approval" in sending
+    assert "Need admin approval" in shared
