@@ -25,6 +25,9 @@ def command(config: Path) -> None:
 
     Exit status: 0 if the configuration can be used, 78 if not.
     """
+    from graphrelay.daemon import wiring
+    from graphrelay.oauth import initial_domain
+
     settings, unseen = checked(config)
     click.echo(f"{config} is fine")
     for name in unseen:
@@ -38,6 +41,9 @@ def command(config: Path) -> None:
         click.echo(f"    {_large(account, settings)}")
     for number, route in enumerate(settings.routes):
         click.echo(f"  route {route.name or f'routes[{number}]'}: {_content(route)}")
+    for found in map(initial_domain.warning, wiring.accounts(settings)):
+        if found:
+            click.secho(f"  note: {found}", fg="yellow")
     for listener in settings.smtp.listeners:
         networks = ", ".join(map(str, listener.allow_from))
         how = f"TLS {listener.tls}, login {listener.auth}, from {networks}"

@@ -158,6 +158,7 @@ def _show_registration(setup: "Setup") -> None:
 
 def _show_what_is_next(config: Path, setup: "Setup") -> None:
     from graphrelay.cli.guide.setup import NO_ID
+    from graphrelay.oauth import initial_domain
     from graphrelay.oauth.scenario import ScopedUsers, SendAsUser
 
     account, called = setup.account, _called(config)
@@ -172,6 +173,8 @@ def _show_what_is_next(config: Path, setup: "Setup") -> None:
     device = "   # without a browser on this machine: --device" if account.username else ""
     click.echo(f"  {called} authorize {account.name}{device}")
     click.echo(f"  {called} status {account.name} --probe you@example.com")
+    if limit := initial_domain.warning(account):
+        click.secho(f"Note: {limit}", fg="yellow")
     if isinstance(account.scenario, SendAsUser) and account.scenario.shared:
         click.echo("The user needs Send As on the other mailboxes (Exchange admin center).")
 

@@ -129,6 +129,8 @@ def _print(status: Event) -> None:
         click.echo(f"  what to do  {status['remedy']}")
     if status["warning"]:
         click.secho(f"  soon        {status['warning']}", fg="yellow")
+    if status["limit"]:
+        click.secho(f"  limited     {status['limit']}", fg="yellow")
     if status.get("who"):
         _print_evidence(status)
     click.echo(f"  vault       {status['vault']}")

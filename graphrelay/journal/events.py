@@ -267,6 +267,7 @@ class Bounced(Event, level="warning"):
     status: str
     reason: str
     mailbox: str
+    remedy: str | None = None
 
 
 class BounceNotUnderstood(Event, level="warning"):

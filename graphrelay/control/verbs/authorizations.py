@@ -14,6 +14,7 @@ from typing import Any
 from graphrelay.clock import timeout
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
+from graphrelay.oauth import initial_domain
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.consent import for_admins
 from graphrelay.oauth.scenario import Account, Application, SendAsUser, permissions
@@ -52,7 +53,8 @@ class AuthorizationVerbs:
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
             found = json_views.status(await self._tokens.status(account.name))
-            yield {"kind": "status", **found, "mailbox": account.default_mailbox}
+            mailbox, limit = account.default_mailbox, initial_domain.warning(account)
+            yield {"kind": "status", **found, "mailbox": mailbox, "limit": limit}
 
     async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         account = self._account(str(arguments["account"]))

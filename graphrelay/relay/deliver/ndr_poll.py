@@ -180,7 +180,12 @@ class NdrPoll:
         if isinstance(await self._spool.change(note), Changed):
             self._journal.write(
                 events.Bounced(
-                    part.queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+                    part.queue_id,
+                    failure.recipient,
+                    failure.status,
+                    failure.reason,
+                    lane.mailbox,
+                    ndr.REMEDIES.get(failure.status),
                 )
             )
 

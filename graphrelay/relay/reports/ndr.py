@@ -19,6 +19,7 @@ from graphrelay.mime import entity, header
 from graphrelay.mime.entity import Entity
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import InlineBody, one_line
+from graphrelay.oauth import initial_domain
 
 LONGEST_REASON = 500
 LONGEST_RECIPIENT = 320
@@ -26,6 +27,17 @@ LONGEST_STATUS = 20
 MOST_FAILURES = 500
 MOST_IDS = 20
 """Each one is looked up, with each recipient."""
+REMEDIES = {
+    "5.1.1": "correct the recipient's address",
+    "5.1.10": "correct the recipient's address",
+    "5.2.2": "the recipient's mailbox is full: tell them by another way",
+    "5.7.1": "the recipient's organization refuses the sender: ask its postmaster",
+    "5.7.705": "Microsoft has blocked the tenant from sending: see Defender > Restricted entities",
+    "5.7.708": "Microsoft refuses mail from a new or little used tenant: ask Microsoft's support",
+    initial_domain.NDR_STATUS: initial_domain.REMEDY,
+}
+"""What an admin can do, by the enhanced status code of an NDR
+(https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online)."""
 _LONGEST_PART = 1 << 20
 """Octets of a part that are read: 500 recipients take half as many."""
 _LONGEST_VALUE = 16 * 1024

@@ -331,3 +331,20 @@ async def test_a_report_that_is_no_mime_is_read_by_its_properties_at_once(
         (told,) = [entry for entry in delivery.entries if entry.event == "bounced"]
         assert (told.fields["recipient"], told.fields["status"]) == (NOBODY, "5.1.10")
         assert len(await log(delivery)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [("5.7.236", "a domain of your own"), ("5.1.10", "the recipient's address"), ("5.9.9", None)],
+)
+async def test_the_journal_says_what_can_be_done_about_a_report(
+    status: str, remedy: str | None, cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.faults.on(NonDelivery(code=status, diagnostic=f"550 {status} refused", times=1))
+    async with delivering(cloud, tmp_path) as delivery:
+        await delivery.accept(1, to=NOBODY)
+        await delivery.ended(1)
+        await watching(delivery).look()
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounced"]
+        found = told.fields.get("remedy")
+        assert (remedy in str(found)) if remedy else not found
