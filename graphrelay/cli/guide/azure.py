@@ -56,6 +56,7 @@ def _login(setup: Setup) -> Iterator[str]:
 def _registration(account: Account) -> Iterator[str]:
     audience = "AzureADMyOrg"
     if isinstance(account.scenario, Personal):
+        yield "# Log in as a user of a directory: without one nothing can be registered."
         audience = "PersonalMicrosoftAccount --requested-access-token-version 2"
     yield f"APP_ID=$(az ad app create --display-name {name_of(account)} \\"
     yield f"  --sign-in-audience {audience} \\"

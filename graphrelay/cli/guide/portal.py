@@ -26,6 +26,12 @@ PORTALS = {
     "us-gov-dod": "https://portal.azure.us (Microsoft Entra ID)",
     "china": "https://portal.azure.cn (Microsoft Entra ID)",
 }
+DIRECTORY = (
+    "An application can no longer be registered outside of a directory: sign in as a user of one. "
+    "Who has none gets one with a free Azure account (https://azure.microsoft.com/free). An "
+    "application of any tenant will do, if its supported account types include personal Microsoft "
+    "accounts."
+)
 PORTAL = "https://entra.microsoft.com"
 
 
@@ -43,6 +49,8 @@ def _registration(setup: Setup) -> Iterator[str]:
     who = "Accounts in this organizational directory only"
     if isinstance(account.scenario, Personal):
         who = "Personal Microsoft accounts only"
+    if isinstance(account.scenario, Personal):
+        yield DIRECTORY
     yield f"{portal}: App registrations > New registration."
     yield f"Name: {name_of(account)}. Supported account types: {who}. Register."
     if account.username:
