@@ -273,9 +273,13 @@ async def test_a_recipient_that_exchange_rewrote_makes_no_double(
     cloud: Sandbox, tmp_path: Path, ids_survive_sending: bool, sent: bool
 ) -> None:
     with_an_alias(cloud, ids_survive_sending=ids_survive_sending)
-    send = {"path": f"{MESSAGES}/", "method": "POST", "times": 1}
+    send = f"{MESSAGES}/"
     async with delivering(cloud, tmp_path, options=ONCE) as delivery:
-        cloud.faults.on(CutAfter(**send) if sent else Answer(status=504, **send))
+        cloud.faults.on(
+            CutAfter(path=send, method="POST", times=1)
+            if sent
+            else Answer(path=send, method="POST", status=504, times=1)
+        )
         await delivery.accept(1, to=ALIAS)
         await delivery.ended(1)
         while not delivery.told("relayed"):
