@@ -155,6 +155,8 @@ class GraphError(Exception):
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     form: Form = "json"
+    more_challenges: tuple[str, ...] = ()
+    """Further lines of WWW-Authenticate."""
 
     def __post_init__(self) -> None:
         known = CATALOGUE.get(self.code)

@@ -73,6 +73,8 @@ class TokenRefused(Fault):
     message: str = "Access token has expired or is not yet valid."
     claims: str = ""
     """A claims challenge in JSON: `insufficient_claims` (continuous access evaluation)."""
+    several_lines: bool = False
+    """Whether `WWW-Authenticate` comes in several lines, and the claims in the first of them."""
 
 
 @fault_kind
