@@ -34,7 +34,9 @@ LONGEST = 5 * 1024 * 1024
 """Octets of an answer that shows a message or an attachment: Graph repeats what it was given, which
 is not more than one request can carry."""
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
-_SELECT = "id,isDraft,createdDateTime,toRecipients,ccRecipients,bccRecipients"
+_SELECT = "id,isDraft,createdDateTime,parentFolderId,toRecipients,ccRecipients,bccRecipients"
+_NO_SUCH_ITEM = {"erroritemnotfound", "itemnotfound"}
+_NO_SUCH_ACTION = {400, 404, 405, 501}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Copy:
     created_at: datetime
     recipients: frozenset[str]
     """Keys (`Address.key`) of those in To, Cc and Bcc."""
+    folder: str = ""
+    """The id of the folder that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +119,18 @@ async def send(session: MailboxSession, draft: str) -> Outcome:
 
 
 async def look_at(session: MailboxSession, item: str) -> Seen | MayNotLook | Delayed | Paused:
-    """The message with that id, in a tuple of one or none."""
+    """The message with that id, in a tuple of one or none; none for a draft that was deleted."""
     reply = await session.request(
         "GET", f"{item_path(session, item)}?$select={_SELECT}", keep=LONGEST
     )
     if reply.status == 404:
         return Seen(())
-    return not_shown(reply) or Seen(tuple(_copies([_json(reply.body)])))
+    return not_shown(reply) or await _not_deleted(session, tuple(_copies([_json(reply.body)])))
 
 
 async def find(session: MailboxSession, message_id: str) -> Seen | MayNotLook | Delayed | Paused:
-    """Every message in the mailbox with that Message-ID, in whatever folder."""
+    """Every message in the mailbox with that Message-ID, in whatever folder, but for drafts in
+    Deleted Items."""
     literal = message_id.replace("'", "''")
     condition = quote(f"internetMessageId eq '{literal}'", safe="", errors="replace")
     path = f"{session.mailbox}/messages?$filter={condition}&$select={_SELECT}&$top={_MOST}"
@@ -136,12 +141,35 @@ async def find(session: MailboxSession, message_id: str) -> Seen | MayNotLook | 
     found = document.get("value") if isinstance(document, dict) else None
     if reply.status == 404 or not isinstance(found, list):
         return Delayed(status="4.3.0", reason="Graph gave no list of messages")
-    return Seen(tuple(_copies(found)))
+    return await _not_deleted(session, tuple(_copies(found)))
+
+
+async def _not_deleted(
+    session: MailboxSession, copies: tuple[Copy, ...]
+) -> Seen | MayNotLook | Delayed | Paused:
+    """Without drafts in Deleted Items, to which DELETE moves them. The folder is asked for only if
+    there is a draft."""
+    if not any(copy.is_draft and copy.folder for copy in copies):
+        return Seen(copies)
+    reply = await session.request("GET", f"{session.mailbox}/mailFolders/deleteditems?$select=id")
+    if problem := not_shown(reply):
+        return problem
+    document = _json(reply.body)
+    deleted = document.get("id") if isinstance(document, dict) else None
+    return Seen(tuple(copy for copy in copies if not copy.is_draft or copy.folder != deleted))
 
 
 async def delete(session: MailboxSession, draft: str) -> bool:
-    """Delete a draft that will not be sent. Returns whether it is gone; if not, it does no harm."""
-    reply = await session.request("DELETE", item_path(session, draft))
+    """Delete a draft that will not be sent, for good if Graph offers that
+    (https://learn.microsoft.com/en-us/graph/api/message-permanentdelete; not in every cloud), else
+    to Deleted Items. Returns whether it is gone; if not, it does no harm."""
+    path = item_path(session, draft)
+    reply = await session.request("POST", f"{path}/permanentDelete")
+    if isinstance(reply.outcome, Relayed) or reply.outcome.answer.code.lower() in _NO_SUCH_ITEM:
+        return True
+    if reply.status not in _NO_SUCH_ACTION:
+        return False
+    reply = await session.request("DELETE", path)
     return reply.status == 404 or isinstance(reply.outcome, Relayed)
 
 
@@ -181,6 +209,7 @@ def _copies(items: list[Any]) -> Iterable[Copy]:
                 is_draft=item.get("isDraft") is not False,
                 created_at=_moment(item.get("createdDateTime")),
                 recipients=frozenset(_addresses(item)),
+                folder=str(item.get("parentFolderId") or ""),
             )
 
 

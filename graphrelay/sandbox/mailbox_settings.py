@@ -76,6 +76,8 @@ class MailSettings:
     users_by_address: bool = False
     """Whether `/users/{…}` takes an SMTP address that is not the UPN; reports from the field say
     404 ErrorInvalidUser."""
+    permanent_delete: bool = True
+    """Whether permanentDelete exists; it does not in every cloud."""
     ids_survive_sending: bool = True
     """Whether the immutable id of a draft stays that of the copy in Sent Items. One page of the
     documents says so; another and several reports say the opposite."""

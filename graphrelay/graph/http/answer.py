@@ -78,8 +78,8 @@ def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> A
 
 
 def claims_challenge(headers: Mapping[str, str]) -> str | None:
-    """What a new token must contain (Continuous Access Evaluation), as JSON, if Graph asks for it in
-    any of several challenges.
+    """What a new token must contain (Continuous Access Evaluation), as JSON, if Graph asks for it.
+    Of several challenges any may say so.
 
     https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
     """

@@ -109,6 +109,14 @@ async def delete(call: Call) -> web.Response:
     return call.answer(204)
 
 
+async def delete_for_good(call: Call) -> web.Response:
+    """POST /messages/{id}/permanentDelete."""
+    if not call.cloud.mailboxes.settings.permanent_delete:
+        raise GraphError("BadRequest", "Resource not found for the segment 'permanentDelete'.")
+    call.cloud.mailboxes.box(call.box).remove(find(call))
+    return call.answer(204)
+
+
 async def send(call: Call) -> web.Response:
     """POST /messages/{id}/send."""
     item, draft = find_draft(call)

@@ -183,6 +183,9 @@ def _endpoints(uploads: Uploads) -> dict[tuple[str, ...], dict[str, Endpoint]]:
         ("messages",): messages,
         ("messages", "*"): message,
         ("messages", "*", "send"): {"POST": Endpoint(Need.SEND, drafts.send)},
+        ("messages", "*", "permanentdelete"): {
+            "POST": Endpoint(Need.WRITE, drafts.delete_for_good)
+        },
         ("messages", "*", "$value"): {"GET": Endpoint(Need.READ, drafts.value)},
         ("messages", "*", "attachments"): attachments,
         ("messages", "*", "attachments", "*"): attachment,

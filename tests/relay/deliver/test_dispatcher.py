@@ -357,7 +357,8 @@ async def test_a_draft_that_exchange_refuses_to_send_is_deleted(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
     async with delivering(cloud, tmp_path, options=ONCE) as delivery:
-        cloud.faults.on(Refuse(path=f"{MESSAGES}/", method="POST", code="ErrorSendAsDenied"))
+        denied = Refuse(path=f"{MESSAGES}/", method="POST", code="ErrorSendAsDenied", times=1)
+        cloud.faults.on(denied)
         await delivery.accept(1)
         await delivery.ended(1)
         assert delivery.told() == ["attempt", "failed"]
