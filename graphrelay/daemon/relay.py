@@ -25,6 +25,7 @@ from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
+from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.scope import ScopeVerbs
@@ -354,6 +355,7 @@ def _verbs(
     mail = MailVerbs(rooms.spool, queue, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
+    scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
     vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
     return mail | authorizations | scope | vault | AlertVerbs(alerts).table()
 

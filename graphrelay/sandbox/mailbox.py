@@ -59,6 +59,8 @@ class Box:
         self._items: dict[int, Item] = {}
         self._folders: dict[Folder, dict[int, Item]] = {folder: {} for folder in Folder}
         self._by_message_id: dict[str, dict[int, Item]] = {}
+        self.known_headers: set[str] = set()
+        """Names, in lower case, that were sent by JSON: MIME keeps them from then on."""
 
     def add(self, item: Item) -> None:
         self._items[item.serial] = item
