@@ -29,8 +29,8 @@ PORTALS = {
 DIRECTORY = (
     "An application can no longer be registered outside of a directory: sign in as a user of one. "
     "Who has none gets one with a free Azure account (https://azure.microsoft.com/free). An "
-    "application of any tenant will do, if its supported account types include personal Microsoft "
-    "accounts."
+    "application of any organization will do, if its supported account types include personal "
+    "Microsoft accounts."
 )
 PORTAL = "https://entra.microsoft.com"
 
