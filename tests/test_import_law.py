@@ -20,7 +20,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "graphrelay"
 BASE = frozenset(
-    {"__init__", "model", "clock", "journal", "mime", "threads", "files", "retry_after"}
+    {
+        "__init__",
+        "model",
+        "clock",
+        "journal",
+        "mime",
+        "threads",
+        "files",
+        "file_access",
+        "retry_after",
+    }
 )
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
 MAY_IMPORT = {
@@ -31,6 +41,7 @@ MAY_IMPORT = {
     "mime": frozenset({"__init__", "model", "mime"}),
     "threads": BASE,
     "files": frozenset(),
+    "file_access": frozenset(),
     "retry_after": frozenset({"__init__"}),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},

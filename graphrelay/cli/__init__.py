@@ -4,6 +4,8 @@ Exit status: 0 success, 1 the answer is "no" (not authorized, not sent), 2 usage
 configuration cannot be used.
 """
 
+import difflib
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -18,9 +20,9 @@ VERBS = {
     "init": "Create a configuration, and show how to register the application.",
     "check-config": "Check the configuration.",
     "serve": "Run the relay in the foreground.",
-    "authorize": "Authorize an account: sign in, or approve an application.",
-    "status": "Show whether the accounts are authorized, by asking for real tokens.",
-    "revoke": "Delete the authorization of an account.",
+    "authorize": "Authorize an account: sign in, or check an application.",
+    "status": "Show whether the relay runs and its accounts are authorized.",
+    "revoke": "Delete the authorization of an account, and pause it.",
     "setup-scope": "Print the PowerShell that limits an application to its mailboxes.",
     "send-test": "Send a test message, and follow it.",
     "teach-headers": "Make header fields known to a mailbox that loses them.",
@@ -49,6 +51,15 @@ class Verbs(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the table above, so that `--help` imports no command."""
         with formatter.section("Commands"):
@@ -66,7 +77,7 @@ class Verbs(click.Group):
 @click.option(
     "--config",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, readable=False),
     envvar="GRAPHRELAY_CONFIG",
     default=Path("/etc/graphrelay/config.toml"),
     show_default=True,
@@ -93,6 +104,7 @@ def main() -> None:
     output.never_fail()
     try:
         cli.main(prog_name="graphrelay", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort:
@@ -101,3 +113,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        output.close_quietly(error)
+        sys.exit(1)

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from graphrelay.cli import machine
+
 if TYPE_CHECKING:
-    from graphrelay.config import Settings
+    from graphrelay.config import ConfigError, Settings
 
 Event = dict[str, Any]
 
@@ -57,9 +59,14 @@ def checked(path: Path) -> "tuple[Settings, list[str]]":
         unseen = service_unit().credentials
         with contextlib.suppress(ConfigError):
             return load(path, unseen), [name for name in unseen if name.startswith("accounts.")]
-        for problem in error.problems:
-            click.echo(f"{path}: {problem}", err=True)
-        sys.exit(BAD_CONFIG)
+        end_with_problems(error)
+
+
+def end_with_problems(error: "ConfigError") -> NoReturn:
+    """Print every mistake, and exit with status 78."""
+    for problem in error.problems:
+        click.echo(f"{error.path}: {problem}", err=True)
+    sys.exit(BAD_CONFIG)
 
 
 _PATIENCE = 5.0
@@ -77,8 +84,10 @@ def carry_out(
     arguments: Mapping[str, Any],
     show: Callable[[Event], None],
     ask: Callable[[str], Awaitable[str]] | None = None,
-) -> None:
-    """Carry out `verb`, and pass each event to `show`. Raises `Failed`."""
+) -> bool:
+    """Carry out `verb`, and pass each event to `show`; whether the running relay did it. Raises
+    `Failed`."""
+    from graphrelay.config import ConfigDenied
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
 
@@ -92,16 +101,19 @@ def carry_out(
             show(event)
 
     taken: _Taken | None = None
+    by_the_relay = True
 
     def carried_out() -> bool:
         """`False` while the spool is open in another command, or in a daemon that is starting."""
-        nonlocal taken
+        nonlocal taken, by_the_relay
+        by_the_relay = True
         try:
             asyncio.run(show_all(by_the_daemon(config, verb, arguments, put_question)))
         except NoDaemon:
-            settings = settings_from(config)
+            by_the_relay = False
+            settings, start = settings_from(config), machine.start(config)
             try:
-                asyncio.run(show_all(_by_ourselves(settings, verb, arguments, put_question)))
+                asyncio.run(show_all(_by_ourselves(settings, start, verb, arguments, put_question)))
             except _Taken as error:
                 taken = error
                 return False
@@ -115,8 +127,11 @@ def carry_out(
             time.sleep(_LOOK_AGAIN)
     except VerbError as error:
         raise Failed(str(error)) from error
+    except ConfigDenied as error:
+        end_with_problems(error)
     except KeyboardInterrupt as error:
         raise click.Abort from error
+    return by_the_relay
 
 
 def by_the_daemon(
@@ -128,25 +143,26 @@ def by_the_daemon(
     from graphrelay.control.socket.client import converse
     from graphrelay.daemon.wiring import control_socket_in, state_directory_or_default
 
-    directory = state_directory_or_default(written_state_directory(config))
-    socket = written_control_socket(config) or control_socket_in(directory)
+    socket = written_control_socket(config) or control_socket_in(
+        state_directory_or_default(written_state_directory(config))
+    )
     return converse(socket, verb, arguments, ask)
 
 
 async def _by_ourselves(
-    settings: "Settings", verb: str, arguments: Mapping[str, Any], ask: Any
+    settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Event]:
     from graphrelay.cli.memory import disable_core_dumps
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import state_directory
 
-    become_owner(state_directory(settings), verb)
+    become_owner(state_directory(settings), verb, start)
     disable_core_dumps()  # last, since a change of user undoes it
     try:
         async with verbs_without_daemon(settings) as verbs:
             if verb not in verbs:
-                raise VerbError(f"no relay is running, and {verb} needs one. Run: graphrelay serve")
+                raise VerbError(f"no relay is running, and {verb} needs one. Run: {start}")
             async for event in verbs[verb](arguments, ask):
                 yield event
     except SpoolTaken as error:
@@ -155,7 +171,7 @@ async def _by_ourselves(
         raise VerbError(str(error)) from error
 
 
-def become_owner(directory: Path, doing: str) -> None:
+def become_owner(directory: Path, doing: str, start: str) -> None:
     """Continue as the owner of `directory`. Raises `VerbError` where that is not possible."""
     from graphrelay.control.verb import VerbError
 
@@ -164,7 +180,7 @@ def become_owner(directory: Path, doing: str) -> None:
     except FileNotFoundError:
         return  # it will be created by this user
     except PermissionError:
-        _refuse(directory, doing, "another user")
+        _refuse(directory, doing, "another user", start)
     if owner.st_uid == os.geteuid():
         return
     try:
@@ -172,7 +188,7 @@ def become_owner(directory: Path, doing: str) -> None:
     except KeyError:
         user = f"#{owner.st_uid}"
     if os.geteuid() != 0:
-        _refuse(directory, doing, user)
+        _refuse(directory, doing, user, start)
     try:
         os.initgroups(user, owner.st_gid)
         os.setgid(owner.st_gid)
@@ -183,10 +199,10 @@ def become_owner(directory: Path, doing: str) -> None:
         ) from error
 
 
-def _refuse(directory: Path, doing: str, user: str) -> NoReturn:
+def _refuse(directory: Path, doing: str, user: str, start: str) -> NoReturn:
     from graphrelay.control.verb import VerbError
 
     raise VerbError(
         f"no relay is running, and {directory} belongs to {user}. Run {doing} with sudo, or start "
-        "the service first: sudo systemctl start graphrelay"
+        f"the relay first: {start}"
     )

@@ -16,7 +16,7 @@ from graphrelay.cli.typed import typed_line
 
 
 @click.command(name="authorize")
-@click.argument("account", metavar="ACCOUNT", shell_complete=accounts)
+@click.argument("account", metavar="[ACCOUNT]", required=False, shell_complete=accounts)
 @click.option(
     "--device", "method", flag_value="device", help="Sign in on any device, by typing a code there."
 )
@@ -28,15 +28,18 @@ from graphrelay.cli.typed import typed_line
 )
 @json_option
 @click.pass_obj
-def command(config: Path, account: str, method: str | None, as_json: bool) -> None:
+def command(config: Path, account: str | None, method: str | None, as_json: bool) -> None:
     """Authorize an account of the configuration: sign in, or approve an application.
 
     For the scenarios "user" and "personal" a browser opens on this machine. Sign in there as the
     configured user, and the relay keeps itself authorized from then on. On a server without a
     browser use --device, or --paste if the tenant blocks sign-in by device code.
 
-    For "any-user" and "scoped-users" nobody signs in: the command shows what the application may
-    do, gets its first token, and records who approved it.
+    For "any-user" and "scoped-users" nobody signs in, and nobody needs to run this: the relay sends
+    with the credential of the configuration. Here the command checks that credential, shows what
+    the application may do, and ends a pause by graphrelay revoke.
+
+    With one account in the configuration, it need not be named.
 
     Mail that has been waiting for the authorization is sent at once. An old authorization stays in
     use until the new one is stored.
@@ -93,6 +96,11 @@ class _Printer:
     def _open_elsewhere(self, event: Event) -> None:
         click.echo(f"\nSign in here, in a browser anywhere:\n\n  {event['url']}\n")
         click.echo("It ends at a page that cannot be displayed. Copy the address of that page.")
+
+    def _incomplete(self, event: Event) -> None:
+        click.echo(
+            f"The address is not whole: it has no {event['missing']}=. Copy all of it.", err=True
+        )
 
     def _device(self, event: Event) -> None:
         click.echo(f"\nOpen {event['url']} and enter this code: ", nl=False)

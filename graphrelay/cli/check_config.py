@@ -1,23 +1,30 @@
 """`graphrelay check-config`."""
 
+import os
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from graphrelay.cli.ask import checked
+from graphrelay.cli.ask import BAD_CONFIG, checked
 
 if TYPE_CHECKING:
     from graphrelay.config.settings import AnyAccountTable, RouteTable, Settings
+    from graphrelay.file_access import User
 
 
 @click.command(name="check-config")
+@click.option("--strict", is_flag=True, help="Exit with 78 if there are warnings, too.")
 @click.pass_obj
-def command(config: Path) -> None:
+def command(config: Path, strict: bool) -> None:
     """Check the configuration.
 
     Each mistake is printed on a line of its own: where it is, what is wrong, what is allowed.
-    Without mistakes, the accounts and listeners are listed. No relay needs to run.
+    Without mistakes, the accounts and listeners are listed, and what is doubtful: ids that are
+    placeholders, files that the service may not read, rules that nothing can match. Root sees files
+    as the user of the service would. No relay needs to run.
 
     \b
     Example:
@@ -25,20 +32,28 @@ def command(config: Path) -> None:
 
     Exit status: 0 if the configuration can be used, 78 if not.
     """
+    from graphrelay.config import warnings
     from graphrelay.daemon import wiring
     from graphrelay.oauth import initial_domain
+    from graphrelay.oauth.scenario import risk_of_any_user
 
     settings, unseen = checked(config)
-    click.echo(f"{config} is fine")
+    doubts = warnings(config, settings, _service_user(settings), datetime.now(UTC).date())
+    for doubt in doubts:
+        click.secho(f"{config}: warning: {doubt}", fg="yellow", err=True)
+    click.echo(f"{config} can be used" if doubts else f"{config} is fine")
     for name in unseen:
         click.echo(
             f"  {name}: a systemd credential of the service; its value cannot be checked here"
         )
+    risks = {account.name: risk_of_any_user(account) for account in wiring.accounts(settings)}
     for name, account in settings.accounts.items():
         own = getattr(account, "address", None) or getattr(account, "username", "")
         mailboxes = ", ".join(account.mailboxes) or own
         click.echo(f"  account {name}: {account.scenario}, {mailboxes}")
         click.echo(f"    {_large(account, settings)}")
+        if risk := risks[name]:
+            click.echo(f"    risk: {risk}")
     for number, route in enumerate(settings.routes):
         click.echo(f"  route {route.name or f'routes[{number}]'}: {_content(route)}")
     for found in map(initial_domain.warning, wiring.accounts(settings)):
@@ -48,6 +63,8 @@ def command(config: Path) -> None:
         networks = ", ".join(map(str, listener.allow_from))
         how = f"TLS {listener.tls}, login {listener.auth}, from {networks}"
         click.echo(f"  listener {listener.address}: {how}")
+    if doubts and strict:
+        sys.exit(BAD_CONFIG)
 
 
 def _large(account: "AnyAccountTable", settings: "Settings") -> str:
@@ -77,3 +94,21 @@ def _content(route: "RouteTable") -> str:
         invited = "and an invitation becomes a file, no meeting request, unless "
         invited += 'invitations = "mime" lets it go as MIME, which leaves a copy'
     return f"taken apart to JSON, {kept} in Sent Items, {invited}"
+
+
+def _service_user(settings: "Settings") -> "User":
+    """Who runs the relay: for root the owner of its state directory, else the user of the unit."""
+    from graphrelay.daemon.wiring import state_directory
+    from graphrelay.file_access import User
+
+    ours = User.this_process()
+    if os.geteuid() != 0:
+        return ours
+    try:
+        return User.of(state_directory(settings).stat().st_uid)
+    except OSError:
+        pass
+    try:
+        return User.named("graphrelay")
+    except KeyError:
+        return ours

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphrelay.cli import machine
 from graphrelay.cli.ask import Failed
 
 if TYPE_CHECKING:
@@ -130,8 +131,15 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
     if config.exists() and not force:
         raise Failed(f"{config} exists already. Look at it, or overwrite it with --force")
     questions = Questions(config, options, silent=yes)
+    questions.resume()
     setup, secret = interview(questions, _show_registration)
-    written = writing.write(config, setup, secret, command=_called(config), force=force)
+    try:
+        written = writing.write(config, setup, secret, command=machine.program(config), force=force)
+    except writing.NotValid as error:
+        for key in error.keys:
+            questions.forget(key)
+        raise
+    questions.finish()
     for path in written:
         click.secho(f"written: {path}", fg="green")
     if writing.service_cannot_read():
@@ -159,9 +167,9 @@ def _show_registration(setup: "Setup") -> None:
 def _show_what_is_next(config: Path, setup: "Setup") -> None:
     from graphrelay.cli.guide.setup import NO_ID
     from graphrelay.oauth import initial_domain
-    from graphrelay.oauth.scenario import ScopedUsers, SendAsUser
+    from graphrelay.oauth.scenario import ScopedUsers, SendAsUser, risk_of_any_user
 
-    account, called = setup.account, _called(config)
+    account, called = setup.account, machine.program(config)
     click.secho("\nNext:\n", bold=True)
     if NO_ID in (account.client_id, account.tenant):
         click.echo(f"  put the ids of the app registration into {config}")
@@ -169,12 +177,15 @@ def _show_what_is_next(config: Path, setup: "Setup") -> None:
         click.echo(f"  put {missing}")
     if isinstance(account.scenario, ScopedUsers):
         click.echo(f"  {called} setup-scope {account.name}   # PowerShell for Exchange Online")
-    click.echo(f"  {called} serve   # or: systemctl enable --now graphrelay")
-    device = "   # without a browser on this machine: --device" if account.username else ""
-    click.echo(f"  {called} authorize {account.name}{device}")
+    click.echo(f"  {machine.start(config, at_boot=True)}")
+    if account.username:
+        device = "   # without a browser on this machine: --device"
+        click.echo(f"  {called} authorize {account.name}{device}")
     click.echo(f"  {called} status {account.name} --probe you@example.com")
     if limit := initial_domain.warning(account):
         click.secho(f"Note: {limit}", fg="yellow")
+    if risk := risk_of_any_user(account):
+        click.secho(f"Note: {risk}", fg="yellow")
     if isinstance(account.scenario, SendAsUser) and account.scenario.shared:
         click.echo("The user needs Send As on the other mailboxes (Exchange admin center).")
 
@@ -194,11 +205,3 @@ def _missing_files(setup: "Setup") -> list[str]:
         case _:
             wanted = {}
     return [what for what, path in wanted.items() if not path.exists()]
-
-
-def _called(config: Path) -> str:
-    """How to call the program for this file."""
-    import shlex
-
-    usual = config == Path("/etc/graphrelay/config.toml")
-    return "graphrelay" if usual else f"graphrelay --config {shlex.quote(str(config))}"

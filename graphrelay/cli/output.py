@@ -1,6 +1,8 @@
 """What listings look like: a table for people, or one JSON object a line for programs."""
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,6 +32,15 @@ def never_fail() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def close_quietly(error: OSError) -> None:
+    """Standard output takes no more. A pipe whose reader has what it wanted, such as head(1), is no
+    news; a full disk is."""
+    if error.errno != errno.EPIPE:
+        click.echo(f"graphrelay: the output could not be written: {error.strerror}", err=True)
+    # Python writes what is left at its exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their cells; the last one takes the rest of the line."""
     widths = [
@@ -53,10 +64,10 @@ def size(octets: int) -> str:
 
 
 def local_time(text: str | None) -> str:
-    """A moment of an event (ISO 8601, UTC) in the local time zone."""
+    """A moment of an event (ISO 8601, UTC) in the local time zone, with its name."""
     if not text:
         return "-"
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def people(addresses: Sequence[str], shown: int = 2) -> str:

@@ -28,6 +28,7 @@ def command() -> None:
       graphrelay queue retry --account website
       graphrelay queue hold --sender @contoso.com --reason "maintenance"
       graphrelay queue delete 4QX7K2M9 --reason "sent by mistake"
+      graphrelay queue delete --sender @contoso.com --older-than 2d --dry-run
     """
 
 
@@ -84,9 +85,17 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
       graphrelay queue list --older-than 2h --json
     """
     rows: list[Event] = []
-    carry_out(
-        config, "queue-list", _sendable(wanted), output.print_json if as_json else rows.append
-    )
+
+    def show(event: Event) -> None:
+        if event.get("kind") == "total":
+            said = f"{event['listed']:,} of {event['total']:,} messages; --limit shows more"
+            click.echo(said, err=True)
+        elif as_json:
+            output.print_json(event)
+        else:
+            rows.append(event)
+
+    carry_out(config, "queue-list", _sendable(wanted) | {"count": True}, show)
     if as_json:
         return
     if not rows:
@@ -107,6 +116,23 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
             for row in rows
         ],
     )
+    for line in dict.fromkeys(_why(row) for row in rows if row.get("waits")):
+        click.echo(line)
+
+
+def _why(row: Event) -> str:
+    """What the rows of a lane have in common, to be printed once."""
+    waits = row["waits"]
+    if waits["state"] == "not running":
+        return str(waits["reason"])
+    account = "" if row["account"] in waits["reason"] else f"account {row['account']}, "
+    return f"{account}mailbox {row['mailbox']}: {_sentence(waits)}"
+
+
+def _sentence(waits: Event) -> str:
+    until = f" It is tried again at {output.local_time(waits['until'])}." if waits["until"] else ""
+    remedy = f" {waits['remedy']}" if waits["remedy"] else ""
+    return f"{waits['reason'].rstrip('.')}.{until}{remedy}"
 
 
 def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -120,6 +146,10 @@ def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _state(row: Event) -> str:
     match row["state"]:
+        case "queued" if waits := row.get("waits"):
+            return f"waits: {waits['state']}"
+        case "queued" if row.get("due"):
+            state = "due now"
         case "queued":
             state = f"next attempt {output.local_time(row['not_before'])}"
         case "held":
@@ -152,6 +182,8 @@ def _print_message(message: Event) -> None:
     for part in message["parts"]:
         click.echo()
         click.secho(f"{part['queue_id']}  {_state(part)}", bold=True)
+        if waits := part.get("waits"):
+            click.echo(f"  why       {_sentence(waits)}")
         click.echo(f"  to        {', '.join(part['recipients'])}")
         click.echo(
             f"  through   account {part['account']}, mailbox {part['mailbox']}, "
@@ -205,7 +237,10 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
     @click.argument("queue_ids", metavar="[ID…]", nargs=-1, shell_complete=queue_ids)
     @_filtered
     @click.option("--all", is_flag=True, help="All messages in the queue.")
-    @click.option("--reason", required=takes_reason, help="The reason, for the mail log.")
+    @click.option(
+        "--dry-run", is_flag=True, help="List the messages that would be changed; change none."
+    )
+    @click.option("--reason", help="The reason, for the mail log.")
     @json_option
     @click.pass_obj
     def change(
@@ -213,13 +248,28 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
         /,
         queue_ids: tuple[str, ...],
         as_json: bool,
+        dry_run: bool,
         reason: str | None,
+        yes: bool = False,
         **wanted: Any,
     ) -> None:
         chosen = _sendable(wanted)
         everything = chosen.pop("all")
         if bool(queue_ids) == bool(chosen or everything):
             raise click.UsageError("Choose messages: by ID, by a filter, or with --all.")
+        if dry_run:
+            if queue_ids:
+                raise click.UsageError("--dry-run goes with filters and --all, not with an ID.")
+            _print_dry_run(config, what, chosen, as_json=as_json)
+            return
+        if takes_reason and not reason:
+            raise click.UsageError("Missing option '--reason'.")
+        if everything and what == "delete" and not yes:
+            click.confirm(
+                "Delete all messages in the queue? They are not sent, and nobody gets a report.",
+                abort=True,
+                err=True,
+            )
         count = 0
 
         def show(event: Event) -> None:
@@ -240,10 +290,36 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
             if not count:
                 raise Failed(f"there is no message to {what}")
 
+    if what == "delete":
+        change = click.option("--yes", is_flag=True, help="With --all: do not ask.")(change)
     change.__doc__ = f"{help_text}\n\n{_WHICH}"
     command.command(name=what)(change)
 
 
+def _print_dry_run(config: Path, what: str, chosen: dict[str, Any], *, as_json: bool) -> None:
+    """The running relay may be older than this option, so it is asked for a list and no change."""
+    from graphrelay.control.verbs.mail import STATES
+
+    state = {"state": STATES[what]} if what in STATES else {}
+    found: list[Event] = []
+    wanted = {**state, **chosen, "limit": _EVERYTHING}
+    carry_out(config, "queue-list", wanted, output.print_json if as_json else found.append)
+    for row in found:
+        people = output.people(row["recipients"])
+        sending = row["state"] == "in flight"
+        verdict = "is being sent, and would not be changed" if sending else _WOULD[what]
+        click.echo(f"{row['queue_id']}: {verdict} ({row['sender']} to {people})")
+    if not as_json and not found:
+        raise Failed(f"there is no message to {what}")
+
+
+_EVERYTHING = 2**31
+_WOULD = {
+    "retry": "would be sent now",
+    "hold": "would be held",
+    "release": "would be released",
+    "delete": "would be deleted",
+}
 _WHICH = """Choose messages by ID, or by filters: `queue list` shows the same messages for the same
 filters. A message that is being sent at this moment is not changed."""
 

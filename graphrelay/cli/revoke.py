@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from graphrelay.cli import machine
 from graphrelay.cli.ask import carry_out
 from graphrelay.cli.complete import accounts
 
@@ -17,14 +18,18 @@ from graphrelay.cli.complete import accounts
 )
 @click.pass_obj
 def command(config: Path, account: str) -> None:
-    """Delete the authorization of an account from this machine.
+    """Delete the tokens of an account from this machine, and pause it.
 
-    The account's mail waits in the queue until the account is authorized again; none is lost.
-    Microsoft keeps the consent. To withdraw that too: Entra admin center > Enterprise applications
-    > the application > Permissions.
+    The account's mail waits in the queue until somebody runs graphrelay authorize; none is lost.
+    That holds for an application too, although its credential is in the configuration: it is not
+    used until then. Microsoft keeps the consent. To withdraw that too: Entra admin center >
+    Enterprise applications > the application > Permissions.
     """
 
     def show(_: object) -> None:
-        click.echo(f"{account}: the authorization was deleted")
+        click.echo(
+            f"{account}: its tokens were deleted, and its mail waits. To send it again: "
+            f"{machine.program(config)} authorize {account}"
+        )
 
     carry_out(config, "revoke", {"account": account}, show)

@@ -89,7 +89,7 @@ def command(
     origin = Origin(listener or next(iter(listeners), ""), client, login=login)
     wanted = _transaction(sender, recipients, fields, origin, table)
     explanation = router.explain(wanted, table)
-    for event in _events(explanation):
+    for event in _events(explanation, str(wanted.sender or "")):
         (output.print_json if as_json else _print)(event)
     sys.exit(NO if isinstance(explanation.result, Reply) else 0)
 
@@ -118,7 +118,7 @@ def _transaction(
     return reception.transaction_of(section, envelope, origin, table)
 
 
-def _events(explanation: "Explanation") -> list[Event]:
+def _events(explanation: "Explanation", sender: str) -> list[Event]:
     from graphrelay.model import Reply
 
     events: list[Event] = [
@@ -134,12 +134,13 @@ def _events(explanation: "Explanation") -> list[Event]:
             return [*events, {"kind": "refused", "code": code, "status": status, "text": text}]
         case parts:
             plans = (
-                _plan(plan) | {"recipients": [str(one) for one in whom]} for plan, whom in parts
+                _plan(plan, sender) | {"recipients": [str(one) for one in whom]}
+                for plan, whom in parts
             )
             return [*events, *plans]
 
 
-def _plan(plan: "Plan") -> Event:
+def _plan(plan: "Plan", sender: str) -> Event:
     return {
         "kind": "plan",
         "route": plan.route,
@@ -147,12 +148,20 @@ def _plan(plan: "Plan") -> Event:
         "mailbox": plan.lane.mailbox,
         "from": plan.from_address,
         "reply_to": plan.reply_to,
+        "replies_nowhere": sender if _replies_nowhere(plan, sender) else "",
         "subject_prefix": plan.subject_prefix,
         "redirect_to": plan.redirect_to,
         "content": plan.content,
         "save_to_sent_items": plan.save_to_sent_items,
         "invitations": plan.invitations,
     }
+
+
+def _replies_nowhere(plan: "Plan", sender: str) -> bool:
+    """Whether the old From, which becomes Reply-To, is in a domain that nobody can have (RFC 2606),
+    as WordPress writes it on a server without a name: wordpress@localhost.invalid."""
+    nowhere = sender.lower().endswith((".invalid", "@localhost", ".localhost", ".localdomain"))
+    return nowhere and bool(plan.from_address) and not plan.reply_to
 
 
 # --- For people ----------------------------------------------------------------------------------
@@ -178,6 +187,11 @@ def _print_plan(plan: Event) -> None:
     click.secho(f"route {plan['route']}: {output.people(plan['recipients'])}", fg="green")
     click.echo(f"  account {plan['account']}, mailbox {plan['mailbox']}")
     click.echo(f"  From becomes {plan['from']}" if plan["from"] else "  From is unchanged")
+    if plan["replies_nowhere"]:
+        click.echo(
+            f"  replies would go to {plan['replies_nowhere']}, which cannot exist: set reply_to on "
+            "this route"
+        )
     for key, words in _WORDS.items():
         if plan[key]:
             click.echo(f"  {words} {plan[key]}")

@@ -5,13 +5,12 @@ import contextlib
 import os
 import resource
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import BAD_CONFIG, Failed
+from graphrelay.cli.ask import Failed, end_with_problems
 
 WORKERS = min(32, (os.cpu_count() or 1) + 4)
 """Threads for what would block the event loop; as many as Python would start by itself."""
@@ -46,9 +45,7 @@ def command(config: Path) -> None:
         with asyncio.Runner(loop_factory=event_loop()) as runner:
             runner.run(serve(config))
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"{config}: {problem}", err=True)
-        sys.exit(BAD_CONFIG)
+        end_with_problems(error)
     except CannotStart as error:
         raise Failed(str(error)) from error
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from graphrelay.cli import output
+from graphrelay.cli import machine, output
 from graphrelay.cli.ask import NO, Failed, carry_out
 from graphrelay.cli.complete import accounts
 from graphrelay.cli.output import Event, json_option
@@ -33,11 +33,13 @@ def command(
     outside: str | None,
     as_json: bool,
 ) -> None:
-    """Show whether the accounts are authorized, by asking for real tokens.
+    """Show whether the relay runs and its accounts are authorized.
+
+    Each account is asked for a real token.
 
     \b
     Authorized    the account can send
-    Unauthorized  nobody has signed in, or a permission is missing
+    Unauthorized  nobody has signed in, the account was revoked, or a permission is missing
     Too broad     the account can do more than its scenario allows
     Refused       Microsoft refuses a token; the reason and the remedy are shown
 
@@ -49,10 +51,12 @@ def command(
       graphrelay status website --probe you@example.org
       graphrelay status alerts --outside ceo@contoso.com
 
-    Exit status: 0 if everything asked for is in order, 1 if not.
+    Exit status: 0 if the relay runs and everything asked for is in order, 1 if not.
     """
     printer = _Printer(as_json)
-    carry_out(config, "status", {"account": account}, printer.status)
+    running = carry_out(config, "status", {"account": account}, printer.status)
+    start = "" if running else f"Run: {machine.start(config)}"
+    printer.relay({"kind": "relay", "running": running, "well": running, "remedy": start})
     if probe:
         for status in [one for one in printer.found if one["well"]]:
             _probe(config, status, probe, sender, printer)
@@ -74,6 +78,11 @@ class _Printer:
         self.found.append(event)
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print)(event)
+
+    def relay(self, event: Event) -> None:
+        """Whether it runs."""
+        self.all_is_well &= event["well"]
+        (output.print_json if self._as_json else _print_relay)(event)
 
     def proof(self, event: Event) -> None:
         """The result for a scope, or for a test message."""
@@ -131,9 +140,19 @@ def _print(status: Event) -> None:
         click.secho(f"  soon        {status['warning']}", fg="yellow")
     if status["limit"]:
         click.secho(f"  limited     {status['limit']}", fg="yellow")
+    if status.get("risk"):
+        click.secho(f"  risk        {status['risk']}", fg="yellow")
     if status.get("who"):
         _print_evidence(status)
     click.echo(f"  vault       {status['vault']}")
+
+
+def _print_relay(event: Event) -> None:
+    if event["running"]:
+        click.echo("The relay is running.")
+        return
+    click.secho("The relay is not running: no mail is accepted or sent.", fg="red", bold=True)
+    click.echo(f"  what to do  {event['remedy']}")
 
 
 def _print_evidence(status: Event) -> None:

@@ -6,6 +6,7 @@ turns them into the values that the other packages take.
 """
 
 from graphrelay.config.load import (
+    ConfigDenied,
     ConfigError,
     Problem,
     load,
@@ -13,12 +14,15 @@ from graphrelay.config.load import (
     written_state_directory,
 )
 from graphrelay.config.settings import Settings
+from graphrelay.config.warnings import warnings
 
 __all__ = [
+    "ConfigDenied",
     "ConfigError",
     "Problem",
     "Settings",
     "load",
+    "warnings",
     "written_control_socket",
     "written_state_directory",
 ]

@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from graphrelay.config.locate import Key, Lines
 from graphrelay.config.settings import Settings, SmtpTable
+from graphrelay.file_access import advice
 
 DEFAULT_LISTENER = SmtpTable().listeners[0].address
 _MOST_NAMED = 20
@@ -55,6 +56,10 @@ class ConfigError(Exception):
         super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
 
 
+class ConfigDenied(ConfigError):  # noqa: N818 (a condition that has an answer)
+    """This process may not read the file."""
+
+
 def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
     """The settings in `path`, overridden by the environment and credentials.
 
@@ -63,7 +68,7 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
 
     Raises `ConfigError` with every mistake that was found.
     """
-    text = _read(path)
+    text = text_of(path)
     if deep := _DEEP.search(text):  # tomllib would need minutes
         number = text.count("\n", 0, deep.start()) + 1
         raise ConfigError(path, (Problem(number, "", "a key of more than 50 parts"),))
@@ -73,14 +78,12 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
         raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
     credentials = _credentials(elsewhere)
     lines = Lines(text)
-    problems = [
-        Problem(lines.of(key), _dotted(key), said) for key, said in _between_tables(written)
-    ]
+    problems = [Problem(lines.of(key), dotted(key), said) for key, said in _between_tables(written)]
     try:
         settings = _layered(written, credentials)
     except ValidationError as error:
         problems += [
-            Problem(lines.of(key), _dotted(key), said)
+            Problem(lines.of(key), dotted(key), said)
             for details in error.errors()
             for key, said in _mistakes(details)
         ]
@@ -95,13 +98,13 @@ def written_state_directory(path: Path) -> Path | None:
     """The configured state directory, whatever else is wrong or missing.
 
     The command line finds the running daemon by it, also where the file needs a secret that only
-    the service can read, as a systemd credential.
+    the service can read, as a systemd credential. Raises `ConfigDenied`.
     """
     return _written(path, "GRAPHRELAY_STATE_DIRECTORY", "state_directory")
 
 
 def written_control_socket(path: Path) -> Path | None:
-    """The configured control socket, likewise."""
+    """The configured control socket, likewise. Raises `ConfigDenied`."""
     return _written(path, "GRAPHRELAY_CONTROL__SOCKET", "control", "socket")
 
 
@@ -109,7 +112,9 @@ def _written(path: Path, variable: str, *key: str) -> Path | None:
     given: object = os.environ.get(variable)
     if not given:
         try:
-            given = tomllib.loads(_read(path))
+            given = tomllib.loads(text_of(path))
+        except ConfigDenied:
+            raise
         except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
             return None
         for part in key:
@@ -137,12 +142,16 @@ def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
     return Layered.model_validate({})
 
 
-def _read(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What is in the file. Raises `ConfigError`."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8").removeprefix("\ufeff")
     except FileNotFoundError as error:
-        advice = "no such file; copy config.example.toml there, or name another with --config"
-        raise ConfigError(path, (Problem(0, "", advice),)) from error
+        missing = "no such file; create it with graphrelay init, or name another with --config"
+        raise ConfigError(path, (Problem(0, "", missing),)) from error
+    except PermissionError as error:
+        denied = f"permission denied; {advice(path)}"
+        raise ConfigDenied(path, (Problem(0, "", denied),)) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(path, (Problem(0, "", f"cannot be read: {reason}"),)) from error
@@ -330,7 +339,7 @@ def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return dict(schema["$defs"][reference.rsplit("/", 1)[1]]) if reference else node
 
 
-def _dotted(key: Key) -> str:
+def dotted(key: Key) -> str:
     """`routes[0].account`, as the documentation writes it."""
     words = ""
     for part in key:

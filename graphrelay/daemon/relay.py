@@ -27,7 +27,7 @@ from graphrelay.control.verbs.alerts import AlertVerbs
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
-from graphrelay.control.verbs.mail import IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon import wiring
@@ -352,7 +352,8 @@ def _verbs(
     def another_place(backend: Chosen) -> Vault:
         return open_vault(directory, backend, why="moved there")
 
-    mail = MailVerbs(rooms.spool, queue, clock).table()
+    configured = Configured(lambda: rooms.tokens.accounts, lambda: rooms.reception.routes)
+    mail = MailVerbs(rooms.spool, queue, configured, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from graphrelay import __version__
 from graphrelay.clock import Clock, SystemClock
-from graphrelay.config import ConfigError, Settings, load
+from graphrelay.config import ConfigError, Settings, load, warnings
 from graphrelay.daemon.relay import CannotStart, Relay, log_sink, running
 from graphrelay.daemon.systemd import Notifier
+from graphrelay.daemon.wiring import accounts
+from graphrelay.file_access import User
 from graphrelay.journal import Journal, events
+from graphrelay.oauth.scenario import risk_of_any_user
 
 ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
 """The tables that only a restart puts in force; a change in one is reported."""
@@ -25,6 +28,7 @@ async def serve(path: Path) -> None:
     clock, notifier = SystemClock(), Notifier()
     journal = Journal(clock, log_sink(settings))
     journal.write(events.Starting(version=__version__, config=path))
+    _warn(path, settings, journal, clock)
     stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,6 +86,7 @@ class Reloader:
             journal.write(events.ReloadBroke(config=config, reason=repr(error)))
         else:
             journal.write(events.Reloaded(config=config))
+            _warn(config, settings, journal, self._clock)
             if waiting := self._needs_restart(settings):
                 journal.write(events.RestartNeeded(config=config, changed=waiting))
             self._settings = settings
@@ -93,6 +98,17 @@ class Reloader:
             for name in ONLY_AT_START
             if getattr(settings, name) != getattr(self._settings, name)
         ]
+
+
+def _warn(config: Path, settings: Settings, journal: Journal, clock: Clock) -> None:
+    """Log what is doubtful in the configuration, and what whoever has a credential could do."""
+    today = clock.now().date()
+    for doubt in warnings(config, settings, User.this_process(), today):
+        journal.write(events.ConfigWarning(config=config, reason=str(doubt)))
+    for account in accounts(settings):
+        if risk := risk_of_any_user(account):
+            reason = f"accounts.{account.name}: {risk}"
+            journal.write(events.ConfigWarning(config=config, reason=reason))
 
 
 def _listening(relay: Relay) -> str:

@@ -712,6 +712,13 @@ class ReloadBroke(Event, level="error"):
     reason: str
 
 
+class ConfigWarning(Event, level="warning"):
+    """The configuration is in force, and something in it is most likely not meant so."""
+
+    config: Path
+    reason: str
+
+
 class RestartNeeded(Event, level="warning"):
     """Some tables of the configuration changed that only a restart puts in force."""
 

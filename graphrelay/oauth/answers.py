@@ -86,6 +86,6 @@ def outcome_without_token(account: str, answer: NotGranted) -> Paused | Delayed:
     return Paused(
         trouble=Trouble.AUTHORIZATION,
         status="4.7.0",
-        reason=f"{name}: {reason}",
+        reason=reason if f"account {account!r}" in reason.lower() else f"{name}: {reason}",
         remedy=answer.remedy,
     )

@@ -1,7 +1,8 @@
 """What the vault keeps for an account: the authorization, as one small JSON text.
 
     SignedIn   a person signed in; the refresh token of that sign-in is replaced at each use
-    Approved   an admin authorized an application; its credential is in the configuration
+    Approved   an application; its credential is in the configuration, which authorizes it
+    Withdrawn  `revoke` withdrew an application, whose credential is still in the configuration
 
 It contains the configuration that it was given for (`Binding`). An authorization is never used for
 another scenario, tenant, client or user: consent was not given for that.
@@ -90,14 +91,23 @@ class SignedIn(_Given):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved(_Given):
-    """An admin authorized an application."""
+    """An application, by its configuration or by an admin."""
 
 
 Authorization = SignedIn | Approved
 
-_TEXT: TypeAdapter[Authorization] = TypeAdapter(
-    Authorization, config=ConfigDict(extra="forbid", strict=True)
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """An application may not be used until it is authorized by hand, whatever is configured."""
+
+    format: Literal[1] = 1
+    withdrawn_at: datetime
+
+
+Kept = Authorization | Withdrawn
+
+_TEXT: TypeAdapter[Kept] = TypeAdapter(Kept, config=ConfigDict(extra="forbid", strict=True))
 
 
 def renewed(old: Authorization, access: AccessToken, refresh_token: str | None) -> Authorization:
@@ -112,12 +122,12 @@ class Unreadable(Exception):  # noqa: N818 (a condition, not a programming error
     """What the vault holds is not an authorization of a format that this version reads."""
 
 
-def to_text(authorization: Authorization) -> str:
+def to_text(authorization: Kept) -> str:
     """As the vault stores it."""
     return _TEXT.dump_json(authorization).decode()
 
 
-def from_text(text: str) -> Authorization:
+def from_text(text: str) -> Kept:
     """The reverse. Raises `Unreadable`, which never quotes the text."""
     try:
         return _TEXT.validate_json(text)

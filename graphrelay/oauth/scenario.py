@@ -317,3 +317,23 @@ def own_names(username: str | None, address: str, aliases: Iterable[str]) -> tup
 def uses_others(mailboxes: Iterable[str], own: tuple[str, ...]) -> bool:
     """Whether any of `mailboxes` is not the user's own, which has the names `own`."""
     return any(not any(same_address(box, name) for name in own) for box in mailboxes)
+
+
+def risk_of(account: Account) -> str | None:
+    """A warning for the admin before approving; `None` where only one user's mailbox is at risk."""
+    if not isinstance(account.scenario, Application):
+        return None
+    return risk_of_any_user(account) or (
+        "Anyone with this application's credential can send from every mailbox that its scope in "
+        "Exchange covers."
+    )
+
+
+def risk_of_any_user(account: Account) -> str | None:
+    """A risk that lasts, to be said wherever the account is shown; `None` for other scenarios."""
+    if not isinstance(account.scenario, AnyUser):
+        return None
+    return (
+        "Anyone with this application's credential can send as anyone in the tenant. "
+        'scenario = "scoped-users" limits it to some mailboxes.'
+    )

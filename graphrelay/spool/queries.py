@@ -44,6 +44,13 @@ class QueueFilter(Query[list[QueueRow]]):
     limit: int = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Matching(Query[int]):
+    """How many submissions a filter selects, whatever its limit and `after_id`."""
+
+    wanted: QueueFilter
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter(Query[list[LogRow]]):
     """The mail log: newest first, or from `after_id` on oldest first."""

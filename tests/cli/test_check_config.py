@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from graphrelay.cli import cli
-from tests.cli.test_commands import run
+from tests.cli.test_commands import application, configured, run
 from tests.cli.test_route import ACCOUNTS
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,8 @@ def test_check_config_says_every_mistake_and_ends_with_78() -> None:
 def test_check_config_says_that_the_example_is_fine() -> None:
     shown = run("--config", str(EXAMPLE), "check-config")
     assert shown.returncode == 0
-    assert f"{EXAMPLE} is fine" in shown.stdout
+    assert f"{EXAMPLE} can be used" in shown.stdout
+    assert "client_id: is a placeholder" in shown.stderr
 
 
 def said(directory: Path, more: str) -> str:
@@ -55,3 +56,21 @@ def test_it_says_what_becomes_of_invitations_where_mail_is_taken_apart(tmp_path:
     shown = said(tmp_path, route + 'invitations = "mime"\n')
     assert "invitations go as MIME, and leave a copy" in shown
     assert "route routes[0]: MIME\n" in said(tmp_path, '\n[[routes]]\naccount = "website"\n')
+
+
+def test_a_warning_is_a_mistake_if_strict(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    text = Path(configured(tmp_path)).read_text("utf-8")
+    path.write_text(text.replace("9d5a2c1e-3a0f", "website-"), "utf-8")
+    for options, code in ((), 0), (("--strict",), 78):
+        shown = CliRunner().invoke(cli, ["--config", str(path), "check-config", *options])
+        assert shown.exit_code == code, shown.output
+        assert f"{path}: warning: line 11: accounts.website.client_id: is not an id" in shown.output
+
+
+def test_the_largest_message_and_the_risk_of_any_user_are_said(tmp_path: Path) -> None:
+    path = application(tmp_path, "managed_identity = true")
+    shown = CliRunner().invoke(cli, ["--config", path, "check-config", "--strict"])
+    assert shown.exit_code == 0, shown.output
+    assert "large_messages is off" in shown.output
+    assert "risk: Anyone with this application's credential can send as anyone" in shown.output

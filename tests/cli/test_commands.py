@@ -163,13 +163,28 @@ def test_no_second_key_is_made_for_a_service_that_is_handed_one(tmp_path: Path) 
 def test_an_unknown_verb_is_a_usage_error() -> None:
     shown = run("frobnicate")
     assert shown.returncode == 2
-    assert "No such command 'frobnicate'" in shown.stderr
+    assert "No such command 'frobnicate'." in shown.stderr
+    assert "No such command 'stauts'. Did you mean 'status'?" in run("stauts").stderr
+
+
+def test_output_that_nobody_takes_ends_without_a_traceback() -> None:
+    full = "graphrelay: the output could not be written: No space left on device\n"
+    for target, said in (("| true", ""), (">/dev/full", full)):
+        shown = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m graphrelay --help {target}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert shown.stderr == said
 
 
 def test_status_without_a_daemon_answers_no_and_what_to_run(tmp_path: Path) -> None:
     shown = run("--config", configured(tmp_path), "status", "--json")
     assert shown.returncode == 1
-    status = json.loads(shown.stdout)
+    status, relay = map(json.loads, shown.stdout.splitlines())
+    assert (relay["kind"], relay["running"]) == ("relay", False)
     assert status["status"] == "Unauthorized"
     assert "graphrelay authorize website" in status["remedy"]
 

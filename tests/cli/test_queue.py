@@ -51,3 +51,29 @@ def test_a_command_without_a_daemon_waits_for_another_that_has_the_spool(tmp_pat
     listed = run("--config", config, "queue", "list")
     timer.join()
     assert listed.returncode == 0, listed.stderr
+
+
+def test_all_is_deleted_only_after_a_question(tmp_path: Path) -> None:
+    asked = ("--config", configured(tmp_path), "queue", "delete", "--all", "--reason", "spam")
+    unsure = run(*asked, answer="n\n")
+    assert "Delete all messages in the queue?" in unsure.stderr
+    assert unsure.returncode == 130
+    assert "there is no message to delete" in run(*asked, "--yes").stderr
+
+
+async def test_a_dry_run_lists_and_changes_nothing(tmp_path: Path) -> None:
+    async with world(tmp_path, scenario="user", authorized=False) as here:
+        await asyncio.to_thread(send, here, 2)
+        await here.event("paused")
+        asked = ("--config", str(here.config), "queue")
+        delete = (*asked, "delete", "--sender", "@contoso.com")
+        trial = await asyncio.to_thread(run, *delete, "--dry-run")
+        assert trial.returncode == 0, trial.stderr
+        assert trial.stdout.count(": would be deleted (") == 2
+        listed = await asyncio.to_thread(run, *asked, "list", "--limit", "1")
+        assert "waits: authorization" in listed.stdout
+        assert listed.stdout.count("website") == 2
+        assert "Run: graphrelay authorize website" in listed.stdout
+        assert "1 of 2 messages; --limit shows more" in listed.stderr
+        unknown = await asyncio.to_thread(run, *asked, "list", "--account", "webseite")
+        assert "there is no account 'webseite', only website" in unknown.stderr

@@ -118,6 +118,7 @@ def test_it_says_what_the_route_makes_of_the_mail(config: Path) -> None:
         "mailbox": "wp@contoso.com",
         "from": None,
         "reply_to": None,
+        "replies_nowhere": "",
         "subject_prefix": "",
         "redirect_to": "me@contoso.com",
         "content": "json",
@@ -185,3 +186,13 @@ async def test_it_answers_beside_a_running_relay_too(tmp_path: Path) -> None:
     assert found.code == 0
     assert [event["kind"] for event in found.events] == ["recipient", "plan"]
     assert found.events[0]["routes"] == [{"route": "default", "why_not": None}]
+
+
+def test_replies_to_an_address_that_cannot_exist_are_advised_a_reply_to(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(ACCOUNTS, encoding="utf-8")
+    common = ["--config", str(path), "route", "--to", "a@example.org", "--from"]
+    shown = CliRunner().invoke(cli, [*common, "wordpress@localhost.invalid"])
+    assert "replies would go to wordpress@localhost.invalid, which cannot exist" in shown.output
+    assert "set reply_to" in shown.output
+    assert "replies" not in CliRunner().invoke(cli, [*common, "shop@fabrikam.com"]).output

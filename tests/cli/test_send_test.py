@@ -11,7 +11,7 @@ from tests.world import world
 def test_what_needs_a_daemon_says_so(tmp_path: Path) -> None:
     shown = run("--config", configured(tmp_path), "send-test", "--to", "a@example.org")
     assert shown.returncode == 1
-    assert "no relay is running, and send-test needs one. Run: graphrelay serve" in shown.stderr
+    assert "no relay is running, and send-test needs one. Run: graphrelay --config" in shown.stderr
 
 
 async def test_each_step_is_printed_and_a_message_that_was_accepted_is_a_success(

@@ -62,7 +62,8 @@ async def test_all_is_well_and_the_exit_code_says_so(
         assert (shown.code, shown.err) == (0, "")
         assert shown.out.startswith("Authorized  website (any-user)")
         assert "granted     Mail.Send" in shown.out
-        (event,) = (await status(here, "--json")).events
+        event, relay = (await status(here, "--json")).events
+        assert relay["running"]
         assert (event["kind"], event["status"], event["well"]) == ("status", "Authorized", True)
 
 
@@ -74,6 +75,21 @@ async def test_what_is_not_well_ends_with_one_and_says_what_to_run(
         assert shown.code == 1
         assert shown.out.startswith("Unauthorized  website (user)")
         assert "what to do  Run: graphrelay authorize website" in shown.out
+
+
+async def test_without_the_relay_status_ends_with_one_and_says_how_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with authorized(ANY, tmp_path, monkeypatch) as here:
+        running = await status(here)
+        assert "The relay is running." in running.out
+        monkeypatch.setenv("GRAPHRELAY_STATE_DIRECTORY", str(tmp_path / "another"))
+        monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", str(tmp_path / "nothing"))
+        shown = await status(here)
+    assert shown.code == 1
+    assert shown.out.startswith("Authorized  website (any-user)")
+    assert "The relay is not running" in shown.out
+    assert f"what to do  Run: graphrelay --config {here.config} serve" in shown.out
 
 
 async def test_a_refusal_shows_microsoft_s_words_and_ours(
@@ -124,7 +140,7 @@ async def test_a_certificate_that_ends_soon_is_warned_about_and_well_until_then(
         shown = await status(here)
         assert shown.code == 0
         assert "soon        The certificate of account 'website' expires in 12 days" in shown.out
-        (event,) = (await status(here, "--json")).events
+        event, _ = (await status(here, "--json")).events
         assert event["warning"]
         assert event["credential_ends_at"]
 
@@ -162,7 +178,7 @@ async def test_a_probe_that_does_not_arrive_says_why(
         confidential(here.cloud).exchange_roles.clear()  # Exchange has not acted yet.
         shown = await status(here, "--json", "--probe", "you@example.org")
         assert shown.code == 1
-        first, probe = shown.events
+        first, _, probe = shown.events
         assert (first["status"], probe["kind"], probe["well"]) == ("Authorized", "probe", False)
         assert probe["reason"]
         assert not here.cloud.mailboxes.submitted
@@ -171,7 +187,7 @@ async def test_a_probe_that_does_not_arrive_says_why(
 async def test_nothing_is_sent_where_there_is_no_authorization(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with relay_for(SCOPED, tmp_path, monkeypatch) as here:
+    async with relay_for(USER, tmp_path, monkeypatch) as here:
         shown = await status(here, "--probe", "you@example.org")
         assert shown.code == 1
         assert "message" not in shown.out
@@ -213,7 +229,7 @@ async def test_a_mailbox_outside_the_scope_is_proven_to_be_refused(
     async with authorized(SCOPED, tmp_path, monkeypatch) as here:
         shown = await outside(here)
         assert shown.code == 0, shown
-        _, proof = shown.events
+        _, _, proof = shown.events
         assert (proof["result"], proof["well"]) == ("refused", True)
         assert proof["said"] == "HTTP 403 ErrorAccessDenied"
         assert proof["said_inside"] == "HTTP 400 ErrorInvalidRecipients"
@@ -231,7 +247,7 @@ async def test_a_mailbox_that_is_open_after_all_is_not_proven_to_be_refused(
         ]
         shown = await outside(here)
         assert shown.code == 1
-        _, proof = shown.events
+        _, _, proof = shown.events
         assert proof["result"] == "not refused"
         assert "Test-ServicePrincipalAuthorization" in proof["remedy"]
 
@@ -247,7 +263,7 @@ async def test_a_scope_on_which_exchange_does_not_act_yet_proves_nothing(
         confidential(here.cloud).exchange_roles.clear()
         shown = await outside(here)
         assert shown.code == 1
-        _, proof = shown.events
+        _, _, proof = shown.events
         assert proof["result"] == "all refused"
         assert "30 minutes to 2 hours" in proof["remedy"]
 
@@ -258,7 +274,7 @@ async def test_a_mailbox_that_is_not_there_proves_nothing(
     async with authorized(SCOPED, tmp_path, monkeypatch) as here:
         shown = await outside(here, "noone@contoso.com")
         assert shown.code == 1
-        assert shown.events[1]["result"] == "no such mailbox"
+        assert shown.events[2]["result"] == "no such mailbox"
 
 
 @pytest.mark.parametrize("http", [401, 429, 503])
@@ -269,7 +285,7 @@ async def test_an_unclear_answer_proves_nothing(
         here.cloud.faults.on(Answer(status=http, part="graph"))
         shown = await outside(here)
         assert shown.code == 1
-        assert shown.events[1]["result"] == "unclear"
+        assert shown.events[2]["result"] == "unclear"
 
 
 async def test_where_exchange_looks_for_recipients_first_nothing_is_proven(
@@ -281,7 +297,7 @@ async def test_where_exchange_looks_for_recipients_first_nothing_is_proven(
         here.cloud.faults.on(Answer(status=400, body=body, part="graph"))
         shown = await outside(here)
         assert shown.code == 1
-        assert shown.events[1]["result"] == "not refused"
+        assert shown.events[2]["result"] == "not refused"
 
 
 async def test_a_mailbox_that_the_account_may_use_is_not_outside(

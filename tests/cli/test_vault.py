@@ -8,7 +8,7 @@ import pytest
 from graphrelay.control.verb import VerbError
 from graphrelay.sandbox import Sandbox
 from tests.e2e.commands import Ended, graphrelay
-from tests.e2e.scenarios import APPLICATIONS, asked, relay_for
+from tests.e2e.scenarios import APPLICATIONS, PERSONS, asked, relay_for
 from tests.e2e.test_scenarios import one_message, status
 from tests.oauth.vault.test_desktop import Desktop, desktop
 from tests.world import World
@@ -25,12 +25,15 @@ def secrets_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "state" / "vault").iterdir()}
 
 
+async def test_an_empty_vault_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with relay_for(PERSONS[0], tmp_path, monkeypatch) as here:
+        assert "the vault is empty" in (await vault(here, "list")).out
+
+
 async def test_names_are_listed_and_no_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with relay_for(ANY, tmp_path, monkeypatch) as here:
-        empty = await vault(here, "list")
-        assert "the vault is empty" in empty.out
         assert [event async for event in asked(here, "authorize", by="root")]
         shown = await vault(here, "list")
         assert shown.code == 0, shown

@@ -50,8 +50,8 @@ def test_a_bad_configuration_is_reported_with_exactly_the_expected_lines(path: P
     assert [str(problem) for problem in caught.value.problems] == expected
 
 
-def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such file; copy config\.example\.toml there"):
+def test_a_missing_file_says_how_to_create_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such file; create it with graphrelay init"):
         load(tmp_path / "none.toml")
 
 
@@ -193,3 +193,9 @@ def test_the_control_socket_is_read_likewise(config: Path, monkeypatch: pytest.M
     monkeypatch.delenv("GRAPHRELAY_CONTROL__SOCKET")
     config.write_text("control = 3", "utf-8")
     assert written_control_socket(config) is None
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(SMALL, encoding="utf-8-sig")
+    assert load(path).accounts["site"].client_id

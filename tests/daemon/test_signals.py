@@ -166,3 +166,13 @@ async def test_a_table_that_needs_a_restart_is_named(tmp_path: Path) -> None:
         await reloading.reload()
         (told,) = here.events("restart-needed")
     assert told.fields["changed"] == ["log"]
+
+
+async def test_what_is_doubtful_in_the_new_configuration_is_logged(tmp_path: Path) -> None:
+    route = '\n[[routes]]\naccount = "website"\nsender = ["contoso.com"]\n'
+    async with world(tmp_path) as here:
+        reloading = reloader(here)
+        here.config.write_text(here.config.read_text() + route)
+        await reloading.reload()
+        doubts = [str(doubt.fields["reason"]) for doubt in here.events("config-warning")]
+    assert any('"contoso.com" matches no address' in doubt for doubt in doubts)

@@ -1,6 +1,7 @@
 """Mail that is too large for one request, from SMTP to the mailbox, and what people see."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ async def shown(here: World, queue_id: str) -> Event:
     """What `queue show --json` says."""
     found = await here.relay.spool.read(HistoryOf(queue_id))
     assert found is not None
-    return json_views.message(found)
+    return json_views.message(found, datetime.now(UTC), {})
 
 
 def refused(here: World, message: bytes) -> tuple[int, bytes]:

@@ -55,7 +55,7 @@ async def test_a_wrong_client_id_is_refused_with_what_to_do(tmp_path: Path) -> N
     assert "AADSTS700016" in end["reason"]
     assert other in end["reason"]
     assert "client_id" in end["reason"]
-    assert status.word == "Unauthorized"
+    assert status.word == "Refused"
 
 
 async def test_a_vault_that_cannot_be_read_pauses_and_says_which_file(tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from graphrelay.clock import SystemClock
+from graphrelay.control.socket.server import ControlServer
+from graphrelay.control.verb import Asker, Event
+from graphrelay.journal import Journal
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from tests.clients.programs import run
@@ -23,6 +28,7 @@ sys.path.insert(0, {root!r})
 import encodings.idna, grp, pwd
 import graphrelay.cli.authorize, graphrelay.cli.memory, graphrelay.daemon.relay
 import graphrelay.control.socket.client
+import graphrelay.cli.hash_password, graphrelay.cli.init, graphrelay.cli.queue
 os.setgroups([])
 os.setgid({nobody})
 os.setuid({nobody})
@@ -76,10 +82,10 @@ async def test_root_authorizes_for_the_service_and_owns_nothing_of_it(
 @pytest.mark.parametrize(
     ("mode", "wanted"),
     [
-        (0o700, "permission denied; run this as root or as the service's user"),
+        (0o700, "permission denied; run it with sudo"),
         (
             0o755,
-            "belongs to daemon. Run this with sudo, or start the service first: sudo systemctl",
+            "belongs to daemon. Run authorize with sudo, or start the relay first: ",
         ),
     ],
 )
@@ -88,9 +94,54 @@ async def test_another_user_gets_an_error_that_says_what_to_run(
 ) -> None:
     os.chown(folder / "state", 1, 1)
     (folder / "state").chmod(mode)
-    code = BECOMES_NOBODY.format(root=str(ROOT), nobody=NOBODY)
-    said = await run(
-        sys.executable, "-c", code, "--config", config, "authorize", "website", cwd=folder
-    )
+    said = await as_nobody(folder, "--config", config, "authorize", "website")
     assert "ended with 1" in said
     assert wanted in said
+
+
+async def as_nobody(folder: Path, *arguments: object) -> str:
+    code = BECOMES_NOBODY.format(root=str(ROOT), nobody=NOBODY)
+    return await run(sys.executable, "-c", code, *map(str, arguments), cwd=folder)
+
+
+async def test_who_may_not_read_the_configuration_is_advised_a_group(
+    config: Path, folder: Path
+) -> None:
+    config.chmod(0o640)
+    os.chown(config, 0, 1)
+    said = await as_nobody(folder, "--config", config, "queue", "list")
+    assert "ended with 78" in said
+    assert f"{config}: permission denied; run it with sudo, or join the group daemon" in said
+
+
+@pytest.mark.parametrize("verb", ["hash-password", "init"])
+async def test_verbs_start_without_access_to_the_configuration(
+    config: Path, folder: Path, verb: str
+) -> None:
+    config.chmod(0o640)
+    said = await as_nobody(folder, "--config", config, verb, "--help")
+    assert "Usage: graphrelay" in said
+
+
+async def test_the_socket_in_the_environment_does_without_the_configuration(
+    config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.chmod(0o640)
+    path = folder / "control.sock"
+
+    async def verb(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        yield {"queue_id": "4QX7K2M9", "changed": 1}
+
+    async with ControlServer(path, {"queue-release": verb}, Journal(SystemClock()), SystemClock()):
+        os.chown(path, NOBODY, NOBODY)
+        monkeypatch.setattr("graphrelay.control.socket.server._peer_uid", lambda _: 0)
+        monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", str(path))
+        said = await as_nobody(folder, "--config", config, "queue", "release", "4QX7K2M9")
+    assert "4QX7K2M9: released" in said
+
+
+async def test_serve_as_another_user_names_the_owner_and_chown(config: Path, folder: Path) -> None:
+    os.chown(folder / "state", 1, 1)
+    said = await as_nobody(folder, "--config", config, "serve")
+    assert f"{folder / 'state'} belongs to daemon, but the relay runs as nobody" in said
+    assert f"sudo chown -R nobody {folder / 'state'}" in said

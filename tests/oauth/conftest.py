@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Entry, Journal
+from graphrelay.oauth.authorization import Authorization, Withdrawn, from_text
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
@@ -37,6 +38,13 @@ DAEMON = Account(
     AnyUser(ClientSecret(SecretText(CLIENT_SECRET))),
     ("*@contoso.com",),
 )
+
+
+def stored(vault: Vault, name: str = "website") -> Authorization:
+    """What the vault holds, which was not withdrawn."""
+    found = from_text(vault.read(name) or "")
+    assert not isinstance(found, Withdrawn)
+    return found
 
 
 def files_only(state_directory: Path) -> Surroundings:

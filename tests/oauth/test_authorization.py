@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from graphrelay.oauth.authorization import (
     AccessToken,
     Approved,
-    Authorization,
     Binding,
+    Kept,
     SignedIn,
     Unreadable,
     User,
+    Withdrawn,
     from_text,
     renewed,
     to_text,
@@ -39,9 +40,9 @@ SIGNED_IN = SignedIn(
 APPROVED = Approved(authorized_at=NOW, authorized_by="root", binding=BINDING, access=ACCESS)
 
 
-@pytest.mark.parametrize("authorization", [SIGNED_IN, APPROVED])
-def test_it_comes_back_as_it_was(authorization: Authorization) -> None:
-    assert from_text(to_text(authorization)) == authorization
+@pytest.mark.parametrize("kept", [SIGNED_IN, APPROVED, Withdrawn(withdrawn_at=NOW)])
+def test_it_comes_back_as_it_was(kept: Kept) -> None:
+    assert from_text(to_text(kept)) == kept
 
 
 def test_it_is_small() -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from graphrelay.oauth.answers import Granted
-from graphrelay.oauth.authorization import SignedIn, from_text
+from graphrelay.oauth.authorization import SignedIn
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
 from graphrelay.oauth.vault import open_vault
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.visitor import Visitor
-from tests.oauth.conftest import WEBSITE, files_only
+from tests.oauth.conftest import WEBSITE, files_only, stored
 from tests.oauth.renewing import manager
 
 STEPS = (
@@ -48,7 +48,7 @@ class Place:
 
     def refresh_token(self) -> str:
         vault = open_vault(self.state, "file", files_only(self.state))
-        found = from_text(vault.read("website") or "")
+        found = stored(vault)
         vault.close()
         assert isinstance(found, SignedIn)
         return found.signed_in.refresh_token

@@ -14,7 +14,7 @@ import pytest
 
 from graphrelay.journal import json_line, text_line
 from graphrelay.oauth.answers import TokenRefused
-from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
+from graphrelay.oauth.authorization import Authorization, SignedIn, Withdrawn, from_text
 from graphrelay.oauth.scenario import AnyUser, Certificate, ClientSecret, SecretText
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice
 from graphrelay.oauth.tokens.manager import TokenManager
@@ -25,7 +25,7 @@ from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, AnswerAfter, CutAfter, CutBefore
 from graphrelay.sandbox.visitor import Visitor
-from tests.oauth.conftest import DAEMON, WEBSITE, World
+from tests.oauth.conftest import DAEMON, WEBSITE, World, stored
 from tests.oauth.entra.test_credentials import KEY, pem_key
 
 PASSPHRASE = "a-passphrase-of-the-pfx"
@@ -81,7 +81,9 @@ def learn_all(ears: Ears, world: World, vault: Vault, *names: str) -> None:
     ears.secrets |= {CLIENT_SECRET, PASSPHRASE, (world.state_directory / "vault.key").read_text()}
     for name in names:
         if text := vault.read(name):
-            ears.learn(from_text(text))
+            found = from_text(text)
+            assert not isinstance(found, Withdrawn)
+            ears.learn(found)
 
 
 def listen_to(ears: Ears, world: World, manager: TokenManager) -> None:
@@ -126,7 +128,7 @@ async def test_an_answer_that_quotes_the_request_is_not_passed_on(world: World) 
     await world.authorize(manager, WEBSITE)
     await world.authorize(manager, DAEMON)
     for name in ("website", "daemon"):
-        authorization = from_text(vault.read(name) or "")
+        authorization = stored(vault, name)
         sent = CLIENT_SECRET
         if isinstance(authorization, SignedIn):
             sent = authorization.signed_in.refresh_token

@@ -98,4 +98,5 @@ async def test_a_proxy_that_is_not_there_is_named(world: World) -> None:
     http = replace(world.http(), proxy="http://relay:pass@127.0.0.1:1")
     result = await world.authorize(world.manager(DAEMON, http=http), DAEMON)
     assert isinstance(result, EntraUnreachable)
+    assert "the proxy 127.0.0.1:1: " in result.reason
     assert "pass" not in result.reason

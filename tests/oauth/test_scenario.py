@@ -24,6 +24,8 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
     own_names,
     permissions,
+    risk_of,
+    risk_of_any_user,
     scenario_name,
     uses_others,
 )
@@ -201,6 +203,14 @@ def test_a_secret_is_in_no_repr() -> None:
     assert "s3cret" not in repr(replace(USER, scenario=AnyUser(SECRET)))
     assert "path" in repr(SecretFile(Path("path")))
     assert ManagedIdentity() == ManagedIdentity(None)
+
+
+def test_a_risk_is_named_where_there_is_one() -> None:
+    assert risk_of(USER) is None
+    assert "anyone in the tenant" in (risk_of(account(AnyUser(SECRET))) or "")
+    scoped = account(ScopedUsers(SECRET))
+    assert "its scope" in (risk_of(scoped) or "")
+    assert risk_of_any_user(scoped) is None
 
 
 # --- The sign-in name, From and the mailbox are three things --------------------------------------

@@ -15,19 +15,22 @@ import click
 from graphrelay.cli.guide.config import WHAT, beside
 from graphrelay.cli.guide.questions import (
     Questions,
+    a_tenant,
     absolute,
     account_name,
     an_id,
     day_or_nothing,
+    listener_address,
     mailboxes,
+    networks_for,
     no_secret_id,
-    one_word,
     option_of,
     some_mailboxes,
 )
 from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of
 from graphrelay.config.settings import CloudTable
 from graphrelay.config.units import day, mailbox
+from graphrelay.config.warnings import on_the_network
 from graphrelay.daemon.wiring import state_directory_or_default
 from graphrelay.model import same_address
 from graphrelay.oauth.scenario import (
@@ -78,19 +81,21 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
     boxes = _mailboxes(questions, scenario, address)
     own = own_names(username, address, ())
     draft = _files(questions, credential, name) if credential else None
+    client_id, options = _client_id(questions), _options(questions)
+    listener = _listener(questions)
     setup = Setup(
         account=Account(
             name=name,
             tenant=tenant,
-            client_id=_client_id(questions),
+            client_id=client_id,
             scenario=_scenario(scenario, username, own, boxes, draft),
             mailboxes=boxes,
             address="" if same_address(address, username) else address,
-            options=_options(questions),
+            options=options,
         ),
         cloud=cloud,
-        listener=_listener(questions),
-        allow_from=tuple(questions.given("allow_from") or ()),
+        listener=listener,
+        allow_from=_allow_from(questions, listener),
         state_directory=_state_directory(questions),
     )
     show(setup)
@@ -159,7 +164,7 @@ def _tenant(questions: Questions) -> str:
         "The tenant: its directory (tenant) ID, or one of its verified domains, such as "
         "contoso.onmicrosoft.com."
     )
-    return questions.ask("tenant", why, "Tenant", one_word, NO_ID if questions.silent else None)
+    return questions.ask("tenant", why, "Tenant", a_tenant, NO_ID if questions.silent else None)
 
 
 def _username(questions: Questions, scenario: str) -> str:
@@ -179,7 +184,7 @@ def _address(questions: Questions, scenario: str, username: str) -> str:
 
 def _mailboxes(questions: Questions, scenario: str, own: str) -> tuple[str, ...]:
     given = ", ".join(questions.given("mailboxes") or ()) or None
-    asked = Questions(questions.config, {"mailboxes": given}, questions.silent)
+    asked = replace(questions, options={"mailboxes": given})
     if scenario == "personal":
         _refuse(questions, scenario, "mailboxes")
         return ()
@@ -252,9 +257,10 @@ def _scenario(
 def _options(questions: Questions) -> AccountOptions:
     large = questions.decide(
         "large_messages",
-        "Messages over about 3 MB are sent through Drafts, which needs the permission "
-        "Mail.ReadWrite.",
-        "Send large messages",
+        "Do devices or programs send files over 3 MB, such as scans or reports with attachments? "
+        "Such messages go through Drafts, which needs the permission Mail.ReadWrite; without it "
+        "they are refused.",
+        "Files over 3 MB",
     )
     exact = questions.decide(
         "exact_once",
@@ -267,7 +273,22 @@ def _options(questions: Questions) -> AccountOptions:
 
 def _listener(questions: Questions) -> str:
     why = "Where your applications connect. 127.0.0.1 means this machine only."
-    return questions.ask("listener", why, "Address", one_word, "127.0.0.1:2525")
+    return questions.ask("listener", why, "Address", listener_address, "127.0.0.1:2525")
+
+
+def _allow_from(questions: Questions, listener: str) -> tuple[str, ...]:
+    """Networks; empty for a listener that only this machine can reach."""
+    given = ", ".join(questions.given("allow_from") or ()) or None
+    if given is None and not on_the_network(listener):
+        return ()
+    if given is None and questions.silent:
+        raise click.UsageError(f"--yes with --listener {listener} needs --allow-from")
+    why = (
+        "Which machines may connect? The networks of your printers and servers, separated by "
+        "commas, such as 192.168.7.0/24; all others are refused."
+    )
+    asked = replace(questions, options={"allow_from": given})
+    return asked.ask("allow_from", why, "Networks", networks_for(listener))
 
 
 def _state_directory(questions: Questions) -> Path:

@@ -1,12 +1,15 @@
 """One question at a time, with a sentence that explains it.
 
 An option answers its question in advance; with `--yes` the default does. After a bad answer the
-question is repeated; a bad option ends the program.
+question is repeated; a bad option ends the program. Each answer is kept in a file until the
+configuration is written, so that nothing is asked twice after Ctrl-C. A secret is never among them.
 """
 
+import contextlib
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +17,13 @@ from typing import Any, TypeVar
 import click
 
 from graphrelay.cli.guide.setup import NO_ID
-from graphrelay.config.units import GUID, day, mailbox_pattern
+from graphrelay.config.units import GUID, day, mailbox_pattern, network, tenant
+from graphrelay.smtp.access.listener import (
+    Listener,
+    ListenError,
+    endpoint,
+    strangers_can_reach,
+)
 
 T = TypeVar("T")
 
@@ -26,6 +35,39 @@ class Questions:
     config: Path
     options: Mapping[str, Any]
     silent: bool
+    answers: dict[str, Any] = field(default_factory=dict)
+    """What a person answered, in this call and in one before that was interrupted."""
+
+    @property
+    def _draft(self) -> Path:
+        return self.config.with_name(f".{self.config.name}.answers")
+
+    def resume(self) -> None:
+        """Take the answers that an interrupted call left."""
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self._draft.read_text("utf-8"))
+            if isinstance(found, dict) and found and not self.silent:
+                self.answers.update(found)
+                click.echo(f"Going on with the answers in {self._draft}; delete it to begin anew.")
+
+    def finish(self) -> None:
+        """The configuration is written, and the answers are not needed any more."""
+        with contextlib.suppress(OSError):
+            self._draft.unlink()
+
+    def forget(self, key: str) -> None:
+        """Ask this question again in the next call."""
+        if self.answers.pop(key, None) is not None:
+            self._keep()
+
+    def _answered(self, key: str, said: Any) -> None:
+        self.answers[key] = said
+        self._keep()
+
+    def _keep(self) -> None:
+        with contextlib.suppress(OSError):  # a folder that is not there yet: then nothing is kept
+            self._draft.touch(mode=0o600)
+            self._draft.write_text(json.dumps(self.answers), "utf-8")
 
     def given(self, key: str) -> Any:
         return self.options.get(key)
@@ -39,29 +81,43 @@ class Questions:
             said = default
         if said is not None:
             return self._checked(key, str(said), check)
+        if key in self.answers:
+            with contextlib.suppress(ValueError):
+                return check(str(self.answers[key]))
         click.echo(f"\n{why}")
         while True:
             try:
                 said = click.prompt(prompt, default=default, show_default=bool(default))
-                return check(str(said).strip())
+                found = check(str(said).strip())
             except ValueError as problem:
                 click.secho(f"  {problem}", fg="red")
+                continue
+            self._answered(key, str(said).strip())
+            return found
 
     def choose(self, key: str, why: str, choices: Mapping[str, str], default: str) -> str:
         """One of several words, each explained."""
         if (said := self.given(key)) is not None or self.silent:
             return str(said or default)
+        if self.answers.get(key) in choices:
+            return str(self.answers[key])
         click.echo(f"\n{why}")
         for name, meaning in choices.items():
             click.echo(f"  {name:<17} {meaning}")
-        return str(click.prompt("Which", type=click.Choice(list(choices)), default=default))
+        said = str(click.prompt("Which", type=click.Choice(list(choices)), default=default))
+        self._answered(key, said)
+        return said
 
     def decide(self, key: str, why: str, prompt: str) -> bool:
         """Yes or no; the default is no."""
         if (said := self.given(key)) is not None or self.silent:
             return bool(said)
+        if key in self.answers:
+            return bool(self.answers[key])
         click.echo(f"\n{why}")
-        return click.confirm(prompt, default=False)
+        said = click.confirm(prompt, default=False)
+        self._answered(key, said)
+        return said
 
     def _checked(self, key: str, said: str, check: Callable[[str], T]) -> T:
         try:
@@ -91,10 +147,34 @@ def day_or_nothing(text: str) -> date | None:
         raise click.UsageError(str(problem)) from problem
 
 
-def one_word(text: str) -> str:
-    if not text or " " in text:
-        raise ValueError("must be one word")
+def a_tenant(text: str) -> str:
+    """A domain or an id; a placeholder may be replaced later."""
+    found = tenant(text)
+    if "." not in found and not GUID.fullmatch(found):
+        raise ValueError("must be a domain such as contoso.com, or a Directory (tenant) ID")
+    return found
+
+
+def listener_address(text: str) -> str:
+    try:
+        endpoint(text)
+    except ListenError as problem:
+        raise ValueError(str(problem)) from problem
     return text
+
+
+def networks_for(listener: str) -> Callable[[str], tuple[str, ...]]:
+    """A check of the networks that may connect to `listener`."""
+
+    def check(text: str) -> tuple[str, ...]:
+        found = tuple(network(one.strip()) for one in text.split(",") if one.strip())
+        if not found:
+            raise ValueError("must be at least one network, such as 192.168.7.0/24")
+        if text_of_risk := strangers_can_reach(Listener(address=listener, allow_from=found)):
+            raise ValueError(text_of_risk)
+        return tuple(map(str, found))
+
+    return check
 
 
 def account_name(text: str) -> str:

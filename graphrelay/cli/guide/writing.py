@@ -21,6 +21,14 @@ GROUP = "graphrelay"
 """The group of the service, where it is installed: it has to read what root writes."""
 
 
+class NotValid(Failed):
+    """The configuration that the answers make cannot be used; `keys` are those of the mistakes."""
+
+    def __init__(self, text: str, keys: frozenset[str]) -> None:
+        super().__init__(text)
+        self.keys = keys
+
+
 def write(
     config: Path, setup: Setup, secret: str | None, *, command: str, force: bool
 ) -> tuple[Path, ...]:
@@ -49,7 +57,8 @@ def _check(draft: Path) -> None:
         load(draft)
     except ConfigError as error:
         problems = "\n  ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
-        raise Failed(f"the configuration would not be valid:\n  {problems}") from error
+        names = frozenset(problem.key.rpartition(".")[2] for problem in error.problems)
+        raise NotValid(f"the configuration would not be valid:\n  {problems}", names) from error
 
 
 @contextmanager

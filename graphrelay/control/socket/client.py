@@ -8,6 +8,7 @@ from typing import Any
 
 from graphrelay.control.socket.messages import LIMIT, encode, read_message
 from graphrelay.control.verb import Asker, Event, VerbError
+from graphrelay.file_access import WRITE, advice
 
 
 class NoDaemon(Exception):  # noqa: N818 (a condition that has an answer, not a failure)
@@ -24,9 +25,7 @@ async def converse(
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NoDaemon(str(path)) from error
     except PermissionError as error:
-        raise VerbError(
-            f"{path}: permission denied; run this as root or as the service's user"
-        ) from error
+        raise VerbError(f"{path}: permission denied; {advice(path, WRITE)}") from error
     try:
         writer.write(encode({"verb": verb, "arguments": dict(arguments)}))
         with contextlib.suppress(ConnectionError):  # refused; the answer says why

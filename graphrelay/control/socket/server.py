@@ -114,7 +114,7 @@ class ControlServer:
         """Raises `VerbError` for a client that may not ask, or not now."""
         is_owner = uid in (0, os.geteuid())
         if not is_owner and not self._group:
-            raise VerbError(f"uid {uid} may not control this relay")
+            raise VerbError(f"uid {uid} may not control this relay; run it with sudo")
         if len(self._conversations) > (_PLACES if is_owner else _PLACES - _KEPT_FREE):
             raise VerbError("too many clients at once; try again later")
 

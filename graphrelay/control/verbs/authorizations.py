@@ -17,7 +17,14 @@ from graphrelay.control.verbs import json_views
 from graphrelay.oauth import initial_domain
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.consent import for_admins
-from graphrelay.oauth.scenario import Account, Application, SendAsUser, permissions
+from graphrelay.oauth.scenario import (
+    Account,
+    Application,
+    SendAsUser,
+    permissions,
+    risk_of,
+    risk_of_any_user,
+)
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -26,13 +33,14 @@ from graphrelay.oauth.sign_in.authorizer import (
     SignInResult,
     Stored,
     WrongAccount,
-    risk_of,
 )
-from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver
+from graphrelay.oauth.sign_in.loopback import Page, RedirectReceiver, query_of
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
 
 PASTE_REDIRECT = "http://localhost"
 """Where the browser ends, with nothing listening, when its address is pasted by hand."""
+PASTED_AGAIN = 4
+"""How often an address that is not whole may be pasted once more."""
 COUNTDOWN = timedelta(seconds=1)
 
 
@@ -53,8 +61,13 @@ class AuthorizationVerbs:
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
             found = json_views.status(await self._tokens.status(account.name))
-            mailbox, limit = account.default_mailbox, initial_domain.warning(account)
-            yield {"kind": "status", **found, "mailbox": mailbox, "limit": limit}
+            yield {
+                "kind": "status",
+                **found,
+                "mailbox": account.default_mailbox,
+                "limit": initial_domain.warning(account),
+                "risk": risk_of_any_user(account) or "",
+            }
 
     async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         account = self._account(str(arguments["account"]))
@@ -73,7 +86,8 @@ class AuthorizationVerbs:
             raise VerbError(str(error)) from error
 
     async def _authorized(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
-        account = self._account(str(arguments["account"]))
+        name = arguments.get("account")
+        account = self._account(str(name)) if name else self._only()
         by = said(arguments, "by") or "somebody"
         yield {
             "kind": "asks",
@@ -116,6 +130,11 @@ class AuthorizationVerbs:
         pending = await self._begun(account, PASTE_REDIRECT)
         yield {"kind": "open-elsewhere", "url": pending.authorization_url}
         redirected = await ask("redirected")
+        for _repeated in range(PASTED_AGAIN):
+            if not (missing := _missing(redirected)):
+                break
+            yield {"kind": "incomplete", "missing": missing}
+            redirected = await ask("redirected")
         yield _end(account, await self._authorizer.complete(pending, redirected, by))
 
     async def _device(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
@@ -151,6 +170,13 @@ class AuthorizationVerbs:
             with contextlib.suppress(TimeoutError):
                 async with timeout(clock, min(COUNTDOWN, left)):
                     await asyncio.wait({waiting})
+
+    def _only(self) -> Account:
+        """The account that needs no name. Raises `VerbError` where there are several."""
+        if len(self._tokens.accounts) == 1:
+            return self._tokens.accounts[0]
+        known = ", ".join(account.name for account in self._tokens.accounts)
+        raise VerbError(f"which account? There is {known}")
 
     def _account(self, name: str) -> Account:
         for account in self._tokens.accounts:
@@ -189,6 +215,14 @@ def _sentence(account: Account, trouble: object) -> str:
         case EntraUnreachable(reason=reason):
             return f"Microsoft could not be reached: {reason}. {_again(account)}"
     return str(trouble)
+
+
+def _missing(redirected: str) -> str:
+    """Which parameter an address lost on its way, if any: terminals cut long lines."""
+    answer = query_of(redirected)
+    if "error" in answer:
+        return ""
+    return next((name for name in ("code", "state") if not answer.get(name)), "")
 
 
 def _again(account: Account) -> str:

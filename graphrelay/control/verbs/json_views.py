@@ -3,7 +3,8 @@
 The keys are part of the contract with other programs: they may be added to, never renamed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.control.verb import Event
@@ -15,6 +16,7 @@ from graphrelay.model import (
     DraftProgress,
     Failed,
     Held,
+    Lane,
     NextState,
     Outcome,
     Paused,
@@ -46,7 +48,18 @@ def address(path: Address | None) -> str:
     return str(path) if path else "<>"
 
 
-def queue_row(row: QueueRow) -> Event:
+@dataclass(frozen=True, slots=True)
+class WhyWaiting:
+    """Why nothing of a lane is sent at the moment."""
+
+    state: str
+    """As of a LaneView, or `not running`."""
+    reason: str
+    remedy: str
+    until: datetime | None
+
+
+def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Event:
     return {
         "queue_id": row.queue_id,
         "received_at": when(row.received_at),
@@ -60,6 +73,7 @@ def queue_row(row: QueueRow) -> Event:
         "attempts": row.attempts,
         "last": row.last,
         **_state(row.state, row.in_flight_since),
+        **_waits(row.state, row.in_flight_since, now, waits),
     }
 
 
@@ -83,7 +97,9 @@ def log_row(row: LogRow) -> Event:
     }
 
 
-def message(history: MessageHistory) -> Event:
+def message(
+    history: MessageHistory, now: datetime, waits: Mapping[Lane, WhyWaiting | None]
+) -> Event:
     return {
         "queue_id": history.queue_id,
         "received_at": when(history.received_at),
@@ -97,11 +113,11 @@ def message(history: MessageHistory) -> Event:
         "subject": history.subject,
         "size": history.size,
         "octets_kept": history.octets_kept,
-        "parts": [_part(part) for part in history.parts],
+        "parts": [_part(part, now, waits.get(part.plan.lane)) for part in history.parts],
     }
 
 
-def _part(part: PartHistory) -> Event:
+def _part(part: PartHistory, now: datetime, waits: WhyWaiting | None) -> Event:
     in_flight = part.in_flight.started_at if part.in_flight else None
     return {
         "queue_id": part.queue_id,
@@ -112,6 +128,7 @@ def _part(part: PartHistory) -> Event:
         "from_address": part.plan.from_address,
         "content": part.plan.content,
         **_state(part.state, in_flight),
+        **_waits(part.state, in_flight, now, waits),
         "done_at": when(part.done_at),
         "draft": _draft(part.draft) if part.draft else None,
         "history": [_happened(event) for event in part.history],
@@ -158,6 +175,21 @@ def _state(state: NextState, in_flight_since: datetime | None) -> Event:
             return {"state": "held", "reason": reason}
         case Done(how, reason):
             return {"state": how, "reason": reason}
+
+
+def _waits(
+    state: NextState, in_flight_since: datetime | None, now: datetime, waits: WhyWaiting | None
+) -> Event:
+    """For what is queued: whether it is due, and why it waits all the same."""
+    if in_flight_since or not isinstance(state, Queued):
+        return {}
+    why = waits and {
+        "state": waits.state,
+        "reason": waits.reason,
+        "remedy": waits.remedy,
+        "until": when(waits.until),
+    }
+    return {"due": state.not_before <= now, "waits": why}
 
 
 def _outcome(outcome: Outcome) -> Event:

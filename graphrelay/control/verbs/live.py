@@ -86,7 +86,7 @@ class LiveVerbs:
             found = await stored(self._spool.read(HistoryOf(accepted.queue_id)))
             if found is None:
                 raise VerbError(f"{accepted.queue_id} is no longer in the mail log")
-            message = json_views.message(found)
+            message = json_views.message(found, self._clock.now(), {})
             events = [event for part in message["parts"] for event in part["history"]]
             for event in events[shown:]:
                 yield {"kind": "happened", **event}

@@ -4,15 +4,18 @@ Changes go through the QueueManager, which knows what is in flight; listings rea
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
-from graphrelay.model import StorageUnavailable
+from graphrelay.control.verbs.json_views import WhyWaiting
+from graphrelay.model import Lane, StorageUnavailable, in_small_letters
+from graphrelay.oauth.scenario import Account
+from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import (
     Changed,
@@ -23,7 +26,7 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
+from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -37,6 +40,10 @@ PAGE = 500
 class QueueVerbs(Protocol):
     """The changes that a person can ask for."""
 
+    async def lanes(self) -> list[LaneView] | None:
+        """`None`: nothing is being sent at all."""
+        ...
+
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
     async def release(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
     async def retry_now(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
@@ -48,6 +55,9 @@ class IdleQueue:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+
+    async def lanes(self) -> list[LaneView] | None:
+        return None
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
         return await self._spool.change(Hold(which, reason))
@@ -62,11 +72,41 @@ class IdleQueue:
         return await self._spool.change(Delete(which, reason))
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What filters may name, as it is configured at the moment."""
+
+    accounts: Callable[[], Sequence[Account]]
+    routes: Callable[[], Sequence[str]]
+
+    def names(self, what: str) -> list[str]:
+        """The names of `what`: account, mailbox (as patterns) or route."""
+        match what:
+            case "account":
+                return [account.name for account in self.accounts()]
+            case "mailbox":
+                return [pattern for account in self.accounts() for pattern in account.allowed]
+        return list(self.routes())
+
+    def has(self, what: str, name: str) -> bool:
+        if what == "mailbox":
+            return any(account.may_use(name) for account in self.accounts())
+        return name in self.names(what)
+
+
 class MailVerbs:
     """`queue-list`, `queue-show`, `queue-hold` …, `log`."""
 
-    def __init__(self, spool: Spool, queue: QueueVerbs, clock: Clock, page: int = PAGE) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        queue: QueueVerbs,
+        configured: Configured,
+        clock: Clock,
+        page: int = PAGE,
+    ) -> None:
         self._spool = spool
+        self._configured = configured
         self._queue = queue
         self._clock = clock
         self._page = page
@@ -83,16 +123,41 @@ class MailVerbs:
         }
 
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        wanted = QueueFilter(**_known(arguments, QueueFilter))
-        for row in await stored(self._spool.read(wanted)):
-            yield json_views.queue_row(row)
+        """With `count`, an event `total` follows if there are more than the limit."""
+        wanted = await self._filter(arguments)
+        views = await stored(self._queue.lanes())
+        rows = await stored(self._spool.read(wanted))
+        for row in rows:
+            yield json_views.queue_row(row, self._clock.now(), _reason_to_wait(views, row.lane))
+        if arguments.get("count") and len(rows) == wanted.limit:
+            total = await stored(self._spool.read(Matching(wanted)))
+            if total > len(rows):
+                yield {"kind": "total", "listed": len(rows), "total": total}
+
+    async def _filter(self, arguments: Mapping[str, Any]) -> QueueFilter:
+        """Raises `VerbError` for a name that neither the configuration nor the queue has: a filter
+        with a typing error must not look like an empty queue."""
+        given = _known(arguments, QueueFilter)
+        if "mailbox" in given:
+            given["mailbox"] = in_small_letters(str(given["mailbox"]))
+        for what in ("account", "mailbox", "route"):
+            name = str(given.get(what, ""))
+            if what not in given or self._configured.has(what, name):
+                continue
+            alone: dict[str, Any] = {what: name, "limit": 1}
+            if not await stored(self._spool.read(QueueFilter(**alone))):
+                known = ", ".join(self._configured.names(what)) or "none"
+                raise VerbError(f"there is no {what} {name!r}, only {known}")
+        return QueueFilter(**given)
 
     async def _show(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         queue_id = str(arguments["queue_id"])
         found = await stored(self._spool.read(HistoryOf(queue_id)))
         if found is None:
             raise VerbError(f"no message {queue_id} in the queue or in the mail log")
-        yield json_views.message(found)
+        views = await stored(self._queue.lanes())
+        waits = {part.plan.lane: _reason_to_wait(views, part.plan.lane) for part in found.parts}
+        yield json_views.message(found, self._clock.now(), waits)
 
     async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
         """One message by its id, or all that a filter selects."""
@@ -127,10 +192,10 @@ class MailVerbs:
         change: Callable[[str | int, str], Awaitable[Verdict]],
     ) -> AsyncIterator[Event]:
         """A page at a time, part by part. What is being sent is not changed; an event says so."""
-        wanted = QueueFilter(**{**_known(arguments, QueueFilter), "limit": self._page})
+        wanted = replace(await self._filter(arguments), limit=self._page)
         if wanted == QueueFilter(state=wanted.state, limit=self._page) and not arguments.get("all"):
             raise VerbError("choose messages: by id, by a filter, or all")
-        if wanted.state is None and (state := _STATES.get(str(arguments["what"]))):
+        if wanted.state is None and (state := STATES.get(str(arguments["what"]))):
             wanted = replace(wanted, state=state)
         while rows := await stored(self._spool.read(wanted)):
             changes = (stored(change(row.submission_id, row.queue_id)) for row in rows)
@@ -158,7 +223,7 @@ class MailVerbs:
                 yield json_views.log_row(row)
 
 
-_STATES: dict[str, Literal["queued", "held"]] = {
+STATES: dict[str, Literal["queued", "held"]] = {
     "hold": "queued",
     "release": "held",
     "retry": "queued",
@@ -175,6 +240,16 @@ def _known(arguments: Mapping[str, Any], kind: type) -> dict[str, Any]:
         if key in given:
             given[key] = datetime.fromisoformat(str(given[key]))
     return given
+
+
+def _reason_to_wait(views: list[LaneView] | None, lane: Lane) -> WhyWaiting | None:
+    """Why nothing of a lane is sent at the moment; `None` where it is."""
+    if views is None:
+        return WhyWaiting("not running", "The relay is not running.", "", None)
+    for view in views:
+        if view.lane == lane and view.state != "open":
+            return WhyWaiting(view.state, view.reason, view.remedy, view.until)
+    return None
 
 
 async def stored(reading: Awaitable[T]) -> T:

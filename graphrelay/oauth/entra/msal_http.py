@@ -110,7 +110,8 @@ class _Transport(httpx.BaseTransport):
     (https://www.python-httpx.org/advanced/transports/). No connection is kept."""
 
     def __init__(self, ssl: SSLContext, proxy: str | None) -> None:
-        self._network = _Network()
+        self._proxy_name = f"the proxy {httpx.URL(proxy).netloc.decode()}" if proxy else ""
+        self._network = _Network(self._proxy_name)
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl,
             proxy=_proxy(proxy, ssl) if proxy else None,
@@ -140,7 +141,10 @@ class _Transport(httpx.BaseTransport):
                 answer.close()
         except _BROKEN as error:
             kind = getattr(httpx, type(error).__name__)
-            raise kind(str(error) or type(error).__name__) from error
+            text = str(error) or type(error).__name__
+            if isinstance(error, httpcore.ProxyError):
+                text = f"{self._proxy_name} answered: {text}"
+            raise kind(text) from error
         headers = httpx.Headers(answer.headers)
         if (encoding := headers.get("Content-Encoding", "identity").strip()) != "identity":
             raise httpx.RemoteProtocolError(
@@ -167,7 +171,9 @@ def _proxy(url: str, ssl: SSLContext) -> httpcore.Proxy:
 class _Network(httpcore.NetworkBackend):
     """Connections that end when the time of the request is over, `until` by `time.monotonic`."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: str) -> None:
+        """`proxy`: what all connections are made to, in words; empty without one."""
+        self._proxy = proxy
         self._inner = httpcore.SyncBackend()
         self.until = 0.0
 
@@ -179,9 +185,14 @@ class _Network(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        stream = self._inner.connect_tcp(
-            host, port, self.left(timeout), local_address, socket_options
-        )
+        try:
+            stream = self._inner.connect_tcp(
+                host, port, self.left(timeout), local_address, socket_options
+            )
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            if not self._proxy:
+                raise
+            raise type(error)(f"{self._proxy}: {error}") from error
         return _Stream(stream, self.left)
 
     def left(self, timeout: float | None) -> float:

@@ -21,7 +21,7 @@ from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProble
 from graphrelay.oauth.authorization import Approved, Binding, SignedIn, User
 from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, NotYet, TokenResponse
 from graphrelay.oauth.entra.refusals import refused_in_browser
-from graphrelay.oauth.scenario import Account, Application, Kind, permissions
+from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.manager import TokenManager
 
@@ -228,22 +228,6 @@ def username_of(id_claims: Mapping[str, Any]) -> str:
         if (name := id_claims.get(claim)) and isinstance(name, str):
             return name
     return ""
-
-
-def risk_of(account: Account) -> str | None:
-    """A warning for the admin before approving; `None` where only one user's mailbox is at risk."""
-    if not isinstance(account.scenario, Application):
-        return None
-    kinds = {permission.kind for permission in permissions(account)}
-    if Kind.ROLE in kinds:
-        return (
-            "Anyone with this application's credential can send as anyone in the tenant. "
-            'scenario = "scoped-users" limits it to some mailboxes.'
-        )
-    return (
-        "Anyone with this application's credential can send from every mailbox that its scope in "
-        "Exchange covers."
-    )
 
 
 def _identity_trouble(

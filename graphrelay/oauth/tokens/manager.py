@@ -250,11 +250,12 @@ class TokenManager:
         return problem
 
     async def revoke(self, account: str) -> VaultProblem | None:
-        """Delete the authorization. Nothing is sent with it from now on."""
+        """Delete the authorization. The account's mail waits from now on, until somebody
+        authorizes it, an application's too."""
         state = self._states.get(account)
         if state is None:
             return None
-        problem = await self._in_thread(state.renewal.delete)
+        problem = await self._in_thread(partial(state.renewal.revoke, self._clock.now()))
         if problem is None:
             self._forget(state)
             self._journal.write(events.Revoked(account=account))

@@ -4,6 +4,9 @@ thread, and does not decide when.
     load ──▶ good enough? ──▶ Granted
              else ask Entra ──▶ store, if the vault still holds what we asked with ──▶ Granted
 
+An application needs nobody: where the vault holds nothing for its configuration, its credential is
+its authorization, unless it was withdrawn by hand.
+
 The vault is read at the start and compared at the end, under its lock. Where another process has
 renewed, replaced or deleted the authorization meanwhile, that stands, and the refresh is done once
 more from the start.
@@ -15,17 +18,19 @@ from datetime import datetime
 from graphrelay.oauth.answers import TokenAnswer, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import (
     AccessToken,
+    Approved,
     Authorization,
     Binding,
     SignedIn,
     Unreadable,
+    Withdrawn,
     from_text,
     renewed,
     to_text,
 )
 from graphrelay.oauth.entra.grants import Grants, TokenResponse
 from graphrelay.oauth.entra.msal_client import EntraFailure
-from graphrelay.oauth.scenario import Account
+from graphrelay.oauth.scenario import Account, Application
 from graphrelay.oauth.tokens.cached import granted_of
 from graphrelay.oauth.vault import Vault, VaultFailure
 from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
@@ -89,9 +94,11 @@ class Renewal:
         """Store it in place of any other. Until it is stored, the old one is whole."""
         return self._change(Put(to_text(authorization)))
 
-    def delete(self) -> VaultProblem | None:
-        """Remove it."""
-        return self._change(Remove())
+    def revoke(self, now: datetime) -> VaultProblem | None:
+        """Remove it. Since the configuration of an application would authorize it again, the vault
+        keeps that it was withdrawn."""
+        withdrawn = Put(to_text(Withdrawn(withdrawn_at=now)))
+        return self._change(withdrawn if self._is_application else Remove())
 
     def _change(self, decision: Decision) -> VaultProblem | None:
         try:
@@ -103,7 +110,10 @@ class Renewal:
     def _refresh(
         self, unwanted: AccessToken | None, beyond: datetime, always: bool, challenge: str
     ) -> RefreshResult:
-        found = self._load(self._vault.read(self._account.name))
+        text = self._vault.read(self._account.name)
+        if self._needs_nobody(text):
+            return self._approve(text, challenge)
+        found = self._load(text)
         if isinstance(found, Unauthorized):
             return RefreshResult(found)
         if not always and found.access.expires_at > beyond and found.access != unwanted:
@@ -114,6 +124,42 @@ class Renewal:
                 raise _Overtaken
             return RefreshResult(response)
         return self._store(found, response)
+
+    @property
+    def _is_application(self) -> bool:
+        return isinstance(self._account.scenario, Application)
+
+    def _needs_nobody(self, text: str | None) -> bool:
+        """Whether this is an application that the vault holds nothing for, or only what was given
+        for another configuration."""
+        if not self._is_application or text is None:
+            return self._is_application
+        try:
+            found = from_text(text)
+        except Unreadable:
+            return False  # of a later version, perhaps that it was withdrawn
+        return not isinstance(found, Withdrawn) and found.binding != self._binding
+
+    def _approve(self, text: str | None, challenge: str) -> RefreshResult:
+        """The first token of an application."""
+        response = self._grants.by_credential(challenge)
+        if not isinstance(response, TokenResponse):
+            if self._vault.read(self._account.name) != text:
+                raise _Overtaken
+            return RefreshResult(response)
+        approved = Approved(
+            authorized_at=response.access.obtained_at,
+            authorized_by="the configuration",
+            binding=self._binding,
+            access=response.access,
+        )
+
+        def decide(now: str | None) -> Decision:
+            return Put(to_text(approved)) if now == text else Keep()
+
+        if isinstance(self._vault.change(self._account.name, decide), Keep):
+            raise _Overtaken
+        return _granted(response.access)
 
     def _ask(self, found: Authorization, challenge: str) -> TokenResponse | EntraFailure:
         if isinstance(found, SignedIn):
@@ -142,6 +188,10 @@ class Renewal:
             found = from_text(text)
         except Unreadable as problem:
             reason = f"The stored authorization cannot be read: {problem}."
+            return Unauthorized(reason=reason, remedy=remedy)
+        if isinstance(found, Withdrawn):
+            when = found.withdrawn_at.date()
+            reason = f"The authorization of account {self._account.name!r} was revoked on {when}."
             return Unauthorized(reason=reason, remedy=remedy)
         if changed := found.binding.differences(self._binding):
             what = ", ".join(changed)

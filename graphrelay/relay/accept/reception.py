@@ -90,6 +90,11 @@ class Reception:
         self._max_message_size = max_message_size
         self._random_word = random_word
 
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Their names, in order."""
+        return tuple(route.name for route in self._table.routes)
+
     def use(self, table: RoutingTable, max_message_size: int) -> None:
         """Use other settings from the next transaction on."""
         self._table = table

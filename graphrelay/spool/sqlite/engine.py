@@ -50,6 +50,7 @@ from graphrelay.spool.queries import (
     LanesUsed,
     LeftDrafts,
     LogFilter,
+    Matching,
     Query,
     QueueFilter,
     RelayedTo,
@@ -305,6 +306,8 @@ class SqliteSpool:
         match query:
             case QueueFilter():
                 return history.queue(connection, query)
+            case Matching():
+                return history.matching(connection, query.wanted)
             case LogFilter():
                 return history.log(connection, query)
             case HistoryOf():

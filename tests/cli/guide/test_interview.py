@@ -22,7 +22,7 @@ def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
         "User name again": "wp@contoso.com",
         "Primary address": "",
         "Other mailboxes": "",
-        "Send large messages": "",
+        "Files over 3 MB": "",
         "Look for it": "",
         "Address": "",
         "Application (client) ID": CLIENT,
@@ -63,3 +63,35 @@ def test_a_mailbox_whose_address_is_not_the_user_name_gets_both(tmp_path: Path) 
         SendAsUser("wp@contoso.com"),
         address="website@contoso.com",
     )
+
+
+def test_after_ctrl_c_only_what_is_missing_is_asked(tmp_path: Path) -> None:
+    stopped = init(tmp_path, answers="user\n\n\nno domain\ncontoso.com\nwp@contoso.com\n")
+    assert stopped.exit_code != 0  # the input ended, as at Ctrl-C
+    assert "must be a domain" in stopped.output
+    assert not (tmp_path / "config.toml").exists()
+    kept = tmp_path / ".config.toml.answers"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    shown = init(tmp_path, answers=f"\n\n\n\n\n{CLIENT}\n")
+    assert shown.exit_code == 0, shown.output
+    assert f"Going on with the answers in {kept}" in shown.output
+    assert "User name" not in shown.output
+    found = account(load(tmp_path / "config.toml"))
+    assert found == Account("website", "contoso.com", CLIENT, SendAsUser("wp@contoso.com"))
+    assert not kept.exists()
+
+
+def test_a_listener_on_the_network_asks_who_may_connect(tmp_path: Path) -> None:
+    options = ["--scenario", "user", "--username", "wp@contoso.com", *IDS, "--account", "a"]
+    options += ["--cloud", "global", "--no-large-messages", "--no-exact-once"]
+    answers = ["", "", "somewhere", "0.0.0.0:2525", "everywhere", "0.0.0.0/0", "192.168.7.0/24"]
+    shown = init(tmp_path, *options, answers="\n".join(answers) + "\n")
+    assert shown.exit_code == 0, shown.output
+    assert "is no address to listen on" in shown.output
+    assert "must be a network such as" in shown.output
+    assert "an open relay" in shown.output
+    (listener,) = load(tmp_path / "config.toml").smtp.listeners
+    assert list(map(str, listener.allow_from)) == ["192.168.7.0/24"]
+    silent = init(tmp_path, "--yes", "--force", *options, "--listener", "0.0.0.0:25")
+    assert silent.exit_code == 2
+    assert "needs --allow-from" in silent.output

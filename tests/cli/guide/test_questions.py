@@ -19,7 +19,7 @@ from tests.cli.guide.making import PERSONAL, USER, init
         ([*USER, "--client-id", "graphrelay"], "--client-id must be an id such as"),
         ([*USER, "--account", "my site"], "--account must be letters, digits"),
         ([*USER, "--mailbox", "info"], "--mailbox must be a mail address"),
-        ([*USER, "--tenant", "two words"], "--tenant must be one word"),
+        ([*USER, "--tenant", "two words"], "--tenant must be a domain"),
         (["--scenario", "root"], "'root' is not one of"),
     ],
 )

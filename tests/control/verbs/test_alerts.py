@@ -46,7 +46,13 @@ async def test_a_lost_authorization_reaches_the_webhook_and_so_does_its_all_clea
     clock = FakeClock()
     async with (
         receiving() as receiver,
-        world(tmp_path, authorized=False, extra=alerts(receiver.url), clock=clock) as here,
+        world(
+            tmp_path,
+            scenario="user",
+            authorized=False,
+            extra=alerts(receiver.url),
+            clock=clock,
+        ) as here,
     ):
         await asyncio.to_thread(send, here)
         await here.event("paused")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from graphrelay.control.verb import Event
+from graphrelay.sandbox.visitor import Visitor
 from tests.clock import FakeClock, settle
 from tests.e2e.person import Person, person
 from tests.e2e.scenarios import PERSONS, asked, relay_for
@@ -194,3 +195,28 @@ async def test_signing_in_anew_replaces_the_old_authorization_in_one_step(
         assert before["status"] == after["status"] == "Authorized"
         assert after["authorized_at"] >= before["authorized_at"]
         await one_message(here, USER.mailbox)
+
+
+async def test_an_address_that_was_cut_off_is_asked_for_again_and_one_account_needs_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with relay(tmp_path, monkeypatch) as here:
+        events: list[Event] = []
+        pasted: list[str] = []
+
+        async def paste(what: str) -> str:
+            assert what == "redirected"
+            if not pasted:
+                async with Visitor(here.cloud.ca_file) as visitor:
+                    back = await visitor.sign_in(events[-1]["url"], USER.mailbox)
+                pasted.extend([back, back[:40]])
+            return pasted.pop()
+
+        async for event in asked(here, "authorize", paste, account=None, method="paste"):
+            events.append(event)
+    assert [event["kind"] for event in events[-3:]] == [
+        "open-elsewhere",
+        "incomplete",
+        "authorized",
+    ]
+    assert events[-2]["missing"] in ("code", "state")

@@ -34,7 +34,9 @@ def row(state: NextState, in_flight_since: datetime | None = None) -> dict[str, 
             attempts=2,
             in_flight_since=in_flight_since,
             last="busy",
-        )
+        ),
+        NOON,
+        None,
     )
 
 

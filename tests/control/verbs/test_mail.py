@@ -1,5 +1,6 @@
 """What a person does to many messages at once, by what they have in common."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 
 from graphrelay.control.verb import LONGEST_SAID, Event, VerbError
-from graphrelay.control.verbs.mail import IdleQueue, MailVerbs
+from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
+from graphrelay.oauth.scenario import Account, SendAsUser
+from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.spool import Spool
 from graphrelay.spool.queries import HistoryOf, LogFilter
 from graphrelay.spool.sqlite import SqliteSpool
@@ -21,12 +24,28 @@ INFO = Lane("website", "info@contoso.com")
 ALERTS = Address("Alerts", "fabrikam.com")
 
 
+WEBSITE_ACCOUNT = Account(
+    "website", "contoso.com", "id", SendAsUser("wp@contoso.com"), ("*@contoso.com",)
+)
+CONFIGURED = Configured(lambda: [WEBSITE_ACCOUNT], lambda: ["default"])
+
+
+class Lanes(IdleQueue):
+    """A running relay's, in so far as it has lanes."""
+
+    views: list[LaneView] | None = None
+
+    async def lanes(self) -> list[LaneView] | None:
+        return self.views
+
+
 class Desk:
     """A spool with mail of several kinds, and the verbs over it."""
 
     def __init__(self, spool: Spool, clock: FakeClock) -> None:
         self.spool = spool
-        self.table = MailVerbs(spool, IdleQueue(spool), clock, page=7).table()
+        self.queue = Lanes(spool)
+        self.table = MailVerbs(spool, self.queue, CONFIGURED, clock, page=7).table()
 
     async def put(self, **differently: Any) -> Submission:
         lane, route = differently.pop("lane", WEBSITE), differently.pop("route", "default")
@@ -143,3 +162,68 @@ async def test_without_a_filter_nothing_is_changed(desk: Desk) -> None:
     with pytest.raises(VerbError, match="choose messages"):
         await desk.do("delete", reason="oops", state="queued")
     assert len(await waiting_in(desk.spool)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "known"),
+    [
+        ("account", "webseite", "only website"),
+        ("mailbox", "wp@fabrikam.com", "only *@contoso.com"),
+        ("route", "routes[7]", "only default"),
+    ],
+)
+async def test_a_filter_with_an_unknown_name_is_an_error(
+    desk: Desk, key: str, name: str, known: str
+) -> None:
+    await desk.put()
+    for verb in ("list", "release"):
+        with pytest.raises(VerbError, match=f"there is no {key} .*{re.escape(known)}"):
+            await desk.do(verb, **{key: name})
+
+
+async def test_a_name_that_only_the_queue_has_is_known(desk: Desk) -> None:
+    await desk.put(lane=Lane("removed", "old@fabrikam.com"))
+    assert len(await desk.do("list", account="removed")) == 1
+    assert await desk.do("list", account="website") == []
+
+
+async def test_a_mailbox_is_found_in_any_letter_case(desk: Desk) -> None:
+    await desk.put()
+    assert len(await desk.do("list", mailbox="WP@Contoso.com")) == 1
+
+
+async def test_a_list_that_is_cut_off_says_of_how_many(desk: Desk) -> None:
+    for _ in range(3):
+        await desk.put()
+    *rows, total = await desk.do("list", limit=2, count=True)
+    assert len(rows) == 2
+    assert (total["listed"], total["total"]) == (2, 3)
+    assert len(await desk.do("list", limit=3, count=True)) == 3
+
+
+async def test_a_message_says_why_it_waits(desk: Desk) -> None:
+    message = await desk.put()
+    (row,) = await desk.do("list")
+    assert row["waits"]["state"] == "not running"
+    desk.queue.views = [
+        LaneView(
+            lane=WEBSITE,
+            state="authorization",
+            reason="Account 'website' has not been authorized.",
+            remedy="Run: graphrelay authorize website",
+            until=None,
+            waiting=1,
+            in_flight=0,
+            allowed=4,
+            oldest=None,
+            budgets=(),
+        )
+    ]
+    (row,) = await desk.do("list")
+    (shown,) = await desk.do("show", queue_id=message.queue_id)
+    for waits in (row["waits"], shown["parts"][0]["waits"]):
+        assert waits["reason"] == "Account 'website' has not been authorized."
+        assert waits["remedy"] == "Run: graphrelay authorize website"
+    desk.queue.views = []
+    (row,) = await desk.do("list")
+    assert (row["waits"], row["due"]) == (None, True)

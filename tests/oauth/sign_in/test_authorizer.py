@@ -20,7 +20,6 @@ from graphrelay.oauth.scenario import (
     Account,
     AccountOptions,
     Personal,
-    ScopedUsers,
     SendAsUser,
     permissions,
 )
@@ -32,7 +31,6 @@ from graphrelay.oauth.sign_in.authorizer import (
     SignInResult,
     Stored,
     WrongAccount,
-    risk_of,
     username_of,
 )
 from graphrelay.oauth.sign_in.loopback import RedirectReceiver, query_of
@@ -558,7 +556,6 @@ async def test_an_id_token_that_names_the_user_by_email_alone_is_refused(world: 
 
 async def test_an_application_is_approved_by_its_first_token(world: World) -> None:
     manager = world.manager()
-    assert isinstance(await manager.token("daemon"), Unauthorized)
     stored = await world.authorize(manager, DAEMON)
     assert isinstance(stored, Stored)
     assert stored.granted == ("Mail.Send",)
@@ -569,14 +566,7 @@ async def test_a_refused_credential_approves_nothing(world: World) -> None:
     result = await world.authorize(world.manager(), DAEMON)
     assert isinstance(result, TokenRefused)
     assert result.kind == "secret-expired"
-    assert await nothing_is_stored(world, DAEMON)
-
-
-async def test_a_risk_is_named_where_there_is_one() -> None:
-    assert risk_of(WEBSITE) is None
-    assert "anyone in the tenant" in (risk_of(DAEMON) or "")
-    scoped = replace(DAEMON, scenario=ScopedUsers(DAEMON.scenario.credential))  # type: ignore[union-attr]
-    assert "its scope" in (risk_of(scoped) or "")
+    assert world.vault().read(DAEMON.name) is None
 
 
 async def test_what_is_stored_holds_no_password_and_no_code(world: World) -> None:

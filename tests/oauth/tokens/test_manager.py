@@ -18,7 +18,7 @@ from graphrelay.oauth.answers import (
     Unauthorized,
     VaultProblem,
 )
-from graphrelay.oauth.authorization import SignedIn, from_text
+from graphrelay.oauth.authorization import SignedIn
 from graphrelay.oauth.entra.grants import LONGEST_LIFE
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import (
@@ -43,7 +43,7 @@ from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, CutBefore, Stall
 from tests.clock import FakeClock, settle
-from tests.oauth.conftest import DAEMON, WEBSITE, World
+from tests.oauth.conftest import DAEMON, WEBSITE, World, stored
 
 A_DAY_AND_MORE = timedelta(hours=30)
 """Longer than any access token lives."""
@@ -179,10 +179,10 @@ async def test_a_rolled_refresh_token_is_in_the_vault_before_the_token_is_used(
     vault = world.vault()
     manager = world.manager(vault=vault)
     await world.authorize(manager)
-    before = from_text(vault.read("website") or "")
+    before = stored(vault)
     await world.clock.advance(A_DAY_AND_MORE)
     token = await granted(manager)
-    after = from_text(vault.read("website") or "")
+    after = stored(vault)
     assert isinstance(before, SignedIn)
     assert isinstance(after, SignedIn)
     assert after.signed_in.refresh_token != before.signed_in.refresh_token
@@ -490,6 +490,36 @@ async def test_revoking_what_is_not_there_is_no_problem(world: World) -> None:
     assert await world.manager().revoke("website") is None
 
 
+async def test_an_application_needs_nobody_to_authorize_it(world: World) -> None:
+    answer = await world.manager().token("daemon")
+    assert isinstance(answer, Granted)
+    assert answer.scopes == ("Mail.Send",)
+    evidence = (await world.manager().status("daemon")).evidence
+    assert evidence is not None
+    assert evidence.authorized_by == "the configuration"
+
+
+async def test_an_application_whose_configuration_changed_needs_nobody_either(
+    world: World,
+) -> None:
+    await world.authorize(world.manager(WEBSITE))
+    another = replace(DAEMON, name=WEBSITE.name)
+    assert isinstance(await world.manager(another).token(WEBSITE.name), Granted)
+
+
+async def test_an_application_that_was_revoked_waits_for_somebody(world: World) -> None:
+    manager = world.manager(DAEMON)
+    assert isinstance(await manager.token("daemon"), Granted)
+    assert await manager.revoke("daemon") is None
+    for later in (manager, world.manager(replace(DAEMON, mailboxes=("a@contoso.com",)))):
+        answer = await later.token("daemon")
+        assert isinstance(answer, Unauthorized)
+        assert "was revoked on" in answer.reason
+        assert answer.remedy == "Run: graphrelay authorize daemon"
+    assert isinstance(await world.authorize(manager, DAEMON), Stored)
+    assert isinstance(await manager.token("daemon"), Granted)
+
+
 async def test_authorizing_resumes_what_waits(world: World) -> None:
     manager = world.manager()
     assert isinstance(await manager.token("website"), Unauthorized)
@@ -527,7 +557,7 @@ async def test_a_reload_keeps_what_did_not_change(world: World) -> None:
     await manager.reconfigure([WEBSITE, DAEMON])
     assert await granted(manager) is token
     assert world.asked() == asked
-    assert isinstance(await manager.token("daemon"), Unauthorized)
+    assert isinstance(await manager.token("daemon"), Granted)
     await manager.reconfigure([replace(WEBSITE, client_id="another")])
     changed = await manager.token("website")
     assert isinstance(changed, Unauthorized)

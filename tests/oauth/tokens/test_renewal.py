@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.oauth.answers import Granted, Unauthorized, VaultProblem
-from graphrelay.oauth.authorization import from_text, to_text
+from graphrelay.oauth.authorization import Withdrawn, to_text
 from graphrelay.oauth.entra.grants import Grants, TokenResponse
 from graphrelay.oauth.entra.msal_client import EntraFailure
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
 from graphrelay.oauth.vault.vault import Put, Remove
 from graphrelay.sandbox.visitor import Visitor
-from tests.oauth.conftest import DAEMON, WEBSITE, World
+from tests.oauth.conftest import DAEMON, WEBSITE, World, stored
 
 A_DAY_AND_MORE = timedelta(hours=30)
 
@@ -37,15 +37,15 @@ async def test_a_refresh_never_undoes_what_another_process_authorized(
     vault, other = world.vault(), world.vault()
     manager = world.manager(WEBSITE, vault=vault)
     await world.authorize(manager)
-    first = from_text(vault.read("website") or "")
+    first = stored(vault)
     await world.authorize(world.manager(WEBSITE, vault=other))
-    newer = from_text(other.read("website") or "")
+    newer = stored(other)
     other.change("website", lambda _: Put(to_text(first)))
     await world.clock.advance(A_DAY_AND_MORE)
     once = iter([lambda: other.change("website", lambda _: Put(to_text(newer)))])
     meanwhile(monkeypatch, manager._states["website"].grants, lambda: next(once, lambda: None)())
     assert isinstance(await manager.token("website"), Granted)
-    assert from_text(vault.read("website") or "").id == newer.id != first.id
+    assert stored(vault).id == newer.id != first.id
 
 
 async def test_a_refresh_never_revives_what_another_process_revoked(
@@ -62,6 +62,24 @@ async def test_a_refresh_never_revives_what_another_process_revoked(
     )
     assert isinstance(await manager.token("website"), Unauthorized)
     assert vault.read("website") is None
+
+
+async def test_the_first_token_of_an_application_never_undoes_what_another_process_revoked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = world.vault()
+    manager = world.manager(DAEMON)
+    grants = manager._states["daemon"].grants
+    ask = grants.by_credential
+    withdrawn = Put(to_text(Withdrawn(withdrawn_at=world.clock.now())))
+
+    def ask_and_meanwhile(challenge: str = "") -> TokenResponse | EntraFailure:
+        minted = ask(challenge)
+        other.change("daemon", lambda _: withdrawn)
+        return minted
+
+    monkeypatch.setattr(grants, "by_credential", ask_and_meanwhile)
+    assert isinstance(await manager.token("daemon"), Unauthorized)
 
 
 async def test_a_refusal_that_was_overtaken_is_tried_again(
@@ -123,7 +141,7 @@ async def test_an_authorization_that_changes_each_time_is_a_vault_problem(
     vault, other = world.vault(), world.vault()
     manager = world.manager(WEBSITE, vault=vault)
     await world.authorize(manager)
-    first = from_text(vault.read("website") or "")
+    first = stored(vault)
     await world.clock.advance(A_DAY_AND_MORE)
     numbers = iter("ab")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorized, VaultProblem
-from graphrelay.oauth.authorization import from_text, to_text
+from graphrelay.oauth.authorization import to_text
 from graphrelay.oauth.scenario import (
     Account,
     AccountOptions,
@@ -23,7 +23,7 @@ from graphrelay.oauth.vault.vault import Put
 from graphrelay.sandbox.directory import CLIENT_SECRET, App
 from graphrelay.sandbox.entra.faults import ChangedAnswer, EntraError
 from graphrelay.sandbox.faults import CutBefore
-from tests.oauth.conftest import DAEMON, WEBSITE, World
+from tests.oauth.conftest import DAEMON, WEBSITE, World, stored
 
 SCOPED = Account(
     "scoped",
@@ -154,7 +154,7 @@ async def test_scopes_that_were_stored_with_their_resource_are_asked_for_again(
     vault = world.vault()
     manager = world.manager(account, vault=vault)
     await world.authorize(manager, account)
-    found = from_text(vault.read("website") or "")
+    found = stored(vault)
     named = tuple(f"https://graph.microsoft.com/{s.lower()}" for s in found.access.scopes)
     long = to_text(replace(found, access=replace(found.access, scopes=named)))
     vault.change("website", lambda _: Put(long))

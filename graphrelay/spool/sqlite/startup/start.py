@@ -14,8 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from graphrelay.clock import Clock
+from graphrelay.file_access import User
 from graphrelay.journal import Journal, events
 from graphrelay.journal.events import Event
+from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
@@ -56,6 +58,10 @@ class Start:
         try:
             self._make_directories()
             return Lock.take(self.directory, patience)
+        except PermissionError as error:
+            if text := _of_another(self.directory):
+                raise StorageUnavailable(text) from error
+            raise translated(error, "be opened", self.directory) from error
         except OSError as error:
             raise translated(error, "be opened", self.directory) from error
 
@@ -166,3 +172,19 @@ class Start:
     def _tell(self, event: Event) -> None:
         """From a thread to the journal, whose sinks run in the event loop."""
         self.loop.call_soon_threadsafe(self.journal.write, event)
+
+
+def _of_another(directory: Path) -> str:
+    """What to do where another user owns the directory; empty where that is not so."""
+    user = User.this_process()
+    try:
+        owner = directory.stat().st_uid
+    except OSError:
+        return ""
+    if owner == user.uid:
+        return ""
+    name = User.of(owner).name
+    return (
+        f"{directory} belongs to {name}, but the relay runs as {user.name}. Run it as {name}, or: "
+        f"sudo chown -R {user.name} {directory}"
+    )

@@ -32,19 +32,7 @@ Conditions = list[tuple[str, tuple[Any, ...]]]
 
 
 def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]:
-    where, values = _and(
-        [
-            ("s.done_at IS NULL", ()),
-            ("s.id > ?", (wanted.after_id,)),
-            *_equal("s.state", wanted.state),
-            *_equal("s.account", wanted.account),
-            *_equal("s.mailbox", wanted.mailbox),
-            *_equal("json_extract(s.plan, '$.route')", wanted.route),
-            *_sender(wanted.sender),
-            *_recipient(wanted.recipient),
-            *_moment("s.received_at < ?", wanted.received_before),
-        ]
-    )
+    where, values = _and([*_waiting(wanted), ("s.id > ?", (wanted.after_id,))])
     rows = connection.execute(
         f"""SELECT s.id, m.queue_id, s.part, s.received_at, s.envelope, m.size, m.subject,
                    s.account, s.mailbox, s.plan, s.state, s.not_before, s.reason, s.attempts,
@@ -57,6 +45,29 @@ def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]
         (*values, wanted.limit),
     )
     return [_queue_row(row) for row in rows]
+
+
+def matching(connection: sqlite3.Connection, wanted: QueueFilter) -> int:
+    where, values = _and(_waiting(wanted))
+    [count] = connection.execute(
+        f"""SELECT count(*) FROM submissions s JOIN messages m ON m.id = s.message
+            WHERE {where}""",  # noqa: S608 (our own words; values are bound)
+        values,
+    ).fetchone()
+    return int(count)
+
+
+def _waiting(wanted: QueueFilter) -> Conditions:
+    return [
+        ("s.done_at IS NULL", ()),
+        *_equal("s.state", wanted.state),
+        *_equal("s.account", wanted.account),
+        *_equal("s.mailbox", wanted.mailbox),
+        *_equal("json_extract(s.plan, '$.route')", wanted.route),
+        *_sender(wanted.sender),
+        *_recipient(wanted.recipient),
+        *_moment("s.received_at < ?", wanted.received_before),
+    ]
 
 
 def _queue_row(row: tuple[Any, ...]) -> QueueRow:
