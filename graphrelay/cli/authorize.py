@@ -79,6 +79,12 @@ class _Printer:
         click.echo("This account needs:")
         for permission in event["permissions"]:
             click.echo(f"  {permission['name']:<16} {permission['reason']}")
+        if event["admin"]:
+            click.secho(
+                f"Note: by Microsoft's default users may not consent to {', '.join(event['admin'])}"
+                '; unless an admin has, the sign-in ends with "Need admin approval".',
+                fg="yellow",
+            )
         if event["risk"]:
             click.secho(f"Note: {event['risk']}", fg="yellow")
 

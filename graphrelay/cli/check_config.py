@@ -47,7 +47,8 @@ def command(config: Path, strict: bool) -> None:
         )
     risks = {account.name: risk_of_any_user(account) for account in wiring.accounts(settings)}
     for name, account in settings.accounts.items():
-        mailboxes = ", ".join(account.mailboxes) or getattr(account, "username", "")
+        own = getattr(account, "address", None) or getattr(account, "username", "")
+        mailboxes = ", ".join(account.mailboxes) or own
         click.echo(f"  account {name}: {account.scenario}, {mailboxes}")
         click.echo(f"    {_large(account, settings)}")
         if risk := risks[name]:

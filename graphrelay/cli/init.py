@@ -40,6 +40,11 @@ CLOUDS = ("global", "us-gov-high", "us-gov-dod", "china", "custom")
 @click.option("--client-id", metavar="ID", help="Application (client) ID.")
 @click.option("--username", metavar="ADDRESS", help="The user who signs in (user, personal).")
 @click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="The primary address of that user's mailbox, if it is not the user name.",
+)
+@click.option(
     "--mailbox",
     "mailboxes",
     multiple=True,
@@ -161,6 +166,7 @@ def _show_registration(setup: "Setup") -> None:
 
 def _show_what_is_next(config: Path, setup: "Setup") -> None:
     from graphrelay.cli.guide.setup import NO_ID
+    from graphrelay.oauth import initial_domain
     from graphrelay.oauth.scenario import ScopedUsers, SendAsUser, risk_of_any_user
 
     account, called = setup.account, machine.program(config)
@@ -176,6 +182,8 @@ def _show_what_is_next(config: Path, setup: "Setup") -> None:
         device = "   # without a browser on this machine: --device"
         click.echo(f"  {called} authorize {account.name}{device}")
     click.echo(f"  {called} status {account.name} --probe you@example.com")
+    if limit := initial_domain.warning(account):
+        click.secho(f"Note: {limit}", fg="yellow")
     if risk := risk_of_any_user(account):
         click.secho(f"Note: {risk}", fg="yellow")
     if isinstance(account.scenario, SendAsUser) and account.scenario.shared:

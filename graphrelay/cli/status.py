@@ -138,6 +138,8 @@ def _print(status: Event) -> None:
         click.echo(f"  what to do  {status['remedy']}")
     if status["warning"]:
         click.secho(f"  soon        {status['warning']}", fg="yellow")
+    if status["limit"]:
+        click.secho(f"  limited     {status['limit']}", fg="yellow")
     if status.get("risk"):
         click.secho(f"  risk        {status['risk']}", fg="yellow")
     if status.get("who"):
@@ -155,6 +157,8 @@ def _print_relay(event: Event) -> None:
 
 def _print_evidence(status: Event) -> None:
     click.echo(f"  who         {status['who']} in tenant {status['tenant']}")
+    if status["mailbox"]:
+        click.echo(f"  mailbox     {status['mailbox']}")
     authorized = output.local_time(status["authorized_at"])
     click.echo(f"  authorized  {authorized} by {status['authorized_by']}")
     click.echo(f"  refreshed   {output.local_time(status['refreshed_at'])}")

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from graphrelay.alerts import address
 from graphrelay.alerts.shapes import Shape
 from graphrelay.config.units import (
+    GUID,
     AccountName,
     CountOrUnlimited,
     Day,
@@ -44,6 +45,7 @@ from graphrelay.config.units import (
     SizeOrUnlimited,
     SomeTime,
     Tenant,
+    UserId,
     is_own_mailbox,
     network,
 )
@@ -158,12 +160,19 @@ class AccountTable(Table):
     exact_once: bool = False
     backup: str | None = Field(default=None, description="an account, while this one is paused")
     bounces: bool = False
+    user_ids: dict[OwnMailbox, UserId] = Field(
+        default={}, description="address of a mailbox -> its user principal name or object id"
+    )
 
 
 class DelegatedTable(AccountTable):
     """An account for which a person signs in."""
 
     username: OwnMailbox
+    address: OwnMailbox | None = Field(
+        default=None, description="the mailbox's primary SMTP address; default: the username"
+    )
+    aliases: list[OwnMailbox] = []
     mailboxes: list[MailboxPattern] = []
 
 
@@ -176,7 +185,6 @@ class PersonalTable(DelegatedTable):
     scenario: Literal["personal"]
 
 
-GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CREDENTIALS = (
     "client_secret",
     "client_secret_file",

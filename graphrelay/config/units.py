@@ -155,7 +155,16 @@ def mailbox_pattern(value: object) -> str:
     """`"wp@contoso.com"`, or `"*@contoso.com"` for a whole domain."""
     if isinstance(value, str) and _MAILBOX.fullmatch(value) and "*" not in value.lstrip("*"):
         return value
+    if isinstance(value, str) and GUID.fullmatch(value):
+        raise ValueError("must be the mailbox's address; its object id goes into user_ids")
     raise ValueError('must be a mail address, or "*@contoso.com" for all of a domain')
+
+
+def user_id(value: object) -> str:
+    """By what Graph finds a mailbox: a user principal name or an object id."""
+    if isinstance(value, str) and (GUID.fullmatch(value) or is_own_mailbox(value)):
+        return value
+    raise ValueError("must be a user principal name, or the object id of a user")
 
 
 def duration_or_never(value: object) -> timedelta | None:
@@ -222,6 +231,7 @@ def one_line(value: object) -> str:
     raise ValueError("must be up to 100 printable characters")
 
 
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAILBOX = re.compile(r"""[^@\s<>()",;:\\]+@[^@\s<>()",;:\\]+""")
 _NOT_OF_EXCHANGE = re.compile(r"[/?%*|{}=`&]")
 LONGEST_NAME = 180
@@ -243,6 +253,7 @@ AccountName = Annotated[str, BeforeValidator(account_name)]
 LoginName = Annotated[str, BeforeValidator(login_name)]
 Tenant = Annotated[str, BeforeValidator(tenant)]
 MailboxPattern = Annotated[str, BeforeValidator(mailbox_pattern)]
+UserId = Annotated[str, BeforeValidator(user_id)]
 DurationOrNever = Annotated[timedelta | None, BeforeValidator(duration_or_never)]
 CountOrUnlimited = Annotated[int | None, BeforeValidator(count_or_unlimited)]
 SizeOrAuto = Annotated[int | None, BeforeValidator(size_or_auto)]

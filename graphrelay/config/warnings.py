@@ -19,13 +19,14 @@ from cryptography.x509 import load_pem_x509_certificates
 from graphrelay.config.load import Problem, dotted, text_of
 from graphrelay.config.locate import Key, Lines
 from graphrelay.config.settings import (
-    GUID,
     ApplicationTable,
     ListenerTable,
     SendAsUserTable,
     Settings,
 )
+from graphrelay.config.units import GUID
 from graphrelay.file_access import FileUser, obstacle
+from graphrelay.oauth import initial_domain
 from graphrelay.smtp.access.listener import LOOPBACK, TcpEndpoint, endpoint
 
 Warnings = Iterator[tuple[Key, str]]
@@ -33,7 +34,6 @@ Warnings = Iterator[tuple[Key, str]]
 _CREDENTIALS = Path("/run/credentials")
 """Where systemd puts credentials, which the service alone can see."""
 _SHARED_TENANTS = frozenset({"common", "organizations", "consumers"})
-_ONMICROSOFT = ".onmicrosoft.com"
 
 
 def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tuple[Problem, ...]:
@@ -93,12 +93,8 @@ def _addresses(settings: Settings, _: date) -> Warnings:
         named = [("username", getattr(account, "username", ""))] if not account.mailboxes else []
         named += [("mailboxes", box) for box in account.mailboxes]
         for key, address in named:
-            if address.lower().endswith(_ONMICROSOFT):
-                yield (
-                    ("accounts", name, key),
-                    f"{address}: Microsoft lets a tenant send to 100 external recipients a day "
-                    "from its onmicrosoft.com domain; use a domain of your own",
-                )
+            if initial_domain.is_initial(address):
+                yield ("accounts", name, key), f"{address}: {initial_domain.REMEDY}"
 
 
 def _expiry(settings: Settings, today: date) -> Warnings:

@@ -25,6 +25,7 @@ from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
+from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.scope import ScopeVerbs
@@ -219,7 +220,7 @@ async def _rooms(
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
     cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
-    graph = GraphClient(cloud, tls, tokens, tokens.is_own_mailbox, clock, proxy=proxy)
+    graph = GraphClient(cloud, tls, tokens, tokens.user_of, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
     limits = wiring.request_limits(settings, clock, journal)
     queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, limits, clock, journal)
@@ -355,6 +356,7 @@ def _verbs(
     mail = MailVerbs(rooms.spool, queue, configured, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
+    scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
     vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
     return mail | authorizations | scope | vault | AlertVerbs(alerts).table()
 

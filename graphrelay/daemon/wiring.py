@@ -22,6 +22,7 @@ from graphrelay.config.settings import (
     AlertsTable,
     ApplicationTable,
     CloudTable,
+    DelegatedTable,
     DeliveryTable,
     PersonalTable,
     RouteTable,
@@ -34,7 +35,7 @@ from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
 from graphrelay.journal import Journal
-from graphrelay.model import Address, same_address
+from graphrelay.model import Address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
     Account,
@@ -52,6 +53,8 @@ from graphrelay.oauth.scenario import (
     SecretSource,
     SecretText,
     SendAsUser,
+    own_names,
+    uses_others,
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.router import Route, RoutingTable
@@ -305,6 +308,9 @@ def accounts(settings: Settings) -> tuple[Account, ...]:
             client_id=table.client_id,
             scenario=_scenario(table),
             mailboxes=tuple(table.mailboxes),
+            address=(table.address or "") if isinstance(table, DelegatedTable) else "",
+            aliases=tuple(table.aliases) if isinstance(table, DelegatedTable) else (),
+            user_ids=tuple(table.user_ids.items()),
             options=AccountOptions(
                 large_messages=table.large_messages,
                 exact_once=table.exact_once,
@@ -318,8 +324,8 @@ def accounts(settings: Settings) -> tuple[Account, ...]:
 def _scenario(table: SendAsUserTable | PersonalTable | ApplicationTable) -> Scenario:
     match table:
         case SendAsUserTable():
-            shared = any(not same_address(box, table.username) for box in table.mailboxes)
-            return SendAsUser(table.username, shared)
+            own = own_names(table.username, table.address or "", table.aliases)
+            return SendAsUser(table.username, uses_others(table.mailboxes, own))
         case PersonalTable():
             return Personal(table.username)
         case ScopedUsersTable():

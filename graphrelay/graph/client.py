@@ -32,19 +32,19 @@ class GraphClient:
         cloud: Cloud,
         tls: ssl.SSLContext,
         tokens: TokenSource,
-        is_own_mailbox: Callable[[Lane], bool],
+        user_of: Callable[[Lane], str | None],
         clock: Clock,
         *,
         proxy: Proxy | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
         concurrency: int = CONCURRENCY,
     ) -> None:
-        """`is_own_mailbox`: whether a lane's mailbox is that of the user who signed in for its
-        account, which Graph calls `/me`."""
+        """`user_of`: by what Graph finds a lane's mailbox (a user principal name or object id);
+        `None` for that of the user who signed in for the account, which Graph calls `/me`."""
         self._graph = httpx.URL(cloud.graph_url)
         self._endpoint = Endpoint(tls, proxy, timeouts)
         self._tokens = tokens
-        self._is_own_mailbox = is_own_mailbox
+        self._user_of = user_of
         self._clock = clock
         self._concurrency = concurrency
         self._lanes: dict[Lane, LaneConnections] = {}
@@ -56,8 +56,8 @@ class GraphClient:
             return token
         if lane not in self._lanes:
             self._lanes[lane] = LaneConnections(self._graph, self._endpoint, self._concurrency)
-        own, connections = self._is_own_mailbox(lane), self._lanes[lane]
-        return MailboxSession(lane, connections, self._tokens, token, self._clock, own_mailbox=own)
+        user, connections = self._user_of(lane), self._lanes[lane]
+        return MailboxSession(lane, connections, self._tokens, token, self._clock, user)
 
     def close_lane(self, lane: Lane) -> None:
         """Close a lane's connections, once nobody uses them; it may be asked for again later."""

@@ -1,10 +1,10 @@
 """Messages in a mailbox: create, send, read, find and delete them.
 
-This settles whether a message was sent. A draft has an immutable id, which stays the same when
-Exchange has sent it and moved it to Sent Items
-(https://learn.microsoft.com/en-us/graph/outlook-immutable-id); a message submitted by sendMail is
-found by its Message-ID. Both need Mail.ReadWrite or a permission to read, which most accounts do
-not have.
+This settles whether a message was sent. A draft is found by its immutable id, and what was sent by
+its Message-ID: one page says that the id stays the same when a draft is sent
+(https://learn.microsoft.com/en-us/graph/outlook-immutable-id), another and several reports that it
+does not (https://learn.microsoft.com/en-us/graph/api/resources/mail-api-overview). Both need
+Mail.ReadWrite or a permission to read, which most accounts do not have.
 """
 
 import json
@@ -33,7 +33,10 @@ _MOST = 50
 LONGEST = 5 * 1024 * 1024
 """Octets of an answer that shows a message or an attachment: Graph repeats what it was given, which
 is not more than one request can carry."""
-_SELECT = "id,isDraft,createdDateTime,toRecipients,ccRecipients,bccRecipients"
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+_SELECT = "id,isDraft,createdDateTime,parentFolderId,toRecipients,ccRecipients,bccRecipients"
+_NO_SUCH_ITEM = {"erroritemnotfound", "itemnotfound"}
+_NO_SUCH_ACTION = {400, 404, 405, 501}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Drafted:
     """A draft was created; `id` is immutable."""
 
     id: str
+    created_at: datetime | None = None
+    """By Exchange's clock, if it said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Copy:
     created_at: datetime
     recipients: frozenset[str]
     """Keys (`Address.key`) of those in To, Cc and Bcc."""
+    folder: str = ""
+    """The id of the folder that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,9 @@ async def create(session: MailboxSession, content: Mime | Json) -> Drafted | Out
     outcome = nothing_sent(reply.outcome)
     if not isinstance(outcome, Relayed):
         return outcome
-    if draft := _id(reply.body):
-        return Drafted(draft)
+    for made in _copies([_json(reply.body)]):
+        known = made.created_at > _UNKNOWN
+        return Drafted(made.id, made.created_at if known else None)
     reason = "Graph created a draft and did not return its id"
     return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)
 
@@ -111,17 +119,18 @@ async def send(session: MailboxSession, draft: str) -> Outcome:
 
 
 async def look_at(session: MailboxSession, item: str) -> Seen | MayNotLook | Delayed | Paused:
-    """The message with that id, in a tuple of one or none."""
+    """The message with that id, in a tuple of one or none; none for a draft that was deleted."""
     reply = await session.request(
         "GET", f"{item_path(session, item)}?$select={_SELECT}", keep=LONGEST
     )
     if reply.status == 404:
         return Seen(())
-    return not_shown(reply) or Seen(tuple(_copies([_json(reply.body)])))
+    return not_shown(reply) or await _not_deleted(session, tuple(_copies([_json(reply.body)])))
 
 
 async def find(session: MailboxSession, message_id: str) -> Seen | MayNotLook | Delayed | Paused:
-    """Every message in the mailbox with that Message-ID, in whatever folder."""
+    """Every message in the mailbox with that Message-ID, in whatever folder, but for drafts in
+    Deleted Items."""
     literal = message_id.replace("'", "''")
     condition = quote(f"internetMessageId eq '{literal}'", safe="", errors="replace")
     path = f"{session.mailbox}/messages?$filter={condition}&$select={_SELECT}&$top={_MOST}"
@@ -132,12 +141,35 @@ async def find(session: MailboxSession, message_id: str) -> Seen | MayNotLook | 
     found = document.get("value") if isinstance(document, dict) else None
     if reply.status == 404 or not isinstance(found, list):
         return Delayed(status="4.3.0", reason="Graph gave no list of messages")
-    return Seen(tuple(_copies(found)))
+    return await _not_deleted(session, tuple(_copies(found)))
+
+
+async def _not_deleted(
+    session: MailboxSession, copies: tuple[Copy, ...]
+) -> Seen | MayNotLook | Delayed | Paused:
+    """Without drafts in Deleted Items, to which DELETE moves them. The folder is asked for only if
+    there is a draft."""
+    if not any(copy.is_draft and copy.folder for copy in copies):
+        return Seen(copies)
+    reply = await session.request("GET", f"{session.mailbox}/mailFolders/deleteditems?$select=id")
+    if problem := not_shown(reply):
+        return problem
+    document = _json(reply.body)
+    deleted = document.get("id") if isinstance(document, dict) else None
+    return Seen(tuple(copy for copy in copies if not copy.is_draft or copy.folder != deleted))
 
 
 async def delete(session: MailboxSession, draft: str) -> bool:
-    """Delete a draft that will not be sent. Returns whether it is gone; if not, it does no harm."""
-    reply = await session.request("DELETE", item_path(session, draft))
+    """Delete a draft that will not be sent, for good if Graph offers that
+    (https://learn.microsoft.com/en-us/graph/api/message-permanentdelete; not in every cloud), else
+    to Deleted Items. Returns whether it is gone; if not, it does no harm."""
+    path = item_path(session, draft)
+    reply = await session.request("POST", f"{path}/permanentDelete")
+    if isinstance(reply.outcome, Relayed) or reply.outcome.answer.code.lower() in _NO_SUCH_ITEM:
+        return True
+    if reply.status not in _NO_SUCH_ACTION:
+        return False
+    reply = await session.request("DELETE", path)
     return reply.status == 404 or isinstance(reply.outcome, Relayed)
 
 
@@ -169,12 +201,6 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _id(body: bytes) -> str:
-    document = _json(body)
-    found = document.get("id") if isinstance(document, dict) else None
-    return found if isinstance(found, str) else ""
-
-
 def _copies(items: list[Any]) -> Iterable[Copy]:
     for item in items:
         if isinstance(item, dict) and isinstance(item.get("id"), str):
@@ -183,6 +209,7 @@ def _copies(items: list[Any]) -> Iterable[Copy]:
                 is_draft=item.get("isDraft") is not False,
                 created_at=_moment(item.get("createdDateTime")),
                 recipients=frozenset(_addresses(item)),
+                folder=str(item.get("parentFolderId") or ""),
             )
 
 
@@ -193,7 +220,7 @@ def _moment(text: object) -> datetime:
     except ValueError:
         found = None
     if found is None:
-        return datetime.min.replace(tzinfo=UTC)
+        return _UNKNOWN
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

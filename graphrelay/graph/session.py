@@ -97,14 +97,14 @@ class GraphReply:
         return self.answer.body if self.answer else b""
 
 
-def mailbox_path(address: str) -> str:
-    """`/users/…`, with the address as exactly one path segment, whatever it contains.
+def mailbox_path(user: str) -> str:
+    """`/users/…`, with the user as exactly one path segment, whatever it contains.
 
-    Raises `ValueError` for what cannot be the name of a mailbox.
+    Raises `ValueError` for what cannot be the name of a user.
     """
-    if not address.isprintable() or not address.strip("."):
-        raise ValueError(f"{address!r} cannot be the address of a mailbox")
-    return f"/users/{quote(address, safe='@')}"
+    if not user.isprintable() or not user.strip("."):
+        raise ValueError(f"{user!r} cannot be the name of a mailbox")
+    return f"/users/{quote(user, safe='@')}"
 
 
 class MailboxSession:
@@ -118,23 +118,23 @@ class MailboxSession:
         tokens: TokenSource,
         token: str,
         clock: Clock,
-        *,
-        own_mailbox: bool,
+        user: str | None,
     ) -> None:
-        """`own_mailbox`: whether it is the mailbox of the user who signed in."""
+        """`user`: whose mailbox it is, by user principal name or object id; `None`: that of the
+        user who signed in."""
         self.client_request_id = str(uuid4())
         self._lane = lane
         self._connections = connections
         self._tokens = tokens
         self._token = token
         self._clock = clock
-        self._own_mailbox = own_mailbox
+        self._user = user
 
     @property
     def mailbox(self) -> str:
-        """Where the mailbox begins in a path, such as `/me`. Raises `ValueError` for an address
-        that cannot be a mailbox's."""
-        return OWN_MAILBOX if self._own_mailbox else mailbox_path(self._lane.mailbox)
+        """Where the mailbox begins in a path, such as `/me`. Raises `ValueError` for what cannot be
+        the name of a user."""
+        return OWN_MAILBOX if self._user is None else mailbox_path(self._user)
 
     async def send(self, content: Mime | Json) -> Outcome:
         """Submit a message, read from its start. JSON can say that no copy stays in Sent Items.

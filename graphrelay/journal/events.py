@@ -267,6 +267,7 @@ class Bounced(Event, level="warning"):
     status: str
     reason: str
     mailbox: str
+    remedy: str | None = None
 
 
 class BounceNotUnderstood(Event, level="warning"):
@@ -282,6 +283,13 @@ class BounceNotRead(Event, level="warning"):
     mailbox: str
     report: str
     reason: str
+
+
+class BouncesNotFiltered(Event, level="info"):
+    """Exchange refused to filter a mailbox by class, so all mail in its Inbox is listed."""
+
+    mailbox: str
+    code: str
 
 
 class BouncesNotRead(Event, level="warning"):

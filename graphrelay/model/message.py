@@ -99,7 +99,9 @@ class DraftProgress:
     """How far a message got that is put together in Drafts before it is sent."""
 
     id: str
-    """Immutable: the same when it has been sent."""
+    """Immutable while it is a draft; Exchange may give the message another one when it is sent."""
+    created_at: datetime | None = None
+    """When Exchange created it, by Exchange's clock."""
     attachments: int = 0
     """How many it is to have."""
     attached: int = 0

@@ -12,7 +12,7 @@ What each needs, and why, is a table that is shown before anyone consents
 (https://learn.microsoft.com/graph/permissions-reference).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -84,6 +84,7 @@ class SendAsUser:
     """One signed-in user of the tenant submits (`user`)."""
 
     username: str
+    """Who signs in: the user principal name, which need not be an address of the mailbox."""
     shared: bool = False
     """Whether other mailboxes than the user's own may be used."""
 
@@ -246,6 +247,13 @@ class Account:
     mailboxes: tuple[str, ...] = ()
     """Addresses and `*@domain`. Empty: the user's own; an application has none."""
     options: AccountOptions = AccountOptions()
+    address: str = ""
+    """The primary SMTP address of the user's own mailbox; empty: the user name is that too."""
+    aliases: tuple[str, ...] = ()
+    """Further addresses of the user's own mailbox (proxyAddresses)."""
+    user_ids: tuple[tuple[str, str], ...] = ()
+    """For mailboxes whose address is not the user principal name: the address, and the user
+    principal name or object id. Graph finds a mailbox by these two alone."""
 
     @property
     def username(self) -> str | None:
@@ -258,24 +266,65 @@ class Account:
         return CONSUMERS if isinstance(self.scenario, Personal) else self.tenant
 
     @property
+    def own_address(self) -> str | None:
+        """What stands in From for the user's own mailbox, which is also what it is called here."""
+        return (self.address or self.username) if self.username else None
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Every name of the user's own mailbox: addresses and the user name."""
+        return own_names(self.username, self.address, self.aliases)
+
+    @property
     def allowed(self) -> tuple[str, ...]:
         """The patterns that `may_use` compares with."""
-        return self.mailboxes or ((self.username,) if self.username else ())
+        return self.mailboxes or self.own_names
 
     @property
     def default_mailbox(self) -> str | None:
         """The user's own mailbox if it may be used, else the first that is named in full."""
-        if self.username and self.may_use(self.username):
-            return self.username
+        if self.own_address and self.may_use(self.own_address):
+            return self.own_address
         return next((box for box in self.allowed if not box.startswith("*@")), None)
 
     def may_use(self, address: str) -> bool:
-        """Whether `address` may be the mailbox."""
-        return "@" in address and Address.parse(address).matches(self.allowed)
+        """Whether `address` may be the mailbox. The user's own may be used by all of its names, as
+        soon as one of them may."""
+        names = self.own_names if self.is_own_mailbox(address) else (address,)
+        return "@" in address and any(Address.parse(name).matches(self.allowed) for name in names)
 
     def is_own_mailbox(self, mailbox: str) -> bool:
-        """Whether Graph is asked for `/me` (else `/users/{mailbox}`)."""
-        return self.username is not None and same_address(mailbox, self.username)
+        """Whether Graph is asked for `/me`."""
+        return any(same_address(mailbox, name) for name in self.own_names)
+
+    def mailbox_of(self, address: str) -> str:
+        """The mailbox of an address: one that has several is always called by the same."""
+        own = self.own_address
+        return own if own and self.is_own_mailbox(address) else address
+
+    def may_stand_in_from(self, address: str) -> bool:
+        """False for what is known to be no address: a user name beside another address."""
+        addresses = (self.own_address or "", *self.aliases)
+        is_address = any(same_address(address, one) for one in addresses)
+        return is_address or not (self.username and same_address(address, self.username))
+
+    def user_of(self, mailbox: str) -> str | None:
+        """By what Graph finds the mailbox in `/users/{…}`; `None`: it is `/me`."""
+        if self.is_own_mailbox(mailbox):
+            return None
+        known = (user for address, user in self.user_ids if same_address(address, mailbox))
+        return next(known, mailbox)
+
+
+def own_names(username: str | None, address: str, aliases: Iterable[str]) -> tuple[str, ...]:
+    """Every name of the mailbox of a user, each once; an application has none."""
+    names = (address, username, *aliases) if username else ()
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def uses_others(mailboxes: Iterable[str], own: tuple[str, ...]) -> bool:
+    """Whether any of `mailboxes` is not the user's own, which has the names `own`."""
+    return any(not any(same_address(box, name) for name in own) for box in mailboxes)
 
 
 def risk_of(account: Account) -> str | None:

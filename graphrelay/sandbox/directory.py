@@ -21,6 +21,18 @@ from cryptography.x509 import Certificate
 MSA_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts, which `consumers` stands for."""
 
+BY_DEFAULT_ADMIN_ONLY = frozenset(
+    {
+        "Mail.Read",
+        "Mail.Read.Shared",
+        "Mail.ReadBasic",
+        "Mail.ReadWrite",
+        "Mail.ReadWrite.Shared",
+        "Mail.Send.Shared",
+    }
+)
+"""`Tenant.admin_only` as Microsoft's own consent policy has it in 2026, of what is known here."""
+
 Kind = Literal["mailbox", "shared", "distribution-list", "no-mailbox"]
 Audience = Literal[
     "AzureADMyOrg",
@@ -45,6 +57,8 @@ class Tenant:
     """The first is the initial one, such as `contoso.onmicrosoft.com`."""
     user_consent: bool = True
     """Whether users may consent by themselves; else an administrator must (AADSTS90094)."""
+    admin_only: frozenset[str] = frozenset()
+    """Delegated scopes that only an administrator may consent to, whatever `user_consent` says."""
     exists: bool = True
 
 
@@ -217,6 +231,14 @@ class Directory:
                 if own.casefold() == wanted:
                     return user
         return None
+
+    def primary_addresses(self) -> dict[str, str]:
+        """Alias, in lower case -> primary address."""
+        return {
+            alias.casefold(): user.primary_address
+            for user in self.users
+            for alias in user.addresses[1:]
+        }
 
     def app(self, client_id: str) -> App | None:
         return next((app for app in self.apps if app.client_id == client_id.casefold()), None)

@@ -59,6 +59,8 @@ class Box:
         self._items: dict[int, Item] = {}
         self._folders: dict[Folder, dict[int, Item]] = {folder: {} for folder in Folder}
         self._by_message_id: dict[str, dict[int, Item]] = {}
+        self.known_headers: set[str] = set()
+        """Names, in lower case, that were sent by JSON: MIME keeps them from then on."""
 
     def add(self, item: Item) -> None:
         self._items[item.serial] = item
@@ -231,12 +233,21 @@ class Mailboxes:
         self._submissions[mail.message_id] += 1
         self._deliver(mail)
         box = self.box(sender)
+        sent: Item | None
         if draft is not None:
-            sent = self.move(box, draft, Folder.SENT, mail)
-            sent.seems_draft_for = message.seems_draft_for
+            if self.settings.ids_survive_sending:
+                sent = self.move(box, draft, Folder.SENT, mail)
+            else:
+                box.remove(draft)
+                sent = self._file(box, Folder.SENT, mail)
         elif mail.saved_to_sent:
             sent = self._file(box, Folder.SENT, mail)
+        else:
+            sent = None
+        if sent is not None:
             sent.seems_draft_for = message.seems_draft_for
+            if self.settings.aliases_resolved:
+                sent.primary = self._directory.primary_addresses()
         for bounced in mail.bounced:
             self._report(sender, mail, bounced)
         self._changed()

@@ -8,6 +8,7 @@ another folder, as in Exchange, its immutable id does not.
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -193,6 +194,8 @@ class Item:
     content: Draft | Mail
     created_at: datetime
     modified_at: datetime
+    primary: Mapping[str, str] = field(default_factory=dict)
+    """Alias, in lower case -> the primary address that is shown in its place."""
     seems_draft_for: int = 0
     """Look-ups that still see a sent message as a draft, as Exchange sends in its own time."""
 

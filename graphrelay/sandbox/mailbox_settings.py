@@ -73,6 +73,21 @@ class MailSettings:
     send_from_alias: bool = False
     """Set-OrganizationConfig -SendFromAliasEnabled: else an alias in From becomes the primary
     address."""
+    users_by_address: bool = False
+    """Whether `/users/{…}` takes an SMTP address that is not the UPN; reports from the field say
+    404 ErrorInvalidUser."""
+    permanent_delete: bool = True
+    """Whether permanentDelete exists; it does not in every cloud."""
+    ids_survive_sending: bool = True
+    """Whether the immutable id of a draft stays that of the copy in Sent Items. One page of the
+    documents says so; another and several reports say the opposite."""
+    aliases_resolved: bool = False
+    """Whether the copy in Sent Items names recipients by their primary addresses."""
+    report_class: str = "REPORT.IPM.Note.NDR"
+    """PidTagMessageClass of Exchange's non-delivery reports; that of a signed message has another,
+    such as `REPORT.IPM.Note.SMIME.NDR`."""
+    reports_as_mime: bool = True
+    """Whether `$value` shows such reports; else 500 ErrorMimeContentConversionFailed."""
     access_policies: dict[str, set[str]] = field(default_factory=dict)
     """Application access policies (RestrictAccess): client id -> the only mailboxes it may use."""
     upload_lifetime: timedelta = timedelta(hours=1)

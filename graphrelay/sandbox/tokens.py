@@ -63,6 +63,8 @@ class TokenProblem:
     code: str = "InvalidAuthenticationToken"
     claims: str | None = None
     """A claims challenge in JSON (continuous access evaluation), for `WWW-Authenticate`."""
+    several_lines: bool = False
+    """Whether another challenge follows in a line of its own."""
 
     def www_authenticate(self, login_url: str) -> str:
         """The header's value; a client without CAE capability gets no claims."""

@@ -109,3 +109,13 @@ class RelayedTo(Query[RelayedPart | None]):
 
     message_ids: tuple[str, ...]
     recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharesMessageId(Query[bool]):
+    """Whether another submission than `besides` has this Message-ID: another part of the message,
+    or another message."""
+
+    message_id: str
+    besides: int
+    """The id of a submission."""

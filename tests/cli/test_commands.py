@@ -28,6 +28,7 @@ VERBS = [
     ["vault", "rotate"],
     ["vault", "move"],
     ["send-test"],
+    ["teach-headers"],
     ["route"],
     ["queue"],
     ["queue", "list"],

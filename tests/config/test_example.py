@@ -36,6 +36,7 @@ _SHOWN_IN_USE = {
     "alerts.command",
     "alerts.proxy",
 }
+_KEYS_ARE_DATA = {"user_ids"}
 # A person who needs this has read why; it is in the refusal, not in the example.
 _LEFT_OUT = {"smtp.listeners.open_relay"}
 
@@ -51,7 +52,8 @@ def keys(table: dict[str, Any], path: str = "") -> set[str]:
     for key, value in table.items():
         where = f"{path}.{key}" if path else key
         for inner in value if isinstance(value, list) else [value]:
-            found |= keys(inner, where) if isinstance(inner, dict) else {where}
+            is_table = isinstance(inner, dict) and key not in _KEYS_ARE_DATA
+            found |= keys(inner, where) if is_table else {where}
     return found
 
 

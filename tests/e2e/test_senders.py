@@ -4,17 +4,22 @@ import asyncio
 import smtplib
 from pathlib import Path
 
+import pytest
+
 from graphrelay.clock import SystemClock
 from graphrelay.config import load
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
+from graphrelay.oauth.scenario import permissions
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, User
 from graphrelay.sandbox.mailbox_items import Mail
+from graphrelay.sandbox.mailbox_settings import MailSettings
 from tests.e2e.test_backup import authorize_alerts
 from tests.smtp.passwords import quick_hash
 from tests.world import World, world
 
 OWN = 'mailboxes = ["wp@contoso.com", "info@contoso.com"]'
+ANY = 'mailboxes = ["wp@contoso.com", "*@contoso.com"]'
 SCANNER = f"""
 [[smtp.listeners]]
 address = "127.0.0.1:0"
@@ -36,11 +41,16 @@ def user(here: World, upn: str) -> User:
 
 async def may_use(here: World, *mailboxes: str) -> None:
     """More mailboxes in the configuration, taken over at once."""
-    reloader = Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
     listed = ", ".join(f'"{one}"' for one in ("wp@contoso.com", "info@contoso.com", *mailboxes))
+    await configured(here, OWN, f"mailboxes = [{listed}]")
+
+
+async def configured(here: World, old: str, new: str) -> None:
+    """A change of the configuration, taken over at once."""
+    reloader = Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
     text = here.config.read_text(encoding="utf-8")
-    assert OWN in text
-    here.config.write_text(text.replace(OWN, f"mailboxes = [{listed}]"), encoding="utf-8")
+    assert old in text
+    here.config.write_text(text.replace(old, new), encoding="utf-8")
     await reloader.reload()
 
 
@@ -148,3 +158,39 @@ async def test_a_login_is_judged_alike_at_mail_from_and_by_what_the_message_says
         (mail,) = await here.cloud.mailboxes.arrived(1)
         assert len(here.events("refused")) == 2
     assert str(mail.sender) == "Info@contoso.com"
+
+
+# --- The sign-in name, From and the mailbox are three things --------------------------------------
+
+
+@pytest.mark.parametrize("by_address", [False, True])
+@pytest.mark.parametrize("author", ["wp@contoso.com", "website@contoso.com", "cron@host.example"])
+async def test_the_sign_in_name_need_not_be_an_address(
+    author: str, by_address: bool, tmp_path: Path
+) -> None:
+    """Nothing but Mail.Send is needed, whichever name of the own mailbox the configuration has."""
+    own = 'address = "website@contoso.com"\naliases = ["shop@contoso.com"]\n'
+    settings = MailSettings(users_by_address=by_address)
+    async with world(tmp_path, scenario="user", account=own, mail_settings=settings) as here:
+        user(here, "wp@contoso.com").addresses[:] = ["website@contoso.com", "shop@contoso.com"]
+        await configured(here, OWN, 'mailboxes = ["shop@contoso.com"]')
+        mail = await sent(here, author)
+        needed = permissions(here.relay.tokens.accounts[0])
+    assert (mail.mailbox, str(mail.sender)) == ("website@contoso.com", "website@contoso.com")
+    assert [one.name for one in needed] == ["Mail.Send", "offline_access"]
+
+
+@pytest.mark.parametrize("by_address", [False, True])
+@pytest.mark.parametrize("known_by", ["info.shared@contoso.com", "object id"])
+async def test_a_mailbox_is_found_by_its_user_name_or_object_id(
+    known_by: str, by_address: bool, tmp_path: Path
+) -> None:
+    settings = MailSettings(users_by_address=by_address)
+    async with world(tmp_path, scenario="any-user", mail_settings=settings) as here:
+        info = user(here, "info@contoso.com")
+        info.upn = "info.shared@contoso.com"
+        name = info.oid if known_by == "object id" else known_by
+        text = f'user_ids = {{ "info@contoso.com" = "{name}" }}'
+        await configured(here, ANY, f"{ANY}\n{text}")
+        mail = await sent(here, "info@contoso.com")
+    assert (mail.mailbox, str(mail.sender)) == ("info@contoso.com", "info@contoso.com")

@@ -164,7 +164,7 @@ class Scripted:
             cloud,
             tls,
             self.tokens,
-            lambda lane: lane == LANE,
+            lambda lane: None if lane == LANE else lane.mailbox,
             FakeClock(),
             proxy=proxy,
             timeouts=timeouts,

@@ -22,10 +22,12 @@ from graphrelay.oauth.scenario import (
     SecretFile,
     SecretText,
     SendAsUser,
+    own_names,
     permissions,
     risk_of,
     risk_of_any_user,
     scenario_name,
+    uses_others,
 )
 
 SECRET = ClientSecret(SecretText("s3cret"))
@@ -211,3 +213,40 @@ def test_a_risk_is_named_where_there_is_one() -> None:
     scoped = account(ScopedUsers(SECRET))
     assert "its scope" in (risk_of(scoped) or "")
     assert risk_of_any_user(scoped) is None
+
+
+# --- The sign-in name, From and the mailbox are three things --------------------------------------
+
+THREE = replace(USER, address="website@contoso.com", aliases=("shop@contoso.com",))
+NAMES = ("wp@contoso.com", "website@contoso.com", "Shop@contoso.com")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_users_own_mailbox_is_me_by_all_of_its_names(name: str) -> None:
+    assert THREE.may_use(name)
+    assert THREE.user_of(name) is None
+    assert THREE.mailbox_of(name) == "website@contoso.com"
+    assert replace(THREE, mailboxes=("shop@contoso.com",)).default_mailbox == "website@contoso.com"
+
+
+def test_a_user_name_beside_another_address_is_none() -> None:
+    assert not THREE.may_stand_in_from("WP@contoso.com")
+    assert THREE.may_stand_in_from("website@contoso.com")
+    assert THREE.may_stand_in_from("shop@contoso.com")
+    assert USER.may_stand_in_from("wp@contoso.com")
+    also_an_address = replace(THREE, aliases=("wp@contoso.com",))
+    assert also_an_address.may_stand_in_from("wp@contoso.com")
+
+
+def test_names_of_the_own_mailbox_need_no_permission_for_others() -> None:
+    own = own_names("wp@contoso.com", "website@contoso.com", ["shop@contoso.com"])
+    assert not uses_others(["WP@contoso.com", "website@contoso.com", "shop@contoso.com"], own)
+    assert uses_others(["wp@contoso.com", "info@contoso.com"], own)
+    assert own_names(None, "", ()) == ()
+
+
+def test_graph_finds_other_mailboxes_by_user_name_or_object_id() -> None:
+    ids = (("info@contoso.com", "9d5a2c1e-3a0f-4a3e-9d6e-0e6c0c5a1b2d"),)
+    account = replace(THREE, user_ids=ids)
+    assert account.user_of("Info@contoso.com") == ids[0][1]
+    assert account.user_of("other@contoso.com") == "other@contoso.com"

@@ -102,7 +102,9 @@ class Delivery:
         tls = client_context(cloud.ca_file)
         hosts = custom_cloud(cloud.login_url, cloud.graph_url)
         tokens = AppTokens(cloud)
-        self.graph = GraphClient(hosts, tls, tokens, lambda lane: False, clock, timeouts=QUICK)
+        self.graph = GraphClient(
+            hosts, tls, tokens, lambda lane: lane.mailbox, clock, timeouts=QUICK
+        )
         self.dispatcher = Dispatcher(
             outgoing,
             spool,

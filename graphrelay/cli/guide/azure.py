@@ -6,15 +6,14 @@ They can be pasted as they are; what only the admin knows is marked by `<` and `
 import shlex
 from collections.abc import Iterator
 
-from graphrelay.cli.guide.permission_ids import GRAPH, ROLES, SCOPES
 from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of, name_of
+from graphrelay.oauth.consent import APPROVAL, GRANTABLE, GRAPH, for_admins, id_of, to_grant
 from graphrelay.oauth.scenario import (
     Account,
     Certificate,
     ClientSecret,
     FederatedToken,
     ManagedIdentity,
-    Permission,
     PermissionKind,
     Personal,
     ScopedUsers,
@@ -57,6 +56,7 @@ def _login(setup: Setup) -> Iterator[str]:
 def _registration(account: Account) -> Iterator[str]:
     audience = "AzureADMyOrg"
     if isinstance(account.scenario, Personal):
+        yield "# Log in as a user of a directory: without one nothing can be registered."
         audience = "PersonalMicrosoftAccount --requested-access-token-version 2"
     yield f"APP_ID=$(az ad app create --display-name {name_of(account)} \\"
     yield f"  --sign-in-audience {audience} \\"
@@ -74,20 +74,20 @@ def _granting(account: Account) -> Iterator[str]:
     if kind is PermissionKind.EXCHANGE_ROLE:
         yield "# No permission here: it would apply to every mailbox, not only to the scope."
         return
-    yield f"# {', '.join(permission.name for permission in needed)}"
+    names = to_grant(needed)
+    yield f"# {', '.join(names)}"
     yield f'az ad app permission add --id "$APP_ID" --api {GRAPH} \\'
-    yield f"  --api-permissions {' '.join(map(_named, needed))}"
+    yield f"  --api-permissions {' '.join(id_of(name, kind) for name in names)}"
     if isinstance(account.scenario, Personal):
         return
+    if for_admins(needed):
+        names = for_admins(needed)
+        yield f"# Required: by default only an admin may consent to {', '.join(names)}."
+    else:
+        yield "# Where users of the tenant may not consent themselves:"
     if kind is PermissionKind.SCOPE:
-        yield "# Only if users of the tenant may not consent themselves:"
+        yield f"# Without it, whoever signs in is shown {APPROVAL}."
     yield 'az ad app permission admin-consent --id "$APP_ID"'
-
-
-def _named(permission: Permission) -> str:
-    if permission.kind is PermissionKind.SCOPE:
-        return f"{SCOPES[permission.name]}=Scope"
-    return f"{ROLES[permission.name]}=Role"
 
 
 def _credential(account: Account) -> Iterator[str]:
@@ -156,5 +156,5 @@ def _identity(setup: Setup, identity: ManagedIdentity) -> Iterator[str]:
         yield f'  --url "{graph}/v1.0/servicePrincipals/$PRINCIPAL_ID/appRoleAssignments" \\'
         yield (
             '  --body "{\\"principalId\\": \\"$PRINCIPAL_ID\\", \\"resourceId\\": \\"$GRAPH_ID\\", '
-            f'\\"appRoleId\\": \\"{ROLES[permission.name]}\\"}}"'
+            f'\\"appRoleId\\": \\"{GRANTABLE[permission.name].role_id}\\"}}"'
         )

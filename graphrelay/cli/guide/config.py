@@ -98,6 +98,9 @@ def _account(account: Account) -> Iterator[str]:
     if account.username:
         yield "# The user who signs in; anybody else is refused."
         yield f"username = {quoted(account.username)}"
+    if account.address:
+        yield "# The primary address of that user's mailbox, which stands in From."
+        yield f"address = {quoted(account.address)}"
     if account.mailboxes:
         yield from _MAILBOXES[isinstance(scenario, Application)]
         yield f"mailboxes = {_list(account.mailboxes)}"

@@ -49,6 +49,8 @@ from graphrelay.oauth.scenario import (
     ScopedUsers,
     SecretFile,
     SendAsUser,
+    own_names,
+    uses_others,
 )
 
 Show = Callable[[Setup], None]
@@ -75,7 +77,9 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
     cloud = _cloud(questions, scenario)
     tenant = "" if scenario == "personal" else _tenant(questions)
     username = _username(questions, scenario)
-    boxes = _mailboxes(questions, scenario, username)
+    address = _address(questions, scenario, username)
+    boxes = _mailboxes(questions, scenario, address)
+    own = own_names(username, address, ())
     draft = _files(questions, credential, name) if credential else None
     client_id, options = _client_id(questions), _options(questions)
     listener = _listener(questions)
@@ -84,8 +88,9 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
             name=name,
             tenant=tenant,
             client_id=client_id,
-            scenario=_scenario(scenario, username, boxes, draft),
+            scenario=_scenario(scenario, username, own, boxes, draft),
             mailboxes=boxes,
+            address="" if same_address(address, username) else address,
             options=options,
         ),
         cloud=cloud,
@@ -169,7 +174,15 @@ def _username(questions: Questions, scenario: str) -> str:
     return questions.ask("username", why, "User name", mailbox)
 
 
-def _mailboxes(questions: Questions, scenario: str, username: str) -> tuple[str, ...]:
+def _address(questions: Questions, scenario: str, username: str) -> str:
+    if scenario not in ("user", "personal"):
+        _refuse(questions, scenario, "address")
+        return ""
+    why = "The primary address of this user's mailbox, which need not be the user name."
+    return questions.ask("address", why, "Primary address", mailbox, username)
+
+
+def _mailboxes(questions: Questions, scenario: str, own: str) -> tuple[str, ...]:
     given = ", ".join(questions.given("mailboxes") or ()) or None
     asked = replace(questions, options={"mailboxes": given})
     if scenario == "personal":
@@ -181,7 +194,7 @@ def _mailboxes(questions: Questions, scenario: str, username: str) -> tuple[str,
             "them in Exchange, and the permission Mail.Send.Shared). Enter: none."
         )
         others = asked.ask("mailboxes", why, "Other mailboxes", mailboxes, "")
-        return tuple(dict.fromkeys((username, *others))) if others else ()
+        return tuple(dict.fromkeys((own, *others))) if others else ()
     why = (
         "The mailboxes that mail may be sent through, separated by commas; *@contoso.com means a "
         "whole domain. The first full address is used where From is none of them."
@@ -226,12 +239,15 @@ def _given_path(questions: Questions, key: str) -> Path | None:
 
 
 def _scenario(
-    name: str, username: str, boxes: tuple[str, ...], credential: Credential | None
+    name: str,
+    username: str,
+    own: tuple[str, ...],
+    boxes: tuple[str, ...],
+    credential: Credential | None,
 ) -> Scenario:
     match name:
         case "user":
-            shared = any(not same_address(box, username) for box in boxes)
-            return SendAsUser(username, shared)
+            return SendAsUser(username, uses_others(boxes, own))
         case "personal":
             return Personal(username)
     assert credential is not None  # noqa: S101 (the interview asked)

@@ -7,12 +7,14 @@ https://learn.microsoft.com/entra/identity-platform/quickstart-register-app.
 from collections.abc import Iterator
 
 from graphrelay.cli.guide.setup import Setup, credential_of, name_of
+from graphrelay.oauth.consent import APPROVAL, for_admins, to_grant
 from graphrelay.oauth.scenario import (
     Account,
     Certificate,
     ClientSecret,
     FederatedToken,
     ManagedIdentity,
+    Permission,
     PermissionKind,
     Personal,
     ScopedUsers,
@@ -24,6 +26,12 @@ PORTALS = {
     "us-gov-dod": "https://portal.azure.us (Microsoft Entra ID)",
     "china": "https://portal.azure.cn (Microsoft Entra ID)",
 }
+DIRECTORY = (
+    "An application can no longer be registered outside of a directory: sign in as a user of one. "
+    "Who has none gets one with a free Azure account (https://azure.microsoft.com/free). An "
+    "application of any organization will do, if its supported account types include personal "
+    "Microsoft accounts."
+)
 PORTAL = "https://entra.microsoft.com"
 
 
@@ -41,6 +49,8 @@ def _registration(setup: Setup) -> Iterator[str]:
     who = "Accounts in this organizational directory only"
     if isinstance(account.scenario, Personal):
         who = "Personal Microsoft accounts only"
+    if isinstance(account.scenario, Personal):
+        yield DIRECTORY
     yield f"{portal}: App registrations > New registration."
     yield f"Name: {name_of(account)}. Supported account types: {who}. Register."
     if account.username:
@@ -72,17 +82,15 @@ def _credential(account: Account) -> Iterator[str]:
 
 def _permissions(account: Account) -> Iterator[str]:
     needed = permissions(account)
-    names = ", ".join(permission.name for permission in needed)
+    names = ", ".join(to_grant(needed))
     match needed[0].kind:
         case PermissionKind.SCOPE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Delegated permissions: "
-                f"{names}. Remove whatever else is listed."
+                f"{names}. User.Read, which is listed already, may stay; remove whatever else is."
             )
             if not isinstance(account.scenario, Personal):
-                yield (
-                    "Only if users of the tenant may not consent themselves: Grant admin consent."
-                )
+                yield f"{_admin_consent(needed)} {WITHOUT}"
         case PermissionKind.ROLE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Application permissions: "
@@ -93,6 +101,15 @@ def _permissions(account: Account) -> Iterator[str]:
                 "API permissions: grant nothing. Mail.Send here would apply to every mailbox, not "
                 "only to the scope in Exchange."
             )
+
+
+WITHOUT = f"Without it, whoever signs in is shown {APPROVAL}."
+
+
+def _admin_consent(needed: tuple[Permission, ...]) -> str:
+    if names := ", ".join(for_admins(needed)):
+        return f"Grant admin consent: by default only an admin may consent to {names}."
+    return "Where users of the tenant may not consent themselves: Grant admin consent."
 
 
 def _ids(account: Account) -> Iterator[str]:

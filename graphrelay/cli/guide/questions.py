@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from graphrelay.cli.guide.setup import NO_ID
-from graphrelay.config.settings import GUID
-from graphrelay.config.units import day, mailbox_pattern, network, tenant
+from graphrelay.config.units import GUID, day, mailbox_pattern, network, tenant
 from graphrelay.smtp.access.listener import (
     Listener,
     ListenError,

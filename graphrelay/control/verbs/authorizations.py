@@ -14,8 +14,17 @@ from typing import Any
 from graphrelay.clock import timeout
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
+from graphrelay.oauth import initial_domain
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
-from graphrelay.oauth.scenario import Account, Application, permissions, risk_of, risk_of_any_user
+from graphrelay.oauth.consent import for_admins
+from graphrelay.oauth.scenario import (
+    Account,
+    Application,
+    SendAsUser,
+    permissions,
+    risk_of,
+    risk_of_any_user,
+)
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -56,6 +65,7 @@ class AuthorizationVerbs:
                 "kind": "status",
                 **found,
                 "mailbox": account.default_mailbox,
+                "limit": initial_domain.warning(account),
                 "risk": risk_of_any_user(account) or "",
             }
 
@@ -83,6 +93,7 @@ class AuthorizationVerbs:
             "kind": "asks",
             "account": account.name,
             "permissions": json_views.needed(permissions(account)),
+            "admin": _for_an_admin(account),
             "risk": risk_of(account),
         }
         method = str(arguments.get("method") or "browser")
@@ -173,6 +184,12 @@ class AuthorizationVerbs:
                 return account
         known = ", ".join(account.name for account in self._tokens.accounts)
         raise VerbError(f"there is no account {name!r}, only {known}")
+
+
+def _for_an_admin(account: Account) -> list[str]:
+    """The permissions that an admin must have granted before a user of the tenant signs in."""
+    scenario = account.scenario
+    return list(for_admins(permissions(account))) if isinstance(scenario, SendAsUser) else []
 
 
 def _end(account: Account, result: SignInResult) -> Event:

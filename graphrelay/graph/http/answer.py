@@ -79,16 +79,19 @@ def describe(answer: HttpAnswer, error: GraphError, client_request_id: str) -> A
 
 def claims_challenge(headers: Mapping[str, str]) -> str | None:
     """What a new token must contain (Continuous Access Evaluation), as JSON, if Graph asks for it.
+    Of several challenges any may say so.
 
     https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge
     """
     challenge = headers.get("www-authenticate", "")
-    found = _CLAIMS.search(challenge)
-    if not found or "insufficient_claims" not in challenge:
+    if "insufficient_claims" not in challenge:
         return None
-    encoded = found[1] + "=" * (-len(found[1]) % 4)
+    return next(filter(None, map(_claims, _CLAIMS.findall(challenge))), None)
+
+
+def _claims(encoded: str) -> str | None:
     try:
-        claims = base64.b64decode(encoded, altchars=b"-_").decode()
+        claims = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_").decode()
         json.loads(claims)
     except (binascii.Error, ValueError, RecursionError):
         return None

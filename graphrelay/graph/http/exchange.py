@@ -215,10 +215,11 @@ class HttpAttempt(httpx.AsyncByteStream):
 
 
 def _read(answer: httpx.Response, body: bytes, longest: int) -> HttpAnswer:
-    headers = {
-        name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers.raw
-    }
-    lowered = {name.lower(): value for name, value in headers.items()}
+    lowered: dict[str, str] = {}
+    for octets, value in answer.headers.raw:
+        name, text = octets.decode("latin-1").lower(), value.decode("latin-1")
+        is_list = name == "www-authenticate" and name in lowered  # RFC 9110 section 11.6.1
+        lowered[name] = f"{lowered[name]}, {text}" if is_list else text
     return HttpAnswer(answer.status_code, lowered, _unpacked(lowered, body, longest))
 
 

@@ -6,6 +6,7 @@ HTTP status, `error` and the numbers decide whether to try again; Microsoft's de
 to people and never interpreted.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -221,6 +222,8 @@ BY_SUBERROR: Mapping[str, str] = {
     "device_authentication_failed": "conditional-access",
 }
 
+_BEGINS = re.compile(r"AADSTS(9009[45]):")
+"""Admin consent is required, or was asked for."""
 _MOST_DIGITS = 20
 """Far more than Microsoft's numbers have, and far less than `int` refuses."""
 PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
@@ -265,6 +268,15 @@ def refused(answer: Mapping[str, Any], account: Account) -> TokenRefused:
         suberror=suberror,
         error_codes=codes,
     )
+
+
+def refused_in_browser(answer: Mapping[str, Any], account: Account) -> TokenRefused:
+    """The same for an error that came by redirect (RFC 6749 section 4.1.2.1). It has no list of
+    numbers, and Entra says `access_denied` both when a person declines and when an admin must
+    consent; the number at the beginning of the description is the only difference."""
+    number = _BEGINS.match(str(answer.get("error_description") or ""))
+    admin = [number[1]] if number and answer.get("error") == "access_denied" else []
+    return refused({**answer, "error_codes": admin}, account)
 
 
 def words(remedy: str, account: Account) -> str:

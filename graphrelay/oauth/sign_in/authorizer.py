@@ -20,7 +20,7 @@ from graphrelay.model import same_address
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.authorization import Approved, Binding, SignedIn, User
 from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, NotYet, TokenResponse
-from graphrelay.oauth.entra.refusals import refused
+from graphrelay.oauth.entra.refusals import refused_in_browser
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.manager import TokenManager
@@ -132,7 +132,7 @@ class Authorizer:
         if self._tokens.clock.now() >= pending.expires_at:
             return Rejected(reason="The sign-in took too long.", remedy=again)
         if "error" in answer:
-            return refused(answer, pending.account)
+            return refused_in_browser(answer, pending.account)
         if not answer.get("code"):
             return Rejected(reason="The answer holds no authorization code.", remedy=again)
         return answer

@@ -127,10 +127,10 @@ class TokenManager:
         state = self._states.get(account)
         return state.account.options if state else AccountOptions()
 
-    def is_own_mailbox(self, lane: Lane) -> bool:
-        """Whether its mailbox is that of the user who signed in for its account."""
+    def user_of(self, lane: Lane) -> str | None:
+        """By what Graph finds its mailbox; `None` for that of the user who signed in."""
         state = self._states.get(lane.account)
-        return state is not None and state.account.is_own_mailbox(lane.mailbox)
+        return state.account.user_of(lane.mailbox) if state else lane.mailbox
 
     @property
     def cloud(self) -> TokenCloud:

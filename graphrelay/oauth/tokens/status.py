@@ -25,6 +25,7 @@ from graphrelay.oauth.answers import (
 )
 from graphrelay.oauth.authorization import Approved, Authorization, SignedIn
 from graphrelay.oauth.cloud import permission_of
+from graphrelay.oauth.consent import SIGN_IN, for_admins
 from graphrelay.oauth.entra.claims import claims_of
 from graphrelay.oauth.scenario import (
     Account,
@@ -32,6 +33,7 @@ from graphrelay.oauth.scenario import (
     ManagedIdentity,
     Permission,
     PermissionKind,
+    Personal,
     ScopedUsers,
     permissions,
     scenario_name,
@@ -41,7 +43,8 @@ from graphrelay.oauth.tokens.credential_expiry import EndsSoon, ends_soon
 LAPSES_AFTER = timedelta(days=90)
 """A refresh token's life without use
 (https://learn.microsoft.com/entra/identity-platform/refresh-tokens)."""
-SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+SIGN_IN_SCOPES = frozenset({*SIGN_IN, "email", "offline_access", "user.read"})
+"""Never lacking, and never too much: `User.Read` is in every new app registration."""
 MAIL_ROLES = frozenset({"mail.send", "mail.readwrite", "mail.read"})
 
 
@@ -174,6 +177,13 @@ def _complete(account: Account, missing: tuple[str, ...]) -> str:
             f"Grant {what} as application permission to {account.client_id} in Entra (App "
             "registrations > API permissions > Grant admin consent). Then run: "
             f"graphrelay status {account.name}{_when_it_shows(account)}"
+        )
+    asked = [one for one in permissions(account) if one.name in missing]
+    if for_admins(asked) and not isinstance(account.scenario, Personal):
+        return (
+            f"Grant {what} as delegated permission to {account.client_id} in Entra (App "
+            "registrations > API permissions > Grant admin consent): by Microsoft's default users "
+            f"may not consent to it themselves. Then run: graphrelay authorize {account.name}"
         )
     return f"Consent to {what}. Run: graphrelay authorize {account.name}"
 

@@ -213,11 +213,11 @@ def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan |
 
 def _mailbox(route: Route, account: SendingAccount, sender: Address | None) -> str | Reply:
     if route.mailbox and route.mailbox != "sender":
-        return route.mailbox
+        return account.mailbox_of(route.mailbox)
     # An application submits through any mailbox that it may use, and needs no Send As for it.
     of_sender = route.mailbox == "sender" or account.username is None
     if of_sender and sender and usable(account, sender):
-        return str(sender)
+        return account.mailbox_of(str(sender))
     outside = route.mailbox == "sender" and route.rewrite_from == "never"
     if account.default_mailbox and not outside:
         return account.default_mailbox
@@ -236,9 +236,10 @@ def _from_address(
     if rewrite == "always" or not authors:
         return mailbox
     author = authors[0]
-    if rewrite == "never" or author.key == Address.parse(mailbox).key or usable(account, author):
+    if rewrite == "never":
         return None
-    return mailbox
+    may_stay = author.key == Address.parse(mailbox).key or usable(account, author)
+    return None if may_stay and account.may_stand_in_from(str(author)) else mailbox
 
 
 # --- Why -----------------------------------------------------------------------------------------

@@ -76,7 +76,11 @@ class Drafting:
             return made
         number = len(method.attachments)
         progress = DraftProgress(
-            id=made.id, attachments=number, sending=not number, lost=method.lost
+            id=made.id,
+            created_at=made.created_at,
+            attachments=number,
+            sending=not number,
+            lost=method.lost,
         )
         try:
             await self._keep(progress)

@@ -14,6 +14,7 @@ tries again, and the message keeps its place in the lane; no other attempt at it
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -186,11 +187,14 @@ class Courier:
             return Dispatched(Uncertain(reason=f"an error in the relay: {error!r}"), settles)
 
     def _decide(self, submission: Submission, attempt: Attempt, *, settles: bool) -> Decision:
+        policy = self._policy
+        if self._dispatcher.holds(submission.plan.lane.account):
+            policy = replace(policy, on_uncertain="hold")
         return decide(
             attempt.outcome,
             submission,
             attempt.number,
-            self._policy,
+            policy,
             self._clock.now(),
             self._random(),
             settles=settles,

@@ -4,11 +4,11 @@
     later attempts     in doubt? look first ─▶ sent: done │ draft: continue │ nothing: send again
     header refused     send once more, without the header fields that Graph may have meant
 
-`exact_once` relies on the draft: its immutable id shows for certain whether it was sent, so a lost
-answer never leads to a second copy. If the mailbox shows neither the draft nor a copy, that proves
-nothing the first time, since Exchange may answer from a replica that is behind: only after the
-second time, some minutes later, is a new draft created. Mail that leaves no copy cannot be looked
-for.
+`exact_once` relies on the draft: either it is still there, or a message with its Message-ID has
+been sent since. If the mailbox shows neither, that proves nothing the first time, since Exchange
+may answer from a replica that is behind: only after the second time, some minutes later, is a new
+draft created. What stays unclear with `exact_once` is held, and never sent again unless a person
+says so. Mail that leaves no copy cannot be looked for.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ from graphrelay.relay.policy.settle import (
     judge_draft,
 )
 from graphrelay.spool import Spool
-from graphrelay.spool.queries import HistoryOf
+from graphrelay.spool.queries import HistoryOf, SharesMessageId
 from graphrelay.spool.values import Interrupted
 
 SENDING = timedelta(minutes=10)
@@ -112,6 +112,10 @@ class Dispatcher:
             return True
         plan = submission.plan
         return plan.save_to_sent_items and self._options(plan.lane.account).may_look
+
+    def holds(self, account: str) -> bool:
+        """Whether mail that may have been sent is held if that cannot be found out."""
+        return self._on_uncertain == "hold" or self._options(account).exact_once
 
     def interrupted(self, submission: Submission, interrupted: Interrupted) -> Delayed | Uncertain:
         """The outcome of an attempt during which the process ended."""
@@ -234,7 +238,10 @@ class Dispatcher:
                 return _judged(seen, judge_draft)
         found = await drafts.find(session, submission.message_id)
         since = doubt.since if doubt else submission.received_at
-        return _judged(found, lambda copies: judge(copies, submission, since))
+        alone = not await self._spool.read(
+            SharesMessageId(submission.message_id, besides=submission.id)
+        )
+        return _judged(found, lambda copies: judge(copies, submission, since, alone=alone))
 
     async def _follow(
         self,
@@ -259,7 +266,7 @@ class Dispatcher:
                 if doubt:
                     self._log(submission, "it had not been sent, and is sent again")
                 return None
-            case Unclear(reason) if doubt and self._on_uncertain == "hold":
+            case Unclear(reason) if doubt and self.holds(submission.plan.lane.account):
                 return Dispatched(Uncertain(reason=reason), settles=False)
             case Unclear(reason):
                 if doubt:

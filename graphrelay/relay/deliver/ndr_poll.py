@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from graphrelay.clock import Clock
 from graphrelay.graph import inbox
 from graphrelay.graph.drafts import MayNotLook
-from graphrelay.graph.inbox import ReportItem
+from graphrelay.graph.inbox import FilterRefused, Properties, ReportItem
 from graphrelay.graph.session import MailboxSession
 from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
@@ -44,6 +44,8 @@ class _Place:
 
     since: datetime
     seen: set[str]
+    unfiltered: bool = False
+    """Whether Exchange refused to filter this mailbox by class."""
     closed: bool = False
     """Whether it is logged that it may not be read."""
     stuck_at: str = ""
@@ -111,13 +113,22 @@ class NdrPoll:
             return
         since, newest, passed = place.since, place.since, 0
         while True:
-            found = await inbox.reports(session, since, passed, self._page)
+            by_class = not place.unfiltered
+            found = await inbox.reports(session, since, passed, self._page, by_class=by_class)
+            if isinstance(found, FilterRefused):
+                place.unfiltered = True
+                self._journal.write(
+                    events.BouncesNotFiltered(mailbox=lane.mailbox, code=found.code)
+                )
+                continue
             if not isinstance(found, tuple):
                 self._log_not_read(lane, place, found)
                 return
             place.closed = False
             for report in found:
                 newest = max(newest, report.received_at)
+                if not report.is_ndr:
+                    continue
                 if report.id not in place.seen:
                     why = await self._take(lane, session, report)
                     if why and not self._passes_over(lane, place, report, why):
@@ -131,11 +142,15 @@ class NdrPoll:
 
     async def _take(self, lane: Lane, session: MailboxSession, report: ReportItem) -> str:
         """Why it could not be read; empty if it was."""
-        octets = await inbox.octets(session, report)
-        if not isinstance(octets, bytes):
-            return _why(octets)
+        found = await inbox.content(session, report)
+        if isinstance(found, MayNotLook | Delayed | Paused):
+            return _why(found)
         try:
-            read = await reading.of(len(octets), self._read, octets)
+            if isinstance(found, Properties):
+                size = len(found.html)
+                read = await reading.of(size, ndr.of_properties, found.references, found.html)
+            else:
+                read = await reading.of(len(found), self._read, found)
         except Exception as error:  # an error in the relay with this one
             return repr(error)
         if read is None:
@@ -165,7 +180,12 @@ class NdrPoll:
         if isinstance(await self._spool.change(note), Changed):
             self._journal.write(
                 events.Bounced(
-                    part.queue_id, failure.recipient, failure.status, failure.reason, lane.mailbox
+                    part.queue_id,
+                    failure.recipient,
+                    failure.status,
+                    failure.reason,
+                    lane.mailbox,
+                    ndr.REMEDIES.get(failure.status),
                 )
             )
 

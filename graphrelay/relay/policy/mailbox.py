@@ -28,6 +28,12 @@ class SendingAccount(Protocol):
 
     def may_use(self, address: str) -> bool: ...
 
+    def mailbox_of(self, address: str) -> str:
+        """What the mailbox of an address is called."""
+        ...
+
+    def may_stand_in_from(self, address: str) -> bool: ...
+
 
 def usable(account: SendingAccount, address: Address) -> bool:
     """Whether `address` may be used as a mailbox of `account`."""

@@ -8,6 +8,11 @@
 A Message-ID alone proves little: the parts of a message that was split, or the transactions of a
 program that sends to each recipient by itself, all share it. A copy is ours if it also has the same
 recipients, and was made since the attempt began.
+
+Exchange may have rewritten a recipient (an alias to its primary address). So where we made a draft,
+a copy that was sent and that Exchange created no earlier is ours whatever its recipients, if
+nothing else that we know of has the Message-ID. The conversation proves less: mail with the same
+subject or References shares it.
 """
 
 from collections.abc import Iterable
@@ -86,13 +91,18 @@ def judge_draft(copies: Iterable[Copy]) -> Judgement:
     return NotThere()
 
 
-def judge(copies: Iterable[Copy], submission: Submission, since: datetime) -> Judgement:
+def judge(
+    copies: Iterable[Copy], submission: Submission, since: datetime, *, alone: bool = False
+) -> Judgement:
     """What all the copies with the submission's Message-ID say; sent ones count more than drafts,
-    newer drafts more than older ones."""
+    newer drafts more than older ones. `alone`: whether no other submission has the Message-ID."""
     found = [copy for copy in copies if copy.created_at >= since - CLOCKS_DIFFER]
     redirected, whom = submission.plan.redirect_to, submission.envelope.forward_paths
     recipients = {path.key for path in ((Address.parse(redirected),) if redirected else whom)}
     ours = [copy for copy in found if copy.recipients == recipients]
+    drafted = submission.draft.created_at if submission.draft and alone else None
+    if drafted:
+        ours += [copy for copy in found if not copy.is_draft and copy.created_at >= drafted]
     if any(not copy.is_draft for copy in ours):
         return AlreadySent()
     if ours:

@@ -55,7 +55,7 @@ class Backups:
         if other is None:
             return None
         if trouble is Trouble.AUTHORIZATION and other.may_use(lane.mailbox):
-            return Lane(other.name, lane.mailbox)
+            return Lane(other.name, in_small_letters(other.mailbox_of(lane.mailbox)))
         mailbox = other.default_mailbox
         if mailbox is None or same_address(mailbox, lane.mailbox):
             return None
@@ -71,7 +71,11 @@ class Backups:
         stays = (
             written is None
             or same_address(str(written), lane.mailbox)
-            or (other.username is not None and usable(other, written))
+            or (
+                other.username is not None
+                and usable(other, written)
+                and other.may_stand_in_from(str(written))
+            )
         )
         return replace(plan, lane=lane, from_address=plan.from_address if stays else lane.mailbox)
 

@@ -12,12 +12,14 @@ is limited.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from html import unescape
+from itertools import islice, zip_longest
 
 from graphrelay.mime import entity, header
 from graphrelay.mime.entity import Entity
 from graphrelay.mime.header import HeaderSection
 from graphrelay.model import InlineBody, one_line
+from graphrelay.oauth import initial_domain
 
 LONGEST_REASON = 500
 LONGEST_RECIPIENT = 320
@@ -25,6 +27,17 @@ LONGEST_STATUS = 20
 MOST_FAILURES = 500
 MOST_IDS = 20
 """Each one is looked up, with each recipient."""
+REMEDIES = {
+    "5.1.1": "correct the recipient's address",
+    "5.1.10": "correct the recipient's address",
+    "5.2.2": "the recipient's mailbox is full: tell them by another way",
+    "5.7.1": "the recipient's organization refuses the sender: ask its postmaster",
+    "5.7.705": "Microsoft has blocked the tenant from sending: see Defender > Restricted entities",
+    "5.7.708": "Microsoft refuses mail from a new or little used tenant: ask Microsoft's support",
+    initial_domain.NDR_STATUS: initial_domain.REMEDY,
+}
+"""What an admin can do, by the enhanced status code of an NDR
+(https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online)."""
 _LONGEST_PART = 1 << 20
 """Octets of a part that are read: 500 recipients take half as many."""
 _LONGEST_VALUE = 16 * 1024
@@ -33,6 +46,14 @@ _STATUS = {"message/delivery-status", "message/global-delivery-status"}
 _ORIGINAL = {"message/rfc822", "message/global", "message/global-headers", "text/rfc822-headers"}
 _BLANK_LINES = re.compile(rb"\r\n(?:[ \t]*+\r\n)++")
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
+_TAG = re.compile(r"<[^<>]*>")
+_ADDRESS = re.compile(
+    r"[^\s<>()\",;:'\[\]@]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}"
+)
+_REPLY = re.compile(r"\b[45]\d\d[ -]([45]\.\d{1,3}\.\d{1,3})\b[^\r\n]*")
+"""An SMTP reply with an enhanced status code, which is the same in every language."""
+_NEAR = 300
+"""Characters between a recipient and the reply about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,22 @@ def read(octets: bytes) -> Ndr | None:
     failures = tuple(islice(_failures(report), MOST_FAILURES))
     ids = tuple(dict.fromkeys(islice(_message_ids(report), MOST_IDS)))
     return Ndr(ids, failures) if ids and failures else None
+
+
+def of_properties(references: str, html: str) -> Ndr | None:
+    """The same from In-Reply-To and References, and the text for people, where Exchange cannot show
+    the report as MIME. A recipient is an address that an SMTP reply follows closely: the text lists
+    others too, such as those in the header section of the message. `None` if there are none."""
+    text = unescape(_TAG.sub(" ", html))
+    addresses = list(islice(_ADDRESS.finditer(text), MOST_FAILURES))
+    failures: dict[str, Failure] = {}
+    for found, following in zip_longest(addresses, addresses[1:]):
+        end = min(found.end() + _NEAR, following.start() if following else len(text))
+        if reply := _REPLY.search(text, found.end(), end):
+            reason = one_line(reply[0], LONGEST_REASON)
+            failures.setdefault(found[0], Failure(found[0], reply[1], reason))
+    ids = tuple(dict.fromkeys(islice(_MESSAGE_ID.findall(references), MOST_IDS)))
+    return Ndr(ids, tuple(failures.values())) if ids and failures else None
 
 
 def _parts(whole: Entity, types: set[str]) -> Iterator[Entity]:

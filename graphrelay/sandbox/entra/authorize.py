@@ -176,7 +176,9 @@ class SignInPages:
         tenant = self._cloud.directory.tenant(user.tenant_id)
         needed = sign_in.wanted.needed(sign_in.app.scopes)
         missing = needed - self._cloud.directory.consented(sign_in.app, user)
-        return not missing or (tenant is not None and tenant.user_consent)
+        return not missing or (
+            tenant is not None and tenant.user_consent and not missing & tenant.admin_only
+        )
 
     # The ends ----------------------------------------------------------------------------------
 

@@ -34,10 +34,16 @@ def mailbox_for(
     """Whose mailbox `name` is (`None`: `/me`); raises `GraphError` for what is not allowed."""
     if principal.app_only:
         return _for_application(principal, name, need, directory, settings)
-    return _for_user(principal, name, need, directory)
+    return _for_user(principal, name, need, directory, settings)
 
 
-def _for_user(principal: Principal, name: str | None, need: Need, directory: Directory) -> User:
+def _for_user(
+    principal: Principal,
+    name: str | None,
+    need: Need,
+    directory: Directory,
+    settings: MailSettings,
+) -> User:
     caller = directory.user(principal.oid)
     if caller is None:
         raise GraphError("ErrorInvalidUser", f"The requested user '{principal.upn}' is invalid.")
@@ -46,19 +52,21 @@ def _for_user(principal: Principal, name: str | None, need: Need, directory: Dir
             raise _denied(need)
         return _usable(caller, need)
     if need is Need.PROFILE:
-        return _profile_of_another(principal, name, directory)
+        return _profile_of_another(principal, name, directory, settings)
     if not principal.scopes & _shared(need):
         raise _denied(need)
-    other = _find(name, need, principal, directory)
+    other = _find(name, need, principal, directory, settings)
     if not any(caller.has_full_access_to(address) for address in other.addresses):
         raise _denied(need)
     return _usable(other, need)
 
 
-def _profile_of_another(principal: Principal, name: str, directory: Directory) -> User:
+def _profile_of_another(
+    principal: Principal, name: str, directory: Directory, settings: MailSettings
+) -> User:
     if not principal.scopes & (set(Need.PROFILE.value) - {"User.Read"}):
         raise _denied(Need.PROFILE)
-    return _find(name, Need.PROFILE, principal, directory)
+    return _find(name, Need.PROFILE, principal, directory, settings)
 
 
 def _for_application(
@@ -77,7 +85,7 @@ def _for_application(
     by_exchange = app is not None and bool(app.exchange_roles)
     if app is None or not (by_entra or by_exchange):
         raise _denied(need)
-    box = _find(name, need, principal, directory)
+    box = _find(name, need, principal, directory, settings)
     if any(app.in_exchange_scope(role, box) for role in _exchange_roles(need)):
         return _usable(box, need)
     if not by_entra:
@@ -88,9 +96,13 @@ def _for_application(
     return _usable(box, need)
 
 
-def _find(name: str, need: Need, principal: Principal, directory: Directory) -> User:
-    """By object id or UPN only: an alias, a group or a stranger is no user."""
+def _find(
+    name: str, need: Need, principal: Principal, directory: Directory, settings: MailSettings
+) -> User:
+    """By object id or UPN, and by address where `settings` say so; a group is no user."""
     user = directory.user(name)
+    if user is None and settings.users_by_address:
+        user = directory.owner_of(name)
     if user and user.tenant_id == principal.tid and user.kind != "distribution-list":
         return user
     if need is Need.PROFILE:

@@ -14,6 +14,7 @@ from aiohttp import web
 from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
 from graphrelay.sandbox.graph.faults import DraftStuck, ItemNotFoundOnSend, StaleReplica
+from graphrelay.sandbox.graph.lookup import extended
 from graphrelay.sandbox.graph.message import attachment, composition
 from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.sending import composed, new_message_id, submit
@@ -66,7 +67,7 @@ async def read(call: Call) -> web.Response:
     if call.fault(StaleReplica):
         raise GraphError("ErrorItemNotFound")
     item = find(call)
-    shown = _shown(call, item, query.select)
+    shown = _shown(call, item, query.select) | extended(call, item, query.expand)
     item.seems_draft_for = max(0, item.seems_draft_for - 1)
     return call.answer(200, shown)
 
@@ -76,6 +77,8 @@ async def value(call: Call) -> web.Response:
     item = find(call)
     content = item.content
     if not isinstance(content, Draft):
+        if content.via == "report" and not call.cloud.mailboxes.settings.reports_as_mime:
+            raise GraphError("ErrorMimeContentConversionFailed")
         octets = content.raw if item.folder is Folder.SENT else content.delivered
     else:
         octets = _octets(call, content)
@@ -103,6 +106,14 @@ async def delete(call: Call) -> web.Response:
         box.remove(item)
     else:
         mailboxes.move(box, item, Folder.DELETED)
+    return call.answer(204)
+
+
+async def delete_for_good(call: Call) -> web.Response:
+    """POST /messages/{id}/permanentDelete."""
+    if not call.cloud.mailboxes.settings.permanent_delete:
+        raise GraphError("BadRequest", "Resource not found for the segment 'permanentDelete'.")
+    call.cloud.mailboxes.box(call.box).remove(find(call))
     return call.answer(204)
 
 

@@ -121,6 +121,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "ErrorADUnavailable": (503, "Active Directory is not available. Try your request later."),
     "ErrorTimeoutExpired": (504, "The request timed out."),
     "ErrorInternalServerError": (500, "An internal server error occurred. The operation failed."),
+    "ErrorMimeContentConversionFailed": (500, "The content of the item could not be converted."),
     "ErrorInternalServerTransientError": (
         500,
         "An internal server error occurred. Try again later.",
@@ -154,6 +155,8 @@ class GraphError(Exception):
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     form: Form = "json"
+    more_challenges: tuple[str, ...] = ()
+    """Further lines of WWW-Authenticate."""
 
     def __post_init__(self) -> None:
         known = CATALOGUE.get(self.code)

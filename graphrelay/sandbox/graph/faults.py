@@ -73,6 +73,8 @@ class TokenRefused(Fault):
     message: str = "Access token has expired or is not yet valid."
     claims: str = ""
     """A claims challenge in JSON: `insufficient_claims` (continuous access evaluation)."""
+    several_lines: bool = False
+    """Whether `WWW-Authenticate` comes in several lines, and the claims in the first of them."""
 
 
 @fault_kind
@@ -152,6 +154,14 @@ class SlowSentItems(Fault):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleReplica(Fault):
     """A look-up is answered from a replica that is behind: by id 404, by filter an empty list."""
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFilterRefused(Fault):
+    """400 for a look-up that filters by message class."""
+
+    code: str = "ErrorRestrictionTooComplex"
 
 
 @fault_kind

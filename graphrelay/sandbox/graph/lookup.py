@@ -1,13 +1,15 @@
 """Finding messages: by Message-ID above all, which is how a lost answer is settled afterwards."""
 
 from collections.abc import Iterable
+from email.parser import HeaderParser
+from fnmatch import fnmatchcase
 from typing import Any
 
 from aiohttp import web
 
 from graphrelay.sandbox.graph.call import METADATA, Call
 from graphrelay.sandbox.graph.errors import GraphError
-from graphrelay.sandbox.graph.faults import StaleReplica
+from graphrelay.sandbox.graph.faults import ClassFilterRefused, StaleReplica
 from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.view import folder_id, known_property, message_json
 from graphrelay.sandbox.mailbox_items import Folder, Item, Mail
@@ -22,13 +24,15 @@ async def messages(call: Call) -> web.Response:
             f"Could not find a property named '{min(unknown)}' on type 'microsoft.graph.message'.",
         )
     folder = _folder(call.arguments[0]) if call.arguments else None
+    if query.item_class and (refused := call.fault(ClassFilterRefused)):
+        raise GraphError(refused.code, status=400)
     seen = () if call.fault(StaleReplica) else _candidates(call, query)
     everywhere = [item for item in seen if _matches(call, query, item)]
     found = [item for item in everywhere if folder in (None, _seen_in(item))]
     if query.newest_first:
         found.reverse()
     page = found[query.skip : query.skip + query.top]
-    shown = [_shown(call, item, query.select) for item in page]
+    shown = [_shown(call, item, query.select) | extended(call, item, query.expand) for item in page]
     for item in everywhere:
         item.seems_draft_for = max(0, item.seems_draft_for - 1)
     answer: dict[str, Any] = {
@@ -65,10 +69,24 @@ def _candidates(call: Call, query: Query) -> Iterable[Item]:
     return box.items() if message_id is None else box.with_message_id(message_id)
 
 
-def _class_of(item: Item) -> str:
+def _class_of(call: Call, item: Item) -> str:
     """PidTagMessageClass."""
     is_report = isinstance(item.content, Mail) and item.content.via == "report"
-    return "REPORT.IPM.Note.NDR" if is_report else "IPM.Note"
+    return call.cloud.mailboxes.settings.report_class if is_report else "IPM.Note"
+
+
+def extended(call: Call, item: Item, tags: Iterable[int]) -> dict[str, Any]:
+    """`singleValueExtendedProperties` with those of `tags` that the item has, named as Graph does:
+    `String 0x1a` for `String 0x001A`."""
+    head = item.content.outgoing.head if isinstance(item.content, Mail) else b""
+    fields = HeaderParser().parsestr(head.decode("utf-8", "replace"))
+    known = {
+        0x001A: _class_of(call, item),
+        0x1039: fields.get("References", ""),
+        0x1042: fields.get("In-Reply-To", ""),
+    }
+    found = [{"id": f"String 0x{tag:x}", "value": known[tag]} for tag in tags if known.get(tag, "")]
+    return {"singleValueExtendedProperties": found} if found else {}
 
 
 def _seen_in(item: Item) -> Folder:
@@ -76,7 +94,7 @@ def _seen_in(item: Item) -> Folder:
 
 
 def _matches(call: Call, query: Query, item: Item) -> bool:
-    if query.item_class and query.item_class != _class_of(item):
+    if query.item_class and not fnmatchcase(_class_of(call, item), query.item_class):
         return False
     if not query.filters:
         return True

@@ -19,12 +19,14 @@ _COMPARISON = re.compile(
 )
 _CLASS = re.compile(
     r"\s*singleValueExtendedProperties/any\(\s*(\w+)\s*:\s*\1/id eq 'String 0x001A'\s+and\s+"
-    r"\1/value eq '([^']*)'\s*\)\s*(?:\band\b|\Z)",
+    r"(?:\1/value eq '([^']*)'|startswith\(\s*\1/value\s*,\s*'([^']*)'\s*\))\s*\)\s*(?:\band\b|\Z)",
     re.IGNORECASE,
 )
-"""PidTagMessageClass, the one extended property that is known here."""
+"""PidTagMessageClass, the one extended property that is filtered by here."""
+_EXPAND = re.compile(r"singleValueExtendedProperties\(\$filter=(.*)\)\Z")
+_EXPANDED = re.compile(r"id eq 'String 0x([0-9A-Fa-f]{1,4})'\Z")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\Z")
-_KNOWN = {"$filter", "$select", "$top", "$skip", "$orderby", "$count"}
+_KNOWN = {"$filter", "$select", "$top", "$skip", "$orderby", "$count", "$expand"}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda left, right: bool(left == right),
     "ne": lambda left, right: bool(left != right),
@@ -55,7 +57,9 @@ class Query:
 
     filters: tuple[Comparison, ...] = ()
     item_class: str = ""
-    """The only class of items that is wanted; empty for all."""
+    """The only class of items that is wanted, or with `*` at its end how it begins; empty: all."""
+    expand: tuple[int, ...] = ()
+    """Tags of the extended properties that are wanted besides."""
     select: frozenset[str] = frozenset()
     top: int = 10
     skip: int = 0
@@ -73,6 +77,7 @@ class Query:
             filters=filters,
             item_class=item_class,
             select=_select(given.get("$select", "")),
+            expand=_expand(given.get("$expand", "")),
             top=_number(given.get("$top", "10"), "$top", range(1, 1001)),
             skip=_number(given.get("$skip", "0"), "$skip", range(1_000_000_000)),
             newest_first=not given.get("$orderby", "").lower().endswith(" asc"),
@@ -92,7 +97,8 @@ def _filters(text: str) -> tuple[tuple[Comparison, ...], str]:
     start, item_class = 0, ""
     while start < len(text):
         if wanted := _CLASS.match(text, start):
-            item_class, start = wanted[2], wanted.end()
+            item_class = wanted[2] if wanted[3] is None else f"{wanted[3]}*"
+            start = wanted.end()
             continue
         one = _COMPARISON.match(text, start)
         if one is None or not known_property(one[1]):
@@ -115,6 +121,16 @@ def _literal(text: str) -> str | bool:
 def _select(text: str) -> frozenset[str]:
     names: Iterable[str] = filter(None, (name.strip() for name in text.split(",")))
     return frozenset(names)
+
+
+def _expand(text: str) -> tuple[int, ...]:
+    if not text:
+        return ()
+    inner = _EXPAND.match(text)
+    tags = [_EXPANDED.match(one.strip()) for one in inner[1].split(" or ")] if inner else [None]
+    if not all(tags):
+        raise GraphError("BadRequest", f"Query option '$expand={text}' is not supported.")
+    return tuple(int(tag[1], 16) for tag in tags if tag)
 
 
 def _number(text: str, name: str, allowed: range) -> int:

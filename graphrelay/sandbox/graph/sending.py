@@ -200,7 +200,7 @@ def _outgoing(
         added.append(f"Message-ID: {message_id}\r\n")
     if not head.date:
         added.append(f"Date: {format_datetime(call.cloud.now())}\r\n")
-    dropped = _dropped(call, via)
+    dropped = _dropped(call, via, fields)
     remaining = without_fields(
         octets, fields, lambda name: name in replaced or name.startswith(_RESERVED) or dropped(name)
     )
@@ -213,7 +213,7 @@ _RESERVED = ("x-ms-exchange-", "x-microsoft-exchange-organization")
 """Header fields that belong to Exchange, whoever writes them."""
 
 
-def _dropped(call: Call, via: Via) -> Callable[[str], bool]:
+def _dropped(call: Call, via: Via, fields: list[Field]) -> Callable[[str], bool]:
     """Whether a mailbox loses this field of a MIME message: it keeps those that it has a property
     for. By default all survive."""
     fault = call.fault(HeadersDropped)
@@ -221,8 +221,12 @@ def _dropped(call: Call, via: Via) -> Callable[[str], bool]:
         named = {name.lower() for name in fault.names}
         return lambda name: name in named
     promoted = PROMOTED if fault else _settings(call).promoted_headers
+    known = call.cloud.mailboxes.box(call.box).known_headers
+    if via == "json":
+        known.update(one.name.lower() for one in fields if one.name.lower().startswith("x-"))
     if promoted is None or via == "json":
         return lambda name: False
+    promoted |= known
     return lambda name: name not in promoted and not name.startswith(("content-", "mime-"))
 
 

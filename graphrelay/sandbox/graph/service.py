@@ -27,6 +27,7 @@ from graphrelay.sandbox.graph.sending import send_mail
 from graphrelay.sandbox.graph.uploads import Uploads
 from graphrelay.sandbox.tokens import Principal, TokenProblem
 
+_POP = 'PoP realm="", authorization_uri="https://login.example/common/oauth2/authorize"'
 _BEARER = re.compile(r"Bearer[ ]+(\S+)\Z", re.IGNORECASE)
 
 
@@ -72,7 +73,10 @@ class GraphService:
                 headers["Content-Type"] = (
                     "text/html" if error.form == "html" else "application/json"
                 )
-            return web.Response(status=error.status, body=body or None, headers=headers)
+            refusal = web.Response(status=error.status, body=body or None, headers=headers)
+            for challenge in error.more_challenges:
+                refusal.headers.add("WWW-Authenticate", challenge)
+            return refusal
         except ConnectionCut:
             return web.Response(status=499)  # reaches nobody
 
@@ -115,6 +119,7 @@ class GraphService:
                 principal.message,
                 401,
                 {"WWW-Authenticate": principal.www_authenticate(self._cloud.login_url)},
+                more_challenges=(_POP,) if principal.several_lines else (),
             )
         return principal
 
@@ -130,7 +135,9 @@ class GraphService:
         )
         if fault is None:
             return principal
-        return TokenProblem(message=fault.message, claims=fault.claims or None)
+        return TokenProblem(
+            message=fault.message, claims=fault.claims or None, several_lines=fault.several_lines
+        )
 
     def _endpoint(self, method: str, steps: list[str]) -> Endpoint:
         shape = tuple(
@@ -176,6 +183,9 @@ def _endpoints(uploads: Uploads) -> dict[tuple[str, ...], dict[str, Endpoint]]:
         ("messages",): messages,
         ("messages", "*"): message,
         ("messages", "*", "send"): {"POST": Endpoint(Need.SEND, drafts.send)},
+        ("messages", "*", "permanentdelete"): {
+            "POST": Endpoint(Need.WRITE, drafts.delete_for_good)
+        },
         ("messages", "*", "$value"): {"GET": Endpoint(Need.READ, drafts.value)},
         ("messages", "*", "attachments"): attachments,
         ("messages", "*", "attachments", "*"): attachment,

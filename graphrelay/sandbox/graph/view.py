@@ -99,7 +99,11 @@ class _View:
         return self.composition.delivery_receipt
 
     def people(self, which: str) -> list[dict[str, Any]]:
-        return [_person_json(person) for person in getattr(self.composition, which)]
+        primary = self.item.primary
+        return [
+            _person_json(Person(one.name, primary.get(one.address.casefold(), one.address)))
+            for one in getattr(self.composition, which)
+        ]
 
 
 def _of_mail(mail: Mail, folder: Folder) -> Composition:

@@ -54,6 +54,7 @@ from graphrelay.spool.queries import (
     Query,
     QueueFilter,
     RelayedTo,
+    SharesMessageId,
 )
 from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
@@ -323,6 +324,8 @@ class SqliteSpool:
                 return ndrs.lanes_used(connection, query)
             case RelayedTo():
                 return ndrs.relayed_to(connection, query)
+            case SharesMessageId():
+                return history.shares_message_id(connection, query)
         raise TypeError(f"not a query: {query!r}")
 
     def _stats(self, connection: sqlite3.Connection) -> Stats:

@@ -55,6 +55,13 @@ def test_the_commands_for_a_user_ask_for_scopes_and_a_loopback_redirect(tmp_path
     assert "credential" not in "\n".join(rest)
 
 
+def test_the_commands_say_where_admin_consent_is_required(tmp_path: Path) -> None:
+    _, shown = made(tmp_path, *USER, "--exact-once")
+    assert "# Required: by default only an admin may consent to Mail.ReadWrite." in shown
+    assert "Need admin approval" in shown
+    assert any("admin-consent" in call for call in pasted(tmp_path, shown))
+
+
 def test_the_commands_for_a_personal_account_want_no_consent_of_an_admin(tmp_path: Path) -> None:
     _, shown = made(tmp_path, *PERSONAL)
     called = pasted(tmp_path, shown)

@@ -6,7 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from graphrelay.cli import cli
 from graphrelay.cli.guide.setup import NO_ID
 from graphrelay.daemon import wiring
 from graphrelay.oauth.scenario import (
@@ -145,3 +147,11 @@ def test_ids_that_are_not_known_yet_are_asked_for_at_the_end(tmp_path: Path) -> 
     settings, shown = made(tmp_path, *USER)
     assert account(settings).client_id == account(settings).tenant == NO_ID
     assert "put the ids of the app registration into" in shown
+
+
+def test_a_sender_at_the_initial_domain_is_warned_of(tmp_path: Path) -> None:
+    options = ["--scenario", "user", "--username", "wp@contoso.onmicrosoft.com", *IDS]
+    assert "100 external recipients a day" in made(tmp_path, *options)[1]
+    path = str(tmp_path / "config.toml")
+    checked = CliRunner().invoke(cli, ["--config", path, "check-config"])
+    assert "wp@contoso.onmicrosoft.com: use an address" in checked.output

@@ -9,7 +9,7 @@ from graphrelay.oauth.scenario import (
     Account,
     SendAsUser,
 )
-from tests.cli.guide.making import APPLICATION, CLIENT, IDS, account, end_of_secret, init
+from tests.cli.guide.making import APPLICATION, CLIENT, IDS, USER, account, end_of_secret, init
 
 
 def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
@@ -20,6 +20,7 @@ def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
         "Tenant": "contoso.com",
         "User name": "nobody",
         "User name again": "wp@contoso.com",
+        "Primary address": "",
         "Other mailboxes": "",
         "Files over 3 MB": "",
         "Look for it": "",
@@ -51,6 +52,19 @@ def test_a_typed_secret_goes_into_a_file_of_its_own_and_is_never_shown(tmp_path:
     assert end_of_secret(load(tmp_path / "config.toml")) == datetime(2027, 11, 1, tzinfo=UTC)
 
 
+def test_a_mailbox_whose_address_is_not_the_user_name_gets_both(tmp_path: Path) -> None:
+    options = ["--yes", *USER, *IDS, "--address", "website@contoso.com"]
+    assert init(tmp_path, *options).exit_code == 0
+    found = account(load(tmp_path / "config.toml"))
+    assert found == Account(
+        "website",
+        "contoso.com",
+        CLIENT,
+        SendAsUser("wp@contoso.com"),
+        address="website@contoso.com",
+    )
+
+
 def test_after_ctrl_c_only_what_is_missing_is_asked(tmp_path: Path) -> None:
     stopped = init(tmp_path, answers="user\n\n\nno domain\ncontoso.com\nwp@contoso.com\n")
     assert stopped.exit_code != 0  # the input ended, as at Ctrl-C
@@ -58,7 +72,7 @@ def test_after_ctrl_c_only_what_is_missing_is_asked(tmp_path: Path) -> None:
     assert not (tmp_path / "config.toml").exists()
     kept = tmp_path / ".config.toml.answers"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    shown = init(tmp_path, answers=f"\n\n\n\n{CLIENT}\n")
+    shown = init(tmp_path, answers=f"\n\n\n\n\n{CLIENT}\n")
     assert shown.exit_code == 0, shown.output
     assert f"Going on with the answers in {kept}" in shown.output
     assert "User name" not in shown.output
@@ -70,7 +84,7 @@ def test_after_ctrl_c_only_what_is_missing_is_asked(tmp_path: Path) -> None:
 def test_a_listener_on_the_network_asks_who_may_connect(tmp_path: Path) -> None:
     options = ["--scenario", "user", "--username", "wp@contoso.com", *IDS, "--account", "a"]
     options += ["--cloud", "global", "--no-large-messages", "--no-exact-once"]
-    answers = ["", "somewhere", "0.0.0.0:2525", "everywhere", "0.0.0.0/0", "192.168.7.0/24"]
+    answers = ["", "", "somewhere", "0.0.0.0:2525", "everywhere", "0.0.0.0/0", "192.168.7.0/24"]
     shown = init(tmp_path, *options, answers="\n".join(answers) + "\n")
     assert shown.exit_code == 0, shown.output
     assert "is no address to listen on" in shown.output

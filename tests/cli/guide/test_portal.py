@@ -41,6 +41,13 @@ def test_who_may_sign_in_depends_on_the_scenario(scenario: Scenario) -> None:
     assert ("Directory (tenant) ID" in shown) is not personal
 
 
+def test_an_application_for_a_personal_account_is_registered_in_a_directory() -> None:
+    first, second, *_ = steps(setup(Personal("me@outlook.com")))
+    assert "can no longer be registered outside of a directory" in first
+    assert "App registrations > New registration" in second
+    assert "outside of a directory" not in text(setup(USER))
+
+
 def test_an_identity_of_azure_is_not_registered() -> None:
     shown = text(setup(AnyUser(ManagedIdentity(None))))
     assert "App registrations" not in shown
@@ -55,3 +62,13 @@ def test_an_application_with_a_scope_is_granted_nothing() -> None:
 
 def test_a_national_cloud_has_its_own_portal() -> None:
     assert steps(setup(USER, "china"))[0].startswith("https://portal.azure.cn")
+
+
+def test_admin_consent_is_required_where_users_may_not_consent_by_default() -> None:
+    sending = text(setup(USER))
+    assert "Where users of the tenant may not consent themselves: Grant admin consent." in sending
+    assert "openid, profile" in sending
+    shared = text(setup(SendAsUser("wp@contoso.com", shared=True)))
+    assert "by default only an admin may consent to Mail.Send.Shared" in shared
+    assert "Need admin approval" in sending
+    assert "Need admin approval" in shared

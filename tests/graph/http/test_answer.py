@@ -122,3 +122,11 @@ def test_a_broken_claims_challenge_is_none(claims: str) -> None:
 def test_other_challenges_ask_for_no_claims() -> None:
     assert claims_challenge({}) is None
     assert claims_challenge({"www-authenticate": 'Bearer error="invalid_token"'}) is None
+
+
+@pytest.mark.parametrize("other", ["Bearer", 'PoP realm="", claims="!!!"'])
+def test_the_claims_may_be_in_any_of_several_challenges(other: str) -> None:
+    claims = '{"access_token":{}}'
+    said = challenge(base64.b64encode(claims.encode()).decode())["www-authenticate"]
+    for both in (f"{other}, {said}", f"{said}, {other}"):
+        assert claims_challenge({"www-authenticate": both}) == claims

@@ -15,7 +15,14 @@ from graphrelay.oauth.answers import (
     Unauthorized,
     VaultProblem,
 )
-from graphrelay.oauth.scenario import Account, AccountOptions, Personal, SendAsUser
+from graphrelay.oauth.consent import APPROVAL, SIGN_IN, for_admins, to_grant
+from graphrelay.oauth.scenario import (
+    Account,
+    AccountOptions,
+    Personal,
+    SendAsUser,
+    permissions,
+)
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
     Pending,
@@ -28,7 +35,7 @@ from graphrelay.oauth.sign_in.authorizer import (
 )
 from graphrelay.oauth.sign_in.loopback import RedirectReceiver, query_of
 from graphrelay.oauth.tokens.manager import AccountChanged, TokenManager
-from graphrelay.sandbox.directory import PUBLIC_CLIENT
+from graphrelay.sandbox.directory import BY_DEFAULT_ADMIN_ONLY, PUBLIC_CLIENT, Tenant
 from graphrelay.sandbox.entra.faults import ChangedAnswer, EntraError, ExactRedirect
 from graphrelay.sandbox.faults import CutBefore
 from graphrelay.sandbox.visitor import Visitor
@@ -576,3 +583,46 @@ async def test_what_is_stored_holds_no_password_and_no_code(world: World) -> Non
         "access",
         "signed_in",
     }
+
+
+# --- Who may consent ------------------------------------------------------------------------------
+
+EXACT = replace(WEBSITE, options=AccountOptions(exact_once=True))
+
+
+def by_default(world: World, *, user_consent: bool = True) -> Tenant:
+    """As Microsoft's own policy has it in 2026, or stricter."""
+    tenant = world.cloud.directory.tenant("contoso.com")
+    assert tenant is not None
+    tenant.user_consent, tenant.admin_only = user_consent, BY_DEFAULT_ADMIN_ONLY
+    return tenant
+
+
+def granted_by_admin(world: World, *scopes: str) -> None:
+    tenant, app = by_default(world, user_consent=False), world.cloud.directory.app(PUBLIC_CLIENT)
+    assert app is not None
+    world.cloud.directory.consent(app, scopes, by=tenant)
+
+
+async def test_by_default_a_user_may_consent_to_sending_and_to_nothing_more(world: World) -> None:
+    by_default(world)
+    assert for_admins(permissions(WEBSITE)) == ()
+    assert isinstance(await world.authorize(world.manager()), Stored)
+    assert for_admins(permissions(EXACT)) == ("Mail.ReadWrite",)
+    refused = await world.authorize(world.manager(EXACT), EXACT)
+    assert isinstance(refused, TokenRefused)
+    assert "Need admin approval" in APPROVAL
+    assert "Grant admin consent" in refused.remedy
+
+
+@pytest.mark.parametrize("account", [WEBSITE, EXACT])
+async def test_what_the_guide_grants_is_enough_where_users_may_consent_to_nothing(
+    world: World, account: Account
+) -> None:
+    granted_by_admin(world, *to_grant(permissions(account)))
+    assert isinstance(await world.authorize(world.manager(account), account), Stored)
+
+
+async def test_consent_without_what_every_sign_in_asks_for_is_not_enough(world: World) -> None:
+    granted_by_admin(world, *(set(to_grant(permissions(WEBSITE))) - set(SIGN_IN)))
+    assert isinstance(await world.authorize(world.manager()), TokenRefused)

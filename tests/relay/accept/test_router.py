@@ -184,6 +184,31 @@ def test_from_is_rewritten_as_the_route_says(
     assert (plan.lane.mailbox, plan.from_address) == ("wp@contoso.com", from_address)
 
 
+@pytest.mark.parametrize(
+    ("author", "from_address"),
+    [
+        ("website@contoso.com", None),
+        ("shop@contoso.com", None),
+        ("wp@contoso.com", "website@contoso.com"),
+        ("root@host", "website@contoso.com"),
+    ],
+)
+def test_from_is_an_address_of_the_mailbox_and_not_the_sign_in_name(
+    author: str, from_address: str | None
+) -> None:
+    """Exchange refuses a user principal name that is no address (ErrorSendAsDenied)."""
+    account = replace(
+        WEBSITE, address="website@contoso.com", aliases=("shop@contoso.com",), mailboxes=()
+    )
+    for mailbox in (None, "sender", "wp@contoso.com", "shop@contoso.com"):
+        table = router.table([Route(name="r", account="website", mailbox=mailbox)], [account])
+        parts = router.route(transaction("www@host", authors=(author,)), table)
+        assert not isinstance(parts, Reply)
+        ((plan, _),) = parts
+        assert plan.lane == Lane("website", "website@contoso.com")  # one lane for one mailbox
+        assert plan.from_address == from_address
+
+
 def test_the_sender_may_name_the_mailbox() -> None:
     plan = plan_of("Jane@Contoso.com", account="tenant", mailbox="sender")
     assert (plan.lane, plan.from_address) == (Lane("tenant", "jane@contoso.com"), None)

@@ -31,6 +31,7 @@ MESSAGES = f"/v1.0/users/{WP.mailbox}/messages"
 SEND_MAIL = f"/v1.0/users/{WP.mailbox}/sendMail"
 LOOKS = AccountOptions(large_messages=True)
 ONCE = AccountOptions(exact_once=True)
+ALIAS = "al@contoso.com"
 HOLD = DeliveryPolicy(on_uncertain="hold")
 
 Deliver = Callable[..., AbstractAsyncContextManager[Delivery]]
@@ -241,10 +242,12 @@ ANYWHERE: list[Fault] = [
 ]
 
 
+@pytest.mark.parametrize("ids_survive_sending", [True, False])
 @pytest.mark.parametrize("fault", ANYWHERE, ids=str)
 async def test_whatever_is_lost_the_message_goes_once(
-    cloud: Sandbox, tmp_path: Path, fault: Fault
+    cloud: Sandbox, tmp_path: Path, fault: Fault, ids_survive_sending: bool
 ) -> None:
+    cloud.mailboxes.settings.ids_survive_sending = ids_survive_sending
     async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(fault)
         await delivery.accept(1)
@@ -253,6 +256,69 @@ async def test_whatever_is_lost_the_message_goes_once(
             await go_on(delivery, 5 * MINUTE)
         assert len(delivery.submitted) == 1
         assert len(cloud.mailboxes.received_by("you@example.org")) == 1
+
+
+def with_an_alias(cloud: Sandbox, *, ids_survive_sending: bool) -> None:
+    """Exchange shows alice@contoso.com in Sent Items in its place."""
+    alice = cloud.directory.user("alice@contoso.com")
+    assert alice is not None
+    alice.addresses.append(ALIAS)
+    cloud.mailboxes.settings.aliases_resolved = True
+    cloud.mailboxes.settings.ids_survive_sending = ids_survive_sending
+
+
+@pytest.mark.parametrize("ids_survive_sending", [True, False])
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_recipient_that_exchange_rewrote_makes_no_double(
+    cloud: Sandbox, tmp_path: Path, ids_survive_sending: bool, sent: bool
+) -> None:
+    with_an_alias(cloud, ids_survive_sending=ids_survive_sending)
+    send = f"{MESSAGES}/"
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
+        cloud.faults.on(
+            CutAfter(path=send, method="POST", times=1)
+            if sent
+            else Answer(path=send, method="POST", status=504, times=1)
+        )
+        await delivery.accept(1, to=ALIAS)
+        await delivery.ended(1)
+        while not delivery.told("relayed"):
+            await go_on(delivery, 5 * MINUTE)
+        assert len(delivery.submitted) == 1
+
+
+async def test_what_stays_unclear_is_held_and_not_sent_again(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    """Two messages share a Message-ID, so nobody can say whose the copy is."""
+    with_an_alias(cloud, ids_survive_sending=False)
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
+        await delivery.accept(1, to="b@example.org", message_id="<same@contoso.com>")
+        await delivery.ended(1)
+        cloud.faults.on(CutAfter(path=f"{MESSAGES}/", method="POST", times=1))
+        await delivery.accept(2, to=ALIAS, message_id="<same@contoso.com>")
+        await delivery.ended(2)
+        await go_on(delivery)
+        [row] = await delivery.spool.read(QueueFilter())
+        assert isinstance(row.state, Held)
+        assert len(delivery.submitted) == 2
+
+
+async def test_the_copy_of_another_part_does_not_stand_for_a_lost_one(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    """It has the same Message-ID, and was sent after our draft was made."""
+    cloud.mailboxes.settings.ids_survive_sending = False
+    async with delivering(cloud, tmp_path, options=ONCE) as delivery:
+        cloud.faults.on(Answer(path=f"{MESSAGES}/", method="POST", status=504, times=1))
+        await delivery.accept(1, to="a@example.org", message_id="<same@contoso.com>")
+        await delivery.ended(1)
+        await delivery.accept(2, to="b@example.org", message_id="<same@contoso.com>")
+        await go_on(delivery, MINUTE)
+        while len(delivery.told("relayed")) < 2:
+            await go_on(delivery, 5 * MINUTE)
+        assert len(cloud.mailboxes.received_by("a@example.org")) == 1
+        assert len(cloud.mailboxes.received_by("b@example.org")) == 1
 
 
 async def test_every_third_answer_lost_and_nothing_twice(cloud: Sandbox, tmp_path: Path) -> None:
@@ -291,7 +357,8 @@ async def test_a_draft_that_exchange_refuses_to_send_is_deleted(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
     async with delivering(cloud, tmp_path, options=ONCE) as delivery:
-        cloud.faults.on(Refuse(path=f"{MESSAGES}/", method="POST", code="ErrorSendAsDenied"))
+        denied = Refuse(path=f"{MESSAGES}/", method="POST", code="ErrorSendAsDenied", times=1)
+        cloud.faults.on(denied)
         await delivery.accept(1)
         await delivery.ended(1)
         assert delivery.told() == ["attempt", "failed"]

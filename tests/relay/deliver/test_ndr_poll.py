@@ -20,7 +20,7 @@ from graphrelay.relay.reports.ndr import Ndr
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
-from graphrelay.sandbox.graph.faults import NonDelivery
+from graphrelay.sandbox.graph.faults import ClassFilterRefused, NonDelivery
 from graphrelay.spool.queries import HistoryOf, LanesUsed, LogFilter, Query
 from tests.clock import FakeClock
 from tests.graph.scripted import session_of
@@ -276,3 +276,75 @@ async def test_a_report_that_raises_an_error_is_skipped_in_the_end(
             await bounces.look()
         (told,) = [entry for entry in delivery.entries if entry.event == "bounce-not-read"]
         assert told.fields["reason"] == "ZeroDivisionError()"
+
+
+# --- What Exchange really has ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message_class", ["REPORT.IPM.Note.SMIME.NDR", "REPORT.IPM.Schedule.Meeting.Request.NDR"]
+)
+@pytest.mark.parametrize("filtered", [True, False])
+async def test_reports_of_every_class_are_found(
+    message_class: str, filtered: bool, cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.mailboxes.settings.report_class = message_class
+    if not filtered:
+        cloud.faults.on(ClassFilterRefused())
+    async with sent(cloud, tmp_path) as delivery:
+        await watching(delivery).look()
+        assert len(await log(delivery)) == 1
+
+
+async def test_a_receipt_is_no_report_of_failure(cloud: Sandbox, tmp_path: Path) -> None:
+    cloud.mailboxes.settings.report_class = "REPORT.IPM.Note.IPNRN"
+    async with sent(cloud, tmp_path) as delivery:
+        await watching(delivery).look()
+        assert delivery.told("bounced", "bounce-not-understood") == []
+
+
+@pytest.mark.parametrize("code", ["ErrorRestrictionTooComplex", "InefficientFilter"])
+async def test_a_mailbox_that_cannot_be_filtered_is_read_whole_and_that_is_logged_once(
+    code: str, cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.faults.on(ClassFilterRefused(code=code, mailbox=WP.mailbox))
+    async with sent(cloud, tmp_path) as delivery:
+        for number in range(4):  # more mail than a page holds
+            await delivery.accept(10 + number, lane=INFO, to=WP.mailbox)
+        await delivery.ended(6)
+        bounces = watching(delivery, page=2)
+        await bounces.look()
+        await bounces.look()
+        assert len(await log(delivery)) == 1
+        (told,) = [one for one in delivery.entries if one.event == "bounces-not-filtered"]
+        assert (told.fields["mailbox"], told.fields["code"]) == (WP.mailbox, code)
+        assert delivery.told("bounce-not-understood") == []
+
+
+async def test_a_report_that_is_no_mime_is_read_by_its_properties_at_once(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.mailboxes.settings.report_class = "REPORT.IPM.Note.SMIME.NDR"
+    cloud.mailboxes.settings.reports_as_mime = False
+    async with sent(cloud, tmp_path) as delivery:
+        await watching(delivery).look()
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounced"]
+        assert (told.fields["recipient"], told.fields["status"]) == (NOBODY, "5.1.10")
+        assert len(await log(delivery)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [("5.7.236", "a domain of your own"), ("5.1.10", "the recipient's address"), ("5.9.9", None)],
+)
+async def test_the_journal_says_what_can_be_done_about_a_report(
+    status: str, remedy: str | None, cloud: Sandbox, tmp_path: Path
+) -> None:
+    cloud.faults.on(NonDelivery(code=status, diagnostic=f"550 {status} refused", times=1))
+    async with delivering(cloud, tmp_path) as delivery:
+        await delivery.accept(1, to=NOBODY)
+        await delivery.ended(1)
+        await watching(delivery).look()
+        (told,) = [entry for entry in delivery.entries if entry.event == "bounced"]
+        found = told.fields.get("remedy")
+        assert (remedy in str(found)) if remedy else not found

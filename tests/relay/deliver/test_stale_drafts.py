@@ -7,11 +7,15 @@ from unittest.mock import AsyncMock
 
 import pytest
 
+from graphrelay.graph import drafts as graph_drafts
+from graphrelay.graph.drafts import Drafted, Seen
+from graphrelay.graph.session import Mime
 from graphrelay.model import Address
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.faults import Answer, CutAfter
 from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient
 from graphrelay.spool.queries import LeftDrafts, QueueFilter
+from tests.graph.scripted import Octets, session_of
 from tests.relay.cloud import WP
 from tests.relay.deliver.large import UPLOAD, USERS, accept, drafts, large, whole
 
@@ -28,6 +32,7 @@ async def test_the_draft_of_what_is_given_up_is_deleted(
     async with large(cloud, tmp_path) as delivery:
         cloud.faults.on(Refuse(path=USERS, method="POST", code="ErrorSendAsDenied", every=4))
         if delete_fails:
+            cloud.mailboxes.settings.permanent_delete = False
             cloud.faults.on(Answer(method="DELETE", status=503, times=1))
         await accept(delivery)
         await delivery.ended(1)
@@ -46,6 +51,7 @@ async def test_the_draft_of_what_is_divided_is_deleted(
     async with large(cloud, tmp_path) as delivery:
         cloud.faults.on(UnknownRecipient(address="bad@example.org"))
         if delete_fails:
+            cloud.mailboxes.settings.permanent_delete = False
             cloud.faults.on(Answer(method="DELETE", status=503, times=1))
         await accept(delivery, besides=(Address("bad", "example.org"),))
         await delivery.until(
@@ -97,3 +103,24 @@ async def test_a_draft_that_was_sent_after_all_stays_in_sent_items(
         assert user is not None
         assert len(cloud.mailboxes.sent_items(user)) == 1
         assert await delivery.spool.read(LeftDrafts()) == []
+
+
+@pytest.mark.parametrize("permanent_delete", [True, False])
+async def test_a_deleted_draft_is_found_no_more(
+    cloud: Sandbox, tmp_path: Path, permanent_delete: bool
+) -> None:
+    """Also where it stays in Deleted Items."""
+    cloud.mailboxes.settings.permanent_delete = permanent_delete
+    octets = Octets(b"To: you@example.org\r\nMessage-ID: <d@contoso.com>\r\n\r\ntext\r\n")
+    async with large(cloud, tmp_path) as delivery:
+        session = await session_of(delivery.graph, WP)
+        made = await graph_drafts.create(session, Mime(octets))
+        assert isinstance(made, Drafted)
+        seen = await graph_drafts.find(session, "<d@contoso.com>")
+        assert isinstance(seen, Seen)
+        assert [copy.id for copy in seen.copies] == [made.id]
+        assert await graph_drafts.delete(session, made.id)
+        assert await graph_drafts.find(session, "<d@contoso.com>") == Seen(())
+        assert await graph_drafts.look_at(session, made.id) == Seen(())
+        assert await graph_drafts.delete(session, made.id)
+        assert drafts(delivery) == 0

@@ -1,5 +1,6 @@
 """What a look into the mailbox proves, and what it does not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrelay.graph.drafts import Copy
-from graphrelay.model import Attempt, Outcome, Queued, Uncertain
+from graphrelay.model import Attempt, DraftProgress, Outcome, Queued, Uncertain
 from graphrelay.relay.policy.settle import (
     AlreadySent,
     Doubt,
@@ -50,6 +51,20 @@ def test_the_newest_draft_counts() -> None:
 @pytest.mark.parametrize("others", [("b@example.org",), ("a@example.org", "b@example.org"), ("",)])
 def test_a_copy_for_other_people_proves_nothing(others: tuple[str, ...]) -> None:
     assert isinstance(judge([copy(*others)], OURS, NOW), Unclear)
+
+
+DRAFTED = replace(OURS, draft=DraftProgress(id="draft", created_at=NOW))
+
+
+def test_after_our_draft_a_sent_copy_is_ours_whoever_it_names() -> None:
+    other = copy("primary@example.org")
+    assert judge([other], DRAFTED, NOW, alone=True) == AlreadySent()
+    assert isinstance(judge([other], DRAFTED, NOW, alone=False), Unclear)
+    assert isinstance(judge([other], OURS, NOW, alone=True), Unclear)
+    before = copy("primary@example.org", age=MINUTE)
+    assert isinstance(judge([before], DRAFTED, NOW, alone=True), Unclear)
+    still = copy("primary@example.org", draft=True)
+    assert isinstance(judge([still], DRAFTED, NOW, alone=True), Unclear)
 
 
 def test_an_older_message_with_the_same_id_is_another_one() -> None:

@@ -185,3 +185,35 @@ def test_nothing_that_comes_in_trips_it_up(pieces: list[bytes]) -> None:
 def test_a_report_cut_short_anywhere_does_not_either(data: st.DataObject) -> None:
     whole = HEAD + STATUS + ORIGINAL + END
     ndr.read(whole[: data.draw(st.integers(0, len(whole)))])
+
+
+# --- By its properties ----------------------------------------------------------------------------
+
+HTML = """<html><body><p><b>Ihre Nachricht an nobody@example.org konnte nicht zugestellt
+werden.</b></p><p>Remote Server an <a href="mailto:nobody@example.org">nobody@example.org</a>:
+&#39;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found&#39;</p>
+<p>To: anna@example.org</p></body></html>"""
+
+
+def test_properties_name_the_recipient_that_a_reply_follows_and_no_other() -> None:
+    """In any language, and without the others that the text lists."""
+    read = ndr.of_properties("<1@contoso.com> <1@contoso.com>", HTML)
+    assert read is not None
+    assert read.message_ids == ("<1@contoso.com>",)
+    (failure,) = read.failures
+    assert (failure.recipient, failure.status) == ("nobody@example.org", "5.1.10")
+    assert failure.reason.startswith("550 5.1.10 RESOLVER.ADR.RecipientNotFound")
+
+
+@pytest.mark.parametrize(
+    ("references", "html"),
+    [("", HTML), ("<1@contoso.com>", ""), ("<1@contoso.com>", "to anna@example.org, in vain")],
+)
+def test_properties_that_do_not_say_what_failed_are_no_report(references: str, html: str) -> None:
+    assert ndr.of_properties(references, html) is None
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_properties_can_be_read(references: str, html: str) -> None:
+    read = ndr.of_properties(references, html)
+    assert read is None or (read.message_ids and read.failures)

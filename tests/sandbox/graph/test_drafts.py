@@ -221,3 +221,14 @@ async def test_sent_mail_cannot_be_changed(world: World) -> None:
     assert (await graph.http.patch(f"/me/messages/{kept}", json={"isRead": True})).is_success
     answer = await graph.http.post(f"/me/messages/{kept}/attachments", json=FILE)
     assert answer.status_code == 404
+
+
+async def test_a_draft_is_deleted_for_good_where_that_exists(world: World) -> None:
+    graph = await world.user(scopes="Mail.ReadWrite")
+    draft = (await graph.http.post("/me/messages", json={"subject": "x"})).json()
+    path = f"/me/messages/{draft['id']}"
+    world.cloud.mailboxes.settings.permanent_delete = False
+    assert (await graph.http.post(f"{path}/permanentDelete")).status_code == 400
+    world.cloud.mailboxes.settings.permanent_delete = True
+    assert (await graph.http.post(f"{path}/permanentDelete")).status_code == 204
+    assert (await graph.http.get(path)).status_code == 404

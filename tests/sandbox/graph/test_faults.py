@@ -175,6 +175,9 @@ async def test_a_claims_challenge(world: World) -> None:
     challenge = (await graph.send(message())).headers["www-authenticate"]
     assert 'error="insufficient_claims"' in challenge
     assert base64.b64encode(claims.encode()).decode() in challenge
+    world.cloud.faults.on(TokenRefused(claims=claims, several_lines=True, times=1))
+    first, second = (await graph.send(message())).headers.get_list("www-authenticate")
+    assert (first, second.partition(" ")[0]) == (challenge, "PoP")
 
 
 async def test_a_recipient_that_exchange_does_not_know(world: World) -> None:

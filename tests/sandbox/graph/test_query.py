@@ -46,3 +46,13 @@ async def test_what_is_not_understood_is_refused_and_never_ignored(
         (400, "BadRequest"),
         (400, "RequestBodyRead"),
     )
+
+
+async def test_extended_properties_are_shown_where_they_are_asked_for(world: World) -> None:
+    graph = await world.user(scopes=SCOPES)
+    await graph.send(message())
+    query = {"$expand": "singleValueExtendedProperties($filter=id eq 'String 0x001A')"}
+    (item,) = (await graph.http.get("/me/messages", params=query)).json()["value"]
+    assert item["singleValueExtendedProperties"] == [{"id": "String 0x1a", "value": "IPM.Note"}]
+    answer = await graph.http.get("/me/messages", params={"$expand": "attachments"})
+    assert (answer.status_code, code_of(answer)) == (400, "BadRequest")

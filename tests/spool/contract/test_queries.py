@@ -10,7 +10,7 @@ from graphrelay.journal import Journal
 from graphrelay.model import Address, Done, Lane, NewMessage, Origin, Queued, Submission
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Hold
-from graphrelay.spool.queries import Count, HistoryOf, LogFilter, QueueFilter
+from graphrelay.spool.queries import Count, HistoryOf, LogFilter, QueueFilter, SharesMessageId
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, BERT, NOON, a_message, delayed, plan, put, relayed, waiting_in
@@ -199,3 +199,12 @@ async def reopened(
 async def test_reading_works_before_anything_was_written(reopened: tuple[Spool, str]) -> None:
     spool, queue_id = reopened
     assert [row.queue_id for row in await spool.read(QueueFilter())] == [queue_id]
+
+
+async def test_another_message_or_part_with_the_same_message_id_is_known(spool: Spool) -> None:
+    (alone,) = await put(spool, message=a_message())
+    wanted = SharesMessageId(alone.message_id, besides=alone.id)
+    assert not await spool.read(wanted)
+    assert await spool.read(SharesMessageId(alone.message_id, besides=0))
+    await put(spool, message=a_message())
+    assert await spool.read(wanted)

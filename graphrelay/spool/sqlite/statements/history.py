@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
+from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
 from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
 from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
@@ -87,6 +87,15 @@ def _queue_row(row: tuple[Any, ...]) -> QueueRow:
         in_flight_since=_when(row[14]),
         last=restored(row[15] or ""),
     )
+
+
+def shares_message_id(connection: sqlite3.Connection, wanted: SharesMessageId) -> bool:
+    found = connection.execute(
+        """SELECT 1 FROM messages m JOIN submissions s ON s.message = m.id
+           WHERE m.message_id = ? AND s.id <> ? LIMIT 1""",
+        (storable(wanted.message_id), wanted.besides),
+    )
+    return found.fetchone() is not None
 
 
 # --- The mail log --------------------------------------------------------------------------------
