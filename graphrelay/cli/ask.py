@@ -87,7 +87,6 @@ def carry_out(
 ) -> bool:
     """Carry out `verb`, and pass each event to `show`; whether the running relay did it. Raises
     `CommandFailed`."""
-    from graphrelay.config import ConfigDenied
     from graphrelay.control.socket.client import NoDaemon
     from graphrelay.control.verb import VerbError
 
@@ -108,7 +107,12 @@ def carry_out(
         nonlocal taken, by_the_relay
         by_the_relay = True
         try:
-            asyncio.run(show_all(by_the_daemon(config, verb, arguments, put_question)))
+            answers = by_the_daemon(config, verb, arguments, put_question)
+        except PermissionError:  # of the configuration, which explains it better
+            settings_from(config)
+            raise
+        try:
+            asyncio.run(show_all(answers))
         except NoDaemon:
             by_the_relay = False
             settings, start = settings_from(config), machine.start(config)
@@ -127,8 +131,6 @@ def carry_out(
             time.sleep(_LOOK_AGAIN)
     except VerbError as error:
         raise CommandFailed(str(error)) from error
-    except ConfigDenied as error:
-        end_with_problems(error)
     except KeyboardInterrupt as error:
         raise click.Abort from error
     return by_the_relay
@@ -139,14 +141,10 @@ def by_the_daemon(
 ) -> AsyncIterator[Event]:
     """Reads only where the daemon is from the configuration: the daemon has read the rest, with
     secrets that this process may not have."""
-    from graphrelay.config import written_control_socket, written_state_directory
     from graphrelay.control.socket.client import converse
-    from graphrelay.daemon.wiring import control_socket_in, state_directory_or_default
+    from graphrelay.control.socket.place import control_socket
 
-    socket = written_control_socket(config) or control_socket_in(
-        state_directory_or_default(written_state_directory(config))
-    )
-    return converse(socket, verb, arguments, ask)
+    return converse(control_socket(config), verb, arguments, ask)
 
 
 async def _by_ourselves(

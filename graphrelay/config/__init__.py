@@ -5,24 +5,8 @@ key, what is wrong and what is allowed. The result is the settings as written; `
 turns them into the values that the other packages take.
 """
 
-from graphrelay.config.load import (
-    ConfigDenied,
-    ConfigError,
-    Problem,
-    load,
-    written_control_socket,
-    written_state_directory,
-)
+from graphrelay.config.load import ConfigDenied, ConfigError, Problem, load
 from graphrelay.config.settings import Settings
 from graphrelay.config.warnings import warnings
 
-__all__ = [
-    "ConfigDenied",
-    "ConfigError",
-    "Problem",
-    "Settings",
-    "load",
-    "warnings",
-    "written_control_socket",
-    "written_state_directory",
-]
+__all__ = ["ConfigDenied", "ConfigError", "Problem", "Settings", "load", "warnings"]

@@ -94,34 +94,6 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
     return settings
 
 
-def written_state_directory(path: Path) -> Path | None:
-    """The configured state directory, whatever else is wrong or missing.
-
-    The command line finds the running daemon by it, also where the file needs a secret that only
-    the service can read, as a systemd credential. Raises `ConfigDenied`.
-    """
-    return _written(path, "GRAPHRELAY_STATE_DIRECTORY", "state_directory")
-
-
-def written_control_socket(path: Path) -> Path | None:
-    """The configured control socket, likewise. Raises `ConfigDenied`."""
-    return _written(path, "GRAPHRELAY_CONTROL__SOCKET", "control", "socket")
-
-
-def _written(path: Path, variable: str, *key: str) -> Path | None:
-    given: object = os.environ.get(variable)
-    if not given:
-        try:
-            given = tomllib.loads(text_of(path))
-        except ConfigDenied:
-            raise
-        except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
-            return None
-        for part in key:
-            given = given.get(part) if isinstance(given, dict) else None
-    return Path(given) if isinstance(given, str) else None
-
-
 def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
     class Layered(Settings):
         @classmethod

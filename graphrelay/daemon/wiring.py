@@ -4,7 +4,6 @@ Pure: it opens nothing. Mistakes in the file have been reported by `config` befo
 address in use, a certificate that cannot be read) the rooms report when they open.
 """
 
-import os
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -31,6 +30,7 @@ from graphrelay.config.settings import (
     Settings,
     WebhookTable,
 )
+from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
@@ -72,24 +72,9 @@ def state_directory(settings: Settings) -> Path:
     return state_directory_or_default(settings.state_directory)
 
 
-def state_directory_or_default(written: Path | None) -> Path:
-    """The configured one, else `$STATE_DIRECTORY` (systemd), else the user's own."""
-    if written:
-        return written
-    if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.split(":")[0])
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "graphrelay"
-
-
 def control_socket(settings: Settings) -> Path:
     """Where the daemon listens for the command line."""
     return settings.control.socket or control_socket_in(state_directory(settings))
-
-
-def control_socket_in(directory: Path) -> Path:
-    """The default: in the state directory, where both ends find it."""
-    return directory / "control.sock"
 
 
 def hostname(settings: Settings) -> str:

@@ -18,7 +18,12 @@ from typing import Any
 
 from graphrelay.graph.drafts import LONGEST, item_path, nothing_sent
 from graphrelay.graph.http.answer import read_error
-from graphrelay.graph.session import GraphReply, Json, MailboxSession, upload_host
+from graphrelay.graph.session import (
+    GraphReply,
+    Json,
+    MailboxSession,
+    upload_url,
+)
 from graphrelay.model import Delayed, Failed, OctetSource, Outcome, Relayed
 
 _LONGEST = 1024 * 1024
@@ -94,7 +99,7 @@ async def open_upload(
         return _wrong_size(reply, outcome) or outcome
     document = _document(reply)
     url = document.get("uploadUrl")
-    if isinstance(url, str) and upload_host(url) is not None:
+    if isinstance(url, str) and upload_url(url) is not None:
         return UploadSession(url, _moment(document.get("expirationDateTime")))
     reason = "Graph opened an upload session and returned no URL that can be used"
     return Delayed(status="4.3.0", reason=reason, answer=outcome.answer)

@@ -9,8 +9,6 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-import httpx
-
 from graphrelay.clock import Clock
 from graphrelay.graph.clouds import Cloud
 from graphrelay.graph.http.exchange import Timeouts
@@ -41,7 +39,7 @@ class GraphClient:
     ) -> None:
         """`user_of`: by what Graph finds a lane's mailbox (a user principal name or object id);
         `None` for that of the user who signed in for the account, which Graph calls `/me`."""
-        self._graph = httpx.URL(cloud.graph_url)
+        self._graph = cloud.graph_url
         self._endpoint = Endpoint(tls, proxy, timeouts)
         self._tokens = tokens
         self._user_of = user_of

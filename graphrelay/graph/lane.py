@@ -7,22 +7,18 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import httpx
-
 from graphrelay.graph.http.exchange import HttpAttempt, HttpResult, Request
-from graphrelay.graph.http.stream import Network
 from graphrelay.graph.http.transport import Endpoint
 
 
 class LaneConnections:
     """At most `concurrency` requests at a time, over connections that are kept while they last."""
 
-    def __init__(self, graph: httpx.URL, endpoint: Endpoint, concurrency: int) -> None:
+    def __init__(self, graph: str, endpoint: Endpoint, concurrency: int) -> None:
         self.graph = graph
         self._endpoint = endpoint
         self._turns = asyncio.Semaphore(concurrency)
-        self._network = Network(through_proxy=endpoint.proxy is not None)
-        self._http = endpoint.transport(self._network, concurrency)
+        self._session, self._connector = endpoint.session()
         self._in_flight = 0
         self._closing = False
         self._requests = self._octets = 0
@@ -37,25 +33,24 @@ class LaneConnections:
         """Send a request in one of the lane's turns. Raises whatever reading `body` raises, and
         `BodyChanged`."""
         async with self._turns, aclosing(body):
-            peer = self._endpoint.peer(request.base.host)
+            peer = self._endpoint.peer(request.url.host or "")
             attempt = HttpAttempt(request, body, peer, self._endpoint.timeouts)
             self._in_flight += 1
             try:
-                return await attempt.over(self._http)
+                return await attempt.over(self._session, self._endpoint.proxy_headers)
             finally:
                 self._in_flight -= 1
                 self._requests += attempt.begun
                 self._octets += request.size * attempt.begun
                 if self._closing and not self._in_flight:
-                    self._network.close()
+                    self._connector.abort()
 
     def close(self) -> None:
         """Close the connections once nobody uses them any more."""
         self._closing = True
         if not self._in_flight:
-            self._network.close()
+            self._connector.abort()
 
     async def aclose(self) -> None:
         """Close them now."""
-        await self._http.aclose()
-        self._network.close()
+        await self._session.close()

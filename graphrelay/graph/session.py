@@ -19,10 +19,10 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
-import httpx
+from yarl import URL
 
 from graphrelay.clock import Clock
 from graphrelay.graph.base64stream import closing, encoded, encoded_size
@@ -47,7 +47,7 @@ OWN_MAILBOX = "/me"
 ACCEPTED, CREATED = 202, 201
 """What Graph answers to a message that it takes, and to a draft."""
 
-_USER_AGENT = b"graphrelay"
+_USER_AGENT = "graphrelay"
 
 
 class TokenSource(Protocol):
@@ -183,21 +183,15 @@ class MailboxSession:
 
         Raises whatever reading `piece` raises, and `BodyChanged`.
         """
-        base = upload_host(url)
-        if base is None:
+        where = upload_url(url)
+        if where is None:
             return self._reply(NotSent("the URL for the upload cannot be used", "4.3.5"))
-        headers = [
-            (b"Host", base.netloc),
-            (b"Accept", b"application/json"),
-            (b"User-Agent", _USER_AGENT),
-        ]
+        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
         if piece is not None:
-            headers.append((b"Content-Type", b"application/octet-stream"))
-            headers.append((b"Content-Range", content_range.encode("ascii")))
-        parts = urlsplit(url)
-        target = f"{parts.path}{'?' if parts.query else ''}{parts.query}".encode("ascii")
+            headers["Content-Type"] = "application/octet-stream"
+            headers["Content-Range"] = content_range
         size = piece.size if piece is not None else 0
-        request = Request(method.encode("ascii"), base, target, headers, size)
+        request = Request(method, where, headers, size)
         body = _octets(piece) if piece is not None else _nothing()
         return self._reply(await self._connections.send(request, body))
 
@@ -213,27 +207,25 @@ class MailboxSession:
         keep: int,
         success: int | None,
     ) -> GraphReply:
-        graph = self._connections.graph
-        headers = [
-            (b"Host", graph.netloc),
-            (b"Authorization", b"Bearer " + self._token.encode("ascii")),
-            (b"Accept", b"application/json"),
-            (b"User-Agent", _USER_AGENT),
-            (b"client-request-id", self.client_request_id.encode("ascii")),
-            (b"return-client-request-id", b"true"),
-            (b"Prefer", b'IdType="ImmutableId"'),
-        ]
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Accept": "application/json",
+            "User-Agent": _USER_AGENT,
+            "client-request-id": self.client_request_id,
+            "return-client-request-id": "true",
+            "Prefer": 'IdType="ImmutableId"',
+        }
         match content:
             case Mime(octets):
-                headers.append((b"Content-Type", b"text/plain"))
+                headers["Content-Type"] = "text/plain"
                 size, body = encoded_size(octets.size), encoded(octets.chunks())
             case Json(octets):
-                headers.append((b"Content-Type", b"application/json"))
+                headers["Content-Type"] = "application/json"
                 size, body = octets.size, _octets(octets)
             case None:
                 size, body = 0, _nothing()
-        target = f"/v1.0{path}".encode("ascii")
-        request = Request(method.encode("ascii"), graph, target, headers, size, keep)
+        url = URL(f"{self._connections.graph}/v1.0{path}", encoded=True)
+        request = Request(method, url, headers, size, keep)
         return self._reply(await self._connections.send(request, body), success)
 
     def _reply(self, result: HttpResult, success: int | None = None) -> GraphReply:
@@ -272,14 +264,14 @@ _URL = re.compile(
 _LONGEST_URL = 16 * 1024
 
 
-def upload_host(url: str) -> httpx.URL | None:
-    """Scheme, host and port; `None` for a URL to which mail must not be sent: with another scheme
+def upload_url(url: str) -> URL | None:
+    """The URL as it is; `None` for one to which mail must not be sent: with another scheme
     than https, user info, a name that DNS cannot hold (RFC 1035), an invalid port, or over 16 KiB.
     """
     found = _URL.fullmatch(url) if len(url) <= _LONGEST_URL else None
     if found is None or not 0 < int(found["port"] or 443) < 1 << 16:
         return None
-    return httpx.URL(found[1])
+    return URL(url, encoded=True)
 
 
 async def _nothing() -> AsyncGenerator[bytes, None]:

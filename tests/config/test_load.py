@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.config import (
-    ConfigError,
-    load,
-    written_control_socket,
-    written_state_directory,
-)
+from graphrelay.config import ConfigError, load
 from graphrelay.config.settings import AnyUserTable
 
 HERE = Path(__file__).parent
@@ -147,52 +142,6 @@ def test_the_name_of_an_account_fits_into_the_name_of_a_file(tmp_path: Path) -> 
 def test_a_key_of_many_parts_is_named_before_it_is_parsed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="line 2: a key of more than 50 parts"):
         load(written(tmp_path, "[log]\na" + ".a" * 60 + " = 1\n"))
-
-
-# --- Where the daemon is, whatever else is wrong ------------------------------------------------
-
-UNUSABLE = """
-state_directory = "/var/lib/elsewhere"
-[accounts.alerts]
-scenario = "any-user"
-"""
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "config.toml"
-    path.write_text(UNUSABLE, "utf-8")
-    return path
-
-
-def test_the_state_directory_is_read_from_a_file_whose_secrets_are_elsewhere(config: Path) -> None:
-    assert written_state_directory(config) == Path("/var/lib/elsewhere")
-
-
-def test_the_environment_names_it_first(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRAPHRELAY_STATE_DIRECTORY", "/srv/queue")
-    assert written_state_directory(config) == Path("/srv/queue")
-
-
-@pytest.mark.parametrize("text", ["", "state_directory = 3", "state_directory = "])
-def test_a_file_that_does_not_say_leaves_it_open(config: Path, text: str) -> None:
-    config.write_text(text, "utf-8")
-    assert written_state_directory(config) is None
-
-
-def test_a_file_that_is_not_there_leaves_it_open(tmp_path: Path) -> None:
-    assert written_state_directory(tmp_path / "none.toml") is None
-
-
-def test_the_control_socket_is_read_likewise(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert written_control_socket(config) is None
-    config.write_text(f'{UNUSABLE}\n[control]\nsocket = "/run/graphrelay/control.sock"\n', "utf-8")
-    assert written_control_socket(config) == Path("/run/graphrelay/control.sock")
-    monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", "/run/elsewhere.sock")
-    assert written_control_socket(config) == Path("/run/elsewhere.sock")
-    monkeypatch.delenv("GRAPHRELAY_CONTROL__SOCKET")
-    config.write_text("control = 3", "utf-8")
-    assert written_control_socket(config) is None
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:

@@ -190,8 +190,14 @@ async def session_of(graph: GraphClient, lane: Lane = LANE) -> MailboxSession:
 async def all_closed(session: MailboxSession) -> None:
     """Return when the client has seen that its connections are closed."""
     async with asyncio.timeout(10):
-        while session._connections._network._open:  # noqa: ASYNC110 (it has no event for it)
+        while _open(session):  # noqa: ASYNC110 (it has no event for it)
             await asyncio.sleep(0)
+
+
+def _open(session: MailboxSession) -> bool:
+    connector = session._connections._connector
+    idle = [connection for kept in connector._conns.values() for connection, _ in kept]
+    return any(connection.transport for connection in (*idle, *connector._acquired))
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Uncertai
 from tests.graph.scripted import (
     QUICK,
     TOKEN,
+    Heard,
     Octets,
     Wire,
     all_closed,
@@ -142,6 +143,24 @@ async def test_octets_that_nobody_asked_for_end_a_connection(answer: bytes) -> N
     assert server.connections == 2
 
 
+async def test_an_answer_that_comes_after_the_answer_is_not_taken_for_the_next_one() -> None:
+    async def twice(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(http(503))
+        await answered.wait()
+        await wire.say(http(202))
+        await wire.reader.read()
+
+    answered = asyncio.Event()
+    async with scripted(twice) as server:
+        session = await server.session()
+        assert isinstance(await send(session), Delayed)
+        answered.set()
+        await all_closed(session)
+        assert isinstance(await send(session), Delayed)
+    assert server.connections == 2
+
+
 async def test_no_more_than_four_requests_are_in_flight_in_a_lane() -> None:
     inside = 0
     most = 0
@@ -174,6 +193,7 @@ async def test_nobody_listening_is_delayed() -> None:
     async with scripted(answers(http(202))) as server:
         pass
     outcome = await send(await server.session())
+    await server.clients[0].aclose()
     assert isinstance(outcome, Delayed)
     assert outcome.status == "4.4.1"
     assert "could not be reached" in outcome.reason
@@ -247,6 +267,24 @@ async def test_nothing_but_the_spool_tries_again() -> None:
     async with scripted(hang_up, tls=False) as server:
         assert isinstance(await send(await server.session()), Delayed)
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_no_request_is_made_twice_because_a_kept_connection_broke(method: str) -> None:
+    async def one_answer(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(http(200))
+        await wire.request()
+        wire.cut()
+
+    async with scripted(one_answer) as server:
+        session = await server.session()
+        assert (await session.request(method, "/me/x")).status == 200
+        assert isinstance((await session.request(method, "/me/x")).outcome, Uncertain)
+    assert server.connections == 1
+    assert len(server.heard) == 2
+    lengths = [request.values("content-length") for request in server.heard]
+    assert lengths == [[], []]
 
 
 async def test_a_server_that_stops_reading_is_delayed() -> None:
@@ -354,6 +392,18 @@ async def test_after_an_early_refusal_the_connection_is_not_used_again() -> None
         await send(session, HUGE)
         await send(session, HUGE)
     assert server.connections == 2
+
+
+async def test_a_success_while_we_still_write_does_not_stop_the_writing() -> None:
+    async def hurry(wire: Wire) -> None:
+        head = await wire.head()
+        await wire.say(http(202))
+        length = int(Heard(head, b"").values("content-length")[0])
+        wire.heard.append(Heard(head, await wire.reader.readexactly(length)))
+
+    async with scripted(hurry) as server:
+        assert isinstance(await send(await server.session(), HUGE), Relayed)
+    assert len(server.heard) == 1
 
 
 async def test_an_informational_answer_is_not_the_answer() -> None:

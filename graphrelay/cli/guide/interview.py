@@ -31,7 +31,7 @@ from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of
 from graphrelay.config.settings import CloudTable
 from graphrelay.config.units import day, mailbox
 from graphrelay.config.warnings import on_the_network
-from graphrelay.daemon.wiring import state_directory_or_default
+from graphrelay.control.socket.place import state_directory_or_default
 from graphrelay.model import same_address
 from graphrelay.oauth.scenario import (
     SCENARIO_NAMES,

@@ -1,4 +1,4 @@
-"""One HTTP request over httpx, which always knows how far it got.
+"""One HTTP request over aiohttp, which always knows how far it got.
 
 Whether a message may have been sent depends on one question: had the last octet of the request
 been handed to the network when the connection broke?
@@ -8,11 +8,10 @@ been handed to the network when the connection broke?
          HttpAnswer   what Graph answered, even early (413 while we still write), and even if the
                       connection broke in the middle of the body that followed the status
 
-The iterator of the request's body shows it. It is asked for its first piece once there is a
-connection; `stream` holds the last piece back until all before it have been written, hands it over
-in one step, and only then asks the body for more. Exceptions of httpx say less: they do not
-distinguish a request cut in the middle from one cut after its end.
-(docs/decisions/http-connection.md)
+The body of the request shows it. aiohttp lets it write itself once there is a connection, in a task
+of its own; the last piece, or a whole small request with its head, is held back until all before it
+has drained, and is handed over in one step. Exceptions of aiohttp say less: they do not distinguish
+a request cut in the middle from one cut after its end. (docs/decisions/http-connection.md)
 """
 
 import asyncio
@@ -22,26 +21,20 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import httpcore
-import httpx
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.typedefs import LooseHeaders
+from yarl import URL
 
 from graphrelay.graph.http.answer import HttpAnswer
-from graphrelay.graph.http.stream import HostUnreachable, NetworkStream
+from graphrelay.graph.http.connection import AT_ONCE
 
 LONGEST_ERROR = 64 * 1024
 """Octets read of an error, which usually has some hundred; after that the connection is closed."""
 
-ATTEMPT = "graphrelay.attempt"
-"""The extension of an httpx.Request that holds the `Exchange` it belongs to."""
-
 _ZLIB = ("gzip", "x-gzip", "deflate")
 _ANY_HEADER = zlib.MAX_WBITS | 32  # gzip's and zlib's own
 _BROKE_OFF = "4.4.2"
-_BROKEN = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +54,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request whose body has `size` octets; names and values as they go out. `base` says
-    which host it goes to, `target` what it asks for there."""
+    """An HTTP request whose body has `size` octets. `url` goes out as it is, encoded already."""
 
-    method: bytes
-    base: httpx.URL
-    target: bytes
-    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    method: str
+    url: URL
+    headers: dict[str, str] = field(repr=False)
     size: int = 0
     keep: int = 0
     """How much of the answer's body is read, if more than `LONGEST_ERROR`."""
@@ -100,8 +91,8 @@ class BodyChanged(Exception):  # noqa: N818 (a condition of our own disk, not of
     """The body has more or fewer octets than its size says. Nothing was sent whole."""
 
 
-class HttpAttempt(httpx.AsyncByteStream):
-    """A request and its result; used once. It is the body that httpx sends.
+class HttpAttempt(aiohttp.Payload):
+    """A request and its result; used once. It is the body that aiohttp sends.
 
     `peer` is what it connects to, in words.
     """
@@ -113,114 +104,183 @@ class HttpAttempt(httpx.AsyncByteStream):
         peer: str,
         timeouts: Timeouts,
     ) -> None:
+        super().__init__(None)
+        self._size = request.size
         self._request = request
         self._pieces = pieces
         self._peer = peer
         self._timeouts = timeouts
         self._deadline = asyncio.timeout(None)
-        self._body = self._handed_over()
-        self._answer: httpx.Response | None = None
+        self._late = ""
+        self._writing = asyncio.Lock()
+        self._unreadable: Exception | None = None
+        self._answer: aiohttp.ClientResponse | None = None
         self._kept = bytearray()
         self._longest = max(request.keep, LONGEST_ERROR)
         self._whole = False
         self.begun = False
         """Whether there was a connection for it."""
-        self.ended = False
 
-    async def over(self, transport: httpx.AsyncBaseTransport) -> HttpResult:
+    async def over(
+        self, session: aiohttp.ClientSession, proxy_headers: LooseHeaders | None = None
+    ) -> HttpResult:
         """Send, and read the answer. Raises `BodyChanged`, and what reading `pieces` raises."""
         why = ""
         try:
-            async with aclosing(self._body), self._deadline:
-                await self._converse(transport)
+            async with self._deadline:
+                await self._converse(session, proxy_headers)
         except TimeoutError:
             if not self._deadline.expired():
                 raise
-        except HostUnreachable as error:
-            return NotSent(str(error), error.status)
-        except _BROKEN as error:
+            why = self._late
+        except (aiohttp.ClientError, UnicodeError, OverflowError) as error:
+            if unreachable := self._unreachable(error):
+                return unreachable
             why = _said(error)
         finally:
-            self.ended = True
+            async with self._writing:  # aiohttp cancels it, and does not wait
+                pass
+        if self._unreadable is not None:
+            raise self._unreadable
         return self._came_of_it(why)
-
-    @property
-    def target(self) -> bytes:
-        """The request target, as it goes out."""
-        return self._request.target
 
     def _came_of_it(self, why: str) -> HttpResult:
         if self._answer is not None:
             return _read(self._answer, bytes(self._kept), self._longest)
         if self._whole:
-            return Lost(why or f"no answer within {_seconds(self._timeouts.answer)} s")
+            return Lost(why)
         if self.begun:
             return NotSent(why)
-        late = f" could not be reached within {_seconds(self._timeouts.connect)} s"
-        return NotSent(self._peer + (f": {why}" if why else late), "4.4.1")
+        return NotSent(f"{self._peer}{why if why == self._late else f': {why}'}", "4.4.1")
 
-    async def _converse(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._let_pass(self._timeouts.connect)
-        answer = self._answer = await transport.handle_async_request(self._as_httpx_wants_it())
-        self._let_pass(self._timeouts.answer)
-        stream = answer.extensions.get("network_stream")
-        if isinstance(stream, NetworkStream):
-            stream.expect(_length(answer))
-        async with aclosing(answer):
-            async for octets in answer.aiter_raw():
-                self._kept += octets[: self._longest - len(self._kept)]
-                if len(self._kept) == self._longest:
-                    break
-
-    def _as_httpx_wants_it(self) -> httpx.Request:
-        asked, headers = self._request, self._request.headers
-        if asked.size or asked.method == b"POST":
-            headers = [*headers, (b"Content-Length", b"%d" % asked.size)]
-        answer, stall = self._timeouts.answer.total_seconds(), self._timeouts.stall.total_seconds()
-        limits = {"connect": None, "pool": None, "write": stall, "read": answer}
-        return httpx.Request(
-            asked.method.decode(),
-            asked.base,
-            headers=headers,
-            stream=self,
-            extensions={ATTEMPT: self, "timeout": limits},
+    async def _converse(
+        self, session: aiohttp.ClientSession, proxy_headers: LooseHeaders | None
+    ) -> None:
+        limit = self._timeouts.connect
+        self._let_pass(limit, f" could not be reached within {_seconds(limit)} s")
+        answer = await session.request(
+            self._request.method,
+            self._request.url,
+            headers=self._request.headers,
+            data=self,
+            allow_redirects=False,
+            proxy_headers=proxy_headers,
         )
+        self._answer = answer
+        self._let_pass(self._timeouts.answer)
+        try:
+            while len(self._kept) < self._longest and (octets := await answer.content.readany()):
+                self._kept += octets[: self._longest - len(self._kept)]
+        finally:
+            answer.close()
 
-    def _let_pass(self, limit: timedelta | None) -> None:
-        """One deadline for everything, moved as the request progresses."""
+    def _let_pass(self, limit: timedelta | None, late: str = "") -> None:
+        """One deadline for everything, moved as the request progresses; `late` says what it means
+        to miss it."""
         now = asyncio.get_running_loop().time()
+        self._late = late
         self._deadline.reschedule(None if limit is None else now + limit.total_seconds())
 
-    # The body, as httpx asks for it -------------------------------------------------------------
+    def _unreachable(self, error: Exception) -> NotSent | None:
+        """What to say of an error that came before there was a connection."""
+        host = self._request.url.host
+        match error:
+            case aiohttp.ClientConnectorCertificateError():
+                why = getattr(error.certificate_error, "verify_message", error.certificate_error)
+                return NotSent(f"the certificate of {error.host} is not trusted: {why}", "4.7.5")
+            case aiohttp.ClientConnectorSSLError():
+                why = getattr(error.os_error, "reason", None) or error.os_error
+                return NotSent(f"no TLS session with {error.host}: {why}", "4.7.5")
+            case aiohttp.ClientConnectorError():
+                what = error.host if error.host == host else self._peer
+                why = error.os_error.strerror or error.os_error
+                return NotSent(f"{what} could not be reached: {why}", "4.4.1")
+            case aiohttp.ClientHttpProxyError():
+                return NotSent(f"{self._peer} answered {error.status}", "4.4.1")
+            case UnicodeError() | OverflowError() | aiohttp.InvalidURL():  # of the name or the port
+                return NotSent(f"{self._peer} is not an address that can be connected to", "4.4.1")
+        return None
 
-    def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        return self._body
+    # The body, as aiohttp asks for it -------------------------------------------------------------
 
-    async def _handed_over(self) -> AsyncGenerator[bytes, None]:
-        self.begun = True
-        self._let_pass(None)  # each write has a limit of its own
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        """Small pieces are gathered; the last one goes out once all before it have drained."""
+        async with self._writing, aclosing(self._read()) as pieces:
+            self.begun = True
+            self._let_pass(None)
+            gathered = b""
+            async for piece in pieces:
+                if len(gathered) + len(piece) <= AT_ONCE:
+                    gathered += piece
+                    continue
+                self._let_pass(self._timeouts.stall, "the other side stopped reading")
+                await writer.write(gathered)
+                await writer.drain()
+                await asyncio.sleep(0)  # so that what came in meanwhile is received
+                self._let_pass(None)
+                gathered = piece
+            if writer.transport is None or writer.transport.is_closing():
+                raise aiohttp.ClientConnectionResetError("the connection broke")
+            limit = self._timeouts.answer
+            self._let_pass(limit, f"no answer within {_seconds(limit)} s")
+            self._whole = True
+            await writer.write(gathered)
+
+    async def _read(self) -> AsyncGenerator[bytes, None]:
+        """The pieces, as long as they are `size` octets; what is wrong with them is kept, since
+        aiohttp would take it for an error of the connection."""
         left = self._request.size
-        async for piece in self._pieces:
-            left -= len(piece)
-            if left < 0:
-                break
-            if piece:  # an empty one would end the request before we know of it
+        try:
+            async for piece in self._pieces:
+                left -= len(piece)
+                if left < 0:
+                    break
                 yield piece
-        if left:
-            raise BodyChanged("the message on disk is not as long as it was")
-        # The stream hands over the rest in one step; if it cannot, it does not ask for more.
-        yield b""
-        self._whole = True
-        self._let_pass(self._timeouts.answer)
+            if left:
+                raise BodyChanged("the message on disk is not as long as it was")
+        except Exception as error:
+            self._unreadable = error
+            raise
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """As `write_with_length`, by its older name."""
+        await self.write_with_length(writer, None)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Not possible: it is read once, as it goes out."""
+        raise TypeError("the body of a request is a stream")
 
 
-def _read(answer: httpx.Response, body: bytes, longest: int) -> HttpAnswer:
+class Broken(aiohttp.ClientError):
+    """The connection broke; the text says how."""
+
+
+async def once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A middleware of aiohttp for what it would do behind our back: make a GET, PUT or DELETE again
+    if the connection broke that it reused, and give a request without a body a length."""
+    if request.method != "POST" and request.headers.get("Content-Length") == "0":
+        del request.headers["Content-Length"]
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except aiohttp.ServerDisconnectedError as error:
+        raise Broken("the other side closed the connection") from error
+    except aiohttp.ClientOSError as error:
+        raise Broken(f"the connection broke ({error.strerror or error})") from error
+
+
+def _read(answer: aiohttp.ClientResponse, body: bytes, longest: int) -> HttpAnswer:
     lowered: dict[str, str] = {}
-    for octets, value in answer.headers.raw:
+    for octets, value in answer.raw_headers:
         name, text = octets.decode("latin-1").lower(), value.decode("latin-1")
         is_list = name == "www-authenticate" and name in lowered  # RFC 9110 section 11.6.1
         lowered[name] = f"{lowered[name]}, {text}" if is_list else text
-    return HttpAnswer(answer.status_code, lowered, _unpacked(lowered, body, longest))
+    return HttpAnswer(answer.status, lowered, _unpacked(lowered, body, longest))
 
 
 def _unpacked(headers: Mapping[str, str], body: bytes, longest: int) -> bytes:
@@ -234,16 +294,12 @@ def _unpacked(headers: Mapping[str, str], body: bytes, longest: int) -> bytes:
         return body
 
 
-def _length(answer: httpx.Response) -> int | None:
-    """Of the body, where it is said and counts (RFC 9112 section 6.3)."""
-    said = answer.headers.get("content-length", "")
-    chunked = "transfer-encoding" in answer.headers
-    return int(said) if said.isdecimal() and not chunked else None
-
-
 def _said(error: Exception) -> str:
-    if isinstance(error, httpcore.RemoteProtocolError):
-        return f"not an HTTP answer ({error})"
+    match error:
+        case Broken():
+            return str(error)
+        case aiohttp.ClientResponseError():
+            return f"not an HTTP answer ({error.message})"
     return str(error)
 
 

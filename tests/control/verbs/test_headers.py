@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.control.socket.client import converse
+from graphrelay.control.socket.place import control_socket_in
 from graphrelay.control.verb import Event, VerbError
-from graphrelay.daemon.wiring import control_socket_in
 from graphrelay.sandbox.mailbox_settings import PROMOTED, MailSettings
 from tests.world import World, world
 
