@@ -34,7 +34,7 @@ _NOT_SENT_LIMIT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _Head = tuple[RawResponseMessage, StreamReader]
 
 
-class Connection(ResponseHandler):
+class GraphConnection(ResponseHandler):
     """One connection; its requests follow each other."""
 
     _head_left = LONGEST_HEAD
@@ -96,7 +96,7 @@ class Connector(aiohttp.TCPConnector):
             use_dns_cache=False,
             socket_factory=_socket,
         )
-        factory: Callable[..., ResponseHandler] = Connection
+        factory: Callable[..., ResponseHandler] = GraphConnection
         self._factory = partial(factory, loop=self._loop)
 
     def abort(self) -> None:

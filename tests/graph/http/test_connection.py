@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from graphrelay.graph.http.connection import LONGEST_HEAD, Connection, Connector
+from graphrelay.graph.http.connection import LONGEST_HEAD, Connector, GraphConnection
 from tests.graph.scripted import Wire, answers, http, scripted, trusting_context
 
 
@@ -30,9 +30,9 @@ class Recorded(asyncio.Transport):
         pass
 
 
-def connection(*, sent: bool = True) -> tuple[Connection, Recorded]:
+def connection(*, sent: bool = True) -> tuple[GraphConnection, Recorded]:
     """One on which a request has begun, and has gone out whole."""
-    made, transport = Connection(asyncio.get_running_loop()), Recorded()
+    made, transport = GraphConnection(asyncio.get_running_loop()), Recorded()
     made.connection_made(transport)
     made.set_response_params(read_until_eof=True, max_field_size=2 * LONGEST_HEAD)
     if sent:
