@@ -156,6 +156,10 @@ class Daemon:
         said = await self._asked("authorize", "website")
         assert "Authorized" in said, said
 
+    async def withdraw(self) -> None:
+        """Nothing goes out until `authorize`."""
+        await self._asked("revoke", "website", "--yes")
+
     async def start(self, program: str = "graphrelay") -> None:
         """`program` is a module that runs as graphrelay does."""
         with self._journal.open("ab") as journal:

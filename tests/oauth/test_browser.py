@@ -89,7 +89,7 @@ async def test_refused_consent_stores_nothing(world: World, tab: Tab) -> None:
         await appears(tab, "#accept")
         await click(tab, "#cancel")
         result = await finished(manager, receiver, pending)
-        await seen(tab, "Refused")
+        await seen(tab, "TokenRefused")
     assert isinstance(result, TokenRefused)
     assert result.kind == "declined"
     assert isinstance(await manager.token("website"), Unauthorized)
