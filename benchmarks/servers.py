@@ -104,12 +104,9 @@ def relay(
     written = re.sub(r"(?s)\[\[smtp.listeners\]\]\naddress = [^\n]*\n", "", written)
     config.write_text(written + LOAD_SETTINGS.format(port=port) + extra, encoding="utf-8")
     command = ["graphrelay", "--config", str(config)]
-    if authorized:
-        subprocess.run(
-            [sys.executable, "-m", *command, "authorize", "website"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+    # An application is authorized by its credential until its authorization is withdrawn.
+    word = ["authorize", "website"] if authorized else ["revoke", "website", "--yes"]
+    subprocess.run([sys.executable, "-m", *command, *word], check=True, stdout=subprocess.DEVNULL)
     profiled = ["cProfile", "-o", str(profile), "-m"] if profile else []
     with running(*profiled, *command, "serve", log=state / "log") as process:
         began = time.perf_counter()
