@@ -45,8 +45,8 @@ check "an example is in the documentation" test -e /usr/share/doc/graphrelay/exa
 check "bash completes verbs" sh_ '. /usr/share/bash-completion/completions/graphrelay; COMP_WORDS=(graphrelay sta) COMP_CWORD=1; _graphrelay_completion graphrelay sta graphrelay 2>/dev/null || true; [ "${COMPREPLY[0]}" = status ]'
 
 cloud
-sed 's|^state_directory.*|state_directory = "/var/lib/graphrelay"|' /srv/cloud/config.toml >/root/config.toml
-install -m 600 /root/config.toml /etc/graphrelay/config.toml
+sed 's|^state_directory.*|state_directory = "/var/lib/graphrelay"|' /srv/cloud/config.toml >/srv/config.toml
+install -m 600 /srv/config.toml /etc/graphrelay/config.toml
 chgrp graphrelay /etc/graphrelay/config.toml; chmod 640 /etc/graphrelay/config.toml
 check "it starts with a configuration" systemctl start graphrelay
 check "it is authorized" graphrelay authorize website
@@ -87,7 +87,7 @@ for path in /etc/graphrelay /var/lib/graphrelay /var/spool/graphrelay /usr/lib/g
     check "a purge leaves no $path" test ! -e $path
 done
 mkdir -p /etc/graphrelay
-install -m 600 /root/config.toml /etc/graphrelay/config.toml
+install -m 600 /srv/config.toml /etc/graphrelay/config.toml
 check "it installs over a configuration that init wrote before" dpkg -i "$new"
 check "it may then read the file, and runs" sh_ '[ "$(stat -c "%a %G" /etc/graphrelay/config.toml)" = "640 graphrelay" ] && systemctl is-active graphrelay'
 check "systemd has nothing to complain about" sh_ '! journalctl -b -u graphrelay -p err | grep -v -- "-- " | grep .'
