@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphrelay.oauth.vault import unit_files
+
 NAME = "graphrelay.service"
 STATES = Path("/var/lib")
 """Where `StateDirectory=` is, for a service of the system."""
@@ -49,16 +51,23 @@ class ServiceUnit:
 
 
 def service_unit() -> ServiceUnit:
-    """The unit as systemd has loaded it; empty where systemd does not run or does not answer."""
+    """The unit as systemd has loaded it; as its files say where systemd does not answer."""
     try:
         answer = subprocess.run(_ASK, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ServiceUnit()
+        return _by_its_files()
+    if not answer.stdout:
+        return _by_its_files()
     states, *credentials = [_data(line) for line in answer.stdout.splitlines()] or [[]]
     return ServiceUnit(
         tuple(name for listed in credentials for name, *_ in listed),
         tuple(STATES / state for state in states),
     )
+
+
+def _by_its_files() -> ServiceUnit:
+    credentials, states = unit_files.read()
+    return ServiceUnit(credentials, tuple(STATES / state for state in states))
 
 
 def _data(line: bytes) -> list[Any]:
