@@ -48,7 +48,7 @@ def test_who_acts_for_a_stopped_service_without_its_secrets_is_told_to_start_it(
     found: Findings,
 ) -> None:
     name = "accounts.website.client_secret"
-    assert "is fine" in found.checked
+    assert "can be used" in found.checked
     assert f"{name}: a systemd credential of the service" in found.checked
     assert found.status_without_secret.startswith("[1] ")
     assert f"systemd gives {name} to it alone" in found.status_without_secret
