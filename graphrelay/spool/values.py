@@ -30,6 +30,9 @@ class Interrupted:
     number: int
     started_at: datetime
     client_request_id: str
+    lane: Lane
+    settle_in: timedelta = timedelta(0)
+    """How long its request may still go on, where the process may be alive."""
 
 
 # --- What is due ---------------------------------------------------------------------------------
@@ -234,8 +237,8 @@ class Stats:
     """When the oldest submission that is queued was received."""
     database: int
     """Size of the database and its WAL in octets."""
-    free: int
-    """Octets left on the disk."""
+    free: int | None
+    """Octets left on the disk; `None` where the disk is another machine's."""
 
 
 State = Literal["queued", "held", "relayed", "failed", "deleted"]
