@@ -41,6 +41,7 @@ from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.relay.accept.reception import MailReception
+from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
 from graphrelay.relay.deliver.ndr_poll import NdrPoll
@@ -119,10 +120,12 @@ async def running(
     """
     clock = clock or SystemClock()
     alerts = wiring.alerts(settings, clock)
-    journal = Journal(clock, *(sinks or (log_sink(settings),)), alerts.hear)
+    refusals = RefusalLog(clock) if settings.log.refusals else None
+    hearing = (alerts.hear, refusals.hear) if refusals else (alerts.hear,)
+    journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
-            yield await _opened(stack, settings, clock, journal, alerts)
+            yield await _opened(stack, settings, clock, journal, alerts, refusals)
 
 
 async def _opened(
@@ -131,6 +134,7 @@ async def _opened(
     clock: Clock,
     journal: Journal,
     alerts: AlertManager,
+    refusals: RefusalLog | None,
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
     with as_cannot_start():
@@ -145,6 +149,10 @@ async def _opened(
     watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")
     stack.callback(watching.cancel)
     _start_background(stack, tasks, rooms, settings)
+    if refusals:
+        stack.push_async_callback(refusals.flush, rooms.spool, journal)
+        noting = tasks.create_task(refusals.run(rooms.spool, journal), name="refusals")
+        stack.callback(noting.cancel)
     with as_cannot_start():
         server = _server(settings, rooms, clock, journal)
         await server.start()

@@ -28,7 +28,10 @@ from graphrelay.spool.sqlite.statements.attempts import note, set_state
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, recipient_keys
 from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
 
-_TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts")
+_TABLES = (
+    *("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts"),
+    "refusals",
+)
 """Those that are copied; `recipients` is made anew from the envelopes."""
 
 _LOST_OCTETS = "Its octets were lost when the spool was damaged."
