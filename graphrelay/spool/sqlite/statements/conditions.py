@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from graphrelay.model import Address
-from graphrelay.spool.sqlite.database.codec import microseconds, storable
-from graphrelay.spool.sqlite.statements.queue_ids import normalised
+from graphrelay.spool.codec import microseconds
+from graphrelay.spool.queue_ids import normalised
+from graphrelay.spool.sqlite.database.text import storable
 
 Conditions = list[tuple[str, tuple[Any, ...]]]
 """Each with the values for its question marks. What is not given gives none."""

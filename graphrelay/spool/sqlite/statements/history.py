@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphrelay.model import Attempt, Envelope, Lane
+from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, moment
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
-from graphrelay.spool.sqlite.database.codec import moment, restored, storable
-from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
+from graphrelay.spool.queue_ids import normalised, part_id
+from graphrelay.spool.sqlite.database.text import restored
 from graphrelay.spool.sqlite.statements.conditions import (
     Conditions,
     equal,
@@ -22,8 +23,6 @@ from graphrelay.spool.sqlite.statements.conditions import (
     recipient_is,
     sender_is,
 )
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
-from graphrelay.spool.sqlite.statements.queue_ids import normalised
 from graphrelay.spool.values import (
     HistoryEvent,
     Interrupted,

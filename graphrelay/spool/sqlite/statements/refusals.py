@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from graphrelay.spool.codec import microseconds, moment
 from graphrelay.spool.queries import RefusalFilter
-from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.conditions import (
     equal,
