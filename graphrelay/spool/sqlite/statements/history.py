@@ -1,8 +1,7 @@
-"""Reading the spool: the queue, one message's history, the mail log, the figures.
+"""Reading the spool: the queue, the history of a message, the mail log, totals.
 
-These run on a connection of their own that cannot write, in a thread of their own: listing a year
-of mail never makes an application wait for its 250. Each is one statement, so that it sees one
-moment.
+These run on a separate read-only connection in a separate thread: listing a year of mail never
+delays a 250. Each is one statement, so that its result is consistent.
 """
 
 import sqlite3
@@ -230,7 +229,7 @@ def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attemp
             )
 
 
-# --- Figures -------------------------------------------------------------------------------------
+# --- Totals --------------------------------------------------------------------------------------
 
 
 def figures(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | None]:
