@@ -19,7 +19,7 @@ from graphrelay.spool.sqlite.statements.put import part_id
 MOST_STARTS = 3
 """How many processes may die while they read the same message."""
 ENDED = (
-    f"The relay died {MOST_STARTS} times while it read this message for sending. Report this with the"
+    f"The relay died {MOST_STARTS} times while reading this message for sending. Report it with the"
     " journal of those times, then release or delete it."
 )
 
