@@ -16,7 +16,7 @@ How fast: `allowed` requests at a time, at most four. Each successful answer all
 trouble halves the number and makes the lane rest, twice as long with each consecutive trouble.
 After a rest or a pause, one message is sent alone as a probe. An answer allows the next request
 immediately, before its outcome is on disk. After a crash, both what is in flight and what is
-answered but not recorded are uncertain: so together they never exceed the allowed requests by more
+answered but not recorded are uncertain: so together they never exceed the most requests by more
 than `UNWRITTEN`.
 """
 
@@ -39,9 +39,7 @@ LOOK_AGAIN = {
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(minutes=2)
 UNWRITTEN = 1
-"""The limit for answered messages whose outcome is not on disk yet, beyond the requests in
-flight.
-"""
+"""How many answered messages may lack their outcome on disk while all requests are in flight."""
 
 
 @dataclass(frozen=True, slots=True)
