@@ -40,6 +40,7 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
+from graphrelay.spool.codec import moment
 from graphrelay.spool.contract import Report
 from graphrelay.spool.errors import MailLost
 from graphrelay.spool.queries import (
@@ -56,7 +57,6 @@ from graphrelay.spool.queries import (
     RelayedTo,
     SharesMessageId,
 )
-from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction, Job, Shared, Work, Writer

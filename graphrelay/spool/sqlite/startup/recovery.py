@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.model import Held, Origin
+from graphrelay.spool.codec import ENVELOPE, ORIGIN
+from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.statements.attempts import note, set_state
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, recipient_keys
-from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
+from graphrelay.spool.sqlite.statements.put import recipient_keys
 
 _TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts")
 """The tables that are copied; `recipients` is rebuilt from the envelopes."""

@@ -19,6 +19,7 @@ from graphrelay.journal import Journal, events
 from graphrelay.journal.events import Event
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.errors import translated
@@ -28,7 +29,6 @@ from graphrelay.spool.sqlite.files.lock import Lock
 from graphrelay.spool.sqlite.startup.check import MARK, Damaged, Later, Sound, check_at_start
 from graphrelay.spool.sqlite.startup.recovery import Recovery, finish_if_decided
 from graphrelay.spool.sqlite.statements.attempts import hold_lost
-from graphrelay.spool.sqlite.statements.put import part_id
 
 DATABASE = "spool.db"
 

@@ -11,14 +11,11 @@ from datetime import datetime
 
 from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
 from graphrelay.spool.changes import Changed, Delete, Hold, NotChanged, Release, Retry, Verdict
-from graphrelay.spool.sqlite.database.codec import moment, restored
+from graphrelay.spool.codec import moment
+from graphrelay.spool.queue_ids import normalised
+from graphrelay.spool.sqlite.database.text import restored
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.attempts import (
-    forget_octets_if_done,
-    note,
-    set_state,
-)
-from graphrelay.spool.sqlite.statements.queue_ids import normalised
+from graphrelay.spool.sqlite.statements.attempts import forget_octets_if_done, note, set_state
 from graphrelay.spool.values import State, What
 
 

@@ -21,21 +21,18 @@ from graphrelay.model import (
     InlineBody,
     Lane,
     NextState,
-    Outcome,
     Queued,
     Relayed,
     Submission,
 )
 from graphrelay.spool.changes import Changed, ForgetDraft, Verdict
+from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, microseconds, moment
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
+from graphrelay.spool.queue_ids import part_id
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.values import Interrupted, LeftBehind
-
-OUTCOME: Codec[Outcome] = Codec(Outcome)
-DRAFT: Codec[DraftProgress] = Codec(DraftProgress)
 
 
 @dataclass(frozen=True, slots=True)

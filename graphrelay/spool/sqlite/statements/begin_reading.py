@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from graphrelay.model import QueueEntry, Submission
 from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, OctetsLost, hold_lost, waits
-from graphrelay.spool.sqlite.statements.put import part_id
 
 MOST_STARTS = 3
 """How many processes may die while they read the same message."""

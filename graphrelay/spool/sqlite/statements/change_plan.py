@@ -5,10 +5,10 @@ from datetime import datetime
 
 from graphrelay.model import QueueEntry
 from graphrelay.spool.changes import Changed, Move, NotChanged, Verdict
-from graphrelay.spool.sqlite.database.codec import moment, restored, storable
+from graphrelay.spool.codec import PLAN, moment
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import note
-from graphrelay.spool.sqlite.statements.put import PLAN
 
 
 @dataclass(frozen=True, slots=True)

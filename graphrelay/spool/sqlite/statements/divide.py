@@ -9,9 +9,11 @@ import sqlite3
 from dataclasses import dataclass
 
 from graphrelay.model import Address
+from graphrelay.spool.codec import ENVELOPE
+from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import Finish, leave_draft, note
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, Depositor, part_id, recipient_keys
+from graphrelay.spool.sqlite.statements.put import Depositor, recipient_keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,8 @@ from itertools import islice
 from typing import Any
 
 from graphrelay.model import Lane, QueueEntry
-from graphrelay.spool.sqlite.database.codec import (
-    MICROSECOND,
-    microseconds,
-    moment,
-    restored,
-    storable,
-)
+from graphrelay.spool.codec import MICROSECOND, microseconds, moment
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.values import Backlog, Batch, Take, Turns
 

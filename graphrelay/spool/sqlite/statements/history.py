@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
+from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, microseconds, moment
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
-from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
-from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
-from graphrelay.spool.sqlite.statements.queue_ids import normalised
+from graphrelay.spool.queue_ids import normalised, part_id
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.values import (
     HistoryEvent,
     Interrupted,

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from graphrelay.model import Address, Lane
 from graphrelay.spool.changes import Changed, NotChanged, NoteNdr, Verdict
+from graphrelay.spool.codec import microseconds
 from graphrelay.spool.queries import LanesUsed, RelayedTo
-from graphrelay.spool.sqlite.database.codec import microseconds, restored, storable
+from graphrelay.spool.queue_ids import part_id
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import note
-from graphrelay.spool.sqlite.statements.put import part_id
 from graphrelay.spool.values import RelayedPart
 
 _PART = "SELECT s.id, m.queue_id, s.part FROM"

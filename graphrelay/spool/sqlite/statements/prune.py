@@ -7,9 +7,9 @@ history delays nothing.
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.spool.sqlite.database.codec import microseconds
+from graphrelay.spool.codec import ENVELOPE, microseconds
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, recipient_keys
+from graphrelay.spool.sqlite.statements.put import recipient_keys
 
 PORTION = 200
 PAGES = 256

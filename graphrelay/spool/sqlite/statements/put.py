@@ -15,19 +15,14 @@ from graphrelay.model import (
     Envelope,
     InlineBody,
     NewMessage,
-    Origin,
-    Plan,
     Submission,
 )
+from graphrelay.spool.codec import ENVELOPE, ORIGIN, PLAN, microseconds
+from graphrelay.spool.queue_ids import QueueIds, part_id
 from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
-from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
+from graphrelay.spool.sqlite.database.text import storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody, Filed, Kept, Stored
-from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
-
-PLAN: Codec[Plan] = Codec(Plan)
-ORIGIN: Codec[Origin] = Codec(Origin)
-ENVELOPE: Codec[Envelope] = Codec(Envelope)
 
 _MESSAGES = Insert(
     "messages",
@@ -40,11 +35,6 @@ _SUBMISSIONS = Insert(
     " mailbox, state, not_before",
 )
 _RECIPIENTS = Insert("recipients", "address_key, submission")
-
-
-def part_id(queue_id: str, part: int) -> str:
-    """As shown to administrators: the first part has the id of the message."""
-    return queue_id if part == 1 else f"{queue_id}/{part}"
 
 
 @dataclass(frozen=True, slots=True)

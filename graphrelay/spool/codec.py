@@ -19,7 +19,7 @@ from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from graphrelay.model import Address
+from graphrelay.model import Address, DraftProgress, Envelope, Origin, Outcome, Plan
 
 T = TypeVar("T")
 
@@ -174,15 +174,8 @@ def _tagged(kinds: tuple[Any, ...]) -> tuple[Write, Read]:
     return write, read
 
 
-def storable(text: str) -> str | bytes:
-    """As SQLite can store it. Text that cannot be encoded as UTF-8 (lone surrogates, from octets
-    that were not UTF-8) is stored as a blob, and `restored` returns it unchanged."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-    return text
-
-
-def restored(kept: str | bytes) -> str:
-    return kept.decode("utf-8", "surrogatepass") if isinstance(kept, bytes) else kept
+PLAN: Codec[Plan] = Codec(Plan)
+ORIGIN: Codec[Origin] = Codec(Origin)
+ENVELOPE: Codec[Envelope] = Codec(Envelope)
+OUTCOME: Codec[Outcome] = Codec(Outcome)
+DRAFT: Codec[DraftProgress] = Codec(DraftProgress)

@@ -55,3 +55,8 @@ def normalised(text: str) -> tuple[str, int | None]:
     if not slash:
         return name, None
     return name, int(part) if part.isascii() and part.isdigit() and len(part) < 10 else 0
+
+
+def part_id(queue_id: str, part: int) -> str:
+    """As shown to administrators: the first part has the id of the message."""
+    return queue_id if part == 1 else f"{queue_id}/{part}"
