@@ -1,8 +1,7 @@
-"""Reading the spool: the queue, one message's history, the mail log, the figures.
+"""Reading the spool: the queue, the history of a message, the mail log, totals.
 
-These run on a connection of their own that cannot write, in a thread of their own: listing a year
-of mail never makes an application wait for its 250. Each is one statement, so that it sees one
-moment.
+These run on a separate read-only connection in a separate thread: listing a year of mail never
+delays a 250. Each is one statement, so that its result is consistent.
 """
 
 import sqlite3
@@ -13,7 +12,7 @@ from graphrelay.model import Attempt, Envelope, Lane
 from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, moment
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
 from graphrelay.spool.queue_ids import normalised, part_id
-from graphrelay.spool.sqlite.database.text import restored
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.statements.conditions import (
     Conditions,
     equal,
@@ -235,7 +234,7 @@ def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attemp
             )
 
 
-# --- Figures -------------------------------------------------------------------------------------
+# --- Totals --------------------------------------------------------------------------------------
 
 
 def figures(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | None]:
