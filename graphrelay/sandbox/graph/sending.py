@@ -166,15 +166,24 @@ def _check_header_names(call: Call, fields: Iterable[Field]) -> None:
 
 
 def _bounced(call: Call, head: Head, recipients: tuple[str, ...]) -> tuple[Bounced, ...]:
+    nowhere = tuple(
+        Bounced(address, "5.4.310", NO_DOMAIN)
+        for address in recipients
+        if address.casefold().endswith(".invalid")
+    )
     fault = call.fault(NonDelivery, lambda fault: fault.concerns(head))
     if fault is None:
-        return ()
+        return nowhere
     named = fault.recipient.casefold()
-    return tuple(
+    return nowhere + tuple(
         Bounced(address, fault.code, fault.diagnostic)
         for address in recipients
         if not named or named == address.casefold()
     )
+
+
+NO_DOMAIN = "550 5.4.310 DNS domain does not exist"
+"""Of an address below `.invalid` (RFC 2606 section 2)."""
 
 
 def _outgoing(
