@@ -48,7 +48,7 @@ SAID = _by_name(
         Assumption(
             "refresh-token",
             "a sign-in lapses after 90 days without use",
-            "the account has to be authorized again: the relay refreshes it daily",
+            "the account has to be authorized again; the relay uses it long before",
         ),
     )
 )

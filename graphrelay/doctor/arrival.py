@@ -66,7 +66,8 @@ def _whose(of: Examination, address: str) -> str:
 async def message_id(of: Examination) -> Finding:
     letter = _headers(of)
     found = (await of.delivered(letter)).value("message-id")
-    return judged(found == letter.message_id, "as it was sent" if found else "missing")
+    right = found == letter.message_id
+    return judged(right, "as it was sent" if right else f"another: {found or 'none'}")
 
 
 async def date(of: Examination) -> Finding:

@@ -65,7 +65,8 @@ async def sent(of: Examination) -> Finding:
     async def look() -> list[dict[str, Any]]:
         nonlocal looks
         looks += 1
-        return [one for one in await of.copies(letter) if one.get("isDraft") is False]
+        found = await of.copies(letter, "sentitems")
+        return [one for one in found if one.get("isDraft") is False]
 
     try:
         await of.until(look)

@@ -5,7 +5,8 @@
 A person who disconnects ends it; then it only cleans up.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -49,21 +50,23 @@ class DoctorVerbs:
                 yield {"kind": "declined"}
                 return
             visit.examination.put_question = ask
-            async for event in self._examined(visit):
-                yield event
+            async with aclosing(self._examined(visit)) as events:
+                async for event in events:
+                    yield event
         finally:
             await visit.aclose()
 
-    async def _examined(self, visit: Visit) -> AsyncIterator[Event]:
+    async def _examined(self, visit: Visit) -> AsyncGenerator[Event, None]:
         findings: dict[str, Finding] = {}
         cleaned = ""
         try:
-            async for check, finding in visit.run():
-                if finding is None:
-                    yield {"kind": "began", "check": check.name, "does": check.does}
-                    continue
-                findings[check.name] = finding
-                yield _found(check, finding)
+            async with aclosing(visit.run()) as running:
+                async for check, finding in running:
+                    if finding is None:
+                        yield {"kind": "began", "check": check.name, "does": check.does}
+                        continue
+                    findings[check.name] = finding
+                    yield _found(check, finding)
         finally:
             async with timeout(self._reach.clock, LAST):
                 cleaned = await visit.clean()

@@ -6,7 +6,7 @@ A check that meets a defect of its own is not known, and says so: the others sti
 """
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from graphrelay.doctor.check import Check, Must, Whom
@@ -18,7 +18,7 @@ from graphrelay.doctor.redaction import Redactor
 from graphrelay.model import Address
 from graphrelay.oauth.cloud import permission_of
 from graphrelay.oauth.scenario import Account, ScopedUsers
-from graphrelay.oauth.tokens.status import Evidence
+from graphrelay.oauth.tokens.status import Authorized, Evidence, Lacking, Status, TooBroad
 
 FORMAT = 1
 
@@ -61,7 +61,7 @@ class Visit:
         running = (one.check for one in self.planned if not one.left_out)
         return dict(letter for check in running for letter in check.sends)
 
-    async def run(self) -> AsyncIterator[tuple[Check, Finding | None]]:
+    async def run(self) -> AsyncGenerator[tuple[Check, Finding | None], None]:
         """Each check twice: when it begins, without a finding, and with what it found."""
         for planned in self.planned:
             if planned.left_out:
@@ -102,7 +102,7 @@ def _plan(examination: Examination) -> list[Planned]:
     for check in CHECKS:
         if check.name in wish.skip:
             planned.append(Planned(check, "as you wish (--skip)"))
-        elif not examination.status.is_well and check.name not in _NEED_NO_TOKEN:
+        elif not _has_token(examination.status) and check.name not in _NEED_NO_TOKEN:
             planned.append(Planned(check, f"the account is {examination.status.word}"))
         elif not _may(examination, check.must):
             planned.append(Planned(check, f"the account has no {check.must.value}"))
@@ -114,6 +114,11 @@ def _plan(examination: Examination) -> list[Planned]:
 
 
 _NEED_NO_TOKEN = frozenset({"dns", "tls", "hosts", "clock", "redirect", "token"})
+
+
+def _has_token(status: Status) -> bool:
+    """Also one that lacks something, or may do too much."""
+    return isinstance(status.verdict, Authorized | Lacking | TooBroad)
 
 
 def _may(examination: Examination, must: Must) -> bool:

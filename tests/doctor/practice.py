@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from graphrelay.config import load
 from graphrelay.doctor.examination import Reachable, Wish
@@ -72,7 +73,8 @@ class Practice:
     world: World
     reach: Reachable
     run: str = ""
-    file: object = None
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    """What the file of the last visit has of its requests."""
 
     @property
     def user(self) -> User:
@@ -84,14 +86,13 @@ class Practice:
         """Every check, as a person who agreed to the plan gets it."""
         (account,) = self.reach.tokens.accounts
         visit = await Visit.begin(account, wish or Wish(to=TO), self.reach)
-        self.run = visit.examination.run
+        self.run, self.entries = visit.examination.run, visit.examination.record.entries
         found: dict[str, Finding] = {}
         try:
             async for check, finding in visit.run():
                 if finding is not None:
                     found[check.name] = finding
             await visit.clean()
-            self.file = visit.examination.record.entries
         finally:
             await visit.aclose()
         return found
@@ -111,21 +112,25 @@ async def practice(
         user = here.cloud.directory.user(UPN)
         assert user is not None
         user.addresses[:] = [ADDRESS, ALIAS]
-        clock = clock or HurriedClock()
-        tls = client_context(load(here.config).cloud.ca_file)
-        limits = RequestLimits(
-            clock, Journal(clock), fixed=None, largest=48_000_000, directory=folder
-        )
-        yield Practice(
-            here,
-            Reachable(
-                graph_url=here.cloud.graph_url,
-                endpoint=Endpoint(tls, None, Timeouts()),
-                tokens=here.relay.tokens,
-                limits=limits,
-                clock=clock,
+        yield practice_in(here, folder, clock)
+
+
+def practice_in(here: World, folder: Path, clock: HurriedClock | None = None) -> Practice:
+    """For the account of a relay that runs."""
+    clock = clock or HurriedClock()
+    endpoint = Endpoint(client_context(load(here.config).cloud.ca_file), None, Timeouts())
+    return Practice(
+        here,
+        Reachable(
+            graph_url=here.cloud.graph_url,
+            endpoint=endpoint,
+            tokens=here.relay.tokens,
+            limits=RequestLimits(
+                clock, Journal(clock), fixed=None, largest=48_000_000, directory=folder
             ),
-        )
+            clock=clock,
+        ),
+    )
 
 
 def differing(found: dict[str, Finding]) -> dict[str, str]:
