@@ -582,6 +582,16 @@ class Refused(Event, level="warning"):
         return {"client": self.origin.client, "listener": self.origin.listener, **known}
 
 
+class RefusedAgain(Refused, level="debug"):
+    """The same, as it was refused before: not worth a line, and counted all the same."""
+
+
+class RefusalsNotKept(Event, level="warning"):
+    """What was refused could not be recorded in the mail log; it is tried again."""
+
+    reason: str
+
+
 class SmtpTrouble(Event, level="error"):
     """A client was asked to try again later because of a problem of the relay's own."""
 

@@ -36,7 +36,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool.changes import Change, Verdict
 from graphrelay.spool.queries import Query
-from graphrelay.spool.values import Batch, Divided, Take
+from graphrelay.spool.values import Batch, Divided, Refusal, Take
 
 T = TypeVar("T")
 Report = tuple[NewMessage, IncomingBody]
@@ -141,7 +141,16 @@ class Spool(Protocol):
         """The answer to a query. Never delays sending or accepting mail."""
         ...
 
+    async def note_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Add to the log what clients were refused.
+
+        One that is the same as a row but for its times is added to the row, if that began less than
+        `REFUSALS_ADDED_UP` before; the row gets a new id. Of all rows the latest `MOST_REFUSALS`
+        are kept.
+        """
+        ...
+
     async def keep_house(self, keep: timedelta) -> None:
-        """Never returns. Deletes what was done longer than `keep` ago, and returns free space when
-        idle. Failures are written to the journal and retried later."""
+        """Never returns. Deletes what was done or refused longer than `keep` ago, and returns free
+        space when idle. Failures are written to the journal and retried later."""
         ...

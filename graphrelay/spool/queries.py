@@ -12,6 +12,7 @@ from graphrelay.spool.values import (
     LogRow,
     MessageHistory,
     QueueRow,
+    RefusalRow,
     RelayedPart,
     Stats,
     What,
@@ -64,6 +65,22 @@ class LogFilter(Query[list[LogRow]]):
     client: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    after_id: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalFilter(Query[list[RefusalRow]]):
+    """What clients were refused: latest first, or from `after_id` on in the order of the ids."""
+
+    client: str | None = None
+    sender: str | None = None
+    """As in `QueueFilter`. What a client wrote that is no address is compared as it is."""
+    recipient: str | None = None
+    since: datetime | None = None
+    """Refused then or later, at least once."""
+    until: datetime | None = None
+    """First refused before then."""
     after_id: int | None = None
     limit: int = 100
 

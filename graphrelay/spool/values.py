@@ -162,6 +162,43 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a client was refused before there was a message, and how often in a while."""
+
+    since: datetime
+    """The first time."""
+    at: datetime
+    """The last time."""
+    times: int
+    client: str
+    listener: str
+    stage: str
+    """CONNECT, AUTH, MAIL, RCPT, DATA …"""
+    reply: str
+    """What the client was told."""
+    reason: str = ""
+    login: str = ""
+    sender: str = ""
+    """As the client wrote it, so it need not be an address."""
+    recipient: str = ""
+
+
+REFUSALS_ADDED_UP = timedelta(hours=1)
+"""Refusals that are the same but for their times are one row of the log for so long."""
+MOST_REFUSALS = 10_000
+"""Rows; before there are more, the oldest are deleted, so that nobody fills the disk with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A row of the log of refusals."""
+
+    id: int
+    """A greater one each time that the row is counted up."""
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEvent:
     """Something that happened to a submission between attempts: changed by an administrator,
     divided, moved."""

@@ -54,6 +54,7 @@ from graphrelay.spool.queries import (
     Matching,
     Query,
     QueueFilter,
+    RefusalFilter,
     RelayedTo,
     SharesMessageId,
 )
@@ -65,14 +66,14 @@ from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.startup import check
 from graphrelay.spool.sqlite.startup.start import DATABASE, Start
-from graphrelay.spool.sqlite.statements import admin, attempts, due, history, ndrs
+from graphrelay.spool.sqlite.statements import admin, attempts, due, history, ndrs, refusals
 from graphrelay.spool.sqlite.statements.begin_reading import BeginReading
 from graphrelay.spool.sqlite.statements.change_plan import ChangePlan
 from graphrelay.spool.sqlite.statements.divide import Divide
 from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.sqlite.statements.put import Deposit, Depositor, erase
 from graphrelay.spool.sqlite.wall_clock import WallClock
-from graphrelay.spool.values import Batch, Divided, Stats, Take
+from graphrelay.spool.values import Batch, Divided, Refusal, Stats, Take
 
 T = TypeVar("T")
 
@@ -306,6 +307,9 @@ class SqliteSpool:
             case NoteNdr():
                 return await self._run(ndrs.Note(change), "note an NDR")
 
+    async def note_refusals(self, refused: Sequence[Refusal]) -> None:
+        await self._run(refusals.NoteRefusals(tuple(refused)), "record what was refused")
+
     async def read(self, query: Query[T]) -> T:
         answer: T = await self._reader.run(lambda c: self._answer(c, query), "answer a query")
         return answer
@@ -319,6 +323,8 @@ class SqliteSpool:
                 return history.matching(connection, query.wanted)
             case LogFilter():
                 return history.log(connection, query)
+            case RefusalFilter():
+                return refusals.log(connection, query)
             case HistoryOf():
                 return history.message(connection, query)
             case Count():
@@ -352,11 +358,12 @@ class SqliteSpool:
     # Housekeeping --------------------------------------------------------------------------------
 
     async def prune(self, keep: timedelta) -> int:
-        """Delete messages that were done longer than `keep` ago. Returns how many."""
-        prune = Prune(self._clock.now() - keep)
+        """Delete what was done or refused longer than `keep` ago. Returns how many."""
+        before = self._clock.now() - keep
         forgotten = 0
-        while count := await self._run(prune, "prune the mail log"):
-            forgotten += count
+        for prune in (Prune(before), refusals.PruneRefusals(before)):
+            while count := await self._run(prune, "prune the mail log"):
+                forgotten += count
         return forgotten
 
     async def keep_house(self, keep: timedelta) -> None:

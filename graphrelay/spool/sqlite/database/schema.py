@@ -46,6 +46,7 @@ def migrations() -> tuple[Migration, ...]:
         "003_left_drafts.sql",
         "004_readings.sql",
         "005_turns.sql",
+        "006_refusals.sql",
     )
     return tuple(_packaged(version, name) for version, name in enumerate(names, 1))
 

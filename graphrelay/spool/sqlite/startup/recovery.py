@@ -30,7 +30,10 @@ from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.statements.attempts import note, set_state
 from graphrelay.spool.sqlite.statements.put import recipient_keys
 
-_TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts")
+_TABLES = (
+    *("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts"),
+    "refusals",
+)
 """The tables that are copied; `recipients` is rebuilt from the envelopes."""
 
 _LOST_OCTETS = "Its octets were lost when the spool was damaged."

@@ -11,13 +11,13 @@ import pytest
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Done, Held, StorageUnavailable, Submission
 from graphrelay.spool.errors import SpoolTooNew
-from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.queries import QueueFilter, RefusalFilter
 from graphrelay.spool.sqlite import Disk, SqliteSpool
 from graphrelay.spool.sqlite.startup.check import MARK, Damaged, check_at_start
 from graphrelay.spool.sqlite.startup.recovery import readable_rows
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, Step, io_error
-from tests.spool.mail import NOON, a_message, plan, put, relayed, waiting_in
+from tests.spool.mail import NOON, REFUSED, a_message, plan, put, relayed, waiting_in
 
 PAGE = 4096
 
@@ -87,6 +87,17 @@ async def recovered(
 def aside(tmp_path: Path) -> Path:
     (directory,) = tmp_path.glob("damaged-*")
     return directory
+
+
+async def test_what_was_refused_is_recovered_too(
+    tmp_path: Path, clock: FakeClock, journal: Journal, filled: list[Submission]
+) -> None:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        await spool.note_refusals([REFUSED])
+    overwrite(tmp_path / "spool.db", leaf_of(tmp_path / "spool.db", "log"))
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert [row.refusal for row in await spool.read(RefusalFilter())] == [REFUSED]
+    assert aside(tmp_path)
 
 
 @pytest.mark.parametrize("table", ["bodies", "messages", "submissions", "log", "recipients"])
