@@ -20,6 +20,7 @@ VERBS = {
     "init": "Create a configuration, and show how to register the application.",
     "check-config": "Check the configuration.",
     "serve": "Run the relay in the foreground.",
+    "reload": "Put a changed configuration in force.",
     "authorize": "Authorize an account: sign in, or check an application.",
     "status": "Show whether the relay runs and its accounts are authorized.",
     "revoke": "Delete the authorization of an account, and pause it.",

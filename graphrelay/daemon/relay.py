@@ -28,6 +28,7 @@ from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon import wiring
@@ -45,6 +46,7 @@ from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.relay.accept.reception import MailReception
+from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
 from graphrelay.relay.deliver.ndr_poll import NdrPoll
@@ -114,19 +116,26 @@ class Relay:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, clock: Clock | None = None, *sinks: Sink
+    settings: Settings,
+    clock: Clock | None = None,
+    *sinks: Sink,
+    reloads: ReloadRequests | None = None,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
-    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log.
+    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
+    `reload` is there if the caller takes care of `reloads`.
 
     Raises `CannotStart`.
     """
     clock = clock or SystemClock()
     alerts = wiring.alerts(settings, clock)
-    journal = Journal(clock, *(sinks or (log_sink(settings),)), alerts.hear)
+    refusals = RefusalLog(clock) if settings.log.refusals else None
+    hearing = (alerts.hear, refusals.hear) if refusals else (alerts.hear,)
+    journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
-            yield await _opened(stack, settings, clock, journal, alerts)
+            more = ReloadVerb(reloads).table() if reloads else {}
+            yield await _opened(stack, settings, clock, journal, alerts, refusals, more)
 
 
 async def _opened(
@@ -135,12 +144,14 @@ async def _opened(
     clock: Clock,
     journal: Journal,
     alerts: AlertManager,
+    refusals: RefusalLog | None,
+    more_verbs: Mapping[str, Verb],
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
-        verbs |= _live_verbs(rooms, settings, clock)
+        verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         control = ControlServer(
             wiring.control_socket(settings), verbs, journal, clock, settings.control.group
         )
@@ -149,6 +160,10 @@ async def _opened(
     watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")
     stack.callback(watching.cancel)
     _start_background(stack, tasks, rooms, settings)
+    if refusals:
+        stack.push_async_callback(refusals.flush, rooms.spool, journal)
+        noting = tasks.create_task(refusals.run(rooms.spool, journal), name="refusals")
+        stack.callback(noting.cancel)
     with as_cannot_start():
         server = _server(settings, rooms, clock, journal)
         await server.start()
