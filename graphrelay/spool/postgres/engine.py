@@ -62,6 +62,7 @@ from graphrelay.spool.postgres.statements import (
     history,
     ndrs,
     prune,
+    refusals,
 )
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
@@ -85,11 +86,12 @@ from graphrelay.spool.queries import (
     Matching,
     Query,
     QueueFilter,
+    RefusalFilter,
     RelayedTo,
     SharesMessageId,
 )
 from graphrelay.spool.queue_ids import QueueIds
-from graphrelay.spool.values import Batch, Divided, Take
+from graphrelay.spool.values import Batch, Divided, Refusal, Take
 
 T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
@@ -504,6 +506,9 @@ class PostgresSpool:
             await note_created(await announce(connection, self._leases, lanes), self._leases)
         return verdict
 
+    async def note_refusals(self, refused: Sequence[Refusal]) -> None:
+        await self._transact(lambda c: refusals.note(c, refused), "record what was refused")
+
     async def read(self, query: Query[T]) -> T:
         answer: T = await self._look(lambda c: self._answer(c, query), "answer a query")
         return answer
@@ -517,6 +522,8 @@ class PostgresSpool:
                 return await history.matching(connection, query.wanted)
             case LogFilter():
                 return await history.log(connection, query)
+            case RefusalFilter():
+                return await refusals.log(connection, query)
             case HistoryOf():
                 return await history.message(connection, query, clock)
             case Count():
@@ -544,6 +551,7 @@ class PostgresSpool:
                 before = self._clock.now() - keep
                 while await self._look(lambda c: prune.prune(c, before), "prune the mail log"):  # noqa: B023
                     pass
+                await self._look(lambda c: refusals.prune(c, before), "prune the mail log")  # noqa: B023
                 await self._look(prune.sweep, "sweep")
             except StorageUnavailable as error:
                 self._journal.write(events.SpoolHousekeeping(reason=str(error)))

@@ -16,14 +16,19 @@ _LOCK = 0x677270736368
 _NAMES = ("001_mail.sql",)
 
 
+# Not to_regclass(): it may answer from a cache of before the lock was given.
+_MADE = """SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = 'schema_version'"""
+
+
 def newest() -> int:
     return len(_NAMES)
 
 
 async def version_of(connection: Connection) -> int:
     """0 where nothing has been made."""
-    found = await connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.schema_version",))
-    if await found.fetchone() == (None,):
+    found = await connection.execute(_MADE, (SCHEMA,))
+    if await found.fetchone() is None:
         return 0
     found = await connection.execute(f"SELECT max(version) FROM {SCHEMA}.schema_version")
     [row] = await found.fetchall()

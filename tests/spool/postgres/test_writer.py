@@ -8,21 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable, Submission
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.connections import Connections
 from graphrelay.spool.queries import QueueFilter
-from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, put, waiting_in
-from tests.spool.postgres.relays import a_relay
 from tests.spool.postgres_server import PostgresServer
-
-
-@pytest.fixture
-async def spool(database: str, clock: FakeClock, journal: Journal) -> AsyncIterator[PostgresSpool]:
-    async with a_relay(database, clock, journal) as spool:
-        yield spool
 
 
 class _BreaksAtCommit:

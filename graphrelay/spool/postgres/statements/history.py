@@ -7,10 +7,19 @@ Each is one statement, or a transaction that cannot write, so that it sees one m
 
 from typing import Any
 
-from graphrelay.model import Address, Attempt, Envelope, Lane
-from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, microseconds, moment
+from graphrelay.model import Attempt, Envelope, Lane
+from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, moment
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
+from graphrelay.spool.postgres.statements.conditions import (
+    Conditions,
+    equal,
+    joined,
+    message_is,
+    moment_is,
+    recipient_is,
+    sender_is,
+)
 from graphrelay.spool.postgres.text import restored, storable
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
 from graphrelay.spool.queue_ids import normalised, part_id
@@ -25,16 +34,13 @@ from graphrelay.spool.values import (
     state_of,
 )
 
-Conditions = list[tuple[str, tuple[Any, ...]]]
-
-
 # --- The queue -----------------------------------------------------------------------------------
 
 
 async def queue(
     connection: Connection, wanted: QueueFilter, clock: DatabaseClock
 ) -> list[QueueRow]:
-    where, values = _and([*_waiting(wanted), ("s.id > %s", (wanted.after_id,))])
+    where, values = joined([*_waiting(wanted), ("s.id > %s", (wanted.after_id,))])
     rows = await connection.execute(
         f"""SELECT s.id, m.queue_id, s.part, s.received_at, s.envelope, m.size, m.subject,
                    s.account, s.mailbox, s.plan, s.state, s.not_before, s.reason, s.attempts,
@@ -50,7 +56,7 @@ async def queue(
 
 
 async def matching(connection: Connection, wanted: QueueFilter) -> int:
-    where, values = _and(_waiting(wanted))
+    where, values = joined(_waiting(wanted))
     found = await connection.execute(
         f"""SELECT count(*) FROM submissions s JOIN messages m ON m.id = s.message
             WHERE {where}""",
@@ -63,13 +69,13 @@ async def matching(connection: Connection, wanted: QueueFilter) -> int:
 def _waiting(wanted: QueueFilter) -> Conditions:
     return [
         ("s.done_at IS NULL", ()),
-        *_equal("s.state", wanted.state),
-        *_equal("s.account", wanted.account),
-        *_equal("s.mailbox", wanted.mailbox),
-        *_equal("s.route", wanted.route),
-        *_sender(wanted.sender),
-        *_recipient(wanted.recipient),
-        *_moment("s.received_at < %s", wanted.received_before),
+        *equal("s.state", wanted.state),
+        *equal("s.account", wanted.account),
+        *equal("s.mailbox", wanted.mailbox),
+        *equal("s.route", wanted.route),
+        *sender_is(wanted.sender),
+        *recipient_is(wanted.recipient),
+        *moment_is("s.received_at < %s", wanted.received_before),
     ]
 
 
@@ -105,15 +111,15 @@ async def shares_message_id(connection: Connection, wanted: SharesMessageId) -> 
 
 
 async def log(connection: Connection, wanted: LogFilter) -> list[LogRow]:
-    where, values = _and(
+    where, values = joined(
         [
-            *_equal("l.what", wanted.outcome),
-            *_equal("m.client", wanted.client),
-            *_message(wanted.queue_id),
-            *_sender(wanted.sender),
-            *_recipient(wanted.recipient),
-            *_moment("l.at >= %s", wanted.since),
-            *_moment("l.at < %s", wanted.until),
+            *equal("l.what", wanted.outcome),
+            *equal("m.client", wanted.client),
+            *message_is(wanted.queue_id),
+            *sender_is(wanted.sender),
+            *recipient_is(wanted.recipient),
+            *moment_is("l.at >= %s", wanted.since),
+            *moment_is("l.at < %s", wanted.until),
             *([] if wanted.after_id is None else [("l.id > %s", (wanted.after_id,))]),
         ]
     )
@@ -268,47 +274,7 @@ async def figures(connection: Connection) -> Stats:
     )
 
 
-# --- Conditions ----------------------------------------------------------------------------------
-
-
-def _and(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
-    words = " AND ".join(condition for condition, _ in conditions) or "true"
-    return words, tuple(value for _, values in conditions for value in values)
-
-
-def _equal(column: str, value: str | None) -> Conditions:
-    return [] if value is None else [(f"{column} = %s", (storable(value),))]
-
-
-def _moment(condition: str, value: Any) -> Conditions:
-    return [] if value is None else [(condition, (microseconds(value),))]
-
-
-def _message(queue_id: str | None) -> Conditions:
-    if queue_id is None:
-        return []
-    name, part = normalised(queue_id)
-    return [("m.queue_id = %s", (name,)), *([] if part is None else [("s.part = %s", (part,))])]
-
-
-def _sender(text: str | None) -> Conditions:
-    if text is None:
-        return []
-    if text.startswith("@"):
-        domain = storable(Address.parse(text).key)
-        return [("right(m.sender_key, length(%s)) = %s", (domain, domain))]
-    return [("m.sender_key = %s", (_key(text),))]
-
-
-def _recipient(text: str | None) -> Conditions:
-    if text is None:
-        return []
-    return [("s.id IN (SELECT submission FROM recipients WHERE address_key = %s)", (_key(text),))]
-
-
-def _key(text: str) -> str:
-    bare = text.strip().removeprefix("<").removesuffix(">")
-    return storable(Address.parse(bare).key) if bare else ""
+# --- Columns -------------------------------------------------------------------------------------
 
 
 def _when(value: int | None) -> Any:

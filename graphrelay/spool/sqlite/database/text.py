@@ -2,8 +2,8 @@
 
 
 def storable(text: str) -> str | bytes:
-    """As SQLite can keep it. Text that is no UTF-8 (lone surrogates, from octets that were none)
-    is kept as a blob, and comes back the same from `restored`."""
+    """As SQLite can store it. Text that cannot be encoded as UTF-8 (lone surrogates, from octets
+    that were not UTF-8) is stored as a blob, and `restored` returns it unchanged."""
     try:
         text.encode()
     except UnicodeEncodeError:

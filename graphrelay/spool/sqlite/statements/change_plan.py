@@ -1,4 +1,4 @@
-"""What waits goes by another plan: another account and mailbox, whose lane it joins."""
+"""Gives a queued submission another plan: another account and mailbox, whose lane it joins."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from graphrelay.spool.sqlite.statements.attempts import note
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """Refused where it does not wait, or is in flight."""
+    """Refused if it is not queued, or in flight."""
 
     move: Move
     now: datetime

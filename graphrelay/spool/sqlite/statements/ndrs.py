@@ -1,4 +1,5 @@
-"""NDRs of messages that Microsoft accepted: finding the message, and noting it in the mail log."""
+"""NDRs for messages that Microsoft accepted: finding the message, and recording the NDR in the mail
+log."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def relayed_to(connection: sqlite3.Connection, query: RelayedTo) -> RelayedPart 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Refused where it is known already."""
+    """Refused if it was recorded before."""
 
     ndr: NoteNdr
 
