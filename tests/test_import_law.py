@@ -1,7 +1,7 @@
 """Who may import whom.
 
     model, clock ← journal, mime ← smtp, spool, oauth, graph (strangers) ← relay ← control
-        ← daemon ← cli
+        ← console ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "relay": BASE | ROOMS | {"relay"},
     "config": BASE | ROOMS | {"alerts", "config"},
     "control": BASE | ROOMS | {"alerts", "relay", "control"},
-    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "daemon"},
+    "console": BASE | ROOMS | {"relay", "control", "console"},
+    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "console", "config", "daemon"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }

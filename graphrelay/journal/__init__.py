@@ -43,6 +43,10 @@ class Journal:
         self._lost: dict[int, tuple[int, str]] = {}
         """For each sink that fails: how many entries are missing, and why the last one is."""
 
+    def add(self, sink: Sink) -> None:
+        """Hand every event to this sink as well, from now on."""
+        self._sinks = (*self._sinks, sink)
+
     def write(self, event: Event) -> None:
         """It happened now. Never raises."""
         entry = Entry(self._clock.now(), event)

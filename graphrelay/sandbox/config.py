@@ -15,13 +15,18 @@ def relay_config(
     smtp_address: str = "127.0.0.1:2525",
     scenario: Literal["user", "any-user"] = "user",
     account_settings: str = "",
+    console: str = "off",
 ) -> str:
-    """TOML. `user` is wp@contoso.com, who may send as info@contoso.com as well."""
+    """TOML. `user` is wp@contoso.com, who may send as info@contoso.com as well; `console` is where
+    the relay's console listens."""
     account = _USER if scenario == "user" else _ANY_USER
     return f"""state_directory = {_quoted(state_directory)}
 
 [[smtp.listeners]]
 address = {_quoted(smtp_address)}
+
+[console]
+address = {_quoted(console)}
 
 [cloud]
 name = "custom"

@@ -1,7 +1,7 @@
 """What can be asked of the spool. The type parameter of a query is the type of its answer."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Literal, TypeVar
 
 from graphrelay.model import Lane
@@ -14,6 +14,7 @@ from graphrelay.spool.values import (
     QueueRow,
     RelayedPart,
     Stats,
+    Tallied,
     What,
 )
 
@@ -60,10 +61,14 @@ class LogFilter(Query[list[LogRow]]):
     recipient: str | None = None
     queue_id: str | None = None
     outcome: What | None = None
+    subject: str | None = None
+    """A part of it; ASCII letters are compared without regard to case."""
     client: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     after_id: int | None = None
+    before_id: int | None = None
+    """Only rows with a lesser id: to go on after the last row of the previous page."""
     limit: int = 100
 
 
@@ -77,6 +82,16 @@ class HistoryOf(Query[MessageHistory | None]):
 @dataclass(frozen=True, slots=True)
 class Count(Query[Stats]):
     """The queue in figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally(Query[list[Tallied]]):
+    """The mail log in figures, in intervals of `step` that are counted from 1970 in UTC."""
+
+    since: datetime
+    step: timedelta
+    waits: bool = False
+    """Whether it is added up how long mail was under way."""
 
 
 @dataclass(frozen=True, slots=True)

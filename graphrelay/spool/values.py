@@ -161,6 +161,17 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tallied:
+    """How often something was logged in an interval."""
+
+    start: datetime
+    what: What
+    count: int
+    waited: timedelta
+    """From reception to that, for all of them together; zero where nobody asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEvent:
     """What happened to a submission between attempts: changed by an admin, divided, moved."""
 

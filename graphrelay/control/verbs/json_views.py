@@ -36,6 +36,8 @@ from graphrelay.spool.values import (
     MessageHistory,
     PartHistory,
     QueueRow,
+    Stats,
+    Tallied,
 )
 
 
@@ -61,6 +63,7 @@ class WhyWaiting:
 
 def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Event:
     return {
+        "id": row.submission_id,
         "queue_id": row.queue_id,
         "received_at": when(row.received_at),
         "sender": address(row.sender),
@@ -209,6 +212,27 @@ def _outcome(outcome: Outcome) -> Event:
         case Relayed() | Uncertain():
             pass
     return shown
+
+
+def tallied(row: Tallied) -> Event:
+    return {
+        "start": when(row.start),
+        "outcome": row.what,
+        "count": row.count,
+        "waited": row.waited.total_seconds(),
+    }
+
+
+def figures(stats: Stats) -> Event:
+    return {
+        "queued": stats.queued,
+        "held": stats.held,
+        "in_flight": stats.in_flight,
+        "octets": stats.octets,
+        "oldest": when(stats.oldest),
+        "database": stats.database,
+        "free": stats.free,
+    }
 
 
 def lane(view: LaneView, learned: Learned | None = None) -> Event:

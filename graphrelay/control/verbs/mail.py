@@ -26,7 +26,7 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter
+from graphrelay.spool.queries import Count, HistoryOf, LogFilter, Matching, QueueFilter, Tally
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -120,6 +120,8 @@ class MailVerbs:
             "queue-release": self._change,
             "queue-delete": self._change,
             "log": self._log,
+            "tally": self._tally,
+            "figures": self._figures,
         }
 
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
@@ -221,6 +223,19 @@ class MailVerbs:
             for row in await stored(self._spool.read(LogFilter(**wanted))):
                 last = row.id
                 yield json_views.log_row(row)
+
+    async def _tally(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        """What was logged since a moment, counted; `step` in seconds."""
+        wanted = Tally(
+            since=datetime.fromisoformat(str(arguments["since"])),
+            step=timedelta(seconds=int(arguments["step"])),
+            waits=bool(arguments.get("waits")),
+        )
+        for row in await stored(self._spool.read(wanted)):
+            yield json_views.tallied(row)
+
+    async def _figures(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        yield json_views.figures(await stored(self._spool.read(Count())))
 
 
 STATES: dict[str, Literal["queued", "held"]] = {

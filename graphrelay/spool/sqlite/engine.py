@@ -55,6 +55,7 @@ from graphrelay.spool.queries import (
     QueueFilter,
     RelayedTo,
     SharesMessageId,
+    Tally,
 )
 from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
@@ -320,6 +321,8 @@ class SqliteSpool:
                 return attempts.interrupted(connection)
             case LeftDrafts():
                 return attempts.left_behind(connection)
+            case Tally():
+                return history.tally(connection, query)
             case LanesUsed():
                 return ndrs.lanes_used(connection, query)
             case RelayedTo():

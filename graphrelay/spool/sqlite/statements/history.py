@@ -5,13 +5,21 @@ of mail never makes an application wait for its 250. Each is one statement, so t
 moment.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from graphrelay.model import Address, Attempt, Envelope, Lane
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
-from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
+from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId, Tally
+from graphrelay.spool.sqlite.database.codec import (
+    MICROSECOND,
+    microseconds,
+    moment,
+    restored,
+    storable,
+)
 from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
 from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.sqlite.statements.queue_ids import normalised
@@ -22,6 +30,7 @@ from graphrelay.spool.values import (
     MessageHistory,
     PartHistory,
     QueueRow,
+    Tallied,
     state_of,
 )
 
@@ -109,9 +118,11 @@ def log(connection: sqlite3.Connection, wanted: LogFilter) -> list[LogRow]:
             *_message(wanted.queue_id),
             *_sender(wanted.sender),
             *_recipient(wanted.recipient),
+            *_containing("m.subject", wanted.subject),
             *_moment("l.at >= ?", wanted.since),
             *_moment("l.at < ?", wanted.until),
             *([] if wanted.after_id is None else [("l.id > ?", (wanted.after_id,))]),
+            *([] if wanted.before_id is None else [("l.id < ?", (wanted.before_id,))]),
         ]
     )
     order = "DESC" if wanted.after_id is None else "ASC"
@@ -144,6 +155,26 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         started_at=_when(row[14]),
         outcome=None if row[15] is None else OUTCOME.value(row[15]),
     )
+
+
+def tally(connection: sqlite3.Connection, wanted: Tally) -> list[Tallied]:
+    step = wanted.step // MICROSECOND
+    waited = "sum(l.at - s.received_at)" if wanted.waits else "0"
+    joined = "JOIN submissions s ON s.id = l.submission" if wanted.waits else ""
+    rows = connection.execute(
+        f"""SELECT l.at / ?1, l.what, count(*), {waited} FROM log l {joined}
+            WHERE l.at >= ?2 GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
+        (step, microseconds(wanted.since)),
+    )
+    return [
+        Tallied(
+            start=moment(interval * step),
+            what=what,
+            count=count,
+            waited=timedelta(microseconds=passed),
+        )
+        for interval, what, count, passed in rows
+    ]
 
 
 # --- One message ---------------------------------------------------------------------------------
@@ -257,6 +288,13 @@ def _and(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
 
 def _equal(column: str, value: str | None) -> Conditions:
     return [] if value is None else [(f"{column} = ?", (storable(value),))]
+
+
+def _containing(column: str, text: str | None) -> Conditions:
+    if text is None:
+        return []
+    literal = re.sub(r"([\\%_])", r"\\\1", text)
+    return [(f"{column} LIKE ? ESCAPE '\\'", (storable(f"%{literal}%"),))]
 
 
 def _moment(condition: str, value: Any) -> Conditions:
