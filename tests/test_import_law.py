@@ -1,7 +1,7 @@
 """Who may import whom.
 
     model, clock ← journal, mime ← smtp, spool, oauth, graph (strangers) ← relay ← control
-        ← console ← daemon ← cli
+        ← console, doctor (strangers) ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
@@ -30,6 +30,7 @@ BASE = frozenset(
         "files",
         "file_access",
         "retry_after",
+        "assumptions",
     }
 )
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "files": frozenset(),
     "file_access": frozenset(),
     "retry_after": frozenset({"__init__"}),
+    "assumptions": frozenset(),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},
@@ -50,7 +52,10 @@ MAY_IMPORT = {
     "config": BASE | ROOMS | {"alerts", "config"},
     "control": BASE | ROOMS | {"alerts", "relay", "control"},
     "console": BASE | ROOMS | {"relay", "control", "console"},
-    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "console", "config", "daemon"},
+    "doctor": BASE | ROOMS | {"relay", "control", "doctor"},
+    "daemon": BASE
+    | ROOMS
+    | {"alerts", "drop", "relay", "control", "config", "console", "doctor", "daemon"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }

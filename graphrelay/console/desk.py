@@ -14,8 +14,7 @@ from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
-from graphrelay.console.options import ConsoleOptions, InForce
-from graphrelay.console.refusals import Refusals
+from graphrelay.console.options import ConsoleOptions, ShownConfiguration
 from graphrelay.control.verb import Event, Verb, VerbError
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.login import LoginBook
@@ -37,7 +36,7 @@ class Desk:
 
     options: ConsoleOptions
     verbs: Mapping[str, Verb]
-    in_force: Callable[[], InForce]
+    in_force: Callable[[], ShownConfiguration]
     alert: Callable[[], str]
     """What is wrong, in few words; empty if nothing is."""
     sessions: Sessions
@@ -45,7 +44,6 @@ class Desk:
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes
-    refusals: Refusals
     journal: Journal
     clock: Clock
     host: str

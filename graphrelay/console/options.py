@@ -47,7 +47,7 @@ class ConfiguredKey:
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class ShownConfiguration:
     """The configuration in force."""
 
     file: str

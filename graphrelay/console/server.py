@@ -17,8 +17,7 @@ from graphrelay.console.access.sessions import ConsoleSession, Sessions
 from graphrelay.console.desk import Desk
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
-from graphrelay.console.options import ConsoleOptions, ConsoleUser, InForce
-from graphrelay.console.refusals import Refusals
+from graphrelay.console.options import ConsoleOptions, ConsoleUser, ShownConfiguration
 from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
 from graphrelay.control.verbs.json_views import when
 from graphrelay.journal import Entry, Journal, events
@@ -38,7 +37,7 @@ class Console:
         self,
         options: ConsoleOptions,
         verbs: Mapping[str, Verb],
-        in_force: Callable[[], InForce],
+        in_force: Callable[[], ShownConfiguration],
         alert: Callable[[], str],
         journal: Journal,
         clock: Clock,
@@ -61,7 +60,6 @@ class Console:
             logins=LoginBook(_logins(options), clock),
             dialogs=Dialogs(changes.changed),
             changes=changes,
-            refusals=Refusals(),
             journal=journal,
             clock=clock,
             host=host,
@@ -69,7 +67,6 @@ class Console:
 
     def hear(self, entry: Entry) -> None:
         """A sink of the journal."""
-        self._desk.refusals.hear(entry)
         self._desk.changes.hear(entry)
 
     def table(self) -> dict[str, Verb]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graphrelay.config import Settings, warnings
 from graphrelay.config.in_force import in_force, read
-from graphrelay.console.options import ConfiguredKey, InForce
+from graphrelay.console.options import ConfiguredKey, ShownConfiguration
 from graphrelay.daemon import wiring
 from graphrelay.file_access import FileUser
 
@@ -20,11 +20,11 @@ class Configuration:
     addresses: tuple[str, ...] = field(default=())
     """Where the SMTP server listens, once it does."""
 
-    def shown(self, today: date) -> InForce:
+    def shown(self, today: date) -> ShownConfiguration:
         """As it is now."""
         settings, file = self.settings, self.file
         found = warnings(file, settings, FileUser.this_process(), today) if file else ()
-        return InForce(
+        return ShownConfiguration(
             file=str(file or "the environment"),
             keys=tuple(
                 ConfiguredKey(one.key, one.value, one.source)

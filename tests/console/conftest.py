@@ -12,7 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from graphrelay.console.options import ConfiguredKey, ConsoleOptions, ConsoleUser, InForce
+from graphrelay.console.options import (
+    ConfiguredKey,
+    ConsoleOptions,
+    ConsoleUser,
+    ShownConfiguration,
+)
 from graphrelay.console.server import Console
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.journal import Entry, Journal
@@ -69,7 +74,7 @@ FIGURES: Event = {
     "database": 10,
     "free": 5_000_000_000,
 }
-IN_FORCE = InForce(
+IN_FORCE = ShownConfiguration(
     "config.toml",
     (ConfiguredKey("log.level", '"info"', "default"),),
     ("log.keep: odd",),
@@ -91,6 +96,7 @@ class Verbs(dict[str, Verb]):
             "queue-list": [],
             "queue-show": VerbError("no message"),
             "log": [],
+            "log-refused": [],
             "transcript": [],
             "revoke": [{}],
         }

@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -408,7 +409,7 @@ async def test_no_path_leads_to_another_file(opened: Opened, path: str) -> None:
 EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>{{ 7*7 }}{% raw %}"
 
 
-def evil(value: object) -> object:
+def evil(value: Any) -> Any:
     """With every text that a stranger could have written replaced."""
     match value:
         case str():
@@ -469,6 +470,9 @@ MESSAGE: Event = {
         }
     ],
 }  # fmt: skip
+REFUSAL: dict[str, object] = dict.fromkeys(
+    ("client", "listener", "stage", "reply", "reason", "login", "sender", "recipient"), "x"
+) | {"at": ROW["at"], "since": ROW["at"]}
 LANE: Event = {
     "account": "a",
     "mailbox": "m",
@@ -491,12 +495,21 @@ async def test_nothing_that_a_stranger_wrote_is_markup_on_any_page(opening: Open
         queue_list=[evil(ROW)],
         queue_show=[evil(MESSAGE)],
         log=[evil(ROW)],
+        log_refused=[{**evil(REFUSAL), "times": 1}],
         transcript=[evil({"at": ROW["at"], "client": "c", "listener": "l", "lines": ["x"]})],
     )
     opened.alert = EVIL
     otto = await opened.operator()
     query = "sender=%3Cscript%3Ealert(1)%3C/script%3E&client=%22%3E%3Cscript%3E"
-    for path in ("/", "/accounts", "/queue", "/message/X", "/log", "/log/transcript"):
+    for path in (
+        "/",
+        "/accounts",
+        "/queue",
+        "/message/X",
+        "/log",
+        "/log/refused",
+        "/log/transcript",
+    ):
         answer = await otto.get(f"{path}?{query}")
         assert answer.status == 200, path
         assert "<script>" not in answer.text, path

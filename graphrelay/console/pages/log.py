@@ -96,12 +96,14 @@ class LogPages:
             before = rows[0]["id"]
 
     async def refused(self, request: web.Request) -> web.StreamResponse:
-        refusals = self._desk.refusals
+        wanted = _filter(request.query)
+        given = {name: wanted.get(name) for name in ("sender", "recipient", "client")}
+        rows = await self._desk.ask("log-refused", **given, limit=SHOWN)
         return self._renderer.page(
             "refused",
             request[VISIT],
-            rows=list(refusals.latest),
-            by_code=sorted(refusals.by_code.items()),
+            rows=rows[::-1],
+            wanted={name: value or "" for name, value in given.items()},
         )
 
     async def transcript(self, request: web.Request) -> web.StreamResponse:

@@ -26,7 +26,15 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import Count, HistoryOf, LogFilter, Matching, QueueFilter, Tally
+from graphrelay.spool.queries import (
+    Count,
+    HistoryOf,
+    LogFilter,
+    Matching,
+    QueueFilter,
+    RefusalFilter,
+    Tally,
+)
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -95,7 +103,7 @@ class Configured:
 
 
 class MailVerbs:
-    """`queue-list`, `queue-show`, `queue-hold` …, `log`."""
+    """`queue-list`, `queue-show`, `queue-hold` …, `log`, `log-refused`."""
 
     def __init__(
         self,
@@ -122,6 +130,7 @@ class MailVerbs:
             "log": self._log,
             "tally": self._tally,
             "figures": self._figures,
+            "log-refused": self._log_refused,
         }
 
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
@@ -236,6 +245,20 @@ class MailVerbs:
 
     async def _figures(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
         yield json_views.figures(await stored(self._spool.read(Count())))
+
+    async def _log_refused(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        """What clients were refused. Who follows gets a row again as it is counted up."""
+        wanted = _known(arguments, RefusalFilter)
+        rows = await stored(self._spool.read(RefusalFilter(**wanted)))
+        for row in reversed(rows):
+            yield json_views.refusal(row.refusal)
+        last = max((row.id for row in rows), default=0)
+        while arguments.get("follow"):
+            await self._clock.sleep(FOLLOW)
+            wanted["after_id"] = last
+            for row in await stored(self._spool.read(RefusalFilter(**wanted))):
+                last = row.id
+                yield json_views.refusal(row.refusal)
 
 
 STATES: dict[str, Literal["queued", "held"]] = {
