@@ -470,7 +470,7 @@ MESSAGE: Event = {
         }
     ],
 }  # fmt: skip
-REFUSAL: dict[str, object] = dict.fromkeys(
+REFUSAL: Event = dict.fromkeys(
     ("client", "listener", "stage", "reply", "reason", "login", "sender", "recipient"), "x"
 ) | {"at": ROW["at"], "since": ROW["at"]}
 LANE: Event = {
