@@ -21,7 +21,7 @@ from graphrelay.smtp.access.login import LoginBook
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SignedInVisit:
     """A request of somebody who is signed in."""
 
     session: ConsoleSession
@@ -56,7 +56,7 @@ class Desk:
         given = {name: value for name, value in arguments.items() if value not in (None, "")}
         return [event async for event in self.verbs[verb](given, _nobody)]
 
-    def acted(self, visit: Visit, what: str, on: str) -> None:
+    def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
         """Note in the journal who does what, before it is done."""
         self.journal.write(
             events.Acted(who=visit.session.who, client=visit.caller.client, what=what, on=on)

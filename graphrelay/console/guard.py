@@ -16,7 +16,7 @@ from aiohttp import web
 from graphrelay.console.access import origin
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession
-from graphrelay.console.desk import Desk, Visit
+from graphrelay.console.desk import Desk, SignedInVisit
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import VerbError
 from graphrelay.journal import events
@@ -47,7 +47,7 @@ HEADERS: Final = {
 YEAR: Final = "max-age=31536000"
 
 CALLER: Final = web.RequestKey("caller", Caller)
-VISIT: Final = web.RequestKey("visit", Visit)
+VISIT: Final = web.RequestKey("visit", SignedInVisit)
 COOKIE: Final = web.RequestKey("cookie", str)
 """The value of the cookie with which form tokens of this browser are made."""
 
@@ -170,7 +170,7 @@ class Guard:
         session = self._desk.sessions.find(cookie, uses=by_person) if cookie else None
         if session:
             token = self._desk.sessions.form_token(cookie)
-            request[VISIT] = Visit(session, request[CALLER], token)
+            request[VISIT] = SignedInVisit(session, request[CALLER], token)
         # aiohttp hands a middleware the handler of the route, wrapped in nothing else.
         route = request.match_info.handler
         if request.method == "POST":

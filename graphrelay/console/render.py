@@ -7,7 +7,7 @@ import jinja2
 from aiohttp import web
 
 from graphrelay.console import words
-from graphrelay.console.desk import Desk, Visit
+from graphrelay.console.desk import Desk, SignedInVisit
 
 NAVIGATION = (
     ("/", "Overview"),
@@ -34,13 +34,13 @@ class Renderer:
         self._environment.filters.update(words.FILTERS)
 
     def page(
-        self, name: str, visit: Visit | None, status: int = 200, **values: Any
+        self, name: str, visit: SignedInVisit | None, status: int = 200, **values: Any
     ) -> web.Response:
         """The page of the template `name`, for who is signed in, if anybody is."""
         text = self.text(name, visit, values)
         return web.Response(status=status, text=text, content_type="text/html")
 
-    def text(self, name: str, visit: Visit | None, values: Mapping[str, Any]) -> str:
+    def text(self, name: str, visit: SignedInVisit | None, values: Mapping[str, Any]) -> str:
         return self._environment.get_template(f"{name}.html").render(
             page=name,
             visit=visit,
@@ -51,6 +51,6 @@ class Renderer:
             **values,
         )
 
-    def problem(self, visit: Visit | None, status: int, text: str) -> web.Response:
+    def problem(self, visit: SignedInVisit | None, status: int, text: str) -> web.Response:
         """A page that says what went wrong."""
         return self.page("problem", visit, status, code=status, said=text)
