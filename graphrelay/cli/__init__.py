@@ -26,6 +26,7 @@ VERBS = {
     "revoke": "Delete the authorization of an account, and pause it.",
     "setup-scope": "Print the PowerShell that limits an application to its mailboxes.",
     "send-test": "Send a test message, and follow it.",
+    "doctor": "Try what the relay assumes of Microsoft, with a real account.",
     "teach-headers": "Make header fields known to a mailbox that loses them.",
     "queue": "List and change the messages that are waiting.",
     "log": "Show what happened to messages.",

@@ -32,9 +32,13 @@ from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon import wiring
+from graphrelay.doctor.examination import Reachable
+from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
+from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
+from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
@@ -373,7 +377,20 @@ def _verbs(
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
     vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
-    return mail | authorizations | scope | vault | AlertVerbs(alerts).table()
+    doctor = DoctorVerbs(_reachable(rooms, settings, clock)).table()
+    return mail | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
+
+
+def _reachable(rooms: _Rooms, settings: Settings, clock: Clock) -> Reachable:
+    """Microsoft, as the lanes reach it."""
+    proxy, tls = wiring.proxy(settings.cloud), client_context(settings.cloud.ca_file)
+    return Reachable(
+        graph_url=wiring.cloud(settings.cloud).graph_url,
+        endpoint=Endpoint(tls, proxy, Timeouts()),
+        tokens=rooms.tokens,
+        limits=rooms.limits,
+        clock=clock,
+    )
 
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:

@@ -4,7 +4,8 @@ seen to be accepted.
     max_mime_request = "4 MB"     that, whatever Graph says
     max_mime_request = "auto"     an account that may send large messages another way tries MIME
                                   up to the largest message; what Graph refused is remembered for
-                                  a day; any other account stays at what is documented
+                                  a day, what `graphrelay doctor` found for 30 days; any other
+                                  account stays at what is documented
 
 After a refusal, the lane tries at most the documented size, or the largest that Graph has accepted
 from it since the relay started. This is stored in a file, so that the next process does not have to
@@ -24,6 +25,8 @@ from graphrelay.model import Lane
 from graphrelay.relay.outgoing.method import REQUEST
 
 REMEMBERED = timedelta(days=1)
+MEASURED = timedelta(days=30)
+"""For what `graphrelay doctor` found by trying."""
 FILE = "request-limits.json"
 
 
@@ -92,9 +95,27 @@ class RequestLimits:
             return
         taken = self._taken.get(lane, 0)
         most = taken if REQUEST < taken < size else REQUEST
-        learned = Learned(most, self._clock.now() + REMEMBERED)
-        self._learned = self.all_learned() | {lane: learned}
         self._journal.write(events.RequestLimitLearned(lane, size, most))
+        await self._learn(lane, Learned(most, self._clock.now() + REMEMBERED))
+
+    async def measured(self, lane: Lane, taken: int, refused: int) -> str:
+        """A size ladder found how many octets of base64 Graph takes, and which number it does not
+        (0: all were taken). What that changes, in words."""
+        if self._fixed is not None:
+            return f"max_mime_request = {self._fixed:,} decides"
+        if not taken:
+            return "nothing is remembered"
+        if not refused:
+            if self.learned(lane):
+                await self._learn(lane, None)
+            return f"auto tries up to {self._largest:,} octets"
+        most = REQUEST if taken < REQUEST < refused else taken
+        await self._learn(lane, Learned(most, self._clock.now() + MEASURED))
+        return f"auto uses {most:,} octets for {MEASURED.days} days"
+
+    async def _learn(self, lane: Lane, learned: Learned | None) -> None:
+        others = {known: one for known, one in self.all_learned().items() if known != lane}
+        self._learned = others | ({lane: learned} if learned else {})
         try:
             await asyncio.to_thread(self._write, dict(self._learned))
         except OSError as error:
