@@ -8,7 +8,7 @@ import click
 from graphrelay.cli import output
 from graphrelay.cli.ask import carry_out
 from graphrelay.cli.browser import open_browser
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.command(name="console")
@@ -30,7 +30,7 @@ def command(config: Path, no_browser: bool, as_json: bool) -> None:
       graphrelay console
     """
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         if as_json:
             output.print_json(event)
             return

@@ -15,7 +15,7 @@ from graphrelay.console.access.sessions import ConsoleSession, Sessions
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
-from graphrelay.control.verb import Event, Verb, VerbError
+from graphrelay.control.verb import Output, Verb, VerbError
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.login import LoginBook
 
@@ -48,10 +48,10 @@ class Desk:
     clock: Clock
     host: str
     """This machine, as the relay calls itself."""
-    checked: dict[str, tuple[datetime, Event]] = field(default_factory=dict)
+    checked: dict[str, tuple[datetime, Output]] = field(default_factory=dict)
     """For each account what Entra answered when somebody checked, and when."""
 
-    async def ask(self, verb: str, **arguments: Any) -> list[Event]:
+    async def ask(self, verb: str, **arguments: Any) -> list[Output]:
         """Carry out a verb that asks nothing back; all its events. Raises `VerbError`."""
         given = {name: value for name, value in arguments.items() if value not in (None, "")}
         return [event async for event in self.verbs[verb](given, _nobody)]

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from graphrelay.clock import Clock, timeout
-from graphrelay.control.verb import Event, Verb, VerbError
+from graphrelay.control.verb import Output, Verb, VerbError
 
 MOST: Final = 20
 """At once; beyond that the oldest is ended."""
@@ -29,7 +29,7 @@ class Dialog:
     verb: str
     on: str
     who: str
-    events: list[Event] = field(default_factory=list)
+    events: list[Output] = field(default_factory=list)
     asks: str = ""
     """What the verb waits for."""
     error: str = ""
@@ -37,7 +37,7 @@ class Dialog:
     _answer: "asyncio.Future[str] | None" = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def last(self, *kinds: str) -> Event | None:
+    def last(self, *kinds: str) -> Output | None:
         """The latest event of one of these kinds."""
         found = (event for event in reversed(self.events) if event.get("kind") in kinds)
         return next(found, None)
@@ -59,7 +59,7 @@ class Dialog:
         finally:
             self.asks = ""
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Output) -> None:
         """Keep an event; a countdown replaces its last number."""
         counts = event.get("kind") == "waiting"
         if counts and self.events and self.events[-1].get("kind") == "waiting":

@@ -18,7 +18,7 @@ from graphrelay.console.desk import Desk
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
 from graphrelay.console.options import ConsoleOptions, ConsoleUser, ShownConfiguration
-from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verb import Asker, Output, Verb, VerbError, said
 from graphrelay.control.verbs.json_views import when
 from graphrelay.journal import Entry, Journal, events
 from graphrelay.smtp.access.listener import ListenError, TcpEndpoint, endpoint
@@ -154,7 +154,7 @@ class Console:
         browser could find it."""
         return f"{self.url}/enter/{self._desk.links.make(who)}" if self.url else ""
 
-    async def _link(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _link(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """For whoever may ask the control socket."""
         url = self.link(said(arguments, "by") or "somebody")
         if not url:
@@ -168,7 +168,7 @@ class Console:
         self._journal.write(events.SignedOut(who=session.who, reason=reason))
 
 
-def off(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+def off(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
     """The verb `console-link` where there is no console."""
     raise VerbError('the console is off; set [console] address, such as "127.0.0.1:8026"')
 

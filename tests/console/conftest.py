@@ -19,7 +19,7 @@ from graphrelay.console.options import (
     ShownConfiguration,
 )
 from graphrelay.console.server import Console
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.journal import Entry, Journal
 from graphrelay.smtp.access.listener import Listener
 from graphrelay.smtp.access.login import Login
@@ -39,7 +39,7 @@ PASSWORD = "correct horse"
 HASH = _quick_hash(PASSWORD)
 VIEWER = ConsoleUser(Login("vera", HASH), "viewer")
 OPERATOR = ConsoleUser(Login("otto", HASH), "operator")
-STATUS: Event = {
+STATUS: Output = {
     "kind": "status",
     "account": "website",
     "scenario": "user",
@@ -65,7 +65,7 @@ STATUS: Event = {
     "superfluous": [],
     "credential_ends_at": None,
 }
-FIGURES: Event = {
+FIGURES: Output = {
     "queued": 3,
     "held": 1,
     "in_flight": 0,
@@ -86,9 +86,9 @@ IN_FORCE = ShownConfiguration(
 class Verbs(dict[str, Verb]):
     """Answers what the test says, and keeps what was asked."""
 
-    def __init__(self, **answers: list[Event] | VerbError) -> None:
+    def __init__(self, **answers: list[Output] | VerbError) -> None:
         super().__init__()
-        usual: dict[str, list[Event] | VerbError] = {
+        usual: dict[str, list[Output] | VerbError] = {
             "status": [STATUS],
             "lanes": [],
             "figures": [FIGURES],
@@ -104,7 +104,7 @@ class Verbs(dict[str, Verb]):
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def __getitem__(self, name: str) -> Verb:
-        async def verb(arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        async def verb(arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
             self.asked.append((name, dict(arguments)))
             answer = self.answers.get(name, [])
             if isinstance(answer, VerbError):

@@ -5,28 +5,28 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from graphrelay.console.dialogs import FIRST, MOST, Dialogs
-from graphrelay.control.verb import Asker, Event, VerbError
+from graphrelay.control.verb import Asker, Output, VerbError
 from tests.clock import FakeClock, settle
 
 
-async def sign_in(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+async def sign_in(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
     yield {"kind": "open-elsewhere", "url": "https://login"}
     for seconds in (3, 2, 1):
         yield {"kind": "waiting", "seconds": seconds}
     yield {"kind": "authorized", "who": await ask("redirected")}
 
 
-async def fails(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+async def fails(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
     yield {"kind": "asks"}
     raise VerbError("there is no account")
 
 
-async def breaks(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+async def breaks(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
     yield {"kind": "asks"}
     raise RuntimeError("oh")
 
 
-async def lasts(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+async def lasts(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
     yield {"kind": "asks"}
     await asyncio.Event().wait()
 

@@ -10,7 +10,7 @@ import pytest
 
 from graphrelay.console.guard import HEADERS, POLICY
 from graphrelay.console.live import MOST_EACH
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from tests.clock import settle
 from tests.console.conftest import PASSWORD, STATUS, Browser, Opened, Opening, options
 
@@ -425,7 +425,7 @@ def evil(value: Any) -> Any:
     return value
 
 
-ROW: Event = {
+ROW: Output = {
     "id": 1,
     "queue_id": "X",
     "received_at": "2026-11-23T12:00:00+00:00",
@@ -450,7 +450,7 @@ ROW: Event = {
     "code": "c",
     "lost": ["l"],
 }
-MESSAGE: Event = {
+MESSAGE: Output = {
     **ROW,
     "listener": "l",
     "helo": "h",
@@ -470,10 +470,10 @@ MESSAGE: Event = {
         }
     ],
 }  # fmt: skip
-REFUSAL: Event = dict.fromkeys(
+REFUSAL: Output = dict.fromkeys(
     ("client", "listener", "stage", "reply", "reason", "login", "sender", "recipient"), "x"
 ) | {"at": ROW["at"], "since": ROW["at"]}
-LANE: Event = {
+LANE: Output = {
     "account": "a",
     "mailbox": "m",
     "state": "paused",

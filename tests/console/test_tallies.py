@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from graphrelay.console.tallies import GOOD_FOR, Tallies
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from tests.clock import FakeClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -13,18 +13,18 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 class Asked:
     """A desk that counts what is asked."""
 
-    def __init__(self, *rows: Event) -> None:
+    def __init__(self, *rows: Output) -> None:
         self.clock = FakeClock(NOON)
         self.rows = list(rows)
         self.asked: list[dict[str, Any]] = []
 
-    async def ask(self, verb: str, **arguments: Any) -> list[Event]:
+    async def ask(self, verb: str, **arguments: Any) -> list[Output]:
         assert verb == "tally"
         self.asked.append(arguments)
         return self.rows
 
 
-def row(start: datetime, outcome: str, count: int, waited: float = 0) -> Event:
+def row(start: datetime, outcome: str, count: int, waited: float = 0) -> Output:
     return {"start": start.isoformat(), "outcome": outcome, "count": count, "waited": waited}
 
 

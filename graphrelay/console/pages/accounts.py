@@ -7,12 +7,12 @@ from aiohttp import web
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
 from graphrelay.console.render import Renderer
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 
 METHODS = ("browser", "device", "paste")
 
 
-async def all_statuses(desk: Desk) -> list[Event]:
+async def all_statuses(desk: Desk) -> list[Output]:
     """Each account as it stands, without asking Entra for a new token."""
     return await desk.ask("status", prove=False)
 
