@@ -28,12 +28,17 @@ from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon import wiring
+from graphrelay.doctor.examination import Reachable
+from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
+from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
+from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
@@ -111,10 +116,14 @@ class Relay:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, clock: Clock | None = None, *sinks: Sink
+    settings: Settings,
+    clock: Clock | None = None,
+    *sinks: Sink,
+    reloads: ReloadRequests | None = None,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
-    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log.
+    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
+    `reload` is there if the caller takes care of `reloads`.
 
     Raises `CannotStart`.
     """
@@ -125,7 +134,8 @@ async def running(
     journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
-            yield await _opened(stack, settings, clock, journal, alerts, refusals)
+            more = ReloadVerb(reloads).table() if reloads else {}
+            yield await _opened(stack, settings, clock, journal, alerts, refusals, more)
 
 
 async def _opened(
@@ -135,12 +145,13 @@ async def _opened(
     journal: Journal,
     alerts: AlertManager,
     refusals: RefusalLog | None,
+    more_verbs: Mapping[str, Verb],
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
-        verbs |= _live_verbs(rooms, settings, clock)
+        verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         control = ControlServer(
             wiring.control_socket(settings), verbs, journal, clock, settings.control.group
         )
@@ -366,7 +377,20 @@ def _verbs(
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
     vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
-    return mail | authorizations | scope | vault | AlertVerbs(alerts).table()
+    doctor = DoctorVerbs(_reachable(rooms, settings, clock)).table()
+    return mail | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
+
+
+def _reachable(rooms: _Rooms, settings: Settings, clock: Clock) -> Reachable:
+    """Microsoft, as the lanes reach it."""
+    proxy, tls = wiring.proxy(settings.cloud), client_context(settings.cloud.ca_file)
+    return Reachable(
+        graph_url=wiring.cloud(settings.cloud).graph_url,
+        endpoint=Endpoint(tls, proxy, Timeouts()),
+        tokens=rooms.tokens,
+        limits=rooms.limits,
+        clock=clock,
+    )
 
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:

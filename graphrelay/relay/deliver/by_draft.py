@@ -50,7 +50,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.changes import ForgetDraft
 
 PIECE = 10 * 320 * 1024
-"""Octets of a piece: below 4 MB (https://learn.microsoft.com/en-us/graph/outlook-large-attachments)
+"""Octets of a chunk: below 4 MB (https://learn.microsoft.com/en-us/graph/outlook-large-attachments)
 in any reading, and a multiple of 320 KiB, which other upload sessions of Graph require."""
 SESSIONS = 3
 """Upload sessions that are opened for an attachment in one attempt."""
@@ -141,7 +141,7 @@ class Drafting:
                 return _miscounted(found, progress)
         return await self.send(progress)
 
-    # One attachment ---------------------------------------------------------------------------
+    # One attachment ------------------------------------------------------------------------------
 
     async def _attach(self, one: Attachment, progress: DraftProgress) -> Attached | Outcome:
         """In one request if it fits, else by upload session; if Graph says that it is too large for

@@ -123,16 +123,24 @@ class SqliteSpool:
         disk: Disk | None = None,
         steps: Sequence[Migration] | None = None,
         patience: timedelta = timedelta(0),
+        check_at_once: int = check.AT_ONCE,
     ) -> AsyncIterator["SqliteSpool"]:
         """Open the spool in `directory`, which is created if necessary, until the context ends.
 
         Bodies up to `inline_limit` octets are stored in the database; new mail is refused when the
         disk has less than `reserve` left. Waits up to `patience` for another process to release the
-        spool. Raises `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`.
+        spool. A database up to `check_at_once` octets is checked first. Raises `SpoolInUse`,
+        `SpoolTooNew`, `StorageUnavailable`.
         """
         disk = disk or Disk()
         start = Start(
-            directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
+            directory,
+            disk,
+            clock,
+            journal,
+            steps or migrations(),
+            asyncio.get_running_loop(),
+            check_at_once,
         )
         lock = await asyncio.to_thread(start.own, patience)
         try:
@@ -379,7 +387,7 @@ class SqliteSpool:
 
     async def _verify_if_large(self) -> None:
         """A small database was checked at startup."""
-        if self._start.database_size() > check.AT_ONCE:
+        if self._start.database_size() > self._start.at_once:
             await self.verify()
 
     async def verify(self) -> None:

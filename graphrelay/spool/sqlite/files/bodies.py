@@ -83,12 +83,15 @@ class BodyFolder:
         inline_limit: int,
         reserve: int,
         database: Path | None = None,
+        piece: int = PIECE,
     ) -> None:
-        """No new mail is accepted while the file `database` is missing: what is written to a file
-        that was removed is lost when the process ends."""
+        """Files are written in pieces of `piece` octets, or slightly more. No new mail is accepted
+        while the file `database` is missing: what is written to a file that was removed is lost
+        when the process ends."""
         self.path = path
         self.disk = disk
         self.inline_limit = inline_limit
+        self.piece = piece
         self._room = Room(database or path, disk, clock, reserve)
         self._threads = all_started(THREADS, "spool-body")
 
@@ -172,7 +175,7 @@ class Incoming:
         self._refuse_if_ended()
         self._pending += octets
         self._size += len(octets)
-        if len(self._pending) >= max(PIECE, self._folder.inline_limit + 1):
+        if len(self._pending) >= max(self._folder.piece, self._folder.inline_limit + 1):
             await self._flush()
 
     async def head(self, limit: int) -> bytes:

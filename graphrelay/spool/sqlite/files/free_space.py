@@ -38,5 +38,5 @@ class Room:
             raise StorageUnavailable(
                 f"The spool accepts no new mail: {free >> 20} MB are free on the disk of"
                 f" {self._path}, and {self._reserve >> 20} MB are reserved for mail that was"
-                " accepted before. Free some space there; the relay then resumes by itself."
+                " accepted before. Free some space there; the relay resumes by itself."
             )

@@ -16,6 +16,7 @@ from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 
 AT_ONCE = 64 * 1024 * 1024
+"""The size in octets up to which a database is checked before anything else."""
 MARK = "check-at-start"
 
 
@@ -42,7 +43,7 @@ class Later:
     version: int
 
 
-def check_at_start(database: Path, disk: Disk) -> Sound | Damaged | Later:
+def check_at_start(database: Path, disk: Disk, at_once: int = AT_ONCE) -> Sound | Damaged | Later:
     """Changes nothing: it uses a read-only connection.
 
     Except in one case: a process that died while it created the database has left a rollback
@@ -57,7 +58,7 @@ def check_at_start(database: Path, disk: Disk) -> Sound | Damaged | Later:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             wal = database.with_name(database.name + "-wal")
             size = sum(file.stat().st_size for file in (database, wal) if file.exists())
-            if size > AT_ONCE and not (database.parent / MARK).exists():
+            if size > at_once and not (database.parent / MARK).exists():
                 return Later(version)
             what = problem(connection)
     except sqlite3.DatabaseError as error:

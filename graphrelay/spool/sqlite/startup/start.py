@@ -26,7 +26,14 @@ from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.bodies import BodyFolder
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.lock import Lock
-from graphrelay.spool.sqlite.startup.check import MARK, Damaged, Later, Sound, check_at_start
+from graphrelay.spool.sqlite.startup.check import (
+    AT_ONCE,
+    MARK,
+    Damaged,
+    Later,
+    Sound,
+    check_at_start,
+)
 from graphrelay.spool.sqlite.startup.recovery import Recovery, finish_if_decided
 from graphrelay.spool.sqlite.statements.attempts import hold_lost
 
@@ -43,6 +50,8 @@ class Start:
     journal: Journal
     migrations: Sequence[Migration]
     loop: asyncio.AbstractEventLoop
+    at_once: int = AT_ONCE
+    """The size in octets up to which the database is checked before mail is accepted."""
 
     @property
     def database(self) -> Path:
@@ -90,7 +99,7 @@ class Start:
         return connection
 
     def _check(self) -> None:
-        match check_at_start(self.database, self.disk):
+        match check_at_start(self.database, self.disk, self.at_once):
             case Damaged(what, version):
                 self._refuse_newer(version)
                 self._recover(what, version)

@@ -53,9 +53,11 @@ _FIRST = [_next(level, first=True) for level in range(len(_LEVELS))]
 _NEXT = [_next(level, first=False) for level in range(len(_LEVELS))]
 _NEXT_DUE = f"""SELECT min(s.not_before) FROM {_QUEUE}
     WHERE s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox AND {_LATER}"""
-_NEXT_LANE = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
-    WHERE s.state = 'queued' AND (s.account, s.mailbox) > (?, ?)
-    ORDER BY s.account, s.mailbox LIMIT 1"""
+_NEXT_MAILBOX = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
+    WHERE s.state = 'queued' AND s.account = ?1 AND s.mailbox > ?2
+    ORDER BY s.mailbox LIMIT 1"""
+_NEXT_ACCOUNT = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
+    WHERE s.state = 'queued' AND s.account > ?1 ORDER BY s.account, s.mailbox LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +145,16 @@ class TakeDue:
 
 
 def lanes(connection: sqlite3.Connection) -> tuple[Lane, ...]:
-    """The lanes with queued mail, each found with a seek."""
+    """The lanes with queued mail, each found with a seek.
+
+    `(account, mailbox) > (?, ?)` would be shorter, but SQLite reads all mail of a lane for it.
+    """
     found = []
-    after: tuple[str | bytes, str | bytes] = "", ""
-    while row := connection.execute(_NEXT_LANE, after).fetchone():
+    after: tuple[Name, Name] = "", ""
+    while row := (
+        connection.execute(_NEXT_MAILBOX, after).fetchone()
+        or connection.execute(_NEXT_ACCOUNT, after[:1]).fetchone()
+    ):
         after = row
         found.append(Lane(restored(row[0]), restored(row[1])))
     return tuple(found)
