@@ -72,7 +72,7 @@ class Accepted(Event):
         }
 
 
-class Attempt(Event):
+class Attempt(Event, level="debug"):
     """A request to Graph is about to be sent."""
 
     submission: Submission
