@@ -7,7 +7,8 @@
 
 After a refusal the lane tries no more than what is documented, or than what Graph took of it since
 the relay started. It is kept in a file, so that the next process does not learn it anew; several
-relays with one queue learn each for itself.
+relays with one queue learn each for itself. Whether drafts in MIME keep files that are added to
+them is learned here too.
 """
 
 import asyncio
@@ -55,6 +56,7 @@ class RequestLimits:
         self._largest = largest
         self._path = directory / FILE if directory else None
         self._taken: dict[Lane, int] = {}
+        self._files_lost: dict[Lane, datetime] = {}
         self._learned = self._read() if fixed is None else {}
 
     @property
@@ -98,6 +100,16 @@ class RequestLimits:
             await asyncio.to_thread(self._write, dict(self._learned))
         except OSError as error:
             self._journal.write(events.RequestLimitNotKept(str(error)))
+
+    def mime_drafts(self, lane: Lane) -> bool:
+        """Whether files may be added to a draft in MIME."""
+        lost = self._files_lost.get(lane)
+        return lost is None or lost + REMEMBERED <= self._clock.now()
+
+    def files_lost(self, lane: Lane) -> None:
+        """Exchange would have sent such a draft without them. That is remembered for a day by this
+        process; the next one tries once more."""
+        self._files_lost[lane] = self._clock.now()
 
     def _write(self, learned: dict[Lane, Learned]) -> None:
         if self._path is None:
