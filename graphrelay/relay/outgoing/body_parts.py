@@ -72,6 +72,8 @@ class _Place:
     a_name_makes_a_file: bool = True
     """Whether a text that only Content-Type gives a name is a file: not where it is all of the
     message, or one of alternatives."""
+    alone: bool = False
+    """Whether it is all of the message: then even a file name does not make a file of a text."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ def texts_and_files(message: Entity) -> TextsAndFiles:
 
 def _found(message: Entity, longest_body: int) -> _Findings:
     findings = _Findings(longest_body=longest_body)
-    _sort(message, findings, _Place(a_name_makes_a_file=False))
+    _sort(message, findings, _Place(a_name_makes_a_file=False, alone=not message.children))
     _take_a_text_for_the_body(findings)
     return findings
 
@@ -221,6 +223,8 @@ def _is_a_file(entity: Entity, place: _Place) -> bool:
     disposition = entity.disposition
     if disposition.value == "attachment":
         return True
+    if place.alone:
+        return False
     named = bool(given_name(entity))
     return named and (place.a_name_makes_a_file or "filename" in disposition.parameters)
 
