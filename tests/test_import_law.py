@@ -1,7 +1,7 @@
 """Who may import whom.
 
     model, clock ← journal, mime ← smtp, spool, oauth, graph (strangers) ← relay ← control
-        ← daemon ← cli
+        ← doctor ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
@@ -30,6 +30,7 @@ BASE = frozenset(
         "files",
         "file_access",
         "retry_after",
+        "assumptions",
     }
 )
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
@@ -43,13 +44,15 @@ MAY_IMPORT = {
     "files": frozenset(),
     "file_access": frozenset(),
     "retry_after": frozenset({"__init__"}),
+    "assumptions": frozenset(),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},
     "relay": BASE | ROOMS | {"relay"},
     "config": BASE | ROOMS | {"alerts", "config"},
     "control": BASE | ROOMS | {"alerts", "relay", "control"},
-    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "daemon"},
+    "doctor": BASE | ROOMS | {"relay", "control", "doctor"},
+    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "doctor", "daemon"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }

@@ -64,6 +64,11 @@ class Moment(click.ParamType[datetime]):
     "--client", metavar="IP", help="The client's address; with its last failed SMTP session."
 )
 @click.option(
+    "--refused",
+    is_flag=True,
+    help="Instead: what clients were refused before there was a message.",
+)
+@click.option(
     "--limit",
     default=100,
     type=output.rows,
@@ -73,11 +78,14 @@ class Moment(click.ParamType[datetime]):
 )
 @json_option
 @click.pass_obj
-def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
+def command(config: Path, /, as_json: bool, refused: bool, **wanted: Any) -> None:
     """Show what happened to messages.
 
     One line for each event: when, which message, what happened, sender and recipients, and the
     reason, with Microsoft's error code. The log is kept for log.keep (90 days by default).
+
+    With --refused: which clients were refused what, and why, with the reply that they got. The same
+    within an hour is one line, with the number of times. The latest 10,000 are kept, for log.keep.
 
     Times are dates such as 2026-11-23 or 2026-11-23T12:00, or how long ago: 4h, 1d.
 
@@ -87,12 +95,16 @@ def command(config: Path, /, as_json: bool, **wanted: Any) -> None:
       graphrelay log --outcome failed --since 1d
       graphrelay log --recipient alice@example.org --json
       graphrelay log --client 192.0.2.7
+      graphrelay log --refused --since 1h
     """
+    if refused and (wanted["queue_id"] or wanted["outcome"]):
+        raise click.UsageError("--refused lists what never became a message: no --id or --outcome")
     arguments = {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in wanted.items()
     }
-    carry_out(config, "log", arguments, output.print_json if as_json else _print)
+    verb, show = ("log-refused", _print_refused) if refused else ("log", _print)
+    carry_out(config, verb, arguments, output.print_json if as_json else show)
     if wanted["client"]:
         _show_transcript(config, wanted["client"], as_json)
 
@@ -129,6 +141,17 @@ def _print(row: Event) -> None:
     words += [row["reason"]] if row["reason"] else []
     words += [f"[{row['code']}]"] if row.get("code") else []
     click.echo("  ".join(words))
+
+
+def _print_refused(row: Event) -> None:
+    times = f"{row['times']} times since {output.local_time(row['since'])}"
+    who = f"{row['client']} ({row['login']})" if row["login"] else row["client"]
+    mail = f"{row['sender']} → {row['recipient']}" if row["recipient"] else row["sender"]
+    words = [
+        *(output.local_time(row["at"]), who, click.style(f"refused at {row['stage']}", fg="red")),
+        *(mail, row["reply"], row["reason"], f"[{times}]" if row["times"] > 1 else ""),
+    ]
+    click.echo("  ".join(word for word in words if word))
 
 
 _COLOURS = {"relayed": "green", "delayed": "yellow", "uncertain": "yellow", "failed": "red"}

@@ -30,6 +30,17 @@ def program(config: Path) -> str:
 def start(config: Path, *, at_boot: bool = False) -> str:
     """How to start the relay: as a service where the unit is installed, and `at_boot` from now
     on."""
-    if _BOOTED.is_dir() and any(unit.exists() for unit in _UNITS):
+    if _is_service():
         return f"sudo systemctl {'enable --now' if at_boot else 'start'} graphrelay"
     return f"{program(config)} serve"
+
+
+def restart(config: Path) -> str:
+    """How to end the relay that runs and start it again."""
+    if _is_service():
+        return "sudo systemctl restart graphrelay"
+    return f"{program(config)} serve   after the running one has ended"
+
+
+def _is_service() -> bool:
+    return _BOOTED.is_dir() and any(unit.exists() for unit in _UNITS)

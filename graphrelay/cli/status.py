@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from graphrelay.assumptions import SAID
 from graphrelay.cli import machine, output
 from graphrelay.cli.ask import NO, CommandFailed, carry_out
 from graphrelay.cli.complete import accounts
@@ -164,10 +165,11 @@ def _print_evidence(status: Event) -> None:
     click.echo(f"  refreshed   {output.local_time(status['refreshed_at'])}")
     if status["issued_at"]:
         issued = output.local_time(status["issued_at"])
-        click.echo(f"  issued      {issued}; Azure caches this token for up to 24 hours")
+        click.echo(f"  issued      {issued}; {SAID['managed-identity'].assumed}")
     if status["lapses_at"]:
         click.echo(
-            f"  lapses      {output.local_time(status['lapses_at'])}, unless it is used before"
+            f"  lapses      {output.local_time(status['lapses_at'])}: "
+            + SAID["refresh-token"].assumed
         )
     if status["credential_ends_at"]:
         click.echo(f"  credential  expires {output.local_time(status['credential_ends_at'])}")

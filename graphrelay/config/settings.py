@@ -380,6 +380,7 @@ class LogTable(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
     keep: Duration = timedelta(days=90)
+    refusals: bool = True
 
 
 class ControlTable(Table):

@@ -28,12 +28,17 @@ from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
+from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon import wiring
+from graphrelay.doctor.examination import Reachable
+from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
+from graphrelay.graph.http.exchange import Timeouts
 from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
+from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
@@ -41,6 +46,7 @@ from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
 from graphrelay.relay.accept.reception import MailReception
+from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier
 from graphrelay.relay.deliver.dispatcher import Dispatcher
 from graphrelay.relay.deliver.ndr_poll import NdrPoll
@@ -110,19 +116,26 @@ class Relay:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, clock: Clock | None = None, *sinks: Sink
+    settings: Settings,
+    clock: Clock | None = None,
+    *sinks: Sink,
+    reloads: ReloadRequests | None = None,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
-    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log.
+    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
+    `reload` is there if the caller takes care of `reloads`.
 
     Raises `CannotStart`.
     """
     clock = clock or SystemClock()
     alerts = wiring.alerts(settings, clock)
-    journal = Journal(clock, *(sinks or (log_sink(settings),)), alerts.hear)
+    refusals = RefusalLog(clock) if settings.log.refusals else None
+    hearing = (alerts.hear, refusals.hear) if refusals else (alerts.hear,)
+    journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
-            yield await _opened(stack, settings, clock, journal, alerts)
+            more = ReloadVerb(reloads).table() if reloads else {}
+            yield await _opened(stack, settings, clock, journal, alerts, refusals, more)
 
 
 async def _opened(
@@ -131,12 +144,14 @@ async def _opened(
     clock: Clock,
     journal: Journal,
     alerts: AlertManager,
+    refusals: RefusalLog | None,
+    more_verbs: Mapping[str, Verb],
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
-        verbs |= _live_verbs(rooms, settings, clock)
+        verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         control = ControlServer(
             wiring.control_socket(settings), verbs, journal, clock, settings.control.group
         )
@@ -145,6 +160,10 @@ async def _opened(
     watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")
     stack.callback(watching.cancel)
     _start_background(stack, tasks, rooms, settings)
+    if refusals:
+        stack.push_async_callback(refusals.flush, rooms.spool, journal)
+        noting = tasks.create_task(refusals.run(rooms.spool, journal), name="refusals")
+        stack.callback(noting.cancel)
     with as_cannot_start():
         server = _server(settings, rooms, clock, journal)
         await server.start()
@@ -358,7 +377,20 @@ def _verbs(
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
     vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
-    return mail | authorizations | scope | vault | AlertVerbs(alerts).table()
+    doctor = DoctorVerbs(_reachable(rooms, settings, clock)).table()
+    return mail | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
+
+
+def _reachable(rooms: _Rooms, settings: Settings, clock: Clock) -> Reachable:
+    """Microsoft, as the lanes reach it."""
+    proxy, tls = wiring.proxy(settings.cloud), client_context(settings.cloud.ca_file)
+    return Reachable(
+        graph_url=wiring.cloud(settings.cloud).graph_url,
+        endpoint=Endpoint(tls, proxy, Timeouts()),
+        tokens=rooms.tokens,
+        limits=rooms.limits,
+        clock=clock,
+    )
 
 
 def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:

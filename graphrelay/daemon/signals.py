@@ -2,6 +2,7 @@
 
 SIGTERM, SIGINT   accept nothing more, finish what is in flight (bounded); the rest stays on disk
 SIGHUP            read the configuration again; a bad one is refused, and the old one stays in force
+                  (`graphrelay reload` does the same, and says what came of it)
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from pathlib import Path
 from graphrelay import __version__
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import ConfigError, Settings, load, warnings
+from graphrelay.control.verbs.reload import InForce, NotInForce, ReloadRequests, ReloadResult
 from graphrelay.daemon.relay import CannotStart, Relay, log_sink, running
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.daemon.wiring import accounts
@@ -29,19 +31,19 @@ async def serve(path: Path) -> None:
     journal = Journal(clock, log_sink(settings))
     journal.write(events.Starting(version=__version__, config=path))
     _warn(path, settings, journal, clock)
-    stop, reload = asyncio.Event(), asyncio.Event()
+    stop, requests = asyncio.Event(), ReloadRequests()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
-    async with running(settings, clock) as relay:
+    loop.add_signal_handler(signal.SIGHUP, requests.ask)
+    async with running(settings, clock, reloads=requests) as relay:
         notifier.ready(_listening(relay))
         relay.alerts.on_status(lambda: notifier.status(_listening(relay)))
         reloader = Reloader(path, settings, relay, notifier, clock)
         async with asyncio.TaskGroup() as tasks:
             background = (
                 tasks.create_task(notifier.watch(clock)),
-                tasks.create_task(reloader.run(reload)),
+                tasks.create_task(reloader.run(requests)),
             )
             await stop.wait()
             for task in background:
@@ -62,37 +64,43 @@ class Reloader:
         self._notifier = notifier
         self._clock = clock
 
-    async def run(self, asked: asyncio.Event) -> None:
-        """Reload each time that `asked` is set; never returns."""
+    async def run(self, requests: ReloadRequests) -> None:
+        """Reload each time that somebody asks; never returns."""
         while True:
-            await asked.wait()
-            asked.clear()
+            await requests.asked()
             self._notifier.reloading(self._clock)
-            await self.reload()
+            result = await self.reload()
             self._notifier.ready(_listening(self._relay))
+            requests.answer(result)
 
-    async def reload(self) -> None:
-        """Reload once. The journal has the result."""
+    async def reload(self) -> ReloadResult:
+        """Reload once. The journal has the result too."""
         journal, config = self._relay.journal, self._path
         try:
             settings = load(self._path)
             await self._relay.reload(settings)
         except ConfigError as error:
-            for problem in error.problems:
-                journal.write(events.ReloadRefused(config=config, reason=str(problem)))
+            return self._refused(*map(str, error.problems))
         except CannotStart as error:
-            journal.write(events.ReloadRefused(config=config, reason=str(error)))
+            return self._refused(str(error))
         except Exception as error:  # a mistake of ours, which must not stop the mail
             journal.write(events.ReloadBroke(config=config, reason=repr(error)))
-        else:
-            journal.write(events.Reloaded(config=config))
-            _warn(config, settings, journal, self._clock)
-            if waiting := self._needs_restart(settings):
-                journal.write(events.RestartNeeded(config=config, changed=waiting))
-            self._settings = settings
+            return NotInForce((f"The reload failed because of a bug: {error!r}",))
+        journal.write(events.Reloaded(config=config))
+        doubts = _warn(config, settings, journal, self._clock)
+        waiting = self._needs_restart(settings)
+        if waiting:
+            journal.write(events.RestartNeeded(config=config, changed=waiting))
+        return InForce(doubts, tuple(waiting))
+
+    def _refused(self, *problems: str) -> NotInForce:
+        for problem in problems:
+            refused = events.ReloadRefused(config=self._path, reason=problem)
+            self._relay.journal.write(refused)
+        return NotInForce(tuple(f"{self._path}: {problem}" for problem in problems))
 
     def _needs_restart(self, settings: Settings) -> list[str]:
-        """The tables that changed and need a restart."""
+        """The tables that have changed since the start and need a restart."""
         return [
             name
             for name in ONLY_AT_START
@@ -100,15 +108,18 @@ class Reloader:
         ]
 
 
-def _warn(config: Path, settings: Settings, journal: Journal, clock: Clock) -> None:
+def _warn(config: Path, settings: Settings, journal: Journal, clock: Clock) -> tuple[str, ...]:
     """Log what is doubtful in the configuration, and what whoever has a credential could do."""
     today = clock.now().date()
-    for doubt in warnings(config, settings, FileUser.this_process(), today):
-        journal.write(events.ConfigWarning(config=config, reason=str(doubt)))
-    for account in accounts(settings):
-        if risk := risk_of_any_user(account):
-            reason = f"accounts.{account.name}: {risk}"
-            journal.write(events.ConfigWarning(config=config, reason=reason))
+    doubts = [str(doubt) for doubt in warnings(config, settings, FileUser.this_process(), today)]
+    doubts += [
+        f"accounts.{account.name}: {risk}"
+        for account in accounts(settings)
+        if (risk := risk_of_any_user(account))
+    ]
+    for doubt in doubts:
+        journal.write(events.ConfigWarning(config=config, reason=doubt))
+    return tuple(doubts)
 
 
 def _listening(relay: Relay) -> str:

@@ -1,9 +1,10 @@
-"""The journal: one line for each thing that happens to mail, or that an admin should know.
+"""The journal: a line for each event of mail, and for everything else that an administrator should
+know.
 
     room ── Event ──▶ Journal ── Entry ──▶ sinks: lines on standard error, the alerts
 
-It is what an admin reads in `journalctl`. The mail log that `graphrelay log` queries is in the
-spool and says the same. No body, no secret and no token is ever passed in here.
+Administrators read it with `journalctl`. The mail log that `graphrelay log` queries is in the spool
+and has the same content. No body, secret or token is ever passed to the journal.
 """
 
 import sys
@@ -23,7 +24,7 @@ def stream_sink(
     style: Literal["text", "json"] = "text",
     level: Level = "info",
 ) -> Sink:
-    """A sink that writes lines of `style`, for events of `level` and above."""
+    """A sink that writes lines in `style`, for events of `level` and above."""
     line = json_line if style == "json" else text_line
     wanted = LEVELS[LEVELS.index(level) :]
 
@@ -35,24 +36,24 @@ def stream_sink(
 
 
 class Journal:
-    """Hands every event to every sink."""
+    """Passes every event to every sink."""
 
     def __init__(self, clock: Clock, *sinks: Sink) -> None:
         self._clock = clock
         self._sinks = sinks
         self._lost: dict[int, tuple[int, str]] = {}
-        """For each sink that fails: how many entries are missing, and why the last one is."""
+        """For each sink that fails: how many entries were lost, and why the last one was."""
 
     def write(self, event: Event) -> None:
-        """It happened now. Never raises."""
+        """Write an event that happened now. Never raises."""
         entry = Entry(self._clock.now(), event)
         for number, sink in enumerate(self._sinks):
             self._hand(number, sink, entry)
 
     def _hand(self, number: int, sink: Sink, entry: Entry) -> None:
-        """A log that cannot be written (a full disk, a closed pipe, a mistake in a sink) is no
-        reason to stop mail, nor to take back what was accepted. When it works again, the first line
-        says how many are missing, and why."""
+        """A sink that fails (a full disk, a closed pipe, a bug) must neither stop mail nor undo
+        what was accepted. When it works again, its first line says how many entries were lost, and
+        why."""
         try:
             if number in self._lost:
                 sink(Entry(entry.at, JournalLost(*self._lost[number])))

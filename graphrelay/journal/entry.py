@@ -1,4 +1,4 @@
-"""An event and when it was."""
+"""An event with its time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from graphrelay.journal.events import Event, Level, Value
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What every sink is handed."""
+    """What every sink receives."""
 
     at: datetime
     what: Event
@@ -25,12 +25,12 @@ class Entry:
 
     @property
     def queue_id(self) -> str:
-        """Of the message that the event is about; empty where it is about none."""
+        """The queue id of the message that the event concerns; empty if it concerns none."""
         return str(self.what.fields().get("queue_id") or "")
 
     @property
     def fields(self) -> dict[str, Value]:
-        """All the line shows besides."""
+        """Everything else that the line shows."""
         fields = dict(self.what.fields())
         fields.pop("queue_id", None)
         return fields

@@ -1,13 +1,13 @@
-"""What can happen, an event a type: the catalogue of the journal's lines.
+"""The events, each a type: the catalogue of the journal's lines.
 
     class Resumed(Event):           resumed account=… mailbox=… reason=…
         lane: Lane
         reason: str
 
-An event is a frozen dataclass (`Event` sees to it). The line is called by the class's name, and
-shows its fields in their order, unless `fields` says otherwise: events of mail take the values
-that the relay has at hand and name what is worth a line. Whoever listens (the alerts) matches the
-types and reads typed fields; nobody compares names.
+An event is a frozen dataclass (`Event` makes it one). The line has the name of the class and shows
+its fields in their order, unless `fields` is overridden: events of mail take the relay's own values
+and choose what the line shows. Listeners (the alerts) match types and read typed fields; no code
+compares names.
 
 An event holds no body, no secret and no token.
 """
@@ -33,7 +33,7 @@ class Event:
 
     level: ClassVar[Level]
     name: ClassVar[str]
-    """The class's name, in small letters with hyphens."""
+    """The class's name, in lower case with hyphens."""
 
     def __init_subclass__(cls, level: Level = "info") -> None:
         dataclass(frozen=True)(cls)
@@ -41,11 +41,11 @@ class Event:
         cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def fields(self) -> Mapping[str, Value]:
-        """What the line shows. `queue_id`, where there is one, stands first and alone."""
+        """What the line shows. `queue_id`, if there is one, comes first and without a key."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
 
-# --- Mail -----------------------------------------------------------------------------------------
+# --- Mail ----------------------------------------------------------------------------------------
 
 
 class Accepted(Event):
@@ -73,7 +73,7 @@ class Accepted(Event):
 
 
 class Attempt(Event):
-    """A request to Graph is about to go out."""
+    """A request to Graph is about to be sent."""
 
     submission: Submission
     number: int
@@ -142,7 +142,7 @@ class Failed(Event, level="error"):
 
 
 class Uncertain(Event, level="warning"):
-    """The message may have been sent; `next` says what the relay does about it."""
+    """The message may have been sent; `next` says what the relay does next."""
 
     submission: Submission
     outcome: model.Uncertain
@@ -159,7 +159,8 @@ class Uncertain(Event, level="warning"):
 
 
 class Settled(Event):
-    """An uncertain attempt was looked into; `found` says with what result."""
+    """The relay looked in the mailbox for the message of an uncertain attempt; `found` is the
+    result."""
 
     queue_id: str
     found: str
@@ -173,49 +174,49 @@ class DraftSwept(Event):
 
 
 class DraftsNotSwept(Event, level="warning"):
-    """Drafts of messages that were given up could not be looked for."""
+    """The relay could not look for drafts of messages that were given up."""
 
     reason: str
 
 
 class Held(Event, level="warning"):
-    """A message waits for a person."""
+    """A message is held until an administrator releases it."""
 
     queue_id: str
     reason: str
 
 
 class Released(Event):
-    """A person let a held message go on."""
+    """An administrator released a held message."""
 
     queue_id: str
     reason: str | None = None
 
 
 class Retried(Event):
-    """A person asked for an attempt now."""
+    """An administrator asked for an attempt now."""
 
     queue_id: str
     reason: str | None = None
 
 
 class Deleted(Event, level="warning"):
-    """A person took a message out of the queue."""
+    """An administrator deleted a message from the queue."""
 
     queue_id: str
     reason: str
 
 
 class Moved(Event, level="warning"):
-    """A message goes through the backup of its account from now on."""
+    """A message is sent through the backup account from now on."""
 
     queue_id: str
     reason: str
 
 
 class NotMoved(Event, level="error"):
-    """A message could not be moved to the backup of its account, because of a bug, or a lane none
-    of whose messages could be, because of the disk."""
+    """A message could not be moved to the backup account because of a bug, or none of a lane
+    because of the disk."""
 
     reason: str
     submission: int | None = None
@@ -223,14 +224,15 @@ class NotMoved(Event, level="error"):
 
 
 class LaneNotRead(Event, level="error"):
-    """What is due in a lane could not be read, because of a bug."""
+    """Because of a bug, the relay could not read what is due in a lane."""
 
     lane: str
     reason: str
 
 
 class Divided(Event, level="warning"):
-    """A message goes on as several submissions, so that one bad recipient spares the others."""
+    """A message was divided into several submissions, so that one bad recipient does not affect the
+    others."""
 
     queue_id: str
     recipients: int
@@ -239,28 +241,28 @@ class Divided(Event, level="warning"):
 
 
 class NotReported(Event, level="warning"):
-    """The sender could not be told that a message failed or is late."""
+    """The sender could not be notified that a message failed or is delayed."""
 
     queue_id: str
     reason: str
 
 
 class ReportsNotMerged(Event, level="warning"):
-    """Reports of failures could not be merged into one; each is sent by itself."""
+    """Reports of failures could not be merged into one; each is sent separately."""
 
     queue_id: str
     reason: str
 
 
 class ReportBroke(Event, level="error"):
-    """A mistake of ours while a report to the sender was made."""
+    """A bug, while a report to the sender was composed."""
 
     queue_id: str
     reason: str
 
 
 class Bounced(Event, level="warning"):
-    """Exchange could not deliver what it had accepted, and reports why."""
+    """Exchange accepted a message and later reported that it could not be delivered."""
 
     queue_id: str
     recipient: str
@@ -271,7 +273,7 @@ class Bounced(Event, level="warning"):
 
 
 class BounceNotUnderstood(Event, level="warning"):
-    """A report in the mailbox is of no form that the relay can read."""
+    """A report in the mailbox has a form that the relay cannot read."""
 
     mailbox: str
     report: str
@@ -286,14 +288,14 @@ class BounceNotRead(Event, level="warning"):
 
 
 class BouncesNotFiltered(Event, level="info"):
-    """Exchange refused to filter a mailbox by class, so all mail in its Inbox is listed."""
+    """Exchange refused to filter a mailbox by message class, so all mail in its Inbox is listed."""
 
     mailbox: str
     code: str
 
 
 class BouncesNotRead(Event, level="warning"):
-    """No report could be looked for, in this mailbox or in any."""
+    """The relay could not look for reports, in this mailbox or in any."""
 
     account: str | None = None
     mailbox: str | None = None
@@ -302,17 +304,17 @@ class BouncesNotRead(Event, level="warning"):
 
 
 class BouncesBroke(Event, level="error"):
-    """A mistake of ours while reports were read."""
+    """A bug, while reports were read."""
 
     mailbox: str | None = None
     reason: str = ""
 
 
-# --- Lanes and the queue --------------------------------------------------------------------------
+# --- Lanes and the queue -------------------------------------------------------------------------
 
 
 class Paused(Event, level="error"):
-    """A whole lane waits; its mail stays in the queue."""
+    """A lane is paused; its mail stays in the queue."""
 
     lane: Lane
     outcome: model.Paused
@@ -333,7 +335,7 @@ class Paused(Event, level="error"):
 
 
 class Resumed(Event):
-    """The mail of a lane is sent again."""
+    """A lane is no longer paused."""
 
     lane: Lane
     reason: str
@@ -347,7 +349,8 @@ class Resumed(Event):
 
 
 class BudgetUsedUp(Event, level="warning"):
-    """A lane waits until it may send again by the limits of Exchange or of the configuration."""
+    """A lane has reached a limit of Exchange or of the configuration, and waits until it may send
+    again."""
 
     account: str
     mailbox: str
@@ -356,8 +359,8 @@ class BudgetUsedUp(Event, level="warning"):
 
 
 class RequestLimitLearned(Event, level="warning"):
-    """Graph refused a MIME request that is larger than documented; for a day the lane tries no
-    more than `most` octets, and what is larger goes another way."""
+    """Graph refused a MIME request above its documented limit; for a day, the lane sends at most
+    `most` octets as MIME, and uses another method for what is larger."""
 
     lane: Lane
     refused: int
@@ -373,8 +376,8 @@ class RequestLimitLearned(Event, level="warning"):
 
 
 class RequestLimitNotKept(Event, level="warning"):
-    """What lanes learned of the size of requests could not be written or read: they learn it
-    anew."""
+    """The learned limits for the size of requests could not be written or read: the lanes learn
+    them again."""
 
     reason: str
 
@@ -388,7 +391,7 @@ class MimeDraftGivenUp(Event, level="warning"):
 
 
 class AttemptBroke(Event, level="error"):
-    """A mistake of ours in an attempt."""
+    """A bug, in an attempt."""
 
     submission: int
     reason: str
@@ -396,25 +399,25 @@ class AttemptBroke(Event, level="error"):
 
 
 class DraftsBroke(Event, level="error"):
-    """A mistake of ours while drafts were swept."""
+    """A bug, while drafts were swept."""
 
     reason: str
 
 
 class OutcomeNotRecorded(Event, level="error"):
-    """The spool could not record the outcome of an attempt; it is tried again."""
+    """The spool could not record the outcome of an attempt; the relay tries again."""
 
     queue_id: str
     reason: str
 
 
 class QueueNotRead(Event, level="error"):
-    """The spool could not be asked what waits; it is tried again."""
+    """The queue could not be read from the spool; the relay tries again."""
 
     reason: str
 
 
-# --- The spool ------------------------------------------------------------------------------------
+# --- The spool -----------------------------------------------------------------------------------
 
 
 class SpoolDamaged(Event, level="error"):
@@ -426,7 +429,7 @@ class SpoolDamaged(Event, level="error"):
 
 
 class SpoolRecovered(Event, level="error"):
-    """What could be read of a damaged database is in a new one."""
+    """What could be read of a damaged database was copied into a new one."""
 
     kept_aside: Path
     waiting: int
@@ -435,38 +438,38 @@ class SpoolRecovered(Event, level="error"):
 
 
 class SpoolMigrated(Event):
-    """The database has the form of this version now."""
+    """The database was migrated to this version's schema."""
 
     from_version: int
     to_version: int
 
 
 class SpoolSwept(Event):
-    """Files that no message refers to were deleted at the start."""
+    """Files to which no message refers were deleted at startup."""
 
     files: int
     octets: int
 
 
 class SpoolHousekeeping(Event, level="warning"):
-    """Old history could not be deleted; it is tried again."""
+    """Old history could not be deleted; the relay tries again."""
 
     reason: str
 
 
 class SpoolBroke(Event, level="error"):
-    """A mistake of ours in the spool's housekeeping."""
+    """A bug, in the spool's housekeeping."""
 
     reason: str
 
 
 class SpoolCancelledCallKept(Event, level="warning"):
-    """A call to the spool was cancelled and took effect all the same."""
+    """A call to the spool was cancelled but took effect."""
 
     reason: str
 
 
-# --- Accounts -------------------------------------------------------------------------------------
+# --- Accounts ------------------------------------------------------------------------------------
 
 
 class Authorized(Event):
@@ -477,7 +480,7 @@ class Authorized(Event):
 
 
 class AuthorizationWorks(Event):
-    """There are tokens again, after trouble."""
+    """Tokens can be obtained again."""
 
     account: str
 
@@ -497,7 +500,7 @@ class Unauthorized(Event, level="warning"):
 
 
 class AuthorizationRefused(Event, level="error"):
-    """Entra refuses a token; a person has to do something."""
+    """Entra refuses a token, and an administrator has to act."""
 
     account: str
     error: str
@@ -508,14 +511,14 @@ class AuthorizationRefused(Event, level="error"):
 
 
 class AuthorizationUnreachable(Event, level="warning"):
-    """Entra could not be asked for a token; it is tried again."""
+    """Entra could not be reached for a token; the relay tries again."""
 
     account: str
     reason: str
 
 
 class AuthorizationBroke(Event, level="error"):
-    """A mistake of ours while an authorization was kept fresh."""
+    """A bug, while an authorization was renewed."""
 
     account: str
     reason: str
@@ -538,14 +541,14 @@ class CredentialEnds(Event, level="warning"):
 
 
 class TooBroad(Event, level="warning"):
-    """An account may do more than its scenario says."""
+    """An account has more permissions than its scenario needs."""
 
     account: str
     roles: Sequence[str]
     remedy: str
 
 
-# --- SMTP and the drop folder ---------------------------------------------------------------------
+# --- SMTP and the drop folder --------------------------------------------------------------------
 
 
 class Listening(Event):
@@ -557,7 +560,7 @@ class Listening(Event):
 
 
 class RefusedDetails(TypedDict, total=False):
-    """What is known of the message that a client wanted to hand in."""
+    """What is known about the message that a client wanted to submit."""
 
     sender: str
     recipient: str
@@ -566,13 +569,13 @@ class RefusedDetails(TypedDict, total=False):
 
 
 class Refused(Event, level="warning"):
-    """A client did not get what it asked for; `stage` is CONNECT, MAIL, RCPT, DATA …"""
+    """A client was refused; `stage` is CONNECT, MAIL, RCPT, DATA …"""
 
     origin: Origin
     stage: str
     reply: str
     before: int | None = None
-    """How often the same was not reported since it last was."""
+    """How many identical refusals were not reported since the last one that was."""
     sender: str | None = None
     recipient: str | None = None
     size: int | None = None
@@ -587,8 +590,18 @@ class Refused(Event, level="warning"):
         return {"client": self.origin.client, "listener": self.origin.listener, **known}
 
 
+class RefusedAgain(Refused, level="debug"):
+    """The same, as it was refused before: not worth a line, and counted all the same."""
+
+
+class RefusalsNotKept(Event, level="warning"):
+    """What was refused could not be recorded in the mail log; it is tried again."""
+
+    reason: str
+
+
 class SmtpTrouble(Event, level="error"):
-    """A client was asked to try again later, for trouble of our own."""
+    """A client was asked to try again later because of a problem of the relay's own."""
 
     client: str
     listener: str
@@ -597,14 +610,14 @@ class SmtpTrouble(Event, level="error"):
 
 
 class SmtpNotWatched(Event, level="error"):
-    """A mistake of ours while slow clients were looked for."""
+    """A bug, in the search for slow clients."""
 
     client: str
     reason: str
 
 
 class SmtpStoppedHard(Event, level="error"):
-    """Connections were cut off, since they did not end in time."""
+    """Connections were closed because they did not end in time."""
 
     conversations: int
 
@@ -618,7 +631,7 @@ class Transcript(Event):
 
 
 class CertificateReloaded(Event):
-    """New connections get the certificate that is in the file now."""
+    """New connections use the certificate that is now in the file."""
 
     listener: str
 
@@ -641,7 +654,7 @@ class DropTaken(Event):
 
 
 class DropRefused(Event, level="error"):
-    """A file of the drop folder is no message that can be sent; it was moved aside."""
+    """A file in the drop folder is not a message that can be sent; it was moved aside."""
 
     user: str | None
     reason: str
@@ -650,21 +663,21 @@ class DropRefused(Event, level="error"):
 
 
 class DropRefusedWaiting(Event, level="warning"):
-    """Files that were moved aside wait for a person to look at them."""
+    """Files that were moved aside are still there for an administrator to look at."""
 
     files: int
     directory: str
 
 
 class DropUnfinished(Event):
-    """A file of the drop folder was never finished."""
+    """A file in the drop folder was never completed."""
 
     file: str
     next: str
 
 
 class DropLeft(Event, level="warning"):
-    """A file of the drop folder could not be taken yet."""
+    """A file in the drop folder could not be accepted yet."""
 
     user: str | None
     reason: str
@@ -673,7 +686,7 @@ class DropLeft(Event, level="warning"):
 
 
 class DropTrouble(Event, level="error"):
-    """The drop folder could not be read; it is tried again."""
+    """The drop folder could not be read; the relay tries again."""
 
     reason: str
     next: str
@@ -686,7 +699,7 @@ class DropNotRead(Event, level="warning"):
     remedy: str
 
 
-# --- The daemon -----------------------------------------------------------------------------------
+# --- The daemon ----------------------------------------------------------------------------------
 
 
 class Starting(Event):
@@ -701,47 +714,47 @@ class Stopped(Event):
 
 
 class Reloaded(Event):
-    """The configuration was read again and is in force."""
+    """The configuration was reloaded and is in effect."""
 
     config: Path
 
 
 class ReloadRefused(Event, level="error"):
-    """The new configuration cannot be used; the old one stays in force."""
+    """The new configuration cannot be used; the old one stays in effect."""
 
     config: Path
     reason: str
 
 
 class ReloadBroke(Event, level="error"):
-    """A mistake of ours during a reload."""
+    """A bug, during a reload."""
 
     config: Path
     reason: str
 
 
 class ConfigWarning(Event, level="warning"):
-    """The configuration is in force, and something in it is most likely not meant so."""
+    """The configuration is in effect, but something in it is most likely a mistake."""
 
     config: Path
     reason: str
 
 
 class RestartNeeded(Event, level="warning"):
-    """Some tables of the configuration changed that only a restart puts in force."""
+    """Some tables of the configuration changed that take effect only after a restart."""
 
     config: Path
     changed: Sequence[str]
 
 
 class ControlFailed(Event, level="error"):
-    """A mistake of ours while somebody's request was carried out."""
+    """A bug, while a request on the control socket was carried out."""
 
     reason: str
 
 
 class Alert(Event, level="warning"):
-    """People are being alerted."""
+    """An alert is being sent."""
 
     state: str
     kind: str
@@ -756,7 +769,7 @@ class AlertSent(Event):
 
 
 class AlertNotSent(Event, level="error"):
-    """One channel could not deliver an alert; it is not tried again."""
+    """One channel could not deliver an alert; it does not try again."""
 
     channel: str
     kind: str
@@ -764,19 +777,19 @@ class AlertNotSent(Event, level="error"):
 
 
 class AlertsBroke(Event, level="error"):
-    """A mistake of ours in the alerts."""
+    """A bug, in the alerts."""
 
     reason: str
 
 
 class JournalLost(Event, level="error"):
-    """Lines could not be written, the last of them for `reason`."""
+    """Entries could not be written, the last of them for `reason`."""
 
     lines: int
     reason: str
 
 
-# --- How values are shown -------------------------------------------------------------------------
+# --- How values are shown ------------------------------------------------------------------------
 
 
 def _plain(value: object) -> Value:

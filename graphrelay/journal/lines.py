@@ -1,8 +1,8 @@
-"""An entry as one line: readable text for people, JSON for programs, the same fields in both.
+"""An entry as one line: readable text or JSON, with the same fields in both.
 
     2026-11-23T12:00:00Z accepted 4QX7K2M9 sender=<wp@contoso.com> recipients=<a@example.org> …
 
-No character of a value can end the line or act on a terminal: what is not printable is escaped.
+No character of a value can end the line or control a terminal: what is not printable is escaped.
 """
 
 import json
@@ -13,7 +13,7 @@ from graphrelay.journal.events import Value
 
 
 def text_line(entry: Entry) -> str:
-    """`time event queue-id key=value …`, values quoted where they would not read as one word."""
+    """`time event queue-id key=value …`, values quoted if they would not read as one word."""
     words = [f"{entry.at.isoformat()[:19]}Z", entry.event]
     words += [entry.queue_id] if entry.queue_id else []
     words += [f"{key}={_word(value)}" for key, value in entry.fields.items() if value is not None]
@@ -29,8 +29,8 @@ def json_line(entry: Entry) -> str:
 
 
 def _quoted(value: Value | Mapping[str, Value]) -> str:
-    """As JSON, with every character escaped that is not printable: beyond ASCII, too, there are
-    controls, line ends and changes of direction that a terminal obeys."""
+    """As JSON, with every unprintable character escaped: beyond ASCII, too, there are controls,
+    line ends and changes of direction that a terminal obeys."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else "".join(map(_escaped, text))
 

@@ -1,2 +1,2 @@
-"""Octets of RFC 5322 and MIME, read and written without I/O: nothing here knows a queue, a
+"""Octets of RFC 5322 and MIME, read and written without I/O: nothing here depends on a queue, a
 mailbox or a socket."""

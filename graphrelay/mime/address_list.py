@@ -1,15 +1,15 @@
 """Reading To, Cc, From and the like (RFC 5322 section 3.4, with the obsolete forms of section 4.4).
 
-Python's own readers cannot say where in the octets an address stands, and some take quadratic
-time on hostile input, so this one is ours: one pass of tokens, linear time, octets in, byte
-ranges out. It never fails. What it meets is one of two things:
+Python's own parsers do not give the position of an address in the octets, and some take quadratic
+time on hostile input. This one makes one pass over the tokens in linear time, and returns byte
+ranges. It never fails. It distinguishes:
 
 - a *plain* list: written so that no two readers could see different addresses in it. Its members
-  may be kept or cut by the octet;
+  may be kept or cut by byte range;
 - anything else that senders write: unquoted commas and `@` in names, missing commas, semicolons
-  between addresses, groups, routes, comments with addresses in them, white space inside of
-  addresses, quotes that nobody closes. It is read as well as can be, and what stays in the header
-  is written anew, so that Exchange reads what we read.
+  between addresses, groups, routes, comments with addresses in them, white space inside addresses,
+  unclosed quotes. It is read as well as possible, and what stays in the header is rewritten, so
+  that Exchange reads what the relay read.
 """
 
 import re
@@ -27,18 +27,18 @@ class Member:
     """One mailbox of a list."""
 
     octets: bytes
-    """As it stands in a plain list, without the white space around it; else, or where its name
-    has raw octets beyond ASCII, written anew."""
+    """As written in a plain list, without surrounding white space; else, or if its name has raw
+    octets beyond ASCII, rewritten."""
     address: Address | None
-    """`None` where no `local@domain` could be made out."""
+    """`None` if no `local@domain` was found."""
     name: bytes
-    """The display name as written (quotes and encoded words included), or the comment that
-    stands for it; empty if there is none."""
+    """The display name as written (quotes and encoded words included), or the comment in its place;
+    empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddressList:
-    """The members of one field, in their order."""
+    """The members of a field, in order."""
 
     members: tuple[Member, ...]
     plain: bool
@@ -66,13 +66,13 @@ _PLAIN = re.compile(
 
 
 _SHORT = 200
-"""Octets of a value that is remembered: the same program sends in the same name again."""
+"""Values up to this many octets are cached: a program usually sends in the same name again."""
 
 
 def read(value: bytes, charset: str = "") -> AddressList:
     """The members of a field's value (everything after the colon, folded as it came).
 
-    `charset` is that of the body, for names in raw octets that are no UTF-8.
+    `charset` is that of the body, for names in raw octets that are not UTF-8.
     """
     return _remembered(value, charset) if len(value) <= _SHORT else _read(value, charset)
 
@@ -91,7 +91,9 @@ _remembered = lru_cache(512)(_read)
 
 
 def _mixes_charsets(value: bytes, members: list[Member]) -> bool:
-    """Whether others may read an address otherwise: one in UTF-8, in a field that is not."""
+    """Whether other software may read an address differently: one in UTF-8, in a field that is
+    not.
+    """
     if value.isascii() or all(str(member.address).isascii() for member in members):
         return False
     try:
@@ -141,7 +143,7 @@ def _lenient(value: bytes, charset: str) -> Iterator[Member]:
 
 
 def _bare(phrase: list[Token], charset: str) -> Iterator[Member]:
-    """Addresses without angle brackets; what stands beside a single one is its name."""
+    """Addresses without angle brackets; the words beside a single one are its name."""
     found = list(words(phrase))
     specs = [word for word in found if b"@" in word]
     rest = b" ".join(word for word in found if b"@" not in word)
@@ -172,7 +174,7 @@ def _name(phrase: list[Token]) -> bytes:
 
 
 def _comment_name(phrase: list[Token]) -> bytes:
-    """The last comment, which stands for the name in `user@host (Name)`."""
+    """The last comment, which is the name in `user@host (Name)`."""
     comments = [octets for kind, octets in phrase if kind == "comment"]
     return comments[-1] if comments else b""
 
@@ -187,7 +189,7 @@ _LONGEST_NAME = 200
 
 
 def decoded_name(name: bytes, charset: str = "") -> str:
-    """A display name as people read it: without quotes, comment signs and encoded words."""
+    """A display name for display: without quotes, parentheses of comments and encoded words."""
     if name.startswith(b"("):
         name = _PAIR.sub(rb"\1", name[1:].removesuffix(b")"))
     else:
@@ -196,7 +198,7 @@ def decoded_name(name: bytes, charset: str = "") -> str:
 
 
 def mailbox(name: str, address: Address) -> bytes:
-    """`"name" <local@domain>`, in the form that every reader understands."""
+    """`"name" <local@domain>`, in the form that all software understands."""
     spec = addr_spec(address)
     name = one_line(name)[:_LONGEST_NAME]
     if not name:
@@ -208,7 +210,7 @@ def mailbox(name: str, address: Address) -> bytes:
 
 
 def addr_spec(address: Address) -> bytes:
-    """An address as it may stand in a header: the local part quoted where it must be."""
+    """An address in the syntax of a header field: the local part quoted if necessary."""
     local = address.local.encode("utf-8", "surrogateescape")
     domain = address.domain.encode("utf-8", "surrogateescape")
     if not (_DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local)):

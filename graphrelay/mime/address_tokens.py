@@ -2,11 +2,11 @@
 
     b"Doe, Jane (boss) <@a,@b:j@x>, c @ y"  ──▶  ([Doe , Jane (boss)], b"j@x"), ([c @ y], None)
 
-The relay (`address_list`) and graphrelay-sendmail (`sendmail.header`) both read with this file, so
-that they find the same addresses in the same header. It takes linear time and never fails.
+The relay (`address_list`) and graphrelay-sendmail (`sendmail.header`) both use it, so that they
+find the same addresses in the same header. It takes linear time and never fails.
 
-It imports nothing but `re`: graphrelay-sendmail starts in a fraction of the time that the rest of
-the relay takes, and this is the only file outside of its own that it may import.
+It imports nothing but `re`: graphrelay-sendmail starts in a fraction of the time that the relay
+takes, and this is the only file outside its package that it may import.
 """
 
 import re
@@ -26,14 +26,14 @@ _TOKEN = re.compile(
 )
 _COMMENT_PART = re.compile(rb"[^()\\]++|\\.?|[()]", re.DOTALL)
 NO_WORDS = {"space", "comment"}
-"""Kinds of tokens that are nothing but what stands between words."""
+"""Kinds of tokens that only separate words."""
 
 Token = tuple[str, bytes]
 """Its kind (for a special, the character itself), and its octets."""
 
 
 def tokens(value: bytes) -> "Iterator[Token]":
-    """All of a value, in its order; a comment is one token."""
+    """All tokens of a value, in order; a comment is one token."""
     at = 0
     while match := _TOKEN.match(value, at):
         kind, octets = match.lastgroup or "", match[0]
@@ -46,7 +46,8 @@ def tokens(value: bytes) -> "Iterator[Token]":
 
 
 def _comment(value: bytes, start: int) -> bytes:
-    """From `(` to the `)` that closes it, nested ones included; to the end if none does."""
+    """The end of a comment: after the `)` that closes it, nested comments included, or the end of
+    the value."""
     depth = 0
     for part in _COMMENT_PART.finditer(value, start):
         depth += {b"(": 1, b")": -1}.get(part[0], 0)
@@ -56,11 +57,12 @@ def _comment(value: bytes, start: int) -> bytes:
 
 
 def mailboxes(value: bytes) -> "Iterator[tuple[list[Token], bytes | None]]":
-    """What stands before angle brackets, and inside them without white space, comments and a route;
-    or what stands without angle brackets up to a comma or semicolon that ends it, and `None`.
+    """Pairs of the tokens before angle brackets and the octets inside, without white space,
+    comments and a route; or, without angle brackets, the tokens up to the comma or semicolon that
+    ends them, and `None`.
 
-    Such a comma follows an address: `Doe, Jane <jane@x>` is one mailbox, and `root, anna` comes as
-    one piece. Names of groups are left out.
+    Such a comma follows an address: `Doe, Jane <jane@x>` is one mailbox, and `root, anna` is one
+    piece. Names of groups are omitted.
     """
     reader = _Reader()
     for kind, octets in tokens(value):
@@ -118,7 +120,8 @@ class _Reader:
 
 
 def words(phrase: list[Token]) -> "Iterator[bytes]":
-    """What commas and white space separate; none does beside an `@` or a dot (section 4.4)."""
+    """The words between commas and white space; neither separates beside an `@` or a dot (section
+    4.4)."""
     word: list[bytes] = []
     spaced = False
     for kind, octets in phrase:

@@ -1,12 +1,12 @@
-"""What a charset's label means in mail: what the WHATWG encoding standard says it means.
+"""Labels of charsets have the meaning that the WHATWG encoding standard gives them.
 
 Programs write `gb2312` and mean GB 18030, `shift_jis` and mean Windows-31J, `iso-8859-1` and mean
-Windows-1252, as browsers learned long ago (https://encoding.spec.whatwg.org). The standard's table
-of labels is that of the package webencodings; where Python's codec of that name knows less than
-the standard, the larger one of its family reads it. Labels that the standard does not know, but
-mail does (`cp850`, `utf-7`, `hz-gb-2312`), are Python's.
+Windows-1252, as browsers assume (https://encoding.spec.whatwg.org). The package webencodings has
+the standard's table of labels; if Python's codec of that name covers less than the standard, a
+larger one of its family is used. Labels that occur in mail but not in the standard (`cp850`,
+`utf-7`, `hz-gb-2312`) have Python's meaning.
 
-Reading takes linear time, and looks nothing up on the disk that strangers named.
+Decoding takes linear time, and never searches the disk for a name from a message.
 """
 
 import codecs
@@ -28,25 +28,25 @@ _LARGER = {
     "big5": ("big5hkscs", "cp950"),
     "utf-16le": ("whatwg-utf-16",),
 }
-"""By the standard's name: the codecs of Python to try, in their order."""
+"""By the standard's name: the codecs of Python to try, in order."""
 _SAYS_NOTHING = frozenset(
     {"ascii", "us-ascii", "ansi_x3.4-1968", "iso646-us", "iso-ir-6", "unknown-8bit"}
 )
-"""Labels that say nothing about octets beyond ASCII, though the standard has Windows-1252 for some:
-mailers name them that never looked at the text."""
+"""Labels that say nothing about octets beyond ASCII, although the standard maps some to
+Windows-1252: mailers use them without looking at the text."""
 _MAILS_OWN = frozenset({"iso-2022-kr", "hz-gb-2312"})
-"""What the standard refuses, to keep web pages safe."""
+"""Labels that the standard refuses for the safety of web pages."""
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
-"""Python's codecs that are no charsets of mail; some of them take quadratic time."""
+"""Python's codecs that are not charsets of mail; some of them take quadratic time."""
 _PYTHONS = frozenset(aliases.aliases) | {one.name for one in iter_modules(encodings.__path__)}
-"""All that Python has. `codecs.lookup` searches the disk for any other name, and remembers for good
-that there was nothing."""
+"""All of Python's codecs. `codecs.lookup` searches the disk for any other name, and caches the
+failure forever."""
 
 
 def decode(octets: bytes, label: str) -> str | None:
-    """The text, where the label names a charset in which the octets are text; else `None`."""
+    """The text, if the octets are valid in the charset of the label; else `None`."""
     for codec in codecs_of(label):
         try:
             return _OWN[codec](octets) if codec in _OWN else octets.decode(codec)
@@ -57,7 +57,7 @@ def decode(octets: bytes, label: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def codecs_of(label: str) -> tuple[str, ...]:
-    """The codecs to try for a label, in their order; none where it says nothing."""
+    """The codecs to try for a label, in order; none if the label says nothing."""
     label = label.strip().lower()
     if len(label) > _LONGEST or label in _SAYS_NOTHING:
         return ()
@@ -83,7 +83,7 @@ _EUC = re.compile(
 
 
 def _iso_2022_jp(octets: bytes) -> str:
-    """With row 13 and the other characters of Windows, which Python's codec refuses."""
+    """Decodes row 13 and Windows' other characters as well, which Python's codec refuses."""
     pieces = _ESCAPE.split(octets)
     text = [pieces[0].decode("ascii")]
     for mark, piece in zip(pieces[1::2], pieces[2::2], strict=True):
@@ -109,7 +109,8 @@ def _euc_jp(octets: bytes) -> str:
 
 
 def _jis_x_0208(pairs: bytes) -> str:
-    """Pairs of seven-bit octets, by way of Shift JIS, whose codec has the characters of Windows."""
+    """Decodes pairs of seven-bit octets through Shift JIS, whose codec has the characters of
+    Windows."""
     if len(pairs) % 2:
         raise UnicodeError("half a character")
     octets = bytearray()

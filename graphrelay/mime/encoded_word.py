@@ -1,8 +1,8 @@
-"""Encoded words (RFC 2047): text of any charset inside header fields.
+"""Encoded words (RFC 2047): text of any charset in header fields.
 
-Reading never fails: what a sender declared is tried first, then UTF-8, then UTF-8 with a few broken
-octets, then Windows-1252, the usual truth behind wrong declarations. Writing is always UTF-8 in
-base64, in words that stay below 75 characters and never split a character. Both take linear time.
+Decoding never fails: it tries the declared charset, then UTF-8, then UTF-8 with a few invalid
+octets, then Windows-1252, the usual charset behind a wrong declaration. Encoding always uses UTF-8
+in base64, in words of at most 75 characters that never split a character. Both take linear time.
 """
 
 import base64
@@ -17,10 +17,10 @@ _OCTETS_PER_WORD = 42
 
 
 def decode(octets: bytes, charset: str = "") -> str:
-    """The text of an unstructured or phrase value, with line folding left in it.
+    """The text of an unstructured or phrase value, with its line folding.
 
-    Octets outside of encoded words should be ASCII; those that are not are read as UTF-8 or else
-    in `charset`, that of the body.
+    Octets outside of encoded words should be ASCII; those that are not are read as UTF-8 or else in
+    `charset`, that of the body.
     """
     declared = charset
     pieces: list[tuple[str, list[bytes]]] = []
@@ -31,7 +31,7 @@ def decode(octets: bytes, charset: str = "") -> str:
             pieces.append(("", [between]))
         charset = word[1].split(b"*")[0].decode("ascii").lower()
         content = _transfer_decoded(word[2], word[3])
-        # A character that was split over two words becomes whole again.
+        # A character that was split over two words is joined again.
         if pieces and pieces[-1][0] == charset:
             pieces[-1][1].append(content)
         else:
@@ -50,7 +50,7 @@ def text(octets: bytes, charset: str = "") -> str:
 
 
 def undeclared(octets: bytes, charset: str = "") -> str:
-    """Octets whose charset nobody said: UTF-8, else that of the body, else Windows-1252."""
+    """Octets without a declared charset: UTF-8, else that of the body, else Windows-1252."""
     return _first_that_fits(octets, ("utf-8", charset))
 
 
@@ -63,8 +63,8 @@ def _first_that_fits(octets: bytes, labels: tuple[str, ...]) -> str:
 
 
 def _mostly_utf_8(octets: bytes) -> str | None:
-    """UTF-8 in which some octets are broken, if fewer than are well: those as Windows-1252, so that
-    one of them does not make all others illegible."""
+    """Decodes UTF-8 with some invalid octets, if these are fewer than the valid ones: they are read
+    as Windows-1252, so that one of them does not make all others unreadable."""
     text = octets.decode("utf-8", _BROKEN)
     broken = len(octets) - len(octets.decode("utf-8", "ignore").encode("utf-8"))
     well = sum(character > "\x7f" for character in text) - broken

@@ -1,10 +1,10 @@
-"""The parts of a message by byte range (RFC 2046): where each begins and ends, nothing decoded.
+"""The parts of a message by byte range (RFC 2046): where each begins and ends, without decoding.
 
     message ── header section, body ──▶ Entity ── children ──▶ Entity …
 
-Octets are read in pieces as the boundaries are looked for, so the size of a message does not
-matter. What is broken is read as mail programs read it: a missing last boundary ends with what is
-around it; a multipart in which no boundary is found is text.
+Octets are read in pieces to find the boundaries, so the size of a message does not matter.
+Malformed messages are read as mail programs read them: a part without its last boundary ends with
+the part around it; a multipart in which no boundary is found is text.
 """
 
 import re
@@ -27,7 +27,7 @@ _LONGEST_TAIL = 70
 
 
 class TooTangled(Exception):  # noqa: N818 (a condition, not a programming error)
-    """More parts, or deeper ones, than any mail program writes."""
+    """More parts, or deeper nesting, than any mail program writes."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Entity:
     header: HeaderSection
     octets: Body
     start: int
-    """Where its body begins."""
+    """The offset of its body."""
     end: int
     children: tuple["Entity", ...] = ()
     default_type: str = "text/plain"
-    """What it is where it does not say: in a digest, a message (RFC 2046 section 5.1.5)."""
+    """The type if none is declared: in a digest, a message (RFC 2046 section 5.1.5)."""
 
     def parametrized(self, name: str) -> Parametrized:
         found = self.header.first(name)
@@ -101,7 +101,9 @@ def _part(octets: Body, start: int, end: int, default_type: str) -> Entity:
 
 
 def _ranges(octets: Body, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
-    """Where each part begins and ends; what is before the first and behind the last is none."""
+    """Where each part begins and ends; the text before the first and after the last is not a
+    part.
+    """
     begun: int | None = None
     for line_start, line_end, closing in _delimiters(octets, start, end, boundary):
         if begun is not None:
@@ -122,8 +124,7 @@ def _delimiters(
     line = re.compile(rb"\n" + re.escape(dashed) + rb"(--)?(?=([ \t]{0,64}(?:\r?\n|\Z)))")
     around = len(dashed) + _LONGEST_TAIL
     for at in range(start, end, _PIECE):
-        # With what is before the line end of the first boundary line; at the start, as if there
-        # were a line end.
+        # Includes the line end before the first boundary line; at the start, one is assumed.
         before = at - 1
         piece = octets.read(max(before, start), min(at + _PIECE + around, end))
         piece = b"\n" + piece if at == start else piece

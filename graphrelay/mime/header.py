@@ -2,12 +2,12 @@
 
     message ──▶ read ──▶ HeaderSection ──find──▶ Field ranges ──splice──▶ octets
 
-A message is never parsed and written out again: fields are found by byte range, and what must
-change is spliced. Every other octet stays as it came, whatever charset or length it has.
+A message is never parsed and serialized again: fields are found by byte range, and changes are
+spliced in. Every other octet stays as received, whatever its charset or the length of its line.
 
-How Exchange reads a broken header section is not documented, and a reader that disagrees about
-where it ends could send to recipients that the relay has removed. So a broken section is repaired,
-with as few octets as possible, until all readers see the same fields:
+How Exchange reads a malformed header section is not documented, and if it disagreed about where the
+section ends, it could send to recipients that the relay has removed. So a malformed section is
+repaired with as few changes as possible until all software sees the same fields:
 
 - an mbox line (`From root Mon …`), a line of nothing but white space, and a byte order mark before
   the first field are removed;
@@ -15,11 +15,11 @@ with as few octets as possible, until all readers see the same fields:
 - a line that is not a field, right before a well-known one, gets the space that folding had lost;
 - any other line that is not a field begins the body, after the empty line that was missing.
 
-Where no field came before it, such a line makes all of the message text, from its first octet.
+If no field came before such a line, all of the message is text, from its first octet.
 
-A message is read by itself, both when it is accepted and when it is sent: fields of ours come
-before what was read (`below`), never before what is yet to be read. Else they could turn text into
-fields that nobody had judged. All of it takes time linear in the length.
+A message is parsed without the relay's own fields, both when it is accepted and when it is sent;
+these are added to the result (`below`). Otherwise they could turn text into fields that were never
+checked. Parsing takes linear time.
 """
 
 import codecs
@@ -31,11 +31,11 @@ from functools import cached_property, lru_cache
 from graphrelay.mime import parameters
 
 LIMIT = 1 << 18
-"""Octets of header section that are read before a message is refused. As many
-as Exchange takes (MaxHeaderSize,
-https://learn.microsoft.com/en-us/powershell/module/exchange/set-receiveconnector)."""
+"""A message with a longer header section, in octets, is refused. Exchange has the same limit
+(MaxHeaderSize, https://learn.microsoft.com/en-us/powershell/module/exchange/set-receiveconnector).
+"""
 _INDEXED = 32 * 1024
-"""Octets of a section whose fields are kept in memory, one by one, as soon as one is looked for."""
+"""The fields of sections up to this many octets are indexed in memory at the first look-up."""
 
 _WELL_FORMED = re.compile(
     rb"(?>[!-9;-~]++:[^\r\n]*+\r\n(?>[ \t]++[^ \t\r\n][^\r\n]*+\r\n)*+)*+", re.DOTALL
@@ -57,13 +57,13 @@ _WELL_KNOWN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One header field: `octets[start:end]` of its section, with its line ends."""
+    """A header field: `octets[start:end]` of its section, with its line ends."""
 
     name: str
     """In lower case."""
     start: int
     value_start: int
-    """Right after the colon."""
+    """The offset after the colon."""
     end: int
 
 
@@ -85,12 +85,12 @@ class HeaderSection:
         return next(self.find(name), None)
 
     def telling(self, name: str) -> Field | None:
-        """The first field of that name with a value; of several, it is the one that counts."""
+        """The first field of that name with a value, which is the one that counts."""
         return next((found for found in self.find(name) if self.unfolded(found)), None)
 
     @cached_property
     def charset(self) -> str:
-        """The charset that Content-Type names; else nothing."""
+        """The charset that Content-Type names, if any."""
         for found in self.find("content-type"):
             if named := parameters.read(self.value(found)).parameters.get("charset"):
                 return named
@@ -104,7 +104,7 @@ class HeaderSection:
         return found
 
     def value(self, found: Field) -> bytes:
-        """What stands after the colon, folded as it came, without the last line end."""
+        """What follows the colon, folded as received, without the last line end."""
         return self.octets[found.value_start : found.end - 2]
 
     def unfolded(self, found: Field) -> bytes:
@@ -112,7 +112,7 @@ class HeaderSection:
         return self.value(found).replace(b"\r\n", b"").strip(b" \t")
 
     def line(self, found: Field) -> bytes:
-        """The whole field, folded as it came, with its line end."""
+        """The whole field, folded as received, with its line end."""
         return self.octets[found.start : found.end]
 
     def spliced(self, edits: "Edits") -> bytes:
@@ -125,15 +125,15 @@ class HeaderSection:
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What to splice into a section. All of it is whole lines."""
+    """What to splice into a section, in whole lines."""
 
     replacements: Mapping[Field, bytes] = field(default_factory=dict)
-    """Fields with what comes in their place; nothing takes them out."""
+    """Fields and their replacements; an empty one removes the field."""
     added: bytes = b""
-    """What comes at the end of the section."""
+    """To add at the end of the section."""
 
     def __or__(self, others: "Edits") -> "Edits":
-        """Both; no field may be replaced by both."""
+        """Both edits together; no field may be replaced by both."""
         return Edits({**self.replacements, **others.replacements}, self.added + others.added)
 
 
@@ -153,11 +153,11 @@ def _prefixed(name: str) -> str:
 
 
 def read(octets: bytes, *, complete: bool = True) -> HeaderSection | None:
-    """The header section that `octets` begin with.
+    """The header section at the beginning of `octets`.
 
-    `complete` says that they are the whole message. Where they are only its beginning, `None`
-    means that the section does not end in them. A message that begins with no field that mail
-    knows has an empty section: all of it is text.
+    `complete` says that they are the whole message. If they are only its beginning, `None` means
+    that the section does not end in them. A message that does not begin with a known field has an
+    empty section: all of it is text.
     """
     match = _WELL_FORMED.match(octets)
     end = match.end() if match else 0
@@ -174,7 +174,7 @@ def read(octets: bytes, *, complete: bool = True) -> HeaderSection | None:
 
 
 def below(prefix: bytes, octets: bytes, *, complete: bool = True) -> HeaderSection | None:
-    """What `read` finds in `octets`, below the fields of ours in `prefix`."""
+    """What `read` finds in `octets`, below the relay's own fields in `prefix`."""
     section = read(octets, complete=complete)
     return section and HeaderSection(prefix + section.octets, section.body_start)
 
@@ -192,7 +192,7 @@ def _field_starts(octets: bytes) -> Iterator[int]:
 
 
 def _repaired(octets: bytes, complete: bool) -> HeaderSection | None:
-    """The section line by line, by the rules at the top of this page."""
+    """The section, repaired line by line by the rules at the top of this file."""
     kept: list[bytes] = []
     at = len(codecs.BOM_UTF8) if octets.startswith(codecs.BOM_UTF8) else 0
     while True:
@@ -219,7 +219,7 @@ def _repaired(octets: bytes, complete: bool) -> HeaderSection | None:
 
 
 def _ending(kept: list[bytes], at: int) -> HeaderSection:
-    """The section that ends at `at` without an empty line; where there is none, all is text."""
+    """The section that ends at `at` without an empty line; if it has no fields, all is text."""
     return HeaderSection(b"".join(kept), at if kept else 0)
 
 

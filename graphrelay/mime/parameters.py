@@ -1,8 +1,8 @@
 """Content-Type and Content-Disposition: a value and its parameters (RFC 2045, 2183, 2231).
 
-File names come in every form that was ever allowed, and some that never were: encoded words inside
+File names come in every form that was ever allowed, and some that never were: encoded words in
 quotes, percent-encoded charsets, names cut into numbered pieces, spaces without quotes, raw octets.
-All of them are read, in linear time; where a name stands twice, the RFC 2231 form wins.
+All of them are read, in linear time; if a name is given twice, the RFC 2231 form wins.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from graphrelay.mime import encoded_word
 
 LONGEST = 16 * 1024
-"""Octets of a field that are read: a file name of 255 characters in RFC 2231 takes 3,000."""
+"""How many octets of a field are read: a file name of 255 characters in RFC 2231 takes 3,000."""
 _VALUE = re.compile(rb"[ \t\r\n]*+([^;\s(]{0,255}+)")
 _PARAMETER = re.compile(
     rb';[ \t\r\n]*+([^\s=;"*]++)(?:\*(\d{1,4}))?(\*)?[ \t\r\n]*+=[ \t\r\n]*+'
@@ -42,13 +42,13 @@ class _Piece:
 
 
 def value(octets: bytes) -> str:
-    """What stands before the parameters, in lower case."""
+    """What precedes the parameters, in lower case."""
     found = _VALUE.match(octets)
     return found[1].decode("latin-1").lower() if found else ""
 
 
 def read(octets: bytes) -> Parametrized:
-    """What is longer than `LONGEST` is read to there."""
+    """Anything beyond `LONGEST` is ignored."""
     octets = octets[:LONGEST]
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, _Piece]] = {}
@@ -67,7 +67,7 @@ def read(octets: bytes) -> Parametrized:
 
 
 def _joined(pieces: dict[int, _Piece]) -> str:
-    """RFC 2231 section 4.1: the charset stands in the first piece, for those that are encoded."""
+    """RFC 2231 section 4.1: the first piece has the charset for those that are encoded."""
     joined, charset = list[bytes](), ""
     for place, number in enumerate(sorted(pieces)):
         piece = pieces[number]

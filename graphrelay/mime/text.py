@@ -1,11 +1,11 @@
-"""Text that strangers wrote, fit for an item of Exchange."""
+"""Makes untrusted text fit for an item in Exchange."""
 
 import re
 
 _UNFIT_FOR_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-"""What XML 1.0 (section 2.2) cannot hold, and so no item of Exchange."""
+"""Characters that XML 1.0 (section 2.2), and so an item in Exchange, cannot hold."""
 
 
 def storable(text: str) -> tuple[str, int]:
-    """`text` with U+FFFD for each character that XML cannot hold, and how many those were."""
+    """`text` with U+FFFD for each character that XML cannot hold, and how many there were."""
     return _UNFIT_FOR_XML.subn("\ufffd", text)

@@ -1,7 +1,7 @@
 """Contents of parts, decoded as they are read (RFC 2045 section 6).
 
-A part of 100 MB is never in memory: its octets are read in pieces, decoded in pieces, and counted
-beforehand, since Graph wants to know the size first. Reading blocks, so it is done in a thread.
+A part of 100 MB is never in memory: its octets are read and decoded in pieces, and counted
+beforehand because Graph needs the size first. Reading blocks, so it is done in a thread.
 """
 
 import asyncio
@@ -19,28 +19,28 @@ _NO_BASE64 = bytes(set(range(256)) - set(_BASE64 + b"="))
 
 @dataclass(frozen=True)
 class Content:
-    """What a part holds, decoded: an `OctetSource`."""
+    """The decoded content of a part: an `OctetSource`."""
 
     body: Body
     start: int
     end: int
     encoding: str
-    """Content-Transfer-Encoding in lower case; what is unknown is left as it is."""
+    """Content-Transfer-Encoding in lower case; an unknown encoding is not decoded."""
 
     @cached_property
     def size(self) -> int:
-        """Reads and decodes all of it where only that can tell; blocks."""
+        """The decoded size. Reads and decodes all of it if necessary; blocks."""
         if self.encoding not in _DECODERS:
             return self.end - self.start
         return sum(map(len, self.pieces()))
 
     def pieces(self) -> Iterator[bytes]:
-        """Decoded octets; blocks."""
+        """The decoded octets; blocks."""
         raw = _raw(self.body, self.start, self.end)
         return _DECODERS[self.encoding](raw) if self.encoding in _DECODERS else raw
 
     def beginning(self, limit: int) -> bytes:
-        """All of it if that is no more than `limit` octets, else a little more than those."""
+        """All of it if that is at most `limit` octets, else slightly more than `limit`."""
         found = b""
         for piece in self.pieces():
             found += piece
@@ -60,7 +60,7 @@ def _raw(body: Body, start: int, end: int) -> Iterator[bytes]:
 
 
 def _base64(raw: Iterator[bytes]) -> Iterator[bytes]:
-    """Up to the first padding; anything that is not of the alphabet is passed over."""
+    """Decodes up to the first padding; skips everything outside the alphabet."""
     held = b""
     for piece in raw:
         held += piece.translate(None, _NO_BASE64)
@@ -76,7 +76,7 @@ def _base64(raw: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _quoted_printable(raw: Iterator[bytes]) -> Iterator[bytes]:
-    """Whole lines at a time: white space at a line's end does not count."""
+    """Whole lines at a time: white space at the end of a line is ignored."""
     held = b""
     for piece in raw:
         held += piece

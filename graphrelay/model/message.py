@@ -49,6 +49,20 @@ class OctetSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OctetsInMemory:
+    """A few octets as a source."""
+
+    octets: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.octets
+
+
 class IncomingBody(Protocol):
     """The octets of a message while they come in, before anybody has promised anything."""
 

@@ -4,6 +4,7 @@ All such senders of an organization together reach 100 external recipients in 24
 beyond comes back as `550 5.7.236`. Since 2026 this holds for every tenant.
 """
 
+from graphrelay.assumptions import SAID
 from graphrelay.model import Address, in_small_letters
 from graphrelay.oauth.scenario import Account
 
@@ -11,7 +12,7 @@ DOMAINS = ("onmicrosoft.com", "onmicrosoft.us", "onmschina.cn")
 NDR_STATUS = "5.7.236"
 REMEDY = (
     "use an address of a domain of your own (Microsoft 365 admin center > Settings > Domains); "
-    "addresses at onmicrosoft.com reach 100 external recipients a day for the whole organization"
+    + SAID["initial-domain"].assumed
 )
 
 

@@ -4,13 +4,13 @@
                                         │ it is not there, or says "later"
                                         └──▶ drop.leave ──▶ the drop folder ──▶ the relay, later
 
-What is always true here: exit status 0 means that the relay has the message, or that it lies synced
-in the drop folder, where the relay takes it up; any other means that nobody received it (where some
-did, it is said). The program has no privilege and needs none: it does what its caller may do.
+What is always true here: exit status 0 means that the relay has the message, or that it is synced
+in the drop folder, where the relay picks it up; any other status means that nobody received it,
+unless the error message says otherwise. The program has no privileges beyond those of its caller.
 
-It starts in a fraction of the time that the rest of the relay takes, so it imports the standard
-library only, and little of that: no dataclasses, typing, argparse, email. What it shares with the
-relay is one file, `mime.address_tokens`.
+It starts in a fraction of the time that the relay takes, so it imports only a small part of the
+standard library: no dataclasses, typing, argparse or email. It shares one file with the relay,
+`mime.address_tokens`.
 """
 
 import os
@@ -21,7 +21,7 @@ from graphrelay.sendmail.stop import Stop
 
 
 def main() -> int:
-    """The program. Returns the exit status, one of sysexits.h."""
+    """Run the program. Returns the exit status, one of sysexits.h."""
     try:
         return run(sys.argv, os.environ)
     except Stop as stop:
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _tell(text: str) -> None:
-    """On standard error, if there is one; the exit status says it too."""
+    """Print an error to standard error, if there is one; the exit status says it too."""
     try:
         os.write(2, f"sendmail: {' '.join(text.split())}\n".encode("utf-8", "replace"))
     except OSError:

@@ -1,11 +1,11 @@
 """SMTP on standard input and output (`-bs`), as Symfony's and Laravel's mailers speak it.
 
-The commands are answered here; the message goes the same way as any other, and its final dot gets
-the relay's own reply, or `250` when it waits in the drop folder. So a client of this is served
-while the relay is away, like every other caller.
+The commands are answered here; the message is handed over like any other, and its final dot gets
+the relay's own reply, or `250` if it is in the drop folder. So these clients, too, are served while
+the relay is not running.
 
-A client that ends its commands with a bare LF (`printf … | sendmail -bs`) ends its lines so in the
-message as well; for one that uses CR LF, nothing but CR LF . CR LF ends a message.
+A client that ends its commands with a bare LF (`printf … | sendmail -bs`) does so in the message as
+well; for one that uses CR LF, only CR LF . CR LF ends a message.
 """
 
 import os
@@ -45,7 +45,7 @@ class Dialog:
         self._envelope: Envelope | None = None
 
     def converse(self) -> int:
-        """Until QUIT, or until the client is gone. The exit status."""
+        """Runs until QUIT, or until the client has disconnected. Returns the exit status."""
         self._say(f"220 {os.uname().nodename} ESMTP graphrelay-sendmail")
         while line := self._incoming.readline(_LONGEST_LINE):
             if not line.endswith(b"\n"):
@@ -93,16 +93,16 @@ class Dialog:
                 return "252 2.5.0 Cannot verify a mailbox; send the message to find out"
             case "HELP":
                 return "214 2.0.0 Commands: DATA EHLO HELO HELP MAIL NOOP QUIT RCPT RSET VRFY"
-        return "500 5.5.1 Unknown command; HELP lists those known here"
+        return "500 5.5.1 Unknown command; HELP lists the supported ones"
 
     def _hello(self) -> None:
         self._greeted, self._envelope = True, None
 
     def _mail(self, argument: str) -> str:
         if not self._greeted:
-            return "503 5.5.1 Say EHLO or HELO first"
+            return "503 5.5.1 Send EHLO or HELO first"
         if self._envelope is not None:
-            return "503 5.5.1 A message is under way already; RSET gives it up"
+            return "503 5.5.1 A transaction is already in progress; RSET aborts it"
         found = _path("FROM:", argument)
         if found is None:
             return "501 5.5.4 Syntax: MAIL FROM:<address>"
@@ -136,7 +136,7 @@ class Dialog:
         return "250 2.1.5 Recipient ok"
 
     def _data(self, *, crlf: bool) -> bool:
-        """Whether the client is still there."""
+        """Returns whether the client is still connected."""
         envelope = self._envelope
         if envelope is None or not envelope.recipients:
             self._say("503 5.5.1 MAIL FROM and RCPT TO come first")
@@ -154,7 +154,7 @@ class Dialog:
         return True
 
     def _read_message(self, written: Message, line_end: bytes) -> bool:
-        """To the final dot; whether there was one."""
+        """Read up to the final dot. Returns whether there was one."""
         at_start = True
         while line := self._incoming.readline(1 << 16):
             if at_start and line.startswith(b"."):

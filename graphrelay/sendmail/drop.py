@@ -1,8 +1,8 @@
-"""The drop folder: where a message waits while the relay is away.
+"""The drop folder: where a message is stored while the relay is not running.
 
     .<name>.new ── write, fsync ──▶ rename ──▶ <name>.mail ── fsync ──▶ exit status 0
 
-A file holds what an SMTP client would have said, and then the message, counted:
+A file has the commands of an SMTP client, and then the message, with its length:
 
     graphrelay drop 1
     MAIL FROM:<www-data@web1.contoso.com>
@@ -10,9 +10,9 @@ A file holds what an SMTP client would have said, and then the message, counted:
     BDAT 000000000000004711 LAST
     (4,711 octets)
 
-The folder is the relay's, any user may put files into it and nobody may list it (3733). The file
-belongs to its user, which is how the relay knows who sent it, and through the folder's set-group-ID
-bit to the relay's group, which alone may read it (0640).
+The folder belongs to the relay's user; any user may create files in it and nobody else may list it
+(3733). A file belongs to the user who created it, so the relay knows who sent it, and through the
+folder's set-group-ID bit to the relay's group, which may read it (0640).
 """
 
 import os
@@ -24,16 +24,16 @@ from graphrelay.sendmail.message import Message
 MAGIC = b"graphrelay drop 1\r\n"
 SUFFIX = ".mail"
 MOST_RECIPIENTS = 500
-"""In one file."""
+"""The most recipients in one file."""
 _ALL = frozenset({"DSN"})
-"""What the relay understands in a file, whatever it offers on the wire."""
+"""The extensions that the relay accepts in a file, whatever EHLO offers."""
 
 
 def leave(folder: str, envelope: Envelope, message: Message) -> list[str]:
-    """Put the message there; when this returns it is on the disk. The names of its files: there is
-    more than one only for very many recipients.
+    """Store the message in the folder; when this returns, it is on disk. Returns the names of its
+    files: more than one only for very many recipients.
 
-    Raises `OSError`, and then there is nothing.
+    Raises `OSError`; then nothing was stored.
     """
     names: list[str] = []
     done: list[str] = []
@@ -80,7 +80,7 @@ def _write(descriptor: int, envelope: Envelope, message: Message) -> None:
 
 
 def commands(envelope: Envelope, size: int) -> bytes:
-    """All that comes before the message."""
+    """Everything before the message."""
     lines = [
         envelope.mail(_ALL, eight_bit=False),
         *(envelope.rcpt(recipient, _ALL) for recipient in envelope.recipients),
@@ -92,9 +92,9 @@ def commands(envelope: Envelope, size: int) -> bytes:
 def _sync_names(descriptors: list[int], folder: str) -> None:
     """Make the renames durable.
 
-    Who may not list a folder cannot open it to sync it. Syncing the file behind its rename does it
-    as well on ext4, XFS and Btrfs: what changed the file's inode last, which is the rename, is
-    committed with it.
+    A user who may not list a folder cannot open it to sync it. Syncing the file after its rename
+    has the same effect on ext4, XFS and Btrfs: the last change of the file's inode, which is the
+    rename, is committed with it.
     """
     for descriptor in descriptors:
         os.fsync(descriptor)

@@ -1,7 +1,6 @@
-"""The envelope that the relay is handed: written as SMTP writes it, on the wire and in the drop
-folder alike.
+"""The envelope for the relay, in the syntax of SMTP, both on the wire and in the drop folder.
 
-Nothing gets into a command here that could end its line: control characters and octets that are no
+Nothing gets into a command that could end its line: control characters and octets that are not
 UTF-8 are refused before anything is sent.
 """
 
@@ -11,7 +10,7 @@ from graphrelay.sendmail.stop import Stop
 
 
 class Envelope:
-    """Who sends and who receives; addresses without angle brackets."""
+    """Sender and recipients; addresses without angle brackets."""
 
     __slots__ = ("envelope_id", "notify", "recipients", "returned", "sender")
 
@@ -25,7 +24,7 @@ class Envelope:
         self.notify = ""
 
     def to(self, recipients: list[str]) -> "Envelope":
-        """The same for others."""
+        """The same envelope with other recipients."""
         other = Envelope(self.sender, recipients)
         other.envelope_id, other.returned = self.envelope_id, self.returned
         other.notify = self.notify
@@ -36,7 +35,7 @@ class Envelope:
         return all(address.isascii() for address in (self.sender, *self.recipients))
 
     def mail(self, extensions: frozenset[str], *, eight_bit: bool) -> str:
-        """The MAIL command, with what the other side understands."""
+        """The MAIL command, with the parameters that the server supports."""
         words = [f"MAIL FROM:<{self.sender}>"]
         if eight_bit and "8BITMIME" in extensions:
             words.append("BODY=8BITMIME")
@@ -54,7 +53,7 @@ class Envelope:
 
 
 def xtext(text: str) -> str:
-    """RFC 3461 section 4: what may not stand in a parameter as `+XX`."""
+    """RFC 3461 section 4: characters that a parameter must not contain, as `+XX`."""
     return "".join(
         chr(octet) if 33 <= octet <= 126 and octet not in b"+=" else f"+{octet:02X}"
         for octet in text.encode("utf-8", "replace")
@@ -62,10 +61,10 @@ def xtext(text: str) -> str:
 
 
 def safe(address: str) -> str:
-    """The address, if it can stand in a command. Raises `Stop` with EX_DATAERR."""
+    """The address, if it is allowed in a command. Raises `Stop` with EX_DATAERR."""
     shown = address.encode("ascii", "backslashreplace").decode()
     if not address.isprintable() or set(address) & set("<>"):
-        raise Stop(os.EX_DATAERR, f"{shown!r} is no mail address")
+        raise Stop(os.EX_DATAERR, f"{shown!r} is not a mail address")
     if address.startswith("-"):
         raise Stop(os.EX_USAGE, f"{shown!r} looks like an option; options come before recipients")
     return address

@@ -1,4 +1,4 @@
-"""Hands a message over: to the relay, or into the drop folder while the relay is away."""
+"""Hands a message over: to the relay, or to the drop folder while the relay is not running."""
 
 import os
 
@@ -16,7 +16,7 @@ DROP_FOLDER = "/var/spool/graphrelay/drop"
 
 
 class Places:
-    """Where the relay is."""
+    """The relay's socket and drop folder."""
 
     def __init__(self, environment: "Mapping[str, str]") -> None:
         self.socket = environment.get("GRAPHRELAY_SOCKET") or SOCKET
@@ -24,14 +24,16 @@ class Places:
 
 
 class Taken:
-    """Safe: with the relay, or in the drop folder."""
+    """The message was accepted by the relay, or stored in the drop folder."""
 
     def __init__(self, said: str) -> None:
         self.said = said
 
 
 def hand_over(envelope: Envelope, written: Message, places: Places) -> Taken | smtp.Refused:
-    """To the relay, else into the drop folder. Raises `Stop` with EX_TEMPFAIL for neither."""
+    """To the relay, else to the drop folder. Raises `Stop` with EX_TEMPFAIL if neither is
+    possible.
+    """
     outcome = smtp.submit(places.socket, envelope, written)
     match outcome:
         case smtp.Sent():

@@ -1,10 +1,10 @@
-"""Recipients in a header section (`-t`), as octets in, addresses out.
+"""Recipients in a header section (`-t`).
 
-Only To, Cc and Bcc are read, or where there are any, Resent-To, Resent-Cc and Resent-Bcc in their
-place (RFC 5322 section 3.6.6). Nothing is changed: that Bcc reaches nobody is the relay's doing.
+Only To, Cc and Bcc are read, or Resent-To, Resent-Cc and Resent-Bcc instead if there are any (RFC
+5322 section 3.6.6). Nothing is changed: the relay removes Bcc.
 
-The header section ends where a line is no field: text that speaks of `To: somebody` behind a
-forgotten empty line makes nobody a recipient.
+The header section ends at the first line that is not a field: if the empty line is missing, `To:
+somebody` in the text does not add a recipient.
 """
 
 import os
@@ -18,7 +18,7 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 def fields(head: bytes) -> list[tuple[str, bytes]]:
-    """Names in lower case and values (folded, with line ends), in their order."""
+    """Names in lower case and values (folded, with line ends), in order."""
     found: list[tuple[str, list[bytes]]] = []
     for match in _LINE.finditer(head):
         line = match[0]
@@ -37,7 +37,8 @@ def has(head: bytes, name: str) -> bool:
 
 
 def recipients(head: bytes) -> list[str]:
-    """Whom the fields name. Raises `Stop` with EX_DATAERR for what is no address."""
+    """The recipients in the fields. Raises `Stop` with EX_DATAERR for anything that is not an
+    address."""
     section = fields(head)
     resent = [value for name, value in section if name in ("resent-to", "resent-cc", "resent-bcc")]
     values = resent or [value for name, value in section if name in ("to", "cc", "bcc")]
@@ -45,10 +46,10 @@ def recipients(head: bytes) -> list[str]:
 
 
 def addresses(value: bytes) -> list[str]:
-    """The addresses in a list (RFC 5322 section 3.4), as leniently as the relay reads them.
+    """The addresses in a list (RFC 5322 section 3.4), parsed as leniently as by the relay.
 
-    `Doe, Jane <jane@x>` is one, groups and routes are read through, comments are not read. A name
-    alone is an address of this machine.
+    `Doe, Jane <jane@x>` is one; groups and routes are accepted, comments are ignored. A name alone
+    is a local user.
     """
     found: list[bytes] = []
     for phrase, spec in mailboxes(value):
@@ -64,4 +65,4 @@ def _text(octets: bytes) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        raise Stop(os.EX_DATAERR, f"{octets!r} in the header is no mail address") from None
+        raise Stop(os.EX_DATAERR, f"{octets!r} in the header is not a mail address") from None

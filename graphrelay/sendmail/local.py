@@ -1,8 +1,8 @@
-"""What this machine knows: who calls, what its mail domain is, who gets the mail of local users.
+"""The local machine: the calling user, the mail domain, and who gets the mail of local users.
 
 The relay has no mailboxes of its own, and cron writes to `root`. So a recipient without a domain is
-looked up in aliases(5); whom nobody knows there belongs to the machine's mail domain, if it has a
-real one (mailname(5)). Only addresses are taken from the aliases: no programs, no files.
+looked up in aliases(5); one that is not found there gets the machine's mail domain, if it has a
+real one (mailname(5)). Only addresses are used from the aliases: no programs, no files.
 """
 
 import os
@@ -17,7 +17,7 @@ _DOTLESS_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 
 
 def user_name() -> str:
-    """Of the caller, by its user id: the environment may say anything."""
+    """The name of the caller, by user id: the environment cannot be trusted."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -25,7 +25,7 @@ def user_name() -> str:
 
 
 def mail_domain(path: str = MAIL_NAME) -> str:
-    """What stands behind the `@` of local users: mailname(5), else the machine's name."""
+    """The domain of local users: mailname(5), else the machine's name."""
     try:
         with open(path, encoding="utf-8") as opened:  # noqa: PTH123 (start-up)
             name = opened.readline().strip()
@@ -36,7 +36,7 @@ def mail_domain(path: str = MAIL_NAME) -> str:
 
 
 def sender_address(given: str | None, path: str = MAIL_NAME) -> str:
-    """The envelope sender: what `-f` says, else the caller; empty is the null sender."""
+    """The envelope sender: that of `-f`, else the caller; empty is the null sender."""
     address = user_name() if given is None else given.strip()
     if address.endswith(">"):  # `<a@b>`, or `Name <a@b>`
         address = address[:-1].rpartition("<")[2].strip()

@@ -1,8 +1,8 @@
-"""The message: read to its end before anybody is told of it, and then as often as needed.
+"""The message: read to its end before it is sent, and then read again as often as needed.
 
-So a caller that breaks off has sent nothing, a slow one holds no connection, and a relay that goes
-away in the middle costs nothing: what it did not take is still here. Up to a megabyte is held in
-memory, the rest in a temporary file without a name.
+So a caller that aborts has sent nothing, a slow one occupies no connection, and nothing is lost if
+the relay stops in the middle. Up to a megabyte is kept in memory, the rest in a temporary file
+without a name.
 """
 
 import os
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Message:
-    """Its octets, as they came."""
+    """Its octets, as received."""
 
     def __init__(self) -> None:
         self._memory = bytearray()
@@ -43,8 +43,8 @@ class Message:
             self._beyond().write(octets[room:])
 
     def complete(self) -> None:
-        """No more comes. A byte order mark, and lines that mbox files put before a message
-        (`From root Mon …`), are left out from here on."""
+        """The end was reached. A byte order mark, and the line that mbox files put before a message
+        (`From root Mon …`), are removed."""
         found = _BEFORE_FIELDS.match(self._memory)
         self._start = found.end() if found else 0
 
@@ -56,7 +56,7 @@ class Message:
 
     @property
     def head(self) -> bytes:
-        """The beginning, with all of a header section of any sane size."""
+        """The beginning, with the whole header section if it has a reasonable size."""
         return bytes(memoryview(self._memory)[self._start :])
 
     def pieces(self) -> "Iterator[bytes]":
@@ -74,22 +74,24 @@ class Message:
 
     def _beyond(self) -> "IO[bytes]":
         if self._file is None:
-            from tempfile import TemporaryFile  # takes longer than all of a small message
+            from tempfile import (
+                TemporaryFile,
+            )  # takes longer than everything else for a small message
 
             self._file = TemporaryFile(buffering=0)  # noqa: SIM115 (closed with the message)
         return self._file
 
 
 class DotEnd:
-    """Finds the line with nothing but a dot that ends a message (without `-i`)."""
+    """Finds the line with only a dot that ends a message (without `-i`)."""
 
     def __init__(self) -> None:
         self._held = b""
         self._last = b"\n"
 
     def feed(self, octets: bytes) -> tuple[bytes, bool]:
-        """What is text of these octets and those before; whether the end was among them."""
-        context = self._last  # what a dot at the very start stands behind
+        """The text in these octets and earlier ones, and whether the end was among them."""
+        context = self._last  # a dot at the very start counts as after a line end
         stream = context + self._held + octets
         found = _DOT_LINE.search(stream, 1)
         if found:
@@ -102,12 +104,12 @@ class DotEnd:
         return text, False
 
     def end(self) -> bytes:
-        """What was held back at the end of the input; a lone dot there is an end as well."""
+        """The octets held back until the end of the input; a single dot there is an end as well."""
         return b"" if self._held.rstrip(b"\r") == b"." else self._held
 
 
 def read(descriptor: int, *, dot_ends: bool) -> Message:
-    """The message on standard input."""
+    """Read the message from standard input."""
     message, dots = Message(), DotEnd()
     while octets := os.read(descriptor, PIECE):
         if not dot_ends:

@@ -1,8 +1,9 @@
-"""The command line of sendmail, as thirty years of callers write it.
+"""The command line of sendmail, as existing programs use it.
 
-What decides where a message goes is obeyed; what tuned sendmail's own insides (`-odb`, `-C FILE`,
-`-X FILE`, `-O Name=value`) is taken and does nothing. So the options that have turned injected
-arguments into files of an attacker's choice, with other programs of this name, do no harm here.
+Options that decide about senders and recipients are honoured; those that tune sendmail itself
+(`-odb`, `-C FILE`, `-X FILE`, `-O Name=value`) are accepted and ignored. So the options by which
+injected arguments could write files of an attacker's choice in other programs of this name are
+harmless.
 
 Options come before recipients, as with getopt(3) in POSIX: after the first recipient, or after
 `--`, everything is a recipient.
@@ -14,9 +15,9 @@ from graphrelay.sendmail.stop import Stop
 
 _FLAGS = frozenset("EGIUcimnstvx")
 _WITH_ARGUMENT = frozenset("ABCDFLMNORVXbefhopr")
-"""Their argument is attached or the next word."""
+"""Options whose argument is attached or the next word."""
 _ATTACHED_ONLY = frozenset("dqQ")
-"""Their argument, if any, is attached."""
+"""Options whose argument, if any, is attached."""
 _MODES = {
     "m": "deliver",
     "s": "smtp",
@@ -24,21 +25,21 @@ _MODES = {
     "i": "nothing",
 }
 _NO_MODE = {
-    "d": "is no daemon: the relay is, started by graphrelay serve",
-    "D": "is no daemon: the relay is, started by graphrelay serve",
+    "d": "does not run a daemon; start the relay with: graphrelay serve",
+    "D": "does not run a daemon; start the relay with: graphrelay serve",
     "v": "cannot verify addresses; send a message to find out",
     "t": "has no address test mode",
-    "h": "keeps no host status",
-    "H": "keeps no host status",
-    "a": "speaks no ARPANET protocol; -bs is SMTP",
+    "h": "does not keep host status",
+    "H": "does not keep host status",
+    "a": "does not support the ARPANET protocol; -bs is SMTP",
 }
 _NOTIFY = frozenset({"success", "failure", "delay"})
 _NAMES = {"mailq": "list", "newaliases": "nothing"}
-"""Programs that are sendmail by another name."""
+"""Other names of the program."""
 
 
 class Options:
-    """What the caller wants."""
+    """The parsed command line."""
 
     __slots__ = (
         "dot_ends",
@@ -62,7 +63,7 @@ class Options:
         self.from_header = False
         """Recipients are in To, Cc and Bcc as well (`-t`)."""
         self.dot_ends = True
-        """A line with nothing but a dot ends the message (without `-i`)."""
+        """A line with only a dot ends the message (without `-i`)."""
         self.sender: str | None = None
         """The envelope sender as given (`-f`)."""
         self.full_name = ""
@@ -145,7 +146,7 @@ def _argument(options: Options, letter: str, value: str) -> None:
 
 
 def _old_style(options: Options, value: str) -> None:
-    """`-oi`, `-oem` and the like: options of before `-O`."""
+    """`-oi`, `-oem` and the like: options from before `-O`."""
     if value == "i":
         options.dot_ends = False
     elif value[:1] == "e":

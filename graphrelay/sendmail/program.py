@@ -1,4 +1,4 @@
-"""What sendmail does, once it is known what its caller wants."""
+"""Carries out the parsed command line."""
 
 import os
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: list[str], environment: "Mapping[str, str]") -> int:
-    """All of it. Raises `Stop`, `OSError`."""
+    """Run the chosen mode. Raises `Stop`, `OSError`."""
     options = parse(arguments)
     places = Places(environment)
     match options.mode:
@@ -76,22 +76,24 @@ def _envelope(options: Options, sender: str, named: list[str], written: Message)
 
 
 def _in_word(word: str) -> list[str]:
-    """One argument may hold several addresses, and names: `Anna <anna@example.org>`."""
+    """An argument may contain several addresses, and names: `Anna <anna@example.org>`."""
     safe(word.replace("<", "").replace(">", ""))
     found = header.addresses(os.fsencode(word))
     if not found:
-        raise Stop(os.EX_DATAERR, f"{word!r} is no mail address")
+        raise Stop(os.EX_DATAERR, f"{word!r} is not a mail address")
     return found
 
 
 _UNFIT_FOR_A_NAME = re.compile(
     '[\x00-\x1f\x7f-\x9f"\\\\\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
 )
-"""What ends a line or a quoted string, other controls, and what turns the direction of writing."""
+"""Line ends, characters that end a quoted string, other controls, and changes of writing
+direction.
+"""
 
 
 def _from_line(name: str, sender: str) -> bytes:
-    """`From: "name" <sender>`, for a message that has none (`-F`)."""
+    """`From: "name" <sender>`, for a message without From (`-F`)."""
     shown = _UNFIT_FOR_A_NAME.sub("", name)
     if shown.isascii():
         return f'From: "{shown}" <{sender}>\r\n'.encode()

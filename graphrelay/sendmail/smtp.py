@@ -1,9 +1,9 @@
-"""The client's side of SMTP (RFC 5321), as much as a relay on this machine needs.
+"""An SMTP client (RFC 5321), as far as needed for a relay on this machine.
 
-All or nothing: one recipient refused for good, and the message goes to nobody. "Later" in any form
-(no relay there, a connection that breaks, 4yz) is an answer of its own, since then the drop folder
-is there. An answer to the final dot that does not come back leaves open whether the relay has the
-message; it counts as "later" too, so in this one case it may arrive twice (RFC 1047).
+All or nothing: if one recipient is refused permanently, the message is sent to nobody. `Later`
+stands for any temporary failure (no relay, a broken connection, 4yz), since then the drop folder is
+used. If the reply to the final dot is lost, the relay may have the message; this is `Later` too, so
+in this one case the message may arrive twice (RFC 1047).
 """
 
 import os
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GREETING_PATIENCE = 30.0
-"""Seconds for a connection and the greeting: a relay that is well takes milliseconds."""
+"""Seconds for a connection and the greeting: a healthy relay takes milliseconds."""
 PATIENCE = 300.0
 """Seconds for every other reply (RFC 5321 section 4.5.3.2)."""
 _AT_ONCE = 100
 """Commands sent ahead of their replies."""
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)")
 _TOO_MANY = frozenset({452, 552})
-"""To RCPT: send the others in a transaction of their own (RFC 5321 section 4.5.3.1.10)."""
+"""Reply to RCPT: send the others in another transaction (RFC 5321 section 4.5.3.1.10)."""
 
 
 class Reply:
@@ -39,7 +39,7 @@ class Reply:
 
     @property
     def kind(self) -> int:
-        """2 done, 3 go on, 4 later, 5 no."""
+        """2 success, 3 continue, 4 temporary failure, 5 permanent failure."""
         return self.code // 100
 
     @property
@@ -54,19 +54,19 @@ class Reply:
 
 
 class Sent:
-    """Every recipient has it."""
+    """It was sent to every recipient."""
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
 
 
 class Refused:
-    """Refused for good. `sent` recipients had been taken in a transaction before."""
+    """Refused permanently. The message was sent to `sent` recipients in an earlier transaction."""
 
     def __init__(self, reply: Reply, whom: str, sent: int) -> None:
         self.reply = reply
         self.whom = whom
-        """The recipient, or empty where all of it was refused."""
+        """The recipient, or empty if the message was refused."""
         self.sent = sent
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Refused:
 
 
 class Later:
-    """Not now; `recipients` are those who have not got it."""
+    """A temporary failure; `recipients` are those to whom it was not sent."""
 
     def __init__(self, reason: str, recipients: list[str]) -> None:
         self.reason = reason
@@ -87,7 +87,7 @@ Outcome = Sent | Refused | Later
 
 
 class _NotNow(Exception):  # noqa: N818 (a condition)
-    """The conversation cannot go on."""
+    """The conversation cannot continue."""
 
 
 class _No(Exception):  # noqa: N818 (an answer)
@@ -98,7 +98,7 @@ class _No(Exception):  # noqa: N818 (an answer)
 
 
 def submit(target: str, envelope: Envelope, message: Message) -> Outcome:
-    """Hand the message to the relay at `target`: `unix:/path`, `/path` or `host:port`."""
+    """Send the message to the relay at `target`: `unix:/path`, `/path` or `host:port`."""
     left = list(envelope.recipients)
     try:
         with _connected(target) as connection:
@@ -117,7 +117,7 @@ def submit(target: str, envelope: Envelope, message: Message) -> Outcome:
 
 
 def exit_status(reply: Reply, whom: str) -> int:
-    """The word of sysexits.h for a refusal."""
+    """The exit status of sysexits.h for a refusal."""
     status = reply.status
     if whom or status.startswith("5.1."):
         return os.EX_NOPERM if status.startswith("5.7.") else os.EX_NOUSER
@@ -141,7 +141,7 @@ def _connected(target: str) -> socket.socket:
         return opened
     host, _, port = target.rpartition(":")
     if not port.isdigit():
-        raise OSError(None, "no address of a relay; write unix:/path or host:port")
+        raise OSError(None, "not an address of a relay; write unix:/path or host:port")
     return socket.create_connection((host.strip("[]"), int(port)), GREETING_PATIENCE)
 
 
@@ -160,7 +160,7 @@ class _Client:
         self._extensions = frozenset(words)
 
     def transaction(self, envelope: Envelope, left: list[str], message: Message) -> Reply:
-        """Send to as many of those who are left as are taken at once, and take them off."""
+        """Send to as many of the remaining recipients as are accepted at once, and remove these."""
         self._ask(envelope.mail(self._extensions, eight_bit=message.eight_bit))
         postponed = self._postponed(envelope, left)
         self._ask("DATA", 3)
@@ -171,14 +171,14 @@ class _Client:
         return reply
 
     def quit(self) -> None:
-        """Politeness: the message is with the relay, whatever happens now."""
+        """Sent for politeness: the relay has the message, whatever happens now."""
         try:
             self._connection.sendall(b"QUIT\r\n")
         except OSError:
             return
 
     def _postponed(self, envelope: Envelope, left: list[str]) -> list[str]:
-        """Those of `left` who are too many for one transaction; all others were taken."""
+        """Those of `left` who exceed the limit of one transaction; all others were accepted."""
         at_once = _AT_ONCE if "PIPELINING" in self._extensions else 1
         postponed: list[str] = []
         for start in range(0, len(left), at_once):
@@ -205,7 +205,7 @@ class _Client:
         while True:
             line = self._line()
             if not line[:3].isdigit():
-                raise _NotNow(f"it speaks no SMTP: {line[:80]!r}")
+                raise _NotNow(f"it does not speak SMTP: {line[:80]!r}")
             lines.append(line[4:])
             if line[3:4] != "-":
                 return Reply(int(line[:3]), lines)
@@ -217,7 +217,7 @@ class _Client:
                 raise _NotNow("it hung up")
             self._buffer += came
             if len(self._buffer) > 65536:
-                raise _NotNow("it speaks no SMTP")
+                raise _NotNow("it does not speak SMTP")
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")
 
@@ -231,7 +231,7 @@ def _settle(reply: Reply, kind: int, whom: str = "") -> Reply:
 
 
 def stuffed(pieces: "Iterator[bytes]") -> "Iterator[bytes]":
-    """The message as DATA carries it (RFC 5321 section 4.5.2): lines end in CR LF, dots at their
+    """The message in the form of DATA (RFC 5321 section 4.5.2): lines end in CR LF, dots at their
     start are doubled, and the final dot follows."""
     held, at_line_start = b"", True
     for piece in pieces:

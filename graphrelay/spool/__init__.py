@@ -1,6 +1,6 @@
-"""The mail that the relay owns: the contract (contract.py, with what it speaks of in changes.py,
-queries.py, values.py and errors.py), and the engines that keep it. docs/spool.md describes what is
-on the disk."""
+"""The mail that the relay is responsible for: the contract (contract.py, with its values in
+changes.py, queries.py, values.py and errors.py), and the engines that implement it. docs/spool.md
+describes the format on disk."""
 
 from graphrelay.spool.contract import Spool
 

@@ -1,4 +1,4 @@
-"""What may be changed in the queue outside of attempts, and what came of it."""
+"""Changes to the queue that are not part of an attempt, and their results."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,15 +6,15 @@ from typing import Literal
 
 from graphrelay.model import Plan, QueueEntry
 
-# --- What people do ------------------------------------------------------------------------------
+# --- By administrators ---------------------------------------------------------------------------
 #
-# `which` is a queue id as people know it, or a submission's id. A queue id without a part means
-# every part of the message.
+# `which` is a queue id or a submission's id. A queue id without a part means every part of the
+# message.
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep it from going out until it is released."""
+    """Do not send it until it is released."""
 
     which: str | int
     reason: str
@@ -22,7 +22,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let what was held go on, at once."""
+    """Queue what was held, due immediately."""
 
     which: str | int
     reason: str = ""
@@ -30,7 +30,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Make what is queued due at once."""
+    """Make what is queued due immediately."""
 
     which: str | int
     reason: str = ""
@@ -38,7 +38,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Take it out of the queue for good; the mail log keeps what it was, and `reason`."""
+    """Remove it from the queue permanently; the mail log keeps its entry and `reason`."""
 
     which: str | int
     reason: str
@@ -49,7 +49,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Let what waits go by another plan, whose lane it joins."""
+    """Replace the plan of a queued submission, which joins the lane of the new plan."""
 
     submission_id: int
     plan: Plan
@@ -58,7 +58,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ForgetDraft:
-    """The draft with this id is not in the mailbox any more."""
+    """The draft with this id is no longer in the mailbox."""
 
     submission_id: int
     draft: str
@@ -66,7 +66,7 @@ class ForgetDraft:
 
 @dataclass(frozen=True, slots=True)
 class NoteNdr:
-    """An NDR came back for a submission that was relayed."""
+    """An NDR arrived for a submission that was relayed."""
 
     submission_id: int
     reason: str
@@ -80,7 +80,8 @@ Change = Hold | Release | Retry | Delete | Move | ForgetDraft | NoteNdr
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Done, for these submissions: as they wait now, and where they do not, as they were."""
+    """These submissions were changed: with their new state if they are still queued, else as they
+    were."""
 
     submissions: tuple[QueueEntry, ...]
 

@@ -1,8 +1,8 @@
-"""What can go wrong with the spool besides `StorageUnavailable`, whichever engine keeps it."""
+"""Errors of the spool besides `StorageUnavailable`, whichever engine is used."""
 
 
 class SpoolInUse(Exception):  # noqa: N818 (a condition, not a programming error)
-    """Another process owns the spool; `pid` is `None` where it is not known."""
+    """Another process owns the spool; `pid` is `None` if it is unknown."""
 
     def __init__(self, where: object, pid: int | None) -> None:
         self.pid = pid
@@ -21,9 +21,9 @@ class SpoolTooNew(Exception):  # noqa: N818
 
 
 class NotQueued(Exception):  # noqa: N818
-    """The submission is not waiting: it is unknown, held, in flight, done or in another lane."""
+    """The submission is not queued: it is unknown, held, in flight, done or in another lane."""
 
 
 class MailLost(Exception):  # noqa: N818
-    """The submission cannot be read, or no process survives reading it. It is held now, and the
-    journal says so."""
+    """The submission cannot be read, or processes that read it die. It is now held, and the journal
+    says so."""

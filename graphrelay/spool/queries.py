@@ -1,4 +1,4 @@
-"""What can be asked of the spool. The type parameter of a query is the type of its answer."""
+"""Queries to the spool. The type parameter of a query is the type of its answer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from graphrelay.spool.values import (
     LogRow,
     MessageHistory,
     QueueRow,
+    RefusalRow,
     RelayedPart,
     Stats,
     What,
@@ -28,7 +29,8 @@ class Query(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFilter(Query[list[QueueRow]]):
-    """What is not done, oldest first. What is not given does not matter."""
+    """Everything that is not done, oldest first. A field without a value does not restrict the
+    result."""
 
     state: Literal["queued", "held"] | None = None
     account: str | None = None
@@ -40,7 +42,7 @@ class QueueFilter(Query[list[QueueRow]]):
     """An address."""
     received_before: datetime | None = None
     after_id: int = 0
-    """Only submissions with a greater id: to go on after the last row of the previous page."""
+    """Only submissions with a greater id: for the page after the one that ended with this row."""
     limit: int = 1000
 
 
@@ -53,7 +55,7 @@ class Matching(Query[int]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter(Query[list[LogRow]]):
-    """The mail log: newest first, or from `after_id` on oldest first."""
+    """The mail log: newest first, or from `after_id`, oldest first."""
 
     sender: str | None = None
     """As in `QueueFilter`."""
@@ -67,45 +69,61 @@ class LogFilter(Query[list[LogRow]]):
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalFilter(Query[list[RefusalRow]]):
+    """What clients were refused: latest first, or from `after_id` on in the order of the ids."""
+
+    client: str | None = None
+    sender: str | None = None
+    """As in `QueueFilter`. What a client wrote that is no address is compared as it is."""
+    recipient: str | None = None
+    since: datetime | None = None
+    """Refused then or later, at least once."""
+    until: datetime | None = None
+    """First refused before then."""
+    after_id: int | None = None
+    limit: int = 100
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryOf(Query[MessageHistory | None]):
-    """Everything that is known of a message, by the queue id of any of its parts."""
+    """Everything that is known about a message, by the queue id of any of its parts."""
 
     queue_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Count(Query[Stats]):
-    """The queue in figures."""
+    """Totals of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlogs(Query[list[Backlog]]):
-    """How much waits in each lane."""
+    """How much is queued in each lane."""
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight(Query[list[Interrupted]]):
-    """Attempts that were begun and not finished; at start those of a process that has ended."""
+    """Attempts that were begun and not finished; at startup, those of a process that has died."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftDrafts(Query[list[LeftBehind]]):
-    """Drafts that no submission goes on with: of those that failed or were deleted, and those that
-    a submission left, because it was divided or began another one."""
+    """Drafts that no submission uses any more: of submissions that failed or were deleted, and
+    those that a submission abandoned because it was divided or began another draft."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanesUsed(Query[list[Lane]]):
-    """The lanes by which something was relayed since then."""
+    """The lanes in which something has been relayed since then."""
 
     since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RelayedTo(Query[RelayedPart | None]):
-    """The submission that went to a recipient under one of these Message-IDs; where the address was
-    rewritten on the way, the latest one with such a Message-ID."""
+    """The submission to a recipient with one of these Message-IDs; if the address was rewritten on
+    the way, the latest submission with such a Message-ID."""
 
     message_ids: tuple[str, ...]
     recipient: str

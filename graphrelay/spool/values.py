@@ -1,4 +1,4 @@
-"""What is asked of the spool and what it answers: what is due, the queue, and the mail log."""
+"""Values that the spool takes and returns: what is due, the queue, and the mail log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from graphrelay.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
-    """An attempt that was begun and never finished: the process died while it was on its way."""
+    """An attempt that was begun and never finished: the process died in between."""
 
     submission_id: int
     queue_id: str
@@ -35,8 +35,8 @@ class Interrupted:
 # --- What is due ---------------------------------------------------------------------------------
 
 LARGE = 1024 * 1024
-"""Octets from which on a message may keep its connection busy for a while. Large messages take
-turns of their own."""
+"""The size in octets from which a message may occupy its connection for a while. Large messages
+take turns separately."""
 
 
 Turns = Mapping[tuple[str, ...], str]
@@ -46,21 +46,22 @@ sender."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """Ask a lane what is due.
+    """Asks what is due in a lane.
 
     Logins take turns, then the clients of a login, then the senders of a client, each in the order
-    of their names and beginning with the one after the last; of a sender the oldest goes first.
+    of their names, beginning after the one whose turn was last; of one sender, the oldest message
+    goes first.
     """
 
     lane: Lane
     limit: int
-    """Of small messages, and the same again of large ones."""
+    """The number of small messages, and also of large ones."""
     after_small: Turns = field(default_factory=dict)
     after_large: Turns = field(default_factory=dict)
     besides: frozenset[int] = frozenset()
-    """Submissions that the queue has already."""
+    """Submissions that the caller already has."""
     longest_wait: timedelta
-    """What is due later than this has another clock behind it, and is due now."""
+    """A time beyond this was written by a wrong clock; the message is due now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +70,17 @@ class Batch:
 
     entries: tuple[QueueEntry, ...]
     more_small: bool
-    """Whether small messages are due besides these."""
+    """Whether more small messages are due."""
     more_large: bool
     next_in: timedelta | None
-    """When the next one will be due; `None` where nothing waits besides, or more is due now."""
+    """When the next one will be due; `None` if nothing else is queued, or more is due now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Divided:
-    """What follows an attempt: several submissions in place of the one, due at `not_before`.
+    """The result of an attempt: several submissions in place of one, due at `not_before`.
 
-    It keeps the first of `pieces`; together these are its recipients.
+    The submission keeps the first of `pieces`, which together are its recipients.
     """
 
     not_before: datetime
@@ -88,7 +89,7 @@ class Divided:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in a lane, with what is in flight."""
+    """What is queued in a lane, including what is in flight."""
 
     lane: Lane
     waiting: int
@@ -140,7 +141,7 @@ What = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRow:
-    """One thing that came of a submission: an attempt's outcome, or what a person did."""
+    """One result for a submission: the outcome of an attempt, or an administrator's action."""
 
     id: int
     at: datetime
@@ -161,8 +162,46 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a client was refused before there was a message, and how often in a while."""
+
+    since: datetime
+    """The first time."""
+    at: datetime
+    """The last time."""
+    times: int
+    client: str
+    listener: str
+    stage: str
+    """CONNECT, AUTH, MAIL, RCPT, DATA …"""
+    reply: str
+    """What the client was told."""
+    reason: str = ""
+    login: str = ""
+    sender: str = ""
+    """As the client wrote it, so it need not be an address."""
+    recipient: str = ""
+
+
+REFUSALS_ADDED_UP = timedelta(hours=1)
+"""Refusals that are the same but for their times are one row of the log for so long."""
+MOST_REFUSALS = 10_000
+"""Rows; before there are more, the oldest are deleted, so that nobody fills the disk with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A row of the log of refusals."""
+
+    id: int
+    """A greater one each time that the row is counted up."""
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEvent:
-    """What happened to a submission between attempts: changed by an admin, divided, moved."""
+    """Something that happened to a submission between attempts: changed by an administrator,
+    divided, moved."""
 
     at: datetime
     what: What
@@ -171,7 +210,7 @@ class HistoryEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftBehind:
-    """A draft in a mailbox that nobody goes on with: its submission was given up, or left it."""
+    """A draft in a mailbox that is no longer used: its submission was given up, or abandoned it."""
 
     submission_id: int
     queue_id: str
@@ -190,7 +229,7 @@ class RelayedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartHistory:
-    """One submission of a message, from its plan to what came of it."""
+    """One submission of a message, from its plan to its result."""
 
     submission_id: int
     queue_id: str
@@ -199,15 +238,15 @@ class PartHistory:
     state: NextState
     done_at: datetime | None
     in_flight: Interrupted | None
-    """The attempt that is on its way."""
+    """The attempt in flight."""
     history: tuple[Attempt | HistoryEvent, ...]
     draft: DraftProgress | None = None
-    """What lies in Drafts of it."""
+    """Its draft in the mailbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageHistory:
-    """All that is known of a message."""
+    """Everything that is known about a message."""
 
     queue_id: str
     received_at: datetime
@@ -223,7 +262,7 @@ class MessageHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """The queue in figures."""
+    """Totals of the queue."""
 
     queued: int
     held: int
@@ -231,18 +270,18 @@ class Stats:
     octets: int
     """Of all messages that are not done."""
     oldest: datetime | None
-    """When the oldest submission that is queued was received."""
+    """When the oldest queued submission was received."""
     database: int
     """Size of the database and its WAL in octets."""
     free: int
-    """Octets left on the disk."""
+    """Octets free on the disk."""
 
 
 State = Literal["queued", "held", "relayed", "failed", "deleted"]
 
 
 def state_of(state: State, not_before: datetime | None, reason: str) -> NextState:
-    """From the columns of `submissions` to the type."""
+    """The state that the columns of `submissions` represent."""
     match state:
         case "queued":
             assert not_before is not None  # noqa: S101 (a constraint of the table)

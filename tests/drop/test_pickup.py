@@ -119,7 +119,7 @@ async def test_a_line_end_too_many_is_still_too_big(post: Post) -> None:
     await post.pickup.look()
     assert (
         post.told("drop-refused")[0]["reason"]
-        == "552 5.3.4 The message is too big: at most 1500 octets are taken"
+        == "552 5.3.4 The message is too big: at most 1500 octets are accepted"
     )
 
 

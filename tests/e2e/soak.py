@@ -115,7 +115,11 @@ def _octets(state: Path) -> int:
 
 
 class Weather:
-    """Brings the cloud a bad day now and then."""
+    """Brings the cloud a bad day now and then; the next one ends it.
+
+    What no request has met goes with its day. Otherwise a relay that rests, and so sends little,
+    would see trouble pile up until nothing goes through.
+    """
 
     def __init__(self, cloud: Sandbox, dice: Random) -> None:
         self._cloud = cloud
@@ -128,7 +132,7 @@ class Weather:
             return
         self._next = time.monotonic() + BAD_DAY
         day = [replace(fault, every=ONE_IN) for fault in bad_day(self._dice)]
-        self._cloud.faults.on(*day)
+        self._cloud.faults.replace(day)
         self.withheld += withheld(day)
 
 
@@ -176,6 +180,7 @@ async def run(
             )
             if number < LIVES:
                 await daemon.stop()
+        cloud.faults.clear()
         async with asyncio.timeout(900):
             await emptied(daemon, flood, cloud.mailboxes.submissions)
         await daemon.stop()

@@ -42,11 +42,10 @@ from graphrelay.relay.outgoing.as_mime import outgoing
 from graphrelay.relay.outgoing.method import Compose
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.manager import QueueManager
+from graphrelay.spool.codec import OUTCOME, microseconds, moment
 from graphrelay.spool.contract import Report
-from graphrelay.spool.sqlite.database.codec import microseconds, moment
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import Kept
-from graphrelay.spool.sqlite.statements.attempts import OUTCOME
 from graphrelay.spool.sqlite.statements.put import Deposit, Depositor
 from graphrelay.spool.values import Divided, state_of
 from tests.clock import FakeClock, settle

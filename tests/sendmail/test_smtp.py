@@ -49,7 +49,7 @@ def test_eight_bit_text_is_declared(tmp_path: Path) -> None:
     [
         ("greeting", "554 5.7.1 192.0.2.1 may not use this relay (allow_from)", os.EX_NOPERM),
         ("MAIL", "552 5.3.4 The message is too big: at most 1000 octets", os.EX_UNAVAILABLE),
-        ("MAIL", "530 5.7.0 Log in first (AUTH)", os.EX_NOPERM),
+        ("MAIL", "530 5.7.0 Authentication required (AUTH)", os.EX_NOPERM),
         ("DATA", "554 5.5.1 No valid recipients", os.EX_PROTOCOL),
         ("dot", "550 5.6.0 Not a message", os.EX_DATAERR),
         ("dot", "554 nothing more is known", os.EX_UNAVAILABLE),

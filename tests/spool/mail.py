@@ -19,6 +19,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool import Spool
 from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.values import Refusal
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WEBSITE = Lane("website", "wp@contoso.com")
@@ -26,6 +27,19 @@ ORIGIN = Origin(listener="127.0.0.1:2525", client="127.0.0.1", helo="web")
 ANNA = Address("anna", "example.org")
 WP = Address("wp", "contoso.com")
 BERT = Address("Bert", "example.org")
+REFUSED = Refusal(
+    since=NOON,
+    at=NOON,
+    times=1,
+    client="192.0.2.7",
+    listener="127.0.0.1:2525",
+    stage="RCPT",
+    reply="550 5.1.2 no route",
+    reason="why",
+    login="scanner",
+    sender="Scanner@contoso.com",
+    recipient="anna@Example.org",
+)
 
 
 def plan(lane: Lane = WEBSITE, route: str = "default") -> Plan:

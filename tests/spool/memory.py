@@ -61,11 +61,11 @@ class _Disk(Disk):
         return 1 << 40
 
 
-class _Bodies(BodyFolder):
+class Bodies(BodyFolder):
     """Every body is small enough for its row."""
 
     def __init__(self) -> None:
-        self.path, self.disk, self.inline_limit = NOWHERE, _Disk(), 1 << 40
+        self.path, self.disk, self.inline_limit, self.piece = NOWHERE, _Disk(), 1 << 40, 1 << 40
 
     def incoming(self) -> Incoming:
         return Incoming(self)
@@ -90,7 +90,7 @@ class MemorySpool(SqliteSpool):
         self, clock: Clock, journal: Journal, connection: sqlite3.Connection | None = None
     ) -> None:
         self.connection = connection or connect()
-        self.folder = folder = _Bodies()
+        self.folder = folder = Bodies()
         self._own_writer = writer = _Writer(
             self.connection, folder.disk, _explained, lambda names: None
         )

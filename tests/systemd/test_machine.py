@@ -3,7 +3,7 @@
 import pytest
 
 from tests.systemd.machine import run_trial, why_not
-from tests.systemd.trial import Findings
+from tests.systemd.trial import CONFIG, Findings
 from tests.tools import machine_cannot, needs, needs_root
 
 
@@ -65,6 +65,14 @@ def test_its_memory_is_never_written_to_disk(found: Findings) -> None:
 def test_it_goes_on_after_a_reload(found: Findings) -> None:
     assert "config=/etc/graphrelay/config.toml" in found.reloaded
     assert found.active_after_reload == "active"
+
+
+def test_a_reload_of_a_bad_configuration_fails_says_why_and_changes_nothing(
+    found: Findings,
+) -> None:
+    assert found.refused.startswith("[1] ")
+    assert f"graphrelay: {CONFIG}: line 1: colour: unknown key" in found.refused_because
+    assert found.active_after_refusal == "active"
 
 
 def test_it_comes_back_after_a_kill(found: Findings) -> None:

@@ -79,5 +79,5 @@ def test_the_socket_is_named_as_the_documentation_says() -> None:
 def test_the_units_and_the_documentation_name_the_same_program() -> None:
     unit = (UNITS / "graphrelay.service").read_text("utf-8")
     assert f"ExecStart={PROGRAM} serve" in unit
-    assert "ExecReload=/bin/kill -HUP $MAINPID\n" in unit
+    assert f"ExecReload={PROGRAM} reload\n" in unit
     assert PROGRAM in (ROOT / "docs" / "operations.md").read_text("utf-8")

@@ -59,6 +59,11 @@ class Findings:
     reloaded: str = ""
     """The line in the journal that says so."""
     active_after_reload: str = ""
+    refused: str = ""
+    """What `systemctl reload` said of a configuration with a mistake."""
+    refused_because: str = ""
+    """What the journal has of it."""
+    active_after_refusal: str = ""
     arrived_after_kill: int = 0
     restarts_after_kill: str = ""
     restarts_after_hang: str = ""
@@ -181,6 +186,12 @@ async def first_message(cloud: Sandbox, found: Findings) -> None:
     find = ("journalctl", "--unit=graphrelay", "--output=cat", "--grep=Z reloaded ")
     found.reloaded = await asked_until(lambda line: "config=" in line, lambda: said(*find))
     found.active_after_reload = await until("active", "ActiveState")
+    good = CONFIG.read_text("utf-8")
+    CONFIG.write_text(f"colour = 'red'\n{good}", "utf-8")
+    found.refused = await said("systemctl", "reload", "graphrelay")
+    found.refused_because = await said("journalctl", "--unit=graphrelay", "--output=cat")
+    found.active_after_refusal = await until("active", "ActiveState")
+    CONFIG.write_text(good, "utf-8")
 
 
 async def mishaps(cloud: Sandbox, found: Findings) -> None:

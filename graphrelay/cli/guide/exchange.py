@@ -7,6 +7,7 @@ is once it has the two ids; every line that is not a command is a comment.
 import re
 from collections.abc import Iterator
 
+from graphrelay.assumptions import SAID
 from graphrelay.cli.guide.setup import name_of
 from graphrelay.oauth.scenario import Account, ManagedIdentity, ScopedUsers, permissions
 
@@ -112,8 +113,8 @@ def _proof(account: Account) -> Iterator[str]:
             "| Format-Table"
         )
     yield ""
-    yield "# The test ignores Exchange's cache, but mail does not: for 30 minutes to 2 hours, until"
-    yield "# the scope takes effect, mail is refused with ErrorAccessDenied."
+    yield f"# The test ignores Exchange's cache, but mail does not: {SAID['scope-delay'].assumed};"
+    yield "# before, mail is refused with ErrorAccessDenied."
     yield "# Do not also grant Mail.Send in Entra: the permissions add up, and the application"
     yield "# could use every mailbox. `graphrelay status` then reports Too broad."
     yield f"# Then: graphrelay status {account.name} --outside {OUTSIDE}"

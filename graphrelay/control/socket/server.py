@@ -11,7 +11,7 @@ import errno
 import grp
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, cast
@@ -142,9 +142,14 @@ class ControlServer:
             return await answers.get()
 
         async def speak() -> None:
-            async for event in verb(arguments, ask):
-                writer.write(encode({"event": event}))
-                await writer.drain()
+            answering = verb(arguments, ask)
+            try:
+                async for event in answering:
+                    writer.write(encode({"event": event}))
+                    await writer.drain()
+            finally:  # a verb that has something to clean up does so now
+                if isinstance(answering, AsyncGenerator):
+                    await answering.aclose()
 
         async def listen() -> None:
             while (message := await read_message(reader)) is not None:

@@ -9,14 +9,13 @@ mailbox to itself, with the names that a person gives; the relay never sends it 
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.session import Json
-from graphrelay.model import Delayed, Lane, Paused, Relayed, in_small_letters
+from graphrelay.model import Delayed, Lane, OctetsInMemory, Paused, Relayed, in_small_letters
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.tokens.manager import TokenManager
 
@@ -24,20 +23,6 @@ MOST = 5
 """Fields that Graph takes in one message
 (https://learn.microsoft.com/en-us/graph/api/resources/internetmessageheader)."""
 _NAME = re.compile(r"[Xx]-[!-9;-~]{1,74}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Octets:
-    """A small request body as the client takes it."""
-
-    octets: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.octets)
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        yield self.octets
 
 
 class HeaderVerbs:
@@ -60,7 +45,7 @@ class HeaderVerbs:
         session = await self._graph.session(Lane(account.name, in_small_letters(mailbox)))
         if isinstance(session, Paused | Delayed):
             raise VerbError(f"there is no token to send with: {session.reason}")
-        outcome = await session.send(Json(_Octets(_message(mailbox, names))))
+        outcome = await session.send(Json(OctetsInMemory(_message(mailbox, names))))
         if not isinstance(outcome, Relayed):
             raise VerbError(f"the message from {mailbox} to itself was not sent: {outcome.reason}")
         yield {"kind": "taught", "account": account.name, "mailbox": mailbox, "names": list(names)}

@@ -36,6 +36,7 @@ from graphrelay.spool.values import (
     MessageHistory,
     PartHistory,
     QueueRow,
+    Refusal,
 )
 
 
@@ -74,6 +75,22 @@ def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Event:
         "last": row.last,
         **_state(row.state, row.in_flight_since),
         **_waits(row.state, row.in_flight_since, now, waits),
+    }
+
+
+def refusal(refused: Refusal) -> Event:
+    return {
+        "since": when(refused.since),
+        "at": when(refused.at),
+        "times": refused.times,
+        "client": refused.client,
+        "listener": refused.listener,
+        "stage": refused.stage,
+        "reply": refused.reply,
+        "reason": refused.reason,
+        "login": refused.login,
+        "sender": refused.sender,
+        "recipient": refused.recipient,
     }
 
 

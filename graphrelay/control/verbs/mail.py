@@ -26,7 +26,7 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter
+from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter, RefusalFilter
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class Configured:
 
 
 class MailVerbs:
-    """`queue-list`, `queue-show`, `queue-hold` …, `log`."""
+    """`queue-list`, `queue-show`, `queue-hold` …, `log`, `log-refused`."""
 
     def __init__(
         self,
@@ -120,6 +120,7 @@ class MailVerbs:
             "queue-release": self._change,
             "queue-delete": self._change,
             "log": self._log,
+            "log-refused": self._log_refused,
         }
 
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
@@ -221,6 +222,20 @@ class MailVerbs:
             for row in await stored(self._spool.read(LogFilter(**wanted))):
                 last = row.id
                 yield json_views.log_row(row)
+
+    async def _log_refused(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+        """What clients were refused. Who follows gets a row again as it is counted up."""
+        wanted = _known(arguments, RefusalFilter)
+        rows = await stored(self._spool.read(RefusalFilter(**wanted)))
+        for row in reversed(rows):
+            yield json_views.refusal(row.refusal)
+        last = max((row.id for row in rows), default=0)
+        while arguments.get("follow"):
+            await self._clock.sleep(FOLLOW)
+            wanted["after_id"] = last
+            for row in await stored(self._spool.read(RefusalFilter(**wanted))):
+                last = row.id
+                yield json_views.refusal(row.refusal)
 
 
 STATES: dict[str, Literal["queued", "held"]] = {

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from graphrelay.assumptions import SAID
 from graphrelay.control.verb import Asker, Event, Verb, VerbError
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.answer import read_error
 from graphrelay.graph.session import GraphReply, Mime, mailbox_path
-from graphrelay.model import Delayed, Lane, Paused, Relayed, in_small_letters
+from graphrelay.model import Delayed, Lane, OctetsInMemory, Paused, Relayed, in_small_letters
 from graphrelay.oauth.scenario import Account, ScopedUsers, scenario_name
 from graphrelay.oauth.tokens.manager import TokenManager
 
@@ -66,15 +67,6 @@ class Proof:
     remedy: str = ""
 
 
-class _Octets:
-    """`WITHOUT_RECIPIENTS` as the client takes it."""
-
-    size = len(WITHOUT_RECIPIENTS)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield WITHOUT_RECIPIENTS
-
-
 class ScopeVerbs:
     """Over the process's one TokenManager and GraphClient."""
 
@@ -116,7 +108,9 @@ class ScopeVerbs:
         session = await self._graph.session(lane)
         if isinstance(session, Paused | Delayed):
             raise VerbError(f"there is no token to ask with: {session.reason}")
-        reply = await session.request("POST", f"{session.mailbox}/sendMail", Mime(_Octets()))
+        reply = await session.request(
+            "POST", f"{session.mailbox}/sendMail", Mime(OctetsInMemory(WITHOUT_RECIPIENTS))
+        )
         if not account.may_use(mailbox):
             self._graph.close_lane(lane)  # Nobody else will ever use it.
         return reach_of(mailbox, reply)
@@ -167,7 +161,7 @@ def proof(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) ->
                 "all refused",
                 f"{outside.mailbox} is refused, but so is {account.default_mailbox}, which should "
                 "be inside: the application may use no mailbox yet.",
-                "A scope takes effect after 30 minutes to 2 hours. If it stays so, compare the "
+                f"{_capital(SAID['scope-delay'].assumed)}. If it stays so, compare the "
                 f"scope with: graphrelay setup-scope {account.name}",
             )
         case Reach.DENIED, _:
@@ -197,6 +191,10 @@ def proof(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) ->
                 "Name a mailbox that exists and is outside the scope.",
             )
     return Proof(False, "unclear", f"No clear answer came: {outside.said}.", "Try again.")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _event(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) -> Event:

@@ -105,6 +105,10 @@ class Grants:
             p.name for p in wanted if p.kind is PermissionKind.SCOPE and p.name not in NOT_ASKED_FOR
         )
 
+    def last_answer(self) -> Mapping[str, object]:
+        """What Entra answered last, member by member, without secrets."""
+        return self._entra.last_answer
+
     def close(self) -> None:
         self._entra.close()
 

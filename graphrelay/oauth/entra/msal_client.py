@@ -59,6 +59,12 @@ EntraFailure = TokenRefused | EntraUnreachable
 EntraAnswer = Mapping[str, Any]
 
 
+SECRET_MEMBERS = frozenset(
+    {"access_token", "refresh_token", "id_token", "client_info", "device_code", "user_code"}
+)
+"""Of the answers of Entra."""
+
+
 class Entra:
     """Entra (or the machine's managed identity endpoint), as one account asks it."""
 
@@ -96,6 +102,17 @@ class Entra:
             if _GUID.fullmatch(name):
                 return name.lower()
         return ""
+
+    @property
+    def last_answer(self) -> Mapping[str, object]:
+        """The members of the last answer, which is that to a token request; of what is secret
+        only the length."""
+        body = _json(self._http.last) if self._http.last is not None else None
+        members = body if isinstance(body, dict) else {}
+        return {
+            name: f"({len(str(value))} characters)" if name in SECRET_MEMBERS else value
+            for name, value in members.items()
+        }
 
     def close(self) -> None:
         self._http.close()

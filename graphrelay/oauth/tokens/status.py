@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from graphrelay.assumptions import SAID
 from graphrelay.oauth.answers import (
     EntraUnreachable,
     Granted,
@@ -194,10 +195,7 @@ def _when_it_shows(account: Account) -> str:
     """
     if not _is_managed(account):
         return ""
-    return (
-        "   (Azure caches the tokens of a managed identity for up to 24 hours and issues none "
-        "sooner, so the change may take a day)"
-    )
+    return f"   ({SAID['managed-identity'].assumed}, so the change may take a day)"
 
 
 def _is_managed(account: Account) -> bool:

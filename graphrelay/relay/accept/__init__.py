@@ -1,1 +1,1 @@
-"""From the end of DATA to the spool: which route a submission takes, and what is kept of it."""
+"""From the end of DATA to the spool: which route a message takes, and what is stored."""

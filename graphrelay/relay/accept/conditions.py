@@ -1,10 +1,10 @@
-"""A route, and whether it applies to a message: all conditions that it names must hold. Pure.
+"""A route, and whether it applies to a message: all of its conditions must hold. Pure.
 
 An empty condition holds for everything. Patterns are shell patterns without regard to case, so
 `*@contoso.com` is a domain and `wp@contoso.com` itself.
 
     sender      the From address; the envelope sender where there is no From; `<>` for none at all
-    recipient   each envelope recipient by itself: one message may take several routes
+    recipient   each envelope recipient separately: one message may take several routes
     listener    as the configuration names it, `127.0.0.1:2525`
     login       the name that the client logged in with
     client      networks; a Unix socket is in none
@@ -27,7 +27,7 @@ Condition = Literal["sender", "recipient", "listener", "login", "client", "heade
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Conditions, and what follows when they hold."""
+    """Conditions, and how a message is sent if they hold."""
 
     name: str
     sender: tuple[str, ...] = ()
@@ -39,23 +39,23 @@ class Route:
     """Field names (in any case) and patterns."""
     account: str
     mailbox: str | None = None
-    """An address, `sender` (the mailbox that the From address names), or `None`: the mailbox of
-    the user who signed in; `sender` where nobody does."""
+    """An address, `sender` (the mailbox that the From address names), or `None`: the mailbox of the
+    signed-in user, or `sender` if there is none."""
     rewrite_from: RewriteFrom = "when-needed"
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
     invitations: Literal["mime", "as-content"] = "as-content"
     reply_to: str | None = None
     bcc_always: tuple[str, ...] = ()
-    """Who receives every message as well, without being named in it."""
+    """Additional recipients of every message, who are not named in it."""
     subject_prefix: str = ""
     redirect_to: str | None = None
-    """For trials: who receives everything in place of the true recipients."""
+    """For trials: who receives everything instead of the recipients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingInput:
-    """What routing knows of a message."""
+    """What routing knows about a message."""
 
     envelope: Envelope
     origin: Origin
@@ -68,12 +68,12 @@ class RoutingInput:
 
     @property
     def sender(self) -> Address | None:
-        """The sender that people see: the first author, else the envelope sender."""
+        """The visible sender: the first author, else the envelope sender."""
         return self.authors[0] if self.authors else self.envelope.reverse_path
 
 
 def failing(route: Route, transaction: RoutingInput) -> Condition | None:
-    """The first condition that fails for all recipients; to be asked once for a message."""
+    """The first condition that fails for all recipients; to be evaluated once for a message."""
     if route.sender and not _is_named(transaction.sender, route.sender):
         return "sender"
     found = failing_on_connect(route, transaction.origin)
@@ -88,7 +88,7 @@ def takes(route: Route, recipient: Address) -> bool:
 
 
 def failing_on_connect(route: Route, origin: Origin) -> Condition | None:
-    """The first condition that does not hold, of those that are known before any mail."""
+    """The first condition that fails, of those that are known before any mail."""
     if route.listener and origin.listener not in route.listener:
         return "listener"
     if route.login and origin.login not in route.login:
@@ -122,7 +122,7 @@ def _within(client: str, networks: tuple[Network, ...]) -> bool:
 
 
 def why_not(route: Route, transaction: RoutingInput, recipient: Address) -> str | None:
-    """For people: which condition fails and what it demands; `None` if none does."""
+    """For administrators: which condition fails and what it requires; `None` if none does."""
     condition = failing(route, transaction)
     if condition != "sender" and not takes(route, recipient):
         condition = "recipient"

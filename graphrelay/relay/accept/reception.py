@@ -1,9 +1,9 @@
-"""Accepting mail from the SMTP server: everything that is decided before 250, and the 250.
+"""Accepting mail from the SMTP server: every decision before the 250, and the 250.
 
     head of the body ──▶ header section ──▶ Date, Message-ID ──▶ route ──▶ spool ──▶ queue ──▶ 250
 
-What is added or decided here is kept with the message, so that every retry sends the same octets
-in the same name. Nothing is promised until the spool has answered.
+What is added or decided here is stored with the message, so that every retry sends the same octets
+from the same sender. The client gets no 250 before the spool has answered.
 """
 
 import secrets
@@ -38,11 +38,11 @@ from graphrelay.spool import Spool
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200
 LONGEST_JUDGED = 1_000
-"""Octets of a field that a route's condition looks at; …"""
+"""How many octets of a field the condition of a route looks at; …"""
 MOST_JUDGED = 100
-"""… and fields of the same name."""
+"""… and how many fields of the same name."""
 ROOM = 4 * 1024
-"""More octets than are ever added to a message, apart from addresses."""
+"""More octets than the relay ever adds to a message, apart from addresses."""
 
 HEADER_TOO_LARGE = Reply(
     552, "5.3.4", f"The header section is longer than {header.LIMIT // 1024} KiB"
@@ -57,17 +57,17 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ParsedHeader:
-    """What acceptance reads in a header section."""
+    """What acceptance reads from a header section."""
 
     transaction: RoutingInput
     message_id: str
     subject: str
     prefix: bytes
-    """The fields that were missing: whole lines."""
+    """Missing fields to add, as whole lines."""
 
 
 class MailReception:
-    """Owns nothing: it asks the router, and hands the message to the spool and the queue."""
+    """Has no state: it asks the router, and passes the message to the spool and the queue."""
 
     def __init__(
         self,
@@ -96,22 +96,22 @@ class MailReception:
         return tuple(route.name for route in self._table.routes)
 
     def use(self, table: RoutingTable, max_message_size: int) -> None:
-        """Use other settings from the next transaction on."""
+        """Use other settings, beginning with the next transaction."""
         self._table = table
         self._max_message_size = max_message_size
 
     def size_limit(self, origin: Origin) -> int:
-        """The largest message that any route could take from there."""
+        """The largest message that any route could take from this origin."""
         return router.largest_from(self._table, origin, self._max_message_size)
 
     def sender(self, reverse_path: Address | None, origin: Origin) -> Reply | None:
-        """The refusal for an envelope sender that the login may not use."""
+        """The refusal of an envelope sender that the login may not use."""
         return router.refused_reverse_path(reverse_path, origin, self._table)
 
     def recipient(
         self, forward_path: Address, reverse_path: Address | None, origin: Origin
     ) -> Reply | None:
-        """The refusal for a recipient that no route accepts, whatever From will say."""
+        """The refusal of a recipient that no route accepts, whatever From will say."""
         if _unwritable(forward_path):
             return Reply(553, "5.1.3", f"{shown(forward_path)} cannot be mailed to")
         if router.may_take(self._table, origin, forward_path):
@@ -135,7 +135,7 @@ class MailReception:
     async def _judged(
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> NewMessage | Reply:
-        """The message with all that is decided about it, or why it is refused."""
+        """The message with the decisions about it, or the refusal."""
         table, received_at = self._table, self._clock.now()
         for limit in (FIRST_READ, header.LIMIT):
             beginning = await body.head(limit)
@@ -173,8 +173,8 @@ class MailReception:
         received_at: datetime,
         table: RoutingTable,
     ) -> "_Decided | Reply | None":
-        """All that the first octets of a message of that size decide; `None` where more of them are
-        needed. Takes as long as they are many."""
+        """The decisions from the first octets of a message of that size; `None` if more octets are
+        needed. Takes time in proportion to them."""
         complete = len(beginning) == size
         section = header.read(beginning, complete=complete)
         if section is None:
@@ -213,8 +213,8 @@ class MailReception:
     async def _refused_as_spliced(
         self, decided: "_Decided", size: int, table: RoutingTable
     ) -> Reply | None:
-        """The refusal where a message that may not be taken apart fits into a request, but not
-        with what is added to it: hundreds of recipients in Bcc, fields that stay readable."""
+        """The refusal of a message that must not be taken apart and would fit into a request, but
+        not with what is added to it: hundreds of recipients in Bcc, fields that are kept."""
         request, section, parsed = table.request, decided.section, decided.parsed
         if request is None:
             return None
@@ -264,22 +264,22 @@ class MailReception:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What came of reading a header section."""
+    """The result of reading a header section."""
 
     section: HeaderSection
     parsed: ParsedHeader
     parts: Parts
     sealed: bool
-    """Whether the message may not be taken apart."""
+    """Whether the message must not be taken apart."""
 
 
 def _goes_by_its_text(section: HeaderSection) -> bool:
-    """Whether the text after it shows in which charset it is, since no field says that."""
+    """Whether the charset has to be found from the text, since no field declares it."""
     return section.first("content-type") is None
 
 
 def _refused_size(parts: Parts, size: int, sealed: str | None, table: RoutingTable) -> Reply | None:
-    """`sealed`: how the message is sealed as a whole, in words."""
+    """`sealed`: how the whole message is sealed, in words."""
     if refusal := router.refused_size(parts, size, table):
         return refusal
     if sealed is None:
@@ -305,7 +305,7 @@ def _value(section: HeaderSection, name: str) -> bytes:
 def transaction_of(
     section: HeaderSection, envelope: Envelope, origin: Origin, table: RoutingTable
 ) -> RoutingInput:
-    """All that routing depends on."""
+    """Everything in a message that routing depends on."""
     return RoutingInput(
         envelope=envelope,
         origin=origin,

@@ -1,11 +1,11 @@
-"""Which account and mailbox submit a message, in whose name, and who may send it at all. Pure.
+"""Chooses account, mailbox and From of a message, and decides whether it may be sent. Pure.
 
     RoutingInput ──▶ may this be sent? ──▶ first route that matches, per recipient ──▶ parts | Reply
 
-Who may send as whom is for `policy.sender`, which is asked about everything that the client said of
-it at once: its login, the envelope sender, and every address in every From and Sender field.
+`policy.sender` decides who may send as whom. It checks everything that the client gave together:
+its login, the envelope sender, and every address in every From and Sender field.
 
-A mailbox comes from the configuration, or from a header that names an address which may be one
+The mailbox comes from the configuration, or from a header field with an address that may be one
 (`policy.mailbox`).
 """
 
@@ -42,7 +42,7 @@ Parts = tuple[tuple[Plan, tuple[Address, ...]], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingTable:
-    """All that routing depends on."""
+    """Everything in the configuration that routing depends on."""
 
     routes: tuple[Route, ...]
     accounts: Mapping[str, SendingAccount]
@@ -50,12 +50,13 @@ class RoutingTable:
     max_recipients: int = 500
     """Recipients of one submission (Exchange's default limit)."""
     header_names: tuple[str, ...] = ()
-    """Fields that routes ask for, in lower case."""
+    """Fields that routes have conditions on, in lower case."""
     largest: Mapping[str, int] = field(default_factory=dict)
-    """Per account the octets of the largest message that it can submit; none given: no limit."""
+    """For each account the size in octets of the largest message that it can submit; without an
+    entry, there is no limit."""
     largest_mime: int | None = None
-    """Octets of the largest message that goes in one piece. What is larger is taken apart, which
-    nothing that is signed or encrypted survives."""
+    """Octets of the largest message that is sent as MIME. A larger one is taken apart, which
+    destroys signatures and encryption."""
     request: int | None = None
     """Octets that one request carries: `largest_mime` with what is added to a message."""
 
@@ -70,7 +71,7 @@ def table(
     largest_mime: int | None = None,
     request: int | None = None,
 ) -> RoutingTable:
-    """With one account and no routes, everything goes through that account."""
+    """With one account and no routes, that account sends everything."""
     by_name = {account.name: account for account in accounts}
     found = tuple(routes)
     if not found and len(by_name) == 1:
@@ -89,7 +90,7 @@ def table(
 
 def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
     """Plans with their recipients. Together these are the recipients of the envelope, each once,
-    and those that a route adds."""
+    and those added by a route."""
     if refusal := refused_sender(transaction, table):
         return refusal
     groups: dict[int, tuple[Route, list[Address]]] = {}
@@ -115,14 +116,14 @@ def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
 
 
 def may_take(table: RoutingTable, origin: Origin, recipient: Address) -> bool:
-    """Whether any route could take a recipient from there, whatever the message says."""
+    """Whether any route could take a recipient from this origin, whatever the message says."""
     return any(
         takes(one, recipient) and failing_on_connect(one, origin) is None for one in table.routes
     )
 
 
 def largest_from(table: RoutingTable, origin: Origin, most: int) -> int:
-    """The largest message that any route could take from there."""
+    """The largest message that any route could take from this origin."""
     limits = [
         table.largest.get(one.account, most)
         for one in table.routes
@@ -132,7 +133,7 @@ def largest_from(table: RoutingTable, origin: Origin, most: int) -> int:
 
 
 def refused_size(parts: Parts, size: int, table: RoutingTable) -> Reply | None:
-    """The refusal where an account cannot submit a message of that size."""
+    """The refusal if an account cannot submit a message of that size."""
     for planned, _ in parts:
         account = planned.lane.account
         largest = table.largest.get(account)
@@ -171,12 +172,12 @@ def _no_route(sender: Address | None, recipient: Address) -> Reply:
 
 
 def refused_reverse_path(path: Address | None, origin: Origin, table: RoutingTable) -> Reply | None:
-    """The refusal for MAIL FROM."""
+    """The refusal of MAIL FROM."""
     return table.senders.refusal(origin.login, {"MAIL FROM": (path,) if path else ()})
 
 
 def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | None:
-    """The refusal for every address in whose name the message would be sent."""
+    """The refusal of any address from which the message would be sent."""
     path, login = transaction.envelope.reverse_path, transaction.origin.login
     claimed = {
         "MAIL FROM": (path,) if path else (),
@@ -189,11 +190,11 @@ def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | No
     return refusal
 
 
-# --- What follows --------------------------------------------------------------------------------
+# --- Plans ---------------------------------------------------------------------------------------
 
 
 def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan | Reply:
-    """What `route` makes of the message, or why it cannot."""
+    """The plan of `route` for the message, or why there is none."""
     account = table.accounts[route.account]
     mailbox = _mailbox(route, account, transaction.sender)
     if isinstance(mailbox, Reply):
@@ -214,7 +215,7 @@ def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan |
 def _mailbox(route: Route, account: SendingAccount, sender: Address | None) -> str | Reply:
     if route.mailbox and route.mailbox != "sender":
         return account.mailbox_of(route.mailbox)
-    # An application submits through any mailbox that it may use, and needs no Send As for it.
+    # An application submits through any mailbox that it may use, and does not need Send As.
     of_sender = route.mailbox == "sender" or account.username is None
     if of_sender and sender and usable(account, sender):
         return account.mailbox_of(str(sender))
@@ -232,7 +233,7 @@ def _mailbox(route: Route, account: SendingAccount, sender: Address | None) -> s
 def _from_address(
     rewrite: RewriteFrom, account: SendingAccount, mailbox: str, authors: tuple[Address, ...]
 ) -> str | None:
-    """What From is to say; `None` where it may stay as it is."""
+    """The address for From; `None` if it is not to be changed."""
     if rewrite == "always" or not authors:
         return mailbox
     author = authors[0]
@@ -242,29 +243,29 @@ def _from_address(
     return None if may_stay and account.may_stand_in_from(str(author)) else mailbox
 
 
-# --- Why -----------------------------------------------------------------------------------------
+# --- Explanations --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A route that was looked at for a recipient."""
+    """A route that was considered for a recipient."""
 
     route: str
     why_not: str | None
-    """The condition that failed; `None` where the route was taken."""
+    """The condition that failed; `None` if the route was taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What routing does with a transaction, and why."""
+    """How a transaction is routed, and why."""
 
     considered: tuple[tuple[Address, tuple[Considered, ...]], ...]
-    """For each recipient the routes in their order, as far as they were looked at."""
+    """For each recipient the routes in order, as far as they were considered."""
     result: Parts | Reply
 
 
 def explain(transaction: RoutingInput, table: RoutingTable) -> Explanation:
-    """Why a message goes where it goes, for people."""
+    """Explain the route of a message to an administrator."""
     recipients = _each_once(transaction.envelope.forward_paths).values()
     considered = tuple((one, tuple(_considered(transaction, one, table))) for one in recipients)
     return Explanation(considered, route(transaction, table))

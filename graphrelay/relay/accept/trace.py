@@ -1,11 +1,11 @@
-"""Loops: mail that comes back is refused before it circulates without end (RFC 5321 section 6.3).
+"""Loops: mail that comes back is refused before it circulates forever (RFC 5321 section 6.3).
 
     application ─▶ relay ─▶ Exchange ─▶ a rule or a connector ─▶ application ─▶ relay ─▶ …
 
-Every server on the way adds a Received field, so a message with very many of them is going round.
-The relay adds one of its own, with a mark to know it by, to mail that has been on the way before:
-a few of those are proof enough. Mail that an application has just written stays as it is, and
-nobody reads its address in it.
+Every server on the way adds a Received field, so a message with very many of them is in a loop. The
+relay adds its own, with a mark by which to recognise it, to mail that already has one: a few of
+those are proof enough. Mail that comes directly from an application gets none, so that recipients
+do not see the application's address.
 """
 
 from datetime import datetime
@@ -15,14 +15,14 @@ from graphrelay.mime.header import HeaderSection
 from graphrelay.model import Reply
 
 MOST_HOPS = 50
-"""Received fields; what Postfix allows."""
+"""The limit for Received fields; that of Postfix."""
 MOST_VISITS = 3
-"""Received fields of this very relay."""
+"""The limit for Received fields of this relay."""
 _COMMENT = "(graphrelay)"
 
 
 def loop(section: HeaderSection, hostname: str) -> Reply | None:
-    """The refusal for what has come by too often."""
+    """The refusal of a message that has passed too often."""
     fields = list(section.find("received"))
     mark = _mark(hostname) if fields else b""
     visits = sum(section.unfolded(found).startswith(mark) for found in fields)
@@ -34,7 +34,7 @@ def loop(section: HeaderSection, hostname: str) -> Reply | None:
 
 
 def received(section: HeaderSection, hostname: str, at: datetime) -> bytes:
-    """The field for a message that has been on the way before; else nothing."""
+    """The field for a message that has passed a server before; else nothing."""
     if section.first("received") is None:
         return b""
     return b"Received: " + _mark(hostname) + f"; {format_datetime(at)}\r\n".encode("ascii")

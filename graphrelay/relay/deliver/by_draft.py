@@ -54,7 +54,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.changes import ForgetDraft
 
 PIECE = 10 * 320 * 1024
-"""Octets of a piece: below 4 MB (https://learn.microsoft.com/en-us/graph/outlook-large-attachments)
+"""Octets of a chunk: below 4 MB (https://learn.microsoft.com/en-us/graph/outlook-large-attachments)
 in any reading, and a multiple of 320 KiB, which other upload sessions of Graph require."""
 SESSIONS = 3
 """Upload sessions that are opened for an attachment in one attempt."""
@@ -197,7 +197,7 @@ class Drafting:
         await self.discard(progress.id)
         return why
 
-    # One attachment ---------------------------------------------------------------------------
+    # One attachment ------------------------------------------------------------------------------
 
     async def _attach(self, one: Attachment, progress: DraftProgress) -> Attached | Outcome:
         """In one request if it fits, else by upload session; if Graph says that it is too large for

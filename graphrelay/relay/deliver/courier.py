@@ -4,10 +4,10 @@
     │          │                          │                         └── the lane starts the next
     │          │                          └── on the disk before the request goes out: from there
     │          │                              on the spool knows that it may have been sent
-    │          └── on the disk before anything reads the message: one that ends the process is held
+    │          └── on the disk before the message is read: one that crashes the process is held
     └── no token: the lane stops or rests, and no attempt is counted
 
-An outcome must get on the disk. While the spool cannot take it (disk full), the courier waits and
+Every outcome must be recorded. While the spool cannot take it (disk full), the courier waits and
 tries again, and the message keeps its place in the lane; no other attempt at it may start.
 """
 
@@ -93,8 +93,9 @@ class Courier:
         self._random = random
         self._reporter = reporter
         self._suspect = asyncio.Lock()
-        """Held while a message is read that a process ended with. Of several, one is to blame: were
-        they read at the same time again, all would count as read when the next process ends."""
+        """Held while a message is read during whose reading an earlier process died. Of several,
+        one is to blame: if they were read at the same time again, all of them would be counted when
+        the next process dies."""
         self._unrecorded: dict[int, tuple[Attempt, bool]] = {}
         """Attempts that are not on the disk yet, with whether a doubt can be settled: an error
         while they are recorded must neither strand the message nor send it twice."""

@@ -1,14 +1,16 @@
-"""How large a MIME request each lane tries: documented are 4 MB, and more was seen to be taken.
+"""How large a MIME request each lane tries. The documented limit is 4 MB; larger ones have been
+seen to be accepted.
 
     max_mime_request = "4 MB"     that, whatever Graph says
     max_mime_request = "auto"     an account that may send large messages another way tries MIME
                                   up to the largest message; what Graph refused is remembered for
-                                  a day; any other account stays at what is documented
+                                  a day, what `graphrelay doctor` found for 30 days; any other
+                                  account stays at what is documented
 
-After a refusal the lane tries no more than what is documented, or than what Graph took of it since
-the relay started. It is kept in a file, so that the next process does not learn it anew; several
-relays with one queue learn each for itself. Whether drafts in MIME keep files that are added to
-them is learned here too.
+After a refusal, the lane tries at most the documented size, or the largest that Graph has accepted
+from it since the relay started. This is stored in a file, so that the next process does not have to
+learn it again; of several relays with one queue, each learns by itself. Whether
+drafts in MIME keep the files that are added to them is learned here too.
 """
 
 import asyncio
@@ -24,20 +26,22 @@ from graphrelay.model import Lane
 from graphrelay.relay.outgoing.method import REQUEST
 
 REMEMBERED = timedelta(days=1)
+MEASURED = timedelta(days=30)
+"""For what `graphrelay doctor` found by trying."""
 FILE = "request-limits.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a lane tries after Graph refused more."""
+    """The limit of a lane after Graph refused a larger request."""
 
     most: int
-    """Octets of the base64."""
+    """In octets of base64."""
     until: datetime
 
 
 class RequestLimits:
-    """Owns what was learned, and its file."""
+    """Owns the learned limits, and their file."""
 
     def __init__(
         self,
@@ -48,8 +52,8 @@ class RequestLimits:
         largest: int = REQUEST,
         directory: Path | None = None,
     ) -> None:
-        """`fixed`: the limit of every lane; `None` is "auto", with `largest` as the most that is
-        tried, both octets of the base64. Nothing is kept without a `directory`."""
+        """`fixed`: the limit of every lane; `None` is "auto", which tries up to `largest`, both in
+        octets of base64. Without a `directory`, nothing is stored."""
         self._clock = clock
         self._journal = journal
         self._fixed = fixed
@@ -61,11 +65,11 @@ class RequestLimits:
 
     @property
     def request(self) -> int:
-        """Octets of any other request: JSON, an attachment, a piece of an upload."""
+        """The limit in octets of any other request: JSON, an attachment, a chunk of an upload."""
         return REQUEST if self._fixed is None else self._fixed
 
     def mime(self, lane: Lane, *, large_messages: bool) -> int:
-        """Octets of the base64 of the largest message that goes as MIME."""
+        """The limit in octets of base64 of a message as MIME."""
         if self._fixed is not None:
             return self._fixed
         if not large_messages:
@@ -74,28 +78,46 @@ class RequestLimits:
         return learned.most if learned else self._largest
 
     def learned(self, lane: Lane) -> Learned | None:
-        """What Graph made the lane learn within a day."""
+        """What the lane has learned within the last day."""
         return self.all_learned().get(lane)
 
     def all_learned(self) -> dict[Lane, Learned]:
-        """What Graph made any lane learn within a day."""
+        """What all lanes have learned within the last day."""
         now = self._clock.now()
         return {lane: one for lane, one in self._learned.items() if one.until > now}
 
     def taken(self, lane: Lane, size: int) -> None:
-        """Graph took so many octets of base64."""
+        """Graph accepted this many octets of base64."""
         if size > REQUEST and self._fixed is None:
             self._taken[lane] = max(size, self._taken.get(lane, 0))
 
     async def refused(self, lane: Lane, size: int) -> None:
-        """Graph refused so many octets of base64, or did not say that it took them."""
+        """Graph refused this many octets of base64, or did not say that it accepted them."""
         if self._fixed is not None or size <= REQUEST:
             return
         taken = self._taken.get(lane, 0)
         most = taken if REQUEST < taken < size else REQUEST
-        learned = Learned(most, self._clock.now() + REMEMBERED)
-        self._learned = self.all_learned() | {lane: learned}
         self._journal.write(events.RequestLimitLearned(lane, size, most))
+        await self._learn(lane, Learned(most, self._clock.now() + REMEMBERED))
+
+    async def measured(self, lane: Lane, taken: int, refused: int) -> str:
+        """A size ladder found how many octets of base64 Graph takes, and which number it does not
+        (0: all were taken). What that changes, in words."""
+        if self._fixed is not None:
+            return f"max_mime_request = {self._fixed:,} decides"
+        if not taken:
+            return "nothing is remembered"
+        if not refused:
+            if self.learned(lane):
+                await self._learn(lane, None)
+            return f"auto tries up to {self._largest:,} octets"
+        most = REQUEST if taken < REQUEST < refused else taken
+        await self._learn(lane, Learned(most, self._clock.now() + MEASURED))
+        return f"auto uses {most:,} octets for {MEASURED.days} days"
+
+    async def _learn(self, lane: Lane, learned: Learned | None) -> None:
+        others = {known: one for known, one in self.all_learned().items() if known != lane}
+        self._learned = others | ({lane: learned} if learned else {})
         try:
             await asyncio.to_thread(self._write, dict(self._learned))
         except OSError as error:
@@ -123,7 +145,7 @@ class RequestLimits:
         sync_directory(self._path.parent)
 
     def _read(self) -> dict[Lane, Learned]:
-        """What cannot be read is learned anew."""
+        """What cannot be read is learned again."""
         try:
             octets = self._path.read_bytes() if self._path else b"[]"
         except FileNotFoundError:

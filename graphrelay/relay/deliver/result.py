@@ -1,4 +1,4 @@
-"""What came of an attempt at a message."""
+"""The results of an attempt."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from graphrelay.spool.values import Divided
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The request of an attempt is over; its outcome is not on the disk yet."""
+    """The request of an attempt has ended; its outcome is not on disk yet."""
 
     feedback: Feedback
     spent: Spent
@@ -22,7 +22,7 @@ class Finished:
 
     next: NextState | Divided
     besides: tuple[QueueEntry, ...] = ()
-    """The report about it, which waits to be sent."""
+    """The report about it, which is queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class NotBegun:
 
 @dataclass(frozen=True, slots=True)
 class NotWaiting:
-    """It does not wait in this lane any more: held, deleted, moved, or lost by the disk. The spool
+    """It is no longer queued in this lane: held, deleted, moved, or its octets are lost. The spool
     has logged it."""
 
 

@@ -1,10 +1,10 @@
 """Deletes drafts that no message uses any more.
 
-A message may be given up, or deleted by a person, while its draft is in the mailbox, where somebody
-could send it by mistake; and a message that was divided, or started again, may leave a draft that
-could not be deleted at that time. The spool keeps a list of such drafts; they are looked up every
-few minutes, and deleted. One that turns out to have been sent is kept: it is the copy in Sent
-Items.
+A message may be given up, or deleted by an administrator, while its draft is in the mailbox, where
+somebody could send it by mistake; and a message that was divided, or started again, may leave a
+draft that could not be deleted at that time. The spool keeps a list of such drafts; they are looked
+up every few minutes, and deleted. One that turns out to have been sent is kept: it is the copy in
+Sent Items.
 """
 
 from datetime import timedelta

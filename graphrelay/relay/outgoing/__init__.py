@@ -1,2 +1,2 @@
-"""A message as Graph takes it: as MIME with the header changed by splicing, or taken apart as
-JSON."""
+"""Composing a message for Graph: as MIME with the header section edited by splicing, or converted
+to JSON."""

@@ -59,7 +59,7 @@ class Converted:
     attachments: tuple[Attachment, ...]
     lost: tuple[str, ...]
     invites: bool = False
-    """Whether Exchange would make a meeting request of it as MIME."""
+    """Whether Exchange would create a meeting request from it if it were sent as MIME."""
 
     def draft(self) -> bytes:
         """The body of `POST …/messages`; attachments are added to the draft one by one."""
@@ -180,7 +180,8 @@ def _properties(section: HeaderSection) -> list[dict[str, str]]:
 
 
 def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], tuple[str, ...]]:
-    """Fields that Graph takes by name, the sender's before ours, and the names of those lost."""
+    """Fields that Graph accepts by name, the sender's before the relay's, and the names of those
+    lost."""
     wanted: dict[str, dict[str, str]] = {}
     lost: dict[str, None] = {}
     for found in section.find("*"):

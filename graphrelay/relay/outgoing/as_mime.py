@@ -59,7 +59,7 @@ class HeadAndBody:
         return len(self.head) + self.end - self.start + len(self.tail)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises `StorageUnavailable` where the body cannot be read to its end."""
+        """Raises `StorageUnavailable` if the body cannot be read to its end."""
         yield self.head
         for at in range(self.start, self.end, PIECE):
             yield await asyncio.to_thread(self.body.read, at, min(at + PIECE, self.end))
@@ -100,7 +100,7 @@ def _bare(source: InMemory | HeadAndBody) -> tuple[OctetSource, tuple[str, ...]]
 
 
 MOST_NAMED = 30
-"""Header fields that are named one by one; a message may have thousands."""
+"""How many header fields are named one by one; a message may have thousands."""
 
 
 def lost_fields(names: list[str], why: str = "") -> tuple[str, ...]:
@@ -153,8 +153,8 @@ def _outgoing(submission: Submission, beginning: bytes) -> InMemory | HeadAndBod
 
 
 def spliced(submission: Submission) -> tuple[HeaderSection, int]:
-    """The header section as it goes out, and where the content begins in the body's octets.
-    Blocks; raises `StorageUnavailable` and `UnreadableHeader`."""
+    """The header section as sent, and where the content begins in the body's octets. Blocks; raises
+    `StorageUnavailable` and `UnreadableHeader`."""
     section, start = _section(submission, _read(submission.body))
     octets = section.spliced(_edits(section, submission))
     return HeaderSection(octets, len(octets)), start
@@ -201,7 +201,7 @@ def rendered(section: HeaderSection, submission: Submission) -> tuple[bytes, byt
 def size_of(
     section: HeaderSection, prefix: bytes, plan: Plan, envelope: Envelope, size: int
 ) -> int:
-    """Octets of the whole message as it will go out. Its `size` octets as accepted begin with
+    """Octets of the whole message as it will be sent. Its `size` octets as accepted begin with
     `section`. Blocks as long as editing does."""
     part = Submission(
         id=10**9,

@@ -1,4 +1,4 @@
-"""A part of a message as a file: its name, its type, its content id."""
+"""A part of a message as a file: its name, type and content id."""
 
 import mimetypes
 import re
@@ -11,8 +11,8 @@ from graphrelay.model import without_controls
 from graphrelay.relay.outgoing import charset
 
 _NESTING = ("message/", "multipart/")
-"""Types that may not be in base64 (RFC 2046 section 5.2.1), as Exchange sends files: with another
-type their octets surely stay as they are."""
+"""Types that may not be in base64 (RFC 2046 section 5.2.1), in which Exchange sends files. With
+another type, their octets stay unchanged."""
 _SUFFIXES = {"text/calendar": ".ics", "text/plain": ".txt"}
 _LONGEST_NAME = 200
 _UNFIT = re.compile(r'[<>:"|?*]')
@@ -20,7 +20,7 @@ _UNFIT = re.compile(r'[<>:"|?*]')
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A part that goes as a file."""
+    """A part that is sent as a file."""
 
     name: str
     content_type: str
@@ -28,12 +28,12 @@ class Attachment:
     content_id: str = ""
     """Without angle brackets."""
     inline: bool = False
-    """Whether the HTML that is sent shows it; Outlook lists no such file."""
+    """Whether the HTML shows it; Outlook does not list such a file."""
 
 
 def attachment(entity: Entity, number: int, shown: frozenset[str]) -> Attachment:
     """The part as a file, the `number`th of its message; `shown` are the content ids that the HTML
-    names. Blocks while it reads the subject of a nested message."""
+    names. Blocks while reading the subject of a nested message."""
     identity = content_id(entity)
     kind = entity.content_type.value
     return Attachment(
@@ -46,7 +46,7 @@ def attachment(entity: Entity, number: int, shown: frozenset[str]) -> Attachment
 
 
 def given_name(entity: Entity) -> str:
-    """The file name that the part gives itself, fit for a file system; empty if it gives none."""
+    """The file name declared by the part, fit for a file system; empty if there is none."""
     name = entity.disposition.parameters.get("filename") or entity.content_type.parameters.get(
         "name"
     )
@@ -80,7 +80,8 @@ def _nested_subject(entity: Entity) -> str:
 
 
 def _fit_for_a_name(name: str) -> str:
-    """The last part of a path, without what no file system takes, of a sane length."""
+    """The last component of a path, without characters that file systems reject, and of limited
+    length."""
     name = re.split(r"[/\\]", name)[-1] if "/" in name or "\\" in name else name
     name = without_controls(name.replace("\t", " "), "_")
     name = _UNFIT.sub("_", name).strip(" .")

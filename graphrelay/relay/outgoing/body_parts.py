@@ -1,4 +1,4 @@
-"""A message taken apart into what Graph's JSON can represent: one body, and attachments.
+"""Takes a message apart into what Graph's JSON can represent: one body, and attachments.
 
 Graph takes MIME up to 4 MB of base64. A larger message, or one that must leave no copy in Sent
 Items, can only go as JSON: a body in text or HTML, and attachments. So it is taken apart here, by
@@ -8,10 +8,10 @@ byte range, and what JSON cannot represent is described in words, for `queue sho
     what the HTML shows by cid  inline
     any other file or message   attachments, with their names and types
 
-Of alternatives the last HTML that is not empty is shown, else the first text that is not; the other
-texts are left out, and `lost` names them. A file among them is attached.
+Of alternatives, the last HTML that is not empty is shown, else the first text that is not empty;
+the other texts are omitted, and `lost` names them. A file among them is attached.
 
-A signed or encrypted message would be useless in pieces. It is refused, with the reason.
+A signed or encrypted message would be destroyed. It is refused, with the reason.
 """
 
 import re
@@ -27,7 +27,7 @@ from graphrelay.relay.outgoing import html_body
 from graphrelay.relay.outgoing.attachment import Attachment, attachment, content_id, given_name
 
 LONGEST_BODY = 1_000_000
-"""Octets of text that go into the body; a longer text is attached, since the body must fit into
+"""The limit in octets for text in the body; a longer text is attached, since the body must fit into
 one request."""
 
 _SEALED = {
@@ -38,7 +38,9 @@ _SEALED = {
 }
 _BODIES = ("text/plain", "text/html")
 _PREVIEW = 64 * 1024
-"""Octets of HTML that are looked at to see whether it says anything; longer ones surely do."""
+"""Up to this many octets, HTML is checked for being empty; longer documents are assumed not to
+be.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class MessageBody:
-    """What Graph's JSON can represent of a message's content."""
+    """The part of a message's content that Graph's JSON can represent."""
 
     text: str = field(repr=False)
     is_html: bool
@@ -58,22 +60,22 @@ class MessageBody:
     lost: tuple[str, ...]
     """What it cannot represent, in words."""
     invites: bool = False
-    """Whether Exchange would make a meeting request of it as MIME."""
+    """Whether Exchange would create a meeting request from it if it were sent as MIME."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a part stands."""
+    """The position of a part."""
 
     related: bool = False
     """Beside the root of a multipart/related: it belongs to the body."""
     shown: bool = True
-    """Not in an alternative that another one is shown for."""
+    """Not in an alternative in whose place another one is shown."""
     a_name_makes_a_file: bool = True
-    """Whether a text that only Content-Type gives a name is a file: not where it is all of the
-    message, or one of alternatives."""
+    """Whether a text that has a name only in Content-Type is a file: not if it is the whole message
+    or an alternative."""
     alone: bool = False
-    """Whether it is all of the message: then even a file name does not make a file of a text."""
+    """Whether it is the whole message: then not even a file name makes a file of a text."""
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ def _attachments(findings: _Findings, html: str) -> tuple[Attachment, ...]:
 
 
 def sealed_type(section: HeaderSection) -> str | None:
-    """How a message with that header section is signed or encrypted as a whole, in words."""
+    """How the whole message with that header section is signed or encrypted, in words."""
     found = section.first("content-type")
     return _SEALED.get(parameters.value(section.value(found))) if found else None
 
@@ -168,7 +170,7 @@ _NO_MEETING = "the invitation is an attachment, not a meeting request"
 
 
 def _invites(entity: Entity) -> bool:
-    """Whether a part is what programs act on (iMIP, RFC 6047 section 2.4)."""
+    """Whether a part is an invitation for programs (iMIP, RFC 6047 section 2.4)."""
     if entity.children:
         return any(map(_invites, entity.children))
     kind = entity.content_type
@@ -179,7 +181,7 @@ def _invites(entity: Entity) -> bool:
     )
 
 
-# --- Which part is what --------------------------------------------------------------------------
+# --- The roles of parts --------------------------------------------------------------------------
 
 
 def _sort(entity: Entity, findings: _Findings, place: _Place) -> None:
@@ -201,7 +203,7 @@ def _sort(entity: Entity, findings: _Findings, place: _Place) -> None:
 
 
 def _first(root: Entity | None, children: tuple[Entity, ...]) -> list[Entity]:
-    """The root before what belongs to it, wherever it stands."""
+    """The root before its related parts, wherever it is."""
     return [*([root] if root else []), *(child for child in children if child is not root)]
 
 
@@ -244,7 +246,7 @@ def _sort_alternatives(entity: Entity, findings: _Findings, place: _Place) -> No
 
 
 def _best(alternatives: tuple[Entity, ...]) -> Entity | None:
-    """The last HTML that says anything, else the first text that does, else any of them."""
+    """The last HTML that is not empty, else the first text that is not, else any of them."""
     html = [one for one in alternatives if any(_texts(one, "text/html"))]
     plain = [one for one in alternatives if any(_texts(one, "text/plain"))]
     telling = [one for one in reversed(html) if not all(map(_blank, _texts(one, "text/html")))]
@@ -253,7 +255,7 @@ def _best(alternatives: tuple[Entity, ...]) -> Entity | None:
 
 
 def _texts(entity: Entity, kind: str) -> Iterator[Entity]:
-    """The leaves of that type that are no files."""
+    """The leaves of that type that are not files."""
     if entity.children:
         for child in entity.children:
             yield from _texts(child, kind)
@@ -282,7 +284,7 @@ def _root(related: Entity) -> Entity:
 
 
 def _take_a_text_for_the_body(findings: _Findings) -> None:
-    """Where no body was found, the first text that only its name made a file."""
+    """If no body was found, use the first text that is a file only because of its name."""
     if findings.bodies:
         return
     place = _Place(a_name_makes_a_file=False)
@@ -341,7 +343,7 @@ def _unflowed(text: str, delsp: bool) -> str:
     return "\r\n".join(map("".join, lines))
 
 
-# --- What is lost --------------------------------------------------------------------------------
+# --- Losses --------------------------------------------------------------------------------------
 
 
 _PART_FIELDS = frozenset(

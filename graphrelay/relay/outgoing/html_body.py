@@ -1,8 +1,8 @@
-"""HTML as far as a mail body needs it: its charset, whether it says anything, which images it
-names, and several parts as one document.
+"""HTML in mail bodies: its charset, whether it is empty, which images it refers to, and several
+parts joined into one document.
 
-Nothing is parsed into a tree: each question is one expression that takes linear time, whatever a
-stranger wrote.
+Nothing is parsed into a tree: each function uses regular expressions that take linear time on any
+input.
 """
 
 import codecs
@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 _PRESCANNED = 4096
-"""Octets in which a declaration is looked for; the standard demands the first 1,024."""
+"""How many octets are searched for a declaration; the standard requires 1,024."""
 _META_CHARSET = re.compile(
     rb"<meta[\s/][^<>]{0,1000}?\bcharset\s{0,10}=\s{0,10}[\"']?\s{0,10}([!-!#-&(-.0-:<=?-~]{1,40})",
     re.IGNORECASE,
@@ -36,9 +36,8 @@ _END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 
 
 def declared_charset(octets: bytes) -> str:
-    """The charset that a document without one in its header names itself, as browsers look for it
-    (HTML standard, "prescan a byte stream"): a byte order mark, else `<meta charset>`. Empty if it
-    names none."""
+    """The charset that a document declares itself, found as browsers do (HTML standard, "prescan a
+    byte stream"): a byte order mark, else `<meta charset>`. Empty if there is none."""
     for mark, charset in _BOMS:
         if octets.startswith(mark):
             return charset
@@ -56,18 +55,18 @@ def says_nothing(text: str) -> bool:
 
 
 def content_ids(text: str) -> frozenset[str]:
-    """The content ids that the document names by `cid:` URLs (RFC 2392)."""
+    """The content ids in the document's `cid:` URLs (RFC 2392)."""
     return frozenset(unquote(html.unescape(name)) for name in _CID.findall(text))
 
 
 def of_plain(text: str) -> str:
-    """Plain text as a piece of HTML that shows the same lines."""
+    """Plain text as HTML that shows the same lines."""
     return f'<pre style="white-space:pre-wrap">{html.escape(text, quote=False)}</pre>'
 
 
 def joined(pieces: list[str], document: int) -> str:
-    """All `pieces` in order as one document: `pieces[document]` is one, the others go into its body
-    before and behind what it says."""
+    """All `pieces` in order as one document: `pieces[document]` is one, and the others are inserted
+    into its body before and after its content."""
     whole = pieces[document]
     before = "".join(map(_inside, pieces[:document]))
     behind = "".join(map(_inside, pieces[document + 1 :]))
@@ -79,7 +78,7 @@ def joined(pieces: list[str], document: int) -> str:
 
 
 def _inside(piece: str) -> str:
-    """What stands in the body of a document."""
+    """The content of a document's body."""
     opened = _BODY.search(piece)
     start = opened.end() if opened else 0
     ended = _END.search(piece, start)

@@ -1,5 +1,5 @@
 """The method by which a message is submitted, and what is lost by it. It depends only on the
-message and the account's options, so that every attempt uses the same one.
+message and the account's options, so every attempt uses the same one.
 
                                   it fits into a request          it does not
     content = "mime"              AtOnce, MIME                    ByDraft, MIME and files, if
@@ -7,8 +7,8 @@ message and the account's options, so that every attempt uses the same one.
     taken apart                   AtOnce, JSON                    ByDraft, if large_messages is on
     exact_once is on              ByDraft, MIME or taken apart    ByDraft
 
-Signed and encrypted messages are never taken apart, nor are invitations that fit into a request, if
-the route says so. Only JSON can leave no copy in Sent Items
+Signed and encrypted messages are never taken apart; nor, if the route says so, are invitations that
+fit into a request. Only JSON can leave no copy in Sent Items
 (https://learn.microsoft.com/en-us/graph/api/user-sendmail).
 """
 
@@ -26,7 +26,7 @@ from graphrelay.relay.outgoing.body_parts import Sealed
 from graphrelay.relay.outgoing.mime_draft import MimeDraft
 
 Compose = Callable[[Submission], Awaitable[OctetSource]]
-"""Gives the octets that go to Graph: the message with its header section edited."""
+"""Returns the octets for Graph: the message with its header section edited."""
 
 REQUEST = 4_000_000
 """Octets of the largest request that Graph accepts; documented as "4 MB", read as MB, not MiB."""
@@ -37,7 +37,7 @@ INVITATION_STAYS = "no copy in Sent Items: an invitation that goes as MIME leave
 
 @dataclass(frozen=True, slots=True)
 class AtOnce:
-    """In one request: as MIME, octet for octet, or as JSON, taken apart."""
+    """In one request: unchanged as MIME, or taken apart as JSON."""
 
     content: Mime | Json
     lost: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class AtOnce:
 
 @dataclass(frozen=True, slots=True)
 class ByDraft:
-    """Created in Drafts, given its attachments there, and sent."""
+    """Created in Drafts, where the attachments are added, and then sent."""
 
     content: Mime | Json
     attachments: tuple[Attachment, ...] = ()
@@ -133,7 +133,7 @@ def _leaving_a_copy(mime: SubmissionMethod) -> SubmissionMethod:
 async def _sealed(
     submission: Submission, allowed: Allowance, compose: Compose, sealed: Sealed
 ) -> SubmissionMethod | Failed:
-    """As it is, unless it must leave no copy or does not fit."""
+    """Unchanged, unless it must leave no copy or does not fit."""
     if submission.plan.save_to_sent_items:
         mime = await _mime(submission, allowed, compose)
         if mime is not None:
@@ -172,7 +172,7 @@ _LET_THROUGH = "; large_messages = true for the account would let it through"
 
 
 def needs_large_messages(outcome: Outcome) -> Outcome:
-    """A refusal for the size, of an account that has no other way."""
+    """A refusal because of the size, if the account has no other method."""
     if isinstance(outcome, Failed) and outcome.answer.http_status == 413:
         return replace(outcome, reason=f"{outcome.reason}{_LET_THROUGH}")
     return outcome

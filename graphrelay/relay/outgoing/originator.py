@@ -82,15 +82,15 @@ def _reply_edits(
 
 
 def _written_anew(section: HeaderSection, found: Field) -> dict[Field, bytes]:
-    """A Reply-To with raw octets beyond ASCII, in encoded words."""
+    """Reply-To, with raw octets beyond ASCII in encoded words."""
     replies = _list(section, found)
     legible = section.value(found).isascii() or not replies.addresses
     return {} if legible else {found: _reply_to(replies.members)}
 
 
 def _set_aside(section: HeaderSection, fields: list[Field], kept: Field) -> dict[Field, bytes]:
-    """All Reply-To fields but the one that counts: RFC 5322 section 3.6 has one, and which of two
-    Exchange takes is not documented."""
+    """Rename all Reply-To fields but the first with a value: RFC 5322 section 3.6 allows one, and
+    which of two Exchange uses is not documented."""
     return {
         found: _readable(section, found) if section.unfolded(found) else b""
         for found in fields
@@ -107,12 +107,13 @@ def _author(authors: list[Member], plan: Plan) -> Address:
 
 
 def _named(authors: list[Member]) -> Member | None:
-    """Whose display name is kept: the first member with an address, else the first member."""
+    """The member whose display name is kept: the first with an address, else the first."""
     return next((one for one in authors if one.address), None) or next(iter(authors), None)
 
 
 def _from_as_written(member: Member, address: Address) -> bytes:
-    """With the octets of its name: what charset they are in, readers know as well as we do."""
+    """From with the octets of its name: recipients can determine their charset as well as the
+    relay."""
     spec = address_list.addr_spec(address)
     return b"From: " + (member.name + b" <" + spec + b">" if member.name else spec) + b"\r\n"
 
@@ -123,7 +124,7 @@ def _from(address: Address, name: str = "") -> bytes:
 
 
 def _reply_to(members: Iterable[Member]) -> bytes:
-    """Where replies go, or went before From was changed (RFC 5322 section 3.6.2)."""
+    """The addresses for replies before From was changed (RFC 5322 section 3.6.2)."""
     return b"Reply-To: " + b",\r\n ".join(one.octets for one in members if one.address) + b"\r\n"
 
 

@@ -1,4 +1,4 @@
-"""How much a lane may do in a time, so that Exchange never has to say so.
+"""Limits how much a lane sends in a period, so that Exchange's limits are never reached.
 
     Exchange Online, for an application and a mailbox       10,000 requests in 10 minutes
                                                             150 MB of upload in 5 minutes
@@ -8,9 +8,9 @@
 https://learn.microsoft.com/en-us/graph/throttling-limits#outlook-service-limits and
 https://learn.microsoft.com/en-us/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits#sending-limits
 
-A window slides in sixty steps. What is in flight is counted when it ends, so that a budget may be
-exceeded by what four requests carry. The counts begin anew with the program; Exchange's own answer
-then is what stops the lane.
+A window slides in sixty steps. A request is counted when it ends, so that a budget may be exceeded
+by what four requests carry. The counts start at zero with the process; then it may be Exchange's
+answer that stops the lane.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one attempt cost."""
+    """What an attempt used."""
 
     requests: int = 0
     octets: int = 0
@@ -48,12 +48,13 @@ NOTHING = Spent()
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A budget as people see it."""
+    """A budget as shown to administrators."""
 
     limit: Limit
     used: int
     exhausted_in: timedelta | None
-    """At the pace of the window so far; `None` if never, or at no pace yet."""
+    """When the budget will be used up at the present rate; `None` if never, or if there is no rate
+    yet."""
 
 
 class Budget:
@@ -68,15 +69,15 @@ class Budget:
             window.add(amount, now)
 
     def free_at(self, now: timedelta) -> timedelta:
-        """When something more may be done; not after `now` if it may be at once."""
+        """When the lane may send again; not after `now` if it may already."""
         return max((window.free_at(now) for window in self._windows), default=now)
 
     def exhausted(self, now: timedelta) -> tuple[Limit, ...]:
-        """What must be waited for."""
+        """The limits that are reached."""
         return tuple(window.limit for window in self._windows if window.free_at(now) > now)
 
     def empty_at(self, now: timedelta) -> timedelta:
-        """When nothing is left that must be remembered."""
+        """When all counts have expired."""
         return max((window.empty_at(now) for window in self._windows), default=now)
 
     def uses(self, now: timedelta) -> tuple[Use, ...]:

@@ -1,4 +1,4 @@
-"""What follows from the outcome of an attempt: for the message, and for its lane. Pure.
+"""The consequences of an attempt's outcome, for the message and for its lane. Pure.
 
     Relayed     done                                       the lane flows
     Failed      done, failed; or divided, where one of     the lane flows (it was an answer)
@@ -33,19 +33,19 @@ from graphrelay.relay.policy.schedule import DeliveryPolicy, next_attempt
 
 EXPIRED = "5.4.7"  # RFC 3463 section 3.5: delivery time expired
 SETTLE_AFTER = timedelta(minutes=2)
-"""How long Exchange is given to show in the mailbox what it has sent."""
+"""How long Exchange is given to show a sent message in the mailbox."""
 LOOK_AGAIN_AFTER = timedelta(minutes=5)
-"""How long it is given besides, where it showed nothing."""
+"""How much longer it is given if it showed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """Graph answered: the lane may go faster."""
+    """Graph answered: the lane may send more at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slower:
-    """The lane waits a little, at least `retry_after`, and then sends less at a time."""
+    """The lane waits, at least for `retry_after`, and then sends less at a time."""
 
     reason: str
     retry_after: timedelta | None = None
@@ -63,8 +63,8 @@ Feedback = Flows | Slower | Stops
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`failed` is the failure to report where `next` gives the message up; `pieces` are the
-    recipients of the submissions into which it is divided, the first of which keeps its place."""
+    """`failed` is the failure to report if `next` gives the message up; `pieces` are the recipients
+    of the submissions into which it is divided, the first of which keeps its place."""
 
     next: NextState
     feedback: Feedback
@@ -82,9 +82,10 @@ def decide(
     *,
     settles: bool = False,
 ) -> Decision:
-    """What follows when attempt number `attempts` at `submission` ended in `outcome`.
+    """The decision after attempt number `attempts` at `submission` ended in `outcome`.
 
-    `settles`: whether the next attempt can settle the doubt before it sends anything.
+    `settles`: whether the next attempt can find out whether the message was sent before it sends
+    anything.
     """
     match outcome:
         case Relayed():

@@ -1,6 +1,6 @@
-"""Whether an address that a client wrote may name a mailbox of an account. Pure.
+"""Whether an address from a client may be used as a mailbox of an account. Pure.
 
-A mailbox becomes part of a URL, so only addresses of the plainest form are taken for one.
+A mailbox becomes part of a URL, so only addresses of the simplest form are accepted as one.
 """
 
 import re
@@ -13,14 +13,14 @@ _PLAIN = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9.-]+")
 
 
 class SendingAccount(Protocol):
-    """What must be known of an account to choose a mailbox of it."""
+    """The properties of an account that are needed to choose one of its mailboxes."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def username(self) -> str | None:
-        """The user who signed in; `None` for an application."""
+        """The signed-in user; `None` for an application."""
         ...
 
     @property
@@ -29,7 +29,7 @@ class SendingAccount(Protocol):
     def may_use(self, address: str) -> bool: ...
 
     def mailbox_of(self, address: str) -> str:
-        """What the mailbox of an address is called."""
+        """The name of the mailbox with an address."""
         ...
 
     def may_stand_in_from(self, address: str) -> bool: ...

@@ -1,13 +1,12 @@
-"""When a message is tried again, and when it is given up. Pure: time and randomness are
-parameters.
+"""When a message is tried again, and when it is given up. Pure: time and randomness are parameters.
 
     attempt ──▶ 30 s ──▶ 1 min ──▶ 2 min ──▶ … ──▶ every hour ──▶ … ──▶ lifetime over
 
-Each wait is up to a quarter shorter, at random, so that mail which failed together does not come
-back together. What the other side asked for (Retry-After) is never undercut.
+Each wait is shortened at random by up to a quarter, so that messages that failed together are not
+retried together. It is never shorter than what Graph asked for (Retry-After).
 
-A wall clock may be wrong. One that jumps ahead does not give mail up: that also takes a fair number
-of attempts. One that was set back does not make mail wait: no wait is longer than `longest_wait`.
+The wall clock may be wrong. If it jumps ahead, mail is not given up: that also requires a number of
+attempts. If it is set back, mail does not wait longer: no wait exceeds `longest_wait`.
 """
 
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from typing import Literal
 from graphrelay.relay.policy.budget import Limit
 
 _MOST_NEEDED = 12
-"""Attempts after which the clock is believed that the lifetime is over."""
+"""The most attempts that are required before the clock is trusted that the lifetime is over."""
 _MOST_DOUBLINGS = 24  # beyond any retry_max, and within what a timedelta holds
 _JITTER = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """How long mail is tried, and how much is done at a time."""
+    """How long and how often mail is tried, and how much is sent at a time."""
 
     retry_min: timedelta = timedelta(seconds=30)
     retry_max: timedelta = timedelta(hours=1)
@@ -51,7 +50,7 @@ def next_attempt(
     jitter: float,
     retry_after: timedelta | None = None,
 ) -> datetime | None:
-    """When to try again after `attempts` attempts; `None` when it is to be given up.
+    """When to try again after `attempts` attempts; `None` if the message is to be given up.
 
     `jitter` is a random number from 0 to 1. The last attempt falls on the end of the lifetime.
     """
@@ -64,8 +63,8 @@ def next_attempt(
 
 
 def attempts_needed(policy: DeliveryPolicy) -> int:
-    """How many attempts there must have been before a message is given up: about half of what an
-    undisturbed schedule makes of the lifetime, and not above `_MOST_NEEDED`."""
+    """How many attempts are required before a message is given up: about half as many as fit into
+    the lifetime without disturbance, and at most `_MOST_NEEDED`."""
     made, elapsed = 0, timedelta(0)
     while elapsed < policy.lifetime and made < 2 * _MOST_NEEDED:
         made += 1

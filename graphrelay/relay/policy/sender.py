@@ -1,8 +1,8 @@
 """Who may send as whom. Pure.
 
-What is always true here: this is decided in this file and nowhere else, for MAIL FROM, for every
-address in every From and Sender field, and for a message that names nobody. A login that is limited
-to one address gets no other one out, whatever it writes where.
+This is decided in this file only: for MAIL FROM, for every address in every From and Sender field,
+and for a message that names no sender. A login that is limited to one address cannot send from any
+other, whatever the client writes in any field.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,16 +13,16 @@ from graphrelay.model import Address, Reply, one_line
 
 @dataclass(frozen=True, slots=True)
 class SenderPolicy:
-    """The logins that there are, and what each may send as. Without a login nothing is limited:
-    such a client was let in by its network."""
+    """The logins, and the addresses that each may send as. A client without a login is not limited:
+    it was admitted by its network."""
 
     logins: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """For each login the patterns of addresses that it may send as; none given: any."""
+    """For each login the patterns of addresses that it may send as; an empty tuple allows any."""
 
     def refusal(self, login: str | None, claimed: Mapping[str, Iterable[Address]]) -> Reply | None:
-        """The refusal where one of the addresses, by the place that it was written in, is not for
-        this login; or where the login does not exist. A client that logged in before a reload took
-        its login away sends no more, least of all without the limits that it had."""
+        """The refusal if the login may not use one of the addresses, given by the place in which it
+        was found, or if the login does not exist. A client whose login was removed by a reload
+        after it had logged in can no longer send."""
         if login is None:
             return None
         if login not in self.logins:
@@ -36,8 +36,8 @@ class SenderPolicy:
         return None
 
     def refusal_of_nobody(self, login: str | None) -> Reply | None:
-        """The refusal of a message that names no sender anywhere: it would go out in the name of
-        the route's mailbox, which a limited login may not use."""
+        """The refusal of a message that names no sender: it would be sent from the route's mailbox,
+        which a limited login may not use."""
         allowed = self.logins.get(login, ()) if login is not None else ()
         if not allowed:
             return None
@@ -46,5 +46,5 @@ class SenderPolicy:
 
 
 def shown(address: Address | None) -> str:
-    """An address that a client wrote, fit for a reply."""
+    """An address from a client, made fit for a reply."""
     return f"<{one_line(address or '', 100)}>"

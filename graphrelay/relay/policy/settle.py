@@ -1,18 +1,18 @@
-"""Whether an earlier attempt has sent the message after all. Pure: judges what a look-up showed.
+"""Whether an earlier attempt has sent the message. Pure: it judges the result of a look-up.
 
     a copy of ours, not a draft      it was sent
     a copy of ours, a draft          Exchange is sending it, or was never asked to
     no copy                          it was not sent; or we asked a replica that is behind
     copies, none clearly ours        unclear
 
-A Message-ID alone proves little: the parts of a message that was split, or the transactions of a
-program that sends to each recipient by itself, all share it. A copy is ours if it also has the same
-recipients, and was made since the attempt began.
+A Message-ID alone proves little: it is shared by the parts of a divided message, and by the
+transactions of a program that sends to each recipient separately. A copy is the relay's if it also
+has the same recipients and was created after the attempt began.
 
-Exchange may have rewritten a recipient (an alias to its primary address). So where we made a draft,
-a copy that was sent and that Exchange created no earlier is ours whatever its recipients, if
-nothing else that we know of has the Message-ID. The conversation proves less: mail with the same
-subject or References shares it.
+Exchange may have rewritten a recipient (an alias to its primary address). So if the relay created a
+draft, a sent copy that Exchange created no earlier is the relay's whatever its recipients, if no
+other known message has the Message-ID. The conversation id proves less: mail with the same subject
+or References shares it.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from graphrelay.model import Address, Attempt, Submission, Uncertain
 from graphrelay.spool.values import MessageHistory
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far Exchange's clock may be behind ours."""
+"""How far Exchange's clock may be behind the local one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Doubt:
     since: datetime
     """When the first of them began."""
     draft: str = ""
-    """The immutable id of the draft that the last of them was to send."""
+    """The immutable id of the draft that the last of them would have sent."""
     looked: bool = False
-    """Whether the mailbox was asked since then, and showed nothing."""
+    """Whether the mailbox has been searched since then without a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ Judgement = AlreadySent | StillDraft | NotThere | Unclear
 
 
 def doubt_in(history: MessageHistory | None, submission_id: int) -> Doubt | None:
-    """What the spool's history of a message says about one part of it."""
+    """The doubt about one part, from the spool's history of the message."""
     parts = history.parts if history else ()
     attempts = [
         event
@@ -85,7 +85,7 @@ def doubt_in(history: MessageHistory | None, submission_id: int) -> Doubt | None
 
 
 def judge_draft(copies: Iterable[Copy]) -> Judgement:
-    """What became of a draft that was looked at by its immutable id."""
+    """What happened to a draft that was looked up by its immutable id."""
     for copy in copies:
         return StillDraft(copy) if copy.is_draft else AlreadySent()
     return NotThere()
@@ -94,8 +94,9 @@ def judge_draft(copies: Iterable[Copy]) -> Judgement:
 def judge(
     copies: Iterable[Copy], submission: Submission, since: datetime, *, alone: bool = False
 ) -> Judgement:
-    """What all the copies with the submission's Message-ID say; sent ones count more than drafts,
-    newer drafts more than older ones. `alone`: whether no other submission has the Message-ID."""
+    """The conclusion from all copies with the submission's Message-ID; sent ones count more than
+    drafts, and newer drafts more than older ones. `alone`: whether no other submission has the
+    Message-ID."""
     found = [copy for copy in copies if copy.created_at >= since - CLOCKS_DIFFER]
     redirected, whom = submission.plan.redirect_to, submission.envelope.forward_paths
     recipients = {path.key for path in ((Address.parse(redirected),) if redirected else whom)}

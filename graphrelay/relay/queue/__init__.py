@@ -1,1 +1,1 @@
-"""What waits, lane by lane, and when each message has its turn."""
+"""The queue: what is due in each lane, and in which order it is sent."""

@@ -1,14 +1,15 @@
-"""A backup account: it takes over what waits in a paused lane, where the admin named one.
+"""Backup accounts, which take over the mail of a paused lane if the configuration names one.
 
     [accounts.website]            lane paused: authorization, quota, blocked
     backup = "alerts"       ──▶   its mail goes by the account "alerts", until the lane looks again
 
-Nothing else makes mail go by another account: not a busy Exchange, not a slow network, and never
-because another account could do it. Each time when the paused lane looks whether it still must be,
-a message of its own goes to see; when that gets through, mail stays where it belongs.
+Nothing else moves mail to another account: neither a busy Exchange nor a slow network, and never
+just because another account could send it. Whenever the paused lane checks whether it still has to
+be paused, it sends one of its own messages as a probe; once that succeeds, its mail stays with it.
 
-Left where it is: everything, where the backup has no authorization either; what may have been sent
-already or lies in Drafts, since only its own mailbox can tell; what is too large for the backup.
+Not moved are: anything, if the backup has no authorization either; messages that may have been sent
+already or have a draft, since only their own mailbox can show which; and messages that are too
+large for the backup.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,17 +41,18 @@ from graphrelay.spool.queries import HistoryOf
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """Which account stands in for which."""
+    """The backup account of each account."""
 
     accounts: Mapping[str, SendingAccount] = field(default_factory=dict)
     backup_of: Mapping[str, str] = field(default_factory=dict)
-    """Names of accounts, as the admin wrote them."""
+    """Names of accounts, as in the configuration."""
     largest: Mapping[str, int] = field(default_factory=dict)
-    """Per account the octets of the largest message that it can submit; none given: no limit."""
+    """For each account the size in octets of the largest message that it can submit; without an
+    entry, there is no limit."""
 
     def for_lane(self, lane: Lane, trouble: Trouble) -> Lane | None:
-        """Where mail of a paused lane may go instead. The same mailbox, if only the authorization
-        is to blame and the backup may use it; else the backup's own."""
+        """The lane that takes over from a paused lane. It has the same mailbox if only the
+        authorization has failed and the backup may use that mailbox; else the backup's own."""
         other = self.accounts.get(self.backup_of.get(lane.account, ""))
         if other is None:
             return None
@@ -62,8 +64,8 @@ class Backups:
         return Lane(other.name, in_small_letters(mailbox))
 
     def plan(self, plan: Plan, authors: Iterable[Address], lane: Lane) -> Plan:
-        """The plan for `lane`. From stays where it is the mailbox, or one that the user who signed
-        in may use; an application holds Send As for nobody, as far as anybody knows."""
+        """The plan for `lane`. From is kept if it is the mailbox, or one that the signed-in user
+        may use; an application is assumed to have Send As for no other mailbox."""
         other = self.accounts[lane.account]
         written = next(iter(authors), None)
         if plan.from_address:
@@ -90,15 +92,16 @@ class TakeOver:
         self._backups = backups
 
     def use(self, backups: Backups) -> None:
-        """Go by other settings from now on."""
+        """Use other settings from now on."""
         self._backups = backups
 
     def lane(self, lane: Lane, paused: Paused) -> Lane | None:
-        """The backup's lane, if there is one."""
+        """The lane of the backup, if there is one."""
         return self._backups.for_lane(lane, paused.trouble)
 
     async def move(self, submission_id: int, to: Lane, paused: Paused) -> QueueEntry | None:
-        """As it waits in the backup's lane; `None` where it stays. Raises `StorageUnavailable`."""
+        """The entry as queued in the backup's lane; `None` if it is not moved. Raises
+        `StorageUnavailable`."""
         if isinstance(await self._graph.session(to), Paused | Delayed):
             return None
         try:

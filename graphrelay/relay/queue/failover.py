@@ -1,10 +1,10 @@
-"""Moving what waits in a paused lane to its backup, one message after the other.
+"""Moves the mail of a paused lane to its backup, one message after the other.
 
     paused lane ──▶ its mail, a page at a time ──▶ moved on the disk ──▶ the backup's lane
                                                 └── stays, until the pause is over
 
-The spool decides: it moves nothing that is in flight, and lets nobody begin with a message in a
-lane that it has left. So a message is never sent by both.
+The spool decides: it moves nothing that is in flight, and refuses to begin an attempt at a message
+in a lane that the message has left. So a message is never sent by both.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ PAGE = 100
 
 
 class HandOver:
-    """One for all lanes."""
+    """Serves all lanes."""
 
     def __init__(
         self,
@@ -33,21 +33,23 @@ class HandOver:
         journal: Journal,
         add: Callable[[QueueEntry], None],
     ) -> None:
-        """Without `take_over` no account has a backup. `add` puts what was moved into its lane."""
+        """Without `take_over` no account has a backup. `add` queues in its new lane what was
+        moved.
+        """
         self._spool = spool
         self._take_over = take_over
         self._lanes = lanes
         self._journal = journal
         self._add = add
         self._asked_up_to: dict[Lane, int] = {}
-        """The last submission of a paused lane that was moved, or stays."""
+        """The last submission of each paused lane that was moved or has to stay."""
         self._reconsidered: dict[Lane, set[int]] = {}
-        """Of those the ones that were in flight or held then, and wait now."""
+        """Earlier submissions that were in flight or held then, and are queued now."""
         self._tasks: dict[Lane, asyncio.Task[None]] = {}
-        """Paused lanes that are being emptied."""
+        """The paused lanes that are being emptied."""
 
     def use(self, backups: Backups) -> bool:
-        """Go by other settings from now on; whether that changes anything."""
+        """Use other settings from now on. Returns whether that changes anything."""
         if self._take_over is None:
             return False
         self._take_over.use(backups)
@@ -55,7 +57,7 @@ class HandOver:
         return True
 
     def forget_what_stays(self, lane: Lane | None = None) -> None:
-        """What could not be moved may be by now: of one lane, or of all."""
+        """Try again to move what could not be moved: in one lane, or in all."""
         if lane is None:
             self._asked_up_to.clear()
             self._reconsidered.clear()
@@ -64,7 +66,7 @@ class HandOver:
             self._reconsidered.pop(lane, None)
 
     def reconsider(self, entry: QueueEntry) -> None:
-        """It waits now, which it may not have done when it was asked for."""
+        """Consider a submission that may not have been queued when its lane was read."""
         if entry.submission_id <= self._asked_up_to.get(entry.lane, 0):
             self._reconsidered.setdefault(entry.lane, set()).add(entry.submission_id)
 
@@ -83,7 +85,7 @@ class HandOver:
             task.cancel()
 
     async def _empty(self, queue: LaneQueue, to: Lane, take_over: TakeOver) -> None:
-        """As long as this pause lasts."""
+        """Move mail while this pause lasts."""
         page: deque[int] = deque()
         try:
             while (submission_id := await self._next(queue.lane, page)) is not None:
@@ -100,7 +102,7 @@ class HandOver:
             del self._tasks[queue.lane]
 
     async def _next(self, lane: Lane, page: deque[int]) -> int | None:
-        """The next submission of the lane to be asked for."""
+        """The next submission of the lane to move."""
         if again := self._reconsidered.get(lane):
             return again.pop()
         if not page:
@@ -123,11 +125,11 @@ class HandOver:
     async def _moved(
         self, submission_id: int, to: Lane, paused: Paused, take_over: TakeOver
     ) -> QueueEntry | None:
-        """As it waits in the backup's lane; `None` where it stays."""
+        """The entry as queued in the backup's lane; `None` if it is not moved."""
         try:
             return await take_over.move(submission_id, to, paused)
         except Exception as error:
-            # A full disk, or a bug: it waits for its own lane.
+            # The disk is full, or this is a bug: it stays in its own lane.
             self._journal.write(events.NotMoved(submission=submission_id, reason=repr(error)))
             return None
 

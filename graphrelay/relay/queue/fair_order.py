@@ -1,12 +1,12 @@
-"""What may go now, and whose turn it is.
+"""The order in which messages that are due are sent.
 
     logins take turns ─▶ clients of a login ─▶ senders of a client ─▶ small and large ─▶ the oldest
 
-So an alarm does not wait behind fifty thousand newsletters that came before it. The sender is the
-one in From: many programs of one machine share its address, and a mailing may give each message a
-reverse path of its own (VERP), while its From stays. A client may choose even that, but neither its
-login nor its address. Large messages take turns of their own, and leave room for small ones:
-`small_only` passes them over.
+So an alarm does not wait for fifty thousand newsletters that came before it. The sender is the one
+in From: the programs of a machine share its IP address, and a mailing may give each message its own
+reverse path (VERP) with the same From. A client can choose even From freely, but neither its login
+nor its IP address. Large messages take turns separately, and leave connections for small ones:
+`small_only` skips them.
 """
 
 import heapq
@@ -30,14 +30,15 @@ _Heap = list[tuple[datetime, int]]
 
 
 class _Turns:
-    """Those of one level who take turns; each has others below it, and the last have a heap."""
+    """The names that take turns on one level; below each are those of the next level, and below the
+    last a heap."""
 
     __slots__ = ("below", "count", "small")
 
     def __init__(self) -> None:
         self.below: OrderedDict[Hashable, _Turns | _Heap] = OrderedDict()
         self.count = 0
-        """Messages below, and of these the small ones."""
+        """The number of messages below, and of small ones among them."""
         self.small = 0
 
     def push(self, path: tuple[Hashable, ...], item: tuple[datetime, int]) -> None:
@@ -54,7 +55,7 @@ class _Turns:
             heapq.heappush(below, item)
 
     def has(self, path: tuple[Hashable, ...]) -> bool:
-        """Whether anything stands below `path`, which may end above the last level."""
+        """Whether there is anything below `path`, which may end above the last level."""
         first, *others = path
         below = self.below.get(first)
         if isinstance(below, _Turns) and others:
@@ -69,7 +70,7 @@ class _Turns:
         return below.first(small_only=small_only) if isinstance(below, _Turns) else below[0][1]
 
     def pop(self, *, small_only: bool) -> int:
-        """Where `first` finds something; whose turn it was is the last then."""
+        """To be called if `first` finds something; the name whose turn it was then comes last."""
         found = self._next(small_only)
         self.count -= 1
         below = self.below[found]
@@ -98,7 +99,7 @@ class _Turns:
 
 
 class Due:
-    """Submission ids, each of which may stand here more than once; the caller knows which count."""
+    """Ids of submissions, each possibly more than once; the caller knows which are valid."""
 
     def __init__(self) -> None:
         self._turns = _Turns()
@@ -107,13 +108,13 @@ class Due:
         self._turns.push(_path(entry), (entry.received_at, entry.submission_id))
 
     def pop(self, *, small_only: bool = False) -> int | None:
-        """The next in turn."""
+        """Remove and return the next one."""
         if not self.has(small_only=small_only):
             return None
         return self._turns.pop(small_only=small_only)
 
     def first(self, *, small_only: bool = False) -> int | None:
-        """What `pop` would give, and leave it there."""
+        """What `pop` would return, without removing it."""
         return self._turns.first(small_only=small_only)
 
     def has(self, *, small_only: bool = False) -> bool:
@@ -121,18 +122,18 @@ class Due:
         return bool(self._turns.small if small_only else self._turns.below)
 
     def has_large(self) -> bool:
-        """Whether `pop` would find a large message before long."""
+        """Whether there is a large message."""
         return self._turns.count > self._turns.small
 
     def has_turn_of(self, entry: QueueEntry) -> bool:
-        """Whether others of its login, client, sender and kind stand here."""
+        """Whether there are others of its login, client, sender and kind."""
         return self._turns.has(_path(entry))
 
     def has_client_of(self, entry: QueueEntry) -> bool:
-        """Whether others of its login and client stand here."""
+        """Whether there are others of its login and client."""
         return self._turns.has((entry.login, entry.client))
 
     @property
     def count(self) -> int:
-        """How many submissions stand here."""
+        """The number of submissions."""
         return self._turns.count

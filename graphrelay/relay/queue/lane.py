@@ -1,21 +1,23 @@
-"""One account and mailbox: what is due in it, in which order it goes, and how fast.
+"""A lane, which is an account and a mailbox: what is due in it, in which order and how fast it is
+sent.
 
     the spool ──take──▶ due ──(in turns, oldest first)──▶ in flight ──▶ answered ──▶ done
        ▲                                                                              │
        └── what waits longer, and what does not fit in here; asked again when this is empty
 
-Memory holds no more than a batch of what is due. The spool has all of it, so a batch may be dropped
-and asked for anew at any time; that is done when what has come in would change whose turn it is.
+At most a batch of what is due is in memory. The spool has all of it, so the batch may be dropped
+and read again at any time; that is done when new mail changes the order.
 
-Times in here are monotonic, so that a wall clock set back or ahead neither stops the lane nor makes
-it hurry. The lane does no I/O: the QueueManager, its only owner, asks what to start, reports what
-came of it, and wakes it at `wakes_at`.
+Times here are monotonic, so that setting the wall clock neither stops nor hurries the lane. The
+lane does no I/O: the QueueManager, its only owner, asks what to start, reports the results, and
+wakes it at `wakes_at`.
 
 How fast: `allowed` requests at a time, at most four. Each successful answer allows one more;
-trouble halves it and lets the lane rest, twice as long with each trouble in a row. After a rest or
-a pause one message goes ahead alone, to see. An answer makes room for the next request at once,
-not only when its outcome is on the disk. A crash leaves both in doubt, what is in flight and what
-is answered: so together they are never more than `UNWRITTEN` above the most requests.
+trouble halves the number and makes the lane rest, twice as long with each consecutive trouble.
+After a rest or a pause, one message is sent alone as a probe. An answer allows the next request
+immediately, before its outcome is on disk. After a crash, both what is in flight and what is
+answered but not recorded are uncertain: so together they never exceed the most requests by more
+than `UNWRITTEN`.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ from graphrelay.relay.queue.fair_order import Due, is_large
 from graphrelay.spool.values import Batch, Take
 
 LOOK_AGAIN = {
-    # How long a paused lane waits before it looks by itself, where nobody said how long.
+    # How long a paused lane waits before it probes by itself, if no time was given.
     Trouble.AUTHORIZATION: timedelta(minutes=5),
     Trouble.QUOTA: timedelta(minutes=15),
     Trouble.BLOCKED: timedelta(hours=1),
@@ -37,17 +39,17 @@ LOOK_AGAIN = {
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(minutes=2)
 UNWRITTEN = 1
-"""Answered messages whose outcome is not on the disk yet, while every request is taken."""
+"""How many answered messages may lack their outcome on disk while all requests are in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Mail flows."""
+    """Mail is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """After trouble that passes by itself; `until` is monotonic."""
+    """Waits after temporary trouble; `until` is monotonic."""
 
     reason: str
     until: timedelta
@@ -55,7 +57,7 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Paused as a whole; at `until` (monotonic) one message goes to see whether it is over."""
+    """Paused; at `until` (monotonic) one message is sent as a probe."""
 
     paused: Paused
     until: timedelta
@@ -66,14 +68,14 @@ LaneState = Open | Resting | Stopped
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The lane was stopped, and is not any more."""
+    """The lane was stopped and no longer is."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class NewlyPaused:
-    """The lane was stopped, or is stopped for another reason than before."""
+    """The lane is now stopped, or stopped for another reason than before."""
 
     paused: Paused
     wait: timedelta
@@ -87,7 +89,7 @@ class _Stage(Enum):
 
 @dataclass(slots=True)
 class _Place:
-    """Where a submission stands."""
+    """The place of a submission in the order."""
 
     entry: QueueEntry
     stage: _Stage = _Stage.DUE
@@ -95,23 +97,23 @@ class _Place:
 
 @dataclass(slots=True)
 class _Asking:
-    """What happens while the spool is being asked."""
+    """What happens while the spool is read."""
 
     left: set[int] = field(default_factory=set)
-    """What has left the lane: the answer may still have it."""
+    """What has left the lane: the result may still contain it."""
     news: list[QueueEntry] = field(default_factory=list)
-    """What has come in: the answer may have it or not."""
+    """What has arrived: the result may contain it or not."""
     again: bool = False
 
 
 MOST_TURNS = 1000
-"""Logins and clients of whom is remembered whose turn was last."""
+"""The number of logins and clients for which the last turn is remembered."""
 BATCH = 16
-"""Small messages that are asked for at a time, and as many large ones."""
+"""The number of small messages that are read at a time, and of large ones."""
 
 
 class LaneQueue:
-    """What is due in one lane, and its pace."""
+    """What is due in a lane, and how fast it is sent."""
 
     def __init__(self, lane: Lane, most: int, limits: tuple[Limit, ...] = ()) -> None:
         self.lane = lane
@@ -123,13 +125,13 @@ class LaneQueue:
         self._places: dict[int, _Place] = {}
         self._due = Due()
         self._more_small = self._more_large = False
-        """Whether more is due in the spool than stands here, as far as is known."""
+        """Whether the spool may have more that is due."""
         self._stale = False
-        """Whether what is due here no longer says whose turn it is."""
+        """Whether the batch no longer determines the order."""
         self._next_due: timedelta | None = None
-        """When more gets due in the spool; means nothing while there is more."""
+        """When more will be due in the spool; meaningless while more is due."""
         self._aside: dict[int, tuple[timedelta, QueueEntry]] = {}
-        """What is not to be tried before some time, whatever the spool says."""
+        """What must not be tried before a time, whatever the spool says."""
         self._after_small: dict[tuple[str, ...], str] = {}
         self._after_large: dict[tuple[str, ...], str] = {}
         """Whose turn was last (values.Turns)."""
@@ -137,14 +139,14 @@ class LaneQueue:
         self._large_in_flight = 0
         self._resume_reason = ""
         self.in_flight = 0
-        """Requests; what is answered is not one any more."""
+        """Requests in flight, without those answered."""
         self._answered = 0
         self.empty_since = timedelta.min
-        """When the last message went; means nothing while there are any."""
+        """When the last message left; meaningless while there are any."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits, here or in the spool, as far as is known."""
+        """Whether nothing is queued, here or in the spool, as far as is known."""
         expected = (
             self._aside
             or self._has_more()
@@ -159,13 +161,13 @@ class LaneQueue:
 
     @property
     def allowed(self) -> int:
-        """How many requests at a time just now."""
+        """How many requests are allowed at a time at present."""
         return self._allowed
 
-    # What is due ------------------------------------------------------------------------------
+    # What is due ---------------------------------------------------------------------------------
 
     def add(self, entry: QueueEntry) -> None:
-        """What the spool has just accepted or let go on, and is due now."""
+        """Add what the spool has just accepted or released, and is due now."""
         self._aside.pop(entry.submission_id, None)
         if self._asking is not None:
             self._asking.news.append(entry)
@@ -182,28 +184,28 @@ class LaneQueue:
             self._due.push(entry)
 
     def _has_no_turn(self, entry: QueueEntry) -> bool:
-        """Whether it should have one before what is due here has gone."""
+        """Whether it should be sent before the batch is."""
         if not self._due.has_client_of(entry):
             return True
         return not self._due.has_turn_of(entry) and self._due.count < BATCH
 
     def ask_again(self) -> None:
-        """The spool knows better than this lane what is due."""
+        """Read again from the spool what is due."""
         self._more_small = self._more_large = self._stale = True
         if self._asking is not None:
             self._asking.again = True
 
     def expect(self, at: timedelta) -> None:
-        """Something will be due then."""
+        """Expect something to be due at that time."""
         self._next_due = at if self._next_due is None else min(self._next_due, at)
 
     def set_aside(self, entry: QueueEntry, until: timedelta) -> None:
-        """Try it again from here then: the spool may hand it out at once, or never."""
+        """Do not try it before that time: the spool may return it immediately, or never."""
         self._aside[entry.submission_id] = until, entry
         self.expect(until)
 
     def remove(self, submission_id: int) -> None:
-        """It is not due any more. What has been taken stays until `done`."""
+        """Remove what is no longer due. What was taken stays until `done`."""
         self._note_left(submission_id)
         self._aside.pop(submission_id, None)
         place = self._places.get(submission_id)
@@ -211,7 +213,7 @@ class LaneQueue:
             del self._places[submission_id]
 
     def wants(self, now: timedelta, longest_wait: timedelta) -> Take | None:
-        """What to ask the spool, where something may start and only the spool knows what."""
+        """What to ask the spool, if something may start and only the spool knows what."""
         if self._asking is not None or not self.may_start(now) or not self._must_ask(now):
             return None
         if self._stale:
@@ -227,7 +229,7 @@ class LaneQueue:
         )
 
     def fill(self, batch: Batch, asked_at: timedelta) -> None:
-        """The answer to what it wanted at `asked_at`."""
+        """Take the result of what was asked at `asked_at`."""
         asking = self._end_asking()
         again = (entry for until, entry in self._aside.values() if until <= asked_at)
         for entry in (*again, *batch.entries):
@@ -272,10 +274,10 @@ class LaneQueue:
         if self._asking is not None:
             self._asking.left.add(submission_id)
 
-    # What to start ----------------------------------------------------------------------------
+    # What to start -------------------------------------------------------------------------------
 
     def take(self, now: timedelta) -> QueueEntry | None:
-        """The message whose turn it is, if it may go now; it is in flight from here on."""
+        """The next message, if one may be sent now; it is in flight from here on."""
         if not self.may_start(now) or (place := self._first()) is None:
             return None
         self._due.pop(small_only=self._is_full_of_large())
@@ -289,13 +291,13 @@ class LaneQueue:
     def _note_turn(self, entry: QueueEntry) -> None:
         after = self._after_large if is_large(entry) else self._after_small
         if len(after) > MOST_TURNS:
-            after.clear()  # all begin anew, which costs some of them a turn
+            after.clear()  # all start over, which costs some of them a turn
         whose = entry.login, entry.client, entry.sender
         for level, name in enumerate(whose):
             after[whose[:level]] = name
 
     def _first(self) -> _Place | None:
-        """Of what is due; it stays first."""
+        """The next message that is due, without removing it."""
         small_only = self._is_full_of_large()
         while (submission_id := self._due.first(small_only=small_only)) is not None:
             place = self._places.get(submission_id)
@@ -305,7 +307,8 @@ class LaneQueue:
         return None
 
     def _is_full_of_large(self) -> bool:
-        """The last free request is for small messages, unless there is only one at a time."""
+        """Whether the last free request has to be kept for small messages; not if only one is
+        allowed at a time."""
         return self._allowed > 1 and self._large_in_flight >= self._allowed - 1
 
     def may_start(self, now: timedelta) -> bool:
@@ -322,7 +325,8 @@ class LaneQueue:
         return self.in_flight >= self._allowed or unwritten >= self._most + UNWRITTEN
 
     def wakes_at(self, now: timedelta) -> timedelta | None:
-        """When something may start that may not now; `None` when only an event can bring it on."""
+        """When something may start that must not start now; `None` if only an event can change
+        that."""
         if self._is_full() or self._asking is not None:
             return None
         may_go = self._due.has(small_only=self._is_full_of_large()) or self._must_ask(now)
@@ -336,10 +340,12 @@ class LaneQueue:
             case Open():
                 return earliest
 
-    # What came of it --------------------------------------------------------------------------
+    # Results -------------------------------------------------------------------------------------
 
     def answered(self, submission_id: int) -> bool:
-        """Its request is over and makes room. Whether it was in flight until now."""
+        """Its request has ended and another may start. Returns whether it was in flight until
+        now.
+        """
         place = self._places.get(submission_id)
         if place is None or place.stage is not _Stage.IN_FLIGHT:
             return False
@@ -350,7 +356,7 @@ class LaneQueue:
         return True
 
     def done(self, submission_id: int, now: timedelta) -> None:
-        """The attempt is over, answered or not."""
+        """The attempt has ended, answered or not."""
         self.answered(submission_id)
         self._note_left(submission_id)
         if self._places.pop(submission_id, None) is not None:
@@ -358,7 +364,7 @@ class LaneQueue:
             self.empty_since = now
 
     def apply(self, feedback: Feedback, now: timedelta) -> NewlyPaused | Resumed | None:
-        """Go faster, slower, or stop; what is new about it for people."""
+        """Change the pace, or stop. Returns the change that is worth reporting, if any."""
         match feedback:
             case Flows():
                 return self._flow(now)
@@ -369,7 +375,8 @@ class LaneQueue:
                 return self._stop(paused, now)
 
     def look_now(self, now: timedelta, why: str) -> None:
-        """The trouble may be over, for the reason `why`: the next message goes to see at once."""
+        """The trouble may be over, for the reason `why`: send the next message as a probe
+        immediately."""
         self._resume_reason = why
         match self._state:
             case Resting(reason, until):
@@ -380,14 +387,16 @@ class LaneQueue:
                 pass
 
     def forgets_at(self, now: timedelta) -> timedelta:
-        """When an empty lane has nothing left to remember; not after `now` if it has nothing."""
+        """When an empty lane has no state left to remember; not after `now` if it already has
+        none.
+        """
         stopped = self._state.until if isinstance(self._state, Stopped) else now
         return max(stopped, self.budget.empty_at(now))
 
     def _flow(self, now: timedelta) -> Resumed | None:
         was = self._state
         if not isinstance(was, Open) and now < was.until:
-            return None  # It went out before the trouble began, and says nothing about it.
+            return None  # It was sent before the trouble began, and says nothing about it.
         self._state = Open()
         self._troubles = 0
         self._allowed = min(self._most, self._allowed + 1)
@@ -396,12 +405,12 @@ class LaneQueue:
 
     def _slow(self, reason: str, retry_after: timedelta | None, now: timedelta) -> None:
         if isinstance(self._state, Stopped):
-            # The look was in vain for another reason; look again at the pace of the pause.
+            # The probe failed for another reason; probe again at the interval of the pause.
             self._state = Stopped(self._state.paused, now + _look_again(self._state.paused))
             return
         wanted = retry_after or timedelta(0)
         if isinstance(self._state, Resting) and self._state.until > now:
-            # Others that were in flight at the same time met the same trouble: it counts once.
+            # Several requests in flight met the same trouble: it counts once.
             self._state = Resting(reason, max(now + wanted, self._state.until))
             return
         until = now + max(min(FIRST_REST * (1 << min(self._troubles, 20)), LONGEST_REST), wanted)

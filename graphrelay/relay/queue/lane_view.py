@@ -1,4 +1,4 @@
-"""A lane as people see it, in `graphrelay lanes` and in what programs ask for."""
+"""A lane as shown by `graphrelay lanes` and in JSON."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ class LaneView:
     reason: str
     remedy: str
     until: datetime | None
-    """When the lane looks again by itself."""
+    """When the lane tries again by itself."""
     waiting: int
-    """With those in flight."""
+    """Including those in flight."""
     in_flight: int
     allowed: int
-    """Requests at a time just now."""
+    """Requests allowed at a time at present."""
     oldest: datetime | None
-    """When the oldest that waits was received."""
+    """When the oldest queued message was received."""
     budgets: tuple[Use, ...]
 
 
@@ -46,7 +46,7 @@ def empty(lane: Lane) -> LaneView:
 
 
 def view(queue: LaneQueue, backlog: Backlog | None, clock: Clock) -> LaneView:
-    """As it is now; without a `backlog` nothing waits."""
+    """The lane at present; without a `backlog` nothing is queued."""
     now = clock.monotonic()
     state, reason, remedy, until = _state(queue, now)
     return LaneView(

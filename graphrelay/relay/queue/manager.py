@@ -1,4 +1,4 @@
-"""The one owner of what is in flight and of whose turn it is.
+"""The one owner of what is in flight and of the order in which lanes send.
 
     accept ─▶ add ─┐
     retry_now ─────┤─▶ lane ─▶ serve ─▶ courier.carry (a task of its own) ─▶ answered ─▶ settle
@@ -6,12 +6,12 @@
               spool ────┘ ▼      ├──────────── its request makes room ──────────┘           │
               what is due?       └──────────── the disk knows what came of it ──────────────┘
 
-A lane is looked at when something about it has changed: mail came, an attempt ended, its account
-was authorized, or the alarm that was set for it rang. What is due it asks the spool, a batch at a
-time, so that memory does not grow with the queue. Lanes take turns, a message each.
+A lane is served when something about it has changed: mail arrived, an attempt ended, its account
+was authorized, or its alarm went off. The manager asks the spool what is due, a batch at a time, so
+that memory does not grow with the queue. Lanes take turns, a message each.
 
-What is on the disk counts. Verbs of people go to the spool first, which refuses them while the
-message is in flight; only then the lane follows.
+The disk is authoritative. An administrator's verbs go to the spool first, which refuses them while
+the message is in flight; only then the lane is changed.
 """
 
 import asyncio
@@ -77,24 +77,24 @@ class QueueManager:
         self._longest_wait = longest_wait(policy, LONGEST_RETRY_AFTER)
         self._lanes: dict[Lane, LaneQueue] = {}
         self._in_flight: dict[int, asyncio.Task[None]] = {}
-        """With what is answered, and not yet settled."""
+        """Including attempts that are answered and not yet settled."""
         self._requests = 0
         self._asking: set[asyncio.Task[None]] = set()
         self._moving = HandOver(spool, take_over, self._lanes, journal, self._moved)
         self._ready: OrderedDict[Lane, None] = OrderedDict()
-        """Lanes that may be able to start something; they take turns, a message each."""
+        """Lanes that may be able to start a message; they take turns, a message each."""
         self._alarms = Alarms(clock)
         self._budgets_told: set[Lane] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._closing = False
         self._stop = asyncio.Event()
         self.recovered = asyncio.Event()
-        """Set when `run` has settled what was in flight, and knows all lanes."""
+        """Set when `run` has settled what was in flight and has read all lanes."""
 
-    # Life -------------------------------------------------------------------------------------
+    # Life ----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Carry mail until `drain` has ended. To be called once; what was added before is kept."""
+        """Send mail until `drain` has ended. To be called once; what was added before is kept."""
         async with asyncio.TaskGroup() as tasks:
             while not (self.recovered.is_set() or self._stop.is_set()):
                 await self._recover_if_possible()
@@ -109,9 +109,9 @@ class QueueManager:
                 task.cancel()
 
     async def drain(self, limit: timedelta) -> bool:
-        """Start nothing more; give what is in flight `limit` to end, then cut it off.
+        """Start nothing more; wait up to `limit` for what is in flight, then cancel it.
 
-        Whether all of it ended. What was cut off stands on the disk as begun, and is uncertain
+        Returns whether all of it ended. What was cancelled is on disk as begun, and is uncertain
         when the spool is opened again.
         """
         self._closing = True
@@ -126,7 +126,7 @@ class QueueManager:
         return not self._in_flight
 
     def _carrying(self) -> set[asyncio.Task[None]]:
-        """Without those that were cut off, of which nothing more will be heard."""
+        """Attempts under way, without those that were cancelled."""
         return {task for task in self._in_flight.values() if not task.done()}
 
     async def _recover_if_possible(self) -> None:
@@ -139,7 +139,9 @@ class QueueManager:
             self.recovered.set()
 
     async def _recover(self) -> None:
-        """What a process that ended left behind: first what was in flight, then the lanes."""
+        """Take over what an earlier process left behind: first what was in flight, then the
+        lanes.
+        """
         for interrupted in await self._spool.read(InFlight()):
             await self._recover_one(interrupted)
         for lane in await self._spool.lanes():
@@ -151,7 +153,7 @@ class QueueManager:
         except StorageUnavailable:
             raise
         except Exception as error:
-            # A bug, which must not keep all other mail from going out at each start.
+            # A bug, which must not stop all other mail at each start.
             self._journal.write(
                 events.AttemptBroke(
                     submission=interrupted.submission_id,
@@ -160,16 +162,16 @@ class QueueManager:
                 )
             )
 
-    # What is asked ----------------------------------------------------------------------------
+    # Requests ------------------------------------------------------------------------------------
 
     def add(self, entries: Iterable[QueueEntry]) -> None:
-        """Mail that the spool has just taken, or let go on."""
+        """Add mail that the spool has just accepted or released."""
         for one in entries:
             self._add(one)
         self._serve()
 
     def resume(self, account: str, why: str) -> None:
-        """The account's authorization changed: lanes that wait for it send a message to look."""
+        """The account's authorization changed: lanes that wait for it send a probe."""
         for lane, queue in self._lanes.items():
             stopped_by_something_else = (
                 isinstance(queue.state, Stopped)
@@ -177,20 +179,20 @@ class QueueManager:
             )
             if lane.account == account and not stopped_by_something_else:
                 queue.look_now(self._clock.monotonic(), why)
-            self._ready[lane] = None  # Others may have it as their backup.
+            self._ready[lane] = None  # It may be the backup of others.
         self._moving.forget_what_stays()
         self._serve()
 
     def use_backups(self, backups: Backups) -> None:
-        """Other accounts stand in from now on, also for lanes that are paused already."""
+        """Use other backup accounts from now on, also for lanes that are already paused."""
         if self._moving.use(backups):
             self._ready.update(dict.fromkeys(self._lanes))
             self._serve()
 
-    # `called` is what people know a message by, where `which` is the spool's number.
+    # `called` is the queue id, where `which` is the spool's id.
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
-        """Keep a message from going out until `release`."""
+        """Do not send a message until `release`."""
         verdict = await self._spool.change(Hold(which, reason))
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
@@ -198,7 +200,7 @@ class QueueManager:
         return verdict
 
     async def release(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
-        """Let a held message go on, at once."""
+        """Queue a held message, due immediately."""
         verdict = await self._spool.change(Release(which, reason))
         if isinstance(verdict, Changed):
             self._journal.write(events.Released(called or str(which), reason or None))
@@ -206,7 +208,7 @@ class QueueManager:
         return verdict
 
     async def retry_now(self, which: str | int, reason: str = "", called: str = "") -> Verdict:
-        """Try a message at once; its lane, if it is paused, looks whether it still must be."""
+        """Try a message immediately; its lane, if it is paused, sends a probe."""
         verdict = await self._spool.change(Retry(which, reason))
         if isinstance(verdict, Changed):
             self._journal.write(events.Retried(called or str(which), reason or None))
@@ -217,7 +219,7 @@ class QueueManager:
         return verdict
 
     async def delete(self, which: str | int, reason: str, called: str = "") -> Verdict:
-        """Take a message out of the queue for good."""
+        """Remove a message from the queue permanently."""
         verdict = await self._spool.change(Delete(which, reason))
         if isinstance(verdict, Changed):
             self._forget(verdict.submissions)
@@ -234,15 +236,15 @@ class QueueManager:
         ]
 
     def paused(self) -> set[Lane]:
-        """The lanes in which nothing is sent until somebody or time ends their trouble."""
+        """The lanes that send nothing until an administrator or time ends their trouble."""
         return {lane for lane, queue in self._lanes.items() if isinstance(queue.state, Stopped)}
 
     @property
     def in_flight(self) -> int:
-        """Over all lanes."""
+        """The number of attempts in all lanes."""
         return len(self._in_flight)
 
-    # Lanes ------------------------------------------------------------------------------------
+    # Lanes ---------------------------------------------------------------------------------------
 
     def _queue_of(self, lane: Lane) -> LaneQueue:
         queue = self._lanes.get(lane)
@@ -275,7 +277,7 @@ class QueueManager:
             if queue := self._lanes.get(entry.lane):
                 queue.remove(entry.submission_id)
 
-    # Starting ---------------------------------------------------------------------------------
+    # Starting ------------------------------------------------------------------------------------
 
     def _ring(self, lane: Lane) -> None:
         if lane in self._lanes:
@@ -283,7 +285,7 @@ class QueueManager:
             self._serve()
 
     def _serve(self) -> None:
-        """Start whatever may start: each ready lane a message, and round again."""
+        """Start whatever may start: a message of each ready lane in turn, repeatedly."""
         if self._tasks is None or self._closing:
             return
         now = self._clock.monotonic()
@@ -291,7 +293,7 @@ class QueueManager:
             lane, _ = self._ready.popitem(last=False)
             queue = self._lanes.get(lane)
             if queue is None:
-                continue  # it has gone since
+                continue  # it has left meanwhile
             if wanted := queue.wants(now, self._longest_wait):
                 self._ask(queue, wanted, self._tasks)
             entry = queue.take(now)
@@ -325,7 +327,7 @@ class QueueManager:
         self._serve()
 
     def _rest(self, queue: LaneQueue, now: timedelta) -> None:
-        """Nothing can start in the lane: wake it when time alone will change that."""
+        """Nothing can start in the lane: wake it when that may change with time."""
         if queue.is_empty:
             self._rest_empty(queue, now)
             return
@@ -336,7 +338,7 @@ class QueueManager:
             self._moving.start_if_paused(queue, now, self._tasks)
 
     def _rest_empty(self, queue: LaneQueue, now: timedelta) -> None:
-        """After a while its connections go, and the lane itself once it need remember nothing."""
+        """Close its connections after a while, and forget the lane once it has no state left."""
         at = max(now, queue.empty_since + EMPTY_LANE)
         if at == now:
             self._courier.leave(queue.lane)
@@ -348,7 +350,7 @@ class QueueManager:
             self._budgets_told.discard(queue.lane)
 
     def _tell_budget(self, queue: LaneQueue, now: timedelta) -> None:
-        """Once, when a budget holds mail back; and again after it has not."""
+        """Report once that a budget delays mail, and again only after it did not."""
         exhausted = queue.budget.exhausted(now)
         if not exhausted:
             self._budgets_told.discard(queue.lane)
@@ -378,7 +380,7 @@ class QueueManager:
         self._settle(queue, entry, carried)
 
     def _answered(self, queue: LaneQueue, entry: QueueEntry, answered: Answered) -> None:
-        """The request is over; what came of it goes to the disk while the next one goes out."""
+        """The request has ended; its outcome is written to disk while the next request is sent."""
         self._make_room(queue, entry)
         queue.budget.spend(answered.spent, self._clock.monotonic())
         self._apply(queue, answered.feedback)

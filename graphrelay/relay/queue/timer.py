@@ -1,7 +1,7 @@
-"""One sleep for all lanes: the earliest alarm decides how long.
+"""One timer for all lanes, set to the earliest alarm.
 
-An alarm that rings too early does no harm (the lane looks, and sets the next one). So a lane has
-one alarm at a time, and a later one never replaces an earlier one.
+An alarm that goes off too early does no harm: the lane is served and sets the next one. So a lane
+has one alarm at a time, and a later one never replaces an earlier one.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class Alarms:
         self._sleeping_until: timedelta | None = None
 
     def set(self, lane: Lane, at: timedelta) -> None:
-        """Ring for `lane` at `at`, or earlier."""
+        """Wake `lane` at `at`, or earlier."""
         if lane in self._set and self._set[lane] <= at:
             return
         self._set[lane] = at

@@ -6,8 +6,8 @@
       text/rfc822-headers       the header section of the message
 
 Addresses beyond ASCII are in UTF-8 (RFC 6532), and make those parts `message/global-…`. A DSN has
-the null reverse path, `Auto-Submitted`, and a field of ours, so that it is never answered by
-another one.
+the null reverse path, `Auto-Submitted`, and a field of the relay's own, so that it is never
+answered by another DSN.
 """
 
 import base64

@@ -9,7 +9,7 @@ the end of the minute, one report replaces them. This is repeated as long as eac
 the process ends in between, the stored reports are sent separately. No address gets more than
 `MOST_PER_HOUR` reports that it did not ask for.
 
-A report goes out by the lane of the message that it is about, with the null reverse path. No report
+A report is sent in the lane of the message that it is about, with the null reverse path. No report
 is sent about a message with a null reverse path, nor about another report, so that two mail servers
 never exchange reports in a loop.
 """
@@ -77,7 +77,7 @@ class ReportPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report, as it goes into the spool."""
+    """A report, as it is stored in the spool."""
 
     message: NewMessage
     octets: bytes
@@ -423,7 +423,8 @@ def _section(submission: Submission, beginning: bytes) -> HeaderSection | None:
 
 
 def _is_report(section: HeaderSection) -> bool:
-    """Whether it is one of ours that came back, or a report of another mail server."""
+    """Whether the message is one of the relay's reports that came back, or a report of another mail
+    server."""
     if section.first(dsn.MARK.lower()):
         return True
     kinds = (section.unfolded(found).lower() for found in section.find("content-type"))

@@ -47,7 +47,8 @@ def _for_user(
     caller = directory.user(principal.oid)
     if caller is None:
         raise GraphError("ErrorInvalidUser", f"The requested user '{principal.upn}' is invalid.")
-    if name is None or name.casefold() in (caller.oid, caller.upn.casefold()):
+    by_address = settings.users_by_address and caller.owns(name or "")
+    if name is None or by_address or name.casefold() in (caller.oid, caller.upn.casefold()):
         if not principal.scopes & {*need.value, *_shared(need)}:
             raise _denied(need)
         return _usable(caller, need)

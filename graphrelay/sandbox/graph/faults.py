@@ -5,6 +5,7 @@ already say (202 with Retry-After, a lost answer, a delay) is not repeated here.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from graphrelay.sandbox.faults import Fault, fault_kind
 from graphrelay.sandbox.graph.errors import Form, GraphError
@@ -107,6 +108,15 @@ class HeadersDropped(Fault):
     """Deliver without custom header fields: these, or all that a mailbox has no property for."""
 
     names: tuple[str, ...] = ()
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedInTransport(Fault):
+    """Deliver with something changed that is usually left alone: another Message-ID, the present
+    Date, the Bcc field shown, or letters damaged (soft line breaks of quoted-printable)."""
+
+    what: Literal["message-id", "date", "bcc", "letters"]
 
 
 @fault_kind

@@ -18,6 +18,7 @@ from aiohttp import web
 from graphrelay.sandbox.graph.call import Call
 from graphrelay.sandbox.graph.errors import NO_RECIPIENTS, GraphError
 from graphrelay.sandbox.graph.faults import (
+    ChangedInTransport,
     HeaderRefused,
     HeadersDropped,
     MessageFault,
@@ -166,15 +167,24 @@ def _check_header_names(call: Call, fields: Iterable[Field]) -> None:
 
 
 def _bounced(call: Call, head: Head, recipients: tuple[str, ...]) -> tuple[Bounced, ...]:
+    nowhere = tuple(
+        Bounced(address, "5.4.310", NO_DOMAIN)
+        for address in recipients
+        if address.casefold().endswith(".invalid")
+    )
     fault = call.fault(NonDelivery, lambda fault: fault.concerns(head))
     if fault is None:
-        return ()
+        return nowhere
     named = fault.recipient.casefold()
-    return tuple(
+    return nowhere + tuple(
         Bounced(address, fault.code, fault.diagnostic)
         for address in recipients
         if not named or named == address.casefold()
     )
+
+
+NO_DOMAIN = "550 5.4.310 DNS domain does not exist"
+"""Of an address below `.invalid` (RFC 2606 section 2)."""
 
 
 def _outgoing(
@@ -190,6 +200,15 @@ def _outgoing(
     removes (Bcc and its own), replaces (From, Sender) or adds because they are missing."""
     replaced = {"bcc", "return-path"}
     added: list[str] = []
+    changed = fault.what if (fault := call.fault(ChangedInTransport)) else ""
+    if changed == "bcc":
+        replaced.remove("bcc")
+    if changed == "message-id":
+        replaced.add("message-id")
+        added.append(f"Message-ID: {new_message_id()}\r\n")
+    if changed == "date":
+        replaced.add("date")
+        added.append(f"Date: {format_datetime(call.cloud.now())}\r\n")
     if shown.rewritten:
         replaced.add("from")
         added.append(f"From: {_written(shown.person)}\r\n")
@@ -206,6 +225,8 @@ def _outgoing(
     )
     if added:
         remaining = "".join(added).encode() + remaining
+    if changed == "letters":
+        remaining = remaining.replace(b"=\r\n", b"=")
     return as_transported(remaining)
 
 

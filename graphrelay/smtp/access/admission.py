@@ -3,7 +3,7 @@
 What is always true here: a connection that was let in is counted until it ends, no client can take
 all connections (an IP address as many as are configured, a user of a Unix socket three quarters),
 and refused ones cost one line in the journal for each client, reason and hour, however many they
-are.
+are (unless its level is "debug").
 """
 
 import ipaddress
@@ -124,7 +124,8 @@ class Gate:
 
 
 class QuietJournal:
-    """Writes refusals to the journal once an hour for each client and reason."""
+    """Writes refusals to the journal once an hour for each client and reason; those in between are
+    events as well, of a level at which nobody reads them by default."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
@@ -138,6 +139,7 @@ class QuietJournal:
         since, quiet = self._noted.get(key, (None, 0))
         if since is not None and now - since < _QUIET_FOR:
             self._noted[key] = (since, quiet + 1)
+            self._journal.write(events.RefusedAgain(**vars(refused)))
             return
         self._noted[key] = (now, 0)
         self._noted.move_to_end(key)

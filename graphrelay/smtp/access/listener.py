@@ -113,7 +113,7 @@ def endpoint(address: str) -> Endpoint:
     named = colon and host and _can_be_asked_for(host)
     if not (named and numbered) or (":" in host) is not bracketed:
         raise ListenError(
-            f"{address!r} is no address to listen on; write host:port, [::1]:port, "
+            f"{address!r} is not an address to listen on; write host:port, [::1]:port, "
             "unix:/path or systemd:NAME"
         )
     return TcpEndpoint(host, int(port))

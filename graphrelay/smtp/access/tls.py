@@ -95,7 +95,7 @@ def _context(listener: Listener) -> ssl.SSLContext:
         pair = f"{certificate} and {key}" if key else str(certificate)
         reason = error.reason or str(error)
         raise ListenError(
-            f"{name}: {pair} are no certificate and key in PEM that belong together ({reason})"
+            f"{name}: {pair} are not a matching certificate and key in PEM ({reason})"
         ) from error
     except OSError as error:
         # load_cert_chain does not say which of the two files it was.

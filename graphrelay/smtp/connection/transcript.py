@@ -76,7 +76,7 @@ class Transcript:
         if secret:
             text = "****"
         elif verb not in COMMANDS and self._secrets_may_follow:
-            text = f"({len(line)} octets that are no command)"
+            text = f"({len(line)} octets that are not a command)"
         else:
             text = _LOGIN.sub(_masked, text, count=1) if verb == "AUTH" else text
         self._secrets_may_follow |= verb in _BEFORE_SECRETS

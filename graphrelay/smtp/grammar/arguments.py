@@ -87,11 +87,9 @@ class _Path:
 MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
 RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
 CHUNK_SYNTAX = Reply(501, "5.5.4", "Syntax: BDAT size [LAST]")
-BAD_SENDER = Reply(553, "5.1.7", "That sender is no valid address; write MAIL FROM:<name@domain>")
-BAD_RECIPIENT = Reply(
-    553, "5.1.3", "That recipient is no valid address; write RCPT TO:<name@domain>"
-)
-NULL_RECIPIENT = Reply(553, "5.1.3", "The null address <> can receive nothing")
+BAD_SENDER = Reply(553, "5.1.7", "Invalid sender address; write MAIL FROM:<name@domain>")
+BAD_RECIPIENT = Reply(553, "5.1.3", "Invalid recipient address; write RCPT TO:<name@domain>")
+NULL_RECIPIENT = Reply(553, "5.1.3", "The null address <> cannot be a recipient")
 NO_DOMAIN = Reply(
     550, "5.1.3", "That recipient has no domain, and this relay has no mailboxes of its own"
 )
@@ -176,7 +174,7 @@ _KNOWN_TO_RCPT = frozenset({"NOTIFY", "ORCPT"})
 
 def _not_known(command: str, names: set[str]) -> Reply:
     listed = ", ".join(sorted(names))[:80]
-    return Reply(555, "5.5.4", f"{command} parameter not known here: {listed}")
+    return Reply(555, "5.5.4", f"Unsupported {command} parameter: {listed}")
 
 
 def _path(keyword: re.Pattern[str], argument: str, syntax: Reply, bad: Reply) -> _Path | Reply:

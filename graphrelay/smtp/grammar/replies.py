@@ -38,25 +38,25 @@ GOODBYE: Final = b"221 2.0.0 Bye\r\n"
 CANNOT_VRFY: Final = b"252 2.5.0 Cannot verify a mailbox; send the message to find out\r\n"
 
 # Syntax
-UNKNOWN_COMMAND = Reply(500, "5.5.1", "Unknown command; HELP lists those known here")
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "Unknown command; HELP lists the supported ones")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Not implemented")
 LINE_TOO_LONG = Reply(500, "5.5.2", "Command line too long")
 CONTROL_CHARACTERS = Reply(500, "5.5.2", "Control characters in a command")
 NOT_UTF8 = Reply(500, "5.6.7", "That command is neither ASCII nor UTF-8")
-BARE_LINE_FEED = Reply(521, "5.5.2", "A command ends in CR LF, this one in a bare LF; closing")
+BARE_LINE_FEED = Reply(521, "5.5.2", "Commands must end in CR LF, not in a bare LF; closing")
 NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
 NEEDS_ARGUMENT = Reply(501, "5.5.4", "This command needs an argument")
 NOT_HTTP = Reply(521, "5.5.1", "This is a mail server (SMTP), not a web server; closing")
 
 # Sequence
-HELO_FIRST = Reply(503, "5.5.1", "Say EHLO or HELO first")
+HELO_FIRST = Reply(503, "5.5.1", "Send EHLO or HELO first")
 MAIL_FIRST = Reply(503, "5.5.1", "MAIL FROM comes first")
 RCPT_FIRST = Reply(503, "5.5.1", "RCPT TO comes first")
 NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
-NESTED_MAIL = Reply(503, "5.5.1", "A message is under way already; RSET gives it up")
-NOT_NOW = Reply(503, "5.5.1", "Not while a message is under way")
-CHUNKS_UNDER_WAY = Reply(503, "5.5.1", "Not between the chunks of a message (BDAT)")
-BINARY_BY_CHUNKS = Reply(503, "5.5.1", "A message in BINARYMIME comes by BDAT, not by DATA")
+NESTED_MAIL = Reply(503, "5.5.1", "A transaction is already in progress; RSET aborts it")
+NOT_NOW = Reply(503, "5.5.1", "Not allowed during a transaction")
+CHUNKS_UNDER_WAY = Reply(503, "5.5.1", "Not allowed between the chunks of a message (BDAT)")
+BINARY_BY_CHUNKS = Reply(503, "5.5.1", "A BINARYMIME message must be sent with BDAT, not DATA")
 SPOKE_AHEAD = Reply(421, "4.5.0", "The message was sent without waiting for 354; closing")
 
 # Limits
@@ -66,24 +66,24 @@ TOO_MUCH_CHATTER = Reply(421, "4.7.0", "Too many commands without a message; clo
 STOPPING = Reply(421, "4.3.2", "The relay is stopping; try again later")
 
 # Login and TLS
-LOGIN_NEEDED = Reply(530, "5.7.0", "Log in first (AUTH)")
-NO_LOGIN_HERE = Reply(503, "5.5.1", "No login is needed or possible here")
-TLS_BEFORE_LOGIN = Reply(538, "5.7.11", "A password is taken only in TLS: STARTTLS first")
-ALREADY_LOGGED_IN = Reply(503, "5.5.1", "Logged in already")
+LOGIN_NEEDED = Reply(530, "5.7.0", "Authentication required (AUTH)")
+NO_LOGIN_HERE = Reply(503, "5.5.1", "Authentication is neither required nor available here")
+TLS_BEFORE_LOGIN = Reply(538, "5.7.11", "Passwords are accepted only over TLS; use STARTTLS first")
+ALREADY_LOGGED_IN = Reply(503, "5.5.1", "Already authenticated")
 WRONG_PASSWORD = Reply(535, "5.7.8", "Wrong name or password")
 NO_TLS_HERE = Reply(502, "5.5.1", "TLS is not offered here")
-ALREADY_TLS = Reply(503, "5.5.1", "TLS is on already")
+ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active")
 AHEAD_OF_TLS = Reply(421, "4.7.0", "Commands were sent ahead of the TLS handshake; closing")
 
 # Trouble in the relay
 STORAGE_UNAVAILABLE = Reply(452, "4.3.1", "Mail cannot be stored now; try again later")
-CLOSING_IN_TROUBLE = Reply(421, "4.3.0", "Something went wrong here; try again later")
-INTERNAL_ERROR = Reply(451, "4.3.0", "Something went wrong here; try again later")
+CLOSING_IN_TROUBLE = Reply(421, "4.3.0", "Internal error; try again later")
+INTERNAL_ERROR = Reply(451, "4.3.0", "Internal error; try again later")
 
 
 def too_big(limit: int) -> Reply:
     """For a message over the limit, announced or sent."""
-    return Reply(552, "5.3.4", f"The message is too big: at most {limit} octets are taken")
+    return Reply(552, "5.3.4", f"The message is too big: at most {limit} octets are accepted")
 
 
 def not_allowed(client: str) -> Reply:

@@ -21,8 +21,8 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 CANCELLED = Reply(501, "5.7.0", "Login cancelled")
 NOT_BASE64 = Reply(501, "5.5.2", "That is not base64")
 NOT_PLAIN = Reply(501, "5.5.2", "PLAIN is base64 of NUL, name, NUL, password")
-OTHER_IDENTITY = Reply(535, "5.7.8", "Acting for somebody else is not possible here")
-UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Login mechanisms here: PLAIN and LOGIN")
+OTHER_IDENTITY = Reply(535, "5.7.8", "Acting for another user is not supported")
+UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Supported mechanisms: PLAIN and LOGIN")
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,7 +247,7 @@ class Conversation:
             await self.mail.give_up()
 
     async def auth(self, argument: str) -> None:
-        """Not while a message is under way (RFC 4954 section 4)."""
+        """Not allowed during a transaction (RFC 4954 section 4)."""
         if self.mail.under_way:
             self.session.wrong(replies.NOT_NOW)
         else:

@@ -126,10 +126,12 @@ class Session:
     # --- The journal ------------------------------------------------------------------------------
 
     def note_refused(
-        self, stage: str, reply: str, **details: Unpack[events.RefusedDetails]
+        self, stage: str, reply: str, again: bool = False, **details: Unpack[events.RefusedDetails]
     ) -> None:
+        """`again`: it is one of many, which would fill the journal."""
         self.failed = True
-        self.server.journal.write(events.Refused(self.origin, stage, reply, **details))
+        event = events.RefusedAgain if again else events.Refused
+        self.server.journal.write(event(self.origin, stage, reply, **details))
 
     def note_refused_quietly(
         self, stage: str, reply: str, *, login: str = "", reason: str = "", remedy: str | None = ""

@@ -138,10 +138,12 @@ class MailCommands:
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1
-        if transaction.refused <= _REFUSALS_NOTED:
-            self._session.note_refused(
-                "RCPT", str(reply), sender=transaction.sender, recipient=recipient[:SHOWN]
-            )
+        self._session.note_refused(
+            *("RCPT", str(reply)),
+            again=transaction.refused > _REFUSALS_NOTED,
+            sender=transaction.sender,
+            recipient=recipient[:SHOWN],
+        )
         self._session.reply(reply)
         self._session.spend(1)
 

@@ -1,9 +1,9 @@
 """The embedded engine: one SQLite database, one thread that writes it, large bodies as files beside
 it.
 
-Each call that changes something is one transaction on the writer's thread (writer.py). Reading goes
-through connections of their own that cannot write. What each state looks like on the disk, and what
-a crash leaves of it, is described in docs/spool.md.
+Each call that changes something is one transaction on the writer's thread (writer.py). Reading uses
+separate read-only connections. docs/spool.md describes each state on disk and what a crash leaves
+of it.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
+from graphrelay.spool.codec import moment
 from graphrelay.spool.contract import Report
 from graphrelay.spool.errors import MailLost
 from graphrelay.spool.queries import (
@@ -53,10 +54,10 @@ from graphrelay.spool.queries import (
     Matching,
     Query,
     QueueFilter,
+    RefusalFilter,
     RelayedTo,
     SharesMessageId,
 )
-from graphrelay.spool.sqlite.database.codec import moment
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction, Job, Shared, Work, Writer
@@ -65,28 +66,29 @@ from graphrelay.spool.sqlite.files.bodies import BodyFolder, Incoming
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.startup import check
 from graphrelay.spool.sqlite.startup.start import DATABASE, Start
-from graphrelay.spool.sqlite.statements import admin, attempts, due, history, ndrs
+from graphrelay.spool.sqlite.statements import admin, attempts, due, history, ndrs, refusals
 from graphrelay.spool.sqlite.statements.begin_reading import BeginReading
 from graphrelay.spool.sqlite.statements.change_plan import ChangePlan
 from graphrelay.spool.sqlite.statements.divide import Divide
 from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
 from graphrelay.spool.sqlite.statements.put import Deposit, Depositor, erase
 from graphrelay.spool.sqlite.wall_clock import WallClock
-from graphrelay.spool.values import Batch, Divided, Stats, Take
+from graphrelay.spool.values import Batch, Divided, Refusal, Stats, Take
 
 T = TypeVar("T")
 
 INLINE_LIMIT = 64 * 1024
 RESERVE = 32 * 1024 * 1024
-"""Twice the size to which the WAL grows (schema.py): once for itself, once for its copy in the
-database. So outcomes can be kept on a disk that takes no more mail."""
+"""Twice the size to which the WAL grows (schema.py): for the WAL and for its copy in the database.
+So outcomes can be recorded on a disk that is too full for new mail."""
 IDLE = timedelta(seconds=30)
 KEPT_PAGES = 4096
-"""Free pages (16 MB) that stay for the mail to come."""
+"""Free pages (16 MB) that are kept for new mail."""
 
 
 class SqliteSpool:
-    """spool.Spool, made by `SqliteSpool.open`. Called from the event loop that opened it."""
+    """Implements spool.Spool; created by `SqliteSpool.open`. Called from the event loop that opened
+    it."""
 
     def __init__(
         self,
@@ -96,8 +98,8 @@ class SqliteSpool:
         readers: tuple[Reader, Reader],
         depositor: Depositor,
     ) -> None:
-        """The first of `readers` is for the queue, the other for people: listing a year of mail
-        must not keep the queue from what is due."""
+        """The first of `readers` is for the queue, the other for administrators: listing a year of
+        mail must not delay the queue."""
         self._start = start
         self._clock = start.clock
         self._journal = start.journal
@@ -121,16 +123,24 @@ class SqliteSpool:
         disk: Disk | None = None,
         steps: Sequence[Migration] | None = None,
         patience: timedelta = timedelta(0),
+        check_at_once: int = check.AT_ONCE,
     ) -> AsyncIterator["SqliteSpool"]:
-        """Own the spool in `directory`, made if need be, until the context ends.
+        """Open the spool in `directory`, which is created if necessary, until the context ends.
 
-        Bodies up to `inline_limit` octets stand in the database; new mail is refused when the disk
-        has less than `reserve` left. Another owner is waited for as long as `patience`. Raises
-        `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`.
+        Bodies up to `inline_limit` octets are stored in the database; new mail is refused when the
+        disk has less than `reserve` left. Waits up to `patience` for another process to release the
+        spool. A database up to `check_at_once` octets is checked first. Raises `SpoolInUse`,
+        `SpoolTooNew`, `StorageUnavailable`.
         """
         disk = disk or Disk()
         start = Start(
-            directory, disk, clock, journal, steps or migrations(), asyncio.get_running_loop()
+            directory,
+            disk,
+            clock,
+            journal,
+            steps or migrations(),
+            asyncio.get_running_loop(),
+            check_at_once,
         )
         lock = await asyncio.to_thread(start.own, patience)
         try:
@@ -154,7 +164,7 @@ class SqliteSpool:
         finally:
             lock.give_back()
 
-    # Accepting -------------------------------------------------------------------------------
+    # Accepting -----------------------------------------------------------------------------------
 
     def incoming(self) -> IncomingBody:
         return self._folder.incoming()
@@ -170,20 +180,20 @@ class SqliteSpool:
             raise
         finally:
             await self._part_with(mine, job)
-            del job  # its error knows this frame: see errors.py
+            del job  # a circle that keeps octets in memory: see errors.py
 
     async def _afterwards(self, work: Work[None]) -> None:
-        """For a caller who was cancelled while a work of his was under way: this comes next."""
+        """Runs after a `Work` whose caller was cancelled while it was under way."""
         following = self._writer.submit(work, "end a cancelled call")
         while not following.future.done():
-            with suppress(asyncio.CancelledError):  # he is being cancelled already
+            with suppress(asyncio.CancelledError):  # the caller is being cancelled already
                 await asyncio.wait([following.future])
         if following.future.exception() is not None:
             reason = str(following.future.exception())
             self._journal.write(events.SpoolCancelledCallKept(reason=reason))
 
     async def _part_with(self, body: Incoming, job: Job[tuple[Submission, ...]]) -> None:
-        """A row refers to the body now, or it goes."""
+        """Delete the body unless a row refers to it."""
         if job.error is None and job.answer:
             body.hand_over()
             return
@@ -193,7 +203,7 @@ class SqliteSpool:
                 self._writer.unlink_after_next_commit(name)
         await body.discard()
 
-    # The queue -------------------------------------------------------------------------------
+    # The queue -----------------------------------------------------------------------------------
 
     async def lanes(self) -> tuple[Lane, ...]:
         return await self._due.run(due.lanes, "list the lanes")
@@ -220,7 +230,7 @@ class SqliteSpool:
             raise MailLost(f"{found.queue_id} is held. {found.reason}")
         return found
 
-    # An attempt ------------------------------------------------------------------------------
+    # An attempt ----------------------------------------------------------------------------------
 
     async def begin(
         self, submission: Submission, started_at: datetime, client_request_id: str
@@ -264,7 +274,7 @@ class SqliteSpool:
     async def _put_after(
         self, first: Work[bool], report: Report, doing: str
     ) -> tuple[Submission, ...]:
-        """Put a message in the transaction of `first`, and only if that answers so."""
+        """Store a message in the transaction of `first`, if that allows it."""
         body = _ours(report[1])
         deposit = Deposit(report[0], await body.store(), self._clock.now())
 
@@ -281,9 +291,9 @@ class SqliteSpool:
             raise
         finally:
             await self._part_with(body, job)
-            del job  # its error knows this frame: see errors.py
+            del job  # a circle that keeps octets in memory: see errors.py
 
-    # Changes and queries ---------------------------------------------------------------------
+    # Changes and queries -------------------------------------------------------------------------
 
     async def change(self, change: Change) -> Verdict:
         now = self._clock.now()
@@ -297,12 +307,15 @@ class SqliteSpool:
             case NoteNdr():
                 return await self._run(ndrs.Note(change), "note an NDR")
 
+    async def note_refusals(self, refused: Sequence[Refusal]) -> None:
+        await self._run(refusals.NoteRefusals(tuple(refused)), "record what was refused")
+
     async def read(self, query: Query[T]) -> T:
         answer: T = await self._reader.run(lambda c: self._answer(c, query), "answer a query")
         return answer
 
     def _answer(self, connection: sqlite3.Connection, query: Query[Any]) -> Any:
-        """In the reader's thread."""
+        """Runs in the reader's thread."""
         match query:
             case QueueFilter():
                 return history.queue(connection, query)
@@ -310,6 +323,8 @@ class SqliteSpool:
                 return history.matching(connection, query.wanted)
             case LogFilter():
                 return history.log(connection, query)
+            case RefusalFilter():
+                return refusals.log(connection, query)
             case HistoryOf():
                 return history.message(connection, query)
             case Count():
@@ -340,19 +355,20 @@ class SqliteSpool:
             free=self._start.disk.free(self._start.directory),
         )
 
-    # Housekeeping ----------------------------------------------------------------------------
+    # Housekeeping --------------------------------------------------------------------------------
 
     async def prune(self, keep: timedelta) -> int:
-        """Forget messages that were done longer than `keep` ago; how many."""
-        prune = Prune(self._clock.now() - keep)
+        """Delete what was done or refused longer than `keep` ago. Returns how many."""
+        before = self._clock.now() - keep
         forgotten = 0
-        while count := await self._run(prune, "prune the mail log"):
-            forgotten += count
+        for prune in (Prune(before), refusals.PruneRefusals(before)):
+            while count := await self._run(prune, "prune the mail log"):
+                forgotten += count
         return forgotten
 
     async def keep_house(self, keep: timedelta) -> None:
-        """Never returns: prunes the mail log, and tidies up whenever nothing has happened for a
-        while. Troubles are told to the journal, and it is tried again later."""
+        """Never returns: prunes the mail log, and returns free space whenever nothing has happened
+        for a while. Errors are written to the journal and retried later."""
         looked, tidied, verified = self._writer.changes, -1, False
         while True:
             try:
@@ -364,27 +380,27 @@ class SqliteSpool:
                     tidied = self._writer.changes
             except StorageUnavailable as error:
                 self._journal.write(events.SpoolHousekeeping(reason=str(error)))
-            except Exception as error:  # a mistake of ours, which must not stop the mail
+            except Exception as error:  # a bug, which must not stop the mail
                 self._journal.write(events.SpoolBroke(reason=repr(error)))
             looked = self._writer.changes
             await self._clock.sleep(IDLE)
 
     async def _verify_if_large(self) -> None:
-        """What is small was checked at the start."""
-        if self._start.database_size() > check.AT_ONCE:
+        """A small database was checked at startup."""
+        if self._start.database_size() > self._start.at_once:
             await self.verify()
 
     async def verify(self) -> None:
-        """Check the whole database beside the running work; damage is told to the journal, and
+        """Check the whole database while the relay runs; damage is reported in the journal, and
         recovered from at the next start."""
         what = await check.behind(self._start.database, self._start.disk)
         if what:
             self._start.mark_damaged(what)
 
     async def tidy(self) -> None:
-        """Give the room of deleted mail back to the file system, and empty the WAL.
+        """Return the space of deleted mail to the file system, and empty the WAL.
 
-        Stops as soon as there is mail to be kept: each portion costs a few milliseconds.
+        Stops as soon as there is mail to store: each portion takes a few milliseconds.
         """
         before = self._writer.changes
         while self._writer.changes == before:
@@ -398,7 +414,7 @@ class SqliteSpool:
 
 
 def _taking_back(job: Job[tuple[Submission, ...]]) -> Work[None]:
-    """What undoes a `put`, once it has been done."""
+    """Undoes a `put` once it has been done."""
     return lambda transaction: erase(transaction, job.answer)
 
 
@@ -429,6 +445,6 @@ def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, tuple[Reader, Re
             connection.close()
             raise
     except (sqlite3.Error, OSError) as error:
-        raise explain(error, "be opened")  # noqa: B904 (it carries its cause)
+        raise explain(error, "be opened")  # noqa: B904 (it has its cause)
     writer = Writer(connection, start.disk, explain, unlink)
     return writer, (Reader(for_queue, explain), Reader(for_people, explain)), depositor

@@ -1,9 +1,9 @@
 """Errors of SQLite and of the file system, translated once, at the border of the engine.
 
-What the machine does (disk full, read-only, I/O error, a damaged page, no memory) becomes
-`StorageUnavailable`: nothing was kept, and the same call works again when the cause is gone. What
-only a programming error can cause (a broken constraint, a wrong number of parameters) is left as it
-is, so that it is seen.
+Failures of the machine (disk full, read-only, I/O error, a damaged page, no memory) become
+`StorageUnavailable`: nothing was stored, and the same call works again once the cause is removed.
+Programming errors (a violated constraint, a wrong number of parameters) are passed on unchanged, so
+that they are noticed.
 """
 
 import errno
@@ -24,12 +24,12 @@ _OURS = (
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether the database file itself is broken."""
+    """Whether the database file itself is damaged."""
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _DAMAGED
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether there is no room, in which case nothing of the transaction is on disk."""
+    """Whether the disk is full, in which case nothing of the transaction is on disk."""
     if isinstance(error, sqlite3.Error):
         return _primary_code(error) == sqlite3.SQLITE_FULL
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -41,7 +41,7 @@ def _primary_code(error: sqlite3.Error) -> int | None:
 
 
 def translated(error: BaseException, doing: str, where: Path) -> BaseException:
-    """`StorageUnavailable` with a sentence for what the machine did; all else as it is.
+    """`StorageUnavailable` with a description of the failure; any other error unchanged.
 
     SQLite's own lack of memory is a `MemoryError` too.
     """
@@ -52,15 +52,15 @@ def translated(error: BaseException, doing: str, where: Path) -> BaseException:
     elif is_damage(error):
         advice = "Restart the relay: it then recovers what can be read"
     elif isinstance(error, MemoryError):
-        advice = "Give the relay more, or find out what takes it"
+        advice = "Give the relay more, or find out what uses it"
     else:
         advice = "Look at the disk and its mount"
     unavailable = StorageUnavailable(
         f"The spool could not {doing} in {where}: {_reason(error)}."
-        f" {advice}; what was accepted before is kept, and the relay goes on by itself."
+        f" {advice}; accepted mail is safe, and the relay resumes by itself."
     )
-    # Without the frames that it went through: they know who keeps the error, a circle that would
-    # hold the octets of a refused message in memory until Python looks for such.
+    # Without its traceback: the frames refer to whatever keeps the error, a circle that would hold
+    # the octets of a refused message in memory until the garbage collector runs.
     unavailable.__cause__ = error.with_traceback(None)
     return unavailable
 

@@ -1,8 +1,8 @@
-"""Jumps of the wall clock, by which the database keeps its times.
+"""Detects jumps of the wall clock, which the times in the database are based on.
 
-Between two looks the wall clock should have moved on as far as the monotonic one. Where it has not,
-somebody has set it, or the machine has slept. Waits that were under way are then moved along, so
-that mail waits neither for years nor for less than it should.
+Between two checks the wall clock should have advanced as far as the monotonic one. If it has not,
+it was set, or the machine was suspended. Pending waits are then shifted, so that mail waits neither
+for years nor less than it should.
 """
 
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from graphrelay.clock import Clock
 
 TOLERANCE = timedelta(seconds=1)
-"""What clocks drift apart, and NTP corrects by slewing."""
+"""Tolerates drift between the clocks, and corrections by NTP that slew the clock."""
 
 
 class WallClock:
@@ -21,14 +21,14 @@ class WallClock:
         self.follow()
 
     def follow(self) -> None:
-        """Take the wall clock as it is now."""
+        """Accept the wall clock's present time."""
         self._wall, self._monotonic = self._clock.now(), self._clock.monotonic()
 
     def before_jump(self) -> datetime:
-        """What the wall clock would say now if it had not jumped."""
+        """The time that the wall clock would show now if it had not jumped."""
         return self._wall + (self._clock.monotonic() - self._monotonic)
 
     def jump(self) -> timedelta | None:
-        """How far it has jumped; `None` where it has not."""
+        """How far it has jumped; `None` if it has not."""
         by = self._clock.now() - self.before_jump()
         return by if abs(by) > TOLERANCE else None

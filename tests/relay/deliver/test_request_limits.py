@@ -94,3 +94,37 @@ async def test_a_disk_that_takes_nothing_is_told_and_the_limit_holds(
     await limits.refused(WP, 8_000_000)
     assert limits.mime(WP, large_messages=True) == REQUEST
     assert "request-limit-not-kept" in [entry.event for entry in lives.entries]
+
+
+@pytest.mark.parametrize(
+    ("taken", "refused", "most", "said"),
+    [
+        (3_900_000, 4_100_000, REQUEST, "auto uses 4,000,000 octets for 30 days"),
+        (10_000_000, 30_000_000, 10_000_000, "auto uses 10,000,000 octets for 30 days"),
+        (48_000_000, 0, LARGEST, "auto tries up to 50,000,000 octets"),
+        (0, 3_900_000, REQUEST, "nothing is remembered"),
+    ],
+)
+async def test_what_was_measured_replaces_what_was_learned(
+    lives: Lives, taken: int, refused: int, most: int, said: str
+) -> None:
+    limits = lives.limits()
+    await limits.refused(WP, 5_000_000)
+    assert await limits.measured(WP, taken, refused) == said
+    for each in (limits, lives.limits()):
+        assert each.mime(WP, large_messages=True) == most
+
+
+async def test_what_was_measured_is_remembered_for_thirty_days(lives: Lives) -> None:
+    limits = lives.limits()
+    await limits.measured(WP, 10_000_000, 30_000_000)
+    await lives.clock.advance(timedelta(days=29))
+    assert lives.limits().mime(WP, large_messages=True) == 10_000_000
+    await lives.clock.advance(timedelta(days=1))
+    assert lives.limits().mime(WP, large_messages=True) == LARGEST
+
+
+async def test_a_limit_that_is_given_is_not_replaced_by_what_was_measured(lives: Lives) -> None:
+    limits = lives.limits(fixed=9_000_000)
+    assert await limits.measured(WP, 10_000_000, 0) == "max_mime_request = 9,000,000 decides"
+    assert limits.mime(WP, large_messages=True) == 9_000_000

@@ -1,5 +1,5 @@
 import base64
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from graphrelay.sandbox.faults import (
 )
 from graphrelay.sandbox.graph.errors import CATALOGUE
 from graphrelay.sandbox.graph.faults import (
+    ChangedInTransport,
     CutMidBody,
     DraftStuck,
     HeaderRefused,
@@ -212,6 +213,41 @@ async def test_a_header_is_refused_or_dropped(world: World) -> None:
     one, all_of_them = world.cloud.mailboxes.submitted
     assert one.delivered == octets.replace(b"X-Job: 7\r\n", b"")
     assert all_of_them.delivered == message("a@b.example")
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "after"),
+    [
+        ("message-id", b"Message-ID: <1@example.org>", b"prod.outlook.com>"),
+        ("date", b"Date: Mon, 23 Nov 2026 12:00:00 +0000", b"Date: "),
+        ("bcc", b"", b"Bcc: b@b.example"),
+        ("letters", b"a=\r\nb", b"a=b"),
+    ],
+)
+async def test_a_message_is_changed_on_its_way(
+    world: World,
+    what: Literal["message-id", "date", "bcc", "letters"],
+    before: bytes,
+    after: bytes,
+) -> None:
+    graph = await world.user()
+    octets = message("a@b.example", "Bcc: b@b.example", body="a=\r\nb\r\n")
+    world.cloud.faults.on(ChangedInTransport(what=what, times=1))
+    await graph.send(octets)
+    await graph.send(octets)
+    changed, plain = (mail.delivered for mail in world.cloud.mailboxes.submitted)
+    assert after in changed
+    assert before in plain
+    assert not before or before not in changed
+    assert after == b"Date: " or after not in plain
+
+
+async def test_a_report_comes_for_a_domain_that_nobody_can_have(world: World) -> None:
+    graph = await world.user()
+    await graph.send(message("nobody@graphrelay.invalid, good@example.org"))
+    (mail,) = world.cloud.mailboxes.submitted
+    assert mail.received == ("good@example.org",)
+    assert [one.status for one in mail.bounced] == ["5.4.310"]
 
 
 async def test_what_an_oversize_request_gets_can_be_switched(world: World) -> None:

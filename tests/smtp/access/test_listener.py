@@ -99,7 +99,7 @@ def test_only_the_wide_networks_are_named() -> None:
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        (listener("nowhere"), "no address"),
+        (listener("nowhere"), "is not an address"),
         (listener("127.0.0.1:465", tls="implicit"), "certificate_file"),
         (listener("127.0.0.1:25", allow_from=()), "nobody could connect"),
         (listener("0.0.0.0:25", auth="required"), "auth_in_clear"),

@@ -66,12 +66,12 @@ async def test_secrets_of_a_client_that_is_deaf_to_refusals_are_not_written_down
     assert [line for line in lines if line.startswith("C: ")] == [
         "C: HELO printer",
         "C: AUTH LOGIN",
-        "C: (14 octets that are no command)",
-        "C: (10 octets that are no command)",
-        "C: (7 octets that are no command)",
+        "C: (14 octets that are not a command)",
+        "C: (10 octets that are not a command)",
+        "C: (7 octets that are not a command)",
         "C: NOOP",
         "C: DATA",
-        "C: (24 octets that are no command)",
+        "C: (24 octets that are not a command)",
         "C: QUIT",
     ]
 

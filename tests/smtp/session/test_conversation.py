@@ -85,7 +85,7 @@ async def test_an_unexpected_exception_is_451_without_a_detail_and_an_error_in_t
                 reply = await client.ask(ENVELOPE[0])
         else:
             reply = await send_message(client, "x")
-        assert reply == "451 4.3.0 Something went wrong here; try again later"
+        assert reply == "451 4.3.0 Internal error; try again later"
         reception.trouble = reception.answer = None
         assert await send_message(client, "x") == QUEUED
         (entry,) = house.events("smtp-trouble")

@@ -167,5 +167,5 @@ async def test_no_login_inside_a_transaction() -> None:
     async with serving(listener, logins=(login,)) as house, await house.greeted() as client:
         assert await client.ask(ENVELOPE[0]) == "250 2.1.0 Sender ok"
         assert await client.ask("AUTH PLAIN AHNjYW5uZXIAc2VjcmV0") == (
-            "503 5.5.1 Not while a message is under way"
+            "503 5.5.1 Not allowed during a transaction"
         )

@@ -47,7 +47,7 @@ async def test_what_ends_three_processes_is_held_with_the_reason(
         await life(read_all)
 
     async def fourth(spool: Spool) -> None:
-        with pytest.raises(MailLost, match="ended 3 times"):
+        with pytest.raises(MailLost, match="died 3 times"):
             await read_all(spool)
         (row,) = await spool.read(QueueFilter())
         assert row.state == Held(ENDED)

@@ -26,7 +26,6 @@ from graphrelay.spool.queries import HistoryOf, InFlight, LogFilter, QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.sqlite.engine import IDLE
 from graphrelay.spool.sqlite.files.bodies import FileBody
-from graphrelay.spool.sqlite.startup import check
 from tests.clock import FakeClock, settle
 from tests.spool.faulty import (
     FaultyDisk,
@@ -79,9 +78,6 @@ async def test_a_relayed_message_leaves_its_log_and_no_octets(
     assert shown.parts[0].history == (relayed(number),)
 
 
-# --- Attempts ------------------------------------------------------------------------------------
-
-
 # --- When the disk fails -------------------------------------------------------------------------
 
 
@@ -112,7 +108,7 @@ async def test_a_full_disk_refuses_the_message_and_leaves_nothing_of_it(
         return  # no such step for a small message
     disk.fail(step, database_full() if in_database else no_room())
 
-    with pytest.raises(StorageUnavailable, match=r"Free some space there; .* goes on by itself"):
+    with pytest.raises(StorageUnavailable, match=r"Free some space there; .* resumes by itself"):
         await put(faulty, bytes(size))
 
     assert sorted(file.name for file in (tmp_path / "bodies").iterdir()) == files
@@ -331,9 +327,10 @@ async def test_housekeeping_goes_on_after_a_mistake_of_ours(
 
 
 async def test_a_check_that_cannot_begin_is_told_and_begun_again(
-    faulty: SqliteSpool,
+    tmp_path: Path,
     disk: FaultyDisk,
     clock: FakeClock,
+    journal: Journal,
     entries: list[Entry],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -346,18 +343,20 @@ async def test_a_check_that_cannot_begin_is_told_and_begun_again(
         return connect(path)
 
     checked = asyncio.Event()
-    monkeypatch.setattr(check, "AT_ONCE", 0)
-    monkeypatch.setattr(disk, "connect_to_read", connected)
-    keeping = asyncio.create_task(faulty.keep_house(timedelta(days=90)))
-    await clock.advance(timedelta(0))
-    assert [entry.event for entry in entries] == ["spool-broke"]
-    assert not keeping.done()
-    await clock.advance(IDLE)
-    async with asyncio.timeout(10):
-        await checked.wait()
-    keeping.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await keeping
+    async with SqliteSpool.open(
+        tmp_path, clock, journal, reserve=0, disk=disk, check_at_once=0
+    ) as spool:
+        monkeypatch.setattr(disk, "connect_to_read", connected)
+        keeping = asyncio.create_task(spool.keep_house(timedelta(days=90)))
+        await clock.advance(timedelta(0))
+        assert [entry.event for entry in entries] == ["spool-broke"]
+        assert not keeping.done()
+        await clock.advance(IDLE)
+        async with asyncio.timeout(10):
+            await checked.wait()
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
 
 
 # --- Reports -------------------------------------------------------------------------------------

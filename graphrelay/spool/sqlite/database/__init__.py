@@ -1,1 +1,1 @@
-"""The database: its schema, the one thread that writes, readers beside it."""
+"""The database: its schema, the single writing thread, and the readers."""

@@ -1,8 +1,8 @@
-"""Many rows with few statements.
+"""Inserts many rows with few statements.
 
-Python's sqlite3 lets other threads run at each statement, and then has to wait for its turn. Under
-load that costs more than the statement, so a transaction's rows for a table are one statement, or
-two or three where there are many.
+Python's sqlite3 releases the GIL for each statement and has to wait to get it back. Under load that
+costs more than the statement, so the rows that a transaction adds to a table are inserted with one
+statement, or two or three if there are many.
 """
 
 import sqlite3
@@ -13,8 +13,8 @@ from typing import Any
 Row = tuple[Any, ...]
 
 _PORTIONS = (64, 32, *range(16, 0, -1))
-"""Not too many sizes, so that the statements stay prepared (disk.STATEMENTS); 64 rows of twelve
-values stay below the 999 variables of old SQLite."""
+"""Few sizes, so that the statements stay prepared (disk.STATEMENTS); 64 rows of twelve values stay
+below the limit of 999 variables in old SQLite versions."""
 
 
 class Insert:

@@ -1,7 +1,7 @@
-"""Reading for people, beside the writer: one thread, one connection that cannot write.
+"""Reads the database beside the writer: one thread, one read-only connection.
 
-WAL readers see the last commit and stop nobody. A connection opened read-only never checkpoints
-either, which is what keeps SQLite's WAL-reset bug (lock.py) away.
+In WAL mode, readers see the last commit and block nobody. A read-only connection also never
+checkpoints, which avoids SQLite's WAL-reset bug (lock.py).
 """
 
 import asyncio
@@ -34,7 +34,8 @@ class Reader:
             raise self._translated(error, doing)  # noqa: B904 (it carries its cause)
 
     async def close(self) -> None:
-        """Before the writer: the last connection to go is the one that checkpoints."""
+        """To be called before the writer is closed: the last connection to close is the one that
+        checkpoints."""
         self._connection.interrupt()
         await asyncio.to_thread(self._thread.shutdown)
         self._connection.close()

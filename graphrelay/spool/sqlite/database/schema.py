@@ -1,8 +1,8 @@
-"""The database's shape, and how an older one becomes today's.
+"""The schema of the database, and the migration of older ones.
 
-Migrations are a list, each with the version that it leads to. All that are due run in one
-transaction, after a copy of the database as it was has been put beside it; so an upgrade either
-happened or did not, and can be taken back by hand. A newer database is refused untouched.
+Migrations are a list, each with the version that it leads to. All that are needed run in one
+transaction, after the database has been copied; so an upgrade happens completely or not at all, and
+can be undone by hand. A newer database is refused and not changed.
 """
 
 import sqlite3
@@ -39,31 +39,33 @@ def _packaged(version: int, name: str) -> Migration:
 
 
 def migrations() -> tuple[Migration, ...]:
-    """All there are, in order."""
+    """All migrations, in order."""
     names = (
         "001_mail.sql",
         "002_drafts.sql",
         "003_left_drafts.sql",
         "004_readings.sql",
         "005_turns.sql",
+        "006_refusals.sql",
     )
     return tuple(_packaged(version, name) for version, name in enumerate(names, 1))
 
 
 def configure(connection: sqlite3.Connection) -> None:
-    """What holds for the connection that writes."""
-    # Pages freed by mail that has gone can be given back in small steps. Only counts on a new file.
+    """Settings of the connection that writes."""
+    # Pages freed by deleted mail can be returned to the file system in small steps. Only has an
+    # effect on a new file.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    # Readers never stop the writer, and a commit is one fsync.
+    # Readers never block the writer, and a commit is one fsync.
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL syncs the WAL at each commit. NORMAL would lose acknowledged mail in a power cut.
     connection.execute("PRAGMA synchronous = FULL")
-    # 16 MB: a checkpoint in the middle of a burst costs two fsyncs, so not at every 4 MB.
+    # 16 MB: a checkpoint during a burst costs two fsyncs, so not every 4 MB.
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
-    # After a large transaction the WAL's file shrinks to this again.
+    # The WAL file shrinks to this size after a large transaction.
     connection.execute("PRAGMA journal_size_limit = 16777216")
-    # Debian compiles it on: then each deleted body is first overwritten through the WAL. The mail
-    # log beside it names the same people, so that the disk has to be protected anyway.
+    # Debian's SQLite enables it: each deleted body would first be overwritten through the WAL. The
+    # mail log in the same file names the same people, so the disk has to be protected anyway.
     connection.execute("PRAGMA secure_delete = OFF")
     # 16 MB, so that the indexes of a long queue stay in memory.
     connection.execute("PRAGMA cache_size = -16384")
@@ -77,7 +79,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 def migrate(
     connection: sqlite3.Connection, path: Path, steps: Sequence[Migration], disk: Disk
 ) -> tuple[int, int]:
-    """Bring the database to the last version; the versions before and after.
+    """Migrate the database to the current version. Returns the versions before and after.
 
     Raises `SpoolTooNew`.
     """
@@ -104,7 +106,7 @@ def migrate(
 
 
 def _keep_copy(connection: sqlite3.Connection, path: Path, disk: Disk) -> None:
-    """A whole database at `path`, or an exception: written under another name first."""
+    """Write a complete database to `path`, under another name first, or raise."""
     partial = path.with_name(path.name + ".partial")
     disk.unlink(partial)
     descriptor = disk.create(partial)

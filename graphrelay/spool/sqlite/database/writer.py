@@ -3,14 +3,14 @@
     callers ── Work ──▶ queue ──▶ [ BEGIN  work work work …  COMMIT ] ──▶ all callers, at once
                                     one thread, one connection
 
-While one transaction is being synced the next callers queue up, and then share a commit. Nobody
-hears of success before the commit has returned. The event loop is woken once for each transaction,
-not once for each caller.
+While one transaction is being synced, the next callers queue up and then share a commit. No caller
+returns before the commit has. The event loop is woken once for each transaction, not for each
+caller.
 
-If anything in a shared transaction fails, all of it is rolled back and each work is tried again in
-a transaction of its own: so one caller's failure never fails another, and the usual case pays for
-no savepoints. A `Work` may therefore run twice, and must do nothing but read and write through the
-transaction that it is handed.
+If anything in a shared transaction fails, all of it is rolled back and each `Work` is repeated in
+its own transaction: so one caller's failure never affects another, and the usual case needs no
+savepoints. A `Work` may therefore run twice, and must only read and write through the transaction
+that is passed to it.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 MOST_AT_ONCE = 500
-"""So that one transaction stays a few megabytes, however many callers wait."""
+"""Keeps a transaction to a few megabytes, however many callers wait."""
 
 
 @dataclass(slots=True)
 class DatabaseTransaction:
-    """What a work writes through."""
+    """What a `Work` reads and writes through."""
 
     connection: sqlite3.Connection
     files_to_unlink: list[str] = field(default_factory=list)
-    """Names of body files that nothing refers to once this is committed."""
+    """Names of body files that are no longer referred to once this is committed."""
 
 
 Work = Callable[[DatabaseTransaction], T]
@@ -46,8 +46,8 @@ Work = Callable[[DatabaseTransaction], T]
 
 @dataclass(frozen=True, slots=True)
 class Shared(Generic[V, T]):
-    """A work that is cheaper done for many at once: `do_all` gets the values of all that share a
-    transaction, and answers in their order."""
+    """A `Work` that is cheaper when done for many at once: `do_all` gets the values of all that
+    share a transaction, and returns the results in their order."""
 
     do_all: Callable[[DatabaseTransaction, list[V]], list[T]]
     value: V
@@ -55,7 +55,7 @@ class Shared(Generic[V, T]):
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[T]):
-    """A work on its way through the queue; `answer` or `error` is set when it has been done."""
+    """A `Work` in the queue; `answer` or `error` is set when it has been done."""
 
     work: Work[T] | Shared[Any, T]
     doing: str
@@ -66,7 +66,8 @@ class Job(Generic[T]):
 
 
 class Writer:
-    """Owns the connection that writes. `run` may be called from the loop that `start` was given."""
+    """Owns the connection that writes. `run` may be called from the loop that was passed to
+    `start`."""
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Writer:
         self._open = False
         self._doubtful: deque[str] = deque()
         self.changes = 0
-        """Transactions committed so far that wrote: to see whether anything has happened."""
+        """The number of committed transactions that wrote: shows whether anything has happened."""
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -92,20 +93,20 @@ class Writer:
         self._thread.start()
 
     async def run(self, work: Work[T] | Shared[Any, T], doing: str) -> T:
-        """What `work` returned, after the commit.
+        """The result of `work`, after the commit.
 
-        A caller that is cancelled here does not stop the work: it is done all the same.
+        If the caller is cancelled, the work is done all the same.
         """
         return await self.submit(work, doing).future
 
     async def run_alone(self, work: Work[T], doing: str) -> T:
-        """As `run`, but outside of any transaction: for what SQLite does in none."""
+        """As `run`, but outside of a transaction: for what SQLite does not do in one."""
         return await self.submit(work, doing, alone=True).future
 
     def submit(self, work: Work[T] | Shared[Any, T], doing: str, *, alone: bool = False) -> Job[T]:
-        """As `run`, for a caller who must not lose sight of it.
+        """As `run`, for a caller that needs the job itself.
 
-        In a transaction the shared works are done first, then the others in this order.
+        In a transaction, shared works are done first, then the others in this order.
         """
         if not self._open:
             raise StorageUnavailable(f"The spool could not {doing}: it is closed.")
@@ -116,20 +117,20 @@ class Writer:
     def unlink_after_next_commit(self, name: str) -> None:
         """For the body of a transaction whose commit failed while it was being synced.
 
-        Its frames may stand whole in the WAL, and a crash now would bring it back: with its body,
-        it must be. The next commit overwrites them; then the file may go.
+        Its frames may be complete in the WAL, so a crash now could restore the row, which must then
+        have its body. The next commit overwrites the frames; then the file may be deleted.
         """
         self._doubtful.append(name)
 
     async def close(self) -> None:
-        """Everything that was asked for is done; then the connection is closed."""
+        """Completes all work that was submitted, then closes the connection."""
         if not self._open:
             return
         self._open = False
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    # In the thread ---------------------------------------------------------------------------
+    # In the thread -------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         closing = False
@@ -166,8 +167,8 @@ class Writer:
             self._failed(job, error)
 
     def _failed(self, job: Job[Any], error: Exception) -> None:
-        """Nothing may end this thread: who waits for it would wait for ever."""
-        job.answer = None  # of the first time, when it was one of many
+        """Nothing may end this thread: callers would wait forever."""
+        job.answer = None  # from the first time, when it was one of many
         try:
             job.error = self._translated(error, job.doing)
         except Exception as mistake:

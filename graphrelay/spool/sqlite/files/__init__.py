@@ -1,1 +1,1 @@
-"""Files beside the database: large bodies, the lock, the room on the disk."""
+"""Files beside the database: large bodies and the lock; the free space on the disk."""

@@ -1,11 +1,11 @@
-"""The octets of messages while they come in, and the large ones for as long as we own them.
+"""The octets of messages while they arrive, and large bodies for as long as they are kept.
 
     memory ──▶ up to `inline_limit` ──▶ a database row
        └─────▶ beyond: bodies/<name> ──▶ write … fsync, fsync directory, and only then the row
 
-A body file is made under the name that it keeps; it is ours when a committed row names it, and
-rubbish when none does. Nothing here blocks the event loop: files are written in large pieces by
-a few threads of the folder's own.
+A body file is created under its final name; it belongs to the spool once a committed row names it,
+and is garbage otherwise. Nothing here blocks the event loop: files are written in large pieces by a
+few threads of the folder.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ SUFFIX = ".body"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A small body that stands in memory until it is in its row."""
+    """A small body that is in memory until it is in its row."""
 
     octets: bytes
 
@@ -55,7 +55,7 @@ Stored = Kept | Filed
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """model.Body: a large body, in a file of its own beside the database."""
+    """model.Body: a large body in a file beside the database."""
 
     path: Path
     size: int
@@ -83,12 +83,15 @@ class BodyFolder:
         inline_limit: int,
         reserve: int,
         database: Path | None = None,
+        piece: int = PIECE,
     ) -> None:
-        """No new mail is taken while `database` is not there under its name: what is written to a
-        file that was removed is gone with the process."""
+        """Files are written in pieces of `piece` octets, or slightly more. No new mail is accepted
+        while the file `database` is missing: what is written to a file that was removed is lost
+        when the process ends."""
         self.path = path
         self.disk = disk
         self.inline_limit = inline_limit
+        self.piece = piece
         self._room = Room(database or path, disk, clock, reserve)
         self._threads = all_started(THREADS, "spool-body")
 
@@ -99,8 +102,8 @@ class BodyFolder:
         return self.path / name
 
     def whole(self, name: str, size: int) -> Path:
-        """The path of a body that is all there. Raises `FileNotFoundError`; `StorageUnavailable`
-        where the folder itself is away, and the body may come back with it."""
+        """The path of a complete body. Raises `FileNotFoundError`, or `StorageUnavailable` if the
+        folder itself is missing, so that the body may reappear with it."""
         path = self.file(name)
         try:
             found = path.stat().st_size
@@ -120,9 +123,10 @@ class BodyFolder:
                     yield entry.name, entry.stat().st_size
 
     def unlink(self, name: str) -> bool:
-        """False where it cannot be done now; then it is swept at the next start.
+        """False if it cannot be deleted now; then it is deleted at the next start.
 
-        The directory is not synced: after a power cut the name may be back, and is swept too.
+        The directory is not synced: after a power cut the name may be back, and is deleted at the
+        next start.
         """
         try:
             self.disk.unlink(self.file(name))
@@ -131,7 +135,7 @@ class BodyFolder:
         return True
 
     def require_room(self) -> None:
-        """Raises `StorageUnavailable` before the last octets are gone."""
+        """Raises `StorageUnavailable` before the disk is full."""
         try:
             self._room.require()
         except OSError as error:
@@ -152,7 +156,7 @@ class BodyFolder:
 
 
 class Incoming:
-    """model.IncomingBody. Used by one task at a time."""
+    """Implements model.IncomingBody. Used by one task at a time."""
 
     def __init__(self, folder: BodyFolder) -> None:
         self._folder = folder
@@ -171,7 +175,7 @@ class Incoming:
         self._refuse_if_ended()
         self._pending += octets
         self._size += len(octets)
-        if len(self._pending) >= max(PIECE, self._folder.inline_limit + 1):
+        if len(self._pending) >= max(self._folder.piece, self._folder.inline_limit + 1):
             await self._flush()
 
     async def head(self, limit: int) -> bytes:
@@ -184,7 +188,8 @@ class Incoming:
         return start + bytes(memoryview(self._pending)[: max(0, limit - len(start))])
 
     async def store(self) -> Stored:
-        """The body in a form that a row can keep; a large one is on the disk with its name."""
+        """The body in a form that a row can store; a large one is on disk, with its directory
+        entry."""
         self._refuse_if_ended()
         self._folder.require_room()
         if self._descriptor < 0 and self._size <= self._folder.inline_limit:
@@ -194,11 +199,11 @@ class Incoming:
         return Filed(self._name, self._size)
 
     def hand_over(self) -> None:
-        """A committed row refers to it now: `discard` leaves it alone."""
+        """A committed row refers to it now: `discard` no longer deletes it."""
         self._end("it was accepted")
 
     def abandon(self) -> str:
-        """The file's name, if there is one: it must stay for now, though nobody needs it."""
+        """The file's name, if there is one: it must be kept for now, although it is not needed."""
         name = self._name
         self._end("it could not be stored")
         return name
@@ -210,7 +215,7 @@ class Incoming:
         if name:
             await self._folder.in_thread(lambda: self._folder.unlink(name))
 
-    # The file --------------------------------------------------------------------------------
+    # The file ------------------------------------------------------------------------------------
 
     async def _flush(self) -> None:
         piece, self._pending = self._pending, bytearray()
@@ -232,7 +237,7 @@ class Incoming:
         self._folder.disk.sync_directory(self._folder.path)
 
     async def _thread(self, work: Callable[[], T], doing: str) -> T:
-        """Runs to its end even when the caller is cancelled: no descriptor in use is closed."""
+        """Completes even if the caller is cancelled, so that no descriptor in use is closed."""
         await self._settled()
         self._working = self._folder.in_thread(work)
         try:
@@ -247,16 +252,17 @@ class Incoming:
             await asyncio.wait([self._working])
         if self._working is not None and not self._working.cancelled():
             self._working.exception()
-        # Its error knows the frames that it went through, and those know us: see errors.py.
+        # Its error refers to the frames that it passed through, and those to this object: see
+        # errors.py.
         self._working = None
 
     def _end(self, why: str) -> None:
         if self._descriptor >= 0:
-            with suppress(OSError):  # synced or not needed: a failing close changes nothing
+            with suppress(OSError):  # synced or not needed: an error at close changes nothing
                 self._folder.disk.close(self._descriptor)
         self._descriptor, self._name, self._pending = -1, "", bytearray()
         self._ended = self._ended or why
 
     def _refuse_if_ended(self) -> None:
         if self._ended:
-            raise StorageUnavailable(f"The spool has no such message in hand: {self._ended}.")
+            raise StorageUnavailable(f"The spool does not have this message: {self._ended}.")

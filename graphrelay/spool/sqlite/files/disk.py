@@ -1,8 +1,8 @@
 """The border to the operating system: every durable step of the spool goes through one of these.
 
-Nothing else in this room writes, syncs, unlinks or commits. So a test puts another `Disk` here
-and makes any single step fail, fall short, or be the last thing that the process ever did; and
-this page is the list of all steps at which a crash can leave something behind.
+Nothing else in this package writes, syncs, unlinks or commits. So a test can replace `Disk` to make
+any single step fail, write less than asked, or be the last one before a crash; and this file lists
+all steps at which a crash can leave something behind.
 """
 
 import os
@@ -11,24 +11,24 @@ from contextlib import suppress
 from pathlib import Path
 
 STATEMENTS = 256
-"""How many stay prepared: see insert.py."""
+"""How many statements stay prepared: see bulk_insert.py."""
 
 
 class Disk:
     """This machine's file system and SQLite."""
 
-    # Files ---------------------------------------------------------------------------------
+    # Files ---------------------------------------------------------------------------------------
 
     def create(self, path: Path) -> int:
-        """A new file, readable and writable by us alone; the descriptor."""
+        """Create a file that only its owner can read and write. Returns the descriptor."""
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def write(self, descriptor: int, octets: memoryview) -> int:
-        """Append some of `octets`; how many. May be fewer than given."""
+        """Append some of `octets`. Returns how many, which may be fewer than all."""
         return os.write(descriptor, octets)
 
     def sync(self, descriptor: int) -> None:
-        """The file's octets and size are on the disk. Never tried twice: after a failed fsync the
+        """Flush the file's octets and size to the disk. Never repeated: after a failed fsync the
         kernel may have dropped the pages, and a second one would claim success."""
         os.fsync(descriptor)
 
@@ -36,7 +36,7 @@ class Disk:
         os.close(descriptor)
 
     def sync_directory(self, path: Path) -> None:
-        """The names in a directory are on the disk."""
+        """Flush the names in a directory to the disk."""
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -47,29 +47,29 @@ class Disk:
         old.rename(new)
 
     def link(self, file: Path, name: Path) -> None:
-        """A second name for a file."""
+        """Add a second name for a file."""
         name.hardlink_to(file)
 
     def unlink(self, path: Path) -> None:
-        """Gone, or was not there."""
+        """Delete the file if it exists."""
         with suppress(FileNotFoundError):
             path.unlink()
 
     def make_directory(self, path: Path) -> None:
-        """There, and closed to everybody else."""
+        """Create the directory if it does not exist, and remove access for all but its owner."""
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(0o700)
 
     def free(self, path: Path) -> int:
-        """Octets that we may still write on the file system that holds `path`."""
+        """Octets that this user can still write on the file system that holds `path`."""
         room = os.statvfs(path)
         return room.f_bavail * room.f_frsize
 
-    # The database --------------------------------------------------------------------------
+    # The database --------------------------------------------------------------------------------
 
     def connect(self, path: Path) -> sqlite3.Connection:
-        """The connection that writes. Transactions are begun and ended by us alone."""
+        """The connection that writes. Transactions are begun and ended explicitly."""
         return sqlite3.connect(
             path,
             isolation_level=None,
@@ -79,7 +79,7 @@ class Disk:
         )
 
     def connect_to_read(self, path: Path) -> sqlite3.Connection:
-        """A connection that cannot write, and so never checkpoints."""
+        """A read-only connection, which never checkpoints."""
         address = f"{path.absolute().as_uri()}?mode=ro"
         return sqlite3.connect(
             address, uri=True, isolation_level=None, check_same_thread=False, timeout=5
@@ -89,5 +89,7 @@ class Disk:
         connection.execute("BEGIN IMMEDIATE")
 
     def commit(self, connection: sqlite3.Connection) -> None:
-        """The commit point of the relay: when this returns, the mail is ours."""
+        """The commit point of the relay: when this returns, the relay is responsible for the
+        mail.
+        """
         connection.execute("COMMIT")

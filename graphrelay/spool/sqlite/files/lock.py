@@ -1,12 +1,12 @@
-"""One process owns a spool: the lock that says so.
+"""The lock by which one process owns a spool.
 
-`flock` on a file in the spool's directory. The kernel gives it up when the process dies, however
-it dies, so a lock file that was left behind never stands in the way. The pid in it is for people.
+`flock` on a file in the spool's directory. The kernel releases it when the process dies, however it
+dies, so a lock file that was left behind does no harm. The pid in it is for administrators.
 
-A daemon that starts waits some seconds for a command that has the spool just now, and while it
-waits, holds a second lock, by which other commands give way to it.
+A daemon that starts waits some seconds for a command that is using the spool, and meanwhile holds a
+second lock, which makes other commands give way to it.
 
-The reason is not only order: SQLite before 3.51.3 (and 3.50.7, 3.44.6) can lose committed rows
+The lock also protects the data: SQLite before 3.51.3 (and 3.50.7, 3.44.6) can lose committed rows
 when two connections write or checkpoint at the same moment (the WAL-reset bug).
 """
 
@@ -24,15 +24,15 @@ _LOOK_AGAIN = 0.02  # seconds
 
 
 class Lock:
-    """Held from `take` to `give_back`."""
+    """Held between `take` and `give_back`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     @classmethod
     def take(cls, directory: Path, patience: timedelta = timedelta(0)) -> "Lock":
-        """Raises `SpoolInUse`, naming the owner. Blocks for up to `patience`; without patience it
-        gives way to those who wait."""
+        """Raises `SpoolInUse`, naming the owner. Blocks for up to `patience`; if that is zero, it
+        gives way to processes that wait."""
         if not patience:
             _give_way(directory)
             return cls._take(directory)

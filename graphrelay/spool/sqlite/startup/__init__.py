@@ -1,1 +1,1 @@
-"""Opening a spool: check, migrate, sweep and recover what a crash left."""
+"""Opening a spool: checking, migrating, and recovering from a crash."""

@@ -1,9 +1,8 @@
-"""Is the database sound? Asked at start, before anything is written to it.
+"""Checks the database at startup, before anything is written to it.
 
-A small database is checked whole at every start. A large one (the mail log of months) is checked
-behind the running relay, so that mail is taken within two seconds of a start; if damage shows
-there or in the middle of work, a mark is left, and the next start checks all, however long that
-takes.
+A small database is checked completely at every start. A large one (months of mail log) is checked
+while the relay runs, so that mail is accepted within two seconds of a start; if damage is found
+then or later, a mark is left, and the next start checks everything, however long that takes.
 """
 
 import asyncio
@@ -17,37 +16,38 @@ from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 
 AT_ONCE = 64 * 1024 * 1024
+"""The size in octets up to which a database is checked before anything else."""
 MARK = "check-at-start"
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Nothing was found wrong."""
+    """No damage was found."""
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Something is wrong with it; SQLite's words."""
+    """It is damaged; with SQLite's description."""
 
     what: str
     version: int | None
-    """`None` where not even that can be read."""
+    """`None` if not even that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Too large to be checked now."""
+    """It is too large to be checked now."""
 
     version: int
 
 
-def check_at_start(database: Path, disk: Disk) -> Sound | Damaged | Later:
-    """Looks, and changes nothing: through a connection that cannot write.
+def check_at_start(database: Path, disk: Disk, at_once: int = AT_ONCE) -> Sound | Damaged | Later:
+    """Changes nothing: it uses a read-only connection.
 
-    But for one case: a process that died while it made the database has left a rollback journal,
-    and nothing can be read before it has been rolled back.
+    Except in one case: a process that died while it created the database has left a rollback
+    journal, and nothing can be read before that has been rolled back.
     """
     version = None
     if database.with_name(database.name + "-journal").exists():
@@ -58,7 +58,7 @@ def check_at_start(database: Path, disk: Disk) -> Sound | Damaged | Later:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             wal = database.with_name(database.name + "-wal")
             size = sum(file.stat().st_size for file in (database, wal) if file.exists())
-            if size > AT_ONCE and not (database.parent / MARK).exists():
+            if size > at_once and not (database.parent / MARK).exists():
                 return Later(version)
             what = problem(connection)
     except sqlite3.DatabaseError as error:
@@ -69,7 +69,7 @@ def check_at_start(database: Path, disk: Disk) -> Sound | Damaged | Later:
 
 
 async def behind(database: Path, disk: Disk) -> str:
-    """As `problem`, in a thread, table by table: a cancelled caller waits for one at most."""
+    """As `problem`, in a thread, table by table: a cancelled caller waits for one table at most."""
     connection = disk.connect_to_read(database)
     try:
         for table in ("messages", "bodies", "submissions", "recipients", "in_flight", "log"):
@@ -85,14 +85,14 @@ async def behind(database: Path, disk: Disk) -> str:
             if what:
                 return what
     except sqlite3.OperationalError:
-        return ""  # not damage: the disk could not be read just now, and other calls say so
+        return ""  # not damage: the disk cannot be read at present, which other calls report
     finally:
         connection.close()
     return ""
 
 
 def problem(connection: sqlite3.Connection, pragma: str = "quick_check(1)") -> str:
-    """What is wrong, in SQLite's words; empty for a sound database."""
+    """SQLite's description of the damage; empty for a sound database."""
     try:
         (answer,) = connection.execute(f"PRAGMA {pragma}").fetchone()
     except sqlite3.DatabaseError as error:

@@ -1,15 +1,16 @@
-"""A damaged database: what can be read goes into a new one, the damaged set is put aside.
+"""Recovers a damaged database: what can be read is copied into a new one, and the damaged files are
+kept.
 
     spool.db (damaged) ──rows──▶ spool.db.partial ──rename──▶ spool.db.recovered ──▶ spool.db
          └──link──▶ damaged-<time>/
 
-From the moment that `spool.db.recovered` has its name the recovery is decided: a crash after that
-finishes it at the next start, a crash before that begins anew. Nothing is ever deleted: the
-damaged database, its WAL and body files that no row names any more are kept for people.
+The recovery is decided once `spool.db.recovered` has its name: after a crash, the next start
+completes it; after an earlier crash, it begins again. Nothing is ever deleted: the damaged
+database, its WAL and body files that no row names any more are kept for the administrator.
 
-Rows are read in the order of their ids, and around what cannot be read. Then they are made to fit
-together again: mail whose octets are lost is held, mail whose envelope is lost cannot be sent and
-is named in the journal.
+Rows are read in the order of their ids, skipping what cannot be read. Then consistency is restored:
+mail whose octets are lost is held; mail whose envelope is lost cannot be sent and is named in the
+journal.
 """
 
 import sqlite3
@@ -21,38 +22,42 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.model import Held, Origin
+from graphrelay.spool.codec import ENVELOPE, ORIGIN
+from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.statements.attempts import note, set_state
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, recipient_keys
-from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
+from graphrelay.spool.sqlite.statements.put import recipient_keys
 
-_TABLES = ("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts")
-"""Those that are copied; `recipients` is made anew from the envelopes."""
+_TABLES = (
+    *("messages", "bodies", "submissions", "in_flight", "log", "drafts", "left_drafts"),
+    "refusals",
+)
+"""The tables that are copied; `recipients` is rebuilt from the envelopes."""
 
 _LOST_OCTETS = "Its octets were lost when the spool was damaged."
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of it."""
+    """The result of a recovery."""
 
     aside: Path
     submissions: int
-    """Still to be sent, whole."""
+    """Complete messages still to be sent."""
     held: tuple[str, ...]
-    """Queue ids of those whose octets are lost."""
+    """Queue ids of messages whose octets are lost."""
     lost: tuple[str, ...]
     """Queue ids of messages whose envelope is lost."""
 
 
 def finish_if_decided(database: Path, disk: Disk) -> bool:
-    """Put a recovered database in its place; False when there is none."""
+    """Move a recovered database to its place; False if there is none."""
     recovered = database.with_name(database.name + ".recovered")
     if not recovered.exists():
         return False
-    for tail in ("-wal", "-shm"):  # the damaged one's: they must never meet the new one
+    for tail in ("-wal", "-shm"):  # the damaged one's, which must never be used with the new one
         disk.unlink(database.with_name(database.name + tail))
     disk.sync_directory(database.parent)
     disk.rename(recovered, database)
@@ -62,7 +67,7 @@ def finish_if_decided(database: Path, disk: Disk) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The steps, in their order."""
+    """The steps of a recovery, in their order."""
 
     database: Path
     bodies: Path
@@ -71,7 +76,7 @@ class Recovery:
     now: datetime
 
     def run(self, version: int | None) -> Recovered:
-        """`version` is the damaged database's, `None` where it cannot be read."""
+        """`version` is that of the damaged database, `None` if it cannot be read."""
         partial = self.database.with_name(self.database.name + ".partial")
         for tail in ("", "-wal", "-shm", "-journal"):
             self.disk.unlink(partial.with_name(partial.name + tail))
@@ -104,8 +109,8 @@ class Recovery:
         return files, waiting, held, lost
 
     def _put_aside(self, files: set[str]) -> Path:
-        """A second name for the damaged files, in a directory of their own; body files whose rows
-        are lost are moved there."""
+        """Link the damaged files into a separate directory, and move body files whose rows are lost
+        there."""
         aside = self.database.parent / f"damaged-{self.now:%Y%m%dT%H%M%S%fZ}"
         self.disk.make_directory(aside)
         for tail in ("", "-wal"):
@@ -131,7 +136,7 @@ def _copy(database: Path, new: sqlite3.Connection, disk: Disk) -> None:
                 _copy_table(old, new, table)
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
-            raise  # no room, say: then the damaged database stays where it is
+            raise  # for example, the disk is full: then the damaged database stays in place
 
 
 def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
@@ -160,10 +165,10 @@ def _lacks(connection: sqlite3.Connection, table: str) -> bool:
 def readable_rows(
     connection: sqlite3.Connection, table: str, columns: str
 ) -> Iterator[tuple[Any, ...]]:
-    """Every row that can be read, by rowid, past any number of damaged places.
+    """Every row that can be read, by rowid, skipping any number of damaged places.
 
-    After a damaged place the next start that can be read is looked for in growing steps, and then
-    narrowed down by halves, so that only what stands in the damaged pages is lost.
+    After a damaged place, the next readable row is searched in growing steps and then by bisection,
+    so that only the rows in damaged pages are lost.
     """
     query = (
         f"SELECT rowid, {columns} FROM {table} NOT INDEXED"  # noqa: S608 (our own words)
@@ -190,7 +195,7 @@ def readable_rows(
                 raise
         else:
             return
-        # Python reads one row ahead, and drops the good row before the bad one.
+        # Python reads one row ahead, and loses the good row before the bad one.
         while isinstance(found := first(start), tuple):
             start = found[0] + 1
             yield found[1:]
@@ -198,14 +203,14 @@ def readable_rows(
 
 
 class _Unreadable:
-    """A place where SQLite finds damage."""
+    """SQLite found damage at this place."""
 
 
 def _next_readable(can_read: Callable[[int], bool], start: int) -> int | None:
     step = 1
     while not can_read(start + step):
         step *= 2
-        if step > 1 << 40:  # beyond any id that was ever given
+        if step > 1 << 40:  # greater than any id ever assigned
             return None
     bad, good = start + step // 2, start + step
     while good - bad > 1:
@@ -217,7 +222,7 @@ def _next_readable(can_read: Callable[[int], bool], start: int) -> int | None:
     return good
 
 
-# --- Making it fit together ----------------------------------------------------------------------
+# --- Restoring consistency -----------------------------------------------------------------------
 
 
 def _mend(new: sqlite3.Connection, now: datetime) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
@@ -248,7 +253,8 @@ def _index_recipients(new: sqlite3.Connection) -> None:
 
 
 def _name_nameless(new: sqlite3.Connection, now: datetime) -> None:
-    """An open submission needs its envelope and its octets; the rest can be made up."""
+    """A submission that is not done needs its envelope and octets; the rest can be replaced by
+    defaults."""
     nameless = new.execute(
         """SELECT s.message, min(s.received_at), s.sender_key, s.size
            FROM submissions s JOIN bodies b ON b.message = s.message
@@ -270,7 +276,9 @@ def _name_nameless(new: sqlite3.Connection, now: datetime) -> None:
 
 
 def _forget_without_envelope(new: sqlite3.Connection) -> tuple[str, ...]:
-    """Nobody knows for whom these are. They stay in the set that was put aside."""
+    """The recipients of these are unknown. The messages remain in the damaged files that are
+    kept.
+    """
     orphans = new.execute(
         """SELECT id, queue_id FROM messages
            WHERE id NOT IN (SELECT message FROM submissions)"""

@@ -1,9 +1,9 @@
-"""What happens between taking the lock and the first message.
+"""The steps between taking the lock and the first message.
 
     make directories ─▶ check ─▶ (recover) ─▶ migrate ─▶ bodies against rows
 
-Afterwards every row that names a body file has it whole or is held, and every body file has a
-row: whatever the process was doing when it died.
+Afterwards, every row that names a body file has all of it or is held, and every body file has a
+row, whatever the previous process was doing when it died.
 """
 
 import asyncio
@@ -19,23 +19,30 @@ from graphrelay.journal import Journal, events
 from graphrelay.journal.events import Event
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.bodies import BodyFolder
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.files.lock import Lock
-from graphrelay.spool.sqlite.startup.check import MARK, Damaged, Later, Sound, check_at_start
+from graphrelay.spool.sqlite.startup.check import (
+    AT_ONCE,
+    MARK,
+    Damaged,
+    Later,
+    Sound,
+    check_at_start,
+)
 from graphrelay.spool.sqlite.startup.recovery import Recovery, finish_if_decided
 from graphrelay.spool.sqlite.statements.attempts import hold_lost
-from graphrelay.spool.sqlite.statements.put import part_id
 
 DATABASE = "spool.db"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The steps, run one after the other in a thread."""
+    """The steps, run in this order in a thread."""
 
     directory: Path
     disk: Disk
@@ -43,6 +50,8 @@ class Start:
     journal: Journal
     migrations: Sequence[Migration]
     loop: asyncio.AbstractEventLoop
+    at_once: int = AT_ONCE
+    """The size in octets up to which the database is checked before mail is accepted."""
 
     @property
     def database(self) -> Path:
@@ -54,7 +63,7 @@ class Start:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def own(self, patience: timedelta) -> Lock:
-        """Make the directories and take the lock. Raises `SpoolInUse`, `StorageUnavailable`."""
+        """Create the directories and take the lock. Raises `SpoolInUse`, `StorageUnavailable`."""
         try:
             self._make_directories()
             return Lock.take(self.directory, patience)
@@ -71,12 +80,12 @@ class Start:
             self.disk.sync_directory(directory.parent)
 
     def open_database(self) -> sqlite3.Connection:
-        """Sound and of today's version. Raises `SpoolTooNew`."""
+        """Returns a sound database of the current version. Raises `SpoolTooNew`."""
         finish_if_decided(self.database, self.disk)
         if self.database.exists():
             self._check()
         else:
-            self.disk.close(self.disk.create(self.database))  # ours alone from its first moment
+            self.disk.close(self.disk.create(self.database))  # for its owner only
             self.disk.sync_directory(self.directory)
         connection = self.disk.connect(self.database)
         try:
@@ -90,7 +99,7 @@ class Start:
         return connection
 
     def _check(self) -> None:
-        match check_at_start(self.database, self.disk):
+        match check_at_start(self.database, self.disk, self.at_once):
             case Damaged(what, version):
                 self._refuse_newer(version)
                 self._recover(what, version)
@@ -122,13 +131,14 @@ class Start:
         )
 
     def mark_damaged(self, what: str) -> None:
-        """Found while the relay runs: the next start checks all, and recovers."""
+        """To be called for damage found while the relay runs: the next start checks everything, and
+        recovers."""
         try:
             self.disk.close(self.disk.create(self.directory / MARK))
         except FileExistsError:
             return
-        except OSError as error:  # then the next start finds it by itself, or the next damage
-            what += f"; the mark for the next start could not be made: {error}"
+        except OSError as error:  # the next start may find it by itself
+            what += f"; the mark for the next start could not be written: {error}"
         self._tell(
             events.SpoolDamaged(
                 database=self.database,
@@ -138,7 +148,7 @@ class Start:
         )
 
     def match_bodies(self, connection: sqlite3.Connection, folder: BodyFolder) -> None:
-        """Sweep files that no row names; hold mail whose file is missing or cut short."""
+        """Delete files that no row names; hold mail whose file is missing or truncated."""
         found = dict(folder.names())
         rows = connection.execute(
             "SELECT file, size, message FROM bodies WHERE file IS NOT NULL"
@@ -170,12 +180,12 @@ class Start:
             self._tell(events.Held(part_id(queue_id, part), reason))
 
     def _tell(self, event: Event) -> None:
-        """From a thread to the journal, whose sinks run in the event loop."""
+        """Write to the journal from a thread; its sinks run in the event loop."""
         self.loop.call_soon_threadsafe(self.journal.write, event)
 
 
 def _of_another(directory: Path) -> str:
-    """What to do where another user owns the directory; empty where that is not so."""
+    """Advice if another user owns the directory; else empty."""
     user = FileUser.this_process()
     try:
         owner = directory.stat().st_uid

@@ -1,8 +1,8 @@
-"""What a person does to the queue: hold, release, retry, delete.
+"""Changes by an administrator: hold, release, retry, delete.
 
 A queue id without a part means every part of the message; `ID/2` means that part. While a request
-for any of them is on its way the verb is refused, since nobody knows yet what it would apply to.
-Parts that are done already stay as they are. All or nothing, in one transaction.
+for any of them is in flight the verb is refused, since its result is not known yet. Parts that are
+done are not changed. The verb applies to all the others or to none, in one transaction.
 """
 
 import sqlite3
@@ -11,14 +11,11 @@ from datetime import datetime
 
 from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
 from graphrelay.spool.changes import Changed, Delete, Hold, NotChanged, Release, Retry, Verdict
-from graphrelay.spool.sqlite.database.codec import moment, restored
+from graphrelay.spool.codec import moment
+from graphrelay.spool.queue_ids import normalised
+from graphrelay.spool.sqlite.database.text import restored
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.attempts import (
-    forget_octets_if_done,
-    note,
-    set_state,
-)
-from graphrelay.spool.sqlite.statements.queue_ids import normalised
+from graphrelay.spool.sqlite.statements.attempts import forget_octets_if_done, note, set_state
 from graphrelay.spool.values import State, What
 
 
@@ -42,7 +39,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """The work of one verb on what `which` names (a queue id, or a submission's id)."""
+    """One verb, applied to what `which` names (a queue id, or a submission's id)."""
 
     which: str | int
     what: What

@@ -2,7 +2,7 @@
 
     queued ──begin──▶ queued + a row in in_flight ──finish──▶ queued | held | relayed | failed
 
-The row in `in_flight` is on the disk before the request goes out. Where it is found at start, the
+The row in `in_flight` is on the disk before the request is sent. If it is found at startup, the
 process died in between, and the message may have been sent.
 """
 
@@ -21,32 +21,29 @@ from graphrelay.model import (
     InlineBody,
     Lane,
     NextState,
-    Outcome,
     Queued,
     Relayed,
     Submission,
 )
 from graphrelay.spool.changes import Changed, ForgetDraft, Verdict
+from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, microseconds, moment
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
+from graphrelay.spool.queue_ids import part_id
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
 from graphrelay.spool.values import Interrupted, LeftBehind
-
-OUTCOME: Codec[Outcome] = Codec(Outcome)
-DRAFT: Codec[DraftProgress] = Codec(DraftProgress)
 
 
 @dataclass(frozen=True, slots=True)
 class OctetsLost:
-    """The submission was held, since it cannot be read."""
+    """The submission was held because it cannot be read."""
 
     queue_id: str
     reason: str
 
 
-# --- Reading ------------------------------------------------------------------------------------
+# --- Reading -------------------------------------------------------------------------------------
 
 
 def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
@@ -73,7 +70,7 @@ def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The submission with its body."""
+    """Loads a submission with its body."""
 
     submission: int
     folder: BodyFolder
@@ -122,7 +119,7 @@ class Load:
 def hold_lost(
     transaction: DatabaseTransaction, submission: int, reason: str, now: datetime
 ) -> None:
-    """A submission that cannot be read waits for a person; it is never sent, nor forgotten."""
+    """Hold a submission that cannot be read; it is neither sent nor deleted."""
     transaction.connection.execute("DELETE FROM in_flight WHERE submission = ?", (submission,))
     set_state(transaction.connection, submission, Held(reason), now)
     note(transaction.connection, submission, "held", reason, now)
@@ -144,7 +141,7 @@ def waits(submission: int, lane: Lane) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The durable mark before a request goes out; the attempt's number."""
+    """Records durably that a request will be sent. Returns the attempt's number."""
 
     submission: int
     lane: Lane
@@ -173,14 +170,14 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What came of it, and what follows. Doing it again with the same number changes nothing."""
+    """Records the outcome and the next state. Repeating it with the same number changes nothing."""
 
     submission: int
     attempt: Attempt
     following: NextState
 
     def __call__(self, transaction: DatabaseTransaction) -> bool:
-        """False if it had been done before."""
+        """False if it was done before."""
         connection, number = transaction.connection, self.attempt.number
         mark = connection.execute(
             "DELETE FROM in_flight WHERE submission = ? AND number = ?", (self.submission, number)
@@ -232,7 +229,7 @@ class Finish:
 def take_back(
     transaction: DatabaseTransaction, ids: Sequence[int], reason: str, now: datetime
 ) -> bool:
-    """Delete submissions that wait and were never tried; all of them, or none."""
+    """Delete queued submissions that were never tried; all of them, or none."""
     connection = transaction.connection
     untouched = """SELECT 1 FROM submissions WHERE id = ?1 AND state = 'queued' AND attempts = 0
                    AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)"""
@@ -250,8 +247,8 @@ def take_back(
 
 @dataclass(frozen=True, slots=True)
 class KeepDraft:
-    """How far a draft got, as long as the attempt at its submission is under way. Another one in
-    whose place it was begun is left to be taken away."""
+    """Records the progress of a draft while an attempt at its submission is in flight. A draft that
+    it replaces is left to be deleted."""
 
     submission: int
     progress: DraftProgress
@@ -272,7 +269,7 @@ class KeepDraft:
 
 @dataclass(frozen=True, slots=True)
 class DropDraft:
-    """It is not there any more. A newer one, which has another id, stays."""
+    """Records that the draft no longer exists. A newer one, which has another id, stays."""
 
     which: ForgetDraft
 
@@ -286,7 +283,7 @@ class DropDraft:
 
 
 def leave_draft(connection: sqlite3.Connection, submission: int, unless: str = "") -> None:
-    """Nothing will go on with the submission's draft; it is to be taken away."""
+    """Mark the submission's draft as no longer used, to be deleted."""
     which = (submission, unless)
     connection.execute(
         """INSERT OR IGNORE INTO left_drafts (draft, submission, account, mailbox)
@@ -301,8 +298,8 @@ def leave_draft(connection: sqlite3.Connection, submission: int, unless: str = "
 
 
 def _settle_draft(connection: sqlite3.Connection, submission: int) -> None:
-    """Of a submission that was relayed: its draft is the copy in Sent Items now, unless it was
-    never asked to be sent, because the message went another way."""
+    """For a submission that was relayed: its draft is now the copy in Sent Items, unless no request
+    to send the draft was made because another method was used."""
     found = connection.execute("SELECT progress FROM drafts WHERE submission = ?", (submission,))
     row = found.fetchone()
     if row is None:
@@ -313,8 +310,8 @@ def _settle_draft(connection: sqlite3.Connection, submission: int) -> None:
 
 
 def left_behind(connection: sqlite3.Connection) -> list[LeftBehind]:
-    """Drafts of submissions that were given up, and those that their submissions left; but none
-    while an attempt is under way, which may look for it, find it and send it."""
+    """Drafts of submissions that were given up, and those that their submissions abandoned; but
+    none while an attempt is in flight, which may find the draft and send it."""
     rows = connection.execute(
         """SELECT s.id, m.queue_id, s.part, d.account, d.mailbox, d.draft
            FROM (SELECT d.submission, s.account, s.mailbox,
@@ -337,7 +334,7 @@ def left_behind(connection: sqlite3.Connection) -> list[LeftBehind]:
     ]
 
 
-# --- What several works share --------------------------------------------------------------------
+# --- Shared by several works ---------------------------------------------------------------------
 
 
 def set_state(
@@ -360,7 +357,7 @@ def set_state(
 def note(
     connection: sqlite3.Connection, submission: int, what: str, reason: str, now: datetime
 ) -> None:
-    """A line of the mail log that is no attempt."""
+    """Add a line to the mail log that is not an attempt."""
     connection.execute(
         "INSERT INTO log (at, submission, what, reason) VALUES (?, ?, ?, ?)",
         (microseconds(now), submission, what, storable(reason)),
@@ -368,7 +365,7 @@ def note(
 
 
 def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now: datetime) -> None:
-    """When no part of the message waits any more, its octets go; the mail log stays."""
+    """Delete the octets of the message if all its parts are done; the mail log stays."""
     connection = transaction.connection
     closed = connection.execute(
         """UPDATE messages SET done_at = ?1

@@ -1,32 +1,33 @@
-"""The mark on the disk before a message is read to be sent.
+"""Records on disk that a message is about to be read for sending.
 
     queued ──BeginReading──▶ a row in readings ──Begin──▶ in flight
               └── a third process has ended with it: held
 
-A message may be one that no process survives reading. Its row tells the next process, which reads
-it apart from the others that are marked, and after `MOST_STARTS` of them leaves it to a person: one
-message must not stop the others. Nothing of it was sent, so it is neither in flight nor in doubt.
+Reading a message may crash the process. By its row the next process recognises it, reads it
+separately from the others that are marked, and after `MOST_STARTS` processes holds it: one message
+must not stop the others. Nothing was sent, so the message is neither in flight nor uncertain.
 """
 
 from dataclasses import dataclass
 
 from graphrelay.model import QueueEntry, Submission
 from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, OctetsLost, hold_lost, waits
-from graphrelay.spool.sqlite.statements.put import part_id
 
 MOST_STARTS = 3
-"""Processes that may end while they read the same message."""
+"""How many processes may die while they read the same message."""
 ENDED = (
-    f"The relay ended {MOST_STARTS} times while it read this message to send it. Report it with the"
+    f"The relay died {MOST_STARTS} times while reading this message for sending. Report it with the"
     " journal of those times, then release or delete it."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BeginReading:
-    """Mark it, then load it. Counts a process once, however often it reads the message."""
+    """Marks the message, then loads it. Counts each process once, however often it reads the
+    message."""
 
     entry: QueueEntry
     load: Load

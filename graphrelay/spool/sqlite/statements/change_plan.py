@@ -1,19 +1,19 @@
-"""What waits goes by another plan: another account and mailbox, whose lane it joins."""
+"""Gives a queued submission another plan: another account and mailbox, whose lane it joins."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.model import QueueEntry
 from graphrelay.spool.changes import Changed, Move, NotChanged, Verdict
-from graphrelay.spool.sqlite.database.codec import moment, restored, storable
+from graphrelay.spool.codec import PLAN, moment
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import note
-from graphrelay.spool.sqlite.statements.put import PLAN
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """Refused where it does not wait, or is in flight."""
+    """Refused if it is not queued, or in flight."""
 
     move: Move
     now: datetime

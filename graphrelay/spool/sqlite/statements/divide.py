@@ -1,21 +1,24 @@
-"""One submission becomes several, each with a part of its recipients, with what came of an attempt.
+"""Divides a submission into several, each with some of its recipients, together with the outcome of
+an attempt.
 
-All in one transaction: whatever happens, each recipient stands in exactly one of them. The first
-piece keeps the submission and its history; the others are new parts of the same message.
+All in one transaction: whatever happens, each recipient is in exactly one of them. The first piece
+keeps the submission and its history; the others are new parts of the same message.
 """
 
 import sqlite3
 from dataclasses import dataclass
 
 from graphrelay.model import Address
+from graphrelay.spool.codec import ENVELOPE
+from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import Finish, leave_draft, note
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, Depositor, part_id, recipient_keys
+from graphrelay.spool.sqlite.statements.put import Depositor, recipient_keys
 
 
 @dataclass(frozen=True, slots=True)
 class Divide:
-    """Doing it again changes nothing."""
+    """Repeating it changes nothing."""
 
     finish: Finish
     pieces: tuple[tuple[Address, ...], ...]

@@ -1,10 +1,10 @@
-"""What is due in a lane, whose turn it is, and which lanes there are.
+"""What is due in a lane, in which order, and which lanes exist.
 
-The index `submissions_turns` has the queue in the order of its turns. From it the logins are found
-one by one, each with a seek, of each its clients, of each their senders, and of each sender its
-oldest messages that are due: so the cost depends on how many are asked for, not on how many wait.
-Only a turn that begins with messages which are not due yet, after failed attempts, is read past
-them.
+The index `submissions_turns` has the queue in the order of turns. The logins are found in it one by
+one, each with a seek; likewise the clients of each login, the senders of each client, and the
+oldest messages of each sender that are due. So the cost depends on how many messages are asked for,
+not on how many are queued. Only messages at the beginning of a turn that are not due yet, after
+failed attempts, have to be skipped.
 """
 
 # ruff: noqa: S608 (our own words; values are bound)
@@ -18,13 +18,8 @@ from itertools import islice
 from typing import Any
 
 from graphrelay.model import Lane, QueueEntry
-from graphrelay.spool.sqlite.database.codec import (
-    MICROSECOND,
-    microseconds,
-    moment,
-    restored,
-    storable,
-)
+from graphrelay.spool.codec import MICROSECOND, microseconds, moment
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.values import Backlog, Batch, Take, Turns
 
@@ -45,7 +40,8 @@ _OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size,
 
 
 def _next(level: int, *, first: bool) -> str:
-    """The next who has something due, after those above him and one of his own level."""
+    """The next name on this level with something due, after the last one and below the names of the
+    levels above."""
     column = f"s.{_LEVELS[level]}"
     above = "".join(f" AND s.{one} = :{one}" for one in _LEVELS[:level])
     after = "" if first else f" AND {column} > :after"
@@ -57,14 +53,16 @@ _FIRST = [_next(level, first=True) for level in range(len(_LEVELS))]
 _NEXT = [_next(level, first=False) for level in range(len(_LEVELS))]
 _NEXT_DUE = f"""SELECT min(s.not_before) FROM {_QUEUE}
     WHERE s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox AND {_LATER}"""
-_NEXT_LANE = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
-    WHERE s.state = 'queued' AND (s.account, s.mailbox) > (?, ?)
-    ORDER BY s.account, s.mailbox LIMIT 1"""
+_NEXT_MAILBOX = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
+    WHERE s.state = 'queued' AND s.account = ?1 AND s.mailbox > ?2
+    ORDER BY s.mailbox LIMIT 1"""
+_NEXT_ACCOUNT = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
+    WHERE s.state = 'queued' AND s.account > ?1 ORDER BY s.account, s.mailbox LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeDue:
-    """The batch that is asked for, at `now` by the spool's clock."""
+    """The batch asked for, at `now` by the spool's clock."""
 
     wanted: Take
     now: datetime
@@ -94,7 +92,7 @@ class TakeDue:
         path: tuple[Name, ...],
         limit: int,
     ) -> tuple[list[QueueEntry], bool]:
-        """What those below `path` have, an equal share of each."""
+        """What the names below `path` have due, an equal share of each."""
         values = values | dict(zip(_LEVELS, path, strict=False))
         if len(path) == len(_LEVELS):
             rows = connection.execute(_OLDEST, values | {"limit": limit + 1}).fetchall()
@@ -113,7 +111,7 @@ class TakeDue:
     def _names(
         self, connection: sqlite3.Connection, values: dict[str, Any], level: int, last: str | None
     ) -> Iterator[Name]:
-        """Who has something due, each once: from the one after `last` on, and round."""
+        """The names with something due, each once: starting after `last`, and wrapping around."""
         start = None if last is None else storable(last)
         rounds = [(None, None)] if start is None else [(start, None), (None, start)]
         for after, until in rounds:
@@ -147,10 +145,16 @@ class TakeDue:
 
 
 def lanes(connection: sqlite3.Connection) -> tuple[Lane, ...]:
-    """Those in which something is queued, each found with a seek."""
+    """The lanes with queued mail, each found with a seek.
+
+    `(account, mailbox) > (?, ?)` would be shorter, but SQLite reads all mail of a lane for it.
+    """
     found = []
-    after: tuple[str | bytes, str | bytes] = "", ""
-    while row := connection.execute(_NEXT_LANE, after).fetchone():
+    after: tuple[Name, Name] = "", ""
+    while row := (
+        connection.execute(_NEXT_MAILBOX, after).fetchone()
+        or connection.execute(_NEXT_ACCOUNT, after[:1]).fetchone()
+    ):
         after = row
         found.append(Lane(restored(row[0]), restored(row[1])))
     return tuple(found)
@@ -169,10 +173,11 @@ def backlogs(connection: sqlite3.Connection) -> list[Backlog]:
 
 @dataclass(frozen=True, slots=True)
 class ShiftWaits:
-    """The wall clock has jumped: what was not due yet at `now` waits as long as it would have."""
+    """Adjusts to a jump of the wall clock: what was not due yet at `now` waits as long as it would
+    have."""
 
     now: datetime
-    """By the wall clock as it was before."""
+    """By the wall clock before the jump."""
     by: timedelta
 
     def __call__(self, transaction: DatabaseTransaction) -> None:

@@ -1,20 +1,27 @@
-"""Reading the spool: the queue, one message's history, the mail log, the figures.
+"""Reading the spool: the queue, the history of a message, the mail log, totals.
 
-These run on a connection of their own that cannot write, in a thread of their own: listing a year
-of mail never makes an application wait for its 250. Each is one statement, so that it sees one
-moment.
+These run on a separate read-only connection in a separate thread: listing a year of mail never
+delays a 250. Each is one statement, so that its result is consistent.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from graphrelay.model import Address, Attempt, Envelope, Lane
+from graphrelay.model import Attempt, Envelope, Lane
+from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, moment
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
-from graphrelay.spool.sqlite.database.codec import microseconds, moment, restored, storable
-from graphrelay.spool.sqlite.statements.attempts import DRAFT, OUTCOME
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, ORIGIN, PLAN, part_id
-from graphrelay.spool.sqlite.statements.queue_ids import normalised
+from graphrelay.spool.queue_ids import normalised, part_id
+from graphrelay.spool.sqlite.database.text import restored, storable
+from graphrelay.spool.sqlite.statements.conditions import (
+    Conditions,
+    equal,
+    joined,
+    message_is,
+    moment_is,
+    recipient_is,
+    sender_is,
+)
 from graphrelay.spool.values import (
     HistoryEvent,
     Interrupted,
@@ -25,14 +32,11 @@ from graphrelay.spool.values import (
     state_of,
 )
 
-Conditions = list[tuple[str, tuple[Any, ...]]]
-
-
 # --- The queue -----------------------------------------------------------------------------------
 
 
 def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]:
-    where, values = _and([*_waiting(wanted), ("s.id > ?", (wanted.after_id,))])
+    where, values = joined([*_waiting(wanted), ("s.id > ?", (wanted.after_id,))])
     rows = connection.execute(
         f"""SELECT s.id, m.queue_id, s.part, s.received_at, s.envelope, m.size, m.subject,
                    s.account, s.mailbox, s.plan, s.state, s.not_before, s.reason, s.attempts,
@@ -48,7 +52,7 @@ def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]
 
 
 def matching(connection: sqlite3.Connection, wanted: QueueFilter) -> int:
-    where, values = _and(_waiting(wanted))
+    where, values = joined(_waiting(wanted))
     [count] = connection.execute(
         f"""SELECT count(*) FROM submissions s JOIN messages m ON m.id = s.message
             WHERE {where}""",  # noqa: S608 (our own words; values are bound)
@@ -60,13 +64,13 @@ def matching(connection: sqlite3.Connection, wanted: QueueFilter) -> int:
 def _waiting(wanted: QueueFilter) -> Conditions:
     return [
         ("s.done_at IS NULL", ()),
-        *_equal("s.state", wanted.state),
-        *_equal("s.account", wanted.account),
-        *_equal("s.mailbox", wanted.mailbox),
-        *_equal("json_extract(s.plan, '$.route')", wanted.route),
-        *_sender(wanted.sender),
-        *_recipient(wanted.recipient),
-        *_moment("s.received_at < ?", wanted.received_before),
+        *equal("s.state", wanted.state),
+        *equal("s.account", wanted.account),
+        *equal("s.mailbox", wanted.mailbox),
+        *equal("json_extract(s.plan, '$.route')", wanted.route),
+        *sender_is(wanted.sender),
+        *recipient_is(wanted.recipient),
+        *moment_is("s.received_at < ?", wanted.received_before),
     ]
 
 
@@ -102,15 +106,15 @@ def shares_message_id(connection: sqlite3.Connection, wanted: SharesMessageId) -
 
 
 def log(connection: sqlite3.Connection, wanted: LogFilter) -> list[LogRow]:
-    where, values = _and(
+    where, values = joined(
         [
-            *_equal("l.what", wanted.outcome),
-            *_equal("m.client", wanted.client),
-            *_message(wanted.queue_id),
-            *_sender(wanted.sender),
-            *_recipient(wanted.recipient),
-            *_moment("l.at >= ?", wanted.since),
-            *_moment("l.at < ?", wanted.until),
+            *equal("l.what", wanted.outcome),
+            *equal("m.client", wanted.client),
+            *message_is(wanted.queue_id),
+            *sender_is(wanted.sender),
+            *recipient_is(wanted.recipient),
+            *moment_is("l.at >= ?", wanted.since),
+            *moment_is("l.at < ?", wanted.until),
             *([] if wanted.after_id is None else [("l.id > ?", (wanted.after_id,))]),
         ]
     )
@@ -230,7 +234,7 @@ def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attemp
             )
 
 
-# --- Figures -------------------------------------------------------------------------------------
+# --- Totals --------------------------------------------------------------------------------------
 
 
 def figures(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | None]:
@@ -245,49 +249,6 @@ def figures(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | N
            FROM submissions INDEXED BY submissions_open WHERE done_at IS NULL"""
     ).fetchone()
     return row
-
-
-# --- Conditions ----------------------------------------------------------------------------------
-
-
-def _and(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
-    words = " AND ".join(condition for condition, _ in conditions) or "1"
-    return words, tuple(value for _, values in conditions for value in values)
-
-
-def _equal(column: str, value: str | None) -> Conditions:
-    return [] if value is None else [(f"{column} = ?", (storable(value),))]
-
-
-def _moment(condition: str, value: Any) -> Conditions:
-    return [] if value is None else [(condition, (microseconds(value),))]
-
-
-def _message(queue_id: str | None) -> Conditions:
-    if queue_id is None:
-        return []
-    name, part = normalised(queue_id)
-    return [("m.queue_id = ?", (name,)), *([] if part is None else [("s.part = ?", (part,))])]
-
-
-def _sender(text: str | None) -> Conditions:
-    if text is None:
-        return []
-    if text.startswith("@"):
-        domain = storable(Address.parse(text).key)
-        return [("substr(m.sender_key, -length(?)) = ?", (domain, domain))]
-    return [("m.sender_key = ?", (_key(text),))]
-
-
-def _recipient(text: str | None) -> Conditions:
-    if text is None:
-        return []
-    return [("s.id IN (SELECT submission FROM recipients WHERE address_key = ?)", (_key(text),))]
-
-
-def _key(text: str) -> str | bytes:
-    bare = text.strip().removeprefix("<").removesuffix(">")
-    return storable(Address.parse(bare).key) if bare else ""
 
 
 def _when(value: int | None) -> Any:

@@ -1,15 +1,17 @@
-"""NDRs of messages that Microsoft accepted: finding the message, and noting it in the mail log."""
+"""NDRs for messages that Microsoft accepted: finding the message, and recording the NDR in the mail
+log."""
 
 import sqlite3
 from dataclasses import dataclass
 
 from graphrelay.model import Address, Lane
 from graphrelay.spool.changes import Changed, NotChanged, NoteNdr, Verdict
+from graphrelay.spool.codec import microseconds
 from graphrelay.spool.queries import LanesUsed, RelayedTo
-from graphrelay.spool.sqlite.database.codec import microseconds, restored, storable
+from graphrelay.spool.queue_ids import part_id
+from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import note
-from graphrelay.spool.sqlite.statements.put import part_id
 from graphrelay.spool.values import RelayedPart
 
 _PART = "SELECT s.id, m.queue_id, s.part FROM"
@@ -34,7 +36,7 @@ def relayed_to(connection: sqlite3.Connection, query: RelayedTo) -> RelayedPart 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Refused where it is known already."""
+    """Refused if it was recorded before."""
 
     ndr: NoteNdr
 

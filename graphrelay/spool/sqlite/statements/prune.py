@@ -1,15 +1,15 @@
-"""Housekeeping: what was done long ago is forgotten, and room is given back.
+"""Housekeeping: deletes old history and returns free space.
 
-Everything goes in small portions, each a transaction of its own among the others, so that
-forgetting a year of mail never makes anybody wait.
+It works in small portions, each a separate transaction among the others, so that deleting a year of
+history delays nothing.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.spool.sqlite.database.codec import microseconds
+from graphrelay.spool.codec import ENVELOPE, microseconds
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.put import ENVELOPE, recipient_keys
+from graphrelay.spool.sqlite.statements.put import recipient_keys
 
 PORTION = 200
 PAGES = 256
@@ -17,7 +17,7 @@ PAGES = 256
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Forget up to `PORTION` messages that were done before `before`; how many."""
+    """Deletes up to `PORTION` messages that were done before `before`. Returns how many."""
 
     before: datetime
 
@@ -46,19 +46,19 @@ class Prune:
 
 
 def free_pages(transaction: DatabaseTransaction) -> int:
-    """How many pages deleted mail has left in the database."""
+    """The number of pages in the database that deleted mail has left free."""
     return int(transaction.connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def give_pages_back(transaction: DatabaseTransaction) -> None:
-    """A portion of them goes back to the file system."""
+    """Return a portion of them to the file system."""
     transaction.connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
 
 
 def empty_wal(transaction: DatabaseTransaction) -> None:
-    """Everything into the database file, and the WAL to nothing, if no reader is looking.
+    """Checkpoint everything and truncate the WAL, if there is no reader.
 
-    Waits for nobody: a reader that still needs the WAL keeps it until the next time.
+    Does not wait: if a reader still needs the WAL, it is kept until the next time.
     """
     connection = transaction.connection
     connection.execute("PRAGMA busy_timeout = 0")

@@ -1,7 +1,7 @@
-"""A message becomes ours: the rows that one transaction writes.
+"""Accepting a message: the rows that one transaction writes.
 
-One row in `messages` and `bodies`, one in `submissions` for each part, one in `recipients` for
-each address of a part. Large bodies are already on the disk when this runs (bodies.py).
+One row in `messages` and `bodies`, one in `submissions` for each part, one in `recipients` for each
+address of a part. Large bodies are on the disk before this runs (bodies.py).
 """
 
 import sqlite3
@@ -15,19 +15,14 @@ from graphrelay.model import (
     Envelope,
     InlineBody,
     NewMessage,
-    Origin,
-    Plan,
     Submission,
 )
+from graphrelay.spool.codec import ENVELOPE, ORIGIN, PLAN, microseconds
+from graphrelay.spool.queue_ids import QueueIds, part_id
 from graphrelay.spool.sqlite.database.bulk_insert import Insert, Row
-from graphrelay.spool.sqlite.database.codec import Codec, microseconds, storable
+from graphrelay.spool.sqlite.database.text import storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.files.bodies import BodyFolder, FileBody, Filed, Kept, Stored
-from graphrelay.spool.sqlite.statements.queue_ids import QueueIds
-
-PLAN: Codec[Plan] = Codec(Plan)
-ORIGIN: Codec[Origin] = Codec(Origin)
-ENVELOPE: Codec[Envelope] = Codec(Envelope)
 
 _MESSAGES = Insert(
     "messages",
@@ -42,14 +37,9 @@ _SUBMISSIONS = Insert(
 _RECIPIENTS = Insert("recipients", "address_key, submission")
 
 
-def part_id(queue_id: str, part: int) -> str:
-    """As people see it: the first part is called like the message."""
-    return queue_id if part == 1 else f"{queue_id}/{part}"
-
-
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A message whose body is stored, to be put."""
+    """A message to be put, whose body has been stored."""
 
     message: NewMessage
     stored: Stored
@@ -66,7 +56,7 @@ class _Rows:
 
 @dataclass(slots=True)
 class _Common:
-    """What the rows of one message share."""
+    """Values that the rows of one message share."""
 
     message: int
     queue_id: str
@@ -76,11 +66,11 @@ class _Common:
 
 
 class Depositor:
-    """Puts messages, as many as wait in one go. Owned by the writer's thread.
+    """Puts all waiting messages at once. Owned by the writer's thread.
 
-    It numbers the rows itself, so that the rows of many messages are four statements: each
-    statement is a point at which Python's threads may change over, and that costs more than SQLite
-    does. Numbers that a failed transaction has used are not used again.
+    It assigns the row ids itself, so that many messages need four statements: at each statement
+    Python may switch threads, which costs more than SQLite does. Ids that a failed transaction used
+    are not used again.
     """
 
     def __init__(self, connection: sqlite3.Connection, folder: BodyFolder) -> None:
@@ -92,7 +82,7 @@ class Depositor:
         self._submissions = count(last.get("submissions", 0) + 1)
 
     def next_submission(self) -> int:
-        """The number of a new row in `submissions`."""
+        """The id of a new row in `submissions`."""
         number: int = next(self._submissions)
         return number
 
@@ -185,7 +175,7 @@ def recipient_keys(envelope: Envelope) -> set[str | bytes]:
 
 
 def erase(transaction: DatabaseTransaction, submissions: Sequence[Submission] | None) -> None:
-    """Forget a message that was never acknowledged, whole; `None` was never there."""
+    """Delete all of a message that was never acknowledged; `None` is one that was never stored."""
     if not submissions:
         return
     connection = transaction.connection

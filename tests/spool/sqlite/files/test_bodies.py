@@ -52,16 +52,16 @@ async def test_any_split_gives_the_same_octets(
     whole = b"".join(pieces) * (1 + repeat * 40)
     disk = FaultyDisk()
     disk.largest_write = largest_write
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("graphrelay.spool.sqlite.files.bodies.PIECE", 5000)
-        await _same_octets(disk, pieces * (1 + repeat * 40), whole)
+    await _same_octets(disk, pieces * (1 + repeat * 40), whole)
 
 
 async def _same_octets(disk: FaultyDisk, pieces: list[bytes], whole: bytes) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:
-        folder = BodyFolder(Path(directory), disk, FakeClock(), inline_limit=LIMIT, reserve=0)
+        folder = BodyFolder(
+            Path(directory), disk, FakeClock(), inline_limit=LIMIT, reserve=0, piece=5000
+        )
         body = folder.incoming()
         for piece in pieces:
             await body.write(piece)
@@ -171,7 +171,7 @@ async def test_the_last_megabytes_are_kept_for_mail_that_is_ours(
     disk.free_octets = (10 << 20) - 1
     small, large = folder.incoming(), folder.incoming()
     await small.write(b"x")
-    with pytest.raises(StorageUnavailable, match=r"9 MB are left .* last 10 MB"):
+    with pytest.raises(StorageUnavailable, match=r"9 MB are free .* 10 MB are reserved"):
         await small.store()
     with pytest.raises(StorageUnavailable, match="Free some space"):
         await large.write(LARGE)

@@ -35,7 +35,7 @@ def test_when_room_is_short_the_system_is_asked_each_time() -> None:
         asked.require()
     assert disk.looks == 10
     disk.free_octets = RESERVE - 1
-    with pytest.raises(StorageUnavailable, match="9 MB are left"):
+    with pytest.raises(StorageUnavailable, match="9 MB are free"):
         asked.require()
 
 

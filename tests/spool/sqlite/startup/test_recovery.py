@@ -11,13 +11,13 @@ import pytest
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Address, Done, Held, StorageUnavailable, Submission
 from graphrelay.spool.errors import SpoolTooNew
-from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.queries import QueueFilter, RefusalFilter
 from graphrelay.spool.sqlite import Disk, SqliteSpool
 from graphrelay.spool.sqlite.startup.check import MARK, Damaged, check_at_start
 from graphrelay.spool.sqlite.startup.recovery import readable_rows
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, Step, io_error
-from tests.spool.mail import NOON, a_message, plan, put, relayed, waiting_in
+from tests.spool.mail import NOON, REFUSED, a_message, plan, put, relayed, waiting_in
 
 PAGE = 4096
 
@@ -87,6 +87,17 @@ async def recovered(
 def aside(tmp_path: Path) -> Path:
     (directory,) = tmp_path.glob("damaged-*")
     return directory
+
+
+async def test_what_was_refused_is_recovered_too(
+    tmp_path: Path, clock: FakeClock, journal: Journal, filled: list[Submission]
+) -> None:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        await spool.note_refusals([REFUSED])
+    overwrite(tmp_path / "spool.db", leaf_of(tmp_path / "spool.db", "log"))
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        assert [row.refusal for row in await spool.read(RefusalFilter())] == [REFUSED]
+    assert aside(tmp_path)
 
 
 @pytest.mark.parametrize("table", ["bodies", "messages", "submissions", "log", "recipients"])
@@ -243,24 +254,21 @@ class StoppingDisk(FaultyDisk):
 
 
 @pytest.fixture
-def damaged(
-    tmp_path: Path, filled: list[Submission], monkeypatch: pytest.MonkeyPatch
-) -> list[Submission]:
-    """The same with a page of bodies broken, and too large to be checked at start."""
-    monkeypatch.setattr("graphrelay.spool.sqlite.startup.check.AT_ONCE", 0)
+def damaged(tmp_path: Path, filled: list[Submission]) -> list[Submission]:
+    """The same with a page of bodies broken."""
     database = tmp_path / "spool.db"
     overwrite(database, leaf_of(database, "bodies"))
     return filled
 
 
-async def test_damage_that_shows_while_it_runs_is_marked_and_mended_at_the_next_start(
+async def test_damage_that_shows_while_it_runs_is_marked_and_repaired_at_the_next_start(
     tmp_path: Path,
     clock: FakeClock,
     journal: Journal,
     entries: list[Entry],
     damaged: list[Submission],
 ) -> None:
-    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0, check_at_once=0) as spool:
         failed = 0
         for submission in damaged:
             try:
@@ -286,7 +294,9 @@ async def test_damage_on_a_disk_that_cannot_be_marked_stops_nobody_else(
     damaged: list[Submission],
 ) -> None:
     disk = FaultyDisk()
-    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0, disk=disk) as spool:
+    async with SqliteSpool.open(
+        tmp_path, clock, journal, reserve=0, disk=disk, check_at_once=0
+    ) as spool:
         disk.fail("create", io_error(), times=100)
         loads = [spool.load(submission.id) for submission in damaged]
         loaded = await asyncio.gather(*loads, return_exceptions=True)
@@ -305,11 +315,9 @@ async def test_a_large_database_is_checked_behind_the_work(
     journal: Journal,
     entries: list[Entry],
     filled: list[Submission],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("graphrelay.spool.sqlite.startup.check.AT_ONCE", 0)
     overwrite(tmp_path / "spool.db", leaf_of(tmp_path / "spool.db", "log"))
-    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0, check_at_once=0) as spool:
         await spool.verify()
         assert [entry.event for entry in entries] == []
         (waiting, *_) = await waiting_in(spool)

@@ -23,7 +23,8 @@ from graphrelay.model import (
     Trouble,
     Uncertain,
 )
-from graphrelay.spool.sqlite.database.codec import Codec, microseconds, moment, restored, storable
+from graphrelay.spool.codec import Codec, microseconds, moment
+from graphrelay.spool.sqlite.database.text import restored, storable
 
 text = st.text(st.characters(), max_size=20)
 """Lone surrogates among it: octets that were no UTF-8."""

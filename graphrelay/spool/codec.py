@@ -1,13 +1,13 @@
 """Values of the model to JSON and back, by their type annotations.
 
-The spool keeps plans, origins, envelopes and outcomes as JSON in one column each, so that they may
-grow without a change of schema. Reading is therefore tolerant in one direction: a field that is
-not known any more is ignored, one that is missing takes its default. What has no default and no
-value is an error, since guessing it could send mail in somebody else's name.
+The spool keeps plans, origins, envelopes and outcomes as JSON in one column each, so that fields
+can be added without a change of schema. Reading is therefore tolerant: an unknown field is ignored,
+and a missing one takes its default. A missing field without a default is an error, since a guess
+could send mail in somebody else's name.
 
 Supported: None, str, int, float, bool, Literal, StrEnum, datetime, timedelta, tuples, Address,
-frozen dataclasses, and unions of dataclasses (told apart by `kind`). Any other annotation is
-refused when the codec is made, not when mail comes.
+frozen dataclasses, and unions of dataclasses (distinguished by `kind`). Any other annotation is
+refused when the codec is created, not when mail arrives.
 """
 
 import json
@@ -19,7 +19,7 @@ from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from graphrelay.model import Address
+from graphrelay.model import Address, DraftProgress, Envelope, Origin, Outcome, Plan
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970 in UTC: how every moment is kept."""
+    """Whole microseconds since 1970 in UTC: how every time is stored."""
     return (moment - EPOCH) // MICROSECOND
 
 
@@ -39,7 +39,9 @@ def moment(value: int) -> datetime:
 
 
 class Codec(Generic[T]):
-    """Between a value and its JSON text. Both directions are remembered for values that recur."""
+    """Converts between a value and its JSON text. Both directions are cached for values that
+    recur.
+    """
 
     def __init__(self, annotation: Any) -> None:
         write, read = _pair(annotation)
@@ -57,7 +59,7 @@ class Codec(Generic[T]):
         return self._text(value)
 
     def value(self, text: str) -> T:
-        """Raises `ValueError` for a text that does not give a whole value."""
+        """Raises `ValueError` for a text that is not a complete value."""
         try:
             value: T = self._value(text)
         except (TypeError, KeyError, AttributeError) as error:
@@ -66,7 +68,7 @@ class Codec(Generic[T]):
 
 
 _EARLIER_NAMES = {"dsn_requests": "asked", "ret": "returned"}
-"""By the name of a field: what it was called when mail that may still wait was accepted."""
+"""By the name of a field: its earlier name, under which mail may still be stored."""
 
 Write = Callable[[Any], Any]
 Read = Callable[[Any], Any]
@@ -172,15 +174,8 @@ def _tagged(kinds: tuple[Any, ...]) -> tuple[Write, Read]:
     return write, read
 
 
-def storable(text: str) -> str | bytes:
-    """As SQLite can keep it. Text that is no UTF-8 (lone surrogates, from octets that were none)
-    is kept as a blob, and comes back the same from `restored`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-    return text
-
-
-def restored(kept: str | bytes) -> str:
-    return kept.decode("utf-8", "surrogatepass") if isinstance(kept, bytes) else kept
+PLAN: Codec[Plan] = Codec(Plan)
+ORIGIN: Codec[Origin] = Codec(Origin)
+ENVELOPE: Codec[Envelope] = Codec(Envelope)
+OUTCOME: Codec[Outcome] = Codec(Outcome)
+DRAFT: Codec[DraftProgress] = Codec(DraftProgress)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.spool.sqlite.statements.queue_ids import (
+from graphrelay.spool.queue_ids import (
     ALPHABET,
     LENGTH,
     QueueIds,

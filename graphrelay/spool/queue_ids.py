@@ -1,8 +1,8 @@
-"""The names by which people call a message: ten characters that can be read over the telephone.
+"""Queue ids: ten characters that can be read out over the telephone.
 
-Crockford's base 32 (no I, L, O, U), 50 bits: 41 for milliseconds since 2020 (enough until 2089),
-9 chance ones. So they sort by the time of acceptance. Each is greater than the one before, also
-than the last one in the database, whatever the wall clock does: so none is given twice.
+Crockford's base 32 (no I, L, O, U), 50 bits: 41 for milliseconds since 2020 (enough until 2089), 9
+random ones. So they sort by the time of acceptance. Each is greater than the one before, including
+the last one in the database, whatever the wall clock does: so none is assigned twice.
 """
 
 import random
@@ -19,7 +19,7 @@ _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None})
 
 
 class QueueIds:
-    """Makes queue ids, all greater than `last`. Owned by one thread."""
+    """Creates queue ids, all greater than `last`. Owned by one thread."""
 
     def __init__(self, last: str = "", chance: Callable[[int], int] | None = None) -> None:
         self._chance = chance or random.Random().getrandbits  # noqa: S311 (names, not secrets)
@@ -45,13 +45,18 @@ def encoded(value: int) -> str:
 
 
 def normalised(text: str) -> tuple[str, int | None]:
-    """What a person typed, as message id and part: `4qx.../2` -> (`4QX...`, 2).
+    """A typed queue id as message id and part: `4qx.../2` -> (`4QX...`, 2).
 
-    Letters that Crockford leaves out are taken for the digits they look like. Without a part, the
-    whole message is meant.
+    Letters that Crockford's alphabet omits are read as the digits that they resemble. Without a
+    part, the whole message is meant.
     """
     name, slash, part = text.strip().partition("/")
     name = name.encode("ascii", "replace").decode().upper().translate(_MISREAD)
     if not slash:
         return name, None
     return name, int(part) if part.isascii() and part.isdigit() and len(part) < 10 else 0
+
+
+def part_id(queue_id: str, part: int) -> str:
+    """As shown to administrators: the first part has the id of the message."""
+    return queue_id if part == 1 else f"{queue_id}/{part}"

@@ -1,0 +1,90 @@
+"""The verb `reload`: read the configuration again, now, and report what came of it.
+
+    SIGHUP ───────── ask() ──────┐
+                                 ├──▶ asked() ──▶ the daemon's Reloader ──▶ answer to every `result`
+    verb `reload` ── result() ───┘
+
+The relay itself reads the file, with the credentials that systemd gave it alone, so that what is
+checked is what would be used.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphrelay.control.verb import Asker, Event, Verb, VerbError
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The configuration is used from now on."""
+
+    doubts: tuple[str, ...]
+    """What is legal and surely not meant."""
+    needs_restart: tuple[str, ...]
+    """The tables that changed and are read only at start."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotInForce:
+    """The old one stays in force."""
+
+    problems: tuple[str, ...]
+
+
+ReloadResult = InForce | NotInForce
+
+
+class ReloadRequests:
+    """Between those who ask for a reload and the one who does it. Several requests at once are one
+    reload."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._waiting: list[asyncio.Future[ReloadResult]] = []
+        self._taken: list[asyncio.Future[ReloadResult]] = []
+
+    def ask(self) -> None:
+        """Ask, and do not wait for the result."""
+        self._asked.set()
+
+    async def result(self) -> ReloadResult:
+        """Ask, and return what came of it."""
+        waiting: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self.ask()
+        return await waiting
+
+    async def asked(self) -> None:
+        """Return when there is a request; who asks from now on asks for another reload."""
+        await self._asked.wait()
+        self._asked.clear()
+        self._taken, self._waiting = self._waiting, []
+
+    def answer(self, result: ReloadResult) -> None:
+        """To all who had asked when `asked` returned."""
+        for waiting in self._taken:
+            if not waiting.done():  # the person who asked has gone
+                waiting.set_result(result)
+
+
+class ReloadVerb:
+    """`reload`."""
+
+    def __init__(self, requests: ReloadRequests) -> None:
+        self._requests = requests
+
+    def table(self) -> dict[str, Verb]:
+        return {"reload": self._reload}
+
+    async def _reload(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+        match await self._requests.result():
+            case NotInForce(problems):
+                raise VerbError("\n".join((*problems, "The old settings stay in force.")))
+            case InForce(doubts, needs_restart):
+                yield {
+                    "kind": "reloaded",
+                    "warnings": list(doubts),
+                    "needs_restart": list(needs_restart),
+                }

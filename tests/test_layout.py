@@ -1,0 +1,67 @@
+"""Every module has its tests at the mirrored path: graphrelay/a/b.py in tests/a/test_b.py.
+
+python -m tests.test_layout         lists the modules that have none
+"""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TYPES_ALONE = "types without behaviour"
+CONTRACT = "a statement of the embedded engine, which carries out a verb of the spool's contract"
+
+ELSEWHERE = {
+    "__main__.py": ("cli/test_commands.py", "runs the program as `python -m graphrelay`"),
+    "sendmail/__main__.py": ("drop/test_relay.py", "runs `python -m graphrelay.sendmail`"),
+    "model/attempt.py": ("spool/contract/test_mail.py", TYPES_ALONE),
+    "model/reception.py": ("smtp/reception.py", "a protocol, and the reception of the tests"),
+    "relay/deliver/result.py": ("relay/deliver/test_courier.py", TYPES_ALONE),
+    "spool/contract.py": ("spool/contract/test_mail.py", "a protocol, and the tests of engines"),
+    "spool/changes.py": ("spool/contract/test_changes.py", TYPES_ALONE),
+    "spool/queries.py": ("spool/contract/test_queries.py", TYPES_ALONE),
+    "spool/sqlite/statements/admin.py": ("spool/contract/test_changes.py", CONTRACT),
+    "spool/sqlite/statements/attempts.py": ("spool/contract/test_mail.py", CONTRACT),
+    "spool/sqlite/statements/begin_reading.py": ("spool/contract/test_begin_reading.py", CONTRACT),
+    "spool/sqlite/statements/change_plan.py": ("spool/contract/test_move.py", CONTRACT),
+    "spool/sqlite/statements/history.py": ("spool/contract/test_queries.py", CONTRACT),
+    "spool/sqlite/statements/ndrs.py": ("spool/contract/test_ndrs.py", CONTRACT),
+}
+"""The modules whose tests are elsewhere, below tests/: where, and why."""
+
+
+def modules() -> list[str]:
+    """All modules below graphrelay/, without `__init__.py` files that define nothing."""
+    found = [path.relative_to(ROOT / "graphrelay") for path in (ROOT / "graphrelay").rglob("*.py")]
+    return sorted(str(path) for path in found if path.name != "__init__.py" or _defines(path))
+
+
+def _defines(path: Path) -> bool:
+    tree = ast.parse((ROOT / "graphrelay" / path).read_text(encoding="utf-8"))
+    kinds = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+    return any(isinstance(node, kinds) for node in tree.body)
+
+
+def mirrored(module: str) -> list[Path]:
+    """Where its tests may be; those of a package beside those of its modules."""
+    path = Path(module)
+    if path.name == "__init__.py":
+        inside = sorted((ROOT / "tests" / path.parent).glob("test_*.py"))
+        return [ROOT / "tests" / path.parent.parent / f"test_{path.parent.name}.py", *inside]
+    return [ROOT / "tests" / path.parent / f"test_{path.name}"]
+
+
+def without_tests() -> list[str]:
+    return [name for name in modules() if not any(file.exists() for file in mirrored(name))]
+
+
+def test_every_module_has_its_tests_at_the_mirrored_path() -> None:
+    assert set(without_tests()) <= ELSEWHERE.keys()
+
+
+def test_an_exception_is_made_only_for_a_module_without_tests_of_its_own() -> None:
+    assert ELSEWHERE.keys() <= set(without_tests())
+    assert [file for file, _ in ELSEWHERE.values() if not (ROOT / "tests" / file).exists()] == []
+
+
+if __name__ == "__main__":
+    print(*(name for name in without_tests() if name not in ELSEWHERE), sep="\n")
