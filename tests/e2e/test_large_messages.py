@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.cli.queue import _print_message
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from graphrelay.control.verbs import json_views
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Answer
@@ -39,7 +39,7 @@ def files(mail: Mail) -> dict[str, bytes]:
     return {one.name: one.content for one in mail.content.attachments}
 
 
-async def shown(here: World, queue_id: str) -> Event:
+async def shown(here: World, queue_id: str) -> Output:
     """What `queue show --json` says."""
     found = await here.relay.spool.read(HistoryOf(queue_id))
     assert found is not None
