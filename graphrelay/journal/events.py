@@ -382,6 +382,14 @@ class RequestLimitNotKept(Event, level="warning"):
     reason: str
 
 
+class MimeDraftGivenUp(Event, level="warning"):
+    """A large message could not go as a draft in MIME to which its files are added. It goes as
+    JSON, in the same attempt; `reason` says what Exchange made of the draft."""
+
+    queue_id: str
+    reason: str
+
+
 class AttemptBroke(Event, level="error"):
     """A bug, in an attempt."""
 
