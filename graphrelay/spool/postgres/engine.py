@@ -67,7 +67,7 @@ from graphrelay.spool.postgres.statements import (
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
     Deposit,
-    Put,
+    PutMail,
     announce,
     erase,
     note_created,
@@ -465,7 +465,7 @@ class PostgresSpool:
     async def _put_after(
         self, first: Work[bool], report: Report, doing: str
     ) -> tuple[Submission, ...]:
-        """Put a message in the transaction of `first`, and only if that answers so."""
+        """PutMail a message in the transaction of `first`, and only if that answers so."""
         body = _ours(report[1])
         deposit = Deposit(report[0], await body.store(), self._clock.now())
 
@@ -561,8 +561,8 @@ class PostgresSpool:
 
     # Transactions -----------------------------------------------------------------------------
 
-    def _new_put(self) -> Put:
-        return Put(self._queue_ids, self._database_clock, self._leases, self._pieces)
+    def _new_put(self) -> PutMail:
+        return PutMail(self._queue_ids, self._database_clock, self._leases, self._pieces)
 
     def _new_finish(self) -> attempts.Finish:
         return attempts.Finish(self._relay, self._database_clock)

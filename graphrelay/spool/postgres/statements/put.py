@@ -88,7 +88,7 @@ class _Rows:
             column.append(value)
 
 
-class Put:
+class PutMail:
     """writer.Kind: a deposit becomes its submissions."""
 
     doing = "take a message"
@@ -222,7 +222,7 @@ def recipient_keys(envelope: Envelope) -> set[str]:
     return {storable(path.key) for path in envelope.forward_paths}
 
 
-async def put_one(connection: Connection, put: Put, deposit: Deposit) -> tuple[Part, ...]:
+async def put_one(connection: Connection, put: PutMail, deposit: Deposit) -> tuple[Part, ...]:
     """In a transaction of the caller's, without a pipeline."""
     cursors = await put.send(connection, [deposit])
     (answer,) = await put.answers(cursors, [deposit])
