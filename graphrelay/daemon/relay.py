@@ -12,7 +12,12 @@ tasks in between belong to one TaskGroup.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -67,6 +72,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 from graphrelay.spool.queries import Count
 from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.url import SpoolUrlUnusable
 
 
 class CannotStart(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -162,7 +168,7 @@ async def _opened(
     """Open and start everything, to be closed with the stack."""
     settings = configuration.settings
     with as_cannot_start():
-        rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
+        rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE, sends=True)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         console = _console(verbs, configuration, alerts, journal, clock)
@@ -260,12 +266,12 @@ async def _rooms(
     clock: Clock,
     journal: Journal,
     patience: timedelta = timedelta(0),
+    *,
+    sends: bool = False,
 ) -> _Rooms:
-    directory = wiring.state_directory(settings)
     tls = client_context(settings.cloud.ca_file)
-    spool = await stack.enter_async_context(
-        SqliteSpool.open(directory, clock, journal, patience=patience)
-    )
+    opening = _spool(settings, clock, journal, patience, sends=sends)
+    spool = await stack.enter_async_context(opening)
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
     cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
@@ -278,6 +284,27 @@ async def _rooms(
     bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
         tokens, graph, spool, queue, limits, reception, Transcripts(), leftovers, bounces, reporter
+    )
+
+
+def _spool(
+    settings: Settings, clock: Clock, journal: Journal, patience: timedelta, *, sends: bool
+) -> AbstractAsyncContextManager[Spool]:
+    """The embedded spool, or the one that several relays share. Raises `OSError`."""
+    url, directory = wiring.spool_url(settings.spool), wiring.state_directory(settings)
+    if url is None:
+        return SqliteSpool.open(directory, clock, journal, patience=patience)
+    from graphrelay.spool.postgres import PostgresSpool  # psycopg is not everywhere
+
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # for the control socket
+    return PostgresSpool.open(
+        url,
+        clock,
+        journal,
+        host=wiring.hostname(settings),
+        sends=sends,
+        lease=settings.spool.lease,
+        request_limit=settings.spool.request_limit,
     )
 
 
@@ -490,6 +517,7 @@ def as_cannot_start() -> Iterator[None]:
         ListenError,
         OSError,
         SpoolTooNew,
+        SpoolUrlUnusable,
         StorageUnavailable,
     ) as error:
         raise CannotStart(str(error)) from error

@@ -29,6 +29,7 @@ from graphrelay.config.settings import (
     ScopedUsersTable,
     SendAsUserTable,
     Settings,
+    SpoolTable,
     WebhookTable,
 )
 from graphrelay.console.options import ConsoleOptions, ConsoleUser
@@ -68,6 +69,7 @@ from graphrelay.relay.queue.backup import Backups
 from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
 from graphrelay.smtp.access.listener import Limits, Listener
 from graphrelay.smtp.access.login import Login
+from graphrelay.spool.url import SpoolUrlUnusable, mistake_in_url
 
 
 def state_directory(settings: Settings) -> Path:
@@ -155,6 +157,17 @@ def token_cloud(of: Cloud) -> TokenCloud:
 
 def proxy(table: CloudTable) -> Proxy | None:
     return Proxy.parse(table.proxy) if table.proxy else None
+
+
+def spool_url(table: SpoolTable) -> str | None:
+    """Of the queue that relays share; `None` for the embedded one. Raises `SpoolUrlUnusable`, and
+    `OSError` if its file cannot be read."""
+    if table.url_file is None:
+        return table.url.get_secret_value() if table.url else None
+    url = table.url_file.read_text("utf-8").strip()
+    if text := mistake_in_url(url):
+        raise SpoolUrlUnusable(f"{table.url_file}: {text}")
+    return url
 
 
 def policy(table: DeliveryTable) -> DeliveryPolicy:

@@ -63,6 +63,7 @@ from graphrelay.spool.postgres.statements import (
     ndrs,
     prune,
     refusals,
+    relays,
 )
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
@@ -88,7 +89,9 @@ from graphrelay.spool.queries import (
     QueueFilter,
     RefusalFilter,
     RelayedTo,
+    Relays,
     SharesMessageId,
+    Tally,
 )
 from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.values import Batch, Divided, Refusal, Take
@@ -221,9 +224,16 @@ class PostgresSpool:
         before, now = await schema.migrate(connection)
         if before not in (0, now):
             self._journal.write(events.SpoolMigrated(from_version=before, to_version=now))
-        found = await connection.execute(f"SELECT {NOW}")
-        [(at,)] = await found.fetchall()
+        found = await connection.execute(_SERVER)
+        [(at, version, durability, standbys)] = await found.fetchall()
         self._database_clock.follow(at)
+        self._journal.write(
+            events.SpoolShared(
+                server=f"PostgreSQL {version}",
+                synchronous_commit=durability,
+                synchronous_standbys=standbys or "none",
+            )
+        )
         await connection.execute(FIRST, (self._process,))
         found = await connection.execute("SELECT max(queue_id) FROM messages")
         [(last,)] = await found.fetchall()
@@ -294,7 +304,7 @@ class PostgresSpool:
             return
         account, mailbox = map(restored, told["lane"])
         lane = Lane(account, mailbox)
-        if self._leases.holds(lane) and self._watcher is not None:
+        if self._leases.term(lane) and self._watcher is not None:
             self._watcher.changed(lane)
 
     async def _poll(self) -> None:
@@ -530,10 +540,14 @@ class PostgresSpool:
                 return await history.figures(connection)
             case Backlogs():
                 return await due.backlogs(connection)
+            case Relays():
+                return await relays.every(connection, clock)
             case InFlight():
                 return await attempts.interrupted(connection, relay, self._request_limit)
             case LeftDrafts():
                 return await drafts.left_behind(connection, relay)
+            case Tally():
+                return await history.tally(connection, query)
             case LanesUsed():
                 return await ndrs.lanes_used(connection, query, relay)
             case RelayedTo():
@@ -610,6 +624,8 @@ class PostgresSpool:
 
 
 _ID_BITS = 9
+_SERVER = f"""SELECT {NOW}, current_setting('server_version'),
+    current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
 _LISTEN_AGAIN = timedelta(seconds=1)
 
 

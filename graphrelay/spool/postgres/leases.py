@@ -182,6 +182,7 @@ class Leases:
             if row is None:
                 await self._begin_anew()
                 return
+            stood_still = not self.alive()
             self._until = asked_at + self._lease
             self._database_clock.follow(row[0])
             steady_since = self._steady_since
@@ -191,6 +192,9 @@ class Leases:
             if steady:
                 await self._bury(connection)
             await self._look(connection)
+        if stood_still and self._watcher is not None:
+            for lane in self.lanes():  # meanwhile nothing was begun
+                self._watcher.changed(lane)
 
     async def _begin_anew(self) -> None:
         """Others took this relay for dead."""
