@@ -8,11 +8,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TYPES_ALONE = "types without behaviour"
+DOCTOR = "a part of a visit, tried in worlds that each differ in one way"
 CONTRACT = "a statement of the embedded engine, which carries out a verb of the spool's contract"
 
 ELSEWHERE = {
     "__main__.py": ("cli/test_commands.py", "runs the program as `python -m graphrelay`"),
     "sendmail/__main__.py": ("drop/test_relay.py", "runs `python -m graphrelay.sendmail`"),
+    "assumptions.py": ("doctor/test_documentation.py", "a table, compared with docs/doctor.md"),
+    "doctor/arrival.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/check.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/checks.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/concurrency.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/drafting.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/examination.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/finding.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/letter.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/mailbox.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/network.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/record.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/reports.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/sign_in.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/sizes.py": ("doctor/test_worlds.py", DOCTOR),
     "model/attempt.py": ("spool/contract/test_mail.py", TYPES_ALONE),
     "model/reception.py": ("smtp/reception.py", "a protocol, and the reception of the tests"),
     "relay/deliver/result.py": ("relay/deliver/test_courier.py", TYPES_ALONE),
@@ -23,8 +39,10 @@ ELSEWHERE = {
     "spool/sqlite/statements/attempts.py": ("spool/contract/test_mail.py", CONTRACT),
     "spool/sqlite/statements/begin_reading.py": ("spool/contract/test_begin_reading.py", CONTRACT),
     "spool/sqlite/statements/change_plan.py": ("spool/contract/test_move.py", CONTRACT),
+    "spool/sqlite/statements/conditions.py": ("spool/contract/test_queries.py", CONTRACT),
     "spool/sqlite/statements/history.py": ("spool/contract/test_queries.py", CONTRACT),
     "spool/sqlite/statements/ndrs.py": ("spool/contract/test_ndrs.py", CONTRACT),
+    "spool/sqlite/statements/refusals.py": ("spool/contract/test_changes.py", CONTRACT),
 }
 """The modules whose tests are elsewhere, below tests/: where, and why."""
 
