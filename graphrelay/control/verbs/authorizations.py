@@ -57,10 +57,11 @@ class AuthorizationVerbs:
     # status, revoke ------------------------------------------------------------------------------
 
     async def _status(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
-        wanted = arguments.get("account")
+        """With `prove` (the default) by asking Entra for a new token."""
+        wanted, prove = arguments.get("account"), bool(arguments.get("prove", True))
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
-            found = json_views.status(await self._tokens.status(account.name))
+            found = json_views.status(await self._tokens.status(account.name, prove=prove))
             yield {
                 "kind": "status",
                 **found,

@@ -37,6 +37,8 @@ from graphrelay.spool.values import (
     PartHistory,
     QueueRow,
     Refusal,
+    Stats,
+    Tallied,
 )
 
 
@@ -62,6 +64,7 @@ class WhyWaiting:
 
 def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Output:
     return {
+        "id": row.submission_id,
         "queue_id": row.queue_id,
         "received_at": when(row.received_at),
         "sender": address(row.sender),
@@ -226,6 +229,27 @@ def _outcome(outcome: Outcome) -> Output:
         case Relayed() | Uncertain():
             pass
     return shown
+
+
+def tallied(row: Tallied) -> Output:
+    return {
+        "start": when(row.start),
+        "outcome": row.what,
+        "count": row.count,
+        "waited": row.waited.total_seconds(),
+    }
+
+
+def figures(stats: Stats) -> Output:
+    return {
+        "queued": stats.queued,
+        "held": stats.held,
+        "in_flight": stats.in_flight,
+        "octets": stats.octets,
+        "oldest": when(stats.oldest),
+        "database": stats.database,
+        "free": stats.free,
+    }
 
 
 def lane(view: LaneView, learned: Learned | None = None) -> Output:

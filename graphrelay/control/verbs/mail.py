@@ -26,7 +26,15 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter, RefusalFilter
+from graphrelay.spool.queries import (
+    Count,
+    HistoryOf,
+    LogFilter,
+    Matching,
+    QueueFilter,
+    RefusalFilter,
+    Tally,
+)
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -120,6 +128,8 @@ class MailVerbs:
             "queue-release": self._change,
             "queue-delete": self._change,
             "log": self._log,
+            "tally": self._tally,
+            "figures": self._figures,
             "log-refused": self._log_refused,
         }
 
@@ -222,6 +232,19 @@ class MailVerbs:
             for row in await stored(self._spool.read(LogFilter(**wanted))):
                 last = row.id
                 yield json_views.log_row(row)
+
+    async def _tally(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
+        """What was logged since a moment, counted; `step` in seconds."""
+        wanted = Tally(
+            since=datetime.fromisoformat(str(arguments["since"])),
+            step=timedelta(seconds=int(arguments["step"])),
+            waits=bool(arguments.get("waits")),
+        )
+        for row in await stored(self._spool.read(wanted)):
+            yield json_views.tallied(row)
+
+    async def _figures(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        yield json_views.figures(await stored(self._spool.read(Count())))
 
     async def _log_refused(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """What clients were refused. With `--follow`, a row is repeated when its count grows."""
