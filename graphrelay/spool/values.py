@@ -162,6 +162,17 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tallied:
+    """How often something was logged in an interval."""
+
+    start: datetime
+    what: What
+    count: int
+    waited: timedelta
+    """From reception to that, for all of them together; zero where nobody asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """What a client was refused before there was a message, and how often in a while."""
 

@@ -57,6 +57,7 @@ from graphrelay.spool.queries import (
     RefusalFilter,
     RelayedTo,
     SharesMessageId,
+    Tally,
 )
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
@@ -335,6 +336,8 @@ class SqliteSpool:
                 return attempts.interrupted(connection)
             case LeftDrafts():
                 return attempts.left_behind(connection)
+            case Tally():
+                return history.tally(connection, query)
             case LanesUsed():
                 return ndrs.lanes_used(connection, query)
             case RelayedTo():

@@ -376,10 +376,14 @@ def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now
     )
     if not closed.rowcount:
         return
-    (message,) = connection.execute(
-        "SELECT message FROM submissions WHERE id = ?", (submission,)
+    kept = connection.execute(
+        "SELECT message, file FROM bodies"
+        " WHERE message = (SELECT message FROM submissions WHERE id = ?)",
+        (submission,),
     ).fetchone()
-    file = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
-    if file is not None and file[0] is not None:
-        transaction.files_to_unlink.append(file[0])
+    if kept is None:
+        return
+    message, file = kept
+    if file is not None:
+        transaction.files_to_unlink.append(file)
     connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
