@@ -48,9 +48,10 @@ def command(config: Path, file: Path, replace: bool, send: bool) -> None:
             f"{held} message{' is' if held == 1 else 's are'} held, since they may have been sent: "
             "graphrelay queue list --state held"
         )
-    if (directory / "vault").exists() and not (directory / "vault.key").exists():
+    vault, key = directory / "vault", directory / "vault.key"
+    if vault.exists() and not key.exists():
         click.echo(
-            f"The vault's key is not in the backup. Unless systemd gives it to the relay, put it back "
-            f"as {directory / 'vault.key'}, or remove {directory / 'vault'} and authorize again."
+            "The vault's key is not in the backup. Unless systemd gives it to the relay, put it "
+            f"back as {key}, or remove {vault} and authorize again."
         )
     click.echo(f"Start the relay: {machine.start(config)}")
