@@ -163,6 +163,8 @@ class Submission:
     """How many attempts at Graph have been started before."""
     draft: DraftProgress | None = None
     """Where an earlier one has begun to put the message together in Drafts."""
+    term: int = field(default=0, compare=False, repr=False)
+    """Of the lease of its lane under which it was loaded, where several relays share the spool."""
 
     @property
     def size(self) -> int:
