@@ -164,6 +164,8 @@ class Submission:
     """How many attempts have been started before."""
     draft: DraftProgress | None = None
     """The draft that an earlier attempt has begun, if any."""
+    term: int = field(default=0, compare=False, repr=False)
+    """The term of the lease of its lane when it was loaded, if several relays share the spool."""
 
     @property
     def size(self) -> int:
