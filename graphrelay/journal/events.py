@@ -382,6 +382,14 @@ class RequestLimitNotKept(Event, level="warning"):
     reason: str
 
 
+class MimeDraftGivenUp(Event, level="warning"):
+    """A large message could not go as a draft in MIME to which its files are added. It goes as
+    JSON, in the same attempt; `reason` says what Exchange made of the draft."""
+
+    queue_id: str
+    reason: str
+
+
 class AttemptBroke(Event, level="error"):
     """A bug, in an attempt."""
 
@@ -434,6 +442,29 @@ class SpoolMigrated(Event):
 
     from_version: int
     to_version: int
+
+
+class SpoolAway(Event, level="warning"):
+    """The database cannot be reached; mail is refused with 451 until it is back."""
+
+    reason: str
+
+
+class SpoolBack(Event):
+    """The database can be reached again."""
+
+
+class RelayGone(Event, level="warning"):
+    """Another relay did not renew its lease; its lanes are for the others from now on."""
+
+    host: str
+    version: str
+
+
+class RelayReplaced(Event, level="warning"):
+    """This relay stood still for so long that others took it for dead and have its lanes."""
+
+    lanes: int
 
 
 class SpoolSwept(Event):
