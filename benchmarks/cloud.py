@@ -1,4 +1,4 @@
-"""The sandbox with fifty mailboxes more, discarding bodies.
+"""The sandbox with a thousand mailboxes more, discarding bodies.
 
 Run as `python -m benchmarks.cloud PAGE-PORT FOLDER`; it says when it serves.
 """
@@ -8,12 +8,14 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
+
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import User, contoso
 from graphrelay.sandbox.mailbox_settings import MailSettings
 
-MAILBOXES = tuple(f"shop{number}@contoso.com" for number in range(50))
+MAILBOXES = tuple(f"shop{number}@contoso.com" for number in range(1000))
 _LIMIT = 60_000_000
 
 
@@ -36,4 +38,5 @@ async def serve(page_port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more to the relay
+        runner.run(serve(int(sys.argv[1]), Path(sys.argv[2])))

@@ -8,6 +8,15 @@ def median(values: Iterable[float]) -> float:
     return float(statistics.median(values))
 
 
+def with_noise(values: Iterable[float], digits: int = 0) -> str:
+    """The median, and how far the runs were from it: half of what lies between the least and the
+    most, in percent of the median. Two medians that differ by less than that do not differ."""
+    found = list(values)
+    middle = median(found)
+    noise = (max(found) - min(found)) / 2 / middle if middle else 0.0
+    return f"{middle:.{digits}f} ± {noise:.0%}"
+
+
 def percentile(values: Iterable[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

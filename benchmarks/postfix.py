@@ -39,6 +39,16 @@ postlog   unix-dgram n - n - 1 postlogd
 """
 DISCARDING = {"default_transport": "discard:", "in_flow_delay": "0"}
 """Takes mail into its queue, then throws it away: what Postfix does for acceptance, and no more."""
+HOLDING = {"smtpd_data_restrictions": "check_client_access static:HOLD"}
+"""Takes mail into its queue, where it stays until `release`: what the relay does that is not
+authorized."""
+
+
+def forwarding(sink: int) -> dict[str, str]:
+    """Takes mail, and relays it by SMTP to that port of this machine, without TLS."""
+    return {"relayhost": f"[127.0.0.1]:{sink}", "in_flow_delay": "0"}
+
+
 _SETTINGS = {
     "compatibility_level": "3.6",
     "mail_owner": "postfix",
@@ -101,6 +111,19 @@ def _stop(process: "Process") -> None:
     process.send_signal(signal.SIGTERM)
     process.wait(20)
     _wait_for_its_parts(process.pid)
+
+
+def release(folder: Path) -> None:
+    """Relay what was held, from now on."""
+    for words in (["postsuper", "-H", "ALL"], ["postqueue", "-f"]):
+        command = [words[0], "-c", str(folder / "etc"), *words[1:]]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def waiting(folder: Path) -> int:
+    """How many messages are in its queue."""
+    queues = (folder / "queue" / name for name in ("incoming", "active", "deferred", "hold"))
+    return sum(len(files) for queue in queues for _, _, files in os.walk(queue))
 
 
 def said(folder: Path) -> str:

@@ -142,5 +142,10 @@ def cpu_of_children() -> float:
 
 
 def cpu_seconds(process: Process) -> float:
-    times = psutil.Process(process.pid).cpu_times()
-    return float(times.user + times.system)
+    """What it has used, with all below it, also those that have ended."""
+    master, total = psutil.Process(process.pid), 0.0
+    for one in (master, *master.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = one.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total

@@ -9,10 +9,10 @@ import asyncio
 import pstats
 from pathlib import Path
 
-from benchmarks.acceptance import SMALL
 from benchmarks.figures import head, row
 from benchmarks.load import run as load
 from benchmarks.servers import Cloud, relay
+from benchmarks.throughput import SMALL
 
 FEW, MANY = 500, 2500
 SHOWN = 25

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.postfix import DISCARDING, postfix
+from benchmarks.postfix import DISCARDING, HOLDING, forwarding, postfix
 from benchmarks.processes import LOAD_SETTINGS, Process, free_port, running, until_greeted
 
 
@@ -73,10 +73,32 @@ def bare_aiosmtpd() -> Iterator[Server]:
 
 @contextmanager
 def discarding_postfix(folder: Path) -> Iterator[Server]:
-    """The other yardstick: keeps mail on the disk, then throws it away."""
+    """Keeps mail on the disk, then throws it away."""
     began = time.perf_counter()
     with postfix(folder, DISCARDING) as (port, process):
         yield Server("Postfix", port, process, time.perf_counter() - began)
+
+
+@contextmanager
+def holding_postfix(folder: Path) -> Iterator[Server]:
+    """Keeps mail on the disk."""
+    began = time.perf_counter()
+    with postfix(folder, HOLDING) as (port, process):
+        yield Server("Postfix", port, process, time.perf_counter() - began)
+
+
+@contextmanager
+def forwarding_postfix(folder: Path, *, held: bool = False) -> Iterator[Server]:
+    """Keeps mail on the disk and relays it to Postfix's smtp-sink, which keeps nothing; with
+    `held`, only after `postfix.release`."""
+    sink, began = free_port(), time.perf_counter()
+    with subprocess.Popen(["smtp-sink", "-u", "postfix", f"127.0.0.1:{sink}", "1000"]) as taking:
+        try:
+            settings = forwarding(sink) | (HOLDING if held else {})
+            with postfix(folder, settings) as (port, process):
+                yield Server("Postfix", port, process, time.perf_counter() - began)
+        finally:
+            taking.terminate()
 
 
 @contextmanager
@@ -92,7 +114,13 @@ def cloud(folder: Path) -> Iterator[Cloud]:
 
 @contextmanager
 def relay(
-    of: Cloud, state: Path, *, authorized: bool, extra: str = "", profile: Path | None = None
+    of: Cloud,
+    state: Path,
+    *,
+    authorized: bool,
+    extra: str = "",
+    profile: Path | None = None,
+    uvloop: bool = True,
 ) -> Iterator[Server]:
     """`graphrelay serve` on a state directory. Not authorized, it accepts and everything waits.
     `extra` is TOML behind the rest; cProfile writes to `profile`."""
@@ -107,8 +135,9 @@ def relay(
     # An application is authorized by its credential until its authorization is withdrawn.
     word = ["authorize", "website"] if authorized else ["revoke", "website", "--yes"]
     subprocess.run([sys.executable, "-m", *command, *word], check=True, stdout=subprocess.DEVNULL)
-    profiled = ["cProfile", "-o", str(profile), "-m"] if profile else []
-    with running(*profiled, *command, "serve", log=state / "log") as process:
+    before = ["cProfile", "-o", str(profile), "-m"] if profile else []
+    before += [] if uvloop else ["benchmarks.without_uvloop"]
+    with running(*before, *command, "serve", log=state / "log") as process:
         began = time.perf_counter()
         until_greeted(port, process)
         yield Server("graphrelay", port, process, time.perf_counter() - began)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TYPES_ALONE = "types without behaviour"
-CONTRACT = "a statement of the embedded engine, which carries out a verb of the spool's contract"
+CONTRACT = "a statement of an engine, which carries out a verb of the spool's contract"
 
 ELSEWHERE = {
     "__main__.py": ("cli/test_commands.py", "runs the program as `python -m graphrelay`"),
@@ -19,6 +19,15 @@ ELSEWHERE = {
     "spool/contract.py": ("spool/contract/test_mail.py", "a protocol, and the tests of engines"),
     "spool/changes.py": ("spool/contract/test_changes.py", TYPES_ALONE),
     "spool/queries.py": ("spool/contract/test_queries.py", TYPES_ALONE),
+    "spool/postgres/statements/attempts.py": ("spool/contract/test_mail.py", CONTRACT),
+    "spool/postgres/statements/changes.py": ("spool/contract/test_changes.py", CONTRACT),
+    "spool/postgres/statements/divide.py": ("spool/contract/test_divide.py", CONTRACT),
+    "spool/postgres/statements/drafts.py": ("spool/contract/test_drafts.py", CONTRACT),
+    "spool/postgres/statements/due.py": ("spool/contract/test_take.py", CONTRACT),
+    "spool/postgres/statements/history.py": ("spool/contract/test_queries.py", CONTRACT),
+    "spool/postgres/statements/ndrs.py": ("spool/contract/test_ndrs.py", CONTRACT),
+    "spool/postgres/statements/put.py": ("spool/contract/test_mail.py", CONTRACT),
+    "spool/postgres/statements/refusals.py": ("spool/contract/test_refusals.py", CONTRACT),
     "spool/sqlite/statements/admin.py": ("spool/contract/test_changes.py", CONTRACT),
     "spool/sqlite/statements/attempts.py": ("spool/contract/test_mail.py", CONTRACT),
     "spool/sqlite/statements/begin_reading.py": ("spool/contract/test_begin_reading.py", CONTRACT),

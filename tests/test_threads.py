@@ -113,6 +113,8 @@ def test_closing_ends_the_thread_after_what_was_handed_in(worker: Worker) -> Non
     assert thread.daemon
 
 
-def test_a_worker_without_jobs_can_be_closed(worker: Worker) -> None:
+def test_a_worker_without_jobs_can_be_closed_twice_and_starts_no_thread(worker: Worker) -> None:
+    before = threading.active_count()
     worker.close()
     worker.close()
+    assert threading.active_count() <= before

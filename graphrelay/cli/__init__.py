@@ -17,6 +17,7 @@ from graphrelay.cli import output
 
 VERBS = {
     "demo": "Try everything on this machine, without a Microsoft account.",
+    "console": "Open the console in a browser, signed in.",
     "init": "Create a configuration, and show how to register the application.",
     "check-config": "Check the configuration.",
     "serve": "Run the relay in the foreground.",

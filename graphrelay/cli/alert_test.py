@@ -7,7 +7,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, carry_out
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.command(name="alert-test")
@@ -24,7 +24,7 @@ def command(config: Path, as_json: bool) -> None:
     """
     outcomes: list[bool] = []
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         outcomes.append(event["sent"])
         (output.print_json if as_json else _print)(event)
 
@@ -32,7 +32,7 @@ def command(config: Path, as_json: bool) -> None:
     sys.exit(0 if outcomes and all(outcomes) else NO)
 
 
-def _print(event: Event) -> None:
+def _print(event: Output) -> None:
     if event["sent"]:
         click.secho(f"sent       {event['channel']}", fg="green")
     else:

@@ -22,7 +22,7 @@ from graphrelay.cli import machine
 if TYPE_CHECKING:
     from graphrelay.config import ConfigError, Settings
 
-Event = dict[str, Any]
+Output = dict[str, Any]
 
 NO, USAGE, BAD_CONFIG = 1, 2, 78
 
@@ -82,7 +82,7 @@ def carry_out(
     config: Path,
     verb: str,
     arguments: Mapping[str, Any],
-    show: Callable[[Event], None],
+    show: Callable[[Output], None],
     ask: Callable[[str], Awaitable[str]] | None = None,
 ) -> bool:
     """Carry out `verb`, and pass each event to `show`; whether the running relay did it. Raises
@@ -95,7 +95,7 @@ def carry_out(
             raise VerbError(f"the verb asked for {what}, which this command cannot answer")
         return await ask(what)
 
-    async def show_all(answers: AsyncIterator[Event]) -> None:
+    async def show_all(answers: AsyncIterator[Output]) -> None:
         async for event in answers:
             show(event)
 
@@ -138,7 +138,7 @@ def carry_out(
 
 def by_the_daemon(
     config: Path, verb: str, arguments: Mapping[str, Any], ask: Any
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[Output]:
     """Reads only where the daemon is from the configuration: the daemon has read the rest, with
     secrets that this process may not have."""
     from graphrelay.control.socket.client import converse
@@ -149,7 +149,7 @@ def by_the_daemon(
 
 async def _by_ourselves(
     settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Any
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[Output]:
     from graphrelay.cli.memory import disable_core_dumps
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon

@@ -1,17 +1,16 @@
 """`graphrelay authorize ACCOUNT`."""
 
 import getpass
-import os
 import sys
-import webbrowser
 from pathlib import Path
 
 import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, carry_out
+from graphrelay.cli.browser import open_browser
 from graphrelay.cli.complete import accounts
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 from graphrelay.cli.typed import typed_line
 
 
@@ -65,7 +64,7 @@ class _Printer:
         self._counting = False
         self.authorized = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Output) -> None:
         self.authorized = event["kind"] == "authorized"
         if self._as_json:
             output.print_json(event)
@@ -75,7 +74,7 @@ class _Printer:
             self._counting = False
         getattr(self, f"_{event['kind'].replace('-', '_')}")(event)
 
-    def _asks(self, event: Event) -> None:
+    def _asks(self, event: Output) -> None:
         click.echo("This account needs:")
         for permission in event["permissions"]:
             click.echo(f"  {permission['name']:<16} {permission['reason']}")
@@ -88,25 +87,25 @@ class _Printer:
         if event["risk"]:
             click.secho(f"Note: {event['risk']}", fg="yellow")
 
-    def _open(self, event: Event) -> None:
+    def _open(self, event: Output) -> None:
         click.echo(f"\nSign in here, in a browser on this machine:\n\n  {event['url']}\n")
-        if not (_has_a_desktop() and webbrowser.open(event["url"])):
+        if not open_browser(event["url"]):
             click.echo("No browser could be opened. On a machine without one, use --device.")
 
-    def _open_elsewhere(self, event: Event) -> None:
+    def _open_elsewhere(self, event: Output) -> None:
         click.echo(f"\nSign in here, in a browser anywhere:\n\n  {event['url']}\n")
         click.echo("It ends at a page that cannot be displayed. Copy the address of that page.")
 
-    def _incomplete(self, event: Event) -> None:
+    def _incomplete(self, event: Output) -> None:
         click.echo(
             f"The address is not whole: it has no {event['missing']}=. Copy all of it.", err=True
         )
 
-    def _device(self, event: Event) -> None:
+    def _device(self, event: Output) -> None:
         click.echo(f"\nOpen {event['url']} and enter this code: ", nl=False)
         click.secho(f"{event['code']}\n", bold=True)
 
-    def _waiting(self, event: Event) -> None:
+    def _waiting(self, event: Output) -> None:
         """Counts down on a terminal; elsewhere it prints once how much time there is."""
         minutes, seconds = divmod(event["seconds"], 60)
         text = f"Waiting, {minutes}:{seconds:02} left (Ctrl-C cancels) "
@@ -116,19 +115,13 @@ class _Printer:
             click.echo(text.rstrip(), nl=False)
         self._counting = True
 
-    def _authorized(self, event: Event) -> None:
+    def _authorized(self, event: Output) -> None:
         click.secho("Authorized", fg="green", bold=True, nl=False)
         click.echo(f": {event['who']}, with {', '.join(event['granted']) or 'no scopes named'}")
 
-    def _refused(self, event: Event) -> None:
+    def _refused(self, event: Output) -> None:
         click.secho("Not authorized", fg="red", bold=True, nl=False, err=True)
         click.echo(f": {event['reason']}", err=True)
-
-
-def _has_a_desktop() -> bool:
-    """Without one, a text-mode browser might be found, which would take over this terminal."""
-    named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in named)
 
 
 async def _ask_for_address(_: str) -> str:

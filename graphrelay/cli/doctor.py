@@ -13,7 +13,7 @@ import click
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, CommandFailed, carry_out
 from graphrelay.cli.complete import accounts
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 from graphrelay.cli.typed import typed_line
 
 GO, REVOKED = "go", "revoked"
@@ -125,22 +125,22 @@ class _Report:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
-        self.findings: list[Event] = []
-        self._records: list[Event] = []
-        self._result: Event = {}
+        self.findings: list[Output] = []
+        self._records: list[Output] = []
+        self._result: Output = {}
         self._run, self._number, self._of = "", 0, 0
 
     @property
     def is_well(self) -> bool:
         return bool(self._result.get("well"))
 
-    def document(self) -> Event:
+    def document(self) -> Output:
         """The file. One without `conclusion` is of a run that was interrupted."""
         head = _without_kind(self._result)
         findings = [_without_kind(one) for one in self.findings]
         return {"run": self._run, **head, "findings": findings, "exchanges": self._records}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Output) -> None:
         match event["kind"]:
             case "plan":
                 self._run = event["run"]
@@ -158,7 +158,7 @@ class _Report:
         else:
             self._print(event)
 
-    def _print(self, event: Event) -> None:
+    def _print(self, event: Output) -> None:
         match event["kind"]:
             case "plan":
                 _print_plan(event)
@@ -175,11 +175,11 @@ class _Report:
                 click.echo(f"\n{event['conclusion']}.")
 
 
-def _without_kind(event: Event) -> Event:
+def _without_kind(event: Output) -> Output:
     return {name: value for name, value in event.items() if name != "kind"}
 
 
-def _print_plan(event: Event) -> None:
+def _print_plan(event: Output) -> None:
     click.echo(f"Account {event['account']}, mailbox {event['mailbox']}: {event['status']}")
     running = [one for one in event["checks"] if not one["left_out"]]
     left_out = [one for one in event["checks"] if one["left_out"]]
@@ -204,7 +204,7 @@ def _print_plan(event: Event) -> None:
 _COLOURS = {"fine": "green", "different": "yellow", "not known": "red"}
 
 
-def _print_finding(found: Event) -> None:
+def _print_finding(found: Output) -> None:
     """One row of the table; what is as assumed takes one line."""
     verdict = found["verdict"]
     click.secho(f"{verdict:<10}", fg=_COLOURS.get(verdict), nl=False)

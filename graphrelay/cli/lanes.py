@@ -6,7 +6,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import carry_out
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.command(name="lanes")
@@ -20,7 +20,7 @@ def command(config: Path, as_json: bool) -> None:
     lane is open or paused and why, how much of its budgets is used, and whether Graph refused a
     large MIME request within a day. Needs a running relay.
     """
-    rows: list[Event] = []
+    rows: list[Output] = []
     carry_out(config, "lanes", {}, output.print_json if as_json else rows.append)
     if as_json:
         return
@@ -52,7 +52,7 @@ def command(config: Path, as_json: bool) -> None:
             )
 
 
-def _budget(budget: Event) -> str:
+def _budget(budget: Output) -> str:
     used = f"{budget['used']:,} of {budget['most']:,} {budget['what']} in {_time(budget['window'])}"
     match budget["exhausted_in"]:
         case None:
@@ -71,7 +71,7 @@ def _time(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _state(row: Event) -> str:
+def _state(row: Output) -> str:
     if row["state"] == "open":
         return "open"
     until = f" until {output.local_time(row['until'])}" if row["until"] else ""

@@ -8,7 +8,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import CommandFailed, carry_out
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 class Moment(click.ParamType[datetime]):
@@ -110,7 +110,7 @@ def command(config: Path, /, as_json: bool, refused: bool, **wanted: Any) -> Non
 
 
 def _show_transcript(config: Path, client: str, as_json: bool) -> None:
-    found: list[Event] = []
+    found: list[Output] = []
     try:
         carry_out(config, "transcript", {"client": client}, found.append)
     except CommandFailed as error:  # unlike the mail log, transcripts need a running relay
@@ -129,7 +129,7 @@ def _show_transcript(config: Path, client: str, as_json: bool) -> None:
             click.echo(f"    {line}")
 
 
-def _print(row: Event) -> None:
+def _print(row: Output) -> None:
     words = [
         output.local_time(row["at"]),
         row["queue_id"],
@@ -143,7 +143,7 @@ def _print(row: Event) -> None:
     click.echo("  ".join(words))
 
 
-def _print_refused(row: Event) -> None:
+def _print_refused(row: Output) -> None:
     times = f"{row['times']} times since {output.local_time(row['since'])}"
     who = f"{row['client']} ({row['login']})" if row["login"] else row["client"]
     mail = f"{row['sender']} → {row['recipient']}" if row["recipient"] else row["sender"]

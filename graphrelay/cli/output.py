@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-Event = dict[str, Any]
+Output = dict[str, Any]
 
 rows = click.IntRange(1, 1_000_000)
 
@@ -20,7 +20,7 @@ json_option = click.option(
 )
 
 
-def print_json(event: Event) -> None:
+def print_json(event: Output) -> None:
     click.echo(json.dumps(event, ensure_ascii=False))
 
 

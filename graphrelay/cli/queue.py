@@ -11,7 +11,7 @@ from graphrelay.cli import output
 from graphrelay.cli.ask import CommandFailed, carry_out
 from graphrelay.cli.complete import accounts, queue_ids
 from graphrelay.cli.log import Moment
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.group(name="queue")
@@ -84,9 +84,9 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
       graphrelay queue list --state held
       graphrelay queue list --older-than 2h --json
     """
-    rows: list[Event] = []
+    rows: list[Output] = []
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         if event.get("kind") == "total":
             said = f"{event['listed']:,} of {event['total']:,} messages; --limit shows more"
             click.echo(said, err=True)
@@ -120,7 +120,7 @@ def list_(config: Path, /, as_json: bool, **wanted: Any) -> None:
         click.echo(line)
 
 
-def _why(row: Event) -> str:
+def _why(row: Output) -> str:
     """What the rows of a lane have in common, to be printed once."""
     waits = row["waits"]
     if waits["state"] == "not running":
@@ -129,7 +129,7 @@ def _why(row: Event) -> str:
     return f"{account}mailbox {row['mailbox']}: {_sentence(waits)}"
 
 
-def _sentence(waits: Event) -> str:
+def _sentence(waits: Output) -> str:
     until = f" It is tried again at {output.local_time(waits['until'])}." if waits["until"] else ""
     remedy = f" {waits['remedy']}" if waits["remedy"] else ""
     return f"{waits['reason'].rstrip('.')}.{until}{remedy}"
@@ -144,7 +144,7 @@ def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _state(row: Event) -> str:
+def _state(row: Output) -> str:
     match row["state"]:
         case "queued" if waits := row.get("waits"):
             return f"waits: {waits['state']}"
@@ -173,7 +173,7 @@ def show(config: Path, queue_id: str, as_json: bool) -> None:
     )
 
 
-def _print_message(message: Event) -> None:
+def _print_message(message: Output) -> None:
     for label, key in _MESSAGE:
         if message.get(key):
             click.echo(f"{label:<12}{message[key]}")
@@ -199,7 +199,7 @@ def _print_message(message: Event) -> None:
             _print_lost(event)
 
 
-def _progress(draft: Event) -> str:
+def _progress(draft: Output) -> str:
     if not draft["attachments"]:
         return "complete, about to be sent"
     words = f"{draft['attached']} of {draft['attachments']} attachments"
@@ -207,7 +207,7 @@ def _progress(draft: Event) -> str:
     return words + next_one
 
 
-def _print_lost(event: Event) -> None:
+def _print_lost(event: Output) -> None:
     """What could not be kept of the message by the method that sent it."""
     for what in event.get("lost") or ():
         click.echo(f"            lost: {what}")
@@ -225,7 +225,7 @@ _MESSAGE = (
 )
 
 
-def _happened(event: Event) -> str:
+def _happened(event: Output) -> str:
     words = [f"attempt {event['attempt']}:" if event.get("attempt") else "", event["outcome"]]
     words += [event.get("status") or "", event["reason"]]
     words += [f"[{event['code']}]" if event.get("code") else ""]
@@ -272,7 +272,7 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
             )
         count = 0
 
-        def show(event: Event) -> None:
+        def show(event: Output) -> None:
             nonlocal count
             count += event["changed"]
             if as_json:
@@ -301,7 +301,7 @@ def _print_dry_run(config: Path, what: str, chosen: dict[str, Any], *, as_json: 
     from graphrelay.control.verbs.mail import STATES
 
     state = {"state": STATES[what]} if what in STATES else {}
-    found: list[Event] = []
+    found: list[Output] = []
     wanted = {**state, **chosen, "limit": _EVERYTHING}
     carry_out(config, "queue-list", wanted, output.print_json if as_json else found.append)
     for row in found:

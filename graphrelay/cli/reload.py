@@ -7,7 +7,7 @@ import click
 
 from graphrelay.cli import machine, output
 from graphrelay.cli.ask import CommandFailed, by_the_daemon, checked
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.command(name="reload")
@@ -44,7 +44,7 @@ async def _reload(config: Path, as_json: bool) -> None:
             _print(config, event)
 
 
-def _print(config: Path, event: Event) -> None:
+def _print(config: Path, event: Output) -> None:
     click.echo(f"{config} is in force")
     for warning in event["warnings"]:
         click.echo(f"warning: {warning}")

@@ -12,7 +12,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, CommandFailed, checked
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 if TYPE_CHECKING:
     from graphrelay.model import Plan
@@ -118,10 +118,10 @@ def _transaction(
     return reception.transaction_of(section, envelope, origin, table)
 
 
-def _events(explanation: "Explanation", sender: str) -> list[Event]:
+def _events(explanation: "Explanation", sender: str) -> list[Output]:
     from graphrelay.model import Reply
 
-    events: list[Event] = [
+    events: list[Output] = [
         {
             "kind": "recipient",
             "recipient": str(recipient),
@@ -140,7 +140,7 @@ def _events(explanation: "Explanation", sender: str) -> list[Event]:
             return [*events, *plans]
 
 
-def _plan(plan: "Plan", sender: str) -> Event:
+def _plan(plan: "Plan", sender: str) -> Output:
     return {
         "kind": "plan",
         "route": plan.route,
@@ -167,7 +167,7 @@ def _replies_nowhere(plan: "Plan", sender: str) -> bool:
 # --- For people ----------------------------------------------------------------------------------
 
 
-def _print(event: Event) -> None:
+def _print(event: Output) -> None:
     match event["kind"]:
         case "recipient":
             click.echo(f"{event['recipient']}")
@@ -183,7 +183,7 @@ def _print(event: Event) -> None:
             _print_plan(event)
 
 
-def _print_plan(plan: Event) -> None:
+def _print_plan(plan: Output) -> None:
     click.secho(f"route {plan['route']}: {output.people(plan['recipients'])}", fg="green")
     click.echo(f"  account {plan['account']}, mailbox {plan['mailbox']}")
     click.echo(f"  From becomes {plan['from']}" if plan["from"] else "  From is unchanged")

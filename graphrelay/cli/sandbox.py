@@ -3,10 +3,14 @@
 import asyncio
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from graphrelay.cli.ask import CommandFailed
+
+if TYPE_CHECKING:
+    from graphrelay.sandbox.config import Scenario
 
 
 @click.command(name="sandbox")
@@ -25,6 +29,13 @@ from graphrelay.cli.ask import CommandFailed
     help="The mail reader; 0: any free port.",
 )
 @click.option(
+    "--scenario",
+    type=click.Choice(["user", "personal", "any-user", "scoped-users"]),
+    default="any-user",
+    show_default=True,
+    help="For which the configuration is made, and the cloud prepared.",
+)
+@click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("sandbox"),
@@ -40,32 +51,43 @@ from graphrelay.cli.ask import CommandFailed
     help="Keep sizes and hashes instead of message bodies, for load tests.",
 )
 def command(
-    port: int, page_port: int, directory: Path, request_limit: int | None, discard: bool
+    port: int,
+    page_port: int,
+    scenario: "Scenario",
+    directory: Path,
+    request_limit: int | None,
+    discard: bool,
 ) -> None:
     """Run the sandbox cloud: Entra ID and Graph mail on loopback, until Ctrl-C.
 
     It behaves as Microsoft's services do, for trying the relay and for tests. It writes a
-    configuration with which a relay uses it. The users are wp, info, alice, bob and printer, all
-    @contoso.com, with the password "pass". Faults can be switched on at /api/faults of the mail
-    reader's port.
+    configuration with which a relay uses it, and prints it. The users are wp, info, alice, bob and
+    printer, all @contoso.com, and me@outlook.com, with the password "pass". Faults can be switched
+    on at /api/faults of the mail reader's port (docs/sandbox.md).
 
     \b
     Example:
-      graphrelay sandbox --directory sandbox
+      graphrelay sandbox --scenario user --directory sandbox
       graphrelay --config sandbox/config.toml authorize website
       graphrelay --config sandbox/config.toml serve
     """
     try:
-        asyncio.run(_run(port, page_port, directory, request_limit, discard=discard))
+        asyncio.run(_run(port, page_port, scenario, directory, request_limit, discard=discard))
     except OSError as error:
         raise CommandFailed(f"{error} (choose other ports with --port and --page-port)") from error
 
 
 async def _run(
-    port: int, page_port: int, directory: Path, request_limit: int | None, *, discard: bool
+    port: int,
+    page_port: int,
+    scenario: "Scenario",
+    directory: Path,
+    request_limit: int | None,
+    *,
+    discard: bool,
 ) -> None:
     from graphrelay.sandbox import Sandbox
-    from graphrelay.sandbox.config import relay_config
+    from graphrelay.sandbox.config import limit_to_scope, relay_config
     from graphrelay.sandbox.mailbox_settings import MailSettings
 
     stop = asyncio.Event()
@@ -80,9 +102,13 @@ async def _run(
         port=port, page_port=page_port, directory_path=directory, mail_settings=mail
     ) as cloud:
         config = directory / "config.toml"
-        config.write_text(relay_config(cloud, directory / "state", scenario="any-user"))
+        if scenario == "scoped-users":
+            limit_to_scope(cloud.directory)
+        text = relay_config(cloud, directory / "state", scenario=scenario)
+        config.write_text(text, encoding="utf-8")
         click.echo(f"Entra ID and Graph  {cloud.graph_url}  (authority: {cloud.ca_file})")
         click.echo(f"Mail reader         {cloud.page_url}")
         click.echo(f"A relay for it      graphrelay --config {config} authorize website")
         click.echo(f"                    graphrelay --config {config} serve")
+        click.echo(f"\n{config}:\n\n{text}")
         await stop.wait()

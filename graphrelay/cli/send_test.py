@@ -7,7 +7,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, carry_out
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.command(name="send-test")
@@ -37,9 +37,9 @@ def command(config: Path, /, as_json: bool, **arguments: object) -> None:
 
     Exit status: 0 if Microsoft accepted the message, 1 if not.
     """
-    ends: list[Event] = []
+    ends: list[Output] = []
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         ends.append(event)
         (output.print_json if as_json else _print)(event)
 
@@ -47,7 +47,7 @@ def command(config: Path, /, as_json: bool, **arguments: object) -> None:
     sys.exit(0 if ends and ends[-1]["kind"] == "relayed" else NO)
 
 
-def _print(event: Event) -> None:
+def _print(event: Output) -> None:
     match event["kind"]:
         case "accepted":
             click.echo(f"accepted   {event['queue_id']}, it is on disk")
@@ -63,7 +63,7 @@ def _print(event: Event) -> None:
             click.secho(f"{other:<11}{event['queue_id']}", fg="red")
 
 
-def _attempt(event: Event) -> str:
+def _attempt(event: Output) -> str:
     words = [event["outcome"], event.get("status") or "", event["reason"]]
     words += [f"HTTP {event['http']}" if event.get("http") else "", event.get("code") or ""]
     words += [f"request-id {event['request_id']}" if event.get("request_id") else ""]

@@ -10,7 +10,7 @@ from graphrelay.assumptions import SAID
 from graphrelay.cli import machine, output
 from graphrelay.cli.ask import NO, CommandFailed, carry_out
 from graphrelay.cli.complete import accounts
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 
 @click.command(name="status")
@@ -72,20 +72,20 @@ class _Printer:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
-        self.found: list[Event] = []
+        self.found: list[Output] = []
         self.all_is_well = True
 
-    def status(self, event: Event) -> None:
+    def status(self, event: Output) -> None:
         self.found.append(event)
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print)(event)
 
-    def relay(self, event: Event) -> None:
+    def relay(self, event: Output) -> None:
         """Whether it runs."""
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print_relay)(event)
 
-    def proof(self, event: Event) -> None:
+    def proof(self, event: Output) -> None:
         """The result for a scope, or for a test message."""
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print_proof)(event)
@@ -94,21 +94,21 @@ class _Printer:
 # --- A message -----------------------------------------------------------------------------------
 
 
-def _probe(config: Path, status: Event, to: str, sender: str | None, printer: _Printer) -> None:
+def _probe(config: Path, status: Output, to: str, sender: str | None, printer: _Printer) -> None:
     """Send a message from the account's own mailbox, and check that it went through the account."""
     account = status["account"]
     author = sender or status["mailbox"]
     if not author:
         raise CommandFailed(f"account {account} has no mailbox of its own; use --from ADDRESS")
-    ends: list[Event] = []
+    ends: list[Output] = []
     carry_out(config, "send-test", {"recipient": to, "sender": author}, ends.append)
     last = ends[-1]
-    taken: list[Event] = []
+    taken: list[Output] = []
     carry_out(config, "queue-show", {"queue_id": last["queue_id"]}, taken.append)
     printer.proof({**_judged(account, last, taken), "recipient": to, "queue_id": last["queue_id"]})
 
 
-def _judged(account: str, last: Event, taken: list[Event]) -> dict[str, Any]:
+def _judged(account: str, last: Output, taken: list[Output]) -> dict[str, Any]:
     parts = [part for message in taken for part in message["parts"]]
     others = {part["account"] for part in parts} - {account}
     judged = {"kind": "probe", "account": account, "result": last["kind"], "remedy": ""}
@@ -127,7 +127,7 @@ def _judged(account: str, last: Event, taken: list[Event]) -> dict[str, Any]:
 # --- For people ----------------------------------------------------------------------------------
 
 
-def _print(status: Event) -> None:
+def _print(status: Output) -> None:
     click.secho(status["status"], fg="green" if status["well"] else "red", bold=True, nl=False)
     click.echo(f"  {status['account']} ({status['scenario']})")
     if status["reason"]:
@@ -148,7 +148,7 @@ def _print(status: Event) -> None:
     click.echo(f"  vault       {status['vault']}")
 
 
-def _print_relay(event: Event) -> None:
+def _print_relay(event: Output) -> None:
     if event["running"]:
         click.echo("The relay is running.")
         return
@@ -156,7 +156,7 @@ def _print_relay(event: Event) -> None:
     click.echo(f"  what to do  {event['remedy']}")
 
 
-def _print_evidence(status: Event) -> None:
+def _print_evidence(status: Output) -> None:
     click.echo(f"  who         {status['who']} in tenant {status['tenant']}")
     if status["mailbox"]:
         click.echo(f"  mailbox     {status['mailbox']}")
@@ -179,7 +179,7 @@ def _print_evidence(status: Event) -> None:
             click.secho(f"  {label:<12}{', '.join(status[key])}", fg="yellow")
 
 
-def _print_proof(event: Event) -> None:
+def _print_proof(event: Output) -> None:
     label = "message" if event["kind"] == "probe" else "outside"
     click.secho(f"  {label:<12}{event['result']}", fg="green" if event["well"] else "red", nl=False)
     click.echo(f": {event['reason']}")

@@ -6,7 +6,7 @@ import click
 
 from graphrelay.cli.ask import carry_out
 from graphrelay.cli.complete import accounts
-from graphrelay.cli.output import Event
+from graphrelay.cli.output import Output
 
 
 @click.command(name="teach-headers")
@@ -30,7 +30,7 @@ def command(config: Path, account: str, names: tuple[str, ...], mailbox: str | N
     Exit status: 0 if the message was sent, 1 if not.
     """
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         click.echo(f"{event['mailbox']} was sent a message with {', '.join(event['names'])}")
 
     arguments = {"account": account, "names": list(names), "mailbox": mailbox}

@@ -6,7 +6,7 @@ import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import carry_out
-from graphrelay.cli.output import Event, json_option
+from graphrelay.cli.output import Output, json_option
 
 BACKENDS = ["file", "secret-service", "keychain"]
 
@@ -25,7 +25,7 @@ def command() -> None:
 @click.pass_obj
 def list_(config: Path, as_json: bool) -> None:
     """Show the backend, why it was chosen, and the names of what it holds."""
-    found: list[Event] = []
+    found: list[Output] = []
     carry_out(config, "vault-list", {}, output.print_json if as_json else found.append)
     if as_json:
         return
@@ -38,7 +38,7 @@ def list_(config: Path, as_json: bool) -> None:
     output.table(["NAME", "ACCOUNT"], rows)
 
 
-def _of_whom(secret: Event) -> str:
+def _of_whom(secret: Output) -> str:
     return "configured" if secret["configured"] else "not in the configuration"
 
 
@@ -53,7 +53,7 @@ def rotate(config: Path, as_json: bool) -> None:
     second) and restart the relay.
     """
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         number = event["secrets"]
         click.echo(f"{number} secret{'' if number == 1 else 's'} encrypted with a new key")
 
@@ -75,7 +75,7 @@ def move(config: Path, to: str, as_json: bool) -> None:
       graphrelay vault move --to file
     """
 
-    def show(event: Event) -> None:
+    def show(event: Output) -> None:
         moved = ", ".join(event["names"]) or "nothing (the vault was empty)"
         click.echo(f"moved from {event['from']} to {event['to']}: {moved}")
         if not event["configured"]:

@@ -228,7 +228,10 @@ def _files(settings: Settings, user: FileUser) -> Warnings:
 
 
 def _named_files(settings: Settings) -> Iterator[tuple[Key, Path]]:
-    tables: list[tuple[Key, object]] = [(("cloud",), settings.cloud)]
+    tables: list[tuple[Key, object]] = [
+        (("cloud",), settings.cloud),
+        (("console",), settings.console),
+    ]
     tables += [(("accounts", name), one) for name, one in settings.accounts.items()]
     tables += [(("smtp", "listeners", n), one) for n, one in enumerate(settings.smtp.listeners)]
     tables += [(("alerts", "webhooks", n), one) for n, one in enumerate(settings.alerts.webhooks)]

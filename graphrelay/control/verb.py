@@ -1,7 +1,7 @@
-"""What a verb is: it takes arguments, may ask its person for more, and yields events.
+"""Verbs: a verb takes arguments, may ask its user for more, and yields outputs.
 
-The verbs are the same whether the daemon carries them out for a client of its socket, or the
-command line by itself with no daemon running. Events are what `--json` prints.
+A verb is the same whether the daemon carries it out for a client of its socket, or the command line
+does so itself because no daemon is running.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,23 +9,24 @@ from typing import Any, Protocol
 
 from graphrelay.model import one_line
 
-Event = dict[str, Any]
+Output = dict[str, Any]
+"""What `--json` prints as one line."""
 LONGEST_SAID = 500
-"""Characters of a text that a person writes for other people, such as the reason of a hold."""
+"""The limit in characters for text written by an administrator, such as the reason of a hold."""
 
 
 class VerbError(Exception):
-    """The verb cannot be carried out; the text is for the person who asked."""
+    """The verb cannot be carried out; the text is shown to the user."""
 
 
 class Asker(Protocol):
-    """How a verb asks its person a question while it runs."""
+    """How a verb asks its user a question while it runs."""
 
     async def __call__(self, what: str) -> str: ...
 
 
-Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Event]]
-"""Takes the arguments and a way to ask; yields events. Raises `VerbError`."""
+Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Output]]
+"""Takes the arguments and a way to ask; yields outputs. Raises `VerbError`."""
 
 
 def said(arguments: Mapping[str, Any], name: str) -> str:

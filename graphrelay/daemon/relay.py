@@ -15,12 +15,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from ssl import SSLContext
 
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.config import Settings
+from graphrelay.console.server import Console
+from graphrelay.console.server import off as console_off
 from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
@@ -32,6 +35,7 @@ from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon import wiring
+from graphrelay.daemon.configuration import Configuration
 from graphrelay.doctor.examination import Reachable
 from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
@@ -88,6 +92,8 @@ class Relay:
     server: Server
     alerts: AlertManager
     journal: Journal
+    configuration: Configuration
+    console: Console | None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -108,6 +114,10 @@ class Relay:
             )
         self.reception.use(table, wiring.max_message_size(settings))
         self.queue.use_backups(backups)
+        if self.console and (options := wiring.console(settings)):
+            self.console.reload(options)
+        self.configuration.settings = settings
+        self.configuration.addresses = self.addresses
         self.alerts.use(wiring.thresholds(settings.alerts), wiring.channels(settings.alerts))
         # Last, and with no wait in between: the accounts change at once, then it waits for the
         # thread that may be asking Entra. By then no message is routed to a removed account.
@@ -119,11 +129,12 @@ async def running(
     settings: Settings,
     clock: Clock | None = None,
     *sinks: Sink,
+    config: Path | None = None,
     reloads: ReloadRequests | None = None,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
-    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
-    `reload` is there if the caller takes care of `reloads`.
+    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log; `config` is the
+    file of the settings. The verb `reload` is there if the caller takes care of `reloads`.
 
     Raises `CannotStart`.
     """
@@ -134,13 +145,14 @@ async def running(
     journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
+            configuration = Configuration(settings, config)
             more = ReloadVerb(reloads).table() if reloads else {}
-            yield await _opened(stack, settings, clock, journal, alerts, refusals, more)
+            yield await _opened(stack, configuration, clock, journal, alerts, refusals, more)
 
 
 async def _opened(
     stack: AsyncExitStack,
-    settings: Settings,
+    configuration: Configuration,
     clock: Clock,
     journal: Journal,
     alerts: AlertManager,
@@ -148,10 +160,13 @@ async def _opened(
     more_verbs: Mapping[str, Verb],
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
+    settings = configuration.settings
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
+        console = _console(verbs, configuration, alerts, journal, clock)
+        verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             wiring.control_socket(settings), verbs, journal, clock, settings.control.group
         )
@@ -169,7 +184,22 @@ async def _opened(
         await server.start()
         stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
         await _pick_up(stack, tasks, rooms, settings, clock, journal)
-    return Relay(rooms.tokens, rooms.spool, rooms.queue, rooms.reception, server, alerts, journal)
+    configuration.addresses = server.addresses
+    if console:
+        await console.open()
+        looking = tasks.create_task(console.run(), name="console")
+        stack.callback(looking.cancel)
+    return Relay(
+        rooms.tokens,
+        rooms.spool,
+        rooms.queue,
+        rooms.reception,
+        server,
+        alerts,
+        journal,
+        configuration,
+        console,
+    )
 
 
 @asynccontextmanager
@@ -405,6 +435,30 @@ def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Ve
         clock,
     )
     return live.table()
+
+
+def _console(
+    verbs: Mapping[str, Verb],
+    configuration: Configuration,
+    alerts: AlertManager,
+    journal: Journal,
+    clock: Clock,
+) -> Console | None:
+    """The pages over these verbs, not listening yet."""
+    options = wiring.console(configuration.settings)
+    if options is None:
+        return None
+    console = Console(
+        options,
+        verbs,
+        lambda: configuration.shown(clock.now().date()),
+        lambda: alerts.status,
+        journal,
+        clock,
+        wiring.hostname(configuration.settings),
+    )
+    journal.add(console.hear)
+    return console
 
 
 def log_sink(settings: Settings) -> Sink:

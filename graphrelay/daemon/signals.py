@@ -22,6 +22,8 @@ from graphrelay.oauth.scenario import risk_of_any_user
 
 ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
 """The tables that only a restart puts in force; a change in one is reported."""
+CONSOLE_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_minimum")
+"""Where the console listens; all else of it changes with a reload."""
 
 
 async def serve(path: Path) -> None:
@@ -36,7 +38,7 @@ async def serve(path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, requests.ask)
-    async with running(settings, clock, reloads=requests) as relay:
+    async with running(settings, clock, config=path, reloads=requests) as relay:
         notifier.ready(_listening(relay))
         relay.alerts.on_status(lambda: notifier.status(_listening(relay)))
         reloader = Reloader(path, settings, relay, notifier, clock)
@@ -101,11 +103,18 @@ class Reloader:
 
     def _needs_restart(self, settings: Settings) -> list[str]:
         """The tables that have changed since the start and need a restart."""
-        return [
+        changed = [
             name
             for name in ONLY_AT_START
             if getattr(settings, name) != getattr(self._settings, name)
         ]
+        before, after = self._settings.console, settings.console
+        changed += [
+            f"console.{name}"
+            for name in CONSOLE_ONLY_AT_START
+            if getattr(before, name) != getattr(after, name)
+        ]
+        return changed
 
 
 def _warn(config: Path, settings: Settings, journal: Journal, clock: Clock) -> tuple[str, ...]:

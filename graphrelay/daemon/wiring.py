@@ -6,6 +6,7 @@ address in use, a certificate that cannot be read) the rooms report when they op
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from graphrelay.config.settings import (
     Settings,
     WebhookTable,
 )
+from graphrelay.console.options import ConsoleOptions, ConsoleUser
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
@@ -90,6 +92,35 @@ def cloud(table: CloudTable) -> Cloud:
 
 def listeners(settings: Settings) -> tuple[Listener, ...]:
     return tuple(table.listener for table in settings.smtp.listeners)
+
+
+def listeners_at(settings: Settings, addresses: tuple[str, ...]) -> tuple[Listener, ...]:
+    """The same with the addresses at which they really listen: a port 0 is another one there."""
+    configured = listeners(settings)
+    if len(configured) != len(addresses):
+        return configured  # a name with several addresses
+    return tuple(
+        replace(one, address=address) for one, address in zip(configured, addresses, strict=True)
+    )
+
+
+def console(settings: Settings) -> ConsoleOptions | None:
+    """`None`: there is no console."""
+    table = settings.console
+    listener = table.listener
+    if listener is None:
+        return None
+    return ConsoleOptions(
+        listener=listener,
+        proxy_from=tuple(table.proxy_from),
+        hosts=tuple(table.hosts),
+        idle_timeout=table.idle_timeout,
+        session_lifetime=table.session_lifetime,
+        users=tuple(
+            ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
+            for user in table.users
+        ),
+    )
 
 
 def drop_listener(settings: Settings) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphrelay import __version__
 from graphrelay.clock import timeout
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.doctor.check import Check, Whom
 from graphrelay.doctor.checks import CHECKS
 from graphrelay.doctor.examination import CannotTell, Reachable, Wish
@@ -38,7 +38,7 @@ class DoctorVerbs:
     def table(self) -> dict[str, Verb]:
         return {"doctor": self._doctor}
 
-    async def _doctor(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+    async def _doctor(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
         account, wish = self._account(str(arguments.get("account"))), _wish(arguments)
         try:
             visit = await Visit.begin(account, wish, self._reach)
@@ -56,7 +56,7 @@ class DoctorVerbs:
         finally:
             await visit.aclose()
 
-    async def _examined(self, visit: Visit) -> AsyncGenerator[Event, None]:
+    async def _examined(self, visit: Visit) -> AsyncGenerator[Output, None]:
         findings: dict[str, Finding] = {}
         cleaned = ""
         try:
@@ -109,7 +109,7 @@ def _wish(arguments: Mapping[str, Any]) -> Wish:
     )
 
 
-def _plan(visit: Visit) -> Event:
+def _plan(visit: Visit) -> Output:
     """What it will do and send, for the person who agrees to it."""
     examination, letters = visit.examination, visit.letters
     both = list(letters.values())
@@ -134,7 +134,7 @@ def _plan(visit: Visit) -> Event:
     }
 
 
-def _found(check: Check, finding: Finding) -> Event:
+def _found(check: Check, finding: Finding) -> Output:
     assumption = check.assumption
     return {
         "kind": "found",
@@ -146,7 +146,7 @@ def _found(check: Check, finding: Finding) -> Event:
     }
 
 
-def _head(visit: Visit, findings: Mapping[str, Finding]) -> Event:
+def _head(visit: Visit, findings: Mapping[str, Finding]) -> Output:
     """What the file says besides findings and records."""
     examination = visit.examination
     return {

@@ -23,17 +23,21 @@ class Entry:
         """The event's name."""
         return self.what.name
 
+    def split(self) -> tuple[str, dict[str, Value]]:
+        """The queue id of the message that the event is about, which is empty where it is about
+        none, and all that the line shows besides."""
+        fields = dict(self.what.fields())
+        return str(fields.pop("queue_id", None) or ""), fields
+
     @property
     def queue_id(self) -> str:
-        """The queue id of the message that the event concerns; empty if it concerns none."""
-        return str(self.what.fields().get("queue_id") or "")
+        """The first part of `split`."""
+        return self.split()[0]
 
     @property
     def fields(self) -> dict[str, Value]:
-        """Everything else that the line shows."""
-        fields = dict(self.what.fields())
-        fields.pop("queue_id", None)
-        return fields
+        """The second part of `split`."""
+        return self.split()[1]
 
 
 Sink = Callable[[Entry], None]

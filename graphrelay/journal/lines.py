@@ -14,18 +14,20 @@ from graphrelay.journal.events import Value
 
 def text_line(entry: Entry) -> str:
     """`time event queue-id key=value …`, values quoted if they would not read as one word."""
+    queue_id, fields = entry.split()
     words = [f"{entry.at.isoformat()[:19]}Z", entry.event]
-    words += [entry.queue_id] if entry.queue_id else []
-    words += [f"{key}={_word(value)}" for key, value in entry.fields.items() if value is not None]
+    words += [queue_id] if queue_id else []
+    words += [f"{key}={_word(value)}" for key, value in fields.items() if value is not None]
     return " ".join(words)
 
 
 def json_line(entry: Entry) -> str:
     """One JSON object on one line, with `time`, `level`, `event`, `queue_id` and the fields."""
+    queue_id, fields = entry.split()
     head = {"time": entry.at.isoformat(), "level": entry.level, "event": entry.event}
-    if entry.queue_id:
-        head["queue_id"] = entry.queue_id
-    return _quoted({**head, **entry.fields})
+    if queue_id:
+        head["queue_id"] = queue_id
+    return _quoted({**head, **fields})
 
 
 def _quoted(value: Value | Mapping[str, Value]) -> str:

@@ -120,6 +120,10 @@ class DraftProgress:
     """How many it is to have."""
     attached: int = 0
     """How many it is known to have; they are added one after the other."""
+    from_mime: bool = False
+    """Whether it was created as MIME and the files are added: it is read back before it is sent."""
+    own: int | None = 0
+    """How many Exchange found in what the draft was created from; `None`: not counted yet."""
     upload_url: str = field(default="", repr=False)
     """The upload session of the next one, if it has begun. Carries its own authorization."""
     upload_expires: datetime | None = None
@@ -159,6 +163,8 @@ class Submission:
     """How many attempts at Graph have been started before."""
     draft: DraftProgress | None = None
     """Where an earlier one has begun to put the message together in Drafts."""
+    term: int = field(default=0, compare=False, repr=False)
+    """Of the lease of its lane under which it was loaded, where several relays share the spool."""
 
     @property
     def size(self) -> int:

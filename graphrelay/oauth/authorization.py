@@ -8,12 +8,11 @@ It contains the configuration that it was given for (`Binding`). An authorizatio
 another scenario, tenant, client or user: consent was not given for that.
 """
 
+import json
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Any, Literal, get_type_hints
 
 from graphrelay.model import in_small_letters
 from graphrelay.oauth.cloud import TokenCloud
@@ -107,8 +106,6 @@ class Withdrawn:
 
 Kept = Authorization | Withdrawn
 
-_TEXT: TypeAdapter[Kept] = TypeAdapter(Kept, config=ConfigDict(extra="forbid", strict=True))
-
 
 def renewed(old: Authorization, access: AccessToken, refresh_token: str | None) -> Authorization:
     """After a refresh. An answer without a refresh token keeps the old one (RFC 6749 section 6)."""
@@ -124,14 +121,69 @@ class Unreadable(Exception):  # noqa: N818 (a condition, not a programming error
 
 def to_text(authorization: Kept) -> str:
     """As the vault stores it."""
-    return _TEXT.dump_json(authorization).decode()
+    return json.dumps(asdict(authorization), separators=(",", ":"), default=datetime.isoformat)
 
 
 def from_text(text: str) -> Kept:
     """The reverse. Raises `Unreadable`, which never quotes the text."""
     try:
-        return _TEXT.validate_json(text)
-    except ValidationError as problem:
-        parts = {".".join(map(str, error["loc"][1:])) for error in problem.errors()}
-        named = ", ".join(sorted(parts - {""})) or "all of it"
-        raise Unreadable(f"it is not an authorization of format 1 (see {named})") from None
+        found = json.loads(text)
+        named = found if isinstance(found, dict) else {}
+        if "withdrawn_at" in named:
+            withdrawn: Withdrawn = _read(Withdrawn, found)
+            return withdrawn
+        given: Authorization = _read(SignedIn if "signed_in" in named else Approved, found)
+    except _Wrong as wrong:
+        part = wrong.part or "all of it"
+    except (ValueError, RecursionError):
+        part = "all of it"
+    else:
+        return given
+    raise Unreadable(f"it is not an authorization of format 1 (see {part})")
+
+
+class _Wrong(Exception):  # noqa: N818 (a condition)
+    """A part of the document is missing, unknown or of another type."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+
+def _read(kind: Any, found: object, part: str = "") -> Any:
+    """`found` in the document, under the name `part`, as a value of `kind`: nothing is guessed and
+    nothing is ignored. Raises `_Wrong`."""
+    match found:
+        case dict() if isinstance(kind, type) and is_dataclass(kind):
+            inside = f"{part}." if part else ""
+            hints = get_type_hints(kind)
+            for name in found.keys() - hints.keys():
+                raise _Wrong(f"{inside}{name}")
+            for one in fields(kind):
+                has_default = one.default is not MISSING or one.default_factory is not MISSING
+                if one.name not in found and not has_default:
+                    raise _Wrong(f"{inside}{one.name}")
+            return kind(
+                **{
+                    name: _read(hints[name], value, f"{inside}{name}")
+                    for name, value in found.items()
+                }
+            )
+        case str() if kind is str:
+            return found
+        case str() if kind is datetime:
+            return _moment(found, part)
+        case [*texts] if kind == tuple[str, ...] and all(isinstance(one, str) for one in texts):
+            return tuple(texts)
+        case int(1) if kind == Literal[1]:
+            return found
+    raise _Wrong(part)
+
+
+def _moment(text: str, part: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _Wrong(part) from None
+    if moment.tzinfo is None:
+        raise _Wrong(part)
+    return moment

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from graphrelay.cli import ask, cli, complete
-from graphrelay.cli.ask import Event
+from graphrelay.cli.output import Output
 
 
 def offered(*words: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_nothing_is_offered_where_there_is_nothing_to_read(
 def test_what_waits_is_offered_with_its_sender(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def answer(*_: Any) -> AsyncIterator[Event]:
+    async def answer(*_: Any) -> AsyncIterator[Output]:
         yield {"queue_id": "4QX7K2M9", "sender": "wp@contoso.com"}
         yield {"queue_id": "5AAAAAAA", "sender": "info@contoso.com"}
 
@@ -74,7 +74,7 @@ def test_what_waits_is_offered_with_its_sender(
 def test_a_relay_that_does_not_answer_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def silence(*_: Any) -> AsyncIterator[Event]:
+    async def silence(*_: Any) -> AsyncIterator[Output]:
         await asyncio.Event().wait()
         yield {}
 

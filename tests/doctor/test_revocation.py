@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from graphrelay.doctor.verb import GO, DoctorVerbs
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Fault
@@ -13,7 +13,7 @@ from graphrelay.sandbox.graph.faults import TokenRefused
 from tests.doctor.practice import TO, Practice, only, practice
 
 
-async def revoked(here: Practice, *faults: Fault, really: bool = True) -> tuple[Event, list[str]]:
+async def revoked(here: Practice, *faults: Fault, really: bool = True) -> tuple[Output, list[str]]:
     """The finding, and what the person was asked."""
     asked: list[str] = []
 

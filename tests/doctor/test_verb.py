@@ -8,7 +8,7 @@ import pytest
 
 from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.place import control_socket_in
-from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verb import Output, VerbError
 from graphrelay.doctor.checks import CHECKS
 from graphrelay.doctor.verb import DoctorVerbs
 from tests.doctor.practice import ADDRESS, TO, Practice, only, practice, strict
@@ -18,7 +18,7 @@ def asking(here: Practice, **more: Any) -> Mapping[str, Any]:
     return {"account": "website", "to": TO} | more
 
 
-async def ended(here: Practice, answer: str = "yes", **more: Any) -> list[Event]:
+async def ended(here: Practice, answer: str = "yes", **more: Any) -> list[Output]:
     """All events, from the relay that runs."""
 
     async def person(what: str) -> str:

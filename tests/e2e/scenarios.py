@@ -20,7 +20,7 @@ from graphrelay.cli import cli
 from graphrelay.clock import Clock
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
-from graphrelay.control.verb import Asker, Event
+from graphrelay.control.verb import Asker, Output
 from graphrelay.daemon.relay import running
 from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox import Sandbox
@@ -253,7 +253,7 @@ _AZURE = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT", "MSI_ENDPOINT
 
 async def asked(
     here: World, verb: str, ask: Asker | None = None, **arguments: Any
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[Output]:
     """A verb of the running relay, over its control socket as the command line asks it."""
 
     async def nobody(what: str) -> str:

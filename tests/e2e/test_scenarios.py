@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from graphrelay.sandbox.visitor import Visitor
 from tests.e2e.scenarios import APPLICATIONS, PERSONS, Case, asked, asked_with, relay_for
 from tests.oauth.test_proxy import Proxy, proxy
@@ -27,9 +27,9 @@ MACHINE = {
 }
 
 
-async def signed_in(here: World, method: str, who: str) -> list[Event]:
+async def signed_in(here: World, method: str, who: str) -> list[Output]:
     """All that `authorize` says while somebody does what it asks for."""
-    events: list[Event] = []
+    events: list[Output] = []
     landed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def paste(what: str) -> str:
@@ -61,7 +61,7 @@ async def one_message(here: World, sender: str) -> None:
     assert b"Subject: Hello" in mail.raw
 
 
-async def status(here: World) -> Event:
+async def status(here: World) -> Output:
     (only,) = [event async for event in asked(here, "status")]
     return only
 

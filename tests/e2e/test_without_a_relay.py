@@ -12,7 +12,7 @@ import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.control.socket.server import ControlServer
-from graphrelay.control.verb import Asker, Event
+from graphrelay.control.verb import Asker, Output
 from graphrelay.journal import Journal
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -129,7 +129,7 @@ async def test_the_socket_in_the_environment_does_without_the_configuration(
     config.chmod(0o640)
     path = folder / "control.sock"
 
-    async def verb(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def verb(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         yield {"queue_id": "4QX7K2M9", "changed": 1}
 
     async with ControlServer(path, {"queue-release": verb}, Journal(SystemClock()), SystemClock()):

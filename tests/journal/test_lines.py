@@ -118,8 +118,16 @@ def test_json_says_the_same_as_the_text() -> None:
 
 def test_no_line_holds_the_body() -> None:
     lines: list[str] = []
-    journal = Journal(FakeClock(), stream_sink(lines.append), stream_sink(lines.append, "json"))
+    text = stream_sink(lines.append, "text", "debug")
+    journal = Journal(FakeClock(), text, stream_sink(lines.append, "json", "debug"))
     journal.write(events.Attempt(SUBMISSION, 1))
     journal.write(events.Held("4QX7K2M9", "by hand"))
     assert len(lines) == 4
     assert not any("secret plans" in line for line in lines)
+
+
+def test_an_ordinary_message_has_a_line_when_it_comes_and_one_when_it_has_gone() -> None:
+    lines: list[str] = []
+    journal = Journal(FakeClock(), stream_sink(lines.append))
+    journal.write(events.Attempt(SUBMISSION, 1))
+    assert lines == []

@@ -54,6 +54,11 @@ def test_reading_never_fails(octets: bytes) -> None:
     parameters.read(octets)
 
 
+def test_what_is_longer_than_any_field_is_not_read() -> None:
+    octets = b"a/b" + b"; x=1" * (parameters.LONGEST // 5) + b"; late=1"
+    assert parameters.read(octets).parameters == {"x": "1"}
+
+
 @pytest.mark.parametrize("pattern", [b";", b"; a=", b'; a="\\', b";a*1=b", b"%", b"; a=' "])
 def test_reading_takes_linear_time(pattern: bytes) -> None:
     def cost(size: int) -> float:

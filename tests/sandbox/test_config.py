@@ -1,19 +1,17 @@
 """The configuration that fits a sandbox is one that the relay takes."""
 
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import pytest
 
 from graphrelay.config import load
 from graphrelay.sandbox import Sandbox
-from graphrelay.sandbox.config import relay_config
+from graphrelay.sandbox.config import Scenario, relay_config
 
 
-@pytest.mark.parametrize("scenario", ["user", "any-user"])
-async def test_the_relay_takes_it_and_finds_the_cloud(
-    scenario: Literal["user", "any-user"], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("scenario", get_args(Scenario))
+async def test_the_relay_takes_it_and_finds_the_cloud(scenario: Scenario, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     async with Sandbox() as cloud:
         text = relay_config(cloud, tmp_path / 'a "state"', "127.0.0.1:2525", scenario)

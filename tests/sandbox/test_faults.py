@@ -1,7 +1,10 @@
 """Where faults strike, how often, and how they travel."""
 
 import asyncio
+import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -163,3 +166,29 @@ def test_every_kind_is_known_by_its_name(kind: str) -> None:
 def test_what_is_no_fault_is_told_why(value: object, message: str) -> None:
     with pytest.raises(BadFaultError, match=message):
         from_json(value)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
+ROW = re.compile(r"^\| `([\w-]+)` \|([^|]*)\|", re.MULTILINE)
+
+
+def test_the_page_has_every_kind_with_its_fields_and_no_other() -> None:
+    page = PAGE.read_text("utf-8").split("## Faults")[1]
+    common, *tables = page.split("\n### ")
+    everywhere = {field.name for field in dataclasses.fields(Fault)}
+    assert {name for name, _ in ROW.findall(common)} == everywhere
+    written = {
+        kind: set(re.findall(r"`(\w+)`", fields))
+        for table in tables
+        for kind, fields in ROW.findall(table)
+    }
+    assert written == {
+        kind: {field.name for field in dataclasses.fields(cls)} - everywhere
+        for kind, cls in KINDS.items()
+    }
+
+
+def test_a_fault_that_the_page_shows_is_one() -> None:
+    (shown,) = re.findall(r"'(\{\"faults\": \[\{.*?\}\]\})'", PAGE.read_text("utf-8"))
+    (fault,) = json.loads(shown)["faults"]
+    assert to_json(from_json(fault)) | fault == to_json(from_json(fault))

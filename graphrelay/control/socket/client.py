@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.control.socket.messages import LIMIT, encode, read_message
-from graphrelay.control.verb import Asker, Event, VerbError
+from graphrelay.control.verb import Asker, Output, VerbError
 from graphrelay.file_access import WRITE, advice
 
 
@@ -17,7 +17,7 @@ class NoDaemon(Exception):  # noqa: N818 (a condition that has an answer, not a 
 
 async def converse(
     path: Path, verb: str, arguments: Mapping[str, Any], ask: Asker
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[Output]:
     """Ask the daemon at `path` to carry out `verb`; yields its events. Raises `NoDaemon`,
     `VerbError`."""
     try:

@@ -5,7 +5,7 @@ from typing import Any
 
 from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.alerts.manager import AlertManager
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 
 
 class AlertVerbs:
@@ -17,7 +17,7 @@ class AlertVerbs:
     def table(self) -> dict[str, Verb]:
         return {"alert-test": self._test}
 
-    async def _test(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def _test(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         outcomes = await self._alerts.test()
         if not outcomes:
             raise VerbError(

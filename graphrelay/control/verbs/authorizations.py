@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from graphrelay.clock import timeout
-from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verb import Asker, Output, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.oauth import initial_domain
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
@@ -56,11 +56,12 @@ class AuthorizationVerbs:
 
     # status, revoke --------------------------------------------------------------------------
 
-    async def _status(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
-        wanted = arguments.get("account")
+    async def _status(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
+        """With `prove` (the default) by asking Entra for a new token."""
+        wanted, prove = arguments.get("account"), bool(arguments.get("prove", True))
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
-            found = json_views.status(await self._tokens.status(account.name))
+            found = json_views.status(await self._tokens.status(account.name, prove=prove))
             yield {
                 "kind": "status",
                 **found,
@@ -69,7 +70,7 @@ class AuthorizationVerbs:
                 "risk": risk_of_any_user(account) or "",
             }
 
-    async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         account = self._account(str(arguments["account"]))
         problem = await self._tokens.revoke(account.name)
         if problem is not None:
@@ -78,14 +79,14 @@ class AuthorizationVerbs:
 
     # authorize -------------------------------------------------------------------------------
 
-    async def _authorize(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+    async def _authorize(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
         try:
             async for event in self._authorized(arguments, ask):
                 yield event
         except AccountChanged as error:
             raise VerbError(str(error)) from error
 
-    async def _authorized(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+    async def _authorized(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
         name = arguments.get("account")
         account = self._account(str(name)) if name else self._only()
         by = said(arguments, "by") or "somebody"
@@ -106,7 +107,7 @@ class AuthorizationVerbs:
         async for event in flows[method](account, by, ask):
             yield event
 
-    async def _browser(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
+    async def _browser(self, account: Account, by: str, _: Asker) -> AsyncIterator[Output]:
         async with RedirectReceiver() as receiver:
             pending = await self._begun(account, receiver.redirect_uri)
             receiver.expect(pending.state)
@@ -126,7 +127,7 @@ class AuthorizationVerbs:
             arrival.show(_page(account, result))
             yield _end(account, result)
 
-    async def _paste(self, account: Account, by: str, ask: Asker) -> AsyncIterator[Event]:
+    async def _paste(self, account: Account, by: str, ask: Asker) -> AsyncIterator[Output]:
         pending = await self._begun(account, PASTE_REDIRECT)
         yield {"kind": "open-elsewhere", "url": pending.authorization_url}
         redirected = await ask("redirected")
@@ -137,7 +138,7 @@ class AuthorizationVerbs:
             redirected = await ask("redirected")
         yield _end(account, await self._authorizer.complete(pending, redirected, by))
 
-    async def _device(self, account: Account, by: str, _: Asker) -> AsyncIterator[Event]:
+    async def _device(self, account: Account, by: str, _: Asker) -> AsyncIterator[Output]:
         pending = await self._authorizer.begin_device(account)
         if not isinstance(pending, PendingDevice):
             yield _end(account, pending)
@@ -159,7 +160,7 @@ class AuthorizationVerbs:
 
     async def _until(
         self, waiting: "asyncio.Future[Any]", pending: Pending | PendingDevice
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator[Output]:
         """Count down until `waiting` is done or the time has run out."""
         clock = self._tokens.clock
         while not waiting.done():
@@ -192,7 +193,7 @@ def _for_an_admin(account: Account) -> list[str]:
     return list(for_admins(permissions(account))) if isinstance(scenario, SendAsUser) else []
 
 
-def _end(account: Account, result: SignInResult) -> Event:
+def _end(account: Account, result: SignInResult) -> Output:
     """The last event: the result."""
     if isinstance(result, Stored):
         return {

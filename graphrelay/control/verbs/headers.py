@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.session import Json
 from graphrelay.model import Delayed, Lane, OctetsInMemory, Paused, Relayed, in_small_letters
@@ -35,7 +35,7 @@ class HeaderVerbs:
     def table(self) -> dict[str, Verb]:
         return {"teach-headers": self._teach}
 
-    async def _teach(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _teach(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         account = self._account(str(arguments["account"]))
         mailbox = str(arguments.get("mailbox") or account.default_mailbox or "")
         if not account.may_use(mailbox):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from graphrelay.model import (
     Address,
     Attempt,
@@ -37,6 +37,8 @@ from graphrelay.spool.values import (
     PartHistory,
     QueueRow,
     Refusal,
+    Stats,
+    Tallied,
 )
 
 
@@ -60,8 +62,9 @@ class WhyWaiting:
     until: datetime | None
 
 
-def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Event:
+def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Output:
     return {
+        "id": row.submission_id,
         "queue_id": row.queue_id,
         "received_at": when(row.received_at),
         "sender": address(row.sender),
@@ -78,7 +81,7 @@ def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Event:
     }
 
 
-def refusal(refused: Refusal) -> Event:
+def refusal(refused: Refusal) -> Output:
     return {
         "since": when(refused.since),
         "at": when(refused.at),
@@ -94,7 +97,7 @@ def refusal(refused: Refusal) -> Event:
     }
 
 
-def log_row(row: LogRow) -> Event:
+def log_row(row: LogRow) -> Output:
     return {
         "id": row.id,
         "at": when(row.at),
@@ -116,7 +119,7 @@ def log_row(row: LogRow) -> Event:
 
 def message(
     history: MessageHistory, now: datetime, waits: Mapping[Lane, WhyWaiting | None]
-) -> Event:
+) -> Output:
     return {
         "queue_id": history.queue_id,
         "received_at": when(history.received_at),
@@ -134,7 +137,7 @@ def message(
     }
 
 
-def _part(part: PartHistory, now: datetime, waits: WhyWaiting | None) -> Event:
+def _part(part: PartHistory, now: datetime, waits: WhyWaiting | None) -> Output:
     in_flight = part.in_flight.started_at if part.in_flight else None
     return {
         "queue_id": part.queue_id,
@@ -157,7 +160,7 @@ def _lost(outcome: Outcome | None) -> list[str]:
     return list(outcome.lost) if isinstance(outcome, Relayed | Uncertain) else []
 
 
-def _draft(progress: DraftProgress) -> Event:
+def _draft(progress: DraftProgress) -> Output:
     """Without the URL of the upload session, which contains its own authorization."""
     return {
         "id": progress.id,
@@ -168,7 +171,7 @@ def _draft(progress: DraftProgress) -> Event:
     }
 
 
-def _happened(event: Attempt | HistoryEvent) -> Event:
+def _happened(event: Attempt | HistoryEvent) -> Output:
     if isinstance(event, HistoryEvent):
         return {"at": when(event.at), "outcome": event.what, "reason": event.reason}
     return {
@@ -182,7 +185,7 @@ def _happened(event: Attempt | HistoryEvent) -> Event:
     }
 
 
-def _state(state: NextState, in_flight_since: datetime | None) -> Event:
+def _state(state: NextState, in_flight_since: datetime | None) -> Output:
     match state:
         case _ if in_flight_since:
             return {"state": "in flight", "since": when(in_flight_since)}
@@ -196,7 +199,7 @@ def _state(state: NextState, in_flight_since: datetime | None) -> Event:
 
 def _waits(
     state: NextState, in_flight_since: datetime | None, now: datetime, waits: WhyWaiting | None
-) -> Event:
+) -> Output:
     """For what is queued: whether it is due, and why it waits all the same."""
     if in_flight_since or not isinstance(state, Queued):
         return {}
@@ -209,9 +212,9 @@ def _waits(
     return {"due": state.not_before <= now, "waits": why}
 
 
-def _outcome(outcome: Outcome) -> Event:
+def _outcome(outcome: Outcome) -> Output:
     answer = outcome.answer
-    shown: Event = {
+    shown: Output = {
         "http": answer.http_status,
         "code": answer.code,
         "message": answer.message,
@@ -228,7 +231,28 @@ def _outcome(outcome: Outcome) -> Event:
     return shown
 
 
-def lane(view: LaneView, learned: Learned | None = None) -> Event:
+def tallied(row: Tallied) -> Output:
+    return {
+        "start": when(row.start),
+        "outcome": row.what,
+        "count": row.count,
+        "waited": row.waited.total_seconds(),
+    }
+
+
+def figures(stats: Stats) -> Output:
+    return {
+        "queued": stats.queued,
+        "held": stats.held,
+        "in_flight": stats.in_flight,
+        "octets": stats.octets,
+        "oldest": when(stats.oldest),
+        "database": stats.database,
+        "free": stats.free,
+    }
+
+
+def lane(view: LaneView, learned: Learned | None = None) -> Output:
     """`learned`: what Graph refused of the lane within a day."""
     limit = {"octets": learned.most, "until": when(learned.until)} if learned else None
     return {
@@ -247,7 +271,7 @@ def lane(view: LaneView, learned: Learned | None = None) -> Event:
     }
 
 
-def _budget(use: Use) -> Event:
+def _budget(use: Use) -> Output:
     """Times in seconds."""
     left = use.exhausted_in
     return {
@@ -259,9 +283,9 @@ def _budget(use: Use) -> Event:
     }
 
 
-def status(found: Status) -> Event:
+def status(found: Status) -> Output:
     verdict = found.verdict
-    shown: Event = {
+    shown: Output = {
         "account": found.account,
         "scenario": found.scenario,
         "status": found.word,
@@ -282,7 +306,7 @@ def status(found: Status) -> Event:
     return shown | (_evidence(found.evidence) if found.evidence else {})
 
 
-def needed(permissions: Iterable[Permission]) -> list[Event]:
+def needed(permissions: Iterable[Permission]) -> list[Output]:
     """The permissions that are needed, and why."""
     return [
         {"name": permission.name, "kind": permission.kind.value, "reason": permission.reason}
@@ -290,7 +314,7 @@ def needed(permissions: Iterable[Permission]) -> list[Event]:
     ]
 
 
-def _evidence(evidence: Evidence) -> Event:
+def _evidence(evidence: Evidence) -> Output:
     return {
         "who": evidence.who,
         "tenant": evidence.tenant,

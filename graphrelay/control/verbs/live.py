@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from graphrelay.clock import Clock
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.control.verbs import json_views
 from graphrelay.control.verbs.mail import stored
 from graphrelay.model import Accepted, Address, Done, Envelope, Held, Origin, Reply
@@ -53,14 +53,14 @@ class LiveVerbs:
             "transcript": self._transcript,
         }
 
-    async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def _lanes(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         learned = self._limits.all_learned()
         for view in await stored(self._queue.lanes()):
             yield json_views.lane(view, learned.pop(view.lane, None))
         for lane, limit in learned.items():
             yield json_views.lane(empty(lane), limit)
 
-    async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _transcript(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """The last failed session of a client, if there was one."""
         if found := self._transcripts.of(str(arguments["client"])):
             yield {
@@ -71,7 +71,7 @@ class LiveVerbs:
                 "lines": list(found.lines),
             }
 
-    async def _send_test(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _send_test(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """Ends with the message's result, or when it waits for longer than `patience`."""
         sender = Address.parse(str(arguments["sender"])) if arguments.get("sender") else None
         recipient = Address.parse(str(arguments["recipient"]))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from graphrelay.clock import Clock
-from graphrelay.control.verb import Asker, Event, Verb, VerbError, said
+from graphrelay.control.verb import Asker, Output, Verb, VerbError, said
 from graphrelay.control.verbs import json_views
 from graphrelay.control.verbs.json_views import WhyWaiting
 from graphrelay.model import Lane, StorageUnavailable, in_small_letters
@@ -26,7 +26,15 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter, RefusalFilter
+from graphrelay.spool.queries import (
+    Count,
+    HistoryOf,
+    LogFilter,
+    Matching,
+    QueueFilter,
+    RefusalFilter,
+    Tally,
+)
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -120,10 +128,12 @@ class MailVerbs:
             "queue-release": self._change,
             "queue-delete": self._change,
             "log": self._log,
+            "tally": self._tally,
+            "figures": self._figures,
             "log-refused": self._log_refused,
         }
 
-    async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """With `count`, an event `total` follows if there are more than the limit."""
         wanted = await self._filter(arguments)
         views = await stored(self._queue.lanes())
@@ -151,7 +161,7 @@ class MailVerbs:
                 raise VerbError(f"there is no {what} {name!r}, only {known}")
         return QueueFilter(**given)
 
-    async def _show(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _show(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         queue_id = str(arguments["queue_id"])
         found = await stored(self._spool.read(HistoryOf(queue_id)))
         if found is None:
@@ -160,7 +170,7 @@ class MailVerbs:
         waits = {part.plan.lane: _reason_to_wait(views, part.plan.lane) for part in found.parts}
         yield json_views.message(found, self._clock.now(), waits)
 
-    async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _change(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """One message by its id, or all that a filter selects."""
         change = self._changing(str(arguments["what"]), said(arguments, "reason"))
         if "queue_id" not in arguments:
@@ -191,7 +201,7 @@ class MailVerbs:
         self,
         arguments: Mapping[str, Any],
         change: Callable[[str | int, str], Awaitable[Verdict]],
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator[Output]:
         """A page at a time, part by part. What is being sent is not changed; an event says so."""
         wanted = replace(await self._filter(arguments), limit=self._page)
         if wanted == QueueFilter(state=wanted.state, limit=self._page) and not arguments.get("all"):
@@ -208,7 +218,7 @@ class MailVerbs:
                         yield {"queue_id": row.queue_id, "changed": 0, "reason": text}
             wanted = replace(wanted, after_id=rows[-1].submission_id)
 
-    async def _log(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _log(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         wanted = _known(arguments, LogFilter)
         if wanted.get("outcome") not in (None, *get_args(What)):
             raise VerbError(f"outcome must be one of {', '.join(get_args(What))}")
@@ -223,7 +233,20 @@ class MailVerbs:
                 last = row.id
                 yield json_views.log_row(row)
 
-    async def _log_refused(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _tally(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
+        """What was logged since a moment, counted; `step` in seconds."""
+        wanted = Tally(
+            since=datetime.fromisoformat(str(arguments["since"])),
+            step=timedelta(seconds=int(arguments["step"])),
+            waits=bool(arguments.get("waits")),
+        )
+        for row in await stored(self._spool.read(wanted)):
+            yield json_views.tallied(row)
+
+    async def _figures(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        yield json_views.figures(await stored(self._spool.read(Count())))
+
+    async def _log_refused(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """What clients were refused. Who follows gets a row again as it is counted up."""
         wanted = _known(arguments, RefusalFilter)
         rows = await stored(self._spool.read(RefusalFilter(**wanted)))

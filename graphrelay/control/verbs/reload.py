@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ReloadVerb:
     def table(self) -> dict[str, Verb]:
         return {"reload": self._reload}
 
-    async def _reload(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def _reload(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         match await self._requests.result():
             case NotInForce(problems):
                 raise VerbError("\n".join((*problems, "The old settings stay in force.")))

@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 
 from graphrelay.assumptions import SAID
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.answer import read_error
 from graphrelay.graph.session import GraphReply, Mime, mailbox_path
@@ -77,7 +77,7 @@ class ScopeVerbs:
     def table(self) -> dict[str, Verb]:
         return {"outside": self._outside}
 
-    async def _outside(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _outside(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         account = self._account(arguments.get("account"))
         mailbox = _outsider(account, str(arguments["mailbox"]))
         outside = await self._ask(account, mailbox)
@@ -197,7 +197,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _event(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) -> Event:
+def _event(account: Account, outside: ProbeAnswer, inside: ProbeAnswer | None) -> Output:
     found = proof(account, outside, inside)
     return {
         "kind": "outside",

@@ -7,7 +7,7 @@ meanwhile is neither overwritten nor left behind.
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar, get_args
 
-from graphrelay.control.verb import Asker, Event, Verb, VerbError
+from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy
 from graphrelay.oauth.vault.choice import BackendName, Chosen
@@ -33,7 +33,7 @@ class VaultVerbs:
             "vault-move": self._move,
         }
 
-    async def _list(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def _list(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         known = self._names()
 
         def look(vault: Vault) -> tuple[str, str, tuple[str, ...]]:
@@ -45,10 +45,10 @@ class VaultVerbs:
         for name in names:
             yield {"kind": "secret", "name": name, "configured": name in known}
 
-    async def _rotate(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def _rotate(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         yield {"kind": "rotated", "secrets": await self._with(lambda vault: vault.rotate())}
 
-    async def _move(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def _move(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         to = _backend(arguments.get("to"))
         known = self._names()
         target = self._open(to)
@@ -75,7 +75,7 @@ def _backend(name: object) -> Chosen:
     raise VerbError(f"a backend is one of {', '.join(get_args(Chosen))}, not {name!r}")
 
 
-def _moved(vault: Vault, target: Vault, known: set[str]) -> Event:
+def _moved(vault: Vault, target: Vault, known: set[str]) -> Output:
     """Everything is in the new vault before the relay uses it, and only then deleted from the old
     one."""
     here, there = vault.place(), target.place()

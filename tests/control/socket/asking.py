@@ -7,7 +7,7 @@ from typing import Any
 
 from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.server import ControlServer
-from graphrelay.control.verb import Asker, Event
+from graphrelay.control.verb import Asker, Output
 from graphrelay.journal import Journal
 from tests.clock import FakeClock
 
@@ -16,12 +16,12 @@ async def nobody(what: str) -> str:
     raise AssertionError(f"asked for {what}")
 
 
-async def count(arguments: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+async def count(arguments: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
     for number in range(int(arguments["to"])):
         yield {"number": number}
 
 
-async def collected(path: Path, verb: str, ask: Asker = nobody, **arguments: Any) -> list[Event]:
+async def collected(path: Path, verb: str, ask: Asker = nobody, **arguments: Any) -> list[Output]:
     return [event async for event in converse(path, verb, arguments, ask)]
 
 

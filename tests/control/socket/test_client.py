@@ -9,7 +9,7 @@ import pytest
 
 from graphrelay.control.socket.client import NoDaemon
 from graphrelay.control.socket.messages import encode
-from graphrelay.control.verb import Asker, Event, VerbError
+from graphrelay.control.verb import Asker, Output, VerbError
 from tests.control.socket.asking import collected, count, server
 
 
@@ -23,7 +23,7 @@ async def test_a_verb_answers_with_its_events_in_order(path: Path) -> None:
 
 
 async def test_a_verb_may_ask_a_question_while_it_runs(path: Path) -> None:
-    async def paste(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+    async def paste(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
         yield {"open": "https://login.example/"}
         yield {"got": await ask("redirected")}
 
@@ -38,7 +38,7 @@ async def test_a_verb_may_ask_a_question_while_it_runs(path: Path) -> None:
 
 
 async def test_a_refusal_of_the_verb_reaches_the_person_as_its_sentence(path: Path) -> None:
-    async def refuse(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def refuse(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         raise VerbError('no account is named "x"')
         yield {}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graphrelay.control.socket.messages import LIMIT, encode, read_message
-from graphrelay.control.verb import Asker, Event, VerbError
+from graphrelay.control.verb import Asker, Output, VerbError
 from tests.control.socket.asking import collected, server
 
 
@@ -47,7 +47,7 @@ async def test_what_is_not_a_message_is_named(line: bytes, problem: str) -> None
 
 
 async def test_an_argument_that_is_no_utf_8_arrives_as_it_is(path: Path) -> None:
-    async def echo(arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Event]:
+    async def echo(arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         yield dict(arguments)
 
     async with server(path, echo=echo):

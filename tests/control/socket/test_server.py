@@ -18,7 +18,7 @@ import pytest
 from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.messages import LIMIT, encode
 from graphrelay.control.socket.server import ControlServer
-from graphrelay.control.verb import Asker, Event, VerbError
+from graphrelay.control.verb import Asker, Output, VerbError
 from graphrelay.journal import Entry, Journal
 from tests.clock import FakeClock
 from tests.control.socket.asking import collected, count, nobody, server, until
@@ -74,7 +74,7 @@ async def test_a_socket_where_too_many_clients_wait_belongs_to_a_living_relay(pa
 async def test_answers_without_a_question_are_not_kept(path: Path) -> None:
     over = asyncio.Event()
 
-    async def waits(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def waits(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         try:
             yield {"begun": True}
             await asyncio.Event().wait()
@@ -92,7 +92,7 @@ async def test_answers_without_a_question_are_not_kept(path: Path) -> None:
 async def test_a_client_that_disconnects_cancels_its_verb(path: Path) -> None:
     cancelled = asyncio.Event()
 
-    async def wait(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def wait(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         try:
             yield {"waiting": True}
             await asyncio.Event().wait()
@@ -114,7 +114,7 @@ async def test_a_client_that_disconnects_cancels_its_verb(path: Path) -> None:
 async def test_an_exception_in_a_verb_is_reported_and_the_daemon_goes_on(path: Path) -> None:
     entries: list[Entry] = []
 
-    async def broken(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Event]:
+    async def broken(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         raise ZeroDivisionError("by nothing")
         yield {}
 
@@ -244,7 +244,7 @@ async def test_a_client_that_sends_no_request_in_time_is_disconnected(
 async def test_a_verb_may_take_as_long_as_its_person_needs(path: Path) -> None:
     clock = FakeClock()
 
-    async def sign_in(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Event]:
+    async def sign_in(_: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
         yield {"got": await ask("redirected")}
 
     async def think(what: str) -> str:

@@ -12,7 +12,7 @@ from graphrelay.alerts.watch import CALM, GATHER
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
-from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verb import Output, VerbError
 from graphrelay.daemon.relay import verbs_without_daemon
 from graphrelay.daemon.signals import _listening
 from graphrelay.daemon.wiring import control_socket
@@ -30,7 +30,7 @@ def alerts(url: str, more: str = "") -> str:
     return f'\n[alerts]\n{more}\n[[alerts.webhooks]]\nurl = "{url}"\n'
 
 
-async def asked(here: World, arguments: Mapping[str, Any]) -> list[Event]:
+async def asked(here: World, arguments: Mapping[str, Any]) -> list[Output]:
     path = control_socket(load(here.config))
     return [event async for event in converse(path, "alert-test", arguments, nobody)]
 

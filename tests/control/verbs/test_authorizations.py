@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 import pytest
 
-from graphrelay.control.verb import Event
+from graphrelay.control.verb import Output
 from graphrelay.sandbox.visitor import Visitor
 from tests.clock import FakeClock, settle
 from tests.e2e.person import Person, person
@@ -27,7 +27,7 @@ class Asking:
     def __init__(self, here: World) -> None:
         self._here = here
         self.url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.last: Event = {}
+        self.last: Output = {}
         self.task = asyncio.create_task(self._ask())
 
     @property
@@ -40,7 +40,7 @@ class Asking:
             if event["kind"] == "open":
                 self.url.set_result(event["url"])
 
-    async def ended(self) -> Event:
+    async def ended(self) -> Output:
         await asyncio.wait_for(self.task, 30)
         return self.last
 
@@ -201,7 +201,7 @@ async def test_an_address_that_was_cut_off_is_asked_for_again_and_one_account_ne
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with relay(tmp_path, monkeypatch) as here:
-        events: list[Event] = []
+        events: list[Output] = []
         pasted: list[str] = []
 
         async def paste(what: str) -> str:

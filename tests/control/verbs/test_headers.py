@@ -7,12 +7,12 @@ import pytest
 
 from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.place import control_socket_in
-from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verb import Output, VerbError
 from graphrelay.sandbox.mailbox_settings import PROMOTED, MailSettings
 from tests.world import World, world
 
 
-async def taught(here: World, *names: str, account: str = "website", **more: str) -> list[Event]:
+async def taught(here: World, *names: str, account: str = "website", **more: str) -> list[Output]:
     socket = control_socket_in(here.config.parent / "state")
     arguments = {"account": account, "names": list(names), **more}
 

@@ -6,7 +6,7 @@ import pytest
 
 from graphrelay.config import load
 from graphrelay.control.socket.client import converse
-from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verb import Output, VerbError
 from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox.faults import Answer
 from tests.world import World, world
@@ -16,7 +16,7 @@ async def nobody(what: str) -> str:
     raise AssertionError(f"asked for {what}")
 
 
-async def asked(here: World, verb: str, **arguments: object) -> list[Event]:
+async def asked(here: World, verb: str, **arguments: object) -> list[Output]:
     path = control_socket(load(here.config))
     return [event async for event in converse(path, verb, arguments, nobody)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.verb import LONGEST_SAID, Event, VerbError
+from graphrelay.control.verb import LONGEST_SAID, Output, VerbError
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
@@ -54,7 +54,7 @@ class Desk:
         (submission,) = await put(self.spool, message=message)
         return submission
 
-    async def do(self, verb: str, **arguments: Any) -> list[Event]:
+    async def do(self, verb: str, **arguments: Any) -> list[Output]:
         async def nobody(what: str) -> str:
             raise AssertionError(what)
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.reload import InForce, NotInForce, ReloadRequests, ReloadVerb
 from tests.clock import settle
 
 
-async def reload(requests: ReloadRequests) -> list[Event]:
+async def reload(requests: ReloadRequests) -> list[Output]:
     async def nobody(what: str) -> str:
         raise AssertionError(what)
 

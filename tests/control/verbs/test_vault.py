@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.control.verb import Event, VerbError
+from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.oauth.vault import Vault, open_vault
 from tests.oauth.conftest import World, clock, world  # noqa: F401 (fixtures)
@@ -25,7 +25,7 @@ async def verbs(world: World, tmp_path: Path) -> VaultVerbs:  # noqa: F811
     return VaultVerbs(manager, "file", elsewhere)
 
 
-async def asked(verbs: VaultVerbs, verb: str, **arguments: object) -> list[Event]:
+async def asked(verbs: VaultVerbs, verb: str, **arguments: object) -> list[Output]:
     return [event async for event in verbs.table()[verb](arguments, nobody)]
 
 

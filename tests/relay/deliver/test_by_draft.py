@@ -492,6 +492,7 @@ async def test_what_graph_finds_too_large_for_one_request_goes_by_draft_after_al
     content: Literal["mime", "json"],
 ) -> None:
     cloud.mailboxes.settings.oversize = oversize
+    cloud.mailboxes.settings.mime_draft_files = "kept"
     async with large(cloud, tmp_path, largest_request=120_000) as delivery:
         plan = Plan(route="r", lane=WP, content=content)
         sizes = {"a.pdf": 20_000, "b.pdf": 58_000}

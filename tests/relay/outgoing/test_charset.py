@@ -1,10 +1,12 @@
 """Octets beyond ASCII that nobody declared."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrelay.mime import encoded_word
+from graphrelay.mime import encoded_word, parameters
 from graphrelay.relay.outgoing import charset
 from tests.relay.mail import section
 
@@ -39,6 +41,21 @@ def test_the_charset_of_the_body_is_that_of_the_subject() -> None:
     for field in (b"text/plain; charset=koi8-r", b'text/html;\r\n CharSet="KOI8-R"; x=y'):
         head = subject(b"Subject: \xed\xc9\xd2\r\nContent-Type: " + field + b"\r\n")
         assert b"=?utf-8?B?0JzQuNGA?=" in head  # Мир
+
+
+def test_the_charset_is_looked_for_once_however_many_fields_need_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads, read = list[bytes](), parameters.read
+
+    def counted(octets: bytes) -> Any:
+        reads.append(octets)
+        return read(octets)
+
+    monkeypatch.setattr(parameters, "read", counted)
+    found = section(b"Content-Type: text/plain; charset=latin-1\r\n" + b"To: \xfc <a@b>\r\n" * 50)
+    assert {charset.charset(found, found.value(to)) for to in found.find("to")} == {"latin-1"}
+    assert len(reads) == 1
 
 
 def test_a_prefix_stands_before_the_subject_once() -> None:

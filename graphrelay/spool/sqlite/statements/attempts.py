@@ -48,7 +48,8 @@ class OctetsLost:
 
 def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
     rows = connection.execute(
-        """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id
+        """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id,
+                  s.account, s.mailbox
            FROM in_flight f
            JOIN submissions s ON s.id = f.submission JOIN messages m ON m.id = s.message
            ORDER BY f.submission"""
@@ -60,8 +61,18 @@ def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
             number=number,
             started_at=moment(started_at),
             client_request_id=client_request_id,
+            lane=Lane(restored(account), restored(mailbox)),
         )
-        for submission, queue_id, part, number, started_at, client_request_id in rows
+        for (
+            submission,
+            queue_id,
+            part,
+            number,
+            started_at,
+            client_request_id,
+            account,
+            mailbox,
+        ) in rows
     ]
 
 
@@ -376,10 +387,14 @@ def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now
     )
     if not closed.rowcount:
         return
-    (message,) = connection.execute(
-        "SELECT message FROM submissions WHERE id = ?", (submission,)
+    kept = connection.execute(
+        "SELECT message, file FROM bodies"
+        " WHERE message = (SELECT message FROM submissions WHERE id = ?)",
+        (submission,),
     ).fetchone()
-    file = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
-    if file is not None and file[0] is not None:
-        transaction.files_to_unlink.append(file[0])
+    if kept is None:
+        return
+    message, file = kept
+    if file is not None:
+        transaction.files_to_unlink.append(file)
     connection.execute("DELETE FROM bodies WHERE message = ?", (message,))

@@ -42,7 +42,7 @@ def ratio(before: float, after: float) -> float:
     return after / max(before, 1e-9) if after > FLOOR else 0.0
 
 
-def growth(runs: int) -> None:
+def readers(runs: int) -> None:
     """Prints a line for each reader."""
     head("reader", "10 kB, ms", "100 kB, ms", "1,000 kB, ms", "10 to 100", "100 to 1,000")
     for reader in READERS:

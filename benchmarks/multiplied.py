@@ -1,0 +1,73 @@
+"""A large spool in seconds: one message that was accepted as always, copied by SQL.
+
+The copies differ in their ids, and where it is asked for, in their lanes.
+"""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import load
+from graphrelay.clock import SystemClock
+from graphrelay.journal import Journal
+from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan
+from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.sqlite.startup.start import DATABASE
+
+SIZE = 4_000
+_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :copies)"
+_MESSAGES = """INSERT INTO messages
+    SELECT id + i, printf('%010d', i), received_at, sender, sender_key, client, origin,
+           message_id, subject, size, CASE WHEN :done THEN received_at END
+    FROM messages, n WHERE id = 1"""
+_BODIES = """INSERT INTO bodies SELECT message + i, size, file, prefix, octets
+    FROM bodies, n WHERE message = 1 AND NOT :done"""
+_SUBMISSIONS = """INSERT INTO submissions
+    (id, message, part, received_at, sender_key, size, envelope, plan, account, mailbox, attempts,
+     state, not_before, done_at, client)
+    SELECT id + i, message + i, part, received_at, sender_key, size, envelope,
+           json_set(plan, '$.lane.mailbox', {mailbox}), account, {mailbox}, :done,
+           CASE WHEN :done THEN 'relayed' ELSE state END,
+           CASE WHEN :done THEN NULL ELSE not_before END,
+           CASE WHEN :done THEN received_at END, client
+    FROM submissions, n WHERE id = 1"""
+_RECIPIENTS = """INSERT INTO recipients SELECT address_key, submission + i FROM recipients, n
+    WHERE submission = 1"""
+_LOG = """INSERT INTO log (at, submission, what, reason, number, started_at, outcome)
+    SELECT received_at, id + i, 'relayed', '', 1, received_at,
+           '{{"kind":"Relayed","answer":{{"http_status":202}}}}'
+    FROM submissions, n WHERE id = 1 AND :done"""
+
+
+def multiply(state: Path, copies: int, *, lanes: int = 1, done: bool = False) -> None:
+    """A spool in `state` in which `copies` messages and one more wait; with `done`, they are
+    relayed and stand in the mail log only. Of several `lanes` each is a mailbox of `cloud`."""
+    state.mkdir(parents=True)
+    asyncio.run(_one(state))
+    mailbox = "mailbox" if lanes == 1 else f"printf('shop%d@contoso.com', i % {lanes})"
+    connection = sqlite3.connect(state / DATABASE)
+    with connection:
+        for insert in (_MESSAGES, _BODIES, _SUBMISSIONS, _RECIPIENTS, _LOG):
+            text = f"{_NUMBERS} {insert.format(mailbox=mailbox)}"
+            connection.execute(text, {"copies": copies, "done": done})
+    connection.close()
+
+
+async def _one(state: Path) -> None:
+    clock = SystemClock()
+    async with SqliteSpool.open(state, clock, Journal(clock)) as spool:
+        body = spool.incoming()
+        await body.write(load.message(0, SIZE).removesuffix(b".\r\n"))
+        to = (Address("a", "example.org"),)
+        plan = Plan(route="default", lane=Lane("website", "wp@contoso.com"))
+        new = NewMessage(
+            envelope=Envelope(Address("wp", "contoso.com"), to),
+            origin=Origin("127.0.0.1:25", "127.0.0.1"),
+            received_at=datetime.now(UTC),
+            message_id="<0.load@contoso.com>",
+            subject="Order confirmed",
+            prefix=b"",
+            parts=((plan, to),),
+        )
+        await spool.accept(new, body)
