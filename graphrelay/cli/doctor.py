@@ -59,7 +59,7 @@ def command(
     skip: tuple[str, ...],
     **wishes: Any,
 ) -> None:
-    """Check what the relay assumes about Entra ID, Graph and Exchange Online, with a real account.
+    """Check what the relay assumes about Microsoft, with a real account.
 
     Run it once in a new tenant, and after changes at Microsoft. It first says what it will do and
     what it will send (to the account's own mailbox and to ADDRESS, nothing else), and asks. It ends

@@ -1,7 +1,7 @@
 """The relay as a service: signals, and notifications to systemd.
 
 SIGTERM, SIGINT   accept nothing more, finish what is in flight (bounded); the rest stays on disk
-SIGHUP            reload the configuration; an invalid one is refused, and the old one stays in effect
+SIGHUP            reload the configuration; if it is invalid, the old one stays in effect
                   (`graphrelay reload` does the same, and reports the result)
 """
 
