@@ -34,6 +34,8 @@ VERBS = {
     "lanes": "Show the state of each account and mailbox.",
     "route": "Show which route a message would take, and why.",
     "alert-test": "Send a test alert by every channel in [alerts].",
+    "backup": "Write queue, mail log and authorizations to a file.",
+    "restore": "Put a backup in place of the queue and the authorizations.",
     "vault": "Show, move or re-encrypt the stored authorizations.",
     "files": "Write the systemd units, man pages and completions of this version.",
     "hash-password": "Hash a password for [[smtp.users]].",

@@ -444,6 +444,29 @@ class SpoolMigrated(Event):
     to_version: int
 
 
+class SpoolAway(Event, level="warning"):
+    """The database cannot be reached; mail is refused with 451 until it is back."""
+
+    reason: str
+
+
+class SpoolBack(Event):
+    """The database can be reached again."""
+
+
+class RelayGone(Event, level="warning"):
+    """Another relay did not renew its lease; its lanes are for the others from now on."""
+
+    host: str
+    version: str
+
+
+class RelayReplaced(Event, level="warning"):
+    """This relay stood still for so long that others took it for dead and have its lanes."""
+
+    lanes: int
+
+
 class SpoolSwept(Event):
     """Files to which no message refers were deleted at startup."""
 

@@ -30,6 +30,9 @@ class Interrupted:
     number: int
     started_at: datetime
     client_request_id: str
+    lane: Lane
+    settle_in: timedelta = timedelta(0)
+    """How long its request may still go on, where the process may be alive."""
 
 
 # --- What is due ---------------------------------------------------------------------------------
@@ -186,7 +189,7 @@ class Refusal:
     stage: str
     """CONNECT, AUTH, MAIL, RCPT, DATA …"""
     reply: str
-    """What the client was told."""
+    """The reply to the client."""
     reason: str = ""
     login: str = ""
     sender: str = ""
@@ -284,8 +287,8 @@ class Stats:
     """When the oldest queued submission was received."""
     database: int
     """Size of the database and its WAL in octets."""
-    free: int
-    """Octets free on the disk."""
+    free: int | None
+    """Octets free on the disk; `None` if the disk is another machine's."""
 
 
 State = Literal["queued", "held", "relayed", "failed", "deleted"]

@@ -227,7 +227,7 @@ def _message_in(connection: sqlite3.Connection, queue_id: str) -> MessageHistory
 
 def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -> PartHistory:
     submission, part, envelope, plan, state, not_before, reason, done_at = row[:8]
-    name = part_id(queue_id, part)
+    name, decided = part_id(queue_id, part), PLAN.value(plan)
     in_flight = None
     if row[8] is not None:
         in_flight = Interrupted(
@@ -236,12 +236,13 @@ def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -
             number=row[8],
             started_at=moment(row[9]),
             client_request_id=row[10],
+            lane=decided.lane,
         )
     return PartHistory(
         submission_id=submission,
         queue_id=name,
         recipients=ENVELOPE.value(envelope).forward_paths,
-        plan=PLAN.value(plan),
+        plan=decided,
         state=state_of(state, _when(not_before), restored(reason)),
         done_at=_when(done_at),
         in_flight=in_flight,
