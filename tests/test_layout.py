@@ -13,6 +13,8 @@ CONTRACT = "a statement of an engine, which carries out a verb of the spool's co
 ELSEWHERE = {
     "__main__.py": ("cli/test_commands.py", "runs the program as `python -m graphrelay`"),
     "sendmail/__main__.py": ("drop/test_relay.py", "runs `python -m graphrelay.sendmail`"),
+    "doctor/check.py": ("doctor/test_checks.py", TYPES_ALONE),
+    "doctor/finding.py": ("doctor/test_visit.py", TYPES_ALONE),
     "model/attempt.py": ("spool/contract/test_mail.py", TYPES_ALONE),
     "model/reception.py": ("smtp/reception.py", "a protocol, and the reception of the tests"),
     "relay/deliver/result.py": ("relay/deliver/test_courier.py", TYPES_ALONE),
