@@ -172,7 +172,7 @@ class AccountTable(Table):
 
 
 class DelegatedTable(AccountTable):
-    """An account for which a person signs in."""
+    """An account for which a user signs in."""
 
     username: OwnMailbox
     address: OwnMailbox | None = Field(
@@ -207,7 +207,7 @@ GOES_WITH = {
 
 
 class ApplicationTable(AccountTable):
-    """An account for which the application signs in by itself, with one of these credentials."""
+    """An account for which the application signs in itself, with one of these credentials."""
 
     tenant: Tenant
     client_id: str = Field(
