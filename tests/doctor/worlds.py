@@ -77,6 +77,8 @@ SETTINGS = [
             "as MIME: HTTP 500 ErrorMimeContentConversionFailed"),
     setting("upload_lifetime", timedelta(minutes=2), "upload", "lives until"),
     setting("attachment_minimum", 0, "upload", "1 MB taken"),
+    setting("mime_draft_files", "kept", "draft-files", "its octets are kept"),
+    setting("mime_draft_files", "left-out", "draft-files", "the file is left out"),
 ]  # fmt: skip
 
 FAULTS = [
