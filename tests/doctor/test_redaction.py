@@ -19,6 +19,11 @@ TOKEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9" + "a" * 80 + ".b-_"
         (f"Bearer {TOKEN}", f"Bearer ({len(TOKEN)} characters)"),
         ("https://o/x?authtoken=a.b-c&n=1", "https://o/x?authtoken=…&n=1"),
         ("http://localhost/?code=0.AX&state=7", "http://localhost/?code=…&state=7"),
+        (
+            "https://host.example/a/" + "i" * 70 + "/b" * 40,
+            "https://host.example/a/(70 characters)" + "/b" * 40,
+        ),
+        ("b/" * 40, "(80 characters)"),
         ("HTTP 403 ErrorAccessDenied", "HTTP 403 ErrorAccessDenied"),
         ("<a.1f@graphrelay.invalid>", "<a.1f@graphrelay.invalid>"),
         ("tenant Contoso.onmicrosoft.com", "tenant (tenant)"),
