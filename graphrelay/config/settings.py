@@ -173,7 +173,7 @@ class AccountTable(Table):
 
 
 class DelegatedTable(AccountTable):
-    """An account for which a person signs in."""
+    """An account for which a user signs in."""
 
     username: OwnMailbox
     address: OwnMailbox | None = Field(
@@ -208,7 +208,7 @@ GOES_WITH = {
 
 
 class ApplicationTable(AccountTable):
-    """An account for which the application signs in by itself, with one of these credentials."""
+    """An account for which the application signs in itself, with one of these credentials."""
 
     tenant: Tenant
     client_id: str = Field(
@@ -476,6 +476,10 @@ class SpoolTable(Table):
         return self
 
 
+class MetricsTable(Table):
+    allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
+
+
 class VaultTable(Table):
     backend: Literal["auto", "file", "secret-service", "keychain"] = "auto"
 
@@ -500,3 +504,4 @@ class Settings(BaseSettings):
     vault: VaultTable = VaultTable()
     control: ControlTable = ControlTable()
     console: ConsoleTable = ConsoleTable()
+    metrics: MetricsTable = MetricsTable()

@@ -63,7 +63,7 @@ def span(seconds: float | None) -> str:
             return f"{left // length} {unit}"
     if left >= timedelta(minutes=2):
         return f"{left // timedelta(minutes=1)} min"
-    return f"{left.total_seconds():.3g} s"
+    return f"{round(left.total_seconds(), 2):g} s"
 
 
 def tone(state: str) -> str:

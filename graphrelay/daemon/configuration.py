@@ -1,4 +1,4 @@
-"""The configuration in force, as the console shows it."""
+"""The configuration in effect, as the console shows it."""
 
 from dataclasses import dataclass, field
 from datetime import date

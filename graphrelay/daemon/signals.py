@@ -1,8 +1,8 @@
 """The relay as a service: signals, and notifications to systemd.
 
 SIGTERM, SIGINT   accept nothing more, finish what is in flight (bounded); the rest stays on disk
-SIGHUP            read the configuration again; a bad one is refused, and the old one stays in force
-                  (`graphrelay reload` does the same, and says what came of it)
+SIGHUP            reload the configuration; if it is invalid, the old one stays in effect
+                  (`graphrelay reload` does the same, and reports the result)
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from graphrelay.journal import Journal, events
 from graphrelay.oauth.scenario import risk_of_any_user
 
 ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
-"""The tables that only a restart puts in force; a change in one is reported."""
+"""The tables that only a restart puts in effect; a change in one is reported."""
 CONSOLE_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_minimum")
 """Where the console listens; all else of it changes with a reload."""
 
@@ -55,7 +55,7 @@ async def serve(path: Path) -> None:
 
 
 class Reloader:
-    """Puts a changed configuration in force, or reports why it cannot."""
+    """Puts a changed configuration in effect, or reports why it cannot."""
 
     def __init__(
         self, path: Path, settings: Settings, relay: Relay, notifier: Notifier, clock: Clock

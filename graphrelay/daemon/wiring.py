@@ -32,7 +32,7 @@ from graphrelay.config.settings import (
     SpoolTable,
     WebhookTable,
 )
-from graphrelay.console.options import ConsoleOptions, ConsoleUser
+from graphrelay.console.options import ConsoleOptions, ConsoleUser, HealthLimits
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
@@ -122,6 +122,8 @@ def console(settings: Settings) -> ConsoleOptions | None:
             ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
             for user in table.users
         ),
+        metrics_from=tuple(settings.metrics.allow_from),
+        health=HealthLimits(settings.alerts.queue_older_than, settings.alerts.disk_below),
     )
 
 

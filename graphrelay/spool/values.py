@@ -189,7 +189,7 @@ class Refusal:
     stage: str
     """CONNECT, AUTH, MAIL, RCPT, DATA …"""
     reply: str
-    """What the client was told."""
+    """The reply to the client."""
     reason: str = ""
     login: str = ""
     sender: str = ""

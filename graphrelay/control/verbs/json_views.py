@@ -1,4 +1,4 @@
-"""Values as events: what goes over the control socket, and what `--json` prints.
+"""Values as JSON: what is sent over the control socket, and what `--json` prints.
 
 The keys are part of the contract with other programs: they may be added to, never renamed.
 """
@@ -54,7 +54,7 @@ def address(path: Address | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WhyWaiting:
-    """Why nothing of a lane is sent at the moment."""
+    """Why a lane sends nothing at present."""
 
     state: str
     """As of a LaneView, or `not running`."""

@@ -54,7 +54,7 @@ async def configure(connection: Connection) -> None:
     await connection.set_autocommit(True)
     await connection.execute(
         f"""SELECT set_config('search_path', '{SCHEMA}', false),
-                  set_config('idle_in_transaction_session_timeout', '15s', false),
+                  set_config('idle_in_transaction_session_timeout', '5s', false),
                   CASE WHEN current_setting('synchronous_commit') IN {NOT_DURABLE!r}
                        THEN set_config('synchronous_commit', 'on', false) END"""
     )

@@ -416,16 +416,27 @@ class PostgresSpool:
         )
         number = await self._writer.run(self._begin, begun)
         if not self._leases.alive():
-            await self._withdraw(begun, number)
+            task = asyncio.create_task(self._withdraw(begun, number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
             raise NotQueued(f"The lane {submission.plan.lane} may be another relay's by now.")
         return number
 
     async def _withdraw(self, begun: attempts.Beginning, number: int) -> None:
-        """This relay stood still for longer than its lease: nothing may be sent any more."""
-        relay = self._relay()
-        await self._transact(
-            lambda c: attempts.withdraw(c, begun, number, relay), "withdraw an attempt"
-        )
+        """This relay stood still for longer than its lease: nothing may be sent any more. The mark
+        goes, as soon as the server lets it: as long as the lane is this relay's, nobody else would
+        settle it."""
+        relay, lane = self._relay(), begun.submission.plan.lane
+        while True:
+            try:
+                await self._transact(
+                    lambda c: attempts.withdraw(c, begun, number, relay), "withdraw an attempt"
+                )
+                break
+            except StorageUnavailable:  # told by the leases, which need the server too
+                await self._clock.sleep(_WITHDRAW_AGAIN)
+        if self._watcher is not None:
+            self._watcher.changed(lane)
 
     async def keep_draft(self, submission: Submission, progress: DraftProgress) -> None:
         term, relay = self._term(submission), self._relay()
@@ -627,6 +638,7 @@ _ID_BITS = 9
 _SERVER = f"""SELECT {NOW}, current_setting('server_version'),
     current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
 _LISTEN_AGAIN = timedelta(seconds=1)
+_WITHDRAW_AGAIN = timedelta(seconds=1)
 
 
 def _ours(body: IncomingBody) -> Incoming:

@@ -22,6 +22,7 @@ from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.postgres.statements.conditions import (
     Conditions,
+    containing,
     equal,
     joined,
     message_is,
@@ -128,9 +129,11 @@ async def log(connection: Connection, wanted: LogFilter) -> list[LogRow]:
             *message_is(wanted.queue_id),
             *sender_is(wanted.sender),
             *recipient_is(wanted.recipient),
+            *containing("m.subject", wanted.subject),
             *moment_is("l.at >= %s", wanted.since),
             *moment_is("l.at < %s", wanted.until),
             *([] if wanted.after_id is None else [("l.id > %s", (wanted.after_id,))]),
+            *([] if wanted.before_id is None else [("l.id < %s", (wanted.before_id,))]),
         ]
     )
     order = "DESC" if wanted.after_id is None else "ASC"

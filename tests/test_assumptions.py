@@ -6,41 +6,13 @@ from pathlib import Path
 import pytest
 
 from graphrelay.assumptions import SAID, TRIED, Assumption
-from graphrelay.doctor.checks import CHECKS
+from tests.doctor.page import rows
 from tests.tools import ROOT
 
-PAGE = (ROOT / "docs" / "doctor.md").read_text("utf-8")
 PROSE = {
     page: re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text("utf-8"))
     for page in ("scenarios.md", "delivery.md", "operations.md")
 }
-
-
-def rows(section: str) -> list[list[str]]:
-    """The cells of a section's table."""
-    text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
-    return [cells for cells in found if not cells[0].startswith("---")]
-
-
-def test_the_checks_are_the_rows_of_the_table_in_its_order() -> None:
-    assert [check.name for check in CHECKS] == [*TRIED]
-
-
-def test_the_page_has_every_check_as_it_is() -> None:
-    shown = rows("The checks")
-    wanted = [
-        [
-            f"`{check.name}`",
-            check.does,
-            check.assumption.assumed,
-            check.assumption.otherwise,
-            check.must.value,
-        ]
-        for check in CHECKS
-    ]
-    assert shown == wanted
 
 
 def test_the_page_has_what_is_assumed_and_not_tried() -> None:
