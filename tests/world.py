@@ -11,7 +11,10 @@ from typing import Literal
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import Clock
 from graphrelay.config import load
+from graphrelay.daemon.reading_process import read
 from graphrelay.daemon.relay import Relay, running
+from graphrelay.daemon.relay_settings import Found
+from graphrelay.daemon.wiring import wired
 from graphrelay.journal import Entry, Sink
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -67,6 +70,13 @@ def hearing() -> tuple[Sink, list[Entry], asyncio.Event]:
     return hear, entries, told
 
 
+def found_in(config: Path) -> Found:
+    """What `serve` runs on, read here."""
+    found = read(config)
+    assert isinstance(found, Found), found
+    return found
+
+
 @asynccontextmanager
 async def world(
     directory: Path,
@@ -89,7 +99,7 @@ async def world(
         text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario, account)
         config.write_text(text + extra, encoding="utf-8")
         hear, entries, told = hearing()
-        async with running(load(config), clock, hear) as relay:
+        async with running(wired(load(config)), clock, hear) as relay:
             if authorized:
                 assert (await authorize(cloud, relay))["kind"] == "authorized"
             yield World(cloud, relay, config, entries, told)
