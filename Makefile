@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
-#   make demo    the sandbox cloud and the relay, nothing to configure (PORT=2525 PAGE=8025)
+#   make demo    the sandbox cloud and the relay, nothing to configure (PORT=2525 PAGE=8025 CONSOLE=8026)
 #   make test    every check: format, lint, types, tests
 
 .DEFAULT_GOAL := help
@@ -8,9 +8,9 @@
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
-demo: ## try it: sandbox cloud, relay and a page that shows the mail (PORT=, PAGE=)
+demo: ## try it: sandbox cloud, relay, its console and a page that shows the mail
 	@scripts/make-environment
-	@.venv/bin/graphrelay demo $(if $(PORT),--smtp-port $(PORT)) $(if $(PAGE),--page-port $(PAGE))
+	@.venv/bin/graphrelay demo $(if $(PORT),--smtp-port $(PORT)) $(if $(PAGE),--page-port $(PAGE)) $(if $(CONSOLE),--console-port $(CONSOLE))
 
 test: ## install what the tests need, then run every check
 	@scripts/make-environment dev

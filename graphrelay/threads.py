@@ -31,7 +31,7 @@ def all_started(most: int, name: str) -> ThreadPoolExecutor:
     except RuntimeError as error:
         met.abort()
         pool.shutdown()
-        raise OSError(errno.EAGAIN, "The machine lets no more threads start") from error
+        raise OSError(errno.EAGAIN, "The machine cannot start more threads") from error
     met.wait()
     return pool
 

@@ -1,5 +1,6 @@
 """What all tests stand on."""
 
+import os
 import signal
 from collections.abc import Generator
 
@@ -11,6 +12,8 @@ from tests import tools
 def pytest_configure() -> None:
     """Ctrl-C works in what the tests start: a shell lets its background jobs ignore it, and that is
     handed down."""
+    # Relays that tests start have no console, but for those that are about it.
+    os.environ.setdefault("GRAPHRELAY_CONSOLE__ADDRESS", "off")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,7 +1,7 @@
 """Who may import whom.
 
     model, clock ← journal, mime ← smtp, spool, oauth, graph (strangers) ← relay ← control
-        ← doctor ← daemon ← cli
+        ← console, doctor (strangers) ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
@@ -53,8 +53,11 @@ MAY_IMPORT = {
     "relay": BASE | ROOMS | {"relay"},
     "config": BASE | ROOMS | {"alerts", "config"},
     "control": BASE | ROOMS | {"alerts", "relay", "control"},
+    "console": BASE | ROOMS | {"relay", "control", "console"},
     "doctor": BASE | ROOMS | {"relay", "control", "doctor"},
-    "daemon": BASE | ROOMS | {"alerts", "drop", "relay", "control", "config", "doctor", "daemon"},
+    "daemon": BASE
+    | ROOMS
+    | {"alerts", "drop", "relay", "control", "config", "console", "doctor", "daemon"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import Clock
 from graphrelay.config import load
@@ -88,18 +90,22 @@ async def world(
     clock: Clock | None = None,
     mail_settings: MailSettings | None = None,
     roles: tuple[str, ...] = (),
+    console: str = "off",
 ) -> AsyncIterator[World]:
     """`extra` is TOML after the sandbox's configuration, `account` more of its account's;
-    `roles` what its application was granted instead of Mail.Send."""
+    `roles` what its application was granted instead of Mail.Send; `console` is its address."""
     async with Sandbox(mail_settings=mail_settings) as cloud:
         app = cloud.directory.app(CONFIDENTIAL_CLIENT)
         if app is not None and roles:
             app.roles = set(roles)
         config = directory / "config.toml"
-        text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario, account)
+        text = relay_config(cloud, directory / "state", "127.0.0.1:0", scenario, account, console)
         config.write_text(text + extra, encoding="utf-8")
         hear, entries, told = hearing()
-        async with running(wired(load(config)), clock, hear) as relay:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.delenv("GRAPHRELAY_CONSOLE__ADDRESS", raising=False)
+            settings = wired(load(config), config)
+        async with running(settings, clock, hear) as relay:
             if authorized:
                 assert (await authorize(cloud, relay))["kind"] == "authorized"
             yield World(cloud, relay, config, entries, told)

@@ -74,7 +74,7 @@ def signals(event: Event) -> Iterator[Signal]:
             yield Raised(AlertKind.CREDENTIAL, account, "", text, _sentence(event.remedy))
         case events.Failed(outcome=outcome):
             yield MessageFailed(_clause(f"{outcome.status} {outcome.reason}"))
-        case events.Bounced():  # Exchange's own failures, which its reports tell of, count too.
+        case events.Bounced():  # Failures in Exchange count too.
             yield MessageFailed(_clause(f"{event.status} {event.reason}"))
         case _ if type(event) in SPOOL:
             yield _spool(event)

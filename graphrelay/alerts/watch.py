@@ -62,7 +62,7 @@ class Figures:
     waiting: int
     oldest: datetime | None
     """When the oldest waiting message was received."""
-    free: int
+    free: int | None
     """Octets left on the disk."""
 
 
@@ -270,6 +270,8 @@ class Watch:
 
     def _low_disk(self, seen: Figures) -> str:
         """Low below the threshold; enough again from a fifth above it on."""
+        if seen.free is None:
+            return ""
         low = self.thresholds.disk_below
         incident = self._incidents.get((AlertKind.DISK, ""))
         if seen.free >= (low * 6 // 5 if incident and incident.away is None else low):

@@ -17,6 +17,7 @@ from graphrelay.cli import output
 
 VERBS = {
     "demo": "Try everything on this machine, without a Microsoft account.",
+    "console": "Open the console in a browser, signed in.",
     "init": "Create a configuration, and show how to register the application.",
     "check-config": "Check the configuration.",
     "serve": "Run the relay in the foreground.",
@@ -33,6 +34,8 @@ VERBS = {
     "lanes": "Show the state of each account and mailbox.",
     "route": "Show which route a message would take, and why.",
     "alert-test": "Send a test alert by every channel in [alerts].",
+    "backup": "Write queue, mail log and authorizations to a file.",
+    "restore": "Put a backup in place of the queue and the authorizations.",
     "vault": "Show, move or re-encrypt the stored authorizations.",
     "files": "Write the systemd units, man pages and completions of this version.",
     "hash-password": "Hash a password for [[smtp.users]].",

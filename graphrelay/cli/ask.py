@@ -11,7 +11,8 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -175,28 +176,62 @@ def become_owner(directory: Path, doing: str, start: str) -> None:
     """Continue as the owner of `directory`. Raises `VerbError` where that is not possible."""
     from graphrelay.control.verb import VerbError
 
+    owner = _owner_to_become(directory, doing, start)
+    if owner is None:
+        return
+    try:
+        os.initgroups(owner.name, owner.group)
+        os.setgid(owner.group)
+        os.setuid(owner.user)
+    except OSError as error:
+        raise VerbError(
+            f"{directory} belongs to {owner.name}, and this process cannot act as {owner.name}: "
+            f"{error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def acting_as_owner(directory: Path, doing: str, start: str) -> Iterator[None]:
+    """As `become_owner`, until the block ends."""
+    owner = _owner_to_become(directory, doing, start)
+    if owner is None:
+        yield
+        return
+    ours = os.getegid()
+    os.setegid(owner.group)
+    os.seteuid(owner.user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(ours)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    user: int
+    group: int
+    name: str
+
+
+def _owner_to_become(directory: Path, doing: str, start: str) -> _Owner | None:
+    """`None`: this process is the owner, or there is no directory and it will create it. Raises
+    `VerbError` for a person who is neither the owner nor root."""
     try:
         owner = directory.stat()
     except FileNotFoundError:
-        return  # it will be created by this user
+        return None
     except PermissionError:
         _refuse(directory, doing, "another user", start)
     if owner.st_uid == os.geteuid():
-        return
+        return None
     try:
         user = pwd.getpwuid(owner.st_uid).pw_name
     except KeyError:
         user = f"#{owner.st_uid}"
     if os.geteuid() != 0:
         _refuse(directory, doing, user, start)
-    try:
-        os.initgroups(user, owner.st_gid)
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)
-    except OSError as error:
-        raise VerbError(
-            f"{directory} belongs to {user}, and this process cannot act as {user}: {error}"
-        ) from error
+    return _Owner(owner.st_uid, owner.st_gid, user)
 
 
 def _refuse(directory: Path, doing: str, user: str, start: str) -> NoReturn:

@@ -1,15 +1,14 @@
 """`graphrelay authorize ACCOUNT`."""
 
 import getpass
-import os
 import sys
-import webbrowser
 from pathlib import Path
 
 import click
 
 from graphrelay.cli import output
 from graphrelay.cli.ask import NO, carry_out
+from graphrelay.cli.browser import open_browser
 from graphrelay.cli.complete import accounts
 from graphrelay.cli.output import Output, json_option
 from graphrelay.cli.typed import typed_line
@@ -90,7 +89,7 @@ class _Printer:
 
     def _open(self, event: Output) -> None:
         click.echo(f"\nSign in here, in a browser on this machine:\n\n  {event['url']}\n")
-        if not (_has_a_desktop() and webbrowser.open(event["url"])):
+        if not open_browser(event["url"]):
             click.echo("No browser could be opened. On a machine without one, use --device.")
 
     def _open_elsewhere(self, event: Output) -> None:
@@ -123,12 +122,6 @@ class _Printer:
     def _refused(self, event: Output) -> None:
         click.secho("Not authorized", fg="red", bold=True, nl=False, err=True)
         click.echo(f": {event['reason']}", err=True)
-
-
-def _has_a_desktop() -> bool:
-    """Without one, a text-mode browser might be found, which would take over this terminal."""
-    named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in named)
 
 
 async def _ask_for_address(_: str) -> str:

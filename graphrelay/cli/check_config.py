@@ -54,7 +54,7 @@ def command(config: Path, strict: bool) -> None:
         if risk := risks[name]:
             click.echo(f"    risk: {risk}")
     for number, route in enumerate(settings.routes):
-        click.echo(f"  route {route.name or f'routes[{number}]'}: {_content(route)}")
+        click.echo(f"  route {route.name or f'routes[{number}]'}: {_content(route, settings)}")
     for listener in settings.smtp.listeners:
         networks = ", ".join(map(str, listener.allow_from))
         how = f"TLS {listener.tls}, login {listener.auth}, from {networks}"
@@ -79,10 +79,17 @@ def _large(account: "AnyAccountTable", settings: "Settings") -> str:
     )
 
 
-def _content(route: "RouteTable") -> str:
-    """As what mail goes, and what that means for invitations."""
+def _content(route: "RouteTable", settings: "Settings") -> str:
+    """As what mail goes, and what that means for large messages and invitations."""
     if route.content == "mime" and route.save_to_sent_items:
-        return "MIME"
+        if not settings.accounts[route.account].large_messages:
+            return "MIME"
+        if route.redirect_to:
+            return "MIME; where that is too large, JSON"
+        return (
+            "MIME; where that is too large, the texts as MIME and the files by upload, or JSON if "
+            "Exchange loses anything by it or the files are not larger than the texts"
+        )
     kept = "a copy" if route.save_to_sent_items else "no copy"
     if route.invitations == "mime":
         invited = 'but invitations go as MIME, and leave a copy (invitations = "mime")'

@@ -36,23 +36,30 @@ if TYPE_CHECKING:
     metavar="PORT",
     help="Where the mail reader is; 0: any free port.",
 )
-def command(smtp_port: int, page_port: int) -> None:
+@click.option(
+    "--console-port",
+    default=8026,
+    show_default=True,
+    metavar="PORT",
+    help="Where the console of the relay is; 0: any free port.",
+)
+def command(smtp_port: int, page_port: int, console_port: int) -> None:
     """Try everything on this machine, without a Microsoft account.
 
     Starts a sandbox of Microsoft's cloud and a relay, authorizes an account, and prints how to send
-    a message with curl, Python and PHP. Each step of a message is shown, and a web page shows what
-    has arrived. Ctrl-C ends the demo and removes everything.
+    a message with curl, Python and PHP. Each step of a message is shown, a web page shows what has
+    arrived, and another one is the relay's console. Ctrl-C ends the demo and removes everything.
     """
     from graphrelay.daemon.relay import CannotStart
 
     try:
-        asyncio.run(_demo(smtp_port, page_port))
+        asyncio.run(_demo(smtp_port, page_port, console_port))
     except (CannotStart, OSError) as error:
         ports = "choose other ports with --smtp-port and --page-port, or make demo PORT=… PAGE=…"
         raise CommandFailed(f"{error} ({ports})") from error
 
 
-async def _demo(smtp_port: int, page_port: int) -> None:
+async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
     from graphrelay.config import load
     from graphrelay.daemon.relay import running
     from graphrelay.daemon.wiring import wired
@@ -64,10 +71,15 @@ async def _demo(smtp_port: int, page_port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="graphrelay-demo-") as folder:
         async with Sandbox(page_port=page_port) as cloud:
-            text = relay_config(cloud, Path(folder, "state"), f"127.0.0.1:{smtp_port}")
+            text = relay_config(
+                cloud,
+                Path(folder, "state"),
+                f"127.0.0.1:{smtp_port}",
+                console=f"127.0.0.1:{console_port}",
+            )
             config = Path(folder, "config.toml")
             config.write_text(text, encoding="utf-8")  # noqa: ASYNC240 (before anything is served)
-            async with running(wired(load(config)), None, _stage) as relay:
+            async with running(wired(load(config), config), None, _stage) as relay:
                 end = await authorize(cloud, relay)
                 if end["kind"] != "authorized":
                     raise CommandFailed(
@@ -75,7 +87,7 @@ async def _demo(smtp_port: int, page_port: int) -> None:
                     )
                 scopes = ", ".join(end["granted"])
                 _say("authorized", f"{end['who']} by authorization code with PKCE ({scopes})")
-                _invite(cloud, relay)
+                _invite(cloud, relay, relay.console.link("the demo") if relay.console else "")
                 await stop.wait()
                 click.echo("\nfinishing the requests in flight …")
     click.echo("the demo has ended; nothing is left on this machine")
@@ -102,11 +114,13 @@ async def _nobody(what: str) -> str:
     raise CommandFailed(f"the demo cannot answer the question for {what}")
 
 
-def _invite(cloud: "Sandbox", relay: "Relay") -> None:
+def _invite(cloud: "Sandbox", relay: "Relay", console: str) -> None:
     port = relay.addresses[0].rpartition(":")[2]
     page = click.style(cloud.page_url, bold=True)
+    way_in = click.style(console or "nowhere, since it does not listen", bold=True)
     click.echo(f"""
 The relay accepts mail on 127.0.0.1:{port}. What arrives is shown at {page}
+Its console, by a link that works once within five minutes: {way_in}
 
 Send a message from another terminal:
 
@@ -139,6 +153,8 @@ def _stage(entry: "Entry") -> None:
             text = f"Graph answered {outcome.answer.http_status} after {took.total_seconds():.3f} s"
         case events.Unauthorized():
             return  # until the visitor has signed in
+        case events.ConsoleListening(address=address):
+            text = f"the console on {address}"
         case events.Listening(address=address):
             text = f"SMTP on {address}"
         case _ if entry.level != "info" or isinstance(entry.what, events.Resumed):

@@ -174,7 +174,7 @@ def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
 
 
 def _unknown_ways_in(written: dict[str, Any], routes: list[Any]) -> Iterator[tuple[Key, str]]:
-    """Conditions of routes that nothing fulfils: a login or a listener that there is not."""
+    """Conditions of routes that nothing can fulfil: a login or a listener that does not exist."""
     smtp = _tables(written).get("smtp", {})
     ways = {
         "listener": _column(smtp.get("listeners", [{"address": DEFAULT_LISTENER}]), "address"),
@@ -203,7 +203,7 @@ def _column(tables: object, key: str) -> list[str]:
 
 
 def _some(names: Iterable[str]) -> str:
-    """As many as a person reads."""
+    """Only as many as are worth reading."""
     first = list(islice(names, _MOST_NAMED + 1))
     text = ", ".join(f'"{_shortened(name)}"' for name in first[:_MOST_NAMED])
     return f"{text} …" if len(first) > _MOST_NAMED else text

@@ -49,7 +49,13 @@ from graphrelay.config.units import (
     is_own_mailbox,
     network,
 )
-from graphrelay.smtp.access.listener import Listener, mistake, strangers_can_reach
+from graphrelay.smtp.access.listener import (
+    Listener,
+    endpoint,
+    is_local,
+    mistake,
+    strangers_can_reach,
+)
 from graphrelay.smtp.access.login import is_password_hash
 
 
@@ -166,7 +172,7 @@ class AccountTable(Table):
 
 
 class DelegatedTable(AccountTable):
-    """An account for which a person signs in."""
+    """An account for which a user signs in."""
 
     username: OwnMailbox
     address: OwnMailbox | None = Field(
@@ -201,7 +207,7 @@ GOES_WITH = {
 
 
 class ApplicationTable(AccountTable):
-    """An account for which the application signs in by itself, with one of these credentials."""
+    """An account for which the application signs in itself, with one of these credentials."""
 
     tenant: Tenant
     client_id: str = Field(
@@ -395,6 +401,60 @@ class ControlTable(Table):
         return self
 
 
+class ConsoleUserTable(Table):
+    name: LoginName
+    password_hash: PasswordHash
+    role: Literal["viewer", "operator"] = "viewer"
+
+
+class ConsoleTable(Table):
+    address: str = "127.0.0.1:8026"
+    tls: Literal["off", "implicit"] = "off"
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    tls_minimum: Literal["1.2", "1.3"] = "1.2"
+    allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
+    proxy_from: list[NetworkText] = []
+    hosts: list[HostName] = []
+    idle_timeout: SomeTime = timedelta(minutes=30)
+    session_lifetime: SomeTime = timedelta(hours=12)
+    users: list[ConsoleUserTable] = []
+
+    @property
+    def listener(self) -> Listener | None:
+        """Where it listens; `None`: nowhere."""
+        if self.address == "off":
+            return None
+        return Listener(
+            address=self.address,
+            tls=self.tls,
+            certificate_file=self.certificate_file,
+            key_file=self.key_file,
+            tls_minimum=self.tls_minimum,
+            allow_from=tuple(self.allow_from),
+        )
+
+    @model_validator(mode="after")
+    def _is_read_by_nobody_on_its_way(self) -> Self:
+        if self.tls != "off" and not self.certificate_file:
+            raise wrong(("certificate_file", f'is missing; tls = "{self.tls}" needs it'))
+        if self.listener is None:
+            return self
+        if text := mistake(self.listener):
+            raise wrong(("address", text))
+        if self.tls == "off" and not self.proxy_from and not is_local(endpoint(self.address)):
+            text = (
+                f"{self.address}: passwords and sessions would cross the network in clear text; "
+                'set tls = "implicit", or name the proxy that adds TLS in proxy_from, or use '
+                "127.0.0.1 or a Unix socket"
+            )
+            raise wrong(("address", text))
+        names = [user.name for user in self.users]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise wrong(("users", f'there are two users "{twice}"'))
+        return self
+
+
 class VaultTable(Table):
     backend: Literal["auto", "file", "secret-service", "keychain"] = "auto"
 
@@ -417,3 +477,4 @@ class Settings(BaseSettings):
     log: LogTable = LogTable()
     vault: VaultTable = VaultTable()
     control: ControlTable = ControlTable()
+    console: ConsoleTable = ConsoleTable()

@@ -116,14 +116,15 @@ def mailbox(value: object) -> str:
 
 
 def own_mailbox(value: object) -> str:
-    """The address of a mailbox in Microsoft 365, which holds less than an address anywhere may."""
+    """The address of a mailbox in Microsoft 365, which allows fewer characters than addresses in
+    general."""
     if isinstance(value, str) and is_own_mailbox(value):
         return value
     raise ValueError('must be the address of a mailbox such as "wp@contoso.com"')
 
 
 def account_name(value: object) -> str:
-    """What an account is called: it stands in file names, log lines and commands."""
+    """The name of an account, which is used in file names, log lines and commands."""
     if (
         isinstance(value, str)
         and value.isprintable()
@@ -135,7 +136,7 @@ def account_name(value: object) -> str:
 
 
 def login_name(value: object) -> str:
-    """What a client logs in as."""
+    """The name of a login."""
     if isinstance(value, str) and value.isprintable() and 0 < len(value) <= 255:
         return value
     raise ValueError("must be up to 255 printable characters, and not empty")
@@ -161,7 +162,7 @@ def mailbox_pattern(value: object) -> str:
 
 
 def user_id(value: object) -> str:
-    """By what Graph finds a mailbox: a user principal name or an object id."""
+    """The id by which Graph finds a mailbox: a user principal name or an object id."""
     if isinstance(value, str) and (GUID.fullmatch(value) or is_own_mailbox(value)):
         return value
     raise ValueError("must be a user principal name, or the object id of a user")
@@ -235,7 +236,7 @@ GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAILBOX = re.compile(r"""[^@\s<>()",;:\\]+@[^@\s<>()",;:\\]+""")
 _NOT_OF_EXCHANGE = re.compile(r"[/?%*|{}=`&]")
 LONGEST_NAME = 180
-"""Octets of an account's name in the name of its file in the vault."""
+"""The limit in octets for an account's name in the name of its file in the vault."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NO_SPACE = re.compile(r"[!-~]+")
 _HEADER_PATTERN = re.compile(r"([!-9;-~]+):(.*\S.*)")

@@ -1,9 +1,9 @@
-"""What a configuration that can be used most likely does not mean.
+"""Warnings about a configuration that can be used but is most likely not meant that way.
 
     load ──▶ Settings ──▶ warnings ──▶ check-config, and the log of serve
 
-A mistake keeps the relay from starting; a warning does not. Files are looked at as the service's
-user would see them, who need not be the one who asks.
+A mistake keeps the relay from starting; a warning does not. Files are checked with the permissions
+of the service's user, who may be another user than the one who runs the check.
 """
 
 import grp
@@ -32,7 +32,7 @@ from graphrelay.smtp.access.listener import LOOPBACK, TcpEndpoint, endpoint
 Warnings = Iterator[tuple[Key, str]]
 
 _CREDENTIALS = Path("/run/credentials")
-"""Where systemd puts credentials, which the service alone can see."""
+"""Where systemd puts credentials, which only the service can read."""
 _SHARED_TENANTS = frozenset({"common", "organizations", "consumers"})
 
 
@@ -126,7 +126,7 @@ def _listeners(settings: Settings, _: date) -> Warnings:
 
 
 def _place(table: ListenerTable) -> object:
-    """Equal for two listeners that cannot both be opened; port 0 is another one each time."""
+    """Equal for two listeners that cannot both be opened; port 0 is a different one each time."""
     where = endpoint(table.address)
     free = isinstance(where, TcpEndpoint) and where.port == 0
     return object() if free else where
@@ -158,7 +158,9 @@ def _patterns(settings: Settings, _: date) -> Warnings:
 
 
 def _never(pattern: str) -> str:
-    """Why no address matches; a name without a domain is one that local programs use."""
+    """Why no address can match; names without a domain are allowed, since local programs use
+    them.
+    """
     local, at, domain = pattern.rpartition("@")
     if not at and "." in pattern and not re.search(r"[*?\[]", pattern):
         return f'"{pattern}" matches no address; for a whole domain write "*@{pattern}"'
@@ -171,8 +173,8 @@ def _never(pattern: str) -> str:
 
 
 def _proxy(settings: Settings, _: date) -> Warnings:
-    """Entra and Graph are asked through [cloud] proxy alone: a variable that some shell exports
-    must not send tokens elsewhere."""
+    """Entra and Graph are reached through [cloud] proxy only: a variable in some shell must not
+    send tokens elsewhere."""
     named = [name for name in ("HTTPS_PROXY", "https_proxy") if os.environ.get(name)]
     if named and not settings.cloud.proxy:
         yield (
@@ -228,7 +230,10 @@ def _files(settings: Settings, user: FileUser) -> Warnings:
 
 
 def _named_files(settings: Settings) -> Iterator[tuple[Key, Path]]:
-    tables: list[tuple[Key, object]] = [(("cloud",), settings.cloud)]
+    tables: list[tuple[Key, object]] = [
+        (("cloud",), settings.cloud),
+        (("console",), settings.console),
+    ]
     tables += [(("accounts", name), one) for name, one in settings.accounts.items()]
     tables += [(("smtp", "listeners", n), one) for n, one in enumerate(settings.smtp.listeners)]
     tables += [(("alerts", "webhooks", n), one) for n, one in enumerate(settings.alerts.webhooks)]

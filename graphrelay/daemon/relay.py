@@ -20,6 +20,8 @@ from ssl import SSLContext
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.clock import Clock, SystemClock
+from graphrelay.console.server import Console
+from graphrelay.console.server import off as console_off
 from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
@@ -30,6 +32,7 @@ from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, Queu
 from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
+from graphrelay.daemon.configuration import Configuration
 from graphrelay.daemon.relay_settings import RelaySettings
 from graphrelay.doctor.examination import Reachable
 from graphrelay.doctor.verb import DoctorVerbs
@@ -87,6 +90,8 @@ class Relay:
     server: Server
     alerts: AlertManager
     journal: Journal
+    configuration: Configuration
+    console: Console | None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -106,6 +111,10 @@ class Relay:
             )
         self.reception.use(settings.table, settings.max_message_size)
         self.queue.use_backups(settings.backups)
+        if self.console and settings.console:
+            self.console.reload(settings.console)
+        self.configuration.settings = settings
+        self.configuration.addresses = self.addresses
         self.alerts.use(settings.thresholds, settings.channels)
         # Last, and with no wait in between: the accounts change at once, then it waits for the
         # thread that may be asking Entra. By then no message is routed to a removed account.
@@ -132,13 +141,14 @@ async def running(
     journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
+            configuration = Configuration(settings)
             more = ReloadVerb(reloads).table() if reloads else {}
-            yield await _opened(stack, settings, clock, journal, alerts, refusals, more)
+            yield await _opened(stack, configuration, clock, journal, alerts, refusals, more)
 
 
 async def _opened(
     stack: AsyncExitStack,
-    settings: RelaySettings,
+    configuration: Configuration,
     clock: Clock,
     journal: Journal,
     alerts: AlertManager,
@@ -146,10 +156,13 @@ async def _opened(
     more_verbs: Mapping[str, Verb],
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
+    settings = configuration.settings
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
+        console = _console(verbs, configuration, alerts, journal, clock)
+        verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             settings.control_socket, verbs, journal, clock, settings.control_group
         )
@@ -167,7 +180,22 @@ async def _opened(
         await server.start()
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         await _pick_up(stack, tasks, rooms, settings, clock, journal)
-    return Relay(rooms.tokens, rooms.spool, rooms.queue, rooms.reception, server, alerts, journal)
+    configuration.addresses = server.addresses
+    if console:
+        await console.open()
+        looking = tasks.create_task(console.run(), name="console")
+        stack.callback(looking.cancel)
+    return Relay(
+        rooms.tokens,
+        rooms.spool,
+        rooms.queue,
+        rooms.reception,
+        server,
+        alerts,
+        journal,
+        configuration,
+        console,
+    )
 
 
 @asynccontextmanager
@@ -411,6 +439,30 @@ def _live_verbs(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> dict[st
         clock,
     )
     return live.table()
+
+
+def _console(
+    verbs: Mapping[str, Verb],
+    configuration: Configuration,
+    alerts: AlertManager,
+    journal: Journal,
+    clock: Clock,
+) -> Console | None:
+    """The pages over these verbs, not listening yet."""
+    options = configuration.settings.console
+    if options is None:
+        return None
+    console = Console(
+        options,
+        verbs,
+        configuration.shown,
+        lambda: alerts.status,
+        journal,
+        clock,
+        configuration.settings.hostname,
+    )
+    journal.add(console.hear)
+    return console
 
 
 def log_sink(settings: RelaySettings) -> Sink:

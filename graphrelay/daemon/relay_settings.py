@@ -12,6 +12,7 @@ from typing import Literal
 
 from graphrelay.alerts.channel import Channel
 from graphrelay.alerts.watch import Thresholds
+from graphrelay.console.options import ConsoleOptions, ShownConfiguration
 from graphrelay.graph.clouds import Cloud
 from graphrelay.graph.http.transport import Proxy
 from graphrelay.journal import Level
@@ -69,6 +70,9 @@ class RelaySettings:
     log_format: Literal["text", "json"]
     log_keep: timedelta
     log_refusals: bool
+    console: ConsoleOptions | None
+    shown: ShownConfiguration
+    """As the console shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +83,4 @@ class Found:
     doubts: tuple[str, ...]
     """What is legal and most likely not meant, and what whoever has a credential could do."""
     tables: Mapping[str, object] = field(repr=False)
-    """The tables that only a restart puts in force, as written."""
+    """The tables and keys that only a restart puts in force, as written."""

@@ -15,6 +15,8 @@ from graphrelay.alerts.channel import Channel, Secret
 from graphrelay.alerts.command import Command
 from graphrelay.alerts.watch import Thresholds
 from graphrelay.alerts.webhook import Webhook
+from graphrelay.config import warnings
+from graphrelay.config.in_force import in_force, read
 from graphrelay.config.settings import (
     AlertsTable,
     ApplicationTable,
@@ -28,8 +30,15 @@ from graphrelay.config.settings import (
     Settings,
     WebhookTable,
 )
+from graphrelay.console.options import (
+    ConfiguredKey,
+    ConsoleOptions,
+    ConsoleUser,
+    ShownConfiguration,
+)
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
 from graphrelay.daemon.relay_settings import RelaySettings
+from graphrelay.file_access import FileUser
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
@@ -65,8 +74,8 @@ from graphrelay.smtp.access.listener import Limits, Listener
 from graphrelay.smtp.access.login import Login
 
 
-def wired(settings: Settings) -> RelaySettings:
-    """All of them."""
+def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
+    """All of them, of the settings in `file`."""
     of, delivery = cloud(settings.cloud), settings.delivery
     return RelaySettings(
         state_directory=state_directory(settings),
@@ -100,6 +109,21 @@ def wired(settings: Settings) -> RelaySettings:
         log_format=settings.log.format,
         log_keep=settings.log.keep,
         log_refusals=settings.log.refusals,
+        console=console(settings),
+        shown=_shown(settings, file),
+    )
+
+
+def _shown(settings: Settings, file: Path | None) -> ShownConfiguration:
+    today = datetime.now(UTC).date()
+    doubts = warnings(file, settings, FileUser.this_process(), today) if file else ()
+    keys = in_force(settings, read(file))
+    return ShownConfiguration(
+        file=str(file or "the environment"),
+        keys=tuple(ConfiguredKey(one.key, one.value, one.source) for one in keys),
+        warnings=tuple(map(str, doubts)),
+        listeners=listeners(settings),
+        logins=tuple(user.name for user in settings.smtp.users),
     )
 
 
@@ -125,6 +149,25 @@ def cloud(table: CloudTable) -> Cloud:
 
 def listeners(settings: Settings) -> tuple[Listener, ...]:
     return tuple(table.listener for table in settings.smtp.listeners)
+
+
+def console(settings: Settings) -> ConsoleOptions | None:
+    """`None`: there is no console."""
+    table = settings.console
+    listener = table.listener
+    if listener is None:
+        return None
+    return ConsoleOptions(
+        listener=listener,
+        proxy_from=tuple(table.proxy_from),
+        hosts=tuple(table.hosts),
+        idle_timeout=table.idle_timeout,
+        session_lifetime=table.session_lifetime,
+        users=tuple(
+            ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
+            for user in table.users
+        ),
+    )
 
 
 def drop_listener(settings: Settings) -> str:

@@ -31,7 +31,7 @@ class Letter:
 
     @property
     def subject(self) -> str:
-        """Tells it from all others in the mailbox."""
+        """Distinguishes it from all others in the mailbox."""
         return f"graphrelay doctor {self.run} {self.key}"
 
     @property

@@ -77,7 +77,7 @@ class Visit:
             found = await check.run(self.examination)
         except CannotTell as problem:
             found = NotKnown(str(problem))
-        except Exception as error:  # the other checks still tell something
+        except Exception as error:  # the other checks are still useful
             found = NotKnown(f"the check broke: {type(error).__name__}: {error}")
         return replace(found, seen=record.redactor.text(found.seen))
 

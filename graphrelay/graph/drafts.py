@@ -159,6 +159,12 @@ async def _not_deleted(
     return Seen(tuple(copy for copy in copies if not copy.is_draft or copy.folder != deleted))
 
 
+async def beginning(session: MailboxSession, draft: str, most: int) -> GraphReply:
+    """The first octets of a draft as Exchange writes it in MIME: `most` of them, if there are so
+    many, and more."""
+    return await session.request("GET", f"{item_path(session, draft)}/$value", keep=most)
+
+
 async def delete(session: MailboxSession, draft: str) -> bool:
     """Delete a draft that will not be sent, for good if Graph offers that
     (https://learn.microsoft.com/en-us/graph/api/message-permanentdelete; not in every cloud), else

@@ -44,6 +44,10 @@ class Journal:
         self._lost: dict[int, tuple[int, str]] = {}
         """For each sink that fails: how many entries were lost, and why the last one was."""
 
+    def add(self, sink: Sink) -> None:
+        """Hand every event to this sink as well, from now on."""
+        self._sinks = (*self._sinks, sink)
+
     def write(self, event: Event) -> None:
         """Write an event that happened now. Never raises."""
         entry = Entry(self._clock.now(), event)

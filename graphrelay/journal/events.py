@@ -382,6 +382,14 @@ class RequestLimitNotKept(Event, level="warning"):
     reason: str
 
 
+class MimeDraftGivenUp(Event, level="warning"):
+    """A large message could not go as a draft in MIME to which its files are added. It goes as
+    JSON, in the same attempt; `reason` says what Exchange made of the draft."""
+
+    queue_id: str
+    reason: str
+
+
 class AttemptBroke(Event, level="error"):
     """A bug, in an attempt."""
 
@@ -434,6 +442,29 @@ class SpoolMigrated(Event):
 
     from_version: int
     to_version: int
+
+
+class SpoolAway(Event, level="warning"):
+    """The database cannot be reached; mail is refused with 451 until it is back."""
+
+    reason: str
+
+
+class SpoolBack(Event):
+    """The database can be reached again."""
+
+
+class RelayGone(Event, level="warning"):
+    """Another relay did not renew its lease; its lanes are for the others from now on."""
+
+    host: str
+    version: str
+
+
+class RelayReplaced(Event, level="warning"):
+    """This relay stood still for so long that others took it for dead and have its lanes."""
+
+    lanes: int
 
 
 class SpoolSwept(Event):
@@ -742,6 +773,72 @@ class RestartNeeded(Event, level="warning"):
 class ControlFailed(Event, level="error"):
     """A bug, while a request on the control socket was carried out."""
 
+    reason: str
+
+
+# --- The console ----------------------------------------------------------------------------------
+
+
+class ConsoleListening(Event):
+    """Browsers can connect."""
+
+    address: str
+    tls: str
+
+
+class ConsoleNotListening(Event, level="error"):
+    """The console cannot be reached; mail is not affected."""
+
+    address: str
+    reason: str
+    next: str
+
+
+class SignedIn(Event):
+    """A person opened a session of the console."""
+
+    who: str
+    role: str
+    how: str
+    client: str
+
+
+class SignInRefused(Event, level="warning"):
+    """`who` is a configured user, or empty: what else was typed may be a password."""
+
+    client: str
+    who: str
+    reason: str
+
+
+class SignedOut(Event):
+    """A session of the console has ended."""
+
+    who: str
+    reason: str
+
+
+class Acted(Event):
+    """A person changed something in the console."""
+
+    who: str
+    client: str
+    what: str
+    on: str
+
+
+class RequestRefused(Event, level="warning"):
+    """A request to the console that no page of the console makes."""
+
+    client: str
+    path: str
+    reason: str
+
+
+class ConsoleBroke(Event, level="error"):
+    """A mistake of ours while a page was made."""
+
+    path: str
     reason: str
 
 

@@ -1,9 +1,9 @@
-"""The nouns that every room shares: addresses, the envelope, where mail came from, where it goes,
-and what came of each attempt.
+"""The values that all packages share: addresses, the envelope, the origin and plan of a message,
+and the outcomes of attempts.
 
-All of them are values: frozen, compared by content, free of I/O. The rooms (smtp, spool, oauth,
-graph) are strangers to each other and meet only in these words. What a room needs from another
-one it is handed as a protocol.
+All of them are frozen, compared by content, and free of I/O. The packages smtp, spool, oauth and
+graph do not import each other and share only these types. What a package needs from another one is
+passed to it as a protocol.
 
     smtp ── Envelope, Origin, IncomingBody ──▶ relay ── Plan ──▶ spool ── Submission ──▶ relay
     relay ── OctetSource ──▶ graph ── Outcome ──▶ relay ── Attempt ──▶ spool

@@ -1,4 +1,4 @@
-"""An attempt as the mail log keeps it, and what a submission becomes after it."""
+"""An attempt in the mail log, and the states of a submission after it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from graphrelay.model.outcome import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One finished try at Graph."""
+    """A finished attempt to send through Graph."""
 
     number: int
     """From 1."""
@@ -20,21 +20,21 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """Waits for its next attempt."""
+    """Queued until its next attempt."""
 
     not_before: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Waits for a person."""
+    """Held until an administrator releases it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Relayed, failed or deleted: nothing follows, the octets may go, the mail log stays."""
+    """Relayed, failed or deleted: final. The octets may be deleted; the mail log stays."""
 
     how: Literal["relayed", "failed", "deleted"]
     reason: str = ""

@@ -1,5 +1,4 @@
-"""Who sends and who receives (RFC 5321, RFC 3461), where a submission came from, and how the
-SMTP face answers."""
+"""The envelope (RFC 5321, RFC 3461), the origin of a message, and replies to SMTP clients."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,31 +10,31 @@ Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
 
 @dataclass(frozen=True, slots=True)
 class DsnRequest:
-    """What the sender wants to hear of one recipient (RFC 3461 sections 4.1 and 4.2)."""
+    """The reports that the sender wants about a recipient (RFC 3461 sections 4.1 and 4.2)."""
 
     path: Address
     notify: tuple[Notify, ...] = ()
-    """Empty: as the relay does by itself."""
+    """Empty: the relay's default."""
     original: str = ""
-    """ORCPT: whom the message was sent to first, with the type: `rfc822;anna@example.org`."""
+    """ORCPT: the original recipient, with its type: `rfc822;anna@example.org`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Who sends and who receives (RFC 5321 section 2.3.1). It alone decides who receives."""
+    """Sender and recipients (RFC 5321 section 2.3.1). It alone decides who receives the message."""
 
     reverse_path: Address | None
-    """`None` is the null sender `<>`: a report, to which nothing may ever be reported back."""
+    """`None` is the null sender `<>`: a report, to which no report may be sent."""
     forward_paths: tuple[Address, ...]
     envelope_id: str = ""
-    """ENVID: what the sender calls the message (RFC 3461 section 4.4)."""
+    """ENVID: the sender's identifier of the message (RFC 3461 section 4.4)."""
     ret: Literal["", "FULL", "HDRS"] = ""
-    """RET: how much of the message a report shall bring back (RFC 3461 section 4.3)."""
+    """RET: how much of the message a report is to return (RFC 3461 section 4.3)."""
     dsn_requests: tuple[DsnRequest, ...] = ()
-    """Of recipients for whom the sender asked for something."""
+    """For the recipients for whom the sender gave parameters."""
 
     def to(self, forward_paths: tuple[Address, ...]) -> "Envelope":
-        """The same for these recipients."""
+        """The same envelope with these recipients only."""
         if forward_paths == self.forward_paths:
             return self
         paths = frozenset(forward_paths) if self.dsn_requests else frozenset()
@@ -45,7 +44,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a submission came from, as the SMTP session saw it."""
+    """Where a message came from, as seen by the SMTP session."""
 
     listener: str
     """The listener as configured, such as `127.0.0.1:2525`."""
@@ -57,7 +56,7 @@ class Origin:
     tls: str | None = None
     """The TLS version (`TLSv1.3`), or `None` in clear text."""
     author: str = ""
-    """The `key` of the first address in From, once that has been read and if there is one."""
+    """The `key` of the first address in From, once that has been read; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,6 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message is on disk: from here on it is ours (promise 1)."""
+    """The message is on disk, and the relay is responsible for it."""
 
     queue_id: str

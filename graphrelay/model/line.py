@@ -1,9 +1,9 @@
-"""Text from elsewhere, made fit for one line that people read.
+"""Makes untrusted text fit for a line of output.
 
-Replaced is only what can break a line or deceive: controls, line and paragraph separators, the
-marks that turn the direction of writing (Unicode TR 9, explicit formatting), and what no text may
-hold, such as half of a surrogate pair. Joiners, wide spaces, emoji and every letter stay: scripts
-need them.
+Only characters that can break a line or deceive are replaced: controls, line and paragraph
+separators, marks that change the direction of writing (Unicode TR 9, explicit formatting), and
+invalid ones such as half of a surrogate pair. Joiners, wide spaces, emoji and all letters are kept:
+scripts need them.
 """
 
 import re
@@ -14,12 +14,12 @@ _UNFIT = re.compile(
 
 
 def without_controls(text: str, instead: str = " ") -> str:
-    """`text` with `instead` for every character that is unfit for one line."""
+    """`text` with `instead` for every character that is unfit for a line."""
     return _UNFIT.sub(instead, text)
 
 
 def one_line(text: object, longest: int | None = None) -> str:
-    """One line of at most `longest` characters: nothing that is unfit for a line, and no run of
-    spaces. `…` stands for what was cut off."""
+    """One line of at most `longest` characters, without unfit characters and runs of spaces. `…`
+    marks truncation."""
     shown = " ".join(filter(None, without_controls(str(text)).split(" ")))
     return shown if longest is None or len(shown) <= longest else f"{shown[: longest - 1]}…"

@@ -1,4 +1,4 @@
-"""The message as it comes in, as it is kept, and as it is read again."""
+"""The message while it arrives, as it is stored, and as it is read again."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -11,13 +11,13 @@ from graphrelay.model.plan import Lane, Plan
 
 
 class Body(Protocol):
-    """The octets of a message that is kept, readable at any place and as often as needed."""
+    """The octets of a stored message, with random access and as often as needed."""
 
     @property
     def size(self) -> int: ...
 
     def read(self, start: int, end: int) -> bytes:
-        """The octets from `start` up to `end`, fewer where the body ends before.
+        """The octets from `start` up to `end`; fewer if the body ends earlier.
 
         Blocks, except for an `InlineBody`. Raises `StorageUnavailable`.
         """
@@ -39,13 +39,13 @@ class InlineBody:
 
 
 class OctetSource(Protocol):
-    """Octets of known number that can be read again from the start as often as needed."""
+    """A known number of octets that can be read from the start as often as needed."""
 
     @property
     def size(self) -> int: ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """From the start, in pieces of any size; reads in another thread where it must block."""
+        """From the start, in pieces of any size; blocking reads are done in another thread."""
         ...
 
 
@@ -64,7 +64,7 @@ class OctetsInMemory:
 
 
 class IncomingBody(Protocol):
-    """The octets of a message while they come in, before anybody has promised anything."""
+    """The octets of a message while they arrive, before it is accepted."""
 
     @property
     def size(self) -> int: ...
@@ -78,12 +78,12 @@ class IncomingBody(Protocol):
         ...
 
     async def discard(self) -> None:
-        """Forget all of it. Safe to call twice, and after it was accepted."""
+        """Discard all of it. May be called twice, and after it was accepted."""
         ...
 
 
 class StorageUnavailable(Exception):  # noqa: N818 (a condition, not a programming error)
-    """The spool cannot take more now (disk full, read-only, I/O error); the text says which."""
+    """The spool cannot store anything now (disk full, read-only, I/O error); the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class NewMessage:
     """An accepted transaction, ready for the spool: one message, one or more parts.
 
     Each part is a plan and the recipients that it covers; together they cover the envelope, each
-    recipient once. Every part is submitted, retried and recorded by itself.
+    recipient once. Every part is submitted, retried and recorded separately.
     """
 
     envelope: Envelope
@@ -102,45 +102,50 @@ class NewMessage:
     subject: str
     """For the mail log; decoded, shortened."""
     prefix: bytes = field(repr=False)
-    """Header lines added at acceptance (Date, Message-ID); they stand before the body's octets."""
+    """Header lines added at acceptance (Date, Message-ID); they come before the body's octets."""
     parts: tuple[tuple[Plan, tuple[Address, ...]], ...]
     not_before: datetime | None = None
-    """When it may go; at once, if nothing is said."""
+    """When it is due; immediately by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftProgress:
-    """How far a message got that is put together in Drafts before it is sent."""
+    """The progress of a message that is completed in Drafts before it is sent."""
 
     id: str
     """Immutable while it is a draft; Exchange may give the message another one when it is sent."""
     created_at: datetime | None = None
     """When Exchange created it, by Exchange's clock."""
     attachments: int = 0
-    """How many it is to have."""
+    """How many it will have."""
     attached: int = 0
-    """How many it is known to have; they are added one after the other."""
+    """How many have been confirmed; they are added one after the other."""
+    from_mime: bool = False
+    """Whether it was created as MIME and the files are added: it is read back before it is sent."""
+    own: int | None = 0
+    """How many Exchange found in the message it was created from; `None` if not counted yet."""
     upload_url: str = field(default="", repr=False)
     """The upload session of the next one, if it has begun. Carries its own authorization."""
     upload_expires: datetime | None = None
-    """When that session is over, if Graph said so."""
+    """When that session expires, if Graph said so."""
     upload_unreachable: int = 0
-    """How often in a row no connection to its host came about."""
+    """How often in a row its host could not be reached."""
     uploaded: int = 0
-    """Octets of the next one that are there."""
+    """Octets of the next one that have been uploaded."""
     sending: bool = False
     """Whether Exchange may have been asked to send it."""
     lost: tuple[str, ...] = ()
-    """What of the message this form cannot keep, in words."""
+    """What this form cannot represent of the message, in words."""
 
     def without_upload(self) -> "DraftProgress":
-        """Without what is known of an upload session."""
+        """The same without an upload session."""
         return replace(self, upload_url="", upload_expires=None, upload_unreachable=0, uploaded=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One part of an accepted message, as the spool keeps it: what one request to Graph carries.
+    """One part of an accepted message, as stored in the spool: it is sent with one request to
+    Graph.
 
     The message is `prefix` followed by `body`; `envelope` holds this part's recipients only.
     """
@@ -156,9 +161,11 @@ class Submission:
     prefix: bytes = field(repr=False)
     body: Body = field(repr=False)
     attempts: int
-    """How many attempts at Graph have been started before."""
+    """How many attempts have been started before."""
     draft: DraftProgress | None = None
-    """Where an earlier one has begun to put the message together in Drafts."""
+    """The draft that an earlier attempt has begun, if any."""
+    term: int = field(default=0, compare=False, repr=False)
+    """The term of the lease of its lane when it was loaded, if several relays share the spool."""
 
     @property
     def size(self) -> int:
@@ -167,27 +174,27 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """All that is held in memory of a submission that waits."""
+    """What is in memory of a queued submission."""
 
     submission_id: int
     lane: Lane
     received_at: datetime
     not_before: datetime
     sender: str = ""
-    """The `key` of the author, or of the reverse path where there is none: senders of a client in a
-    lane take turns. A mailing keeps its From, while each message of it may have a reverse path of
-    its own (VERP)."""
+    """The `key` of the author, or of the reverse path if there is none: the senders of a client
+    take turns in a lane. The messages of a mailing have the same From, but each may have its own
+    reverse path (VERP)."""
     size: int = 0
-    """Of the whole message in octets: large ones leave room for small ones."""
+    """Of the whole message in octets: large ones leave a connection for small ones."""
     login: str = ""
-    """Logins take turns, and the clients of each: a client may choose its senders."""
+    """Logins take turns, and the clients of each: a client can choose its senders freely."""
     client: str = ""
     suspect: bool = False
-    """Whether a process ended while it read it to send it."""
+    """Whether a process died while reading it for sending."""
 
     @classmethod
     def of(cls, submission: Submission, not_before: datetime | None = None) -> "QueueEntry":
-        """What has just been taken, and may go at once, or then."""
+        """The entry of a new submission, due immediately or at `not_before`."""
         path = submission.envelope.reverse_path
         return cls(
             submission.id,

@@ -1,4 +1,4 @@
-"""What came of one try at Graph: a union of small types, matched by whoever decides."""
+"""The outcomes of an attempt: a union of small types, to be matched."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -7,20 +7,20 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the other side said, for the mail log; never a basis for decisions but for `code`."""
+    """The server's answer, for the mail log; only `code` is ever used for decisions."""
 
     http_status: int | None = None
-    """`None` where no HTTP answer came."""
+    """`None` if there was no HTTP answer."""
     code: str = ""
     """Graph's `error.code` or OAuth's `error`."""
     message: str = ""
     request_id: str = ""
-    """Graph's `request-id`: what Microsoft's support asks for."""
+    """Graph's `request-id`: Microsoft's support asks for it."""
     client_request_id: str = ""
 
 
 class Trouble(StrEnum):
-    """Why a lane as a whole is paused."""
+    """Why a lane is paused."""
 
     AUTHORIZATION = "authorization"
     QUOTA = "quota"
@@ -29,11 +29,11 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relayed:
-    """Graph answered 2xx: final. Exchange took the message; an NDR may still follow."""
+    """Graph answered 202: final. Exchange accepted the message; an NDR may still follow."""
 
     answer: Answer
     lost: tuple[str, ...] = ()
-    """What of the message did not go along, in words; nothing, where it went as MIME."""
+    """What of the message was not sent, in words; empty if it was sent as MIME."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Delayed:
     """Enhanced status code, class 4 (RFC 3463)."""
     reason: str
     retry_after: timedelta | None = None
-    """How long the other side asked to be left alone, if it did."""
+    """How long the server asked to wait, if it did."""
     answer: Answer = field(default_factory=Answer)
 
 
@@ -60,26 +60,26 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertain:
-    """The request went out whole and no clear answer came back: it may have been sent."""
+    """The whole request was sent and there was no clear answer: the message may have been sent."""
 
     reason: str
     retry_after: timedelta | None = None
     answer: Answer = field(default_factory=Answer)
     draft: str = ""
-    """The immutable id of the draft that was to be sent, where one was made: it settles the doubt
-    for certain."""
+    """The immutable id of the draft that was to be sent, if there is one: it shows whether the
+    message was sent."""
     lost: tuple[str, ...] = ()
-    """What of the message did not go along if it was sent, in words."""
+    """What of the message was not sent, if it was sent at all, in words."""
     looked: bool = False
-    """Whether nothing was sent this time: the mailbox was asked for it, and showed nothing."""
+    """Whether nothing was sent in this attempt: the mailbox was searched, without a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
-    """Nothing was sent, and nothing else in this lane would be: the lane waits, not the message.
+    """Nothing was sent, and nothing else in this lane could be: the lane waits, not the message.
 
-    `retry_after` is when to try again without anybody's help; `None` where only a person helps
-    (the relay still looks now and then).
+    `retry_after` is when to try again without help; `None` if an administrator has to act (the
+    relay still tries now and then).
     """
 
     trouble: Trouble

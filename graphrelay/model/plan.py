@@ -1,4 +1,4 @@
-"""Where a submission goes: the lane it waits in, and what the route decided."""
+"""How a submission is sent: its lane, and the route's decisions."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,11 +8,11 @@ from graphrelay.model.address import Address
 
 @dataclass(frozen=True, slots=True, order=True)
 class Lane:
-    """One account and mailbox: Exchange's limits hold per lane, so everything waits per lane."""
+    """An account and a mailbox: Exchange's limits apply to a lane, so mail is queued by lane."""
 
     account: str
     mailbox: str
-    """The mailbox's address, even where Graph is asked for `/me`."""
+    """The mailbox's address, even if requests use `/me`."""
 
     def __str__(self) -> str:
         return f"{self.account}/{self.mailbox}"
@@ -20,25 +20,25 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the router decided for a submission when it was accepted.
+    """The router's decisions about a submission when it was accepted.
 
-    It is kept with the mail, so that a later change of the configuration never changes who
-    submits mail that was accepted before it, or in whose name.
+    It is stored with the mail, so that a later change of the configuration does not change the
+    account or the sender of mail that was accepted before.
     """
 
     route: str
-    """The route's name, for people: `routes[0]`, or `default` where the only account was taken."""
+    """The route's name, for display: `routes[0]`, or `default` if the only account is used."""
     lane: Lane
     from_address: str | None = None
-    """What the From header is to say; `None` leaves it as the sender wrote it."""
+    """The address for From; `None` leaves the sender's."""
     content: Literal["mime", "json"] = "mime"
     save_to_sent_items: bool = True
     invitations: Literal["mime", "as-content"] = "as-content"
-    """Whether an invitation goes as MIME, whatever `content` and `save_to_sent_items` say."""
+    """Whether an invitation is sent as MIME, whatever `content` and `save_to_sent_items` say."""
     reply_to: str | None = None
-    """What the Reply-To header is to say; `None` leaves it to the sender."""
+    """The address for Reply-To; `None` leaves the sender's."""
     subject_prefix: str = ""
     redirect_to: str | None = None
-    """For staging: who gets the message in place of its recipients, whom it names in its text."""
+    """For trials: who gets the message instead of its recipients, whom its text names."""
     unseen: tuple[Address, ...] = ()
-    """Recipients whom the route added; of them the sender is told nothing."""
+    """Recipients added by the route; the sender gets no reports about them."""

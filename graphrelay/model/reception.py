@@ -1,4 +1,4 @@
-"""What the SMTP face asks of those who own the mail."""
+"""What the SMTP server needs of the part that accepts mail."""
 
 from typing import Protocol
 
@@ -8,29 +8,29 @@ from graphrelay.model.message import IncomingBody
 
 
 class Reception(Protocol):
-    """What the SMTP face asks of those who own the mail. Every answer is a reply, never an
+    """What the SMTP server needs of the part that accepts mail. Every answer is a reply, never an
     exception."""
 
     def size_limit(self, origin: Origin) -> int:
-        """The largest message in octets that can be taken from there (RFC 1870)."""
+        """The size in octets of the largest message accepted from this origin (RFC 1870)."""
         ...
 
     def sender(self, reverse_path: Address | None, origin: Origin) -> Reply | None:
-        """`None`: fine so far. Else the refusal for MAIL FROM."""
+        """The refusal of MAIL FROM; `None` if there is none so far."""
         ...
 
     def recipient(
         self, forward_path: Address, reverse_path: Address | None, origin: Origin
     ) -> Reply | None:
-        """`None`: fine. Else the refusal for RCPT TO."""
+        """The refusal of RCPT TO, or `None`."""
         ...
 
     def incoming(self) -> IncomingBody:
-        """Where to put the octets of the message that is about to come."""
+        """Takes the octets of the message that follows."""
         ...
 
     async def accept(
         self, envelope: Envelope, origin: Origin, body: IncomingBody
     ) -> Accepted | Reply:
-        """Own the message, durably, or say why not. Must run to its end once begun."""
+        """Accept the message durably, or return the refusal. Must run to its end once started."""
         ...

@@ -137,7 +137,7 @@ class AccountOptions:
     large_messages: bool = False
     """A message that is too large for one request goes through Drafts with an upload session."""
     exact_once: bool = False
-    """Every message goes through Drafts, whose immutable ids tell what has been sent."""
+    """Every message goes through Drafts, whose immutable ids show what has been sent."""
     bounces: bool = False
     """The mailbox is searched for non-delivery reports."""
 

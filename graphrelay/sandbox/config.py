@@ -23,14 +23,19 @@ def relay_config(
     smtp_address: str = "127.0.0.1:2525",
     scenario: Scenario = "user",
     account_settings: str = "",
+    console: str = "off",
 ) -> str:
     """TOML. `user` is wp@contoso.com, who may send as info@contoso.com as well; `personal` is
-    me@outlook.com; `scoped-users` may use info@contoso.com alone, see `limit_to_scope`."""
+    me@outlook.com; `scoped-users` may use info@contoso.com alone, see `limit_to_scope`.
+    `console` is where the relay's console listens."""
     account = _ACCOUNTS[scenario]
     return f"""state_directory = {_quoted(state_directory)}
 
 [[smtp.listeners]]
 address = {_quoted(smtp_address)}
+
+[console]
+address = {_quoted(console)}
 
 [cloud]
 name = "custom"

@@ -15,7 +15,14 @@ from enum import Enum
 from functools import cached_property
 from typing import Literal
 
-from graphrelay.sandbox.mime import Content, Head, Person, header_section, read_content
+from graphrelay.sandbox.mime import (
+    Attachment,
+    Content,
+    Head,
+    Person,
+    header_section,
+    read_content,
+)
 from graphrelay.sandbox.mime_compose import Composition
 
 Via = Literal["mime", "json", "draft", "report"]
@@ -153,6 +160,8 @@ class MimeDraft:
     """A draft as MIME, octet for octet: it can be sent and read, not edited."""
 
     octets: bytes = field(repr=False)
+    files: tuple[Attachment, ...] = field(default=(), repr=False)
+    """What was added to it (`MailSettings.mime_draft_files`)."""
 
 
 @dataclass(slots=True, kw_only=True)

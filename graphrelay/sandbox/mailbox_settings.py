@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 Oversize = Literal["413", "400", "200"]
+MimeDraftFiles = Literal["properties", "kept", "left-out"]
 
 PROMOTED = frozenset(
     {
@@ -56,6 +57,10 @@ class MailSettings:
     length supported is 4MB."), or, seen once, 200 and no mail."""
     message_limit: int = 35 * 1024 * 1024
     """Octets of a whole message with its attachments (Set-Mailbox -MaxSendSize)."""
+    mime_draft_files: MimeDraftFiles = "properties"
+    """What becomes of a draft in MIME that is given a file, which is not documented: it is written
+    anew from its properties, or the MIME is kept and the file added, or the MIME is sent as it was
+    and the file left out, though the draft lists it."""
     recipient_limit: int = 500
     """Recipients of one message (Set-Mailbox -RecipientLimits)."""
     in_flight_limit: int = 4

@@ -20,8 +20,10 @@ from graphrelay.sandbox.mime import (
     Attachment,
     Person,
     fields_of,
+    header_section,
     read_content,
     read_head,
+    without_fields,
 )
 
 Importance = Literal["low", "normal", "high"]
@@ -66,6 +68,19 @@ def compose(message: Composition, sender: Person, now: datetime) -> bytes:
     """The whole message in the form of RFC 5322, every line short and in ASCII."""
     head = [f"{name}: {value}" for name, value in _head(message, sender, now)]
     return b"".join([*(f"{line}\r\n".encode() for line in head), *_body(message)])
+
+
+def with_files(octets: bytes, files: tuple[Attachment, ...]) -> bytes:
+    """MIME as it is, as the first part of a multipart/mixed with these files behind it."""
+    if not files:
+        return octets
+    fields = fields_of(octets)
+    own = [one for one in fields if one.name.lower().startswith("content-")]
+    part = b"".join(octets[one.start : one.end] for one in own) + b"\r\n"
+    part += octets[len(header_section(octets)) :].removeprefix(b"\r\n")
+    head = without_fields(octets, fields, lambda name: name.startswith("content-"))
+    mark = sha256(octets).hexdigest()[:24]
+    return header_section(head) + b"".join(_multipart("mixed", mark, [[part], *map(_file, files)]))
 
 
 def taken_apart(octets: bytes) -> Composition:

@@ -49,12 +49,12 @@ class OpenListener:
             raise
 
     async def serve(self) -> None:
-        """Let clients in."""
+        """Accept clients."""
         for server in self._servers:
             await server.start_serving()
 
     def close(self) -> None:
-        """Let no more clients in; those that are connected stay."""
+        """Accept no more clients; those that are connected stay."""
         for server in self._servers:
             server.close()
         self._servers.clear()

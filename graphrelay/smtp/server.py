@@ -126,7 +126,9 @@ class Server:
         self._context = context
 
     async def stop(self, grace: timedelta = timedelta()) -> None:
-        """Let no client in, and dismiss all with 421: those sending a message after `grace`."""
+        """Accept no more clients, and dismiss all with 421: those sending a message after
+        `grace`.
+        """
         self._stopping = True
         for one in self._open.values():
             one.close()
@@ -155,7 +157,7 @@ class Server:
     ) -> None:
         await self.stop()
 
-    # --- Listeners --------------------------------------------------------------------------------
+    # --- Listeners -------------------------------------------------------------------------------
 
     async def _change(self, listeners: tuple[Listener, ...], server: ServerContext) -> None:
         """From the open listeners to these: first all that can fail, then all that cannot."""
@@ -207,7 +209,7 @@ class Server:
                 events.Listening(address=address, tls=listener.tls, auth=listener.auth)
             )
 
-    # --- Conversations ----------------------------------------------------------------------------
+    # --- Conversations ---------------------------------------------------------------------------
 
     def _began(self, conversation: Conversation) -> None:
         self._connections.add(conversation)

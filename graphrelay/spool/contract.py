@@ -42,8 +42,39 @@ T = TypeVar("T")
 Report = tuple[NewMessage, IncomingBody]
 
 
+class LaneWatcher(Protocol):
+    """Hears of lanes, in the event loop."""
+
+    def gained(self, lane: Lane) -> None:
+        """It is leased to this relay from now on."""
+        ...
+
+    def lost(self, lane: Lane) -> None:
+        """It is another's to send from now on. What is in flight may be finished."""
+        ...
+
+    def changed(self, lane: Lane) -> None:
+        """Mail may wait in it of which only the spool knows."""
+        ...
+
+
 class Spool(Protocol):
     """The mail that the relay is responsible for. Called from one event loop."""
+
+    # Sharing -------------------------------------------------------------------------------------
+
+    def watch(self, watcher: LaneWatcher) -> None:
+        """Tell `watcher` of lanes. An engine that is not shared has nothing to tell."""
+        ...
+
+    def sends(self, lane: Lane) -> bool:
+        """Whether mail of the lane is for this relay to send."""
+        ...
+
+    async def retire(self) -> None:
+        """Lease no more lanes, and leave each one as soon as nothing is in flight there: this relay
+        is going to stop."""
+        ...
 
     # Accepting -----------------------------------------------------------------------------------
 

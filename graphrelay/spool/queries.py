@@ -1,7 +1,7 @@
 """Queries to the spool. The type parameter of a query is the type of its answer."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Literal, TypeVar
 
 from graphrelay.model import Lane
@@ -15,6 +15,7 @@ from graphrelay.spool.values import (
     RefusalRow,
     RelayedPart,
     Stats,
+    Tallied,
     What,
 )
 
@@ -62,10 +63,14 @@ class LogFilter(Query[list[LogRow]]):
     recipient: str | None = None
     queue_id: str | None = None
     outcome: What | None = None
+    subject: str | None = None
+    """A part of it; ASCII letters are compared without regard to case."""
     client: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     after_id: int | None = None
+    before_id: int | None = None
+    """Only rows with a lesser id: to go on after the last row of the previous page."""
     limit: int = 100
 
 
@@ -95,6 +100,16 @@ class HistoryOf(Query[MessageHistory | None]):
 @dataclass(frozen=True, slots=True)
 class Count(Query[Stats]):
     """Totals of the queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally(Query[list[Tallied]]):
+    """The mail log in figures, in intervals of `step` that are counted from 1970 in UTC."""
+
+    since: datetime
+    step: timedelta
+    waits: bool = False
+    """Whether it is added up how long mail was under way."""
 
 
 @dataclass(frozen=True, slots=True)

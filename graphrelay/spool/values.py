@@ -30,6 +30,9 @@ class Interrupted:
     number: int
     started_at: datetime
     client_request_id: str
+    lane: Lane
+    settle_in: timedelta = timedelta(0)
+    """How long its request may still go on, where the process may be alive."""
 
 
 # --- What is due ---------------------------------------------------------------------------------
@@ -162,6 +165,17 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tallied:
+    """How often something was logged in an interval."""
+
+    start: datetime
+    what: What
+    count: int
+    waited: timedelta
+    """From reception to that, for all of them together; zero where nobody asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """What a client was refused before there was a message, and how often in a while."""
 
@@ -175,7 +189,7 @@ class Refusal:
     stage: str
     """CONNECT, AUTH, MAIL, RCPT, DATA …"""
     reply: str
-    """What the client was told."""
+    """The reply to the client."""
     reason: str = ""
     login: str = ""
     sender: str = ""
@@ -273,8 +287,8 @@ class Stats:
     """When the oldest queued submission was received."""
     database: int
     """Size of the database and its WAL in octets."""
-    free: int
-    """Octets free on the disk."""
+    free: int | None
+    """Octets free on the disk; `None` if the disk is another machine's."""
 
 
 State = Literal["queued", "held", "relayed", "failed", "deleted"]

@@ -48,6 +48,22 @@ def test_it_says_what_becomes_of_large_messages(tmp_path: Path) -> None:
         assert told in shown.output
 
 
+def test_it_says_in_which_form_large_messages_of_a_route_go(tmp_path: Path) -> None:
+    large = ACCOUNTS.replace("[accounts.website]\n", "[accounts.website]\nlarge_messages = true\n")
+    path = tmp_path / "large.toml"
+    for more, told in (
+        (
+            "",
+            "MIME; where that is too large, the texts as MIME and the files by upload, or JSON if",
+        ),
+        ('redirect_to = "trial@contoso.com"\n', "MIME; where that is too large, JSON\n"),
+        ('content = "json"\n', "taken apart to JSON, a copy"),
+    ):
+        path.write_text(f'{large}\n[[routes]]\naccount = "website"\n{more}', encoding="utf-8")
+        shown = CliRunner().invoke(cli, ["--config", str(path), "check-config"])
+        assert f"route routes[0]: {told}" in shown.output
+
+
 def test_it_says_what_becomes_of_invitations_where_mail_is_taken_apart(tmp_path: Path) -> None:
     route = '\n[[routes]]\naccount = "website"\nsave_to_sent_items = false\n'
     shown = said(tmp_path, route)

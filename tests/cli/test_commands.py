@@ -17,6 +17,7 @@ from tests.tools import needs
 VERBS = [
     ["serve"],
     ["demo"],
+    ["console"],
     ["sandbox"],
     ["init"],
     ["setup-scope"],

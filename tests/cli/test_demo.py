@@ -48,13 +48,16 @@ class Demo:
 
 @pytest.fixture
 def demo() -> Iterator[Demo]:
-    command = [sys.executable, "-m", "graphrelay", "demo", "--smtp-port", "0", "--page-port", "0"]
+    command = [sys.executable, "-m", "graphrelay", "demo"]
+    command += ["--smtp-port", "0", "--page-port", "0", "--console-port", "0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment.pop("GRAPHRELAY_CONSOLE__ADDRESS", None)
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=environment,
     ) as process:
         assert process.stdout is not None
         printed = ""
@@ -81,6 +84,13 @@ def test_what_it_says_about_sending_works_when_typed_in(demo: Demo, way: str) ->
     assert "202" in demo.until("relayed")
     (message,) = demo.arrived()
     assert message["subject"] == f"Hello from {way}"
+
+
+def test_its_link_to_the_console_leads_to_a_button_that_signs_in(demo: Demo) -> None:
+    found = re.search(r"http://127\.0\.0\.1:\d+/enter/\S+", demo.printed)
+    assert found
+    with urllib.request.urlopen(found[0]) as answer:
+        assert "signs in <bdi>the demo</bdi> as operator" in answer.read().decode()
 
 
 def test_ctrl_c_ends_it_cleanly(demo: Demo) -> None:

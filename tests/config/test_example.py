@@ -11,6 +11,7 @@ from graphrelay.config import load
 from graphrelay.config.settings import (
     AccountTable,
     AnyUserTable,
+    ConsoleUserTable,
     ListenerTable,
     RouteTable,
     ScopedUsersTable,
@@ -34,6 +35,10 @@ _SHOWN_IN_USE = {
     "cloud.ca_file",
     "cloud.proxy",
     "alerts.command",
+    "console.certificate_file",
+    "console.key_file",
+    "console.proxy_from",
+    "console.hosts",
     "alerts.proxy",
 }
 _KEYS_ARE_DATA = {"user_ids"}
@@ -74,7 +79,8 @@ def test_every_key_stands_in_the_example() -> None:
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
         expected |= fields(model, name)
-    expected -= {"smtp.listeners", "smtp.users", "alerts.webhooks"}
+    expected -= {"smtp.listeners", "smtp.users", "alerts.webhooks", "console.users"}
+    expected |= fields(ConsoleUserTable, "console.users")
     expected |= fields(WebhookTable, "alerts.webhooks")
     expected |= fields(ListenerTable, "smtp.listeners") | fields(UserTable, "smtp.users")
     expected |= fields(RouteTable, "routes") | fields(SendAsUserTable, "accounts.website")
@@ -87,7 +93,7 @@ def test_every_key_stands_in_the_example() -> None:
 def test_the_values_shown_in_comments_are_the_defaults() -> None:
     shown = uncommented()
     defaults = load(EXAMPLE)
-    for name in ("smtp", "cloud", "delivery", "alerts", "log", "vault"):
+    for name in ("smtp", "cloud", "delivery", "alerts", "log", "vault", "console"):
         model = type(getattr(defaults, name))
         table = {
             key: value

@@ -87,3 +87,15 @@ def test_a_fact_is_written_in_one_place(one: Assumption) -> None:
         if one.assumed[:60] in path.read_text("utf-8")
     ]
     assert [path.name for path in places] in ([], ["assumptions.py"])
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    section = PAGE.split("\n## Where both answers are tested\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    assert len(lines) == 20
+    for line in lines:
+        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", line)
+        assert named, line
+        for file, name in named:
+            text = (ROOT / "tests" / file).read_text("utf-8")
+            assert f"def {name}(" in text, f"{file}::{name}"

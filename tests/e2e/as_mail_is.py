@@ -186,6 +186,12 @@ CASES = {
         html=True,
     ),
     "9 one text with a name": Case(head='Content-Type: text/plain; name="a.txt"\n', text="text"),
+    "9 one text with a file name, to be shown": Case(
+        head="Content-Type: text/html\nContent-Disposition: inline; filename=a.html\n",
+        text="text",
+        html=True,
+        lost="the name 'a.html' of a text that is in the body",
+    ),
     "10 an empty alternative": case(
         "alternative", PLAIN, "Content-Type: text/html\n\n<html><body></body></html>", text="plain"
     ),

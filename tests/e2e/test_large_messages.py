@@ -17,6 +17,8 @@ from tests.clock import FakeClock
 from tests.e2e.large import REQUEST, file, letter, part, send, small_world
 from tests.world import Scenario, World
 
+JSON = '\n[[routes]]\naccount = "website"\ncontent = "json"\n'
+
 IMAGE = 'Content-ID: <logo@shop>\r\nContent-Disposition: inline; filename="logo.png"\r\n'
 CARRIED = REQUEST // 4 * 3 - 16 * 1024
 NO_COPY = """
@@ -109,7 +111,7 @@ async def test_what_lies_in_drafts_and_what_it_lost_is_shown_while_it_waits(
     tmp_path: Path, capsys: object
 ) -> None:
     clock = FakeClock()
-    async with small_world(tmp_path, clock=clock) as here:
+    async with small_world(tmp_path, clock=clock, extra=JSON) as here:
         here.cloud.faults.on(Answer(path="/api/v2.0/", status=503, every=2, times=1))
         message = letter(part("a.pdf", 1_000), part("b.pdf", 150_000), head=b"X-A: 1\r\nFoo: 2\r\n")
         await asyncio.to_thread(send, here, message)

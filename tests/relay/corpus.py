@@ -4,7 +4,9 @@
     python -m tests.relay.corpus --debian       mail in the test data of Debian's source packages
     python -m tests.relay.corpus --registries   the same of other libraries, from PyPI and npm too
     … --json                                    each is taken apart besides, and what arrives is
-                                                compared with what postal-mime reads (needs npm)
+                                                compared with what postal-mime reads (needs npm);
+                                                differences are counted by `explained.KINDS`, and
+                                                one that is of no kind is a failure
 
 Nothing of it is copied into this repository. Whatever a file holds, be it mail, half a mail or a
 picture, it goes in by SMTP and must come out in the sandbox's mailbox: once, for exactly the
@@ -18,6 +20,7 @@ import smtplib
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -25,7 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from graphrelay.sandbox.mailbox_items import Mail
-from tests.relay import taken_apart
+from tests.relay import explained, taken_apart
 from tests.relay.mail import recipients_by_python
 from tests.relay.taken_apart import Seen
 from tests.world import World, world
@@ -107,22 +110,34 @@ async def complaints(here: World, batch: list[Sent], before: int) -> list[str]:
     return found
 
 
-def differences_of(sent: list[Sent], mails: list[Mail], parsed: list[Seen | None]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A difference in one message; `kind` is empty where nobody knows why."""
+
+    line: str
+    kind: str = ""
+
+
+def differences_of(
+    sent: list[Sent], mails: list[Mail], parsed: list[Seen | None]
+) -> Iterator[Found]:
     """Where the message that was taken apart says something else than another parser."""
     by_recipient = {mail.received[0]: mail for mail in mails}
     for one, theirs in zip(sent, parsed, strict=True):
         mail = by_recipient.get(one.recipients[0]) or by_recipient.get(one.recipients[1])
         if mail is None:
-            yield f"{one.name}: lost"
+            yield Found(f"{one.name}: lost")
         elif mail.via == "json" and theirs is not None:
-            for found in taken_apart.differences(taken_apart.of_relay(mail), theirs):
-                yield f"{one.name}: {found}"
+            ours = taken_apart.of_relay(mail)
+            for found in taken_apart.differences(ours, theirs):
+                kind = explained.why(one.octets, ours, theirs, found)
+                yield Found(f"{one.name}: {found}", kind)
 
 
-async def run_as_json(files: Iterable[Path], directory: Path) -> tuple[int, list[str]]:
+async def run_as_json(files: Iterable[Path], directory: Path) -> tuple[int, list[Found]]:
     """How many messages were taken apart, and what another parser reads otherwise."""
     count = 0
-    found: list[str] = []
+    found: list[Found] = []
     written = directory / "message"
     fitting = (path for path in files if path.is_file() and path.stat().st_size <= LARGEST)
     sent = messages(fitting)
@@ -252,15 +267,18 @@ def main() -> int:
         if wanted.registries:
             files += registries(directory)
         count, wrong = asyncio.run(run(files, directory))
-        for line in wrong:
-            print(line)
+        changed = len(wrong)
         if wanted.json:
             folder = directory / "json"
             folder.mkdir()
             apart, found = asyncio.run(run_as_json(files, folder))
-            print("\n".join(found))
-            print(f"{apart} taken apart; {len(found)} differences from what postal-mime reads")
-    print(f"{count} messages sent, {count - len(wrong)} arrived as they were, {len(wrong)} did not")
+            wrong += [one.line for one in found if not one.kind]
+            print("\n".join(f"{one.kind or 'NOT EXPLAINED'}: {one.line}" for one in found))
+            print(f"{apart} taken apart; {len(found)} differences from what postal-mime reads:")
+            for kind, number in Counter(one.kind for one in found).most_common():
+                print(f"  {number} {kind or 'not explained'}")
+        print("\n".join(wrong))
+    print(f"{count} messages sent, {count - changed} arrived as they were, {changed} did not")
     return 1 if wrong or not count else 0
 
 

@@ -44,6 +44,19 @@ class Seen:
     files: tuple[File, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the relay makes of a message, and what the other parser reads."""
+
+    what: str
+    """subject, name, text, files, file name or inline."""
+    ours: str
+    theirs: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.ours[:80]!r}, not {self.theirs[:80]!r}"
+
+
 def of_relay(mail: Mail) -> Seen:
     """What was made of JSON; Python's email reads what the sandbox composed of it."""
     message = message_from_bytes(mail.delivered)
@@ -104,18 +117,18 @@ def _is_shown(content_id: str, shown: str) -> bool:
     return bool(content_id) and f"cid:{content_id}" in shown
 
 
-def differences(ours: Seen, theirs: Seen) -> Iterator[str]:
-    """A line for each, which begins with what differs."""
+def differences(ours: Seen, theirs: Seen) -> Iterator[Difference]:
+    """Whatever differs."""
     if _plain(ours.subject) != _plain(theirs.subject):
-        yield f"subject: {ours.subject!r}, not {theirs.subject!r}"
+        yield Difference("subject", ours.subject, theirs.subject)
     if _plain(ours.name) != _plain(theirs.name.replace("@", " at ")):
-        yield f"name: {ours.name!r}, not {theirs.name!r}"
+        yield Difference("name", ours.name, theirs.name)
     if not _same_text(ours, theirs):
-        yield f"text: {_words(ours)[:80]!r}, not {_words(theirs)[:80]!r}"
+        yield Difference("text", words(ours), words(theirs))
     mine = Counter(file.sha256 for file in ours.files)
     other = Counter(file.sha256 for file in theirs.files)
     if mine != other:
-        yield f"files: {_names(ours)}, not {_names(theirs)}"
+        yield Difference("files", _names(ours), _names(theirs))
         return
     by_hash: dict[str, list[File]] = {}
     for file in ours.files:
@@ -123,9 +136,9 @@ def differences(ours: Seen, theirs: Seen) -> Iterator[str]:
     for file in theirs.files:
         found = by_hash[file.sha256].pop(0)
         if file.name and _file_name(found.name) != _file_name(file.name):
-            yield f"file name: {found.name!r}, not {file.name!r}"
+            yield Difference("file name", found.name, file.name)
         if found.inline != file.inline:
-            yield f"inline: {found.name!r} is {found.inline}, not {file.inline}"
+            yield Difference("inline", f"{found.name}: {found.inline}", str(file.inline))
 
 
 def _plain(text: str) -> str:
@@ -139,11 +152,12 @@ def _file_name(name: str) -> str:
 
 def _same_text(ours: Seen, theirs: Seen) -> bool:
     """All of what one shows, in order, or more: how texts beside a text are shown differs."""
-    mine, other = _words(ours), _words(theirs)
+    mine, other = words(ours), words(theirs)
     return mine == other or (bool(other) and (other in mine or mine in other))
 
 
-def _words(seen: Seen) -> str:
+def words(seen: Seen) -> str:
+    """The text without markup, white space and controls."""
     text = seen.text
     if seen.is_html:
         text = re.sub(

@@ -6,8 +6,10 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from tests.relay import corpus
-from tests.relay.taken_apart import File, Seen
+import pytest
+
+from tests.relay import corpus, explained
+from tests.relay.taken_apart import Difference, File, Seen
 from tests.tools import needs
 from tests.world import world
 
@@ -43,7 +45,8 @@ async def test_what_is_taken_apart_is_compared_with_what_another_parser_reads(
     path = tmp_path / "mail"
     path.write_bytes(
         b"From: Shop <wp@contoso.com>\nSubject: Report\nContent-Type: multipart/mixed; boundary=b\n"
-        b"\n--b\n\nhello\n--b\nContent-Disposition: attachment; filename=a.x\n\nfile\n--b--\n"
+        b"\n--b\n\nhello\n--b\nContent-Type: image/x\n"
+        b"Content-Disposition: attachment; filename=a.x\n\nfile\n--b--\n"
     )
     assert corpus.is_mail(path)
     [sent] = corpus.messages([path])
@@ -63,4 +66,30 @@ async def test_what_is_taken_apart_is_compared_with_what_another_parser_reads(
     }.items():
         changed = {field if field in ("subject", "name", "text") else "files": other}
         [found] = corpus.differences_of([sent], [mail], [replace(theirs, **changed)])  # type: ignore[arg-type]
-        assert f": {field}: " in found
+        assert f": {field}: " in found.line
+        assert found.kind == ""
+
+
+@pytest.mark.parametrize(
+    ("octets", "what", "kind"),
+    [
+        (b"GIF89a\n\n", "text", "no mail: all of it is the text"),
+        (b"Subject: a\n \t\nb: c\n\n", "subject", "a broken header section"),
+        (b"From x\nFrom: a\n\n", "name", "an mbox line before the fields"),
+        (
+            b"Subject: a\nContent-Type: multipart/mixed; boundary=b\n\n--c\n",
+            "text",
+            "a multipart without its boundary",
+        ),
+        (b"Subject: a\n\n\xe9", "text", "octets that are not in the declared charset"),
+        (b"Subject: a\nContent-Type: text\n\n", "files", "a Content-Type without a type"),
+        (b"Subject: a\n\n", "subject", ""),
+    ],
+)
+def test_a_difference_is_explained_by_what_the_message_is(
+    octets: bytes, what: str, kind: str
+) -> None:
+    ours, theirs = Seen("", "", "GIF89a", False, ()), Seen("", "", "", False, ())
+    same = kind.startswith("octets")
+    found = Difference(what, "a\xe9", "a\ufffd" if same else "b")
+    assert explained.why(octets, ours, theirs, found) == kind

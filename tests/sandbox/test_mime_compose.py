@@ -14,6 +14,7 @@ from graphrelay.sandbox.mime_compose import (
     compose,
     taken_apart,
     with_attachment,
+    with_files,
 )
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -114,3 +115,13 @@ def test_an_attachment_is_added_at_the_end() -> None:
     message = with_attachment(with_attachment(PLAIN, one), two)
     assert message.attachments == (one, two)
     assert message.size == len("Hello") + 2
+
+
+def test_files_stand_behind_mime_that_stays_as_it_is() -> None:
+    octets = b"Subject: s\r\nContent-Type: text/html\r\n\r\n<p>\r\n"
+    assert with_files(octets, ()) == octets
+    whole = with_files(octets, (Attachment("a.txt", "text/plain", b"1"),))
+    assert b"\r\nContent-Type: text/html\r\n\r\n<p>\r\n\r\n--" in whole
+    content = read_content(whole)
+    assert (content.html, [one.content for one in content.attachments]) == ("<p>\n", [b"1"])
+    assert read_head(fields_of(whole)).subject == "s"

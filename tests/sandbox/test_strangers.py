@@ -1,13 +1,16 @@
 """Programs that know nothing of the sandbox get a token from it and send a message: Microsoft's
-msal, azure-identity, and from npm @azure/identity with the Graph client."""
+msal, azure-identity and msgraph-sdk, and from npm @azure/identity with the Graph client."""
 
 import asyncio
 import importlib
 import os
+import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
@@ -168,6 +171,88 @@ async def test_azure_identity_sends_with_the_machine_s_identity(
             return str(credential.get_token(DEFAULT).token)
 
     assert (await sent_with(cloud, get_token, f"users/{MAILBOX}")).mailbox == MAILBOX
+
+
+# --- msgraph-sdk ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def sdk(cloud: Sandbox) -> AsyncIterator[Any]:
+    """The client, with a token of its own, below `/v1.0` of the sandbox."""
+    credentials: Any = importlib.import_module("azure.identity.aio")
+    providers: Any = importlib.import_module(
+        "kiota_authentication_azure.azure_identity_authentication_provider"
+    )
+    adapters: Any = importlib.import_module("msgraph.graph_request_adapter")
+    clients: Any = importlib.import_module("msgraph")
+    trust = ssl.create_default_context(cafile=cloud.ca_file)
+    async with (
+        credentials.ClientSecretCredential(
+            CONTOSO, CONFIDENTIAL_CLIENT, CLIENT_SECRET, **azure_options(cloud)
+        ) as credential,
+        httpx.AsyncClient(verify=trust, trust_env=False) as http,
+    ):
+        provider = providers.AzureIdentityAuthenticationProvider(
+            credential, scopes=[DEFAULT], allowed_hosts=["localhost"]
+        )
+        adapter = adapters.GraphRequestAdapter(provider, http)
+        adapter.base_url = f"{cloud.graph_url}/v1.0"
+        yield clients.GraphServiceClient(request_adapter=adapter)
+
+
+def model(name: str, /, **values: Any) -> Any:
+    """A model of the SDK; each has a module of its own."""
+    module = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    found: Any = importlib.import_module(f"msgraph.generated.models.{module}")
+    return getattr(found, name)(**values)
+
+
+def sdk_message(subject: str) -> Any:
+    alice = model("EmailAddress", address="alice@contoso.com")
+    return model(
+        "Message",
+        subject=subject,
+        body=model("ItemBody", content="<p>Grüße</p>"),
+        to_recipients=[model("Recipient", email_address=alice)],
+    )
+
+
+def sdk_request(subject: str) -> Any:
+    requests_of: Any = importlib.import_module(
+        "msgraph.generated.users.item.send_mail.send_mail_post_request_body"
+    )
+    return requests_of.SendMailPostRequestBody(
+        message=sdk_message(subject), save_to_sent_items=False
+    )
+
+
+ITS_OWN = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:(msgraph|kiota_abstractions)\..*")
+"""The SDK warns of what it does itself."""
+
+
+@ITS_OWN
+async def test_msgraph_sdk_sends_a_message_and_a_draft(cloud: Sandbox, sdk: Any) -> None:
+    box = sdk.users.by_user_id(MAILBOX)
+    await box.send_mail.post(sdk_request("sent at once"))
+    draft = await box.messages.post(sdk_message("sent as a draft"))
+    item = box.messages.by_message_id(draft.id)
+    file = model("FileAttachment", name="a.txt", content_type="text/plain", content_bytes=b"Hello")
+    await item.attachments.post(file)
+    await item.send.post()
+    at_once, by_draft = cloud.mailboxes.submitted
+    assert (at_once.subject, at_once.saved_to_sent) == ("sent at once", False)
+    assert (by_draft.subject, by_draft.received) == ("sent as a draft", ("alice@contoso.com",))
+    assert [one.content for one in by_draft.content.attachments] == [b"Hello"]
+
+
+@ITS_OWN
+async def test_msgraph_sdk_reads_what_the_sandbox_refuses(cloud: Sandbox, sdk: Any) -> None:
+    errors: Any = importlib.import_module("msgraph.generated.models.o_data_errors.o_data_error")
+    with pytest.raises(errors.ODataError) as refused:
+        await sdk.users.by_user_id("nobody@contoso.com").send_mail.post(sdk_request("lost"))
+    assert refused.value.response_status_code == 404
+    assert refused.value.error.code == "ErrorInvalidUser"
+    assert cloud.mailboxes.submitted == []
 
 
 # --- From npm ------------------------------------------------------------------------------------

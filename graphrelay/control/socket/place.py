@@ -17,8 +17,13 @@ def control_socket(config: Path) -> Path:
     """
     if socket := _path(config, "GRAPHRELAY_CONTROL__SOCKET", "control", "socket"):
         return socket
+    return control_socket_in(state_directory_of(config))
+
+
+def state_directory_of(config: Path) -> Path:
+    """By the same rules."""
     written = _path(config, "GRAPHRELAY_STATE_DIRECTORY", "state_directory")
-    return control_socket_in(state_directory_or_default(written))
+    return state_directory_or_default(written)
 
 
 def control_socket_in(directory: Path) -> Path:

@@ -1,6 +1,6 @@
 """The verbs about authorizations: `authorize`, `status`, `revoke`.
 
-`authorize` is a dialog: its events say what the person has to do (open an address, enter a code,
+`authorize` is a dialog: its outputs say what the user has to do (open an address, enter a code,
 paste an address), how much time is left, and at the end what the result is. A person who
 disconnects ends it, and nothing is stored.
 """
@@ -54,13 +54,14 @@ class AuthorizationVerbs:
     def table(self) -> dict[str, Verb]:
         return {"authorize": self._authorize, "status": self._status, "revoke": self._revoke}
 
-    # status, revoke --------------------------------------------------------------------------
+    # status, revoke ------------------------------------------------------------------------------
 
     async def _status(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
-        wanted = arguments.get("account")
+        """With `prove` (the default) by asking Entra for a new token."""
+        wanted, prove = arguments.get("account"), bool(arguments.get("prove", True))
         accounts = [self._account(str(wanted))] if wanted else self._tokens.accounts
         for account in accounts:
-            found = json_views.status(await self._tokens.status(account.name))
+            found = json_views.status(await self._tokens.status(account.name, prove=prove))
             yield {
                 "kind": "status",
                 **found,
@@ -76,7 +77,7 @@ class AuthorizationVerbs:
             raise VerbError(f"{problem.reason} {problem.remedy}")
         yield {"account": account.name, "revoked": True}
 
-    # authorize -------------------------------------------------------------------------------
+    # authorize -----------------------------------------------------------------------------------
 
     async def _authorize(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
         try:

@@ -1,10 +1,10 @@
-"""The verb `teach-headers`: make a mailbox known the names of header fields.
+"""The verb `teach-headers`: makes the names of header fields known to a mailbox.
 
 A mailbox that has never seen a header field by JSON may drop it from messages that are submitted as
 MIME (a report from the field:
 https://github.com/microsoftgraph/microsoft-graph-docs-contrib/issues/424). Once such a field was
 sent as a property of a JSON message from that mailbox, MIME keeps it. So one message goes from the
-mailbox to itself, with the names that a person gives; the relay never sends it by itself.
+mailbox to itself, with the names that the administrator gives; the relay never sends it by itself.
 """
 
 import json
@@ -20,7 +20,7 @@ from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.tokens.manager import TokenManager
 
 MOST = 5
-"""Fields that Graph takes in one message
+"""The limit of such fields in one message
 (https://learn.microsoft.com/en-us/graph/api/resources/internetmessageheader)."""
 _NAME = re.compile(r"[Xx]-[!-9;-~]{1,74}")
 

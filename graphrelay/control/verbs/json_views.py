@@ -1,4 +1,4 @@
-"""Values as events: what goes over the control socket, and what `--json` prints.
+"""Values as JSON: what is sent over the control socket, and what `--json` prints.
 
 The keys are part of the contract with other programs: they may be added to, never renamed.
 """
@@ -37,6 +37,8 @@ from graphrelay.spool.values import (
     PartHistory,
     QueueRow,
     Refusal,
+    Stats,
+    Tallied,
 )
 
 
@@ -51,7 +53,7 @@ def address(path: Address | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WhyWaiting:
-    """Why nothing of a lane is sent at the moment."""
+    """Why a lane sends nothing at present."""
 
     state: str
     """As of a LaneView, or `not running`."""
@@ -62,6 +64,7 @@ class WhyWaiting:
 
 def queue_row(row: QueueRow, now: datetime, waits: WhyWaiting | None) -> Output:
     return {
+        "id": row.submission_id,
         "queue_id": row.queue_id,
         "received_at": when(row.received_at),
         "sender": address(row.sender),
@@ -226,6 +229,27 @@ def _outcome(outcome: Outcome) -> Output:
         case Relayed() | Uncertain():
             pass
     return shown
+
+
+def tallied(row: Tallied) -> Output:
+    return {
+        "start": when(row.start),
+        "outcome": row.what,
+        "count": row.count,
+        "waited": row.waited.total_seconds(),
+    }
+
+
+def figures(stats: Stats) -> Output:
+    return {
+        "queued": stats.queued,
+        "held": stats.held,
+        "in_flight": stats.in_flight,
+        "octets": stats.octets,
+        "oldest": when(stats.oldest),
+        "database": stats.database,
+        "free": stats.free,
+    }
 
 
 def lane(view: LaneView, learned: Learned | None = None) -> Output:

@@ -132,7 +132,7 @@ class LiveVerbs:
         return message.as_bytes().replace(b"\n", b"\r\n")
 
     async def _trouble(self, found: MessageHistory) -> LaneView | None:
-        """A paused lane in which a part waits: only a person or time ends the pause."""
+        """A paused lane in which a part is queued: only an administrator or time ends the pause."""
         lanes = {part.plan.lane for part in found.parts}
         stopped = (view for view in await stored(self._queue.lanes()) if view.lane in lanes)
         return next((view for view in stopped if view.state not in ("open", "resting")), None)

@@ -26,7 +26,15 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, Matching, QueueFilter, RefusalFilter
+from graphrelay.spool.queries import (
+    Count,
+    HistoryOf,
+    LogFilter,
+    Matching,
+    QueueFilter,
+    RefusalFilter,
+    Tally,
+)
 from graphrelay.spool.values import What
 
 T = TypeVar("T")
@@ -38,10 +46,10 @@ PAGE = 500
 
 
 class QueueVerbs(Protocol):
-    """The changes that a person can ask for."""
+    """The changes that an administrator can request."""
 
     async def lanes(self) -> list[LaneView] | None:
-        """`None`: nothing is being sent at all."""
+        """`None` if the relay is not running."""
         ...
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict: ...
@@ -51,7 +59,7 @@ class QueueVerbs(Protocol):
 
 
 class IdleQueue:
-    """The changes while no daemon runs, and so nothing is in flight: directly in the spool."""
+    """Changes while no daemon is running, and so nothing is in flight: directly in the spool."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -74,7 +82,7 @@ class IdleQueue:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What filters may name, as it is configured at the moment."""
+    """The names that filters may use, from the present configuration."""
 
     accounts: Callable[[], Sequence[Account]]
     routes: Callable[[], Sequence[str]]
@@ -120,6 +128,8 @@ class MailVerbs:
             "queue-release": self._change,
             "queue-delete": self._change,
             "log": self._log,
+            "tally": self._tally,
+            "figures": self._figures,
             "log-refused": self._log_refused,
         }
 
@@ -223,8 +233,21 @@ class MailVerbs:
                 last = row.id
                 yield json_views.log_row(row)
 
+    async def _tally(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
+        """What was logged since a moment, counted; `step` in seconds."""
+        wanted = Tally(
+            since=datetime.fromisoformat(str(arguments["since"])),
+            step=timedelta(seconds=int(arguments["step"])),
+            waits=bool(arguments.get("waits")),
+        )
+        for row in await stored(self._spool.read(wanted)):
+            yield json_views.tallied(row)
+
+    async def _figures(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        yield json_views.figures(await stored(self._spool.read(Count())))
+
     async def _log_refused(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
-        """What clients were refused. Who follows gets a row again as it is counted up."""
+        """What clients were refused. With `--follow`, a row is repeated when its count grows."""
         wanted = _known(arguments, RefusalFilter)
         rows = await stored(self._spool.read(RefusalFilter(**wanted)))
         for row in reversed(rows):
@@ -258,7 +281,7 @@ def _known(arguments: Mapping[str, Any], kind: type) -> dict[str, Any]:
 
 
 def _reason_to_wait(views: list[LaneView] | None, lane: Lane) -> WhyWaiting | None:
-    """Why nothing of a lane is sent at the moment; `None` where it is."""
+    """Why a lane sends nothing at present; `None` if it does."""
     if views is None:
         return WhyWaiting("not running", "The relay is not running.", "", None)
     for view in views:
@@ -268,7 +291,7 @@ def _reason_to_wait(views: list[LaneView] | None, lane: Lane) -> WhyWaiting | No
 
 
 async def stored(reading: Awaitable[T]) -> T:
-    """What the spool answers, or why it cannot, as a sentence for the person."""
+    """The spool's answer; if there is none, `VerbError` with the reason."""
     try:
         return await reading
     except StorageUnavailable as error:

@@ -1,11 +1,11 @@
-"""The verb `reload`: read the configuration again, now, and report what came of it.
+"""The verb `reload`: reload the configuration and report the result.
 
     SIGHUP ───────── ask() ──────┐
                                  ├──▶ asked() ──▶ the daemon's Reloader ──▶ answer to every `result`
     verb `reload` ── result() ───┘
 
-The relay itself reads the file, with the credentials that systemd gave it alone, so that what is
-checked is what would be used.
+The relay itself reads the file, with the credentials that only it gets from systemd, so that what
+is checked is what will be used.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ class InForce:
     """The configuration is used from now on."""
 
     doubts: tuple[str, ...]
-    """What is legal and surely not meant."""
+    """What is valid and most likely a mistake."""
     needs_restart: tuple[str, ...]
-    """The tables that changed and are read only at start."""
+    """The tables that changed and are read only at startup."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotInForce:
-    """The old one stays in force."""
+    """The old configuration stays in effect."""
 
     problems: tuple[str, ...]
 
@@ -37,7 +37,7 @@ ReloadResult = InForce | NotInForce
 
 
 class ReloadRequests:
-    """Between those who ask for a reload and the one who does it. Several requests at once are one
+    """Connects the requests for a reload with the task that does it. Simultaneous requests are one
     reload."""
 
     def __init__(self) -> None:
@@ -46,26 +46,26 @@ class ReloadRequests:
         self._taken: list[asyncio.Future[ReloadResult]] = []
 
     def ask(self) -> None:
-        """Ask, and do not wait for the result."""
+        """Request a reload without waiting for the result."""
         self._asked.set()
 
     async def result(self) -> ReloadResult:
-        """Ask, and return what came of it."""
+        """Request a reload, and return its result."""
         waiting: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self.ask()
         return await waiting
 
     async def asked(self) -> None:
-        """Return when there is a request; who asks from now on asks for another reload."""
+        """Return when there is a request; requests from now on are for another reload."""
         await self._asked.wait()
         self._asked.clear()
         self._taken, self._waiting = self._waiting, []
 
     def answer(self, result: ReloadResult) -> None:
-        """To all who had asked when `asked` returned."""
+        """Answer all requests made before `asked` returned."""
         for waiting in self._taken:
-            if not waiting.done():  # the person who asked has gone
+            if not waiting.done():  # the client has disconnected
                 waiting.set_result(result)
 
 

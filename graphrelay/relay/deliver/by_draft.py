@@ -10,6 +10,10 @@ continues there, even in another process. After a lost answer, the number of att
 happened: they are added one after the other, so the draft has as many as are recorded, or one more.
 If it has any other number, somebody has changed the draft, and a new one is created.
 
+A draft that was created as MIME, without its files, is read back before it is sent: what Exchange
+makes of it is not documented (`mime_draft`). Where it would be sent without its files, or is
+refused, it is deleted, and the message goes otherwise (`NotAsMime`).
+
 An upload continues at the piece where it broke off. If its session does not accept that piece any
 more (it has expired, or has the piece already and the answer was lost), or its host could not be
 reached `UNREACHABLE` times in a row, the attachment is uploaded again from the beginning, in a new
@@ -28,7 +32,7 @@ from graphrelay.graph.attachments import (
     UploadSession,
     WrongSize,
 )
-from graphrelay.graph.drafts import Drafted
+from graphrelay.graph.drafts import Drafted, nothing_sent
 from graphrelay.graph.session import MailboxSession
 from graphrelay.model import (
     Delayed,
@@ -54,8 +58,17 @@ PIECE = 10 * 320 * 1024
 in any reading, and a multiple of 320 KiB, which other upload sessions of Graph require."""
 SESSIONS = 3
 """Upload sessions that are opened for an attachment in one attempt."""
+_NO_MIME = "errormimecontentconversionfailed"
 UNREACHABLE = 2
 """Attempts that cannot connect to a session's host before another session is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsMime:
+    """The draft could not be created as MIME, or has lost its files, and is deleted."""
+
+    reason: str
+    files_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +82,18 @@ class Drafting:
     """Octets of the largest request."""
     clock: Clock
 
-    async def begin(self, method: ByDraft) -> Outcome:
+    async def begin(self, method: ByDraft) -> Outcome | NotAsMime:
         """Create the draft, complete it, send it."""
         made = await drafts.create(self.session, method.content)
         if not isinstance(made, Drafted):
-            return made
+            return _refused_as_mime(made) if method.from_mime else made
         number = len(method.attachments)
         progress = DraftProgress(
             id=made.id,
             created_at=made.created_at,
             attachments=number,
+            from_mime=method.from_mime is not None,
+            own=None if method.from_mime else 0,
             sending=not number,
             lost=method.lost,
         )
@@ -89,11 +104,13 @@ class Drafting:
             raise
         return await self._complete(method, progress)
 
-    async def go_on(self, method: ByDraft, progress: DraftProgress) -> Outcome:
+    async def go_on(self, method: ByDraft, progress: DraftProgress) -> Outcome | NotAsMime:
         """Continue with a draft where an earlier attempt left it."""
         if not progress.attachments:
             return await self.send(progress)
-        found = await attachments.count(self.session, progress.id)
+        if progress.own is None:
+            return await self._complete(method, progress)
+        found = await self._added(progress)
         if not isinstance(found, int):
             return found
         if found == progress.attached + 1 <= progress.attachments:
@@ -124,7 +141,18 @@ class Drafting:
     async def _keep(self, progress: DraftProgress) -> None:
         await self.spool.keep_draft(self.submission, progress)
 
-    async def _complete(self, method: ByDraft, progress: DraftProgress) -> Outcome:
+    async def _added(self, progress: DraftProgress) -> int | Outcome:
+        """How many attachments were added to the draft, as Exchange counts them."""
+        found = await attachments.count(self.session, progress.id)
+        return found - (progress.own or 0) if isinstance(found, int) else found
+
+    async def _complete(self, method: ByDraft, progress: DraftProgress) -> Outcome | NotAsMime:
+        if progress.own is None:
+            own = await attachments.count(self.session, progress.id)
+            if not isinstance(own, int):
+                return own
+            progress = replace(progress, own=own)
+            await self._keep(progress)
         for number in range(progress.attached, progress.attachments):
             result = await self._attach(method.attachments[number], progress)
             if not isinstance(result, Attached):
@@ -134,12 +162,40 @@ class Drafting:
             progress = replace(progress.without_upload(), attached=number + 1)
             await self._keep(progress)
         if progress.attachments:
-            found = await attachments.count(self.session, progress.id)
+            found = await self._added(progress)
             if not isinstance(found, int):
                 return found
             if found != progress.attachments:
                 return _miscounted(found, progress)
+        if progress.from_mime:
+            shown = await self._read_back(method, progress)
+            if not isinstance(shown, DraftProgress):
+                return shown
+            progress = shown
         return await self.send(progress)
+
+    async def _read_back(
+        self, method: ByDraft, progress: DraftProgress
+    ) -> DraftProgress | Outcome | NotAsMime:
+        """With what Exchange has lost of the MIME, if the draft may be sent."""
+        wanted = method.from_mime
+        if wanted is None:
+            return await self._given_up(progress, NotAsMime("the message goes otherwise by now"))
+        reply = await drafts.beginning(self.session, progress.id, wanted.enough)
+        outcome = nothing_sent(reply.outcome)
+        if isinstance(outcome, Delayed | Paused) and not _is_refused(outcome):
+            return outcome
+        if not isinstance(outcome, Relayed):
+            return await self._given_up(progress, NotAsMime(outcome.reason))
+        lost = await wanted.lost_of(reply.body[: wanted.enough])
+        if lost is not None:
+            return replace(progress, lost=lost)
+        reason = "Exchange does not show the files, a header field or a signature in it"
+        return await self._given_up(progress, NotAsMime(reason, files_lost=True))
+
+    async def _given_up(self, progress: DraftProgress, why: NotAsMime) -> NotAsMime:
+        await self.discard(progress.id)
+        return why
 
     # One attachment ------------------------------------------------------------------------------
 
@@ -185,7 +241,7 @@ class Drafting:
             # Without its URL on the disk no attempt continues it; and if the attachment is complete
             # after all, the count shows it before anything is added or sent.
             await self._keep(progress)
-            found = await attachments.count(self.session, progress.id)
+            found = await self._added(progress)
             if not isinstance(found, int):
                 return found
             if found == progress.attached + 1:
@@ -214,6 +270,19 @@ class Drafting:
                 case _:
                     return result
         return UploadClosed("it has all octets, and did not confirm the attachment")
+
+
+def _refused_as_mime(outcome: Outcome) -> Outcome | NotAsMime:
+    """Whatever Graph has against it: JSON may be taken all the same."""
+    if isinstance(outcome, Failed) or (isinstance(outcome, Delayed) and _is_refused(outcome)):
+        return NotAsMime(outcome.reason)
+    return outcome
+
+
+def _is_refused(outcome: Delayed | Paused) -> bool:
+    """Whether waiting would not help, though the table of codes does not know it."""
+    code = outcome.answer.code.casefold()
+    return outcome.answer.http_status in (400, 413, 415) or code == _NO_MIME
 
 
 def _unreachable(progress: DraftProgress) -> DraftProgress:

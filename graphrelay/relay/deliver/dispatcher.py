@@ -37,7 +37,7 @@ from graphrelay.model import (
 )
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.deliver import by_draft
-from graphrelay.relay.deliver.by_draft import Drafting
+from graphrelay.relay.deliver.by_draft import Drafting, NotAsMime
 from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.outgoing import method
 from graphrelay.relay.outgoing.method import (
@@ -65,6 +65,8 @@ from graphrelay.spool.values import Interrupted
 SENDING = timedelta(minutes=10)
 """How long Exchange may keep a message in Drafts after it was asked to send it."""
 LOOK_AGAIN = timedelta(minutes=5)
+MIME_DRAFT_ATTEMPTS = 5
+"""Attempts at a message that may use a draft in MIME to which its files are added."""
 
 _SIZE_EXCEEDED = "errormessagesizeexceeded"
 _HEADER_REFUSED = {"invalidinternetmessageheader", "invalidinternetmessageheadercollection"}
@@ -127,12 +129,17 @@ class Dispatcher:
         return Uncertain(reason=reason, answer=said)
 
     async def prepare(
-        self, submission: Submission, *, at_once: bool = True, bare: bool = False
+        self,
+        submission: Submission,
+        *,
+        at_once: bool = True,
+        bare: bool = False,
+        mime_draft: bool = True,
     ) -> Composed:
         """Compose what goes to Graph. If that fails, the message is delayed, and others go on.
 
         `at_once`: whether one request may carry it. `bare`: without the header fields that Graph
-        refused.
+        refused. `mime_draft`: whether it may become a draft in MIME that is given its files.
         """
         lane, draft = submission.plan.lane, submission.draft
         options = self._options(lane.account)
@@ -143,6 +150,9 @@ class Dispatcher:
             self._limits.mime(lane, large_messages=options.large_messages),
             at_once,
             bare,
+            mime_drafts=mime_draft
+            and submission.attempts < MIME_DRAFT_ATTEMPTS
+            and self._limits.mime_drafts(lane),
         )
         try:
             return await method.choose(submission, allowed, self._compose)
@@ -190,9 +200,20 @@ class Dispatcher:
                     return replace(outcome, lost=lost)
                 return outcome
             case ByDraft():
-                return self._explained(drafting, await drafting.begin(composed))
+                return await self._drafted(drafting, await drafting.begin(composed))
             case _:
                 return composed
+
+    async def _drafted(self, drafting: Drafting, outcome: Outcome | NotAsMime) -> Outcome:
+        """What came of a draft; where it could not be MIME, the message goes as JSON after all."""
+        if not isinstance(outcome, NotAsMime):
+            return self._explained(drafting, outcome)
+        submission = drafting.submission
+        if outcome.files_lost:
+            self._limits.files_lost(submission.plan.lane)
+        self._journal.write(events.MimeDraftGivenUp(submission.queue_id, outcome.reason))
+        other = await self.prepare(submission, at_once=False, mime_draft=False)
+        return await self._send(drafting, other)
 
     async def _learn(self, lane: Lane, composed: Composed, outcome: Outcome) -> None:
         """From the answer to a message as MIME, which may be larger than what is documented."""
@@ -288,17 +309,20 @@ class Dispatcher:
                 waits = Delayed(status="4.4.5", reason=reason, retry_after=LOOK_AGAIN)
                 return Dispatched(waits, settles=True)
             number = len(composed.attachments) if isinstance(composed, ByDraft) else 0
+            if known is None and number:  # its content is not known, and it was never sent
+                await drafting.discard(copy.id)
+                return None
             lost = _lost(submission, composed)
             known = DraftProgress(id=copy.id, attachments=number, lost=lost)
         self._log(submission, "it is in Drafts, and is sent from there")
         if isinstance(composed, ByDraft) and len(composed.attachments) == known.attachments:
-            outcome = await drafting.go_on(composed, known)
-        elif known.attached == known.attachments:
-            outcome = await drafting.send(known)
+            outcome = await self._drafted(drafting, await drafting.go_on(composed, known))
+        elif known.attached == known.attachments and not known.from_mime:
+            outcome = self._explained(drafting, await drafting.send(known))
         else:
             await drafting.discard(known.id)
             return None
-        return Dispatched(self._explained(drafting, outcome), settles=True)
+        return Dispatched(outcome, settles=True)
 
     def _is_stuck(self, copy: Copy) -> bool:
         return copy.created_at + SENDING <= self._clock.now()

@@ -9,7 +9,8 @@ seen to be accepted.
 
 After a refusal, the lane tries at most the documented size, or the largest that Graph has accepted
 from it since the relay started. This is stored in a file, so that the next process does not have to
-learn it again; of several relays with one queue, each learns by itself.
+learn it again; of several relays with one queue, each learns by itself. Whether
+drafts in MIME keep the files that are added to them is learned here too.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ class RequestLimits:
         self._largest = largest
         self._path = directory / FILE if directory else None
         self._taken: dict[Lane, int] = {}
+        self._files_lost: dict[Lane, datetime] = {}
         self._learned = self._read() if fixed is None else {}
 
     @property
@@ -120,6 +122,16 @@ class RequestLimits:
             await asyncio.to_thread(self._write, dict(self._learned))
         except OSError as error:
             self._journal.write(events.RequestLimitNotKept(str(error)))
+
+    def mime_drafts(self, lane: Lane) -> bool:
+        """Whether files may be added to a draft in MIME."""
+        lost = self._files_lost.get(lane)
+        return lost is None or lost + REMEMBERED <= self._clock.now()
+
+    def files_lost(self, lane: Lane) -> None:
+        """Exchange would have sent such a draft without them. That is remembered for a day by this
+        process; the next one tries once more."""
+        self._files_lost[lane] = self._clock.now()
 
     def _write(self, learned: dict[Lane, Learned]) -> None:
         if self._path is None:

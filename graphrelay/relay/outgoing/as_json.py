@@ -46,6 +46,7 @@ _SAID_ELSEWHERE = frozenset(
     {"from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "mime-version", "sensitivity"}
     | {"disposition-notification-to", "return-receipt-to", *_PROPERTIES, *_IMPORTANCE}
 )
+_IDENTITY = ("from", "to", "cc", "reply-to", "subject", "message-id", "sensitivity", *_PROPERTIES)
 _RESERVED = ("x-ms-exchange-", "x-microsoft-exchange-")
 
 
@@ -197,6 +198,14 @@ def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], t
     lost |= {one["name"]: None for one in ordered[most:]}
     told = [name for name in lost if not name.startswith("X-Graphrelay-")]
     return ordered[:most], as_mime.lost_fields(told)
+
+
+def kept(section: HeaderSection) -> frozenset[str]:
+    """The fields, in lower case, that say the same in JSON, but for importance and receipts, which
+    may be said by other fields."""
+    headers, _ = _headers(section, MOST_HEADERS)
+    named = {one["name"].lower() for one in headers}
+    return frozenset(named | {one.name for one in section.find(*_IDENTITY)})
 
 
 def _decoded(value: bytes) -> str:

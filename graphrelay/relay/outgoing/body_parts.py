@@ -74,6 +74,8 @@ class _Place:
     a_name_makes_a_file: bool = True
     """Whether a text that has a name only in Content-Type is a file: not if it is the whole message
     or an alternative."""
+    alone: bool = False
+    """Whether it is the whole message: then not even a file name makes a file of a text."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,8 @@ class _Findings:
     longest_body: int = LONGEST_BODY
     files: list[Entity] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    sealed: list[Entity] = field(default_factory=list)
+    """Signed or encrypted parts."""
 
     def fits(self, entity: Entity) -> bool:
         return entity.end - entity.start + self.body_size <= self.longest_body
@@ -98,21 +102,55 @@ def take_apart(message: Entity, longest_body: int = LONGEST_BODY) -> MessageBody
     """Take the message apart. Blocks while it counts; raises `StorageUnavailable`."""
     if reason := _sealed(message):
         return Sealed(reason)
-    findings = _Findings(longest_body=longest_body)
-    _sort(message, findings, _Place(a_name_makes_a_file=False))
-    _take_a_text_for_the_body(findings)
+    findings = _found(message, longest_body)
     text, is_html = _body(findings)
-    shown = html_body.content_ids(text) if is_html else frozenset()
-    attachments = tuple(
-        attachment(entity, number, shown) for number, entity in enumerate(findings.files, 1)
-    )
+    attachments = _attachments(findings, text if is_html else "")
     text, replaced = legible.storable(text)
     findings.lost += [f"{replaced} control characters of the text"] if replaced else []
-    findings.lost += _lost_encodings(findings)
-    findings.lost += _lost_structure(message)
+    findings.lost += _lost_encodings([*findings.bodies, *findings.files])
+    findings.lost += _lost_structure(message, list(_parts(message)))
     invites = _invites(message)
     findings.lost += [_NO_MEETING] if invites else []
     return MessageBody(text, is_html, attachments, tuple(dict.fromkeys(findings.lost)), invites)
+
+
+@dataclass(frozen=True, slots=True)
+class TextsAndFiles:
+    """Which parts of a message are files, where its texts stay as they are."""
+
+    files: tuple[Entity, ...]
+    sealed: tuple[Entity, ...]
+    """Signed or encrypted parts; they are no files, and nothing in them is."""
+    attachments: tuple[Attachment, ...]
+    """The files, in the same order."""
+    lost: tuple[str, ...]
+    """What the files lose, in words."""
+
+
+def texts_and_files(message: Entity) -> TextsAndFiles:
+    """Tell the files of a message from its texts. Blocks; raises `StorageUnavailable`."""
+    findings = _found(message, LONGEST_BODY)
+    text, is_html = _body(findings)
+    attachments = _attachments(findings, text if is_html else "")
+    lost = [*_lost_encodings(findings.files), *_lost_structure(message, findings.files)]
+    lost += [_NO_MEETING] if _invites(message) else []
+    return TextsAndFiles(
+        tuple(findings.files), tuple(findings.sealed), attachments, tuple(dict.fromkeys(lost))
+    )
+
+
+def _found(message: Entity, longest_body: int) -> _Findings:
+    findings = _Findings(longest_body=longest_body)
+    _sort(message, findings, _Place(a_name_makes_a_file=False, alone=not message.children))
+    _take_a_text_for_the_body(findings)
+    return findings
+
+
+def _attachments(findings: _Findings, html: str) -> tuple[Attachment, ...]:
+    shown = html_body.content_ids(html)
+    return tuple(
+        attachment(entity, number, shown) for number, entity in enumerate(findings.files, 1)
+    )
 
 
 def sealed_type(section: HeaderSection) -> str | None:
@@ -148,6 +186,9 @@ def _invites(entity: Entity) -> bool:
 
 def _sort(entity: Entity, findings: _Findings, place: _Place) -> None:
     kind = entity.content_type.value
+    if kind in _SEALED:
+        findings.sealed.append(entity)
+        return
     if not entity.children:
         _sort_leaf(entity, findings, place)
         return
@@ -184,6 +225,8 @@ def _is_a_file(entity: Entity, place: _Place) -> bool:
     disposition = entity.disposition
     if disposition.value == "attachment":
         return True
+    if place.alone:
+        return False
     named = bool(given_name(entity))
     return named and (place.a_name_makes_a_file or "filename" in disposition.parameters)
 
@@ -315,8 +358,8 @@ _PART_FIELDS = frozenset(
 """Fields that an attachment represents."""
 
 
-def _lost_structure(message: Entity) -> Iterator[str]:
-    """How the parts were nested, and the fields of each."""
+def _lost_structure(message: Entity, parts: list[Entity]) -> Iterator[str]:
+    """How the parts were nested, and the fields of those that are given."""
     if not message.children:
         return
     outline = _outline(message)
@@ -324,7 +367,7 @@ def _lost_structure(message: Entity) -> Iterator[str]:
     yield f"the order and nesting of the parts: {shown}"
     names = {
         one.name: None
-        for part in _parts(message)
+        for part in parts
         for one in part.header.find("*")
         if one.name not in _PART_FIELDS
     }
@@ -347,8 +390,8 @@ def _parts(entity: Entity) -> Iterator[Entity]:
         yield from _parts(child)
 
 
-def _lost_encodings(findings: _Findings) -> Iterator[str]:
-    for entity in (*findings.bodies, *findings.files):
+def _lost_encodings(parts: list[Entity]) -> Iterator[str]:
+    for entity in parts:
         if entity.encoding not in KNOWN_ENCODINGS:
             name = entity.encoding[:40]
             yield f"the transfer encoding {name!r} is unknown; the part is left as it is"

@@ -2,7 +2,8 @@
 message and the account's options, so every attempt uses the same one.
 
                                   it fits into a request          it does not
-    content = "mime"              AtOnce, MIME                    taken apart, as below
+    content = "mime"              AtOnce, MIME                    ByDraft, MIME and files, if
+                                                                  large_messages is on; else
     taken apart                   AtOnce, JSON                    ByDraft, if large_messages is on
     exact_once is on              ByDraft, MIME or taken apart    ByDraft
 
@@ -18,10 +19,11 @@ from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.session import Json, Mime
 from graphrelay.model import Failed, OctetSource, Outcome, Submission
 from graphrelay.oauth.scenario import AccountOptions
-from graphrelay.relay.outgoing import as_json, as_mime
+from graphrelay.relay.outgoing import as_json, as_mime, mime_draft
 from graphrelay.relay.outgoing.as_json import Converted
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.body_parts import Sealed
+from graphrelay.relay.outgoing.mime_draft import MimeDraft
 
 Compose = Callable[[Submission], Awaitable[OctetSource]]
 """Returns the octets for Graph: the message with its header section edited."""
@@ -48,6 +50,8 @@ class ByDraft:
     content: Mime | Json
     attachments: tuple[Attachment, ...] = ()
     lost: tuple[str, ...] = ()
+    from_mime: MimeDraft | None = None
+    """Where the draft is created as MIME and given its attachments, which must be verified."""
 
 
 SubmissionMethod = AtOnce | ByDraft
@@ -66,6 +70,8 @@ class Allowance:
     """Whether the message may go in one request; Graph may have refused that."""
     bare: bool = False
     """Without the header fields that Graph refused."""
+    mime_drafts: bool = True
+    """Whether a draft in MIME may be given files; Exchange may have lost such files."""
 
 
 async def choose(
@@ -77,6 +83,8 @@ async def choose(
         mime = await _mime(submission, allowed, compose)
         if mime is not None:
             return mime
+        if (draft := await _mime_draft(submission, allowed)) is not None:
+            return draft
     found = await as_json.convert(
         submission, most_headers=0 if allowed.bare else as_json.MOST_HEADERS
     )
@@ -103,6 +111,19 @@ async def _mime(
     if allowed.options.exact_once:
         return ByDraft(Mime(octets), lost=lost)
     return AtOnce(Mime(octets), lost)
+
+
+async def _mime_draft(submission: Submission, allowed: Allowance) -> ByDraft | None:
+    """What is too large for one request, in the form that keeps most of it; `None` if it cannot go
+    so."""
+    if not (allowed.options.large_messages and allowed.mime_drafts) or allowed.bare:
+        return None
+    if submission.plan.redirect_to:
+        return None
+    found = await mime_draft.convert(submission, allowed.request)
+    if found is None:
+        return None
+    return ByDraft(Mime(as_mime.InMemory(found.octets)), found.attachments, found.lost, found)
 
 
 def _leaving_a_copy(mime: SubmissionMethod) -> SubmissionMethod:

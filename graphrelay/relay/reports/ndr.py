@@ -30,7 +30,7 @@ MOST_IDS = 20
 REMEDIES = {
     "5.1.1": "correct the recipient's address",
     "5.1.10": "correct the recipient's address",
-    "5.2.2": "the recipient's mailbox is full: tell them by another way",
+    "5.2.2": "the recipient's mailbox is full: contact them in another way",
     "5.7.1": "the recipient's organization refuses the sender: ask its postmaster",
     "5.7.705": "Microsoft has blocked the tenant from sending: see Defender > Restricted entities",
     "5.7.708": "Microsoft refuses mail from a new or little used tenant: ask Microsoft's support",

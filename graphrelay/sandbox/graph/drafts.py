@@ -3,7 +3,7 @@
 Whatever a draft holds, sending it leaves a copy in Sent Items, moved there under the same
 immutable id and another default one. A MIME draft is sent octet for octet; once it is edited or
 given an attachment, Exchange takes it apart into properties and what these have no place for is
-lost.
+lost; `MailSettings.mime_draft_files` has what else it may do with the attachment.
 """
 
 from dataclasses import replace
@@ -20,8 +20,14 @@ from graphrelay.sandbox.graph.query import Query
 from graphrelay.sandbox.graph.sending import composed, new_message_id, submit
 from graphrelay.sandbox.graph.view import attachment_id, attachment_json, message_json
 from graphrelay.sandbox.mailbox_items import Draft, Folder, Item, MimeDraft, read_id
+from graphrelay.sandbox.mailbox_settings import MimeDraftFiles
 from graphrelay.sandbox.mime import Attachment, fields_of, read_content, read_head
-from graphrelay.sandbox.mime_compose import Composition, taken_apart, with_attachment
+from graphrelay.sandbox.mime_compose import (
+    Composition,
+    taken_apart,
+    with_attachment,
+    with_files,
+)
 
 
 def find(call: Call) -> Item:
@@ -145,10 +151,15 @@ def add_attachment(call: Call, item: Item, one: Attachment) -> int:
     """Its number within the message."""
     if not isinstance(item.content, Draft):
         raise GraphError("ErrorItemNotFound")
-    changed = with_attachment(_editable(item.content), one)
+    content = item.content.content
+    changed: MimeDraft | Composition
+    if isinstance(content, MimeDraft) and _habit(call) != "properties":
+        changed = replace(content, files=(*content.files, one))
+    else:
+        changed = with_attachment(_editable(item.content), one)
     _check_size(call, changed)
     _replace(call, item, changed)
-    return len(changed.attachments) - 1
+    return len(_attachments(call, item)) - 1
 
 
 async def attachments(call: Call) -> web.Response:
@@ -182,7 +193,8 @@ def _attachments(call: Call, item: Item) -> tuple[Attachment, ...]:
     if not isinstance(content, Draft):
         return content.content.attachments
     if isinstance(content.content, MimeDraft):
-        return read_content(content.content.octets).attachments
+        mime = content.content
+        return (*read_content(mime.octets).attachments, *mime.files)
     return content.content.attachments
 
 
@@ -204,19 +216,29 @@ def _editable(draft: Draft) -> Composition:
 def _octets(call: Call, draft: Draft) -> bytes:
     content = draft.content
     if isinstance(content, MimeDraft):
-        return content.octets
+        kept = _habit(call) == "kept"
+        return with_files(content.octets, content.files) if kept else content.octets
     return composed(call, draft.message_id, content)
 
 
-def _replace(call: Call, item: Item, content: Composition) -> None:
-    message_id = content.message_id or item.content.message_id
+def _habit(call: Call) -> MimeDraftFiles:
+    return call.cloud.mailboxes.settings.mime_draft_files
+
+
+def _replace(call: Call, item: Item, content: MimeDraft | Composition) -> None:
+    message_id = item.content.message_id
+    if isinstance(content, Composition):
+        message_id = content.message_id or message_id
     call.cloud.mailboxes.replace_draft(
         call.box, item, Draft(content=content, message_id=message_id)
     )
 
 
 def _check_size(call: Call, content: MimeDraft | Composition) -> None:
-    size = len(content.octets) if isinstance(content, MimeDraft) else content.size
+    if isinstance(content, MimeDraft):
+        size = len(content.octets) + sum(len(one.content) for one in content.files)
+    else:
+        size = content.size
     if size > call.cloud.mailboxes.settings.message_limit:
         raise GraphError("ErrorMessageSizeExceeded")
 

@@ -119,6 +119,8 @@ def _person_json(person: Person) -> dict[str, Any]:
     return {"emailAddress": {"name": person.name or person.address, "address": person.address}}
 
 
+_CONVERSATION_INDEX = base64.b64encode(b"\x01" + b"sandbox" * 3).decode()
+"""22 octets (PidTagConversationIndex), in base64 as all of Edm.Binary."""
 _PROPERTIES: dict[str, Callable[[_View], Any]] = {
     "id": lambda view: view.item.id(view.immutable),
     "createdDateTime": lambda view: time_json(view.item.created_at),
@@ -134,7 +136,7 @@ _PROPERTIES: dict[str, Callable[[_View], Any]] = {
     "importance": lambda view: view.composition.importance,
     "parentFolderId": lambda view: folder_id(view.folder),
     "conversationId": lambda view: f"AAQkSandbox{view.item.serial:08d}",
-    "conversationIndex": lambda view: "AQHSandbox",
+    "conversationIndex": lambda view: _CONVERSATION_INDEX,
     "isDeliveryReceiptRequested": _View.delivery_receipt,
     "isReadReceiptRequested": lambda view: view.composition.read_receipt,
     "isRead": lambda view: view.folder is not Folder.INBOX,

@@ -140,7 +140,7 @@ def mistake(listener: Listener) -> str | None:
     if not listener.allow_from and not isinstance(where, UnixEndpoint):
         return f"{name}: allow_from is empty, so nobody could connect"
     in_clear = listener.tls == "off" and not listener.auth_in_clear
-    if listener.auth == "required" and in_clear and not _is_local(where):
+    if listener.auth == "required" and in_clear and not is_local(where):
         return (
             f'{name}: auth = "required" without TLS, so nobody on another machine could log in; '
             'set tls = "starttls" or "implicit", or auth_in_clear = true for clients without TLS'
@@ -154,7 +154,7 @@ def strangers_can_reach(listener: Listener) -> str | None:
     It would when it is not on loopback, asks for no login, and lets in addresses that are neither
     private nor one small network.
     """
-    if listener.open_relay or listener.auth == "required" or _is_local(endpoint(listener.address)):
+    if listener.open_relay or listener.auth == "required" or is_local(endpoint(listener.address)):
         return None
     wide = [str(network) for network in listener.allow_from if not _is_known(network)]
     if not wide:
@@ -166,7 +166,8 @@ def strangers_can_reach(listener: Listener) -> str | None:
     )
 
 
-def _is_local(where: Endpoint) -> bool:
+def is_local(where: Endpoint) -> bool:
+    """Whether only this machine can connect there."""
     match where:
         case UnixEndpoint():
             return True

@@ -62,12 +62,12 @@ class Conversation:
         return self.session.buffer
 
     def lost(self, error: Exception | None) -> None:
-        """In TLS 1.3 only this tells, after the handshake, that the client did not accept it."""
+        """In TLS 1.3 only this shows, after the handshake, that the client did not accept it."""
         if isinstance(error, ssl.SSLError):
             self.tls_and_auth.note_no_tls(error)
         self._ended(self)
 
-    # --- The course of a conversation -------------------------------------------------------------
+    # --- The course of a conversation ------------------------------------------------------------
 
     async def converse(self) -> None:
         """From connecting to the end. Raises nothing."""
@@ -175,7 +175,7 @@ class Conversation:
             self.session.note_trouble(error)
             self.session.reply(reply_to(error))
 
-    # --- Greetings and small talk -----------------------------------------------------------------
+    # --- Greetings and small talk ----------------------------------------------------------------
 
     async def helo(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.1; the name may be missing, since some devices have none."""
@@ -239,7 +239,7 @@ class Conversation:
             "250 HELP\r\n"
         ).encode()
 
-    # --- What one part needs of another -----------------------------------------------------------
+    # --- What one part needs of another ----------------------------------------------------------
 
     async def starttls(self, argument: str) -> None:
         """A message under way counts for nothing after the handshake either."""
@@ -253,7 +253,7 @@ class Conversation:
         else:
             await self.tls_and_auth.auth(argument)
 
-    # --- Endings ----------------------------------------------------------------------------------
+    # --- Endings ---------------------------------------------------------------------------------
 
     def _dismissed(self, reply: Reply) -> None:
         if reply is not replies.STOPPING:

@@ -41,7 +41,7 @@ from graphrelay.spool.changes import (
     Verdict,
 )
 from graphrelay.spool.codec import moment
-from graphrelay.spool.contract import Report
+from graphrelay.spool.contract import LaneWatcher, Report
 from graphrelay.spool.errors import MailLost
 from graphrelay.spool.queries import (
     Backlogs,
@@ -57,6 +57,7 @@ from graphrelay.spool.queries import (
     RefusalFilter,
     RelayedTo,
     SharesMessageId,
+    Tally,
 )
 from graphrelay.spool.sqlite.database.reader import Reader
 from graphrelay.spool.sqlite.database.schema import Migration, migrations
@@ -163,6 +164,17 @@ class SqliteSpool:
                     await writer.close()
         finally:
             lock.give_back()
+
+    # Sharing -------------------------------------------------------------------------------------
+
+    def watch(self, watcher: LaneWatcher) -> None:
+        """Nobody else has this spool, so there is nothing to tell."""
+
+    def sends(self, lane: Lane) -> bool:
+        return True
+
+    async def retire(self) -> None:
+        """There is nobody to leave lanes to."""
 
     # Accepting -----------------------------------------------------------------------------------
 
@@ -335,6 +347,8 @@ class SqliteSpool:
                 return attempts.interrupted(connection)
             case LeftDrafts():
                 return attempts.left_behind(connection)
+            case Tally():
+                return history.tally(connection, query)
             case LanesUsed():
                 return ndrs.lanes_used(connection, query)
             case RelayedTo():

@@ -94,3 +94,20 @@ async def test_a_device_code_waits_and_slows_down_when_asked(world: World) -> No
     world.cloud.faults.on(Answer(status=400, body=body, part="entra"))
     assert await asyncio.to_thread(poll) == NotYet(interval + timedelta(seconds=5))
     website.close()
+
+
+async def test_the_last_answer_is_shown_without_its_secrets(world: World) -> None:
+    daemon = grants(world, DAEMON)
+    assert daemon.last_answer() == {}
+    await minted(daemon.by_credential)
+    answered(
+        world, access_token="secret", refresh_token="another", scope="a/Mail.Send", expires_in=1
+    )
+    await minted(daemon.by_credential)
+    assert daemon.last_answer() == {
+        "access_token": "(6 characters)",
+        "refresh_token": "(7 characters)",
+        "scope": "a/Mail.Send",
+        "expires_in": 1,
+    }
+    daemon.close()

@@ -107,7 +107,7 @@ def test_microsofts_sentence_never_decides() -> None:
     assert refused(lying, WEBSITE).kind == "credential"
 
 
-@pytest.mark.parametrize("code", sorted(PASSING_CODES))
+@pytest.mark.parametrize("code", sorted(PASSING_CODES | {70012, 50087, 80002, 80005, 80014}))
 def test_entras_own_failures_are_temporary(code: int) -> None:
     assert is_passing(answer(code))
     assert is_passing({"error": "temporarily_unavailable"})

@@ -32,10 +32,11 @@ async def accept(
     plan: Plan | None = None,
     besides: tuple[Address, ...] = (),
 ) -> Submission:
-    """A letter with attachments."""
+    """A letter with attachments, on a route for JSON unless there is a `plan`."""
     parts = [part(name, size) for name, size in sizes.items()]
     head, _, body = letter(*parts).partition(b"MIME-Version")
     assert head
+    plan = plan or Plan(route="default", lane=WP, content="json")
     header = 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\nX-Job: 7\r\n'
     return await delivery.accept(
         1, header=header, body=body.partition(b"\r\n\r\n")[2], plan=plan, besides=besides

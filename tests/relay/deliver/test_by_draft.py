@@ -248,6 +248,47 @@ async def test_sessions_that_always_break_are_not_opened_for_ever(
         assert "'b.pdf' was interrupted 3 times" in str(delayed.fields["reason"])
 
 
+def created(cloud: Sandbox) -> int:
+    """How many drafts Graph made."""
+    return sum(
+        (one.method, one.status) == ("POST", 201) and one.path.endswith("/messages")
+        for one in cloud.requests
+    )
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+async def test_a_fresh_draft_that_is_not_found_yet_is_looked_at_again(
+    cloud: Sandbox, tmp_path: Path, looks: int
+) -> None:
+    """Exchange is eventually consistent: 404 ErrorItemNotFound is not the end of a draft."""
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Refuse(code="ErrorItemNotFound", path=f"{USERS}/messages/", times=looks))
+        await accept(delivery)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert drafts(delivery) == 0
+        assert delivery.told("failed") == []
+        assert created(cloud) <= 2
+
+
+async def test_a_fresh_draft_that_is_never_found_is_begun_anew_after_another_look(
+    cloud: Sandbox, tmp_path: Path
+) -> None:
+    async with large(cloud, tmp_path) as delivery:
+        cloud.faults.on(Refuse(code="ErrorItemNotFound", path=f"{USERS}/messages/", times=1))
+        await accept(delivery)
+        await delivery.ended(1)
+        user = cloud.directory.user(WP.mailbox)
+        assert user is not None
+        (lost,) = cloud.mailboxes.drafts(user)
+        cloud.mailboxes.box(user).remove(lost)
+        await until_relayed(delivery)
+        whole(delivery)
+        assert created(cloud) == 2
+        assert drafts(delivery) == 0
+        assert delivery.told("failed") == []
+
+
 async def test_a_draft_that_somebody_has_changed_is_made_anew(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
@@ -451,6 +492,7 @@ async def test_what_graph_finds_too_large_for_one_request_goes_by_draft_after_al
     content: Literal["mime", "json"],
 ) -> None:
     cloud.mailboxes.settings.oversize = oversize
+    cloud.mailboxes.settings.mime_draft_files = "kept"
     async with large(cloud, tmp_path, largest_request=120_000) as delivery:
         plan = Plan(route="r", lane=WP, content=content)
         sizes = {"a.pdf": 20_000, "b.pdf": 58_000}

@@ -110,6 +110,29 @@ async def test_what_is_too_large_goes_by_draft_where_the_account_may() -> None:
     assert refused.status == "5.3.4"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "planned"),
+    [
+        (SMALL, plan()),
+        (replace(LARGE, bare=True), plan()),
+        (replace(LARGE, mime_drafts=False), plan()),
+        (LARGE, JSON),
+        (LARGE, NO_COPY),
+        (LARGE, replace(plan(), redirect_to="trial@contoso.com")),
+    ],
+)
+async def test_its_texts_go_as_mime_unless_something_speaks_against_it(
+    allowed: Allowance, planned: Plan
+) -> None:
+    found = await chosen(BIG, LARGE)
+    assert isinstance(found, ByDraft)
+    assert found.from_mime is not None
+    other = await chosen(BIG, allowed, planned)
+    assert isinstance(other, Failed) or not (
+        isinstance(other, ByDraft) and (other.from_mime or isinstance(other.content, Mime))
+    )
+
+
 async def test_that_a_copy_stays_all_the_same_is_told() -> None:
     found = await chosen(BIG, LARGE, NO_COPY)
     assert isinstance(found, ByDraft)
@@ -179,7 +202,7 @@ async def test_a_header_section_beyond_any_request_is_refused() -> None:
 async def test_the_size_of_a_file_does_not_matter_to_memory(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(BIG)
-    given = submission(FileBody(path, len(BIG)), "alice@contoso.com")
+    given = submission(FileBody(path, len(BIG)), "alice@contoso.com", planned=JSON)
     found = await method.choose(given, LARGE, outgoing)
     assert isinstance(found, ByDraft)
     assert isinstance(found.content, Json)

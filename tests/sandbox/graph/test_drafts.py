@@ -1,5 +1,5 @@
 import base64
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -130,6 +130,26 @@ async def test_an_edited_mime_draft_is_taken_apart_and_loses_its_headers(world: 
     assert b"X-Job" not in mail.raw
     assert (mail.subject, mail.message_id) == ("Test", "<1@example.org>")
     assert mail.content.attachments[0].name == "a.txt"
+
+
+@pytest.mark.parametrize(("habit", "sent"), [("kept", True), ("left-out", False)])
+async def test_what_becomes_of_a_file_for_a_mime_draft_is_a_setting(
+    world: World, habit: Literal["kept", "left-out"], sent: bool
+) -> None:
+    world.cloud.mailboxes.settings.mime_draft_files = habit
+    graph = await world.user(scopes=SCOPES)
+    octets = message("you@example.org", "X-Job: 7")
+    draft = await mime_draft(graph, octets)
+    path = f"/me/messages/{draft['id']}"
+    await graph.http.post(f"{path}/attachments", json=FILE)
+    assert len((await graph.http.get(f"{path}/attachments")).json()["value"]) == 1
+    shown = (await graph.http.get(f"{path}/$value")).content
+    await graph.http.post(f"{path}/send")
+    (mail,) = world.cloud.mailboxes.submitted
+    assert mail.raw == shown
+    assert b"X-Job: 7\r\n" in mail.raw
+    assert [one.name for one in mail.content.attachments] == ["a.txt"] * sent
+    assert mail.raw.endswith(octets.partition(b"\r\n\r\n")[2]) is not sent
 
 
 async def test_a_deleted_draft_is_gone(world: World) -> None:

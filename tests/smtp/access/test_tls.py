@@ -123,7 +123,10 @@ def test_what_is_wrong_with_a_certificate_is_said_in_a_sentence(tmp_path: Path) 
         str(key)
     )
     journal = Journal(FakeClock())
-    with pytest.raises(ListenError, match=r"key\.pem .*belong together \(KEY_VALUES_MISMATCH\)"):
+    with pytest.raises(
+        ListenError,
+        match=r"key\.pem .*not a matching certificate and key in PEM \(KEY_VALUES_MISMATCH\)",
+    ):
         ListenerCertificate(listener(own.file, key_file=key), journal)
     with pytest.raises(ListenError, match=r"cannot read .*none\.pem: No such file"):
         ListenerCertificate(listener(own.file, key_file=tmp_path / "none.pem"), journal)

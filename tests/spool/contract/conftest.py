@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.spool import Spool
+from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool import memory
@@ -15,13 +18,26 @@ from tests.spool import memory
 Engine = Callable[[], AbstractAsyncContextManager[Spool]]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+class StandingClock(DatabaseClock):
+    """The database's clock, which goes on when the test says so."""
+
+    def follow(self, now: int) -> None:
+        if not self._base:
+            super().follow(now)
+
+
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
 def engine(
     request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> Engine:
     """Opens the same spool each time: one process after the other."""
     if request.param == "sqlite":
         return lambda: SqliteSpool.open(tmp_path / "spool", clock, journal, reserve=0)
+    if request.param == "postgres":
+        url = request.getfixturevalue("database")
+        return lambda: PostgresSpool.open(
+            url, clock, journal, lease=timedelta(hours=100), database_clock=StandingClock(clock)
+        )
     connection = memory.connect()
     return lambda: memory.opened(clock, journal, connection)
 

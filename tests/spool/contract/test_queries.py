@@ -178,7 +178,7 @@ async def test_the_figures(spool: Spool, names: dict[int, str]) -> None:
     assert (stats.queued, stats.held, stats.in_flight) == (3, 1, 1)
     assert stats.octets == 4 * 7
     assert stats.oldest == NOON
-    assert stats.free > 0
+    assert stats.free is None or stats.free > 0
 
 
 async def test_an_empty_spool_has_figures_too(spool: Spool) -> None:

@@ -48,7 +48,8 @@ class OctetsLost:
 
 def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
     rows = connection.execute(
-        """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id
+        """SELECT f.submission, m.queue_id, s.part, f.number, f.started_at, f.client_request_id,
+                  s.account, s.mailbox
            FROM in_flight f
            JOIN submissions s ON s.id = f.submission JOIN messages m ON m.id = s.message
            ORDER BY f.submission"""
@@ -60,8 +61,18 @@ def interrupted(connection: sqlite3.Connection) -> list[Interrupted]:
             number=number,
             started_at=moment(started_at),
             client_request_id=client_request_id,
+            lane=Lane(restored(account), restored(mailbox)),
         )
-        for submission, queue_id, part, number, started_at, client_request_id in rows
+        for (
+            submission,
+            queue_id,
+            part,
+            number,
+            started_at,
+            client_request_id,
+            account,
+            mailbox,
+        ) in rows
     ]
 
 

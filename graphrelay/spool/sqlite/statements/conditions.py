@@ -1,5 +1,6 @@
 """What a filter asks for, as conditions of SQL. The words are our own, the values are bound."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,14 @@ def recipient_is(text: str | None) -> Conditions:
     if text is None:
         return []
     return [("s.id IN (SELECT submission FROM recipients WHERE address_key = ?)", (key_of(text),))]
+
+
+def containing(column: str, text: str | None) -> Conditions:
+    """A part of the text; ASCII letters are compared without regard to case."""
+    if text is None:
+        return []
+    literal = re.sub(r"([\\%_])", r"\\\1", text)
+    return [(f"{column} LIKE ? ESCAPE '\\'", (storable(f"%{literal}%"),))]
 
 
 def key_of(text: str) -> str | bytes:

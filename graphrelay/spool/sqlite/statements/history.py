@@ -6,15 +6,26 @@ delays a 250. Each is one statement, so that its result is consistent.
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from graphrelay.model import Attempt, Envelope, Lane
-from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, moment
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
+from graphrelay.spool.codec import (
+    DRAFT,
+    ENVELOPE,
+    MICROSECOND,
+    ORIGIN,
+    OUTCOME,
+    PLAN,
+    microseconds,
+    moment,
+)
+from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId, Tally
 from graphrelay.spool.queue_ids import normalised, part_id
 from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.statements.conditions import (
     Conditions,
+    containing,
     equal,
     joined,
     message_is,
@@ -29,6 +40,7 @@ from graphrelay.spool.values import (
     MessageHistory,
     PartHistory,
     QueueRow,
+    Tallied,
     state_of,
 )
 
@@ -113,9 +125,11 @@ def log(connection: sqlite3.Connection, wanted: LogFilter) -> list[LogRow]:
             *message_is(wanted.queue_id),
             *sender_is(wanted.sender),
             *recipient_is(wanted.recipient),
+            *containing("m.subject", wanted.subject),
             *moment_is("l.at >= ?", wanted.since),
             *moment_is("l.at < ?", wanted.until),
             *([] if wanted.after_id is None else [("l.id > ?", (wanted.after_id,))]),
+            *([] if wanted.before_id is None else [("l.id < ?", (wanted.before_id,))]),
         ]
     )
     order = "DESC" if wanted.after_id is None else "ASC"
@@ -148,6 +162,26 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         started_at=_when(row[14]),
         outcome=None if row[15] is None else OUTCOME.value(row[15]),
     )
+
+
+def tally(connection: sqlite3.Connection, wanted: Tally) -> list[Tallied]:
+    step = wanted.step // MICROSECOND
+    waited = "sum(l.at - s.received_at)" if wanted.waits else "0"
+    joined = "JOIN submissions s ON s.id = l.submission" if wanted.waits else ""
+    rows = connection.execute(
+        f"""SELECT l.at / ?1, l.what, count(*), {waited} FROM log l {joined}
+            WHERE l.at >= ?2 GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
+        (step, microseconds(wanted.since)),
+    )
+    return [
+        Tallied(
+            start=moment(interval * step),
+            what=what,
+            count=count,
+            waited=timedelta(microseconds=passed),
+        )
+        for interval, what, count, passed in rows
+    ]
 
 
 # --- One message ---------------------------------------------------------------------------------
@@ -193,7 +227,7 @@ def _message_in(connection: sqlite3.Connection, queue_id: str) -> MessageHistory
 
 def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -> PartHistory:
     submission, part, envelope, plan, state, not_before, reason, done_at = row[:8]
-    name = part_id(queue_id, part)
+    name, decided = part_id(queue_id, part), PLAN.value(plan)
     in_flight = None
     if row[8] is not None:
         in_flight = Interrupted(
@@ -202,12 +236,13 @@ def _part(connection: sqlite3.Connection, queue_id: str, row: tuple[Any, ...]) -
             number=row[8],
             started_at=moment(row[9]),
             client_request_id=row[10],
+            lane=decided.lane,
         )
     return PartHistory(
         submission_id=submission,
         queue_id=name,
         recipients=ENVELOPE.value(envelope).forward_paths,
-        plan=PLAN.value(plan),
+        plan=decided,
         state=state_of(state, _when(not_before), restored(reason)),
         done_at=_when(done_at),
         in_flight=in_flight,

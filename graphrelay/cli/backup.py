@@ -1,0 +1,70 @@
+"""`graphrelay backup`."""
+
+import contextlib
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from graphrelay.cli import machine, output
+from graphrelay.cli.ask import CommandFailed, acting_as_owner
+from graphrelay.files import sync_directory
+
+
+@click.command(name="backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--with-key",
+    is_flag=True,
+    help="Put the vault's key file into the backup too: who can read it can send as you.",
+)
+@click.pass_obj
+def command(config: Path, file: Path, with_key: bool) -> None:
+    """Write queue, mail log and authorizations to FILE, a tar file, while the relay runs.
+
+    Nothing waits for it. FILE appears when it is whole and has been read back; a file of that name
+    is replaced. It contains mail, so only you can read it. The authorizations are encrypted, and
+    the key is left out unless you ask: without it they have to be made again after a restore. The
+    configuration is not part of it.
+
+    \b
+    Examples:
+      sudo graphrelay backup /var/backups/graphrelay.tar
+      sudo graphrelay restore /var/backups/graphrelay.tar
+    """
+    from graphrelay.control.socket.place import state_directory_of
+    from graphrelay.control.verb import VerbError
+    from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
+    from graphrelay.model import StorageUnavailable
+
+    directory = state_directory_of(config)
+    with contextlib.suppress(PermissionError):  # who is nobody here hears it below
+        if not (directory / "spool.db").exists():
+            raise CommandFailed(f"{directory} has no queue: there is nothing to back up")
+
+    def written(draft: Path) -> Contents:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w+b") as out:
+            with acting_as_owner(directory, "backup", machine.start(config)):
+                made = back_up(directory, out, datetime.now(UTC), with_key=with_key)
+            out.flush()
+            os.fsync(descriptor)
+            out.seek(0)
+            if verify(out) != made:
+                raise BadArchive("it does not read as it was written")
+        return made
+
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    try:
+        made = written(draft)
+        draft.rename(file)
+        sync_directory(file.parent)
+    except (BadArchive, OSError, StorageUnavailable, VerbError) as error:
+        raise CommandFailed(f"no backup was made: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"{file}: {made.files} files, {output.size(made.octets)}, verified")
+    if not made.has_key:
+        click.echo("without the vault's key: keep it elsewhere, or authorize again after a restore")

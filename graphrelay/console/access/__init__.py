@@ -1,0 +1,1 @@
+"""Who may use the console: sessions, links, form tokens, and where a request comes from."""

@@ -1,0 +1,88 @@
+"""Where a request comes from: the client's address, by which name it asks, and from which site.
+
+    Host         localhost, an address, or a configured name: a name that leads here from elsewhere
+                 (DNS rebinding) is none of these
+    Origin       of a form: this console's own
+    Sec-Fetch-*  what browsers say besides: other sites may link here, and load or send nothing
+
+https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graphrelay.console.options import ConsoleOptions
+from graphrelay.smtp.access.admission import LOCAL, client_address, is_among
+
+_OWN_SITE = frozenset({"none", "same-origin"})
+_READS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, as far as the network knows."""
+
+    client: str
+    """An address, or `unix`."""
+    is_secure: bool
+    """The browser uses TLS."""
+    is_here: bool
+    """The browser runs on this machine."""
+
+
+def caller(options: ConsoleOptions, peername: object, headers: Mapping[str, str]) -> Caller:
+    """By the connection, or by what a configured proxy says of it."""
+    client = client_address(peername)
+    tls = options.listener.tls != "off"
+    by_proxy = client == LOCAL or is_among(client, options.proxy_from)
+    if by_proxy and (forwarded := headers.get("X-Forwarded-For")):
+        named = _bare(forwarded.rpartition(",")[2])
+        scheme = headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+        return Caller(named or client, scheme == "https", False)
+    return Caller(client, tls, _is_loopback(client))
+
+
+def may_connect(options: ConsoleOptions, client: str) -> bool:
+    """Whether `allow_from` lets the client in; local users of a Unix socket are."""
+    return client == LOCAL or is_among(client, options.listener.allow_from)
+
+
+def is_ours(options: ConsoleOptions, host: str) -> bool:
+    """Whether a Host header names this console. An address cannot be rebound, a name can."""
+    name = _without_port(host).lower()
+    return name == "localhost" or bool(_bare(name)) or name in map(str.lower, options.hosts)
+
+
+def strange(method: str, headers: Mapping[str, str]) -> str | None:
+    """Why no page of this console can have made the request; `None` where one can."""
+    site = headers.get("Sec-Fetch-Site", "none")
+    if method in _READS:
+        follows_link = headers.get("Sec-Fetch-Dest") == "document"
+        return None if site in _OWN_SITE or follows_link else f"asked for by a {site} page"
+    if site not in _OWN_SITE:
+        return f"sent by a {site} page"
+    origin = headers.get("Origin")
+    if origin is not None and origin.partition("://")[2].lower() != headers.get("Host", "").lower():
+        return "sent by a page of another origin"
+    return None
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and (port.isdigit() or not port) and not name.endswith(":") else host
+
+
+def _bare(text: str) -> str:
+    """An IP address without brackets, or empty for what is none."""
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    try:
+        return client_address((str(ipaddress.ip_address(text)), 0))
+    except ValueError:
+        return ""
+
+
+def _is_loopback(client: str) -> bool:
+    return client != LOCAL and ipaddress.ip_address(client).is_loopback

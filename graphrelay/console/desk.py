@@ -1,0 +1,67 @@
+"""What every page works with: the verbs, the sessions, the journal, the clock.
+
+A page asks a verb as the command line does, and notes in the journal who did what.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from graphrelay.clock import Clock
+from graphrelay.console.access.links import Links
+from graphrelay.console.access.origin import Caller
+from graphrelay.console.access.sessions import ConsoleSession, Sessions
+from graphrelay.console.dialogs import Dialogs
+from graphrelay.console.live import Changes
+from graphrelay.console.options import ConsoleOptions, ShownConfiguration
+from graphrelay.control.verb import Output, Verb, VerbError
+from graphrelay.journal import Journal, events
+from graphrelay.smtp.access.login import LoginBook
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInVisit:
+    """A request of somebody who is signed in."""
+
+    session: ConsoleSession
+    caller: Caller
+    token: str
+    """For its forms."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One for the whole console."""
+
+    options: ConsoleOptions
+    verbs: Mapping[str, Verb]
+    in_force: Callable[[], ShownConfiguration]
+    alert: Callable[[], str]
+    """What is wrong, in few words; empty if nothing is."""
+    sessions: Sessions
+    links: Links
+    logins: LoginBook
+    dialogs: Dialogs
+    changes: Changes
+    journal: Journal
+    clock: Clock
+    host: str
+    """This machine, as the relay calls itself."""
+    checked: dict[str, tuple[datetime, Output]] = field(default_factory=dict)
+    """For each account what Entra answered when somebody checked, and when."""
+
+    async def ask(self, verb: str, **arguments: Any) -> list[Output]:
+        """Carry out a verb that asks nothing back; all its events. Raises `VerbError`."""
+        given = {name: value for name, value in arguments.items() if value not in (None, "")}
+        return [event async for event in self.verbs[verb](given, _nobody)]
+
+    def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
+        """Note in the journal who does what, before it is done."""
+        self.journal.write(
+            events.Acted(who=visit.session.who, client=visit.caller.client, what=what, on=on)
+        )
+
+
+async def _nobody(what: str) -> str:
+    raise VerbError(f"the verb asked for {what}, which this page cannot answer")

@@ -1,0 +1,142 @@
+"""Verbs that take a while and may ask their person for something: `authorize`, `send-test`.
+
+A dialog goes on when its page is closed, and whoever opens the page again sees how far it is. It
+belongs to whoever began it: nobody else sees it, since the address of a sign-in is in it.
+"""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from graphrelay.clock import Clock, timeout
+from graphrelay.control.verb import Output, Verb, VerbError
+
+MOST: Final = 20
+"""At once; beyond that the oldest is ended."""
+FIRST: Final = timedelta(seconds=5)
+"""How long a page waits for the first answer, so that it usually shows one."""
+
+
+@dataclass(slots=True, eq=False)
+class Dialog:
+    """One verb that is being carried out, or has been."""
+
+    id: str
+    verb: str
+    on: str
+    who: str
+    events: list[Output] = field(default_factory=list)
+    asks: str = ""
+    """What the verb waits for."""
+    error: str = ""
+    over: bool = False
+    _answer: "asyncio.Future[str] | None" = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def last(self, *kinds: str) -> Output | None:
+        """The latest event of one of these kinds."""
+        found = (event for event in reversed(self.events) if event.get("kind") in kinds)
+        return next(found, None)
+
+    def answer(self, text: str) -> bool:
+        """Hand the verb what it asked for; whether it asked."""
+        if self._answer is None or self._answer.done():
+            return False
+        self._answer.set_result(text)
+        return True
+
+    async def ask(self, what: str) -> str:
+        """As verbs ask."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.asks = what
+        self.news()
+        try:
+            return await self._answer
+        finally:
+            self.asks = ""
+
+    def note(self, event: Output) -> None:
+        """Keep an event; a countdown replaces its last number."""
+        counts = event.get("kind") == "waiting"
+        if counts and self.events and self.events[-1].get("kind") == "waiting":
+            self.events[-1] = event
+        else:
+            self.events.append(event)
+        self.news()
+
+    def news(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def begun(self, clock: Clock) -> None:
+        """Wait until there is something for a person to do or to read, but not for long."""
+        try:
+            async with timeout(clock, FIRST):
+                while not (self.over or self.asks or self.last(*_TO_DO)):
+                    await self._news.wait()
+        except TimeoutError:
+            pass  # the page shows that it is under way
+
+
+_TO_DO: Final = ("open", "open-elsewhere", "device", "happened", "waits")
+
+
+class Dialogs:
+    """All of them; owns their tasks. `changed` is called after each event."""
+
+    def __init__(self, changed: Any) -> None:
+        self._all: OrderedDict[str, Dialog] = OrderedDict()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed = changed
+
+    def begin(
+        self, verb: Verb, name: str, on: str, who: str, arguments: Mapping[str, Any]
+    ) -> Dialog:
+        """Start a verb. The same one on the same thing, by the same person, ends."""
+        for other in tuple(self._all.values()):
+            if (other.verb, other.on, other.who) == (name, on, who) and not other.over:
+                self.end(other)
+        dialog = Dialog(secrets.token_urlsafe(12), name, on, who)
+        self._all[dialog.id] = dialog
+        while len(self._all) > MOST:
+            self.end(next(iter(self._all.values())))
+        self._tasks[dialog.id] = asyncio.create_task(self._carry_out(dialog, verb, arguments))
+        return dialog
+
+    def find(self, number: str, who: str) -> Dialog | None:
+        """That of this person."""
+        dialog = self._all.get(number)
+        return dialog if dialog and dialog.who == who else None
+
+    def end(self, dialog: Dialog) -> None:
+        """Stop and forget it; nothing is stored that was not complete."""
+        self._all.pop(dialog.id, None)
+        dialog.over = True  # also of a task that has not begun
+        if task := self._tasks.pop(dialog.id, None):
+            task.cancel()
+
+    async def aclose(self) -> None:
+        """Stop all."""
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _carry_out(self, dialog: Dialog, verb: Verb, arguments: Mapping[str, Any]) -> None:
+        try:
+            async for event in verb(arguments, dialog.ask):
+                dialog.note(event)
+                self._changed()
+        except VerbError as error:
+            dialog.error = str(error)
+        except Exception as error:  # a mistake of ours: the person is shown that there was one
+            dialog.error = f"The relay failed: {type(error).__name__}: {error}"
+        finally:
+            dialog.over = True
+            dialog.news()
+            self._changed()
+            self._tasks.pop(dialog.id, None)

@@ -1,0 +1,27 @@
+"""What a person typed into a filter, as the verbs take it."""
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+_DIGITS = 15
+
+
+def number(text: str) -> int | None:
+    """Raises `HTTPBadRequest` for what is no number."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise web.HTTPBadRequest(text="That is no number.")
+    return int(text)
+
+
+def moment(text: str) -> str | None:
+    """`2026-11-30T12:00`, in UTC, as ISO 8601. Raises `HTTPBadRequest`."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"{text[:40]!r} is no date and time.") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

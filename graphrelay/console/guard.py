@@ -1,0 +1,210 @@
+"""What holds for every request: nobody gets past here who is not allowed, and nothing that a
+stranger wrote can run.
+
+    who connects ─▶ by which name ─▶ from which site ─▶ signed in? ─▶ form token? ─▶ may act?
+
+A page that anybody may see is marked `public`, one that a viewer may send a form to `harmless`.
+Every answer gets the same header fields, whatever it is.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from aiohttp import web
+
+from graphrelay.console.access import origin
+from graphrelay.console.access.origin import Caller
+from graphrelay.console.access.sessions import ConsoleSession
+from graphrelay.console.desk import Desk, SignedInVisit
+from graphrelay.console.render import Renderer
+from graphrelay.control.verb import VerbError
+from graphrelay.journal import events
+from graphrelay.model import one_line
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": with that, browsers send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "X-DNS-Prefetch-Control": "off",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+    "Server": "graphrelay",
+}
+YEAR: Final = "max-age=31536000"
+
+CALLER: Final = web.RequestKey("caller", Caller)
+VISIT: Final = web.RequestKey("visit", SignedInVisit)
+COOKIE: Final = web.RequestKey("cookie", str)
+"""The value of the cookie with which form tokens of this browser are made."""
+
+
+def public(handler: F) -> F:
+    """Anybody may see this page."""
+    handler.public = True  # type: ignore[attr-defined]
+    return handler
+
+
+def harmless(handler: F) -> F:
+    """A viewer may send this form."""
+    handler.harmless = True  # type: ignore[attr-defined]
+    return handler
+
+
+def cookie_name(request: web.Request, secure: bool) -> str:
+    """Browsers send cookies of one port to all ports, so each console has a name of its own; the
+    prefix keeps sites beside this one from setting it (RFC 6265bis 4.1.3.2)."""
+    if secure:
+        return "__Host-graphrelay"
+    port = request.url.explicit_port
+    return f"graphrelay-{port}" if port else "graphrelay"
+
+
+def set_cookie(request: web.Request, response: web.StreamResponse, value: str) -> None:
+    """Sent by the browser to this console alone, and never shown to scripts."""
+    secure = request[CALLER].is_secure
+    response.set_cookie(
+        cookie_name(request, secure),
+        value,
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=secure,
+    )
+
+
+class Guard:
+    """The middleware."""
+
+    def __init__(self, desk: Desk, renderer: Renderer) -> None:
+        self._desk = desk
+        self._renderer = renderer
+
+    @property
+    def middleware(self) -> Any:
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._answer(request, handler)
+
+        return guarded
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        request[CALLER] = origin.caller(self._desk.options, peer, request.headers)
+        try:
+            response = self._refusal(request) or await self._let_in(request, handler)
+        except web.HTTPException as answer:
+            response = self._plain(request, answer)
+        except VerbError as error:
+            response = self._renderer.problem(request.get(VISIT), 409, str(error))
+        except ConnectionError:
+            raise
+        except Exception as error:  # a mistake of ours, which must not show what it was about
+            reason = f"{type(error).__name__}: {error}"
+            self._desk.journal.write(
+                events.ConsoleBroke(path=one_line(request.path, 200), reason=one_line(reason, 500))
+            )
+            text = "The console made a mistake; the journal says which. Mail is not affected."
+            response = self._renderer.problem(request.get(VISIT), 500, text)
+        self.dress(request, response)
+        return response
+
+    def dress(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Set the usual fields where the answer has none of its own."""
+        if response.prepared:
+            return
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request[CALLER].is_secure:
+            response.headers.setdefault("Strict-Transport-Security", YEAR)
+
+    def _plain(self, request: web.Request, answer: web.HTTPException) -> web.StreamResponse:
+        if 300 <= answer.status < 400:
+            return web.Response(
+                status=answer.status, headers={"Location": answer.headers["Location"]}
+            )
+        return self._renderer.problem(
+            request.get(VISIT), answer.status, answer.text or answer.reason
+        )
+
+    # Who asks --------------------------------------------------------------------------------
+
+    def _refusal(self, request: web.Request) -> web.StreamResponse | None:
+        """For a request that no browser of an admin makes."""
+        client = request[CALLER].client
+        if not origin.may_connect(self._desk.options, client):
+            return self._refuse(request, 403, f"{client} is not in [console] allow_from")
+        if not origin.is_ours(self._desk.options, request.headers.get("Host", "")):
+            name = one_line(request.headers.get("Host", ""), 80)
+            return self._refuse(request, 421, f"{name!r} is not in [console] hosts")
+        if reason := origin.strange(request.method, request.headers):
+            return self._refuse(request, 403, reason)
+        return None
+
+    def _refuse(self, request: web.Request, status: int, reason: str) -> web.StreamResponse:
+        self._desk.journal.write(
+            events.RequestRefused(
+                client=request[CALLER].client, path=one_line(request.path, 200), reason=reason
+            )
+        )
+        return web.Response(status=status, text=f"Refused: {reason}.\n")
+
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        name = cookie_name(request, request[CALLER].is_secure)
+        request[COOKIE] = cookie = request.cookies.get(name, "")
+        # A page that renews itself does not keep a session alive whose person has gone.
+        by_person = "X-Renewal" not in request.headers
+        session = self._desk.sessions.find(cookie, uses=by_person) if cookie else None
+        if session:
+            token = self._desk.sessions.form_token(cookie)
+            request[VISIT] = SignedInVisit(session, request[CALLER], token)
+        # aiohttp hands a middleware the handler of the route, wrapped in nothing else.
+        route = request.match_info.handler
+        if request.method == "POST":
+            await self._check_form(request, session, route)
+        if session is None and not getattr(route, "public", False):
+            if request.match_info.http_exception is not None and request.method != "GET":
+                raise request.match_info.http_exception
+            return self._to_sign_in(request)
+        return await handler(request)
+
+    def _to_sign_in(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "GET" or not by_navigation(request):
+            return web.Response(status=401, text="Not signed in.\n")
+        if request.path == "/":
+            raise web.HTTPSeeOther("/sign-in")
+        raise web.HTTPSeeOther(f"/sign-in?next={quote(request.path_qs, safe='')}")
+
+    async def _check_form(
+        self, request: web.Request, session: ConsoleSession | None, route: Any
+    ) -> None:
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise web.HTTPUnsupportedMediaType
+        token = str((await request.post()).get("token", ""))
+        if not self._desk.sessions.is_form_token(request[COOKIE], token):
+            raise web.HTTPForbidden(
+                text="This form is too old, or not from this console. Open the page again."
+            )
+        if session and not session.may_act and not getattr(route, "harmless", False):
+            raise web.HTTPForbidden(
+                text=f"{session.who} may look at everything here and change nothing. "
+                'An operator may: role = "operator" in [[console.users]].'
+            )
+
+
+def by_navigation(request: web.Request) -> bool:
+    """Whether a person opens this as a page."""
+    return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"

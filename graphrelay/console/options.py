@@ -1,0 +1,58 @@
+"""What the configuration says of the console, as values."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from graphrelay.smtp.access.listener import Listener, Network
+from graphrelay.smtp.access.login import Login
+
+Role = Literal["viewer", "operator"]
+"""A viewer sees everything; an operator acts as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleUser:
+    """Somebody who signs in with a name and a password."""
+
+    login: Login
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOptions:
+    """The table `[console]`."""
+
+    listener: Listener
+    """Address, TLS and the networks of its clients."""
+    proxy_from: tuple[Network, ...] = ()
+    """Reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto count."""
+    hosts: tuple[str, ...] = ()
+    """Names by which browsers reach it, besides localhost and addresses."""
+    idle_timeout: timedelta = timedelta(minutes=30)
+    session_lifetime: timedelta = timedelta(hours=12)
+    users: tuple[ConsoleUser, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredKey:
+    """A line of the page Settings."""
+
+    key: str
+    """Dotted, as `smtp.listeners[0].address`."""
+    value: str
+    """As TOML writes it; never a secret's."""
+    source: str
+    """Where the value comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownConfiguration:
+    """The configuration in force."""
+
+    file: str
+    keys: tuple[ConfiguredKey, ...]
+    warnings: tuple[str, ...]
+    listeners: tuple[Listener, ...]
+    """With the ports at which they really listen."""
+    logins: tuple[str, ...]

@@ -1,0 +1,111 @@
+"""Accounts: who is authorized, for what, until when; and everything that is done about it."""
+
+from typing import Any
+
+from aiohttp import web
+
+from graphrelay.console.desk import Desk
+from graphrelay.console.guard import VISIT
+from graphrelay.console.render import Renderer
+from graphrelay.control.verb import Output
+
+METHODS = ("browser", "device", "paste")
+
+
+async def all_statuses(desk: Desk) -> list[Output]:
+    """Each account as it stands, without asking Entra for a new token."""
+    return await desk.ask("status", prove=False)
+
+
+def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
+    pages = AccountsPage(desk, renderer)
+    app.add_routes(
+        [
+            web.get("/accounts", pages.show),
+            web.post("/accounts/{account}/check", pages.check),
+            web.post("/accounts/{account}/authorize", pages.authorize),
+            web.post("/accounts/{account}/revoke", pages.revoke),
+            web.post("/accounts/{account}/test", pages.test),
+        ]
+    )
+
+
+class AccountsPage:
+    """One page, and an act for each of its buttons."""
+
+    def __init__(self, desk: Desk, renderer: Renderer) -> None:
+        self._desk = desk
+        self._renderer = renderer
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        accounts: list[dict[str, Any]] = []
+        for found in await all_statuses(self._desk):
+            checked = self._desk.checked.get(found["account"])
+            accounts.append(
+                {
+                    **found,
+                    "checked_at": checked[0].isoformat(timespec="seconds") if checked else None,
+                    "checked": checked[1] if checked else None,
+                    "application": found["scenario"] in ("any-user", "scoped-users"),
+                }
+            )
+        return self._renderer.page(
+            "accounts", request[VISIT], accounts=accounts, here=request[VISIT].caller.is_here
+        )
+
+    async def check(self, request: web.Request) -> web.StreamResponse:
+        """Ask Entra for a new token, and show what it says."""
+        account = request.match_info["account"]
+        self._desk.acted(request[VISIT], "check status", account)
+        [found] = await self._desk.ask("status", account=account)
+        self._desk.checked[account] = (self._desk.clock.now(), found)
+        raise web.HTTPSeeOther("/accounts")
+
+    async def authorize(self, request: web.Request) -> web.StreamResponse:
+        account, form = request.match_info["account"], await request.post()
+        method = str(form.get("method", ""))
+        if method not in METHODS:
+            raise web.HTTPBadRequest(text="Choose how to sign in.")
+        visit = request[VISIT]
+        self._desk.acted(visit, f"authorize ({method})", account)
+        self._desk.checked.pop(account, None)
+        arguments = {"account": account, "method": method, "by": visit.session.who}
+        return await self._begin(request, "authorize", account, arguments)
+
+    async def test(self, request: web.Request) -> web.StreamResponse:
+        account, form = request.match_info["account"], await request.post()
+        arguments = {"recipient": str(form.get("to", "")), "sender": str(form.get("from", ""))}
+        self._desk.acted(request[VISIT], "send a test", f"{account} to {arguments['recipient']}")
+        return await self._begin(request, "send-test", account, arguments)
+
+    async def revoke(self, request: web.Request) -> web.StreamResponse:
+        """Asks first."""
+        account, form = request.match_info["account"], await request.post()
+        if form.get("sure") != "yes":
+            return self._renderer.page(
+                "confirm",
+                request[VISIT],
+                title=f"Delete the authorization of {account}?",
+                text="The relay forgets its tokens. Mail of this account waits from then on, until "
+                "somebody authorizes it again.",
+                action=str(request.rel_url),
+                fields={},
+                button="Delete authorization",
+                back="/accounts",
+                asks_reason=False,
+            )
+        self._desk.acted(request[VISIT], "delete authorization", account)
+        await self._desk.ask("revoke", account=account)
+        self._desk.checked.pop(account, None)
+        raise web.HTTPSeeOther("/accounts")
+
+    async def _begin(
+        self, request: web.Request, verb: str, account: str, arguments: dict[str, Any]
+    ) -> web.StreamResponse:
+        """Start a dialog, and lead to its page."""
+        given = {name: value for name, value in arguments.items() if value}
+        dialog = self._desk.dialogs.begin(
+            self._desk.verbs[verb], verb, account, request[VISIT].session.who, given
+        )
+        await dialog.begun(self._desk.clock)
+        raise web.HTTPSeeOther(f"/dialogs/{dialog.id}")

@@ -1,0 +1,34 @@
+"""The stream by which an open page hears that something is new."""
+
+from aiohttp import web
+
+from graphrelay.console.desk import Desk
+from graphrelay.console.guard import HEADERS, VISIT
+from graphrelay.console.live import stream
+from graphrelay.console.render import Renderer
+
+
+def register(app: web.Application, desk: Desk, _renderer: Renderer) -> None:
+    async def events(request: web.Request) -> web.StreamResponse:
+        session = request[VISIT].session
+        if not desk.changes.enter(session.key):
+            raise web.HTTPServiceUnavailable(text="Too many pages are open.")
+        try:
+            response = web.StreamResponse(
+                headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+            )
+            await response.prepare(request)
+            await stream(
+                desk.changes,
+                desk.clock,
+                lambda: desk.sessions.is_open(session),
+                response.write,
+            )
+        except (ConnectionError, TimeoutError):
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            desk.changes.leave(session.key)
+        return response
+
+    app.router.add_get("/events", events)

@@ -1,0 +1,134 @@
+"""Log: what happened to mail, what was refused at the door, and what a device said last."""
+
+import csv
+import io
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from graphrelay.console.desk import Desk
+from graphrelay.console.forms import moment, number
+from graphrelay.console.guard import HEADERS, VISIT
+from graphrelay.console.render import Renderer
+from graphrelay.console.words import OUTCOMES
+
+SHOWN = 100
+AT_ONCE = 1_000
+"""Rows of an export that are in memory together."""
+COLUMNS = (
+    "at",
+    "queue_id",
+    "outcome",
+    "sender",
+    "recipients",
+    "subject",
+    "size",
+    "client",
+    "account",
+    "mailbox",
+    "attempt",
+    "http",
+    "code",
+    "request_id",
+    "reason",
+)
+_TEXTS = ("sender", "recipient", "subject", "queue_id", "client")
+
+
+def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
+    pages = LogPages(desk, renderer)
+    app.add_routes(
+        [
+            web.get("/log", pages.show),
+            web.get("/log.csv", pages.export),
+            web.get("/log/refused", pages.refused),
+            web.get("/log/transcript", pages.transcript),
+        ]
+    )
+
+
+class LogPages:
+    """The mail log, its export, and what the door said."""
+
+    def __init__(self, desk: Desk, renderer: Renderer) -> None:
+        self._desk = desk
+        self._renderer = renderer
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        wanted = _filter(request.query)
+        before = number(request.query.get("before", ""))
+        rows = await self._desk.ask("log", **wanted, before_id=before, limit=SHOWN + 1)
+        rows.reverse()
+        given = {name: value for name, value in request.query.items() if name != "before" and value}
+        more = rows[SHOWN - 1]["id"] if len(rows) > SHOWN else None
+        return self._renderer.page(
+            "log",
+            request[VISIT],
+            rows=rows[:SHOWN],
+            outcomes=OUTCOMES,
+            wanted={
+                name: request.query.get(name, "") for name in (*_TEXTS, "outcome", "since", "until")
+            },
+            next=f"/log?{urlencode({**given, 'before': more})}" if more else "",
+            export=f"/log.csv?{urlencode(given)}",
+        )
+
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """All that fits, newest first, a thousand at a time."""
+        wanted = _filter(request.query)
+        response = web.StreamResponse(
+            headers={
+                **HEADERS,
+                "Content-Type": "text/csv; charset=utf-8",
+                "Content-Disposition": 'attachment; filename="graphrelay-log.csv"',
+            }
+        )
+        await response.prepare(request)
+        await response.write(_line(COLUMNS))
+        before: int | None = None
+        while True:
+            rows = await self._desk.ask("log", **wanted, before_id=before, limit=AT_ONCE)
+            for row in reversed(rows):
+                await response.write(_line([_field(row.get(name)) for name in COLUMNS]))
+            if len(rows) < AT_ONCE:
+                return response
+            before = rows[0]["id"]
+
+    async def refused(self, request: web.Request) -> web.StreamResponse:
+        wanted = _filter(request.query)
+        given = {name: wanted.get(name) for name in ("sender", "recipient", "client")}
+        rows = await self._desk.ask("log-refused", **given, limit=SHOWN)
+        return self._renderer.page(
+            "refused",
+            request[VISIT],
+            rows=rows[::-1],
+            wanted={name: value or "" for name, value in given.items()},
+        )
+
+    async def transcript(self, request: web.Request) -> web.StreamResponse:
+        client = request.query.get("client", "").strip()
+        found = await self._desk.ask("transcript", client=client) if client else []
+        return self._renderer.page(
+            "transcript", request[VISIT], client=client, found=found[0] if found else None
+        )
+
+
+def _filter(given: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {name: given.get(name, "").strip() for name in _TEXTS}
+    if given.get("outcome", "") in OUTCOMES:
+        found["outcome"] = given["outcome"]
+    found["since"], found["until"] = moment(given.get("since", "")), moment(given.get("until", ""))
+    return {name: value for name, value in found.items() if value}
+
+
+def _field(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula, whoever wrote it."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _line(cells: Any) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode("utf-8", "backslashreplace")

@@ -1,0 +1,45 @@
+"""Overview: is everything well, and what needs a person."""
+
+from aiohttp import web
+
+from graphrelay.console.desk import Desk
+from graphrelay.console.guard import VISIT
+from graphrelay.console.pages.accounts import all_statuses
+from graphrelay.console.plot import bars
+from graphrelay.console.render import Renderer
+from graphrelay.console.tallies import Tallies
+
+MOST = 10_000
+"""Rows of refusals that are added up."""
+
+
+async def refused_today(desk: Desk) -> int:
+    """What clients were refused since midnight in UTC."""
+    midnight = desk.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = await desk.ask("log-refused", since=midnight.isoformat(), limit=MOST)
+    return sum(row["times"] for row in rows)
+
+
+def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
+    tallies = Tallies(desk)
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        accounts = await all_statuses(desk)
+        lanes = await desk.ask("lanes")
+        [figures] = await desk.ask("figures")
+        day, month = await tallies.day(), await tallies.month()
+        return renderer.page(
+            "overview",
+            request[VISIT],
+            accounts=accounts,
+            lanes=lanes,
+            troubled=[lane for lane in lanes if lane["state"] not in ("open", "resting")],
+            figures=figures,
+            today=tallies.today(day),
+            refused=await refused_today(desk),
+            day=bars(day, "The last 24 hours, by hour", "%d %b %H:00"),
+            month=bars(month, "The last 30 days, by day", "%d %b"),
+            relayed_at_all=any(bar.counts["relayed"] for bar in month),
+        )
+
+    app.router.add_get("/", show)

@@ -1,0 +1,121 @@
+"""Queue: what waits and why, and everything that is done to it, to one message or to many."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from graphrelay.console.desk import Desk
+from graphrelay.console.forms import number
+from graphrelay.console.guard import VISIT
+from graphrelay.console.render import Renderer
+
+SHOWN = 100
+FILTER = ("state", "account", "mailbox", "route", "sender", "recipient")
+ACTS = {
+    "retry": "Try again now",
+    "hold": "Hold",
+    "release": "Release",
+    "delete": "Delete",
+}
+
+
+def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
+    pages = QueuePage(desk, renderer)
+    app.add_routes([web.get("/queue", pages.show), web.post("/queue", pages.change)])
+
+
+class QueuePage:
+    """The list, and changes."""
+
+    def __init__(self, desk: Desk, renderer: Renderer) -> None:
+        self._desk = desk
+        self._renderer = renderer
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        wanted = _filter(request.query)
+        after = number(request.query.get("after", ""))
+        rows = await self._desk.ask(
+            "queue-list", **wanted, after_id=after, limit=SHOWN + 1, count=True
+        )
+        total = next((row["total"] for row in rows if row.get("kind") == "total"), None)
+        rows = [row for row in rows if "queue_id" in row]
+        more = rows[SHOWN - 1]["id"] if len(rows) > SHOWN else None
+        return self._renderer.page(
+            "queue",
+            request[VISIT],
+            rows=rows[:SHOWN],
+            total=total if total is not None else len(rows),
+            lanes=await self._desk.ask("lanes"),
+            wanted={name: wanted.get(name, "") for name in FILTER},
+            query=urlencode(wanted),
+            next=f"/queue?{urlencode({**wanted, 'after': more})}" if more else "",
+            acts=ACTS,
+        )
+
+    async def change(self, request: web.Request) -> web.StreamResponse:
+        """One message, or all that fit the filter. Deleting, and whatever is done to many, asks."""
+        form = await request.post()
+        what, queue_id = str(form.get("what", "")), str(form.get("queue_id", ""))
+        if what not in ACTS:
+            raise web.HTTPBadRequest(text="The queue knows no such change.")
+        wanted = _filter(form)
+        chosen: dict[str, Any] = {"queue_id": queue_id} if queue_id else {**wanted, "all": True}
+        if form.get("sure") != "yes" and (what == "delete" or not queue_id):
+            return await self._ask(request, what, queue_id, wanted)
+        reason = str(form.get("reason", "")).strip()
+        on = queue_id or (urlencode(wanted) or "everything")
+        self._desk.acted(request[VISIT], f"{what} mail", on)
+        by = f"by {request[VISIT].session.who}"
+        done = await self._desk.ask(
+            f"queue-{what}", what=what, reason=f"{reason} ({by})" if reason else by, **chosen
+        )
+        refused = [event for event in done if not event["changed"]]
+        if refused:
+            return self._renderer.page(
+                "problem",
+                request[VISIT],
+                409,
+                code=409,
+                said=f"{len(done) - len(refused)} changed, {len(refused)} not: "
+                f"{refused[0]['queue_id']}: {refused[0]['reason']}",
+            )
+        if queue_id and what != "delete":
+            raise web.HTTPSeeOther(f"/message/{queue_id}")
+        raise web.HTTPSeeOther("/queue")
+
+    async def _ask(
+        self, request: web.Request, what: str, queue_id: str, wanted: dict[str, str]
+    ) -> web.StreamResponse:
+        if queue_id:
+            title = f"{ACTS[what]} {queue_id}?"
+        else:
+            rows = await self._desk.ask("queue-list", **wanted, limit=1, count=True)
+            count = next((row["total"] for row in rows if row.get("kind") == "total"), len(rows))
+            title = f"{ACTS[what]}: {count:,} message{'' if count == 1 else 's'}?"
+        text = {
+            "delete": "What is deleted is never sent, and its text is gone. The mail log keeps who "
+            "it was from and to, and the reason.",
+            "hold": "What is held waits until somebody releases it.",
+            "release": "What is released is sent as soon as its lane is open.",
+            "retry": "What waits for its next attempt is tried at once.",
+        }[what]
+        fields = {"what": what, **({"queue_id": queue_id} if queue_id else wanted)}
+        return self._renderer.page(
+            "confirm",
+            request[VISIT],
+            title=title,
+            text=text,
+            action="/queue",
+            fields=fields,
+            button=ACTS[what],
+            back=f"/message/{queue_id}" if queue_id else "/queue",
+            asks_reason=what in ("delete", "hold"),
+        )
+
+
+def _filter(given: Any) -> dict[str, str]:
+    found = {name: str(given.get(name, "")).strip() for name in FILTER}
+    if found["state"] not in ("queued", "held"):
+        found["state"] = ""
+    return {name: value for name, value in found.items() if value}

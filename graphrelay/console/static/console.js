@@ -1,0 +1,83 @@
+// What the pages gain by a script; without it they work by links, forms and reload.
+"use strict";
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+// Moments in the zone of the browser, and its name.
+function localize(within) {
+  for (const time of within.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (time.dataset.utc || Number.isNaN(at.getTime())) continue;
+    time.dataset.utc = time.title = time.textContent;
+    const parts = [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, "0"));
+    time.textContent = `${parts.join("-")} ${at.toTimeString().slice(0, 8)}`;
+  }
+}
+
+// Buttons that copy what stands before them.
+function offerCopies(within) {
+  if (!navigator.clipboard) return;
+  for (const button of within.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.previousElementSibling.textContent.trim());
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+  }
+}
+
+// The parts of the page that are marked as live, replaced by what they are now. A part in which
+// the person is (with the focus, or with text selected) stays as it is.
+async function renew() {
+  const answer = await fetch(location.href, { headers: { "X-Renewal": "1" } });
+  if (answer.status === 401 || answer.redirected) { location.reload(); return; }
+  if (!answer.ok) return;
+  const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const selected = getSelection();
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = now.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
+    const busy = part.contains(document.activeElement) || (!selected.isCollapsed && part.contains(selected.anchorNode));
+    if (!next || busy) continue;
+    localize(next);
+    if (next.innerHTML === part.innerHTML) continue;
+    offerCopies(next);
+    part.replaceWith(next);
+  }
+  // A dialog that asks for something now, or has ended: forms outside its live part change too.
+  if (Boolean(now.querySelector("form [name=answer]")) !== Boolean(document.querySelector("form [name=answer]"))) {
+    location.reload();
+  }
+}
+
+let source = null;
+let renewing = false;
+let again = false;
+
+async function hear() {
+  again = true;
+  if (renewing) return;
+  renewing = true;
+  while (again) {
+    again = false;
+    try { await renew(); } catch { /* the relay restarts; the next event renews the page */ }
+  }
+  renewing = false;
+}
+
+// Only while somebody can see the page.
+function listen() {
+  if (document.hidden) {
+    source?.close();
+    source = null;
+  } else if (!source && document.querySelector("[data-live]") && document.querySelector("nav")) {
+    source = new EventSource("/events");
+    source.addEventListener("message", hear);
+  }
+}
+
+localize(document);
+offerCopies(document);
+document.getElementById("zone").textContent = `Times are in the zone of this browser, ${zone}.`;
+document.addEventListener("visibilitychange", listen);
+listen();

@@ -1,0 +1,100 @@
+"""Values in the words and forms of the pages: moments, sizes, numbers, states."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup, escape
+
+SCENARIOS = {
+    "user": "One signed-in user",
+    "personal": "A personal account (outlook.com)",
+    "any-user": "The application, as any mailbox of the tenant",
+    "scoped-users": "The application, as the mailboxes of its scope",
+}
+OUTCOMES = (
+    "relayed",
+    "delayed",
+    "failed",
+    "uncertain",
+    "paused",
+    "held",
+    "released",
+    "retried",
+    "divided",
+    "moved",
+    "deleted",
+    "bounced",
+)
+_GOOD = frozenset({"relayed", "Authorized", "open", "released", "retried"})
+_BAD = frozenset({"failed", "Refused", "Unauthorized", "Too broad", "bounced", "paused", "held"})
+
+
+def moment(text: str | None) -> Markup:
+    """A moment of an event (ISO 8601, UTC). The script shows it in the zone of the browser."""
+    if not text:
+        return Markup("–")
+    shown = datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}">{}</time>').format(text, shown)
+
+
+def size(octets: int) -> str:
+    """`2.3 kB`"""
+    amount = float(octets)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def number(count: float) -> str:
+    """`12,345`"""
+    return f"{count:,}"
+
+
+def span(seconds: float | None) -> str:
+    """`3 min`, `2 h`, `4 days`"""
+    if seconds is None:
+        return "–"
+    left = timedelta(seconds=seconds)
+    for unit, length in (("days", timedelta(days=1)), ("h", timedelta(hours=1))):
+        if left >= 2 * length:
+            return f"{left // length} {unit}"
+    if left >= timedelta(minutes=2):
+        return f"{left // timedelta(minutes=1)} min"
+    return f"{round(left.total_seconds(), 2):g} s"
+
+
+def tone(state: str) -> str:
+    """The class of a label: good, bad, or between."""
+    return "good" if state in _GOOD else "bad" if state in _BAD else "between"
+
+
+def cell(text: object) -> Markup:
+    """What a stranger wrote, in its own direction of writing."""
+    return Markup("<bdi>{}</bdi>").format(escape(text))
+
+
+def people(addresses: Sequence[str], shown: int = 3) -> Markup:
+    """The first few, and how many more."""
+    more = len(addresses) - shown
+    listed = Markup(", ").join(cell(one) for one in addresses[:shown])
+    return listed + (f" and {more} more" if more > 0 else "")
+
+
+def scenario(name: str) -> str:
+    """In words."""
+    return SCENARIOS.get(name, name)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "moment": moment,
+    "size": size,
+    "number": number,
+    "span": span,
+    "tone": tone,
+    "cell": cell,
+    "people": people,
+    "scenario": scenario,
+}

@@ -1,0 +1,113 @@
+"""The connections of one relay to PostgreSQL.
+
+    pool ── the writer (writer.py), reading for the queue and for people, rare changes
+    one  ── LISTEN (relays.py)
+
+Every session has the schema as its search path, commits durably, and does not stay in a transaction
+that the relay has forgotten: a lost client must not keep its locks.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from graphrelay.spool.postgres.errors import connection_lost
+
+SCHEMA = "graphrelay"
+PATIENCE = 5.0
+"""Seconds for which a call waits for a connection."""
+MOST = 8
+"""Connections of the pool."""
+_NOT_DURABLE = ("off", "local", "remote_write")
+
+Connection = AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+
+
+def completed(url: str) -> str:
+    """The connection string, with what its author did not decide: that a standby is not taken, and
+    that a server which is gone is noticed."""
+    asked = conninfo_to_dict(url)
+    usual: dict[str, Any] = {
+        "application_name": "graphrelay",
+        "connect_timeout": 5,
+        "target_session_attrs": "read-write",
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+    return make_conninfo(url, **{key: value for key, value in usual.items() if key not in asked})
+
+
+async def configure(connection: Connection) -> None:
+    """What holds for each session."""
+    await connection.set_autocommit(True)
+    await connection.execute(
+        f"""SELECT set_config('search_path', '{SCHEMA}', false),
+                  set_config('idle_in_transaction_session_timeout', '15s', false),
+                  CASE WHEN current_setting('synchronous_commit') IN {_NOT_DURABLE!r}
+                       THEN set_config('synchronous_commit', 'on', false) END"""
+    )
+
+
+async def connect(url: str) -> Connection:
+    """A connection beside the pool."""
+    connection = await AsyncConnection.connect(completed(url), autocommit=True)
+    try:
+        await configure(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def pool_for(url: str) -> Pool:
+    return AsyncConnectionPool(
+        completed(url),
+        connection_class=AsyncConnection[TupleRow],
+        min_size=2,
+        max_size=MOST,
+        timeout=PATIENCE,
+        configure=configure,
+        open=False,
+        name="spool",
+        reconnect_timeout=2,
+    )
+
+
+class Connections:
+    """Owns the pool."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pool = pool_for(url)
+
+    async def open(self) -> None:
+        """Does not wait for the server."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=5)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Connection]:
+        """A connection for a while. Raises `psycopg.Error`."""
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            except Exception as error:
+                if connection_lost(error) or _read_only(error):
+                    # Others are likely to be as old; the pool makes new ones.
+                    await connection.close()
+                    await self._pool.drain()
+                raise
+
+
+def _read_only(error: BaseException) -> bool:
+    return getattr(error, "sqlstate", None) == "25006"

@@ -1,0 +1,69 @@
+"""Errors of PostgreSQL and of the way to it, translated once, at the border of the engine.
+
+What the server or the network does (away, read-only, disk full, too many connections, a conflict
+with another relay) becomes `StorageUnavailable`: the same call works again when the cause is gone.
+What only a programming error can cause is left as it is, so that it is seen.
+"""
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import PoolTimeout
+
+from graphrelay.model import StorageUnavailable, one_line
+
+_OURS = (
+    psycopg.IntegrityError,
+    psycopg.ProgrammingError,
+    psycopg.InterfaceError,
+    psycopg.DataError,
+    psycopg.NotSupportedError,
+)
+CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
+"""Another relay was at the same rows: the same transaction may be tried again at once."""
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether the server did not say what became of the statement."""
+    if isinstance(error, psycopg.OperationalError):
+        # Class 57P: the server ends the session. Without a state, there was no answer.
+        return error.sqlstate is None or error.sqlstate.startswith(("57P", "08"))
+    return False
+
+
+def translated(error: BaseException, doing: str) -> BaseException:
+    """`StorageUnavailable` with a sentence for what the server did; all else as it is."""
+    if isinstance(error, _MAY_END):
+        pass
+    elif isinstance(error, _OURS) or not isinstance(error, psycopg.Error):
+        return error
+    unavailable = StorageUnavailable(
+        f"The spool could not {doing} in PostgreSQL: {_reason(error)}."
+        f" {_advice(error)}; what was accepted before is kept, and the relay goes on by itself."
+    )
+    # Without the frames that it went through: they know who keeps the error.
+    unavailable.__cause__ = error.with_traceback(None)
+    return unavailable
+
+
+_MAY_END = (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege, errors.UndefinedTable)
+"""What an admin may have caused, and may end, though it looks like an error of ours."""
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PoolTimeout):
+        return "no connection to the server"
+    return one_line(str(error)).rstrip(".") or type(error).__name__
+
+
+def _advice(error: BaseException) -> str:
+    match error:
+        case errors.DiskFull():
+            return "Free some space on the server"
+        case errors.ReadOnlySqlTransaction():
+            return "The server is a standby or set read-only; let the URL name the primary"
+        case errors.InsufficientPrivilege() | errors.UndefinedTable():
+            return "Run: graphrelay spool init"
+        case errors.TooManyConnections():
+            return "Raise max_connections of the server"
+        case _:
+            return "Look at the server and the network to it"

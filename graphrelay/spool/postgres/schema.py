@@ -1,0 +1,61 @@
+"""The database's shape, and how an older one becomes today's.
+
+Migrations are files, each named by the version that it leads to. All that are due run in one
+transaction, under an advisory lock: of several relays that start, one migrates and the others find
+it done. A newer database is refused untouched.
+"""
+
+# ruff: noqa: S608 (our own words; values are bound)
+
+from importlib.resources import files
+
+from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.postgres.connections import SCHEMA, Connection
+
+_LOCK = 0x677270736368
+_NAMES = ("001_mail.sql",)
+
+
+# Not to_regclass(): it may answer from a cache of before the lock was given.
+_MADE = """SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = 'schema_version'"""
+
+
+def newest() -> int:
+    return len(_NAMES)
+
+
+async def version_of(connection: Connection) -> int:
+    """0 where nothing has been made."""
+    found = await connection.execute(_MADE, (SCHEMA,))
+    if await found.fetchone() is None:
+        return 0
+    found = await connection.execute(f"SELECT max(version) FROM {SCHEMA}.schema_version")
+    [row] = await found.fetchall()
+    return int(row[0] or 0)
+
+
+async def migrate(connection: Connection) -> tuple[int, int]:
+    """Bring the database to the last version; the versions before and after. Writes nothing where
+    that is so already. Raises `SpoolTooNew` and `psycopg.Error`."""
+    found = await version_of(connection)
+    if found == newest():
+        return found, found
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        found = await version_of(connection)
+        if found > newest():
+            raise SpoolTooNew(f"in schema {SCHEMA} of PostgreSQL", found, newest())
+        if not found:
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            await connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {SCHEMA}.schema_version (version integer PRIMARY KEY)"
+            )
+        for version, name in enumerate(_NAMES, 1):
+            if version > found:
+                sql = (files(__package__) / "migrations" / name).read_text("utf-8")
+                await connection.execute(sql.encode())  # several statements, without parameters
+                await connection.execute(
+                    f"INSERT INTO {SCHEMA}.schema_version VALUES (%s)", (version,)
+                )
+    return found, newest()

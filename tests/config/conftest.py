@@ -1,0 +1,8 @@
+"""The settings are read as they are written, without the variable that switches consoles off."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def without_the_variable_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRAPHRELAY_CONSOLE__ADDRESS", raising=False)

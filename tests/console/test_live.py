@@ -1,0 +1,83 @@
+"""Streams: an event after each change, but never many; and who does not read is cut off."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from graphrelay.console.live import MOST, MOST_EACH, PAUSE, SIGN_OF_LIFE, UNREAD, Changes, stream
+from tests.clock import FakeClock, settle
+
+
+class Reader:
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+
+    async def write(self, line: bytes) -> None:
+        await self.reads.wait()
+        self.lines.append(line)
+
+
+async def test_however_much_happens_there_is_one_event_in_each_pause() -> None:
+    changes, clock, reader = Changes(), FakeClock(), Reader()
+    streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
+    await settle()
+    assert reader.lines == [b"data: 0\n\n"]
+    for _ in range(100):
+        changes.changed()
+        await settle(2)
+    assert len(reader.lines) == 1
+    await clock.advance(PAUSE)
+    assert reader.lines[1:] == [b"data: 100\n\n"]
+    streaming.cancel()
+
+
+async def test_a_quiet_stream_shows_that_it_lives() -> None:
+    changes, clock, reader = Changes(), FakeClock(), Reader()
+    streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
+    await clock.advance(PAUSE + SIGN_OF_LIFE)
+    assert reader.lines[1:] == [b": still here\n\n"]
+    streaming.cancel()
+
+
+async def test_a_browser_that_never_reads_is_cut_off() -> None:
+    changes, clock, reader = Changes(), FakeClock(), Reader()
+    reader.reads.clear()
+    streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
+    await clock.advance(UNREAD)
+    with pytest.raises(TimeoutError):
+        await streaming
+
+
+async def test_a_stream_ends_with_its_session() -> None:
+    changes, clock, reader = Changes(), FakeClock(), Reader()
+    is_open = True
+    streaming = asyncio.create_task(stream(changes, clock, lambda: is_open, reader.write))
+    await settle()
+    is_open = False
+    await clock.advance(PAUSE)
+    await streaming
+
+
+async def test_everybody_who_waits_hears_of_a_change() -> None:
+    changes = Changes()
+    waiting = [asyncio.create_task(changes.after(0)) for _ in range(10)]
+    await settle()
+    changes.changed()
+    assert await asyncio.gather(*waiting) == [1] * 10
+
+
+def test_a_session_and_all_together_have_only_so_many() -> None:
+    changes = Changes()
+    assert [changes.enter(b"a") for _ in range(MOST_EACH + 1)] == [True] * MOST_EACH + [False]
+    others = [bytes([n]) for n in range(MOST - MOST_EACH)]
+    assert all(changes.enter(one) for one in others)
+    assert not changes.enter(b"last")
+    changes.leave(b"a")
+    assert changes.enter(b"last")
+
+
+def test_the_pause_is_long_enough_for_ten_viewers() -> None:
+    assert timedelta(seconds=1) <= PAUSE

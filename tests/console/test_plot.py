@@ -1,0 +1,44 @@
+"""Plots: a bar for each interval, in proportion, that says in words what it shows."""
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from graphrelay.console.plot import HEIGHT, bars
+from graphrelay.console.tallies import Interval
+
+START = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def intervals(*counts: dict[str, int]) -> list[Interval]:
+    return [
+        Interval(START + timedelta(hours=number), Counter(one)) for number, one in enumerate(counts)
+    ]
+
+
+def drawn(*counts: dict[str, int]) -> ET.Element:
+    return ET.fromstring(bars(intervals(*counts), "The <last> day", "%H:00"))
+
+
+def test_a_bar_is_as_high_as_its_share() -> None:
+    rects = drawn({"relayed": 100}, {"relayed": 50, "failed": 50}, {}).findall(".//rect")
+    heights = [(one.get("class"), float(one.get("height", 0))) for one in rects]
+    whole = HEIGHT - 4
+    assert heights == [("relayed", whole), ("failed", whole / 2), ("relayed", whole / 2)]
+
+
+def test_one_of_a_million_is_still_seen() -> None:
+    rects = drawn({"relayed": 1_000_000}, {"failed": 1}).findall(".//rect")
+    assert float(rects[1].get("height", 0)) == 1
+
+
+def test_it_says_in_words_what_it_shows() -> None:
+    plot = drawn({"relayed": 1200, "failed": 1}, {})
+    assert plot.get("aria-label") == "The <last> day: 1,200 relayed, 0 delayed, 1 failed"
+    titles = [one.text for one in plot.findall(".//title")]
+    assert titles == ["00:00 UTC: 1,200 relayed, 0 delayed, 1 failed"]
+
+
+def test_nothing_at_all_is_an_empty_plot() -> None:
+    assert drawn().findall(".//rect") == []
+    assert drawn({}, {}).findall(".//rect") == []

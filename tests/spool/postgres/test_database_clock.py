@@ -1,0 +1,28 @@
+"""Waits are kept by the database's clock, whatever the host's says."""
+
+from datetime import timedelta
+
+from graphrelay.spool.postgres.database_clock import DatabaseClock
+from tests.clock import FakeClock
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_a_wait_is_as_long_there_as_it_is_here() -> None:
+    here = FakeClock()
+    there = DatabaseClock(here)
+    there.follow(5_000_000)
+    assert there.theirs(here.now() + MINUTE) == 65_000_000
+    assert there.ours(65_000_000) == here.now() + MINUTE
+    await here.advance(MINUTE)
+    assert there.now() == 65_000_000
+    assert there.ours(65_000_000) == here.now()
+
+
+def test_a_jump_of_the_wall_clock_moves_the_moment_and_not_the_wait() -> None:
+    here = FakeClock()
+    there = DatabaseClock(here)
+    there.follow(0)
+    due = there.theirs(here.now() + MINUTE)
+    here.set_wall_clock(here.now() + timedelta(days=400))
+    assert there.ours(due) == here.now() + MINUTE

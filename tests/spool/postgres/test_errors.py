@@ -1,0 +1,37 @@
+"""What the server does is no error of ours, and the reverse."""
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from graphrelay.model import StorageUnavailable
+from graphrelay.spool.postgres.errors import connection_lost, translated
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (psycopg.OperationalError("connection refused"), "Look at the server"),
+        (errors.DiskFull("no space"), "Free some space"),
+        (errors.ReadOnlySqlTransaction("read-only"), "primary"),
+        (errors.UndefinedTable("no such table"), "graphrelay spool init"),
+    ],
+)
+def test_what_an_admin_can_end_is_said_with_what_to_do(error: psycopg.Error, says: str) -> None:
+    found = translated(error, "take a message")
+    assert isinstance(found, StorageUnavailable)
+    assert says in str(found)
+
+
+@pytest.mark.parametrize(
+    "error", [errors.SyntaxError("x"), errors.UniqueViolation("x"), ValueError()]
+)
+def test_a_mistake_of_ours_stays_what_it_is(error: Exception) -> None:
+    assert translated(error, "take a message") is error
+
+
+def test_an_answer_that_did_not_come_is_told_from_one_that_says_no() -> None:
+    assert connection_lost(psycopg.OperationalError("server closed the connection"))
+    assert connection_lost(errors.AdminShutdown("terminating"))
+    assert not connection_lost(errors.DiskFull("no space"))
+    assert not connection_lost(errors.DeadlockDetected("deadlock"))

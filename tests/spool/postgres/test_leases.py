@@ -1,0 +1,177 @@
+"""A lane belongs to one relay at a time, and who has lost it can change nothing in it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from graphrelay.journal import Journal
+from graphrelay.model import Done, Lane, Queued
+from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.postgres.leases import preferred
+from graphrelay.spool.queries import InFlight
+from graphrelay.spool.values import Take
+from tests.clock import FakeClock
+from tests.spool.mail import NOON, a_message, entry, plan, put, relayed
+from tests.spool.postgres.relays import (
+    LANES,
+    LONG,
+    Watcher,
+    a_relay,
+    mail_in_every_lane,
+    settled,
+)
+from tests.spool.postgres_server import PostgresServer
+
+
+@pytest.fixture
+async def first(database: str, clock: FakeClock, journal: Journal) -> AsyncIterator[PostgresSpool]:
+    async with a_relay(database, clock, journal, "first") as spool:
+        yield spool
+
+
+@pytest.fixture
+async def second(
+    database: str, clock: FakeClock, journal: Journal, first: PostgresSpool
+) -> AsyncIterator[PostgresSpool]:
+    async with a_relay(database, clock, journal, "second") as spool:
+        yield spool
+
+
+def held(spool: PostgresSpool) -> set[Lane]:
+    return {lane for lane in LANES if spool.sends(lane)}
+
+
+def seem_dead(server: PostgresServer, host: str) -> None:
+    """As if the relay on this host had stood still for longer than its lease."""
+    server.execute(f"DELETE FROM graphrelay.relays WHERE host = '{host}'")
+
+
+async def test_a_new_relay_gets_its_share_and_no_lane_has_two_owners(
+    first: PostgresSpool, database: str, clock: FakeClock, journal: Journal
+) -> None:
+    await mail_in_every_lane(first)
+    assert held(first) == set(LANES)
+    async with a_relay(database, clock, journal, "second") as second:
+        await settled(first, second)
+        assert held(first) | held(second) == set(LANES)
+        assert not held(first) & held(second)
+        assert held(first)
+        assert held(second)
+        assert set(await second.lanes()) == held(second)
+    await settled(first)
+    assert held(first) == set(LANES)
+
+
+async def test_a_relay_taken_for_dead_can_neither_begin_nor_finish(
+    first: PostgresSpool, second: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    await mail_in_every_lane(first)
+    await settled(first, second)
+    lane = min(held(first))
+    begun, waiting = [(await put(first, message=a_message((plan(lane), _ANNA))))[0] for _ in "ab"]
+    await first.begin(begun, NOON, "c")
+    loaded = await first.load_to_send(entry(waiting))
+
+    seem_dead(postgres_server_of_all, "first")
+    await second.renew()
+
+    assert second.sends(lane)
+    with pytest.raises(NotQueued):
+        await first.begin(loaded, NOON, "d")
+    with pytest.raises(NotQueued):
+        await first.finish(begun, relayed(), Done("relayed"))
+    (interrupted,) = await second.read(InFlight())
+    assert interrupted.submission_id == begun.id
+    assert interrupted.lane == lane
+    assert interrupted.settle_in.total_seconds() > 0
+    owned = await second.load(begun.id)
+    await second.finish(owned, relayed(), Done("relayed"))
+    assert await second.read(InFlight()) == []
+
+
+async def test_it_knows_when_it_renews_and_takes_part_again(
+    first: PostgresSpool, second: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    watcher = Watcher()
+    first.watch(watcher)
+    await mail_in_every_lane(first)
+    seem_dead(postgres_server_of_all, "first")
+    await second.renew()
+    assert held(second) == set(LANES)
+    await first.renew()
+    assert {lane for what, lane in watcher.told if what == "lost"} == set(LANES)
+    await settled(second, first)
+    assert held(first)
+    assert held(first) | held(second) == set(LANES)
+
+
+async def test_a_relay_that_retires_leaves_at_once_what_is_not_in_flight(
+    first: PostgresSpool, second: PostgresSpool
+) -> None:
+    await mail_in_every_lane(first)
+    await settled(first, second)
+    lane = min(held(first))
+    (begun,) = await put(first, message=a_message((plan(lane), _ANNA)))
+    await first.begin(begun, NOON, "c")
+
+    await first.retire()
+    await second.renew()
+
+    assert held(first) == set()
+    assert held(second) == set(LANES) - {lane}
+    assert (await first.take(Take(lane=lane, limit=16, longest_wait=LONG))).entries == ()
+    await first.finish(begun, relayed(), Done("relayed"))
+    await settled(first, second)
+    assert second.sends(lane)
+
+
+async def test_the_owner_of_a_lane_hears_of_mail_that_another_relay_took(
+    first: PostgresSpool, second: PostgresSpool
+) -> None:
+    watcher = Watcher()
+    second.watch(watcher)
+    await mail_in_every_lane(first)
+    await settled(first, second)
+    lane = min(held(second))
+    watcher.told.clear()
+    (one,) = await put(first, message=a_message((plan(lane), _ANNA)))
+    await watcher.hears("changed", lane)
+    found = await second.take(Take(lane=lane, limit=16, longest_wait=LONG))
+    assert one.id in [due.submission_id for due in found.entries]
+
+
+async def test_a_request_is_not_made_by_a_relay_that_stood_still_since_it_asked(
+    first: PostgresSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = await put(first, message=a_message((plan(LANES[0]), _ANNA)))
+    monkeypatch.setattr(first._leases, "alive", lambda: False)
+    with pytest.raises(NotQueued):
+        await first.begin(one, NOON, "c")
+    monkeypatch.undo()
+    assert await first.begin(one, NOON, "c") == 2
+
+
+async def test_what_waits_can_be_changed_by_any_relay(
+    first: PostgresSpool, second: PostgresSpool
+) -> None:
+    await mail_in_every_lane(first)
+    await settled(first, second)
+    (one,) = await put(first, message=a_message((plan(min(held(first))), _ANNA)))
+    await first.begin(one, NOON, "c")
+    await first.finish(one, relayed(), Queued(NOON))
+    assert (await second.load(one.id)).term == 0
+    assert (await first.load(one.id)).term > 0
+
+
+def test_when_a_relay_leaves_only_its_lanes_get_another_owner() -> None:
+    three, two = ["x", "y", "z"], ["x", "z"]
+    before = {lane: preferred(lane, three) for lane in LANES}
+    after = {lane: preferred(lane, two) for lane in LANES}
+    assert set(before.values()) == set(three)
+    assert [lane for lane in LANES if before[lane] != after[lane]] == [
+        lane for lane in LANES if before[lane] == "y"
+    ]
+
+
+_ANNA = a_message().parts[0][1]

@@ -1,0 +1,107 @@
+"""Group commit, and what happens when the answer to a commit is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from graphrelay.model import StorageUnavailable, Submission
+from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.postgres.connections import Connections
+from graphrelay.spool.queries import QueueFilter
+from tests.spool.mail import NOON, a_message, put, waiting_in
+from tests.spool.postgres_server import PostgresServer
+
+
+class _BreaksAtCommit:
+    """A connection that is lost at the next COMMIT, before or after the server did it."""
+
+    def __init__(self, connection: Any, *, done: bool) -> None:
+        self._connection, self._done = connection, done
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, query: Any, *values: Any) -> Any:
+        if query != "COMMIT":
+            return await self._connection.execute(query, *values)
+        if self._done:
+            await self._connection.execute(query)
+        await self._connection.close()
+        raise psycopg.OperationalError("the connection is lost")
+
+
+Break = Callable[[bool], None]
+
+
+@pytest.fixture
+def lose(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """The answer to the next COMMIT is lost."""
+    real = Connections.one
+
+    def lose(done: bool) -> None:
+        @asynccontextmanager
+        async def one(self: Connections) -> AsyncIterator[Any]:
+            monkeypatch.setattr(Connections, "one", real)
+            async with real(self) as connection:
+                yield _BreaksAtCommit(connection, done=done)
+
+        monkeypatch.setattr(Connections, "one", one)
+
+    return lose
+
+
+async def test_a_commit_that_was_done_is_known_although_its_answer_was_lost(
+    spool: PostgresSpool, lose: Break
+) -> None:
+    lose(True)
+    (one,) = await put(spool)
+    assert await waiting_in(spool) == [one.id]
+    lose(True)
+    assert await spool.begin(one, NOON, "c") == 1
+    assert await waiting_in(spool) == []
+
+
+async def test_a_commit_that_was_not_done_keeps_nothing(spool: PostgresSpool, lose: Break) -> None:
+    lose(False)
+    with pytest.raises(StorageUnavailable):
+        await put(spool)
+    assert await spool.read(QueueFilter()) == []
+    await put(spool)
+
+
+async def test_a_caller_who_gives_up_leaves_nothing_behind(spool: PostgresSpool) -> None:
+    taking = [asyncio.create_task(put(spool)) for _ in range(20)]
+    kept = asyncio.create_task(put(spool))
+    while not any(task.done() for task in taking):
+        for task in taking[1:]:
+            task.cancel()
+        await asyncio.sleep(0)
+    done = await asyncio.gather(*taking, return_exceptions=True)
+    (one,) = await kept
+    await put(spool)  # which is committed after what was taken back
+    left = {row.submission_id for row in await spool.read(QueueFilter())}
+    answered = {part.id for parts in done if isinstance(parts, tuple) for part in parts}
+    assert {one.id} | answered < left
+    assert len(left) == len(answered) + 2
+
+
+async def test_one_that_cannot_be_kept_fails_no_other(
+    spool: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    async def large() -> tuple[Submission, ...]:
+        return await put(spool, bytes(600_000))
+
+    async def swept() -> tuple[Submission, ...]:
+        body = spool.incoming()
+        await body.write(bytes(600_000))
+        postgres_server_of_all.execute("DELETE FROM graphrelay.uploads")
+        return await spool.accept(a_message(), body)
+
+    found = await asyncio.gather(swept(), return_exceptions=True)
+    assert isinstance(found[0], StorageUnavailable)
+    both = await asyncio.gather(large(), large())
+    assert len(await waiting_in(spool)) == len(both)

@@ -1,0 +1,132 @@
+"""A PostgreSQL of the tests' own: Debian's package, in a temporary folder, on a Unix socket."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.tools import needs
+
+_QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=on")
+
+
+def _user() -> dict[str, Any]:
+    """Who runs it: PostgreSQL refuses to be root."""
+    if os.geteuid() != 0:
+        return {}
+    found = pwd.getpwnam("postgres")
+    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """Started by `running`. Listens on the socket in `folder`, and on a port if it is given one."""
+
+    folder: Path
+    options: tuple[str, ...] = _QUICK
+    _programs: Path = field(init=False)
+    _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        needs("postgresql")
+        folders = Path("/usr/lib/postgresql").glob("*/bin")
+        self._programs = max(folders, key=lambda folder: int(folder.parent.name))
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://relay@/{database}?host={self.folder}"
+
+    def make(self) -> None:
+        """An empty cluster."""
+        subprocess.run(
+            [
+                self._programs / "initdb", "-D", self.data, "-U", "relay", "-A", "trust",
+                "-E", "UTF8", "--locale=C", "--no-sync",
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            **_user(),
+        )  # fmt: skip
+
+    def start(self) -> None:
+        options = (f"unix_socket_directories={self.folder}", "listen_addresses=", *self.options)
+        log = (self.folder / "log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [
+                    self._programs / "postgres", "-D", self.data,
+                    *(word for option in options for word in ("-c", option)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                **_user(),
+            )  # fmt: skip
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it answers."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """At once; with SIGKILL, its children too, which have no time to do anything."""
+        if self._process is None:
+            return
+        if how is signal.SIGKILL:
+            for child in self._children():
+                os.kill(child, signal.SIGKILL)
+        self._process.send_signal(how)
+        self._process.wait()
+        self._process = None
+
+    def _children(self) -> list[int]:
+        assert self._process is not None
+        tasks = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(pid) for pid in tasks.read_text().split()]
+
+    def execute(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """For what a test does to the database by itself."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def running(options: tuple[str, ...] = _QUICK) -> Iterator[PostgresServer]:
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    try:
+        if (user := _user()) != {}:
+            os.chown(folder, user["user"], user["group"])
+        server = PostgresServer(folder, options)
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)
