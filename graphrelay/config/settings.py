@@ -455,6 +455,10 @@ class ConsoleTable(Table):
         return self
 
 
+class MetricsTable(Table):
+    allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
+
+
 class VaultTable(Table):
     backend: Literal["auto", "file", "secret-service", "keychain"] = "auto"
 
@@ -478,3 +482,4 @@ class Settings(BaseSettings):
     vault: VaultTable = VaultTable()
     control: ControlTable = ControlTable()
     console: ConsoleTable = ConsoleTable()
+    metrics: MetricsTable = MetricsTable()

@@ -13,6 +13,7 @@ from graphrelay.console.pages import (
     events,
     log,
     message,
+    monitoring,
     overview,
     queue,
     settings,
@@ -22,7 +23,19 @@ from graphrelay.console.pages import (
 from graphrelay.console.render import Renderer
 
 LARGEST_FORM = 64 * 1024
-PAGES = (overview, accounts, dialog, queue, message, log, settings, sign_in, events, static)
+PAGES = (
+    overview,
+    accounts,
+    dialog,
+    queue,
+    message,
+    log,
+    settings,
+    sign_in,
+    events,
+    monitoring,
+    static,
+)
 
 
 class App:

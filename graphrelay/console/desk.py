@@ -14,6 +14,7 @@ from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
+from graphrelay.console.metrics.counts import Counts
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
 from graphrelay.control.verb import Output, Verb, VerbError
 from graphrelay.journal import Journal, events
@@ -44,6 +45,7 @@ class Desk:
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes
+    counts: Counts
     journal: Journal
     clock: Clock
     host: str

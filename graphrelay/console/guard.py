@@ -21,6 +21,7 @@ from graphrelay.console.render import Renderer
 from graphrelay.control.verb import VerbError
 from graphrelay.journal import events
 from graphrelay.model import one_line
+from graphrelay.smtp.access.admission import is_among
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,6 +56,12 @@ COOKIE: Final = web.RequestKey("cookie", str)
 def public(handler: F) -> F:
     """Anybody may see this page."""
     handler.public = True  # type: ignore[attr-defined]
+    return handler
+
+
+def scraped(handler: F) -> F:
+    """For programs: the networks of `[metrics] allow_from` ask it without signing in."""
+    handler.scraped = True  # type: ignore[attr-defined]
     return handler
 
 
@@ -145,7 +152,7 @@ class Guard:
     def _refusal(self, request: web.Request) -> web.StreamResponse | None:
         """For a request that no browser of an admin makes."""
         client = request[CALLER].client
-        if not origin.may_connect(self._desk.options, client):
+        if not (self._is_scraper(request) or origin.may_connect(self._desk.options, client)):
             return self._refuse(request, 403, f"{client} is not in [console] allow_from")
         if not origin.is_ours(self._desk.options, request.headers.get("Host", "")):
             name = one_line(request.headers.get("Host", ""), 80)
@@ -175,11 +182,17 @@ class Guard:
         route = request.match_info.handler
         if request.method == "POST":
             await self._check_form(request, session, route)
-        if session is None and not getattr(route, "public", False):
+        is_open = getattr(route, "public", False) or self._is_scraper(request)
+        if session is None and not is_open:
             if request.match_info.http_exception is not None and request.method != "GET":
                 raise request.match_info.http_exception
             return self._to_sign_in(request)
         return await handler(request)
+
+    def _is_scraper(self, request: web.Request) -> bool:
+        return getattr(request.match_info.handler, "scraped", False) and is_among(
+            request[CALLER].client, self._desk.options.metrics_from
+        )
 
     def _to_sign_in(self, request: web.Request) -> web.StreamResponse:
         if request.method != "GET" or not by_navigation(request):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from graphrelay.smtp.access.listener import Listener, Network
+from graphrelay.smtp.access.listener import LOOPBACK, Listener, Network
 from graphrelay.smtp.access.login import Login
 
 Role = Literal["viewer", "operator"]
@@ -17,6 +17,14 @@ class ConsoleUser:
 
     login: Login
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLimits:
+    """From where on something is wrong: those of `[alerts]`."""
+
+    queue_older_than: timedelta = timedelta(hours=1)
+    disk_below: int = 500_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,9 @@ class ConsoleOptions:
     idle_timeout: timedelta = timedelta(minutes=30)
     session_lifetime: timedelta = timedelta(hours=12)
     users: tuple[ConsoleUser, ...] = ()
+    metrics_from: tuple[Network, ...] = LOOPBACK
+    """Who may ask for metrics and health without signing in."""
+    health: HealthLimits = HealthLimits()
 
 
 @dataclass(frozen=True, slots=True)

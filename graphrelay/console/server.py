@@ -17,6 +17,7 @@ from graphrelay.console.access.sessions import ConsoleSession, Sessions
 from graphrelay.console.desk import Desk
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
+from graphrelay.console.metrics.counts import Counts
 from graphrelay.console.options import ConsoleOptions, ConsoleUser, ShownConfiguration
 from graphrelay.control.verb import Asker, Output, Verb, VerbError, said
 from graphrelay.control.verbs.json_views import when
@@ -60,6 +61,7 @@ class Console:
             logins=LoginBook(_logins(options), clock),
             dialogs=Dialogs(changes.changed),
             changes=changes,
+            counts=Counts(),
             journal=journal,
             clock=clock,
             host=host,
@@ -67,6 +69,7 @@ class Console:
 
     def hear(self, entry: Entry) -> None:
         """A sink of the journal."""
+        self._desk.counts.hear(entry)
         self._desk.changes.hear(entry)
 
     def table(self) -> dict[str, Verb]:

@@ -34,6 +34,7 @@ from graphrelay.console.options import (
     ConfiguredKey,
     ConsoleOptions,
     ConsoleUser,
+    HealthLimits,
     ShownConfiguration,
 )
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
@@ -167,6 +168,8 @@ def console(settings: Settings) -> ConsoleOptions | None:
             ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
             for user in table.users
         ),
+        metrics_from=tuple(settings.metrics.allow_from),
+        health=HealthLimits(settings.alerts.queue_older_than, settings.alerts.disk_below),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.clients import letter, msmtp
 from tests.clients.arrivals import Arrival, Relay
+from tests.clients.pages import FOLDER, blocks, changed
 from tests.clients.programs import run
 from tests.tools import needs
 
@@ -51,3 +52,19 @@ async def test_a_call_without_any_header_arrives(relay: Relay, tmp_path: Path) -
     assert arrival.sender == letter.SENDER
     assert arrival.subject == "disk full"
     assert arrival.text == "on web1"
+
+
+async def test_the_line_and_the_command_of_the_documentation_send(relay: Relay) -> None:
+    (line,) = blocks("php", "ini")
+    program = str(relay.sendmail.program)
+    (setting,) = changed(line, **{"/usr/sbin/graphrelay-sendmail": program}).splitlines()
+    name, _, command = setting.partition(" = ")
+    code = """mail("you@contoso.com", "It works", "Hello");"""
+    await run(
+        needs("php"),
+        *("-d", f"{name}={command.strip(chr(34))}", "-r", code),
+        env=relay.sendmail.environment,
+    )
+    (arrival,) = await relay.arrived(1)
+    assert (arrival.recipients, arrival.subject) == (("you@contoso.com",), "It works")
+    assert code[:-1] in (FOLDER / "php.md").read_text("utf-8")

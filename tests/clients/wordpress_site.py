@@ -3,7 +3,6 @@ socket in a temporary folder. Nothing of it touches the machine's own settings o
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.clients.pages import blocks, changed
 from tests.clients.programs import run
 from tests.tools import needs
 
@@ -42,6 +42,15 @@ class Site:
         )
 
 
+def plugin() -> str:
+    """The code of the documentation, for a port that each call chooses; without one, WordPress goes
+    on using mail()."""
+    (code,) = blocks("wordpress", "php")
+    where = {"'127.0.0.1'": "getenv('SITE_SMTP_HOST')", "2525": "(int) getenv('SITE_SMTP_PORT')"}
+    start = {"<?php\n": "<?php\nif (!getenv('SITE_SMTP_PORT')) { return; }\n"}
+    return changed(code, **where, **start)
+
+
 @contextmanager
 def installed(folder: Path) -> Iterator[Site]:
     """WordPress as it is after the famous five minutes."""
@@ -49,7 +58,8 @@ def installed(folder: Path) -> Iterator[Site]:
         needs(part)
     php, wordpress, mariadbd = needs("php"), needs("wordpress").parent, needs("mariadb")
     content = folder / "content"
-    shutil.copytree(SCRIPTS / "mu-plugins", content / "mu-plugins")
+    (content / "mu-plugins").mkdir(parents=True)
+    (content / "mu-plugins" / "graphrelay.php").write_text(plugin(), "utf-8")
     with database(mariadbd, folder) as socket:
         environment = {
             "PATH": os.environ["PATH"],

@@ -93,7 +93,7 @@ def test_every_key_stands_in_the_example() -> None:
 def test_the_values_shown_in_comments_are_the_defaults() -> None:
     shown = uncommented()
     defaults = load(EXAMPLE)
-    for name in ("smtp", "cloud", "delivery", "alerts", "log", "vault", "console"):
+    for name in ("smtp", "cloud", "delivery", "alerts", "log", "vault", "console", "metrics"):
         model = type(getattr(defaults, name))
         table = {
             key: value

@@ -1,0 +1,100 @@
+"""What happened since the relay started, counted as it is written to the journal.
+
+Nothing but additions: the journal is written while mail is accepted and sent. Everything is read
+when somebody asks for it.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from graphrelay.journal import Entry, events
+from graphrelay.model import Answer, Submission
+
+STAGES: Final = frozenset({"CONNECT", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"})
+MOST_CODES: Final = 50
+"""Different error codes of Graph; the table of outcomes knows fewer."""
+OTHER: Final = "other"
+SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400)
+"""Upper bounds of the histograms: a request takes a second, mail that was delayed may take days."""
+
+
+@dataclass(slots=True)
+class Durations:
+    """A histogram."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
+    total: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more. A clock that was set back makes none negative."""
+        seconds = max(0.0, seconds)
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Upper bounds and how many were no longer, as Prometheus has them."""
+        below, found = 0, list[tuple[str, float]]()
+        for bound, count in zip((*SECONDS, float("inf")), self.counts, strict=True):
+            below += count
+            found.append(("+Inf" if bound == float("inf") else str(float(bound)), below))
+        return found
+
+
+class Counts:
+    """A sink of the journal."""
+
+    def __init__(self) -> None:
+        self.accepted: Counter[str] = Counter()
+        """By listener."""
+        self.octets = 0
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """By stage and reply code."""
+        self.attempts: Counter[tuple[str, str, str, str]] = Counter()
+        """By account, outcome, HTTP status and error code."""
+        self.submitting = Durations()
+        """From the beginning of an attempt to the 202."""
+        self.under_way = Durations()
+        """From the 250 to the 202."""
+        self._codes: set[str] = set()
+
+    def hear(self, entry: Entry) -> None:
+        """Count an event."""
+        match entry.what:
+            case events.Accepted() as accepted:
+                self.accepted[accepted.origin.listener] += 1
+                self.octets += accepted.size
+            case events.Relayed() as relayed:
+                self._attempt(relayed.submission, "relayed", relayed.outcome.answer)
+                self.submitting.add(relayed.took.total_seconds())
+                waited = entry.at - relayed.submission.received_at
+                self.under_way.add(waited.total_seconds())
+            case events.Delayed() as delayed:
+                self._attempt(delayed.submission, "delayed", delayed.outcome.answer)
+            case events.Failed() as failed:
+                self._attempt(failed.submission, "failed", failed.outcome.answer)
+            case events.Uncertain() as uncertain:
+                self._attempt(uncertain.submission, "uncertain", uncertain.outcome.answer)
+            case events.Paused() as paused:
+                self._count(paused.lane.account, "paused", paused.outcome.answer)
+            case events.Refused() as refused:
+                stage = refused.stage if refused.stage in STAGES else OTHER
+                code = refused.reply[:3]
+                code = code if code.isascii() and code.isdigit() else OTHER
+                self.refused[stage, code] += 1 + (refused.before or 0)
+
+    def _attempt(self, submission: Submission, outcome: str, answer: Answer) -> None:
+        self._count(submission.plan.lane.account, outcome, answer)
+
+    def _count(self, account: str, outcome: str, answer: Answer) -> None:
+        status = str(answer.http_status) if answer.http_status else "none"
+        self.attempts[account, outcome, status, self._bounded(answer.code)] += 1
+
+    def _bounded(self, code: str) -> str:
+        """The first so many different codes by name."""
+        if code and code not in self._codes:
+            if len(self._codes) >= MOST_CODES:
+                return OTHER
+            self._codes.add(code)
+        return code or "none"
