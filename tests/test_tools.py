@@ -26,7 +26,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "_reasons", {})
 
 
-def test_what_is_there_is_told_where() -> None:
+def test_what_is_there_is_listed_with_its_place() -> None:
     assert str(tools.needs("there")) == shutil.which("sh")
     assert tools.needs("file") == Path(__file__)
 

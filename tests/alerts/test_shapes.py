@@ -99,7 +99,7 @@ def test_discord_never_gets_more_than_it_takes() -> None:
     assert not long.endswith("\\…")
 
 
-def test_teams_gets_a_card_whose_text_knows_no_markdown_and_no_mentions() -> None:
+def test_teams_gets_a_card_whose_text_has_no_markdown_and_no_mentions() -> None:
     posted = payload("teams", an_alert(EVIL))
     (attachment,) = posted["attachments"]
     assert posted["type"] == "message"

@@ -127,7 +127,9 @@ async def test_what_lies_in_drafts_and_what_it_lost_is_shown_while_it_waits(
     assert "lost: the header field Foo" in out
 
 
-async def test_an_account_that_may_make_no_drafts_tells_the_true_size(tmp_path: Path) -> None:
+async def test_an_account_that_may_not_create_drafts_announces_the_true_size(
+    tmp_path: Path,
+) -> None:
     async with small_world(tmp_path, account="") as here:
 
         def talk() -> None:

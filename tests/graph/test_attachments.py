@@ -71,7 +71,7 @@ async def test_a_busy_server_delays_the_piece(status: int) -> None:
     assert found.retry_after == timedelta(seconds=7)
 
 
-async def test_a_host_that_cannot_be_reached_is_told_apart_from_a_lost_answer() -> None:
+async def test_a_host_that_cannot_be_reached_is_distinguished_from_a_lost_answer() -> None:
     async def cut(wire: Wire) -> None:
         await wire.request()
         wire.cut()

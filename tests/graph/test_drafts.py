@@ -105,7 +105,7 @@ async def test_a_message_that_is_not_there_is_seen_to_be_missing() -> None:
         assert isinstance(await drafts.find(await server.session(), "<1@x>"), Delayed)
 
 
-async def test_an_account_that_may_not_read_is_told_apart_from_a_token_that_is_refused() -> None:
+async def test_an_account_that_may_not_read_is_distinguished_from_a_token_that_is_refused() -> None:
     async with scripted(answers(http(403, DENIED))) as server:
         assert await drafts.look_at(await server.session(), "A=") == MayNotLook()
         assert await drafts.find(await server.session(), "<1@x>") == MayNotLook()

@@ -249,7 +249,7 @@ def test_no_failure_of_a_server_gives_mail_up(status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_the_page_on_delivery_tells_every_code_with_its_outcome(code: str) -> None:
+def test_the_page_on_delivery_lists_every_code_with_its_outcome(code: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text(encoding="utf-8")
     [row] = [line for line in page.splitlines() if line.startswith("|") and f"`{code}`" in line]
     found = outcome(400, code)

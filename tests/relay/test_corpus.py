@@ -24,7 +24,7 @@ async def test_every_message_of_pythons_own_email_tests_arrives_as_it_was(tmp_pa
     print(f"{count} messages arrived as they were")
 
 
-async def test_what_did_not_arrive_as_it_was_is_told(tmp_path: Path) -> None:
+async def test_what_did_not_arrive_as_it_was_is_reported(tmp_path: Path) -> None:
     """The corpus run itself can fail."""
     path = tmp_path / "mail"
     path.write_bytes(b"To: a@b.example\n\ntext\n")

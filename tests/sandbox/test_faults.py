@@ -163,7 +163,7 @@ def test_every_kind_is_known_by_its_name(kind: str) -> None:
         ({"kind": "extra-headers", "headers": 1}, "headers: 1 is not"),
     ],
 )
-def test_what_is_no_fault_is_told_why(value: object, message: str) -> None:
+def test_what_is_no_fault_is_reported_why(value: object, message: str) -> None:
     with pytest.raises(BadFaultError, match=message):
         from_json(value)
 

@@ -232,7 +232,7 @@ async def test_the_authority_can_be_put_where_it_is_wanted(tmp_path: Path) -> No
     assert cloud.ca_file.exists()
 
 
-async def test_a_port_in_use_is_told_and_nothing_stays_open(cloud: Sandbox) -> None:
+async def test_a_port_in_use_is_reported_and_nothing_stays_open(cloud: Sandbox) -> None:
     port = int(cloud.login_url.rpartition(":")[2])
     with pytest.raises(OSError, match="address already in use"):
         async with Sandbox(port=port):

@@ -57,7 +57,7 @@ def test_without_a_relay_the_message_waits(tmp_path: Path) -> None:
     assert len(list((tmp_path / "drop").iterdir())) == 1
 
 
-def test_without_a_folder_too_it_is_told_to_come_again(tmp_path: Path) -> None:
+def test_without_a_folder_too_it_is_a_temporary_failure(tmp_path: Path) -> None:
     at = places(tmp_path)
     (tmp_path / "drop").rmdir()
     assert talk(f"{HELLO}DATA\r\n\r\n.\r\n", at)[-1].startswith("451 4.3.0 ")

@@ -66,7 +66,7 @@ def test_without_i_a_dot_ends_it_and_the_caller_is_the_sender(
     assert relay.heard[1] == f"MAIL FROM:<{user}@{local.mail_domain()}>"
 
 
-def test_a_refusal_is_told_in_the_relays_words(caller: Caller, tmp_path: Path) -> None:
+def test_a_refusal_is_reported_in_the_relays_words(caller: Caller, tmp_path: Path) -> None:
     with scripted(tmp_path, RCPT="550 5.7.1 No route takes that; see [[routes]]") as relay:
         done = caller.call("-i", "a@example.org", to=relay)
         quiet = caller.call("-oeq", "-i", "a@example.org", to=relay)
@@ -86,7 +86,7 @@ def test_without_a_relay_it_waits_and_the_caller_is_content(caller: Caller) -> N
     assert octets.endswith(LETTER)
 
 
-def test_without_relay_and_folder_it_is_told_so(caller: Caller) -> None:
+def test_without_relay_and_folder_the_failure_is_reported(caller: Caller) -> None:
     caller.drop.rmdir()
     done = caller.call("-i", "a@example.org")
     assert done.returncode == os.EX_TEMPFAIL

@@ -107,7 +107,7 @@ async def test_what_cannot_be_opened_is_said_in_a_sentence(
 # --- Who is let in --------------------------------------------------------------------------------
 
 
-async def test_a_client_of_another_network_is_told_so_and_logged_once() -> None:
+async def test_a_client_of_another_network_is_refused_and_logged_once() -> None:
     async with serving(Listener(address="127.0.0.1:0", allow_from=NETWORK_OF_OTHERS)) as house:
         for _ in range(3):
             async with await house.connect() as client:

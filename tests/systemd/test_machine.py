@@ -44,7 +44,7 @@ def test_the_vault_uses_the_key_that_systemd_hands_over(found: Findings) -> None
     assert "vault.key" not in found.modes
 
 
-def test_who_acts_for_a_stopped_service_without_its_secrets_is_told_to_start_it(
+def test_a_command_for_a_stopped_service_without_its_secrets_says_to_start_it(
     found: Findings,
 ) -> None:
     name = "accounts.website.client_secret"

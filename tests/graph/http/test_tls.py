@@ -37,6 +37,6 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
     assert str(path) in str(caught.value)
 
 
-def test_a_directory_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+def test_a_directory_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CertificatesUnreadable):
         client_context(tmp_path)

@@ -93,7 +93,7 @@ def test_the_first_route_whose_conditions_all_hold_is_taken(
     assert the_plan(wanted, first, LAST).route == ("first" if holds else "last")
 
 
-def test_a_login_a_mapped_address_and_a_socket_are_told_apart() -> None:
+def test_a_login_a_mapped_address_and_a_socket_are_distinguished() -> None:
     scanner = Route(name="scanner", account="website", login=("scanner",))
     near = Route(name="near", account="website", client=(ip_network("10.0.0.0/8"),))
     logins = {"scanner": (), "other": ()}

@@ -142,7 +142,7 @@ async def test_each_attempt_has_a_request_id_of_its_own_and_the_same_octets() ->
     assert b"Bcc" not in first.octets
 
 
-async def test_what_happens_is_told_once_each() -> None:
+async def test_what_happens_is_reported_once_each() -> None:
     post = Post()
     post.graph.say(BUSY, LOST, REFUSED)
     for _ in range(3):
@@ -153,7 +153,7 @@ async def test_what_happens_is_told_once_each() -> None:
     assert [entry.fields["number"] for entry in post.events("attempt")] == [1, 2, 3]
 
 
-async def test_an_outcome_is_told_when_it_is_on_the_disk_and_not_before(
+async def test_an_outcome_is_reported_when_it_is_on_the_disk_and_not_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     post = Post()

@@ -76,7 +76,7 @@ async def test_a_refusal_of_what_is_documented_teaches_nothing(lives: Lives) -> 
 
 
 @pytest.mark.parametrize("octets", [b"", b"7", b"\xff", b"[1]", b'[["a", "b", "x", "y"]]'])
-async def test_a_file_that_cannot_be_read_is_told_and_written_anew(
+async def test_a_file_that_cannot_be_read_is_reported_and_written_anew(
     lives: Lives, tmp_path: Path, octets: bytes
 ) -> None:
     (tmp_path / FILE).write_bytes(octets)
@@ -86,7 +86,7 @@ async def test_a_file_that_cannot_be_read_is_told_and_written_anew(
     assert lives.limits().mime(WP, large_messages=True) == REQUEST
 
 
-async def test_a_disk_that_takes_nothing_is_told_and_the_limit_holds(
+async def test_a_disk_that_takes_nothing_is_reported_and_the_limit_holds(
     lives: Lives, tmp_path: Path
 ) -> None:
     limits = lives.limits()

@@ -76,7 +76,7 @@ async def test_every_property_that_graph_has_is_filled() -> None:
     assert [name for name, _ in read.headers] == ["X-Mailer", "X-Graphrelay-To"]
 
 
-async def test_what_is_lost_is_told() -> None:
+async def test_what_is_lost_is_reported() -> None:
     found = await converted(submission(MIXED, *TO))
     assert found.lost == (
         "the order and nesting of the parts:"
@@ -115,7 +115,7 @@ async def test_of_thousands_of_lost_fields_some_are_named() -> None:
     assert len(found.lost) == 31
 
 
-async def test_fields_that_graph_refused_are_left_out_and_told() -> None:
+async def test_fields_that_graph_refused_are_left_out_and_reported() -> None:
     found = await as_json.convert(submission(MIXED, *TO), most_headers=0)
     assert isinstance(found, Converted)
     assert "internetMessageHeaders" not in found.fields

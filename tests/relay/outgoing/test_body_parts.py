@@ -94,7 +94,7 @@ def test_a_second_text_continues_the_first() -> None:
     assert letter(multipart("mixed", TEXT, HTML)).text == f"{shown}<p>Grüße</p>"
 
 
-def test_an_invitation_is_a_file_and_that_is_told() -> None:
+def test_an_invitation_is_a_file_and_that_is_reported() -> None:
     found = letter(multipart("alternative", TEXT, HTML, INVITE))
     assert names(found) == [("attachment-1.ics", "text/calendar", False)]
     assert "the invitation is an attachment, not a meeting request" in found.lost
@@ -212,14 +212,14 @@ def test_what_a_digest_holds_are_messages() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"x-amp-html", b"enriched", b"watch-html"])
-def test_an_alternative_in_another_text_is_dropped_and_told(kind: bytes) -> None:
+def test_an_alternative_in_another_text_is_dropped_and_reported(kind: bytes) -> None:
     other = b"Content-Type: text/" + kind + b"\r\n\r\n<x>"
     found = letter(multipart("alternative", TEXT, other, HTML))
     assert (found.text, found.attachments) == ("<p>Grüße</p>", ())
     assert f"the alternative in text/{kind.decode()}" in found.lost
 
 
-def test_what_exchange_cannot_hold_is_replaced_and_told() -> None:
+def test_what_exchange_cannot_hold_is_replaced_and_reported() -> None:
     found = letter(b"\r\nred: \x1b[31mno\x1b[0m\0\tend\r\n")
     assert found.text == "red: \ufffd[31mno\ufffd[0m\ufffd\tend\r\n"
     assert found.lost == ("3 control characters of the text",)
@@ -252,7 +252,7 @@ def test_a_text_too_long_for_a_body_is_attached() -> None:
     assert found.lost == ("the text is too long for a body and is attached",)
 
 
-def test_an_unknown_transfer_encoding_is_told() -> None:
+def test_an_unknown_transfer_encoding_is_reported() -> None:
     part = FILE.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n")
     assert "'x-uuencode' is unknown" in letter(multipart("mixed", TEXT, part)).lost[0]
 

@@ -133,7 +133,7 @@ async def test_its_texts_go_as_mime_unless_something_speaks_against_it(
     )
 
 
-async def test_that_a_copy_stays_all_the_same_is_told() -> None:
+async def test_that_a_copy_stays_all_the_same_is_reported() -> None:
     found = await chosen(BIG, LARGE, NO_COPY)
     assert isinstance(found, ByDraft)
     assert found.lost[-1] == method.COPY_STAYS
@@ -174,7 +174,7 @@ async def test_an_invitation_goes_as_a_file_unless_the_route_says_mime() -> None
     assert isinstance(other.content, Json)
 
 
-async def test_an_invitation_as_mime_leaves_a_copy_and_that_is_told() -> None:
+async def test_an_invitation_as_mime_leaves_a_copy_and_that_is_reported() -> None:
     asked = replace(NO_COPY, invitations="mime")
     found = await chosen(INVITATION, SMALL, asked)
     assert isinstance(found, AtOnce)
@@ -267,7 +267,7 @@ async def test_a_doubt_about_mail_without_a_copy_cannot_be_looked_into(
         assert outcome.lost == ("the header field List-Id",)
 
 
-async def test_what_was_lost_is_told_where_an_earlier_attempt_turns_out_to_have_sent_it(
+async def test_what_was_lost_is_reported_where_an_earlier_attempt_turns_out_to_have_sent_it(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
     async with delivering(cloud, tmp_path, options=AccountOptions(large_messages=True)) as delivery:
@@ -286,7 +286,7 @@ HEADERS = ["mime", "json", "exact once"]
 
 
 @pytest.mark.parametrize("how", HEADERS)
-async def test_refused_header_fields_are_left_out_and_told(
+async def test_refused_header_fields_are_left_out_and_reported(
     cloud: Sandbox, tmp_path: Path, how: str
 ) -> None:
     options = AccountOptions(exact_once=how == "exact once")

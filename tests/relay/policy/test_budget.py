@@ -46,7 +46,7 @@ def test_one_spending_beyond_the_limit_waits_for_its_own_end_only() -> None:
     assert budget.free_at(START) == START + 61 * SECOND
 
 
-def test_what_is_left_is_told_with_the_time_at_which_it_will_end() -> None:
+def test_what_is_left_is_reported_with_the_time_at_which_it_will_end() -> None:
     budget = Budget((RECIPIENTS,))
     assert [(use.used, use.exhausted_in) for use in budget.uses(START)] == [(0, None)]
     budget.spend(Spent(recipients=50), START)
@@ -78,7 +78,7 @@ def test_in_words() -> None:
     most=st.integers(1, 20),
     events=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), max_size=60),
 )
-def test_whoever_waits_as_told_never_exceeds_the_limit_by_more_than_the_last_spending(
+def test_who_waits_as_asked_never_exceeds_the_limit_by_more_than_the_last_spending(
     most: int, events: list[tuple[int, int]]
 ) -> None:
     budget = Budget((Limit("messages", most, MINUTE),))

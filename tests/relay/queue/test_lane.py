@@ -244,7 +244,7 @@ def test_after_a_rest_the_lane_speeds_up_step_by_step() -> None:
     assert together == [1, 2, 4, 4, 4]
 
 
-def test_a_pause_is_told_once_until_the_reason_changes() -> None:
+def test_a_pause_is_reported_once_until_the_reason_changes() -> None:
     queue = lane(1, 2, 3)
     other = Stops(FULL.__class__(trouble=FULL.trouble, status="4.2.2", reason="another"))
     assert isinstance(queue.apply(Stops(FULL), START), NewlyPaused)

@@ -179,7 +179,7 @@ async def test_four_requests_and_five_marks_at_most_however_slow_the_disk_is() -
         assert post.graph.most_in_flight == 4
 
 
-async def test_a_lane_that_is_told_to_slow_down_sends_nothing_more() -> None:
+async def test_a_lane_that_has_to_slow_down_sends_nothing_more() -> None:
     post = Post()
     disk = SlowDisk(post)
     async with running(post):

@@ -57,7 +57,7 @@ async def test_the_sender_hears_of_a_failure(cloud: Sandbox, tmp_path: Path) -> 
         assert delivery.told() == ["attempt", "failed", "accepted", "attempt", "relayed"]
 
 
-async def test_a_sender_and_a_mailbox_beyond_ascii_are_no_reason_to_tell_nobody(
+async def test_a_sender_and_a_mailbox_beyond_ascii_are_no_reason_to_report_nothing(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
     sender = Address("jörg", "exämple.net")
@@ -200,7 +200,7 @@ async def test_the_message_is_read_in_a_thread_and_holds_up_nobody(
     assert threading.get_ident() not in read_in
 
 
-async def test_a_delay_is_told_once_and_only_where_it_is_wanted(
+async def test_a_delay_is_reported_once_and_only_where_it_is_wanted(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
     wanted = ReportPolicy(to="sender", delay_notice=4 * HOUR)

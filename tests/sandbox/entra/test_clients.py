@@ -28,7 +28,7 @@ def test_neither_nothing_nor_something_else_does() -> None:
     assert code_of({"client_assertion": "x"}) == 50027
 
 
-def test_an_old_secret_is_told_from_a_wrong_one() -> None:
+def test_an_old_secret_is_distinguished_from_a_wrong_one() -> None:
     old = App(display_name="old", tenant_id=CONTOSO, secrets=[Secret(value="x", expires_at=NOW)])
     with pytest.raises(Refused, match="7000222"):
         prove({"client_secret": "x"}, old, frozenset(), NOW)

@@ -29,7 +29,7 @@ async def typed(visitor: Visitor, flow: dict[str, Any], code: str) -> Page:
     return page
 
 
-async def test_the_answer_tells_what_to_show(cloud: Sandbox, client: Client) -> None:
+async def test_the_answer_says_what_to_show(cloud: Sandbox, client: Client) -> None:
     flow = await start(client)
     assert flow["expires_in"] == 900
     assert flow["interval"] == 5
@@ -74,7 +74,7 @@ async def test_a_code_is_typed_in_once(visitor: Visitor, client: Client) -> None
     assert "That code didn't work" in page.problem
 
 
-async def test_declining_is_told_to_the_device(visitor: Visitor, client: Client) -> None:
+async def test_declining_is_reported_to_the_device(visitor: Visitor, client: Client) -> None:
     flow = await start(client)
     await visitor.enter_device_code(
         flow["verification_uri"], flow["user_code"], "wp@contoso.com", accept=False

@@ -116,7 +116,7 @@ async def test_a_silent_refresh(cloud: Sandbox, http: requests.Session, visitor:
     assert second["access_token"] != first["access_token"]
 
 
-async def test_a_revoked_grant_is_told_to_msal(
+async def test_a_revoked_grant_is_reported_to_msal(
     cloud: Sandbox, http: requests.Session, visitor: Visitor
 ) -> None:
     app = await public_app(cloud, http)

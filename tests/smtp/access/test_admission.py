@@ -49,7 +49,7 @@ def test_a_client_is_among_networks_of_its_own_family() -> None:
     assert not is_among("192.0.2.1", ())
 
 
-def test_clients_of_a_unix_socket_are_told_apart_by_their_user() -> None:
+def test_clients_of_a_unix_socket_are_distinguished_by_their_user() -> None:
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:
         assert local_user(one) == f"unix user {os.getuid()}"

@@ -18,7 +18,7 @@ streams = st.lists(tokens, max_size=40).map(b"".join)
 
 
 def reference(stream: bytes) -> tuple[bytes, bool, bytes]:
-    """The whole stream at once: cut at the end, unstuff, mend the line ends."""
+    """The whole stream at once: cut at the end, unstuff, convert the line ends."""
     text, end, rest = (b"\r\n" + stream).partition(END)
     if not end:
         return b"", False, b""
@@ -130,7 +130,7 @@ def test_the_reader_holds_back_no_more_than_five_octets() -> None:
 
 
 @unhurried
-def test_a_binary_message_is_mended_to_its_empty_line_at_any_split() -> None:
+def test_a_binary_message_is_repaired_to_its_empty_line_at_any_split() -> None:
     fuzz(any_split_of_a_binary_message)
 
 

@@ -72,7 +72,9 @@ async def test_nothing_is_kept_of_a_draft_that_was_sent(spool: Spool) -> None:
     assert await spool.read(LeftDrafts()) == []
 
 
-async def test_a_draft_of_what_was_given_up_is_told_until_it_is_taken_away(spool: Spool) -> None:
+async def test_a_draft_of_what_was_given_up_is_reported_until_it_is_taken_away(
+    spool: Spool,
+) -> None:
     one = await begun(spool)
     await spool.keep_draft(one, HALF)
     await spool.finish(one, FAILED, Done("failed"))

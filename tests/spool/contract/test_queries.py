@@ -156,7 +156,7 @@ async def test_a_message_that_nobody_knows_has_no_history(spool: Spool) -> None:
     assert await spool.read(HistoryOf("")) is None
 
 
-async def test_showing_tells_all_that_is_known(spool: Spool) -> None:
+async def test_showing_a_message_shows_all_that_is_known(spool: Spool) -> None:
     (submission,) = await put(spool, message=MAIL["other lane"])
     await spool.begin(submission, NOON, "c")
     shown = await spool.read(HistoryOf(f"{submission.queue_id}/1"))

@@ -30,7 +30,7 @@ def test_a_mistake_of_ours_stays_what_it_is(error: Exception) -> None:
     assert translated(error, "take a message") is error
 
 
-def test_an_answer_that_did_not_come_is_told_from_one_that_says_no() -> None:
+def test_an_answer_that_did_not_come_is_distinguished_from_one_that_says_no() -> None:
     assert connection_lost(psycopg.OperationalError("server closed the connection"))
     assert connection_lost(errors.AdminShutdown("terminating"))
     assert not connection_lost(errors.DiskFull("no space"))

@@ -175,7 +175,7 @@ async def test_the_body_of_a_doubtful_commit_outlives_it(
     assert list((tmp_path / "bodies").iterdir()) == []
 
 
-async def test_an_outcome_that_could_not_be_kept_can_be_told_again(
+async def test_an_outcome_that_could_not_be_recorded_can_be_recorded_again(
     faulty: SqliteSpool, disk: FaultyDisk
 ) -> None:
     (submission,) = await put(faulty)
@@ -188,7 +188,7 @@ async def test_an_outcome_that_could_not_be_kept_can_be_told_again(
 
 
 @pytest.mark.parametrize("step", ["begin", "commit"])
-async def test_without_memory_mail_is_refused_and_an_outcome_can_be_told_again(
+async def test_without_memory_mail_is_refused_and_an_outcome_can_be_recorded_again(
     faulty: SqliteSpool, disk: FaultyDisk, step: Step
 ) -> None:
     (submission,) = await put(faulty)
@@ -326,7 +326,7 @@ async def test_housekeeping_goes_on_after_a_mistake_of_ours(
     assert (told.level, told.fields) == ("error", {"reason": "ValueError('nonsense')"})
 
 
-async def test_a_check_that_cannot_begin_is_told_and_begun_again(
+async def test_a_check_that_cannot_begin_is_reported_and_begun_again(
     tmp_path: Path,
     disk: FaultyDisk,
     clock: FakeClock,

@@ -58,7 +58,7 @@ def test_the_cause_keeps_no_frames_that_hold_octets() -> None:
     assert said.__cause__.__traceback__ is None
 
 
-def test_damage_and_a_full_disk_are_told_apart_by_the_code() -> None:
+def test_damage_and_a_full_disk_are_distinguished_by_the_code() -> None:
     assert is_damage(DAMAGED)
     assert is_damage(DAMAGED_INDEX)
     assert not is_damage(database_full())

@@ -130,7 +130,7 @@ async def test_works_that_share_are_done_in_one_call(
     assert calls == [[3, 1, 2]]
 
 
-async def test_a_failed_commit_is_told_to_all_and_leaves_nothing(
+async def test_a_failed_commit_is_reported_to_all_and_leaves_nothing(
     writer: Writer, disk: FaultyDisk, tmp_path: Path
 ) -> None:
     disk.fail("commit", database_full(), times=100)

@@ -48,7 +48,7 @@ def test_a_second_name_is_the_same_file(tmp_path: Path) -> None:
     assert DISK.free(tmp_path) > 0
 
 
-def test_a_transaction_begins_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+def test_a_transaction_begins_and_ends_explicitly(tmp_path: Path) -> None:
     with closing(DISK.connect(tmp_path / "db")) as connection:
         connection.execute("CREATE TABLE t (n)")
         DISK.begin(connection)

@@ -25,7 +25,7 @@ sys.stdin.read()
 """
 
 
-async def test_a_second_owner_is_told_who_the_first_is(
+async def test_a_second_owner_learns_who_the_first_is(
     tmp_path: Path, clock: FakeClock, journal: Journal
 ) -> None:
     async with SqliteSpool.open(tmp_path, clock, journal):
