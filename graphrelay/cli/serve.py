@@ -33,10 +33,10 @@ def command(config: Path) -> None:
 
     Exit status: 0 after a stop, 1 if it cannot start, 78 if the configuration cannot be used.
     """
-    from graphrelay.daemon.reading import Reading, Unusable
+    from graphrelay.daemon.reading import ConfigReading, Unusable
 
     try:
-        reading = Reading(config)  # while all else is imported
+        reading = ConfigReading(config)  # while all else is imported
     except OSError as error:
         raise CommandFailed(f"no process to read the configuration: {error}") from error
     from graphrelay.daemon.relay import CannotStart

@@ -35,7 +35,7 @@ class Unusable(Exception):  # noqa: N818 (a condition, reported to the admin)
         self.problems = problems
 
 
-class Reading:
+class ConfigReading:
     """The configuration in `path` while it is read. It begins at once."""
 
     def __init__(self, path: Path) -> None:

@@ -18,7 +18,7 @@ CONSOLE_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_
 
 
 def main(path: str) -> None:
-    """Write what is found to standard output, for `Reading`."""
+    """Write what is found to standard output, for `ConfigReading`."""
     disable_core_dumps()
     sys.stdout.buffer.write(pickle.dumps(read(Path(path))))
 

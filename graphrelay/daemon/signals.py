@@ -12,7 +12,7 @@ from pathlib import Path
 from graphrelay import __version__
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.control.verbs.reload import InForce, NotInForce, ReloadRequests, ReloadResult
-from graphrelay.daemon.reading import Reading, Unusable
+from graphrelay.daemon.reading import ConfigReading, Unusable
 from graphrelay.daemon.relay import CannotStart, Relay, log_sink, running
 from graphrelay.daemon.relay_settings import Found
 from graphrelay.daemon.systemd import Notifier
@@ -73,7 +73,7 @@ class Reloader:
         """Reload once. The journal has the result too."""
         journal, config = self._relay.journal, self._path
         try:
-            found = await Reading(self._path).found()
+            found = await ConfigReading(self._path).found()
             await self._relay.reload(found.settings)
         except Unusable as error:
             return self._refused(*error.problems)

@@ -143,7 +143,7 @@ async def test_an_exception_in_a_reload_is_logged_and_the_next_reload_works(
         requests = ReloadRequests()
         reloading = asyncio.create_task(reloader(here).run(requests))
         with monkeypatch.context() as exhausted:
-            exhausted.setattr(signals, "Reading", no_more_threads)
+            exhausted.setattr(signals, "ConfigReading", no_more_threads)
             requests.ask()
             await settle()
         assert not reloading.done()

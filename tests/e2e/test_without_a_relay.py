@@ -38,7 +38,7 @@ class ReadHere:  # since nobody can start it
     async def found(self):
         return reading_process.read(self.path)
 
-reading.Reading = ReadHere
+reading.ConfigReading = ReadHere
 os.setgroups([])
 os.setgid({nobody})
 os.setuid({nobody})
