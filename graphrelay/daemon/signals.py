@@ -19,7 +19,7 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.journal import Journal, events
 
 
-async def serve(path: Path, reading: Reading) -> None:
+async def serve(path: Path, reading: ConfigReading) -> None:
     """Run on the configuration in `path`, which is being read already, until SIGTERM or SIGINT.
     Raises `CannotStart`, `Unusable`."""
     found = await reading.found()

@@ -89,6 +89,7 @@ from graphrelay.spool.queries import (
     RefusalFilter,
     RelayedTo,
     SharesMessageId,
+    Tally,
 )
 from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.values import Batch, Divided, Refusal, Take
@@ -534,6 +535,8 @@ class PostgresSpool:
                 return await attempts.interrupted(connection, relay, self._request_limit)
             case LeftDrafts():
                 return await drafts.left_behind(connection, relay)
+            case Tally():
+                return await history.tally(connection, query)
             case LanesUsed():
                 return await ndrs.lanes_used(connection, query, relay)
             case RelayedTo():

@@ -1,6 +1,7 @@
 """Lists and look-ups: what is asked for, in order, without stopping the writer."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from graphrelay.journal import Journal
 from graphrelay.model import Address, Done, Lane, NewMessage, Origin, Queued, Submission
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Hold
-from graphrelay.spool.queries import Count, HistoryOf, LogFilter, QueueFilter, SharesMessageId
+from graphrelay.spool.queries import (
+    Count,
+    HistoryOf,
+    LogFilter,
+    QueueFilter,
+    SharesMessageId,
+    Tally,
+)
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, BERT, NOON, a_message, delayed, plan, put, relayed, waiting_in
@@ -118,6 +126,12 @@ async def test_a_row_of_the_queue_says_where_it_stands(spool: Spool) -> None:
         (LogFilter(sender="<>"), ["null sender"]),
         (LogFilter(recipient="bert@example.org"), ["other lane"]),
         (LogFilter(client="10.0.0.7"), ["other lane"]),
+        (LogFilter(before_id=3), ["plain", "held"]),
+        (LogFilter(before_id=3, limit=1), ["plain"]),
+        (LogFilter(subject="ORDER 47", limit=1), ["other lane"]),
+        (LogFilter(subject="4711%"), []),
+        (LogFilter(subject="Order_4711"), []),
+        (LogFilter(subject="\\"), []),
         (LogFilter(since=NOON + HOUR), []),
         (LogFilter(until=NOON), []),
         (LogFilter(limit=2), ["other lane", "null sender"]),
@@ -141,6 +155,31 @@ async def test_a_row_of_the_log_says_who_when_to_whom_and_what_came_of_it(spool:
     assert (row.number, row.started_at, row.at) == (1, NOON, NOON)
     assert (row.client, row.subject, row.size) == ("127.0.0.1", "Order 4711", 7)
     assert row.lane == submission.plan.lane
+
+
+async def test_the_log_is_added_up_by_intervals(spool: Spool) -> None:
+    hours = (0, 0, 1, 3)
+    for hour in hours:
+        (submission,) = await put(spool, message=a_message(received_at=NOON))
+        number = await spool.begin(submission, NOON, "c")
+        at = NOON + hour * HOUR + timedelta(seconds=7)
+        attempt = replace(relayed(number), finished_at=at)
+        await spool.finish(submission, attempt, Done("relayed"))
+    rows = await spool.read(Tally(since=NOON + HOUR, step=HOUR, waits=True))
+    assert [(row.start, row.what, row.count) for row in rows] == [
+        (NOON + HOUR, "relayed", 1),
+        (NOON + 3 * HOUR, "relayed", 1),
+    ]
+    assert [row.waited for row in rows] == [
+        HOUR + timedelta(seconds=7),
+        3 * HOUR + timedelta(seconds=7),
+    ]
+    (day,) = await spool.read(Tally(since=NOON, step=timedelta(days=1)))
+    assert (day.start, day.count, day.waited) == (
+        NOON.replace(hour=0),
+        len(hours),
+        timedelta(0),
+    )
 
 
 async def test_the_log_can_be_asked_for_one_part(spool: Spool) -> None:

@@ -1,5 +1,6 @@
 """Conditions of a WHERE clause from filters of which any field may be missing."""
 
+import re
 from typing import Any
 
 from graphrelay.model import Address
@@ -47,6 +48,14 @@ def recipient_is(text: str | None) -> Conditions:
         return []
     found = "s.id IN (SELECT submission FROM recipients WHERE address_key = %s)"
     return [(found, (key_of(text),))]
+
+
+def containing(column: str, text: str | None) -> Conditions:
+    """A part of the text; letters are compared without regard to case."""
+    if text is None:
+        return []
+    literal = re.sub(r"([\\%_])", r"\\\1", text)
+    return [(f"{column} ILIKE %s", (storable(f"%{literal}%"),))]
 
 
 def key_of(text: str) -> str:

@@ -8,11 +8,21 @@ Each is one statement, or a transaction that cannot write, so that it sees one m
 from typing import Any
 
 from graphrelay.model import Attempt, Envelope, Lane
-from graphrelay.spool.codec import DRAFT, ENVELOPE, ORIGIN, OUTCOME, PLAN, moment
+from graphrelay.spool.codec import (
+    DRAFT,
+    ENVELOPE,
+    MICROSECOND,
+    ORIGIN,
+    OUTCOME,
+    PLAN,
+    microseconds,
+    moment,
+)
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.postgres.statements.conditions import (
     Conditions,
+    containing,
     equal,
     joined,
     message_is,
@@ -21,7 +31,7 @@ from graphrelay.spool.postgres.statements.conditions import (
     sender_is,
 )
 from graphrelay.spool.postgres.text import restored, storable
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId
+from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId, Tally
 from graphrelay.spool.queue_ids import normalised, part_id
 from graphrelay.spool.values import (
     HistoryEvent,
@@ -31,6 +41,7 @@ from graphrelay.spool.values import (
     PartHistory,
     QueueRow,
     Stats,
+    Tallied,
     state_of,
 )
 
@@ -118,9 +129,11 @@ async def log(connection: Connection, wanted: LogFilter) -> list[LogRow]:
             *message_is(wanted.queue_id),
             *sender_is(wanted.sender),
             *recipient_is(wanted.recipient),
+            *containing("m.subject", wanted.subject),
             *moment_is("l.at >= %s", wanted.since),
             *moment_is("l.at < %s", wanted.until),
             *([] if wanted.after_id is None else [("l.id > %s", (wanted.after_id,))]),
+            *([] if wanted.before_id is None else [("l.id < %s", (wanted.before_id,))]),
         ]
     )
     order = "DESC" if wanted.after_id is None else "ASC"
@@ -272,6 +285,21 @@ async def figures(connection: Connection) -> Stats:
         database=row[5],
         free=None,
     )
+
+
+async def tally(connection: Connection, query: Tally) -> list[Tallied]:
+    step = query.step // MICROSECOND
+    waited = "coalesce(sum(l.at - s.received_at), 0)::bigint" if query.waits else "0"
+    joined_to = "JOIN submissions s ON s.id = l.submission" if query.waits else ""
+    found = await connection.execute(
+        f"""SELECT l.at / %(step)s * %(step)s AS start, l.what, count(*), {waited}
+            FROM log l {joined_to} WHERE l.at >= %(since)s GROUP BY 1, 2 ORDER BY 1, 2""",
+        {"step": step, "since": microseconds(query.since)},
+    )
+    return [
+        Tallied(start=moment(start), what=what, count=count, waited=passed * MICROSECOND)
+        async for start, what, count, passed in found
+    ]
 
 
 # --- Columns -------------------------------------------------------------------------------------
