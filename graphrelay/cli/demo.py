@@ -1,8 +1,8 @@
 """`graphrelay demo`: the sandbox cloud and the relay in one process.
 
-The account is authorized as a person would do it: the relay opens its loopback redirect and asks
-for an authorization code with PKCE; the sandbox's visitor fills in the sign-in page and accepts.
-Nothing leaves this machine, and nothing stays on it.
+The account is authorized as a user would do it: the relay opens its loopback redirect and requests
+an authorization code with PKCE; the sandbox's visitor fills in the sign-in page and accepts.
+Nothing leaves this machine, and nothing remains on it.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ def command(config: Path) -> None:
     SIGTERM, SIGINT  stop: accept nothing more, finish the requests in flight within
                      delivery.shutdown_grace; the rest stays in the queue
     SIGHUP           read the configuration again; a bad one is refused, and the old one
-                     stays in force
+                     stays in effect
 
     As a systemd service (Type=notify-reload) it reports when it is ready, reloading and stopping.
 

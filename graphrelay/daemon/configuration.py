@@ -1,4 +1,4 @@
-"""The configuration in force, as the console shows it."""
+"""The configuration in effect, as the console shows it."""
 
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +9,7 @@ from graphrelay.smtp.access.listener import Listener
 
 @dataclass(slots=True)
 class Configuration:
-    """Settings in force; a reload replaces them."""
+    """Settings in effect; a reload replaces them."""
 
     settings: RelaySettings
     addresses: tuple[str, ...] = field(default=())

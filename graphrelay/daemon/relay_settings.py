@@ -83,4 +83,4 @@ class Found:
     doubts: tuple[str, ...]
     """What is legal and most likely not meant, and what whoever has a credential could do."""
     tables: Mapping[str, object] = field(repr=False)
-    """The tables and keys that only a restart puts in force, as written."""
+    """The tables and keys that only a restart puts in effect, as written."""

@@ -1,8 +1,8 @@
 """The relay as a service: signals, and notifications to systemd.
 
 SIGTERM, SIGINT   accept nothing more, finish what is in flight (bounded); the rest stays on disk
-SIGHUP            read the configuration again; a bad one is refused, and the old one stays in force
-                  (`graphrelay reload` does the same, and says what came of it)
+SIGHUP            reload the configuration; if it is invalid, the old one stays in effect
+                  (`graphrelay reload` does the same, and reports the result)
 """
 
 import asyncio
@@ -49,7 +49,7 @@ async def serve(path: Path, reading: ConfigReading) -> None:
 
 
 class Reloader:
-    """Puts a changed configuration in force, or reports why it cannot."""
+    """Puts a changed configuration in effect, or reports why it cannot."""
 
     def __init__(
         self, path: Path, found: Found, relay: Relay, notifier: Notifier, clock: Clock

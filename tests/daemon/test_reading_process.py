@@ -15,7 +15,7 @@ def test_it_says_what_an_application_could_do(tmp_path: Path) -> None:
     assert any(doubt.startswith("accounts.") for doubt in found.doubts)
 
 
-def test_it_keeps_the_tables_that_only_a_restart_puts_in_force(tmp_path: Path) -> None:
+def test_it_keeps_the_tables_that_only_a_restart_puts_in_effect(tmp_path: Path) -> None:
     path = Path(configured(tmp_path))
     before = read(path)
     path.write_text(f'{path.read_text(encoding="utf-8")}\n[log]\nlevel = "debug"\n', "utf-8")
