@@ -216,6 +216,12 @@ TRIED = _by_name(
             "drafts that are given up may stay in Deleted Items",
         ),
         Assumption(
+            "draft-files",
+            "a MIME draft that is given a file is written anew from its properties, with the file",
+            "where it is kept octet for octet, large messages keep what fidelity.md says they may; "
+            "where the file is left out, they go as JSON",
+        ),
+        Assumption(
             "upload",
             "an upload session takes 3 MB and more in pieces, answers 200 with the next octet and "
             "201 at the end, and lives for ten minutes or longer",

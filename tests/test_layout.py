@@ -8,14 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TYPES_ALONE = "types without behaviour"
-DOCTOR = "a part of a visit, tried in worlds that each differ in one way"
 PAGES = "a part of the pages, which are asked for and attacked as a whole"
 CONTRACT = "a statement of an engine, which carries out a verb of the spool's contract"
 
 ELSEWHERE = {
     "__main__.py": ("cli/test_commands.py", "runs the program as `python -m graphrelay`"),
     "sendmail/__main__.py": ("drop/test_relay.py", "runs `python -m graphrelay.sendmail`"),
-    "assumptions.py": ("doctor/test_documentation.py", "a table, compared with docs/doctor.md"),
     "console/app.py": ("console/test_guard.py", PAGES),
     "console/desk.py": ("console/test_guard.py", PAGES),
     "console/options.py": ("console/test_guard.py", PAGES),
@@ -30,20 +28,8 @@ ELSEWHERE = {
     "console/pages/sign_in.py": ("console/test_guard.py", PAGES),
     "console/pages/static.py": ("console/test_guard.py", PAGES),
     "console/render.py": ("console/test_guard.py", PAGES),
-    "doctor/arrival.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/check.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/checks.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/concurrency.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/drafting.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/examination.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/finding.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/letter.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/mailbox.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/network.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/record.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/reports.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/sign_in.py": ("doctor/test_worlds.py", DOCTOR),
-    "doctor/sizes.py": ("doctor/test_worlds.py", DOCTOR),
+    "doctor/check.py": ("doctor/test_checks.py", TYPES_ALONE),
+    "doctor/finding.py": ("doctor/test_visit.py", TYPES_ALONE),
     "model/attempt.py": ("spool/contract/test_mail.py", TYPES_ALONE),
     "model/reception.py": ("smtp/reception.py", "a protocol, and the reception of the tests"),
     "relay/deliver/result.py": ("relay/deliver/test_courier.py", TYPES_ALONE),

@@ -168,6 +168,12 @@ CHECKS = (
         must=Must.WRITE,
     ),
     Check(
+        name="draft-files",
+        does="attaches a small file to a MIME draft, reads it back and deletes it",
+        run=drafting.files,
+        must=Must.WRITE,
+    ),
+    Check(
         name="upload",
         does="uploads 3.5 MB to a draft, and deletes it",
         run=drafting.upload,

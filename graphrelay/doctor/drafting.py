@@ -1,5 +1,6 @@
 """Drafts: whether they are found, what becomes of their ids, how they are deleted, and uploads."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from graphrelay.doctor.examination import (
     Examination,
     document,
     in_json,
+    mime,
     moment,
     said,
     taken,
@@ -111,6 +113,29 @@ async def deleted(of: Examination) -> Finding:
     place = "in Deleted Items" if moved else ("gone" if not left else "elsewhere")
     seen = f"after DELETE: {place}; permanentDelete: {said(for_good)}"
     return judged(moved and for_good.status == 204, seen)
+
+
+async def files(of: Examination) -> Finding:
+    """Whether the draft keeps its octets, and has the file."""
+    text = b"Soft line=\r\n breaks are octets that nobody writes like that.\r\n"
+    encoding = ("Content-Transfer-Encoding", "quoted-printable")
+    kind = ("Content-Type", "text/plain; charset=us-ascii")
+    letter = of.letter("draft-files", fields=(kind, encoding), body=text)
+    draft = await of.create(mime(letter.octets))
+    try:
+        content = base64.b64encode(b"graphrelay doctor, attached").decode()
+        file = {"@odata.type": "#microsoft.graph.fileAttachment", "name": "graphrelay.bin"}
+        path = f"{of.item(draft)}/attachments"
+        added = await of.request("POST", path, in_json(file | {"contentBytes": content}))
+        shown = await of.request("GET", f"{of.item(draft)}/$value")
+    finally:
+        await of.delete(draft)
+    if added.status != 201 or shown.status != 200:
+        return Different(f"attaching: {said(added)}; reading: {said(shown)}")
+    if content.encode() not in shown.body:
+        return Different("the file is left out, though it was taken")
+    kept = text in shown.body
+    return judged(not kept, "its octets are kept" if kept else "it is written anew")
 
 
 # --- Uploads ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ OWN_DOMAIN = "graphrelay.invalid"
 """Of the Message-IDs that the doctor makes, which may be shown."""
 _ADDRESS = re.compile(r"[^\s\"'<>()\[\],;:=/&?@{}]+@[^\s\"'<>()\[\],;:=/&?@{}\\]+")
 _LONG = re.compile(r"[A-Za-z0-9_\-+/=.~%!*]{60,}")
+_SEGMENT = re.compile(r"[^/?&=]{60,}")
 _SECRET_PARAMETER = re.compile(r"\b(authtoken|code|access_token|refresh_token|sig)=[^&\s\"]+", re.I)
 _SECRET_MEMBERS = frozenset(
     {"access_token", "refresh_token", "id_token", "client_info", "contentbytes", "device_code"}
@@ -44,11 +45,11 @@ class Redactor:
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
         for hidden in sorted(self._hidden, key=len, reverse=True):
             text = re.sub(re.escape(hidden), self._hidden[hidden], text, flags=re.I)
-        return _LONG.sub(lambda found: f"({len(found[0])} characters)", text)
+        return _LONG.sub(lambda found: _shortened(found[0]), text)
 
     def path(self, path: str) -> str:
         """Of a URL, with what is encoded in it made readable."""
-        return self.text(unquote(path))
+        return self.text(f"//{unquote(path)}").removeprefix("//")
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         return {
@@ -78,3 +79,10 @@ class Redactor:
 
     def _hashed(self, kind: str, text: str) -> str:
         return f"{kind}-{hashlib.sha256(self._salt + text.encode()).hexdigest()[:12]}"
+
+
+def _shortened(text: str) -> str:
+    """What is too long to be a word; of a URL only its segments, which may be ids."""
+    if text.startswith("//"):
+        return _SEGMENT.sub(lambda found: f"({len(found[0])} characters)", text)
+    return f"({len(text)} characters)"

@@ -20,6 +20,7 @@ import webencodings
 
 _LONGEST = 64
 _LARGER = {
+    "utf-8": ("utf-8", "cesu-8"),
     "gbk": ("gb18030",),
     "shift_jis": ("cp932", "shift_jis_2004"),
     "euc-jp": ("euc_jp", "whatwg-euc-jp"),
@@ -72,6 +73,13 @@ def codecs_of(label: str) -> tuple[str, ...]:
         return ()
     is_text = getattr(found, "_is_text_encoding", True)
     return (found.name,) if is_text and found.name not in _NO_CHARSETS else ()
+
+
+def _cesu_8(octets: bytes) -> str:
+    """UTF-8 in which characters beyond U+FFFF are two surrogates, as Java and Oracle write it
+    (Unicode Technical Report 26)."""
+    text = octets.decode("utf-8", "surrogatepass")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 # --- Japanese, with the characters of Windows ----------------------------------------------------
@@ -129,6 +137,7 @@ def _utf_16(octets: bytes) -> str:
 
 
 _OWN = {
+    "cesu-8": _cesu_8,
     "whatwg-iso-2022-jp": _iso_2022_jp,
     "whatwg-euc-jp": _euc_jp,
     "whatwg-utf-16": _utf_16,

@@ -26,6 +26,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_unit_starts_the_program_that_wrote_it(written: Path) -> None:
     unit = (written / "systemd" / "graphrelay.service").read_text()
     assert f"ExecStart={sys.prefix}/bin/graphrelay serve" in unit
+    assert f"ExecReload={sys.prefix}/bin/graphrelay reload" in unit
     assert PROGRAM in (ROOT / "systemd" / "graphrelay.service").read_text()
 
 

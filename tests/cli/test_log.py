@@ -34,7 +34,7 @@ async def test_log_shows_the_last_failed_conversation_of_a_client(tmp_path: Path
     lines = shown.out.splitlines()
     assert lines[1].startswith("last failed session with 127.0.0.1 on 127.0.0.1:0, ")
     assert "    C: ehlo printer" in lines
-    assert any(line.startswith("    S: 553 5.1.7 That sender is no valid") for line in lines)
+    assert any(line.startswith("    S: 553 5.1.7 Invalid sender address") for line in lines)
     (event,) = listed.events
     assert [f"    {line}" for line in event["lines"]] == lines[2:]
     refused = here.events("refused")
@@ -75,7 +75,7 @@ async def test_log_shows_what_was_refused_once_with_the_number_of_times(tmp_path
     ]
     once, twice = shown.out.splitlines()
     assert "  127.0.0.1  refused at MAIL  " in once
-    assert "  553 5.1.7 That sender is no valid" in once
+    assert "  553 5.1.7 Invalid sender address" in once
     assert "times" not in once
     assert "[2 times since " in twice
 

@@ -187,7 +187,7 @@ async def test_an_account_is_authorized_from_nothing_and_a_test_message_arrives(
             ended = await redirected(other)
         await typed(seen.tab, "[name=answer]", "http://localhost/?code=1")
         await seen.press("form[action$='/answer'] button")
-        await seen.shows("[role=alert]", "The address is not whole")
+        await seen.shows("[role=alert]", "The address is incomplete")
         await typed(seen.tab, "[name=answer]", ended)
         await seen.press("form[action$='/answer'] button")
         await seen.shows(".note.good", "Authorized.")

@@ -8,7 +8,7 @@ import pytest
 
 from graphrelay.doctor.redaction import Redactor
 from graphrelay.sandbox.directory import CONTOSO, PUBLIC_CLIENT
-from tests.doctor.practice import ADDRESS, ALIAS, TO, UPN, practice
+from tests.doctor.practice import ADDRESS, ALIAS, TO, UPN, only, practice
 
 TOKEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9" + "a" * 80 + ".b-_"
 
@@ -19,6 +19,11 @@ TOKEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9" + "a" * 80 + ".b-_"
         (f"Bearer {TOKEN}", f"Bearer ({len(TOKEN)} characters)"),
         ("https://o/x?authtoken=a.b-c&n=1", "https://o/x?authtoken=…&n=1"),
         ("http://localhost/?code=0.AX&state=7", "http://localhost/?code=…&state=7"),
+        (
+            "https://host.example/a/" + "i" * 70 + "/b" * 40,
+            "https://host.example/a/(70 characters)" + "/b" * 40,
+        ),
+        ("b/" * 40, "(80 characters)"),
         ("HTTP 403 ErrorAccessDenied", "HTTP 403 ErrorAccessDenied"),
         ("<a.1f@graphrelay.invalid>", "<a.1f@graphrelay.invalid>"),
         ("tenant Contoso.onmicrosoft.com", "tenant (tenant)"),
@@ -68,3 +73,11 @@ async def test_the_file_of_a_whole_visit_identifies_nobody(tmp_path: Path) -> No
         assert secret.lower() not in text.lower(), secret
     for word in ("contoso", here.user.display_name, "eyJ", "authtoken=a", "Bearer e"):
         assert word not in text, word
+
+
+async def test_the_tenant_is_shown_only_to_whoever_asks_for_it(tmp_path: Path) -> None:
+    async with practice(tmp_path) as here:
+        await here.visit(only("hosts", "token-answer"))
+        assert "onmicrosoft" not in str(here.entries)
+        await here.visit(only("hosts", "token-answer", tenant=True))
+        assert "contoso.onmicrosoft.com" in str(here.entries)

@@ -192,6 +192,21 @@ CASES = {
         html=True,
         lost="the name 'a.html' of a text that is in the body",
     ),
+    "9 one text of another type": Case(
+        head="Content-Type: text/markdown; charset=utf-8\n",
+        body="# Grüße\n",
+        text="# Grüße",
+        lost="the type text/markdown of a text that is in the body",
+    ),
+    "9 alternatives with file names, to be shown": case(
+        "alternative",
+        "Content-Type: text/plain\nContent-Disposition: inline; filename=a.txt\n\nplain",
+        "Content-Type: text/html\nContent-Disposition: inline; filename=a.html\n\n<p>web",
+        'Content-Type: text/plain\nContent-Disposition: inline; filename="b.log"\n\nlog',
+        text="<p>web",
+        html=True,
+        files=(("a.txt", b"plain", "attachment"), ("b.log", b"log", "attachment")),
+    ),
     "10 an empty alternative": case(
         "alternative", PLAIN, "Content-Type: text/html\n\n<html><body></body></html>", text="plain"
     ),
@@ -218,6 +233,16 @@ CASES = {
         "mixed", PLAIN, pdf(name='"C:\\TEMP\\scan.pdf"'), text="plain",
         files=(("scan.pdf", b"PDF", "attachment"),),
     ),
+    "14 a name without a disposition": case(
+        "mixed", PLAIN, pdf('filename="scan.pdf"', name=""), text="plain",
+        files=(("scan.pdf", b"PDF", "attachment"),),
+    ),
+    "14 parameters without a semicolon": Case(
+        head="Content-Type: text/html, charset=windows-1251\n",
+        body="<p>Привет\n".encode("cp1251"),
+        text="Привет",
+        html=True,
+    ),
     "15 AMP": case(
         "alternative",
         PLAIN,
@@ -234,6 +259,10 @@ CASES = {
         subject="one",
         reply_name="A",
         nested_name="one.eml",
+    ),
+    "16 an empty subject, then another": Case(
+        head="Subject:\nSubject: two\n", lines=(b"Subject: two",), subject="two",
+        nested_name="two.eml",
     ),
     INVITATION: case(
         "alternative",

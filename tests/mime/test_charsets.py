@@ -35,6 +35,16 @@ def test_a_label_reads_what_programs_write_under_it(text: str, codec: str, label
     assert charsets.decode(text.encode(codec), label) == text
 
 
+def test_surrogates_in_utf_8_are_one_character() -> None:
+    """As Java and Oracle write it."""
+    pair = "😀".encode("utf-16-be")
+    octets = b"".join(
+        chr(int.from_bytes(pair[at : at + 2])).encode("utf-8", "surrogatepass") for at in (0, 2)
+    )
+    assert charsets.decode("Grüße ".encode() + octets, "UTF-8") == "Grüße 😀"
+    assert charsets.decode(octets[:3], "utf-8") is None
+
+
 def in_jis(text: str) -> bytes:
     """Two octets of seven bits for each character, from its Shift JIS code of Windows."""
     octets = bytearray()

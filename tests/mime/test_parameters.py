@@ -34,6 +34,12 @@ from graphrelay.mime import parameters
         (b'a/b; name="never closed', "a/b", {"name": "never closed"}),
         (b"a/b;;; ; name=x;", "a/b", {"name": "x"}),
         (b"a/b; name", "a/b", {}),
+        (b"attachment; filename=a.pdf (see there)", "attachment", {"filename": "a.pdf"}),
+        (b"attachment; filename=My report (1).pdf", "attachment",
+         {"filename": "My report (1).pdf"}),
+        (b' filename="a.pdf"; size=3', "", {"filename": "a.pdf", "size": "3"}),
+        (b"text/html, charset=utf-8", "text/html", {"charset": "utf-8"}),
+        (b"text/html charset=utf-8; x=y", "text/html", {"charset": "utf-8", "x": "y"}),
         (b"", "", {}),
     ],
 )  # fmt: skip

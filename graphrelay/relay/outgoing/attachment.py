@@ -72,7 +72,7 @@ def _name(entity: Entity, number: int) -> str:
 
 def _nested_subject(entity: Entity) -> str:
     section = header.read(entity.content.beginning(64 * 1024), complete=False)
-    found = section.first("subject") if section else None
+    found = section.telling("subject") if section else None
     if section is None or found is None:
         return ""
     value = section.unfolded(found)

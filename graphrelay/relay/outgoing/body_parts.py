@@ -75,7 +75,8 @@ class _Place:
     """Whether a text that has a name only in Content-Type is a file: not if it is the whole message
     or an alternative."""
     alone: bool = False
-    """Whether it is the whole message: then not even a file name makes a file of a text."""
+    """Whether it is the whole message, or the best of alternatives: then not even a file name makes
+    a file of a text."""
 
 
 @dataclass(slots=True)
@@ -96,6 +97,9 @@ class _Findings:
         self.body_size += entity.end - entity.start
         if name := given_name(entity):
             self.lost.append(f"the name {name!r} of a text that is in the body")
+        kind = entity.content_type.value
+        if kind.startswith("text/") and kind not in _BODIES:
+            self.lost.append(f"the type {kind} of a text that is in the body")
 
 
 def take_apart(message: Entity, longest_body: int = LONGEST_BODY) -> MessageBody | Sealed:
@@ -192,7 +196,7 @@ def _sort(entity: Entity, findings: _Findings, place: _Place) -> None:
     if not entity.children:
         _sort_leaf(entity, findings, place)
         return
-    place = replace(place, a_name_makes_a_file=True)
+    place = replace(place, a_name_makes_a_file=True, alone=False)
     if kind == "multipart/alternative":
         _sort_alternatives(entity, findings, place)
         return
@@ -209,7 +213,7 @@ def _first(root: Entity | None, children: tuple[Entity, ...]) -> list[Entity]:
 
 def _sort_leaf(entity: Entity, findings: _Findings, place: _Place) -> None:
     kind = entity.content_type.value
-    is_text = kind in _BODIES or kind.startswith("multipart/")
+    is_text = kind in _BODIES or kind.startswith("multipart/") or _is_plain(entity, place)
     if not is_text or _is_a_file(entity, place) or place.related:
         findings.files.append(entity)
     elif not place.shown:
@@ -219,6 +223,13 @@ def _sort_leaf(entity: Entity, findings: _Findings, place: _Place) -> None:
     else:
         findings.lost.append("the text is too long for a body and is attached")
         findings.files.append(entity)
+
+
+def _is_plain(entity: Entity, place: _Place) -> bool:
+    """Whether a text of another type, such as text/markdown, is all that the message says."""
+    kind = entity.content_type.value
+    is_text = kind.startswith("text/") and kind != "text/calendar"
+    return is_text and place.alone and not given_name(entity)
 
 
 def _is_a_file(entity: Entity, place: _Place) -> bool:
@@ -235,8 +246,9 @@ def _sort_alternatives(entity: Entity, findings: _Findings, place: _Place) -> No
     shown = _best(entity.children)
     for child in entity.children:
         kind = _leaf_type(child)
-        here = replace(place, shown=place.shown and child is shown, a_name_makes_a_file=False)
-        if child is shown or not kind.startswith("text/") or _is_a_file(child, here):
+        best = child is shown
+        here = replace(place, shown=place.shown and best, a_name_makes_a_file=False, alone=best)
+        if best or not kind.startswith("text/") or _is_a_file(child, here):
             _sort(child, findings, here)
         elif kind == "text/calendar":
             findings.lost.append(_NO_MEETING)
@@ -287,10 +299,10 @@ def _take_a_text_for_the_body(findings: _Findings) -> None:
     """If no body was found, use the first text that is a file only because of its name."""
     if findings.bodies:
         return
-    place = _Place(a_name_makes_a_file=False)
     for entity in findings.files:
         is_text = entity.content_type.value in _BODIES
-        if is_text and not _is_a_file(entity, place) and findings.fits(entity):
+        attached = entity.disposition.value == "attachment"
+        if is_text and not attached and findings.fits(entity):
             findings.files.remove(entity)
             findings.show(entity)
             return

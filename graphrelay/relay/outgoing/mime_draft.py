@@ -27,6 +27,8 @@ from graphrelay.relay.outgoing.attachment import Attachment
 
 MARGIN = 64 * 1024
 """Octets by which what is read back must be longer: more than any header field of Exchange."""
+MOST_SEALED = 10
+"""Signed or encrypted parts; each is looked for in what is read back."""
 _NO_LOSS = ("bcc", "content-*", "mime-version", "x-graphrelay-*")
 """Fields that are ours, that Exchange writes itself, or that no recipient may see."""
 
@@ -109,7 +111,7 @@ def _convert(submission: Submission, most: int) -> MimeDraft | None:
         return None
     parts = body_parts.texts_and_files(whole)
     cut = frozenset(map(_place, parts.files))
-    if not parts.files or not _stays(whole, cut):
+    if not parts.files or len(parts.sealed) > MOST_SEALED or not _stays(whole, cut):
         return None
     rest = len(section.octets) + sum(_size(whole, cut))
     if encoded_size(rest) > most or rest + MARGIN >= sum(one.content.size for one in parts.files):

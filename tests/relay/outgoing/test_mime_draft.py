@@ -72,8 +72,18 @@ async def test_what_is_no_file_keeps_its_octets() -> None:
         multipart("mixed", TEXT + b"x" * 100_000, BIG),
         multipart("mixed", TEXT, BIG.replace(FILE, b"eHh4")),
         multipart("mixed", *[TEXT] * 1_001, BIG),
+        multipart("mixed", *[SIGNED] * 11, BIG),
     ],
-    ids=["one part", "no text", "no file", "sealed", "long text", "small file", "tangled"],
+    ids=[
+        "one part",
+        "no text",
+        "no file",
+        "sealed",
+        "long text",
+        "small file",
+        "tangled",
+        "many sealed",
+    ],
 )
 async def test_what_cannot_be_judged_or_keeps_nothing_is_not_sent_so(content: bytes) -> None:
     assert await converted(content) is None

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from graphrelay.file_access import FileUser
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Held, StorageUnavailable, Submission
 from graphrelay.spool.errors import MailLost
 from graphrelay.spool.queries import QueueFilter
-from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.sqlite import Disk, SqliteSpool
 from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, database_full, no_room
@@ -155,3 +156,24 @@ async def test_a_place_where_no_directory_can_be_is_said_in_words(
     with pytest.raises(StorageUnavailable, match="Not a directory"):
         async with SqliteSpool.open(tmp_path / "file" / "spool", clock, journal):
             pass
+
+
+async def test_a_directory_of_another_user_is_named_with_the_command_that_helps(
+    tmp_path: Path, clock: FakeClock, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for somebody who may not enter it: root, who runs some of these tests, may."""
+
+    def not_ours(self: Disk, path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    owner = FileUser.this_process()
+    other = FileUser("graphrelay", 4711, frozenset())
+    monkeypatch.setattr(FileUser, "this_process", lambda: other)
+    monkeypatch.setattr(Disk, "make_directory", not_ours)
+    with pytest.raises(StorageUnavailable) as refused:
+        async with SqliteSpool.open(tmp_path, clock, journal):
+            pass
+    assert str(refused.value) == (
+        f"{tmp_path} belongs to {owner.name}, but the relay runs as graphrelay. Run it as "
+        f"{owner.name}, or: sudo chown -R graphrelay {tmp_path}"
+    )

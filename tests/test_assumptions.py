@@ -6,41 +6,13 @@ from pathlib import Path
 import pytest
 
 from graphrelay.assumptions import SAID, TRIED, Assumption
-from graphrelay.doctor.checks import CHECKS
+from tests.doctor.page import rows
 from tests.tools import ROOT
 
-PAGE = (ROOT / "docs" / "doctor.md").read_text("utf-8")
 PROSE = {
     page: re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text("utf-8"))
     for page in ("scenarios.md", "delivery.md", "operations.md")
 }
-
-
-def rows(section: str) -> list[list[str]]:
-    """The cells of a section's table."""
-    text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
-    return [cells for cells in found if not cells[0].startswith("---")]
-
-
-def test_the_checks_are_the_rows_of_the_table_in_its_order() -> None:
-    assert [check.name for check in CHECKS] == [*TRIED]
-
-
-def test_the_page_has_every_check_as_it_is() -> None:
-    shown = rows("The checks")
-    wanted = [
-        [
-            f"`{check.name}`",
-            check.does,
-            check.assumption.assumed,
-            check.assumption.otherwise,
-            check.must.value,
-        ]
-        for check in CHECKS
-    ]
-    assert shown == wanted
 
 
 def test_the_page_has_what_is_assumed_and_not_tried() -> None:
@@ -87,15 +59,3 @@ def test_a_fact_is_written_in_one_place(one: Assumption) -> None:
         if one.assumed[:60] in path.read_text("utf-8")
     ]
     assert [path.name for path in places] in ([], ["assumptions.py"])
-
-
-def test_every_test_that_the_page_names_exists() -> None:
-    section = PAGE.split("\n## Where both answers are tested\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
-    assert len(lines) == 20
-    for line in lines:
-        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", line)
-        assert named, line
-        for file, name in named:
-            text = (ROOT / "tests" / file).read_text("utf-8")
-            assert f"def {name}(" in text, f"{file}::{name}"
