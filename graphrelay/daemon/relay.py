@@ -26,6 +26,7 @@ from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
+from graphrelay.control.verbs.content import ContentVerbs
 from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
@@ -406,13 +407,14 @@ def _verbs(
         return open_vault(directory, backend, why="moved there")
 
     configured = Configured(lambda: rooms.tokens.accounts, lambda: rooms.reception.routes)
+    content = ContentVerbs(rooms.spool).table()
     mail = MailVerbs(rooms.spool, queue, configured, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
     vault = VaultVerbs(rooms.tokens, settings.vault_backend, another_place).table()
     doctor = DoctorVerbs(_reachable(rooms, settings, clock)).table()
-    return mail | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
+    return mail | content | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
 
 
 def _reachable(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> Reachable:
