@@ -62,6 +62,7 @@ def command(smtp_port: int, page_port: int, console_port: int) -> None:
 async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
     from graphrelay.config import load
     from graphrelay.daemon.relay import running
+    from graphrelay.daemon.wiring import wired
     from graphrelay.sandbox import Sandbox
     from graphrelay.sandbox.config import relay_config
 
@@ -78,7 +79,7 @@ async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
             )
             config = Path(folder, "config.toml")
             config.write_text(text, encoding="utf-8")  # noqa: ASYNC240 (before anything is served)
-            async with running(load(config), None, _stage, config=config) as relay:
+            async with running(wired(load(config), config), None, _stage) as relay:
                 end = await authorize(cloud, relay)
                 if end["kind"] != "authorized":
                     raise CommandFailed(

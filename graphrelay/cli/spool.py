@@ -30,13 +30,13 @@ def init(config: Path) -> None:
     from graphrelay.spool.errors import SpoolTooNew
     from graphrelay.spool.url import SpoolUrlUnusable, described
 
-    settings = settings_from(config)
+    shared = wiring.shared_spool(settings_from(config).spool)
+    if shared is None:
+        raise CommandFailed("[spool] url is not set: the queue is in the state directory")
     try:
-        url = wiring.spool_url(settings.spool)
+        url = shared.read_url()
     except (OSError, SpoolUrlUnusable) as error:
         raise CommandFailed(str(error)) from error
-    if url is None:
-        raise CommandFailed("[spool] url is not set: the queue is in the state directory")
     from graphrelay.spool.postgres.schema import prepare
 
     try:

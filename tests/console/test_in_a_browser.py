@@ -276,6 +276,11 @@ async def test_held_mail_is_deleted_after_a_question(tmp_path: Path) -> None:
         await seen.shows("td", "Waits")
         await seen.press_named("Hold")
         await seen.shows(".label", "held")
+        await seen.press_named("Read")
+        await seen.shows("pre", "Hello.")
+        assert await seen.violations() == []
+        await seen.press_named("Back to the message")
+        await seen.shows(".label", "held")
         await seen.press_named("Delete")
         await seen.shows("h1", "Delete ")
         await typed(seen.tab, "[name=reason]", "a trial")
