@@ -29,6 +29,7 @@ BASE = frozenset(
         "threads",
         "files",
         "file_access",
+        "memory",
         "retry_after",
         "assumptions",
     }
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "threads": BASE,
     "files": frozenset(),
     "file_access": frozenset(),
+    "memory": frozenset(),
     "retry_after": frozenset({"__init__"}),
     "assumptions": frozenset(),
     **{room: BASE | {room} for room in ROOMS},

@@ -13,7 +13,10 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import Clock
 from graphrelay.config import load
+from graphrelay.daemon.reading_process import read
 from graphrelay.daemon.relay import Relay, running
+from graphrelay.daemon.relay_settings import Found
+from graphrelay.daemon.wiring import wired
 from graphrelay.journal import Entry, Sink
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -69,6 +72,13 @@ def hearing() -> tuple[Sink, list[Entry], asyncio.Event]:
     return hear, entries, told
 
 
+def found_in(config: Path) -> Found:
+    """What `serve` runs on, read here."""
+    found = read(config)
+    assert isinstance(found, Found), found
+    return found
+
+
 @asynccontextmanager
 async def world(
     directory: Path,
@@ -94,8 +104,8 @@ async def world(
         hear, entries, told = hearing()
         with pytest.MonkeyPatch.context() as environment:
             environment.delenv("GRAPHRELAY_CONSOLE__ADDRESS", raising=False)
-            settings = load(config)
-        async with running(settings, clock, hear, config=config) as relay:
+            settings = wired(load(config), config)
+        async with running(settings, clock, hear) as relay:
             if authorized:
                 assert (await authorize(cloud, relay))["kind"] == "authorized"
             yield World(cloud, relay, config, entries, told)

@@ -22,6 +22,7 @@ from graphrelay.cli import machine
 
 if TYPE_CHECKING:
     from graphrelay.config import ConfigError, Settings
+    from graphrelay.daemon.reading import Unusable
 
 Output = dict[str, Any]
 
@@ -63,7 +64,7 @@ def checked(path: Path) -> "tuple[Settings, list[str]]":
         end_with_problems(error)
 
 
-def end_with_problems(error: "ConfigError") -> NoReturn:
+def end_with_problems(error: "ConfigError | Unusable") -> NoReturn:
     """Print every mistake, and exit with status 78."""
     for problem in error.problems:
         click.echo(f"{error.path}: {problem}", err=True)
@@ -151,15 +152,16 @@ def by_the_daemon(
 async def _by_ourselves(
     settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Any
 ) -> AsyncIterator[Output]:
-    from graphrelay.cli.memory import disable_core_dumps
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
-    from graphrelay.daemon.wiring import state_directory
+    from graphrelay.daemon.wiring import wired
+    from graphrelay.memory import disable_core_dumps
 
-    become_owner(state_directory(settings), verb, start)
+    values = wired(settings)
+    become_owner(values.state_directory, verb, start)
     disable_core_dumps()  # last, since a change of user undoes it
     try:
-        async with verbs_without_daemon(settings) as verbs:
+        async with verbs_without_daemon(values) as verbs:
             if verb not in verbs:
                 raise VerbError(f"no relay is running, and {verb} needs one. Run: {start}")
             async for event in verbs[verb](arguments, ask):

@@ -34,9 +34,9 @@ def command(config: Path, account: str | None, method: str | None, as_json: bool
     configured user, and the relay keeps itself authorized from then on. On a server without a
     browser use --device, or --paste if the tenant blocks sign-in by device code.
 
-    For "any-user" and "scoped-users" nobody signs in, and nobody needs to run this: the relay sends
-    with the credential of the configuration. Here the command checks that credential, shows what
-    the application may do, and ends a pause by graphrelay revoke.
+    For "any-user" and "scoped-users" nobody signs in and this command is not needed: the relay
+    sends with the credential in the configuration. Here the command checks that credential, shows
+    what the application may do, and ends a pause by graphrelay revoke.
 
     With one account in the configuration, it need not be named.
 
@@ -98,7 +98,7 @@ class _Printer:
 
     def _incomplete(self, event: Output) -> None:
         click.echo(
-            f"The address is not whole: it has no {event['missing']}=. Copy all of it.", err=True
+            f"The address is incomplete: it has no {event['missing']}=. Copy all of it.", err=True
         )
 
     def _device(self, event: Output) -> None:

@@ -18,16 +18,16 @@ from graphrelay.files import sync_directory
 @click.option(
     "--with-key",
     is_flag=True,
-    help="Put the vault's key file into the backup too: who can read it can send as you.",
+    help="Include the vault's key file: whoever can read the backup can then send as you.",
 )
 @click.pass_obj
 def command(config: Path, file: Path, with_key: bool) -> None:
     """Write queue, mail log and authorizations to FILE, a tar file, while the relay runs.
 
-    Nothing waits for it. FILE appears when it is whole and has been read back; a file of that name
+    It delays no mail. FILE appears when it is complete and has been verified; a file of that name
     is replaced. It contains mail, so only you can read it. The authorizations are encrypted, and
-    the key is left out unless you ask: without it they have to be made again after a restore. The
-    configuration is not part of it.
+    the key is omitted unless you ask for it: without the key, accounts have to be authorized again
+    after a restore. The configuration is not included.
 
     \b
     Examples:

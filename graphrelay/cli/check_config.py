@@ -22,9 +22,10 @@ def command(config: Path, strict: bool) -> None:
     """Check the configuration.
 
     Each mistake is printed on a line of its own: where it is, what is wrong, what is allowed.
-    Without mistakes, the accounts and listeners are listed, and what is doubtful: ids that are
-    placeholders, files that the service may not read, rules that nothing can match. Root sees files
-    as the user of the service would. No relay needs to run.
+    Without mistakes, the accounts and listeners are listed, with warnings about anything doubtful:
+    ids that are placeholders, files that the service may not read, rules that nothing can match.
+    For root, files are checked with the permissions of the service's user. The relay need not be
+    running.
 
     \b
     Example:

@@ -1,7 +1,7 @@
-"""What the shell offers after the tab key: verbs and options, accounts, and queue ids.
+"""Shell completion: commands and options, accounts, and queue ids.
 
-A completion never fails and never waits long: where the configuration cannot be read or the relay
-does not answer, nothing is offered.
+A completion never fails and never waits long: if the configuration cannot be read or the relay does
+not answer, nothing is offered.
 """
 
 import asyncio

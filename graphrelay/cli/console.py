@@ -18,11 +18,11 @@ from graphrelay.cli.output import Output, json_option
 def command(config: Path, no_browser: bool, as_json: bool) -> None:
     """Open the console in a browser, signed in.
 
-    Prints a link, and opens it where this machine has a desktop. The link signs in as operator
-    whoever opens it, once, within five minutes. From another machine, forward the port first:
-    ssh -L 8026:127.0.0.1:8026 HOST
+    Prints a link, and opens it where this machine has a desktop. The link works once, within five
+    minutes, and signs in whoever opens it as an operator. From another machine, forward the port
+    first: ssh -L 8026:127.0.0.1:8026 HOST
 
-    People who may not run this sign in with a name and a password: [[console.users]] in the
+    Users who may not run this command sign in with a name and a password: [[console.users]] in the
     configuration.
 
     \b

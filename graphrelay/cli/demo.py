@@ -1,8 +1,8 @@
 """`graphrelay demo`: the sandbox cloud and the relay in one process.
 
-The account is authorized as a person would do it: the relay opens its loopback redirect and asks
-for an authorization code with PKCE; the sandbox's visitor fills in the sign-in page and accepts.
-Nothing leaves this machine, and nothing stays on it.
+The account is authorized as a user would do it: the relay opens its loopback redirect and requests
+an authorization code with PKCE; the sandbox's visitor fills in the sign-in page and accepts.
+Nothing leaves this machine, and nothing remains on it.
 """
 
 import asyncio
@@ -62,6 +62,7 @@ def command(smtp_port: int, page_port: int, console_port: int) -> None:
 async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
     from graphrelay.config import load
     from graphrelay.daemon.relay import running
+    from graphrelay.daemon.wiring import wired
     from graphrelay.sandbox import Sandbox
     from graphrelay.sandbox.config import relay_config
 
@@ -78,7 +79,7 @@ async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
             )
             config = Path(folder, "config.toml")
             config.write_text(text, encoding="utf-8")  # noqa: ASYNC240 (before anything is served)
-            async with running(load(config), None, _stage, config=config) as relay:
+            async with running(wired(load(config), config), None, _stage) as relay:
                 end = await authorize(cloud, relay)
                 if end["kind"] != "authorized":
                     raise CommandFailed(

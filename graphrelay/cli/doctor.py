@@ -26,9 +26,9 @@ GO, REVOKED = "go", "revoked"
     "--to",
     required=True,
     metavar="ADDRESS",
-    help="Who gets a few test messages besides the account's own mailbox: you.",
+    help="Your address, which gets a few test messages besides the account's own mailbox.",
 )
-@click.option("--skip", multiple=True, metavar="CHECK", help="Leave a check out. May be repeated.")
+@click.option("--skip", multiple=True, metavar="CHECK", help="Omit a check. May be repeated.")
 @click.option(
     "--outside", metavar="MAILBOX", help="A mailbox that the account may not use, for `probe`."
 )
@@ -37,7 +37,7 @@ GO, REVOKED = "go", "revoked"
     is_flag=True,
     help="Also look at what a revoked session is answered: you revoke it, and authorize again.",
 )
-@click.option("--tenant", is_flag=True, help="Leave the tenant and its domains in the file.")
+@click.option("--tenant", is_flag=True, help="Keep the tenant and its domains in the file.")
 @click.option(
     "--output",
     "file",
@@ -59,16 +59,16 @@ def command(
     skip: tuple[str, ...],
     **wishes: Any,
 ) -> None:
-    """Try what the relay assumes of Entra ID, Graph and Exchange Online, with a real account.
+    """Check what the relay assumes about Microsoft, with a real account.
 
     Run it once in a new tenant, and after changes at Microsoft. It first says what it will do and
     what it will send (to the account's own mailbox and to ADDRESS, nothing else), and asks. It ends
     with a table: what was assumed, what was seen, and what a difference changes.
 
-    All raw answers go into one JSON file that can be sent to the makers: without tokens, and with
-    addresses, names and the tenant made unrecognizable. Its own drafts and messages are deleted at
-    the end where the account may do so (Mail.ReadWrite). No message is ever sent twice; a check
-    that needs a permission which the account does not have is left out.
+    All answers are written to a JSON file that can be sent to the developers: without tokens, and
+    with addresses, names and the tenant made unrecognizable. The command's own drafts and messages
+    are deleted at the end if the account may do so (Mail.ReadWrite). No message is ever sent twice;
+    a check that needs a permission that the account does not have is omitted.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ from graphrelay.cli.output import Output, json_option
 @json_option
 @click.pass_obj
 def command(config: Path, as_json: bool) -> None:
-    """Put the changed configuration in force.
+    """Apply the changed configuration.
 
     The running relay reads its file again: listeners, limits, logins, accounts, routes and alerts
     are changed all at once, and no connection is dropped. A file with mistakes changes nothing:
@@ -45,7 +45,7 @@ async def _reload(config: Path, as_json: bool) -> None:
 
 
 def _print(config: Path, event: Output) -> None:
-    click.echo(f"{config} is in force")
+    click.echo(f"{config} is in effect")
     for warning in event["warnings"]:
         click.echo(f"warning: {warning}")
     if tables := event["needs_restart"]:

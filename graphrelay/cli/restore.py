@@ -10,19 +10,19 @@ from graphrelay.cli.ask import CommandFailed, become_owner
 
 @click.command(name="restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--replace", is_flag=True, help="Move what is there aside, to replaced-TIME.")
+@click.option("--replace", is_flag=True, help="Move the present state aside, to replaced-TIME.")
 @click.option(
     "--send",
     is_flag=True,
-    help="Send what waited when the backup was made, though it may have been sent since.",
+    help="Send messages that were queued at the backup, although they may have been sent since.",
 )
 @click.pass_obj
 def command(config: Path, file: Path, replace: bool, send: bool) -> None:
-    """Put the backup FILE in place of the queue, the mail log and the authorizations.
+    """Restore the queue, the mail log and the authorizations from the backup FILE.
 
-    The relay must not run. FILE is read and checked as a whole before anything is changed. What
-    waited when the backup was made is held, since it may have been sent after that: look at it
-    with `graphrelay queue list`, then release or delete it.
+    The relay must not be running. FILE is read and verified completely before anything is changed.
+    Messages that were queued when the backup was made are held, since they may have been sent after
+    that: check them with `graphrelay queue list`, then release or delete them.
     """
     from graphrelay.clock import SystemClock
     from graphrelay.control.socket.place import state_directory_of

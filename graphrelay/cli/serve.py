@@ -27,24 +27,29 @@ def command(config: Path) -> None:
     SIGTERM, SIGINT  stop: accept nothing more, finish the requests in flight within
                      delivery.shutdown_grace; the rest stays in the queue
     SIGHUP           read the configuration again; a bad one is refused, and the old one
-                     stays in force
+                     stays in effect
 
     As a systemd service (Type=notify-reload) it reports when it is ready, reloading and stopping.
 
     Exit status: 0 after a stop, 1 if it cannot start, 78 if the configuration cannot be used.
     """
-    from graphrelay.cli.memory import collect_seldom, disable_core_dumps
-    from graphrelay.config import ConfigError
+    from graphrelay.daemon.reading import ConfigReading, Unusable
+
+    try:
+        reading = ConfigReading(config)  # while all else is imported
+    except OSError as error:
+        raise CommandFailed(f"no process to read the configuration: {error}") from error
     from graphrelay.daemon.relay import CannotStart
     from graphrelay.daemon.signals import serve
+    from graphrelay.memory import collect_seldom, disable_core_dumps
 
     disable_core_dumps()
     collect_seldom()
     take_descriptors()
     try:
         with asyncio.Runner(loop_factory=event_loop()) as runner:
-            runner.run(serve(config))
-    except ConfigError as error:
+            runner.run(serve(config, reading))
+    except Unusable as error:
         end_with_problems(error)
     except CannotStart as error:
         raise CommandFailed(str(error)) from error

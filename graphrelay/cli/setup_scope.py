@@ -36,7 +36,7 @@ def command(config: Path, account: str, object_id: str, attribute: str, group: s
 
     For an account with scenario "scoped-users". The commands, for Exchange Online PowerShell, are
     filled in from the configuration; this command itself changes nothing. Exchange takes 30 minutes
-    to 2 hours until the scope is in force.
+    to 2 hours until the scope is in effect.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The configuration in force, key by key: each value and where it comes from, for people to read.
+"""The configuration in effect, key by key: each value and where it comes from, for people to read.
 
 No secret is ever in it, nor the password of a proxy.
 """

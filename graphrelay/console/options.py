@@ -59,7 +59,7 @@ class ConfiguredKey:
 
 @dataclass(frozen=True, slots=True)
 class ShownConfiguration:
-    """The configuration in force."""
+    """The configuration in effect."""
 
     file: str
     keys: tuple[ConfiguredKey, ...]

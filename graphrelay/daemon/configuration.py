@@ -1,36 +1,31 @@
-"""The configuration in force, as the console shows it."""
+"""The configuration in effect, as the console shows it."""
 
-from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from graphrelay.config import Settings, warnings
-from graphrelay.config.in_force import in_force, read
-from graphrelay.console.options import ConfiguredKey, ShownConfiguration
-from graphrelay.daemon import wiring
-from graphrelay.file_access import FileUser
+from graphrelay.console.options import ShownConfiguration
+from graphrelay.daemon.relay_settings import RelaySettings
+from graphrelay.smtp.access.listener import Listener
 
 
 @dataclass(slots=True)
 class Configuration:
-    """Settings and the file that they come from; a reload replaces the settings."""
+    """Settings in effect; a reload replaces them."""
 
-    settings: Settings
-    file: Path | None
+    settings: RelaySettings
     addresses: tuple[str, ...] = field(default=())
     """Where the SMTP server listens, once it does."""
 
-    def shown(self, today: date) -> ShownConfiguration:
-        """As it is now."""
-        settings, file = self.settings, self.file
-        found = warnings(file, settings, FileUser.this_process(), today) if file else ()
-        return ShownConfiguration(
-            file=str(file or "the environment"),
-            keys=tuple(
-                ConfiguredKey(one.key, one.value, one.source)
-                for one in in_force(settings, read(file))
-            ),
-            warnings=tuple(map(str, found)),
-            listeners=wiring.listeners_at(settings, self.addresses),
-            logins=tuple(user.name for user in settings.smtp.users),
+    def shown(self) -> ShownConfiguration:
+        """As it was read, with the ports at which the relay really listens."""
+        return replace(
+            self.settings.shown, listeners=_really(self.settings.listeners, self.addresses)
         )
+
+
+def _really(configured: tuple[Listener, ...], addresses: tuple[str, ...]) -> tuple[Listener, ...]:
+    """With the addresses at which they really listen: a port 0 is another one there."""
+    if len(configured) != len(addresses):
+        return configured  # a name with several addresses
+    return tuple(
+        replace(one, address=address) for one, address in zip(configured, addresses, strict=True)
+    )

@@ -15,27 +15,26 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from ssl import SSLContext
 
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.clock import Clock, SystemClock
-from graphrelay.config import Settings
 from graphrelay.console.server import Console
 from graphrelay.console.server import off as console_off
 from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Verb
 from graphrelay.control.verbs.alerts import AlertVerbs
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
+from graphrelay.control.verbs.content import ContentVerbs
 from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
-from graphrelay.daemon import wiring
 from graphrelay.daemon.configuration import Configuration
+from graphrelay.daemon.relay_settings import RelaySettings
 from graphrelay.doctor.examination import Reachable
 from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
@@ -100,52 +99,50 @@ class Relay:
         """Where it listens, with the actual ports."""
         return self.server.addresses
 
-    async def reload(self, settings: Settings) -> None:
+    async def reload(self, settings: RelaySettings) -> None:
         """Use the listeners, limits, logins, accounts, routes and alerts of `settings` from now on.
         Raises `CannotStart`, and then nothing has changed."""
-        table, backups = wiring.table(settings), wiring.backups(settings)
         with as_cannot_start():
             await self.server.reload(
-                wiring.listeners(settings),
-                wiring.limits(settings),
-                wiring.hostname(settings),
-                wiring.logins(settings),
-                transcribed=settings.smtp.transcripts,
+                settings.listeners,
+                settings.limits,
+                settings.hostname,
+                settings.logins,
+                transcribed=settings.transcripts,
             )
-        self.reception.use(table, wiring.max_message_size(settings))
-        self.queue.use_backups(backups)
-        if self.console and (options := wiring.console(settings)):
-            self.console.reload(options)
+        self.reception.use(settings.table, settings.max_message_size)
+        self.queue.use_backups(settings.backups)
+        if self.console and settings.console:
+            self.console.reload(settings.console)
         self.configuration.settings = settings
         self.configuration.addresses = self.addresses
-        self.alerts.use(wiring.thresholds(settings.alerts), wiring.channels(settings.alerts))
+        self.alerts.use(settings.thresholds, settings.channels)
         # Last, and with no wait in between: the accounts change at once, then it waits for the
         # thread that may be asking Entra. By then no message is routed to a removed account.
-        await self.tokens.reconfigure(wiring.accounts(settings))
+        await self.tokens.reconfigure(settings.accounts)
 
 
 @asynccontextmanager
 async def running(
-    settings: Settings,
+    settings: RelaySettings,
     clock: Clock | None = None,
     *sinks: Sink,
-    config: Path | None = None,
     reloads: ReloadRequests | None = None,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
-    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log; `config` is the
-    file of the settings. The verb `reload` is there if the caller takes care of `reloads`.
+    flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
+    `reload` is there if the caller takes care of `reloads`.
 
     Raises `CannotStart`.
     """
     clock = clock or SystemClock()
-    alerts = wiring.alerts(settings, clock)
-    refusals = RefusalLog(clock) if settings.log.refusals else None
+    alerts = AlertManager(settings.hostname, settings.thresholds, settings.channels, clock)
+    refusals = RefusalLog(clock) if settings.log_refusals else None
     hearing = (alerts.hear, refusals.hear) if refusals else (alerts.hear,)
     journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
     with _unwrapped():
         async with AsyncExitStack() as stack:
-            configuration = Configuration(settings, config)
+            configuration = Configuration(settings)
             more = ReloadVerb(reloads).table() if reloads else {}
             yield await _opened(stack, configuration, clock, journal, alerts, refusals, more)
 
@@ -168,7 +165,7 @@ async def _opened(
         console = _console(verbs, configuration, alerts, journal, clock)
         verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
-            wiring.control_socket(settings), verbs, journal, clock, settings.control.group
+            settings.control_socket, verbs, journal, clock, settings.control_group
         )
         await stack.enter_async_context(control)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -182,7 +179,7 @@ async def _opened(
     with as_cannot_start():
         server = _server(settings, rooms, clock, journal)
         await server.start()
-        stack.push_async_callback(server.stop, settings.delivery.shutdown_grace)
+        stack.push_async_callback(server.stop, settings.shutdown_grace)
         await _pick_up(stack, tasks, rooms, settings, clock, journal)
     configuration.addresses = server.addresses
     if console:
@@ -203,7 +200,7 @@ async def _opened(
 
 
 @asynccontextmanager
-async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str, Verb]]:
+async def verbs_without_daemon(settings: RelaySettings) -> AsyncIterator[Mapping[str, Verb]]:
     """The verbs of the control socket, carried out by this process: it does not listen, and sends
     no mail. Raises `CannotStart`."""
     clock = SystemClock()
@@ -211,7 +208,7 @@ async def verbs_without_daemon(settings: Settings) -> AsyncIterator[Mapping[str,
     async with AsyncExitStack() as stack:
         with as_cannot_start():
             rooms = await _rooms(stack, settings, clock, journal)
-        alerts = wiring.alerts(settings, clock)
+        alerts = AlertManager(settings.hostname, settings.thresholds, settings.channels, clock)
         yield _verbs(rooms, IdleQueue(rooms.spool), settings, clock, alerts)
 
 
@@ -256,22 +253,28 @@ class _Watched:
 
 async def _rooms(
     stack: AsyncExitStack,
-    settings: Settings,
+    settings: RelaySettings,
     clock: Clock,
     journal: Journal,
     patience: timedelta = timedelta(0),
 ) -> _Rooms:
-    directory = wiring.state_directory(settings)
-    tls = client_context(settings.cloud.ca_file)
+    directory = settings.state_directory
+    tls = client_context(settings.ca_file)
     spool = await stack.enter_async_context(
         SqliteSpool.open(directory, clock, journal, patience=patience)
     )
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
-    cloud, proxy = wiring.cloud(settings.cloud), wiring.proxy(settings.cloud)
+    cloud, proxy = settings.cloud, settings.proxy
     graph = GraphClient(cloud, tls, tokens, tokens.user_of, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
-    limits = wiring.request_limits(settings, clock, journal)
+    limits = RequestLimits(
+        clock,
+        journal,
+        fixed=settings.max_mime_request,
+        largest=settings.largest_mime_request,
+        directory=settings.state_directory,
+    )
     queue, reporter = _queue_and_reporter(settings, spool, tokens, graph, limits, clock, journal)
     reception = _reception(settings, spool, queue, clock, journal)
     leftovers = StaleDrafts(spool, graph, clock, journal)
@@ -281,19 +284,21 @@ async def _rooms(
     )
 
 
-def _tokens(settings: Settings, tls: SSLContext, clock: Clock, journal: Journal) -> TokenManager:
+def _tokens(
+    settings: RelaySettings, tls: SSLContext, clock: Clock, journal: Journal
+) -> TokenManager:
     return TokenManager(
-        wiring.accounts(settings),
-        wiring.token_cloud(wiring.cloud(settings.cloud)),
-        open_vault(wiring.state_directory(settings), settings.vault.backend),
-        Http(tls, settings.cloud.proxy),
+        settings.accounts,
+        settings.token_cloud,
+        open_vault(settings.state_directory, settings.vault_backend),
+        Http(tls, settings.proxy_url),
         clock,
         journal,
     )
 
 
 def _queue_and_reporter(
-    settings: Settings,
+    settings: RelaySettings,
     spool: Spool,
     tokens: TokenManager,
     graph: GraphClient,
@@ -303,41 +308,41 @@ def _queue_and_reporter(
 ) -> tuple[QueueManager, Reporter]:
     """The queue, with what delivers its mail and reports on it. Lanes resume when an authorization
     works again."""
-    policy = wiring.policy(settings.delivery)
+    policy = settings.policy
     uncertain = policy.on_uncertain
     options = tokens.options
     dispatcher = Dispatcher(outgoing, spool, options, uncertain, clock, journal, limits)
-    reports = wiring.reports(settings.delivery)
-    reporter = Reporter(spool, clock, journal, reports, wiring.hostname(settings))
+    reports = settings.reports
+    reporter = Reporter(spool, clock, journal, reports, settings.hostname)
     courier = Courier(spool, graph, dispatcher, clock, journal, policy, random.random, reporter)
-    take_over = TakeOver(spool, graph, journal, wiring.backups(settings))
+    take_over = TakeOver(spool, graph, journal, settings.backups)
     queue = QueueManager(spool, courier, clock, journal, policy, take_over)
     tokens.on_change(lambda account: queue.resume(account, "its authorization works"))
     return queue, reporter
 
 
 def _reception(
-    settings: Settings, spool: Spool, queue: QueueManager, clock: Clock, journal: Journal
+    settings: RelaySettings, spool: Spool, queue: QueueManager, clock: Clock, journal: Journal
 ) -> MailReception:
     return MailReception(
         spool=spool,
         queue=queue,
-        table=wiring.table(settings),
+        table=settings.table,
         journal=journal,
         clock=clock,
-        hostname=wiring.hostname(settings),
-        max_message_size=wiring.max_message_size(settings),
+        hostname=settings.hostname,
+        max_message_size=settings.max_message_size,
     )
 
 
 def _start_background(
-    stack: AsyncExitStack, tasks: asyncio.TaskGroup, rooms: _Rooms, settings: Settings
+    stack: AsyncExitStack, tasks: asyncio.TaskGroup, rooms: _Rooms, settings: RelaySettings
 ) -> None:
     """Start the background tasks, to be ended before the disk is closed."""
     background = (
         tasks.create_task(rooms.tokens.run(), name="tokens"),
         tasks.create_task(rooms.bounces.run(), name="bounces"),
-        tasks.create_task(rooms.spool.keep_house(settings.log.keep), name="spool"),
+        tasks.create_task(rooms.spool.keep_house(settings.log_keep), name="spool"),
         tasks.create_task(rooms.leftovers.run(), name="leftovers"),
         tasks.create_task(rooms.reporter.run(rooms.queue.add), name="reports"),
     )
@@ -346,7 +351,7 @@ def _start_background(
     carrying = tasks.create_task(rooms.queue.run(), name="queue")
 
     async def finish() -> None:
-        await rooms.queue.drain(settings.delivery.shutdown_grace)
+        await rooms.queue.drain(settings.shutdown_grace)
         await carrying
 
     stack.push_async_callback(finish)
@@ -356,12 +361,12 @@ async def _pick_up(
     stack: AsyncExitStack,
     tasks: asyncio.TaskGroup,
     rooms: _Rooms,
-    settings: Settings,
+    settings: RelaySettings,
     clock: Clock,
     journal: Journal,
 ) -> None:
     """Accept mail from the drop folder from now on."""
-    directory = settings.drop.directory
+    directory = settings.drop_directory
     if directory is None:
         if await asyncio.to_thread(DropFolder.is_left_alone, USUAL):
             remedy = f'set [drop] directory = "{USUAL}", or mail in it is never sent'
@@ -369,7 +374,7 @@ async def _pick_up(
         return
     folder = await asyncio.to_thread(DropFolder.open, directory)
     stack.callback(folder.close)
-    pickup = Pickup(folder, rooms.reception, wiring.drop_listener(settings), journal, clock)
+    pickup = Pickup(folder, rooms.reception, settings.drop_listener, journal, clock)
     picking_up = tasks.create_task(pickup.run(), name="drop")
 
     async def finish() -> None:
@@ -379,43 +384,44 @@ async def _pick_up(
     stack.push_async_callback(finish)
 
 
-def _server(settings: Settings, rooms: _Rooms, clock: Clock, journal: Journal) -> Server:
+def _server(settings: RelaySettings, rooms: _Rooms, clock: Clock, journal: Journal) -> Server:
     return Server(
-        wiring.listeners(settings),
-        wiring.limits(settings),
-        wiring.hostname(settings),
-        wiring.logins(settings),
+        settings.listeners,
+        settings.limits,
+        settings.hostname,
+        settings.logins,
         rooms.reception,
         journal,
         clock,
-        transcribed=settings.smtp.transcripts,
+        transcribed=settings.transcripts,
         transcripts=rooms.transcripts,
     )
 
 
 def _verbs(
-    rooms: _Rooms, queue: QueueVerbs, settings: Settings, clock: Clock, alerts: AlertManager
+    rooms: _Rooms, queue: QueueVerbs, settings: RelaySettings, clock: Clock, alerts: AlertManager
 ) -> dict[str, Verb]:
-    directory = wiring.state_directory(settings)
+    directory = settings.state_directory
 
     def another_place(backend: Chosen) -> Vault:
         return open_vault(directory, backend, why="moved there")
 
     configured = Configured(lambda: rooms.tokens.accounts, lambda: rooms.reception.routes)
+    content = ContentVerbs(rooms.spool).table()
     mail = MailVerbs(rooms.spool, queue, configured, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
-    vault = VaultVerbs(rooms.tokens, settings.vault.backend, another_place).table()
+    vault = VaultVerbs(rooms.tokens, settings.vault_backend, another_place).table()
     doctor = DoctorVerbs(_reachable(rooms, settings, clock)).table()
-    return mail | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
+    return mail | content | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
 
 
-def _reachable(rooms: _Rooms, settings: Settings, clock: Clock) -> Reachable:
+def _reachable(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> Reachable:
     """Microsoft, as the lanes reach it."""
-    proxy, tls = wiring.proxy(settings.cloud), client_context(settings.cloud.ca_file)
+    proxy, tls = settings.proxy, client_context(settings.ca_file)
     return Reachable(
-        graph_url=wiring.cloud(settings.cloud).graph_url,
+        graph_url=settings.cloud.graph_url,
         endpoint=Endpoint(tls, proxy, Timeouts()),
         tokens=rooms.tokens,
         limits=rooms.limits,
@@ -423,8 +429,8 @@ def _reachable(rooms: _Rooms, settings: Settings, clock: Clock) -> Reachable:
     )
 
 
-def _live_verbs(rooms: _Rooms, settings: Settings, clock: Clock) -> dict[str, Verb]:
-    listener = settings.smtp.listeners[0].address if settings.smtp.listeners else ""
+def _live_verbs(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> dict[str, Verb]:
+    listener = settings.listeners[0].address if settings.listeners else ""
     live = LiveVerbs(
         rooms.reception,
         rooms.spool,
@@ -445,25 +451,25 @@ def _console(
     clock: Clock,
 ) -> Console | None:
     """The pages over these verbs, not listening yet."""
-    options = wiring.console(configuration.settings)
+    options = configuration.settings.console
     if options is None:
         return None
     console = Console(
         options,
         verbs,
-        lambda: configuration.shown(clock.now().date()),
+        configuration.shown,
         lambda: alerts.status,
         journal,
         clock,
-        wiring.hostname(configuration.settings),
+        configuration.settings.hostname,
     )
     journal.add(console.hear)
     return console
 
 
-def log_sink(settings: Settings) -> Sink:
+def log_sink(settings: RelaySettings) -> Sink:
     """Standard error, which systemd keeps, in the style of `[log]`."""
-    return stream_sink(style=settings.log.format, level=settings.log.level)
+    return stream_sink(style=settings.log_format, level=settings.log_level)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ address in use, a certificate that cannot be read) the rooms report when they op
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from pydantic import SecretStr
 
 from graphrelay.alerts.channel import Channel, Secret
 from graphrelay.alerts.command import Command
-from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Thresholds
 from graphrelay.alerts.webhook import Webhook
-from graphrelay.clock import Clock
+from graphrelay.config import warnings
+from graphrelay.config.in_force import in_force, read
 from graphrelay.config.settings import (
     AlertsTable,
     ApplicationTable,
@@ -31,12 +30,19 @@ from graphrelay.config.settings import (
     Settings,
     WebhookTable,
 )
-from graphrelay.console.options import ConsoleOptions, ConsoleUser, HealthLimits
+from graphrelay.console.options import (
+    ConfiguredKey,
+    ConsoleOptions,
+    ConsoleUser,
+    HealthLimits,
+    ShownConfiguration,
+)
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
+from graphrelay.daemon.relay_settings import RelaySettings
+from graphrelay.file_access import FileUser
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
 from graphrelay.graph.http.transport import Proxy
-from graphrelay.journal import Journal
 from graphrelay.model import Address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
@@ -60,7 +66,6 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.router import Route, RoutingTable
-from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.outgoing.method import REQUEST
 from graphrelay.relay.policy.budget import Limit, What
 from graphrelay.relay.policy.schedule import DeliveryPolicy
@@ -68,6 +73,59 @@ from graphrelay.relay.queue.backup import Backups
 from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
 from graphrelay.smtp.access.listener import Limits, Listener
 from graphrelay.smtp.access.login import Login
+
+
+def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
+    """All of them, of the settings in `file`."""
+    of, delivery = cloud(settings.cloud), settings.delivery
+    return RelaySettings(
+        state_directory=state_directory(settings),
+        control_socket=control_socket(settings),
+        control_group=settings.control.group,
+        hostname=hostname(settings),
+        listeners=listeners(settings),
+        limits=limits(settings),
+        logins=logins(settings),
+        transcripts=tuple(settings.smtp.transcripts),
+        max_message_size=max_message_size(settings),
+        drop_directory=settings.drop.directory,
+        drop_listener=drop_listener(settings),
+        table=table(settings),
+        backups=backups(settings),
+        policy=policy(delivery),
+        reports=reports(delivery),
+        max_mime_request=delivery.max_mime_request,
+        largest_mime_request=encoded_size(settings.smtp.max_message_size + _SPLICED),
+        shutdown_grace=delivery.shutdown_grace,
+        cloud=of,
+        token_cloud=TokenCloud(of.login_url, of.graph_url),
+        ca_file=settings.cloud.ca_file,
+        proxy=Proxy.parse(settings.cloud.proxy) if settings.cloud.proxy else None,
+        proxy_url=settings.cloud.proxy,
+        accounts=accounts(settings),
+        vault_backend=settings.vault.backend,
+        thresholds=thresholds(settings.alerts),
+        channels=channels(settings.alerts),
+        log_level=settings.log.level,
+        log_format=settings.log.format,
+        log_keep=settings.log.keep,
+        log_refusals=settings.log.refusals,
+        console=console(settings),
+        shown=_shown(settings, file),
+    )
+
+
+def _shown(settings: Settings, file: Path | None) -> ShownConfiguration:
+    today = datetime.now(UTC).date()
+    doubts = warnings(file, settings, FileUser.this_process(), today) if file else ()
+    keys = in_force(settings, read(file))
+    return ShownConfiguration(
+        file=str(file or "the environment"),
+        keys=tuple(ConfiguredKey(one.key, one.value, one.source) for one in keys),
+        warnings=tuple(map(str, doubts)),
+        listeners=listeners(settings),
+        logins=tuple(user.name for user in settings.smtp.users),
+    )
 
 
 def state_directory(settings: Settings) -> Path:
@@ -92,16 +150,6 @@ def cloud(table: CloudTable) -> Cloud:
 
 def listeners(settings: Settings) -> tuple[Listener, ...]:
     return tuple(table.listener for table in settings.smtp.listeners)
-
-
-def listeners_at(settings: Settings, addresses: tuple[str, ...]) -> tuple[Listener, ...]:
-    """The same with the addresses at which they really listen: a port 0 is another one there."""
-    configured = listeners(settings)
-    if len(configured) != len(addresses):
-        return configured  # a name with several addresses
-    return tuple(
-        replace(one, address=address) for one, address in zip(configured, addresses, strict=True)
-    )
 
 
 def console(settings: Settings) -> ConsoleOptions | None:
@@ -150,15 +198,6 @@ def logins(settings: Settings) -> tuple[Login, ...]:
     )
 
 
-def token_cloud(of: Cloud) -> TokenCloud:
-    """The same cloud, as oauth names it."""
-    return TokenCloud(of.login_url, of.graph_url)
-
-
-def proxy(table: CloudTable) -> Proxy | None:
-    return Proxy.parse(table.proxy) if table.proxy else None
-
-
 def policy(table: DeliveryTable) -> DeliveryPolicy:
     return DeliveryPolicy(
         retry_min=table.retry_min,
@@ -190,11 +229,6 @@ def reports(table: DeliveryTable) -> ReportPolicy:
         case address:
             to = Address.parse(address)
     return ReportPolicy(to=to, delay_notice=table.delay_notice, lifetime=table.lifetime)
-
-
-def alerts(settings: Settings, clock: Clock) -> AlertManager:
-    table = settings.alerts
-    return AlertManager(hostname(settings), thresholds(table), channels(table), clock)
 
 
 def thresholds(table: AlertsTable) -> Thresholds:
@@ -260,17 +294,6 @@ def _largest(settings: Settings) -> dict[str, int]:
 def _largest_mime(settings: Settings) -> int | None:
     """`None` where MIME is tried up to the largest message; other accounts have their limit."""
     return _carried(settings) if settings.delivery.max_mime_request else None
-
-
-def request_limits(settings: Settings, clock: Clock, journal: Journal) -> RequestLimits:
-    """How large a MIME request each lane tries."""
-    return RequestLimits(
-        clock,
-        journal,
-        fixed=settings.delivery.max_mime_request,
-        largest=encoded_size(settings.smtp.max_message_size + _SPLICED),
-        directory=state_directory(settings),
-    )
 
 
 def table(settings: Settings) -> RoutingTable:

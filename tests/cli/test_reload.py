@@ -17,7 +17,7 @@ async def test_a_reload_says_what_came_of_it(tmp_path: Path) -> None:
         refused = await graphrelay(config, "reload")
         assert (refused.code, refused.out) == (1, "")
         assert f"{config}: line 1: colour: unknown key" in refused.err
-        assert "The old settings stay in force." in refused.err
+        assert "The old settings stay in effect." in refused.err
 
         config.write_text("[[[", "utf-8")
         assert (await graphrelay(config, "reload", **of(tmp_path))).code == 1
@@ -26,7 +26,7 @@ async def test_a_reload_says_what_came_of_it(tmp_path: Path) -> None:
         config.write_text(f"{good}{route}[log]\nlevel = 'debug'\n", "utf-8")
         reloaded = await graphrelay(config, "reload")
         assert (reloaded.code, reloaded.err) == (0, "")
-        assert reloaded.out.startswith(f"{config} is in force\nwarning: ")
+        assert reloaded.out.startswith(f"{config} is in effect\nwarning: ")
         assert '"contoso.com" matches no address' in reloaded.out
         assert "changed, and read only at start: [log]. Run: " in reloaded.out
         (event,) = (await graphrelay(config, "reload", "--json")).events

@@ -12,6 +12,7 @@ import pytest
 
 from graphrelay.config import load
 from graphrelay.daemon.relay import running
+from graphrelay.daemon.wiring import wired
 from graphrelay.sandbox.config import Scenario
 from graphrelay.sandbox.visitor import Visitor
 from tests.cli.test_commands import run
@@ -49,7 +50,7 @@ async def test_every_scenario_can_be_rehearsed_with_what_it_prints(
         assert f"{text[: text.index('[vault]')]}[vault]\n" in printed
         config.write_text(text.replace("127.0.0.1:2525", "127.0.0.1:0"), "utf-8")
         hear, _, _ = hearing()
-        async with running(load(config), None, hear):
+        async with running(wired(load(config)), None, hear):
             if scenario in ("user", "personal"):
                 who = "wp@contoso.com" if scenario == "user" else "me@outlook.com"
                 await sign_in(config, tmp_path / "ca.pem", who)

@@ -1,4 +1,4 @@
-"""The configuration in force: every key, its value, and where it comes from; never a secret."""
+"""The configuration in effect: every key, its value, and where it comes from; never a secret."""
 
 from pathlib import Path
 

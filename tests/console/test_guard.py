@@ -26,7 +26,9 @@ ACTS = (
 )
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/log.csv", "/message/X", "/dialogs/x", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", [*PAGES, "/log.csv", "/message/X/content", "/dialogs/x", "/nowhere"]
+)
 async def test_who_is_not_signed_in_sees_the_page_for_that_and_nothing_else(
     opened: Opened, path: str
 ) -> None:
@@ -470,6 +472,14 @@ MESSAGE: Output = {
         }
     ],
 }  # fmt: skip
+CONTENT: Output = {
+    "fields": [["n", "v"]],
+    "text": "t",
+    "is_html": False,
+    "cut": False,
+    "files": [{"name": "n", "type": "t", "inline": False}],
+    "sealed": "s",
+}
 REFUSAL: Output = dict.fromkeys(
     ("client", "listener", "stage", "reply", "reason", "login", "sender", "recipient"), "x"
 ) | {"at": ROW["at"], "since": ROW["at"]}
@@ -494,6 +504,7 @@ async def test_nothing_that_a_stranger_wrote_is_markup_on_any_page(opening: Open
         lanes=[evil(LANE)],
         queue_list=[evil(ROW)],
         queue_show=[evil(MESSAGE)],
+        queue_content=[evil(CONTENT)],
         log=[evil(ROW)],
         log_refused=[{**evil(REFUSAL), "times": 1}],
         transcript=[evil({"at": ROW["at"], "client": "c", "listener": "l", "lines": ["x"]})],
@@ -506,6 +517,7 @@ async def test_nothing_that_a_stranger_wrote_is_markup_on_any_page(opening: Open
         "/accounts",
         "/queue",
         "/message/X",
+        "/message/X/content",
         "/log",
         "/log/refused",
         "/log/transcript",

@@ -7,6 +7,7 @@ import pytest
 
 from graphrelay.config import load
 from graphrelay.daemon.relay import CannotStart, as_cannot_start, running, verbs_without_daemon
+from graphrelay.daemon.wiring import wired
 from tests.cli.test_commands import configured
 from tests.clock import FakeClock
 
@@ -24,21 +25,21 @@ async def test_an_address_in_use_is_named_and_the_spool_is_closed_again(tmp_path
         port = taken.getsockname()[1]
         path.write_text(path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
         with pytest.raises(CannotStart, match=f"127.0.0.1:{port}.*in use"):
-            async with running(load(path), FakeClock(), lambda _: None):
+            async with running(wired(load(path)), FakeClock(), lambda _: None):
                 pass
-    async with verbs_without_daemon(load(path)) as verbs:
+    async with verbs_without_daemon(wired(load(path))) as verbs:
         assert "queue-list" in verbs
 
 
 async def test_two_relays_cannot_share_a_state_directory(tmp_path: Path) -> None:
     path = Path(configured(tmp_path))
-    async with running(load(path), FakeClock(), lambda _: None):
+    async with running(wired(load(path)), FakeClock(), lambda _: None):
         with pytest.raises(CannotStart):
-            async with running(load(path), FakeClock(), lambda _: None):
+            async with running(wired(load(path)), FakeClock(), lambda _: None):
                 pass
 
 
 async def test_without_a_daemon_the_verbs_that_need_one_are_not_there(tmp_path: Path) -> None:
-    async with verbs_without_daemon(load(Path(configured(tmp_path)))) as verbs:
+    async with verbs_without_daemon(wired(load(Path(configured(tmp_path))))) as verbs:
         assert not {"lanes", "send-test", "transcript"} & set(verbs)
         assert {"status", "authorize", "queue-hold", "log", "alert-test"} <= set(verbs)

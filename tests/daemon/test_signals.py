@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from graphrelay.clock import SystemClock
-from graphrelay.config import load
 from graphrelay.control.verbs.reload import ReloadRequests
-from graphrelay.daemon import wiring
+from graphrelay.daemon import signals
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.spool.queries import QueueFilter
 from tests.clock import settle
-from tests.world import World, world
+from tests.world import World, found_in, world
 
 LIMITED = """
 [smtp]
@@ -27,7 +26,7 @@ address = "127.0.0.1:0"
 
 
 def reloader(here: World) -> Reloader:
-    return Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
+    return Reloader(here.config, found_in(here.config), here.relay, Notifier({}), SystemClock())
 
 
 def rewrite(here: World, old: str, new: str) -> None:
@@ -83,9 +82,8 @@ async def test_no_mail_is_routed_by_the_old_rules_while_the_old_accounts_are_sti
     async with world(tmp_path) as here:
         tokens, answered = here.relay.tokens, threading.Event()
         asking = asyncio.create_task(tokens.ask(tokens.accounts[0], lambda _: answered.wait(60)))
-        reloading = reloader(here)
         rewrite(here, "[accounts.website]", "[accounts.shop]")
-        going = asyncio.create_task(reloading.reload())
+        going = asyncio.create_task(here.relay.reload(found_in(here.config).settings))
         try:
             await settle(200)
             assert [account.name for account in tokens.accounts] == ["shop"]
@@ -145,14 +143,14 @@ async def test_an_exception_in_a_reload_is_logged_and_the_next_reload_works(
         requests = ReloadRequests()
         reloading = asyncio.create_task(reloader(here).run(requests))
         with monkeypatch.context() as exhausted:
-            exhausted.setattr(wiring, "listeners", no_more_threads)
+            exhausted.setattr(signals, "ConfigReading", no_more_threads)
             requests.ask()
             await settle()
         assert not reloading.done()
         (broke,) = here.events("reload-broke")
         assert "can't start new thread" in str(broke.fields["reason"])
         requests.ask()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not here.events("reloaded"):
                 await settle()
         reloading.cancel()
@@ -165,7 +163,7 @@ async def test_a_table_that_needs_a_restart_is_named(tmp_path: Path) -> None:
         reloading = reloader(here)
         here.config.write_text(here.config.read_text() + '\n[log]\nlevel = "debug"\n')
         await reloading.reload()
-        await reloading.reload()  # it is not in force for having been reported once
+        await reloading.reload()  # it is not in effect for having been reported once
         told = here.events("restart-needed")
     assert [entry.fields["changed"] for entry in told] == [["log"], ["log"]]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from graphrelay.config import load
 from graphrelay.daemon.relay import running
+from graphrelay.daemon.wiring import wired
 from graphrelay.drop import DropFolder
 from graphrelay.spool.sqlite import SqliteSpool
 
@@ -28,7 +29,7 @@ def die(*_: Any) -> Any:
 
 async def main(config: Path, point: str) -> None:
     setattr(*POINTS[point], die)
-    async with running(load(config), None, lambda _: None):
+    async with running(wired(load(config)), None, lambda _: None):
         await asyncio.sleep(60)
 
 

@@ -10,6 +10,7 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.daemon.relay import running
+from graphrelay.daemon.wiring import wired
 from graphrelay.drop import DropFolder
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -36,7 +37,7 @@ async def test_nothing_is_lost_and_one_point_doubles(tmp_path: Path, point: str)
         )
         assert await asyncio.wait_for(dying.wait(), 60) == -signal.SIGKILL
         # Not authorized until here, so that nothing was on its way to the cloud when it died.
-        async with running(load(config), None, lambda _: None) as relay:
+        async with running(wired(load(config)), None, lambda _: None) as relay:
             await authorize(cloud, relay)
             mails = await cloud.mailboxes.arrived(TIMES[point], timeout=30)
         assert len(cloud.mailboxes.submitted) == len(mails) == TIMES[point]

@@ -10,6 +10,7 @@ import pytest
 
 from graphrelay.config import load
 from graphrelay.daemon.relay import CannotStart, running
+from graphrelay.daemon.wiring import wired
 from tests.world import World, world
 
 LETTER = b"To: anna@example.org\nBcc: bert@example.net\nSubject: waiting\n\nhello\n"
@@ -84,7 +85,7 @@ async def test_two_relays_never_share_a_folder(tmp_path: Path, spool: Path) -> N
         without = second.read_text("utf-8").replace("smtp.sock", "smtp2.sock")
         second.write_text(without, "utf-8")
         with pytest.raises(CannotStart, match="another relay picks up the mail"):
-            async with running(load(second), None, lambda _: None):
+            async with running(wired(load(second)), None, lambda _: None):
                 pass
 
 

@@ -22,7 +22,7 @@ from graphrelay.config import load
 from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Asker, Output
 from graphrelay.daemon.relay import running
-from graphrelay.daemon.wiring import control_socket
+from graphrelay.daemon.wiring import control_socket, wired
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import (
     CLIENT_SECRET,
@@ -238,7 +238,7 @@ async def relay_for(
         config = initialized(cloud, folder, case, options)
         config.write_text(config.read_text("utf-8") + extra, encoding="utf-8")
         hear, entries, told = hearing()
-        async with running(load(config), clock, hear) as relay:
+        async with running(wired(load(config)), clock, hear) as relay:
             yield World(cloud, relay, config, entries, told)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import SystemClock
-from graphrelay.config import load
 from graphrelay.control.verbs.authorizations import AuthorizationVerbs
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
@@ -15,7 +14,7 @@ from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.graph.faults import Refuse
 from graphrelay.spool.queries import HistoryOf, QueueFilter
 from graphrelay.spool.values import MessageHistory
-from tests.world import World, world
+from tests.world import World, found_in, world
 
 ALERTS = f"""
 [accounts.alerts]
@@ -38,7 +37,7 @@ def rewrite(here: World, old: str, new: str) -> None:
 
 
 async def reload_with(here: World, old: str, new: str) -> None:
-    reloader = Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
+    reloader = Reloader(here.config, found_in(here.config), here.relay, Notifier({}), SystemClock())
     rewrite(here, old, new)
     await reloader.reload()
 

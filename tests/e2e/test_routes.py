@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from graphrelay.clock import SystemClock
-from graphrelay.config import load
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.model import Address
 from graphrelay.sandbox.graph.faults import Refuse
 from graphrelay.sandbox.mailbox_items import Mail
 from graphrelay.spool.queries import QueueFilter
-from tests.world import World, world
+from tests.world import World, found_in, world
 
 SHOP = """
 [[routes]]
@@ -112,7 +111,9 @@ async def test_a_redirected_message_says_to_whom_it_would_have_gone(tmp_path: Pa
 
 async def test_a_reload_takes_over_what_a_route_adds(tmp_path: Path) -> None:
     async with world(tmp_path, extra=SHOP) as here:
-        reloader = Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
+        reloader = Reloader(
+            here.config, found_in(here.config), here.relay, Notifier({}), SystemClock()
+        )
         text = here.config.read_text(encoding="utf-8").removesuffix(SHOP)
         here.config.write_text(text + STAGING, encoding="utf-8")
         await reloader.reload()

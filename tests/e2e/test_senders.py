@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from graphrelay.clock import SystemClock
-from graphrelay.config import load
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.oauth.scenario import permissions
@@ -16,7 +15,7 @@ from graphrelay.sandbox.mailbox_items import Mail
 from graphrelay.sandbox.mailbox_settings import MailSettings
 from tests.e2e.test_backup import authorize_alerts
 from tests.smtp.passwords import quick_hash
-from tests.world import World, world
+from tests.world import World, found_in, world
 
 OWN = 'mailboxes = ["wp@contoso.com", "info@contoso.com"]'
 ANY = 'mailboxes = ["wp@contoso.com", "*@contoso.com"]'
@@ -47,7 +46,7 @@ async def may_use(here: World, *mailboxes: str) -> None:
 
 async def configured(here: World, old: str, new: str) -> None:
     """A change of the configuration, taken over at once."""
-    reloader = Reloader(here.config, load(here.config), here.relay, Notifier({}), SystemClock())
+    reloader = Reloader(here.config, found_in(here.config), here.relay, Notifier({}), SystemClock())
     text = here.config.read_text(encoding="utf-8")
     assert old in text
     here.config.write_text(text.replace(old, new), encoding="utf-8")

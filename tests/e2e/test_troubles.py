@@ -14,6 +14,7 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
 from graphrelay.daemon.relay import CannotStart, running
+from graphrelay.daemon.wiring import wired
 from graphrelay.sandbox.faults import CutBefore
 from tests.tools import machine_cannot, needs_root
 from tests.world import World, world
@@ -48,7 +49,7 @@ async def test_a_wrong_client_id_is_refused_with_what_to_do(tmp_path: Path) -> N
         second = tmp_path / "second" / "config.toml"
         text = config.replace(client_id, other).replace(str(tmp_path), str(tmp_path / "second"))
         second.write_text(text.replace(str(tmp_path / "second" / "ca"), str(tmp_path / "ca")))
-        async with running(load(second), None, lambda _: None) as relay:
+        async with running(wired(load(second)), None, lambda _: None) as relay:
             end = await authorize(here.cloud, relay)
             status = await relay.tokens.status("website")
     assert end["kind"] == "refused"
@@ -120,7 +121,7 @@ async def test_a_port_in_use_is_reported_with_its_address(tmp_path: Path) -> Non
         second = tmp_path / "second" / "config.toml"
         second.write_text(text.replace(f"{tmp_path}/state", f"{tmp_path}/second/state"))
         with pytest.raises(CannotStart, match=rf"127\.0\.0\.1:{here.port}.*in use"):
-            async with running(load(second), None, lambda _: None):
+            async with running(wired(load(second)), None, lambda _: None):
                 pass
 
 
@@ -129,7 +130,7 @@ async def test_a_second_relay_on_the_same_spool_is_refused_with_the_first_ones_p
 ) -> None:
     async with world(tmp_path) as here:
         with pytest.raises(CannotStart, match=rf"in use by process {os.getpid()}"):
-            async with running(load(here.config), None, lambda _: None):
+            async with running(wired(load(here.config)), None, lambda _: None):
                 pass
 
 
@@ -139,5 +140,5 @@ async def test_a_missing_ca_file_is_reported_with_its_name(tmp_path: Path) -> No
         text = text.replace(str(here.cloud.ca_file), str(tmp_path / "none.pem"))
         (tmp_path / "second.toml").write_text(text)
         with pytest.raises(CannotStart, match=r"none\.pem: no such file"):
-            async with running(load(tmp_path / "second.toml"), None, lambda _: None):
+            async with running(wired(load(tmp_path / "second.toml")), None, lambda _: None):
                 pass

@@ -609,8 +609,8 @@ BOUNDS = (
     Defence(
         "parameters of any length",
         "graphrelay/mime/parameters.py",
-        "octets = octets[:LONGEST]",
-        "octets = octets[:]",
+        "found, octets = _split(octets[:LONGEST])",
+        "found, octets = _split(octets[:])",
         "tests/mime/test_parameters.py -k longer_than_any_field",
     ),
     Defence(

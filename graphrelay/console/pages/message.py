@@ -1,9 +1,12 @@
-"""One message: its envelope, its route, and every attempt with Microsoft's answer."""
+"""One message: its envelope, its route, every attempt with Microsoft's answer; and what it says,
+while the relay has it. That somebody read it is noted in the journal.
+"""
 
 from aiohttp import web
 
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
+from graphrelay.console.mail_html import MAIL_POLICY, framed
 from graphrelay.console.pages.queue import ACTS
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import VerbError
@@ -25,4 +28,24 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
         }
         return renderer.page("message", request[VISIT], message=message, acts=acts)
 
-    app.router.add_get("/message/{queue_id}", show)
+    async def content(request: web.Request) -> web.StreamResponse:
+        queue_id = request.match_info["queue_id"]
+        desk.acted(request[VISIT], "read the text of", queue_id)
+        [found] = await desk.ask("queue-content", queue_id=queue_id)
+        return renderer.page("content", request[VISIT], queue_id=queue_id, found=found)
+
+    async def html(request: web.Request) -> web.StreamResponse:
+        [found] = await desk.ask("queue-content", queue_id=request.match_info["queue_id"])
+        return web.Response(
+            text=framed(found["text"] if found["is_html"] else ""),
+            content_type="text/html",
+            headers={"Content-Security-Policy": MAIL_POLICY, "X-Frame-Options": "SAMEORIGIN"},
+        )
+
+    app.add_routes(
+        [
+            web.get("/message/{queue_id}", show),
+            web.get("/message/{queue_id}/content", content),
+            web.get("/message/{queue_id}/html", html),
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Settings: the configuration in force, where each value comes from, and how clients are set up."""
+"""Settings: the configuration in effect, the origin of each value, and how clients are set up."""
 
 from aiohttp import web
 

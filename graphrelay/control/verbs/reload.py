@@ -81,7 +81,7 @@ class ReloadVerb:
     async def _reload(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         match await self._requests.result():
             case NotInForce(problems):
-                raise VerbError("\n".join((*problems, "The old settings stay in force.")))
+                raise VerbError("\n".join((*problems, "The old settings stay in effect.")))
             case InForce(doubts, needs_restart):
                 yield {
                     "kind": "reloaded",

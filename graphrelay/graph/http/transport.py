@@ -9,7 +9,7 @@ redirect is followed, no cookie is kept, and nothing is retried: only the queue 
 
 import base64
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -27,7 +27,7 @@ class Proxy:
     host: str
     port: int
     tls: bool = False
-    authorization: str = ""
+    authorization: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, url: str) -> "Proxy":

@@ -15,7 +15,7 @@ from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.daemon.relay import verbs_without_daemon
 from graphrelay.daemon.signals import _listening
-from graphrelay.daemon.wiring import control_socket
+from graphrelay.daemon.wiring import control_socket, wired
 from tests.alerts.receiver import receiving
 from tests.cli.test_commands import configured
 from tests.clock import FakeClock
@@ -90,7 +90,7 @@ async def test_a_test_alert_needs_no_daemon(tmp_path: Path) -> None:
     async with receiving() as receiver:
         config = configured(tmp_path)
         Path(config).write_text(Path(config).read_text() + alerts(receiver.url))
-        async with verbs_without_daemon(load(Path(config))) as verbs:
+        async with verbs_without_daemon(wired(load(Path(config)))) as verbs:
             events = [event async for event in verbs["alert-test"]({}, nobody)]
     assert [event["sent"] for event in events] == [True]
 
@@ -104,5 +104,5 @@ async def test_a_test_alert_without_channels_says_so(tmp_path: Path) -> None:
 async def test_a_reload_takes_over_other_channels(tmp_path: Path) -> None:
     async with receiving() as receiver, world(tmp_path) as here:
         here.config.write_text(here.config.read_text() + alerts(receiver.url))
-        await here.relay.reload(load(here.config))
+        await here.relay.reload(wired(load(here.config)))
         assert [event["sent"] for event in await asked(here, {})] == [True]

@@ -29,7 +29,7 @@ async def test_all_who_asked_before_a_reload_hear_its_result_and_the_next_does_n
     assert not late.done()
     await requests.asked()
     requests.answer(NotInForce(("f: colour", "f: shape")))
-    with pytest.raises(VerbError, match="f: colour\nf: shape\nThe old settings stay in force"):
+    with pytest.raises(VerbError, match="f: colour\nf: shape\nThe old settings stay in effect"):
         await late
 
 

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import gc, weakref
-from graphrelay.cli.memory import collect_seldom
+from graphrelay.memory import collect_seldom
 
 class Node:
     pass

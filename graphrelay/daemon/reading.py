@@ -1,0 +1,55 @@
+"""The configuration is read by a process of its own, which ends with that.
+
+    serve ── path ──▶ reading_process: load ─▶ warnings ─▶ wiring ── pickle ──▶ RelaySettings
+
+What checks a configuration (pydantic and the models of all tables) takes 15 MB, a sixth of what the
+relay has, and is needed only at start and to reload. Memory that Python has once used it does not
+give back, so nothing of that is imported here.
+
+The child is this program, with the same rights, environment and credentials: what it answers is
+trusted as this process is.
+"""
+
+import asyncio
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphrelay.daemon.relay_settings import Found
+
+_PROGRAM = """import sys
+path, sys.path[:] = sys.argv[1], sys.argv[2:]
+from graphrelay.daemon.reading_process import main
+main(path)"""
+
+
+class Unusable(Exception):  # noqa: N818 (a condition, reported to the admin)
+    """The configuration cannot be used; `problems` are its mistakes, a sentence each."""
+
+    def __init__(self, path: Path, problems: tuple[str, ...]) -> None:
+        super().__init__(path, problems)
+        self.path = path
+        self.problems = problems
+
+
+class ConfigReading:
+    """The configuration in `path` while it is read. It begins at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        command = [sys.executable, "-P", "-c", _PROGRAM, str(path), *sys.path]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    async def found(self) -> "Found":
+        """To be called once. Raises `Unusable`."""
+        said, _ = await asyncio.to_thread(self._process.communicate)
+        if self._process.returncode:
+            text = f"it could not be read: the process for it ended with {self._process.returncode}"
+            raise Unusable(self._path, (text,))
+        found: Found | Unusable = pickle.loads(said)  # noqa: S301 (from ourselves)
+        if isinstance(found, Unusable):
+            raise found
+        return found

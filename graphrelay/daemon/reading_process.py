@@ -1,0 +1,41 @@
+"""What runs in the process that reads the configuration (reading.py)."""
+
+import pickle
+import sys
+from pathlib import Path
+
+from graphrelay.config import ConfigError, load
+from graphrelay.daemon.reading import Unusable
+from graphrelay.daemon.relay_settings import Found
+from graphrelay.daemon.wiring import wired
+from graphrelay.memory import disable_core_dumps
+from graphrelay.oauth.scenario import risk_of_any_user
+
+ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
+"""The tables that only a restart puts in effect."""
+CONSOLE_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_minimum")
+"""Where the console listens; all else of it changes with a reload."""
+
+
+def main(path: str) -> None:
+    """Write what is found to standard output, for `ConfigReading`."""
+    disable_core_dumps()
+    sys.stdout.buffer.write(pickle.dumps(read(Path(path))))
+
+
+def read(path: Path) -> Found | Unusable:
+    """The configuration in `path`, with what is doubtful in it; or why it cannot be used."""
+    try:
+        settings = load(path)
+    except ConfigError as error:
+        return Unusable(path, tuple(map(str, error.problems)))
+    values = wired(settings, path)
+    risks = (
+        f"accounts.{account.name}: {risk}"
+        for account in values.accounts
+        if (risk := risk_of_any_user(account))
+    )
+    tables = settings.model_dump(mode="json", include=set(ONLY_AT_START))
+    console = settings.console.model_dump(mode="json", include=set(CONSOLE_ONLY_AT_START))
+    tables |= {f"console.{name}": value for name, value in console.items()}
+    return Found(values, (*values.shown.warnings, *risks), tables)

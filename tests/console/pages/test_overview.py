@@ -1,0 +1,43 @@
+"""The page Overview: whether everything is well, in one line."""
+
+from tests.console.conftest import STATUS, Opened, Opening
+from tests.console.test_guard import LANE
+
+
+async def test_everything_is_well(opened: Opened) -> None:
+    text = (await (await opened.viewer()).get("/")).text
+    assert "Everything is well." in text
+    assert "What needs a person" not in text
+    assert "5.0 GB" in text
+
+
+async def test_what_needs_a_person_is_named_with_where_to_go(opening: Opening) -> None:
+    refused = {**STATUS, "well": False, "status": "Refused", "reason": "The password changed."}
+    opened = await opening(status=[refused], lanes=[{**LANE, "account": "website"}])
+    text = (await (await opened.viewer()).get("/")).text
+    assert "Something needs a person." in text
+    assert "The password changed." in text
+    assert 'href="/accounts#website"' in text
+    assert 'href="/queue?account=website&amp;mailbox=m"' in text
+
+
+async def test_an_alert_is_not_well(opened: Opened) -> None:
+    opened.alert = "the disk is nearly full"
+    text = (await (await opened.viewer()).get("/")).text
+    assert "the disk is nearly full" in text
+    assert "Everything is well." not in text
+
+
+async def test_a_budget_says_when_it_is_used_up(opening: Opening) -> None:
+    use = {"what": "messages", "used": 29, "most": 30, "window": 60, "exhausted_in": 20}
+    opened = await opening(lanes=[{**LANE, "account": "website", "budgets": [use]}])
+    text = (await (await opened.viewer()).get("/")).text
+    assert "messages: 29 of 30 in 60 s" in text
+    assert "used up in 20 s" in text
+
+
+async def test_refusals_of_today_are_added_up(opening: Opening) -> None:
+    opened = await opening(log_refused=[{"times": 40}, {"times": 2}])
+    text = (await (await opened.viewer()).get("/")).text
+    assert '<a href="/log/refused">42</a>' in text
+    assert opened.verbs.calls("log-refused")[0]["since"] == "2026-11-23T00:00:00+00:00"

@@ -1,0 +1,52 @@
+"""The configuration, read by a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphrelay.daemon import reading
+from graphrelay.daemon.reading import ConfigReading, Unusable
+from graphrelay.daemon.reading_process import read
+from tests.cli.test_commands import configured
+
+
+async def test_it_is_what_would_have_been_read_here(tmp_path: Path) -> None:
+    path = Path(configured(tmp_path))
+    assert await ConfigReading(path).found() == read(path)
+
+
+async def test_every_mistake_arrives(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('colour = "red"\n[smtp]\nmax_recipients = 0\n', encoding="utf-8")
+    with pytest.raises(Unusable) as caught:
+        await ConfigReading(path).found()
+    assert caught.value.path == path
+    assert any(
+        problem.startswith("line 1: colour: unknown key") for problem in caught.value.problems
+    )
+    assert any("max_recipients" in problem for problem in caught.value.problems)
+
+
+async def test_a_process_that_ends_without_an_answer_is_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PROGRAM", "raise SystemExit(3)")
+    with pytest.raises(Unusable) as caught:
+        await ConfigReading(tmp_path / "config.toml").found()
+    assert caught.value.problems == ("it could not be read: the process for it ended with 3",)
+
+
+def test_the_process_that_relays_never_loads_what_checks_a_configuration(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, sys
+from pathlib import Path
+from graphrelay.daemon.reading import ConfigReading
+import graphrelay.cli.serve, graphrelay.daemon.signals
+asyncio.run(ConfigReading(Path({configured(tmp_path)!r})).found())
+unwanted = {{"pydantic", "pydantic_settings", "graphrelay.config"}}
+print(*unwanted & sys.modules.keys())
+"""
+    said = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert said.strip() == ""

@@ -1,0 +1,33 @@
+"""What is found in a configuration."""
+
+from pathlib import Path
+
+from graphrelay.daemon.reading import Unusable
+from graphrelay.daemon.reading_process import CONSOLE_ONLY_AT_START, ONLY_AT_START, read
+from graphrelay.daemon.relay_settings import Found
+from tests.cli.test_commands import configured
+from tests.daemon.test_wiring import configuration
+
+
+def test_it_says_what_an_application_could_do(tmp_path: Path) -> None:
+    found = read(configuration(tmp_path, "managed_identity = true"))
+    assert isinstance(found, Found)
+    assert any(doubt.startswith("accounts.") for doubt in found.doubts)
+
+
+def test_it_keeps_the_tables_that_only_a_restart_puts_in_effect(tmp_path: Path) -> None:
+    path = Path(configured(tmp_path))
+    before = read(path)
+    path.write_text(f'{path.read_text(encoding="utf-8")}\n[log]\nlevel = "debug"\n', "utf-8")
+    after = read(path)
+    assert isinstance(before, Found)
+    assert isinstance(after, Found)
+    console = {f"console.{name}" for name in CONSOLE_ONLY_AT_START}
+    assert set(before.tables) == {*ONLY_AT_START, *console}
+    assert [name for name in before.tables if before.tables[name] != after.tables[name]] == ["log"]
+
+
+def test_a_file_that_is_not_there_is_unusable(tmp_path: Path) -> None:
+    found = read(tmp_path / "config.toml")
+    assert isinstance(found, Unusable)
+    assert "no such file" in found.problems[0]
