@@ -1,7 +1,7 @@
 """Whether a message costs the same however much there is: waiting, in the mail log, and lanes.
 
-The ratio is to the first row. CPU is counted: it depends less than time on what else the machine
-does. A thousand messages are measured after the first hundred.
+The ratio is to the first row, of the CPU for accepting and relaying a message: it depends less than
+time on what else the machine does. A thousand messages are measured after the first hundred.
 """
 
 import subprocess
@@ -18,6 +18,8 @@ from benchmarks.servers import Cloud, Server, relay
 from benchmarks.throughput import AT_ONCE, send
 
 MEASURED, WARM_UP = 1_000, 100
+CONNECTIONS = 4
+"""Of a lane."""
 IN_LANES = 6_000
 """Messages that wait, over all lanes."""
 
@@ -50,7 +52,7 @@ def logged(of: Cloud, folder: Path, runs: int) -> None:
 
 
 def lanes(of: Cloud, folder: Path, runs: int) -> None:
-    """As many messages waiting, in several lanes. Each of the first four of a lane connects."""
+    """As many messages waiting, in several lanes; measured once all connections stand."""
     counts = (1, 50, 1_000)
     found = [_measured(of, folder, runs, IN_LANES, lanes=count) for count in counts]
     _table("lanes", found, counts)
@@ -76,14 +78,17 @@ _COLUMNS = (
 def _measured(
     of: Cloud, folder: Path, runs: int, count: int, *, lanes: int = 1, done: bool = False
 ) -> Figures:
-    state = folder / f"{count}-{lanes}"
-    multiply(state, count, lanes=lanes, done=done)
-    found = [_figures(of, state) for _ in range(runs)]
+    found = []
+    for run in range(runs):
+        state = folder / f"{count}-{lanes}" / str(run if lanes > 1 else 0)
+        if not state.exists():
+            multiply(state, count, lanes=lanes, done=done)
+        found.append(_figures(of, state, WARM_UP + CONNECTIONS * lanes))
     columns = (median(getattr(one, name) for one in found) for name, _, _ in _COLUMNS)
     return Figures(*columns)
 
 
-def _figures(of: Cloud, state: Path) -> Figures:
+def _figures(of: Cloud, state: Path, warm_up: int) -> Figures:
     with relay(of, state, authorized=False) as server:
         _settle(server)
         memory = resident(server.process)
@@ -94,9 +99,9 @@ def _figures(of: Cloud, state: Path) -> Figures:
         listing, start = _listed(state), server.started_in
     seen = of.submitted()
     with relay(of, state, authorized=True) as server:
-        of.until(seen + WARM_UP)
+        of.until(seen + warm_up)
         first, before = of.submitted(), cpu_seconds(server.process)
-        of.until(seen + WARM_UP + MEASURED)
+        of.until(seen + warm_up + MEASURED)
         last, after = of.submitted(), cpu_seconds(server.process)
     return Figures(accepting, _each(after - before, last - first), memory, start, listing)
 

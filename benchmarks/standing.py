@@ -1,35 +1,44 @@
 """What the relay costs when nothing happens: memory, a thousand idle clients, start-up."""
 
 import socket
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.figures import head, median, row
+from benchmarks.figures import head, row, with_noise
 from benchmarks.postfix import can_run
 from benchmarks.processes import cpu_seconds, resident
 from benchmarks.servers import Cloud, Server, bare_aiosmtpd, discarding_postfix, relay
+from benchmarks.throughput import BARE, OURS, WITHOUT
 
 IDLE = 1_000
+SETTLED = 3.0
+"""Seconds after which it has its token, and has read all that it reads at start."""
 
 
 def standing(of: Cloud, folder: Path, runs: int) -> None:
-    """Memory idle and with 1,000 idle connections; seconds from the start to the first 220."""
+    """Memory idle, authorized, and with 1,000 idle connections; seconds to the first 220."""
     head("", "first 220 s", "CPU of the start s", "idle MB", "MB with 1,000 idle clients")
-    found: dict[str, list[tuple[float, ...]]] = {"graphrelay": [], "bare aiosmtpd": []}
+    found: dict[str, list[tuple[float, ...]]] = {OURS: [], WITHOUT: [], BARE: []}
     for run in range(runs):
-        with relay(of, folder / f"standing-{run}", authorized=False) as server:
-            found["graphrelay"].append(_figures(server))
+        for name in (OURS, WITHOUT):
+            state = folder / f"{name}-{run}"
+            with relay(of, state, authorized=True, uvloop=name == OURS) as server:
+                time.sleep(SETTLED)
+                found[name].append(_figures(server))
         with bare_aiosmtpd() as server:
-            found["bare aiosmtpd"].append(_figures(server))
+            found[BARE].append(_figures(server))
     for name, figures in found.items():
-        start, cpu, idle, crowded = (median(column) for column in zip(*figures, strict=True))
-        row(name, f"{start:.2f}", f"{cpu:.2f}", f"{idle:.0f}", f"{crowded:.0f}")
+        starts, cpus, idles, crowds = zip(*figures, strict=True)
+        start, cpu = with_noise(starts, 2), with_noise(cpus, 2)
+        idle, crowded = with_noise(idles), with_noise(crowds)
+        row(name, start, cpu, idle, crowded)
     if can_run():
-        starts = []
+        started = []
         for run in range(runs):
             with discarding_postfix(folder / f"postfix-{run}") as server:
-                starts.append(server.started_in)
-        row("Postfix, its folders made first", f"{median(starts):.2f}", "", "", "")
+                started.append(server.started_in)
+        row("Postfix, its folders made first", with_noise(started, 2), "", "", "")
 
 
 def _figures(server: Server) -> tuple[float, float, float, float]:
