@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from graphrelay.console.desk import Desk
-from graphrelay.console.kept import Kept
+from graphrelay.console.shared import SharedAnswer
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -34,8 +34,8 @@ class Tallies:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._over: dict[timedelta, list[Interval]] = {}
-        self._day = Kept(desk.clock, lambda: self._lately(HOUR, HOURS, waits=True))
-        self._month = Kept(desk.clock, lambda: self._lately(DAY, DAYS))
+        self._day = SharedAnswer(desk.clock, lambda: self._lately(HOUR, HOURS, waits=True))
+        self._month = SharedAnswer(desk.clock, lambda: self._lately(DAY, DAYS))
 
     async def day(self) -> list[Interval]:
         """24 hours, oldest first; the last one is not over."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from graphrelay.console.desk import Desk
-from graphrelay.console.kept import Kept
+from graphrelay.console.shared import SharedAnswer
 from graphrelay.control.verb import Output
 
 
@@ -21,7 +21,7 @@ class Snapshots:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._kept = Kept(desk.clock, self._take)
+        self._kept = SharedAnswer(desk.clock, self._take)
 
     async def latest(self) -> Snapshot:
         """Raises `VerbError` when the spool cannot be read."""

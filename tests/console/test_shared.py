@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from graphrelay.console.kept import SHARE, Kept
 from graphrelay.console.live import PAUSE
+from graphrelay.console.shared import SHARE, SharedAnswer
 from tests.clock import FakeClock
 
 MOMENT = timedelta(milliseconds=1)
@@ -23,7 +23,7 @@ class Spool:
 
 async def test_an_answer_is_shared_until_a_page_can_hear_of_a_change() -> None:
     spool = Spool(timedelta(0))
-    kept = Kept(spool.clock, spool.read)
+    kept = SharedAnswer(spool.clock, spool.read)
     assert [await kept.get(), await kept.get()] == [1, 1]
     await spool.clock.advance(PAUSE - MOMENT)
     assert await kept.get() == 1
@@ -33,7 +33,7 @@ async def test_an_answer_is_shared_until_a_page_can_hear_of_a_change() -> None:
 
 async def test_what_took_long_is_kept_so_much_longer() -> None:
     spool = Spool(timedelta(seconds=1))
-    kept = Kept(spool.clock, spool.read)
+    kept = SharedAnswer(spool.clock, spool.read)
     await kept.get()
     await spool.clock.advance(timedelta(seconds=SHARE - 1) - MOMENT)
     assert await kept.get() == 1

@@ -15,7 +15,7 @@ T = TypeVar("T")
 SHARE: Final = 50
 
 
-class Kept(Generic[T]):
+class SharedAnswer(Generic[T]):
     """The latest answer to one question."""
 
     def __init__(self, clock: Clock, read: Callable[[], Awaitable[T]]) -> None:
