@@ -201,8 +201,8 @@ def tally(connection: sqlite3.Connection, wanted: Tally) -> list[Tallied]:
     waited = "sum(l.at - s.received_at)" if wanted.waits else "0"
     joined = "JOIN submissions s ON s.id = l.submission" if wanted.waits else ""
     rows = connection.execute(
-        f"""SELECT l.at / ?1, l.what, count(*), {waited} FROM log l {joined}
-            WHERE l.at >= ?2 GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
+        f"""SELECT l.at / ?, l.what, count(*), {waited} FROM log l {joined}
+            WHERE l.at >= ? GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
         (step, microseconds(wanted.since)),
     )
     return [
