@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.tools import needs
+from tests.tools import ROOT, needs
 
 WAYS = ("curl", "Python", "PHP")
 
@@ -114,3 +114,14 @@ def test_a_port_in_use_is_a_sentence_that_says_which_option_to_use(demo: Demo) -
     assert "in use" in second.stderr
     assert "--smtp-port" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_make_passes_the_ports_on() -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "demo", "PORT=2600", "PAGE=8100"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "graphrelay demo --smtp-port 2600 --page-port 8100" in shown.stdout

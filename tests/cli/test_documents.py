@@ -77,3 +77,12 @@ def test_the_exchange_commands_in_the_document_are_those_that_are_printed() -> N
     for command in commands:
         for word in re.findall(r"-?[A-Z]\w+[\w-]*|PrimarySmtp.*'", command):
             assert word in printed, command
+
+
+def test_nobody_is_sent_to_the_package_index() -> None:
+    """The name is nobody's there, so that whoever takes it would be installed."""
+    texts = [*PAGES, *(ROOT / "graphrelay").rglob("*.py"), ROOT / "config.example.toml"]
+    wrong = re.compile(
+        r"\b(?:pipx?|uvx?)\b[^\n]* (?:install|run) [^\n./]*\bgraphrelay\b(?![\w./-])"
+    )
+    assert [path.name for path in texts if wrong.search(path.read_text("utf-8"))] == []
