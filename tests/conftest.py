@@ -2,11 +2,12 @@
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests import tools
+from tests.spool.postgres_server import PostgresServer, running
 
 
 def pytest_configure() -> None:
@@ -26,3 +27,17 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.skipped and isinstance(report.longrepr, tuple) and tools.CANNOT in report.longrepr[2]:
         report.longrepr = (tools.__file__, 1, report.longrepr[2])
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres_server_of_all() -> Iterator[PostgresServer]:
+    """One for the whole run."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server_of_all: PostgresServer) -> str:
+    """The URL of a database in which there is no spool yet."""
+    postgres_server_of_all.execute("DROP SCHEMA IF EXISTS graphrelay CASCADE")
+    return postgres_server_of_all.url()

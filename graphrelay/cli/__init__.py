@@ -32,6 +32,8 @@ VERBS = {
     "queue": "List and change the messages that are waiting.",
     "log": "Show what happened to messages.",
     "lanes": "Show the state of each account and mailbox.",
+    "hosts": "List the relays that share the queue.",
+    "spool": "Prepare the queue that several relays share.",
     "route": "Show which route a message would take, and why.",
     "alert-test": "Send a test alert by every channel in [alerts].",
     "backup": "Write queue, mail log and authorizations to a file.",

@@ -47,6 +47,7 @@ def command(config: Path, strict: bool) -> None:
             f"  {name}: a systemd credential of the service; its value cannot be checked here"
         )
     risks = {account.name: risk_of_any_user(account) for account in wiring.accounts(settings)}
+    click.echo(f"  spool: {_spool(settings)}")
     for name, account in settings.accounts.items():
         own = getattr(account, "address", None) or getattr(account, "username", "")
         mailboxes = ", ".join(account.mailboxes) or own
@@ -62,6 +63,16 @@ def command(config: Path, strict: bool) -> None:
         click.echo(f"  listener {listener.address}: {how}")
     if doubts and strict:
         sys.exit(BAD_CONFIG)
+
+
+def _spool(settings: "Settings") -> str:
+    if settings.spool.url is not None:
+        from graphrelay.spool.url import described
+
+        return described(settings.spool.url.get_secret_value())
+    if settings.spool.url_file is not None:
+        return f"PostgreSQL, by the URL in {settings.spool.url_file}"
+    return "in the state directory"
 
 
 def _large(account: "AnyAccountTable", settings: "Settings") -> str:

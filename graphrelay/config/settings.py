@@ -57,6 +57,7 @@ from graphrelay.smtp.access.listener import (
     strangers_can_reach,
 )
 from graphrelay.smtp.access.login import is_password_hash
+from graphrelay.spool.url import mistake_in_url
 
 
 class Table(BaseModel):
@@ -455,6 +456,26 @@ class ConsoleTable(Table):
         return self
 
 
+class SpoolTable(Table):
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    lease: Duration = timedelta(seconds=8)
+    request_limit: Duration = timedelta(seconds=230)
+
+    @model_validator(mode="after")
+    def _can_be_opened(self) -> Self:
+        mistakes = []
+        if self.url and self.url_file:
+            mistakes.append(("url_file", "not together with url"))
+        elif self.url and (text := mistake_in_url(self.url.get_secret_value())):
+            mistakes.append(("url", text))
+        if not timedelta(seconds=2) <= self.lease <= timedelta(minutes=5):
+            mistakes.append(("lease", 'must be "2s" to "5min"'))
+        if mistakes:
+            raise wrong(*mistakes)
+        return self
+
+
 class MetricsTable(Table):
     allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
 
@@ -479,6 +500,7 @@ class Settings(BaseSettings):
     drop: DropTable = DropTable()
     alerts: AlertsTable = AlertsTable()
     log: LogTable = LogTable()
+    spool: SpoolTable = SpoolTable()
     vault: VaultTable = VaultTable()
     control: ControlTable = ControlTable()
     console: ConsoleTable = ConsoleTable()

@@ -233,6 +233,7 @@ def _named_files(settings: Settings) -> Iterator[tuple[Key, Path]]:
     tables: list[tuple[Key, object]] = [
         (("cloud",), settings.cloud),
         (("console",), settings.console),
+        (("spool",), settings.spool),
     ]
     tables += [(("accounts", name), one) for name, one in settings.accounts.items()]
     tables += [(("smtp", "listeners", n), one) for n, one in enumerate(settings.smtp.listeners)]

@@ -11,7 +11,7 @@ from graphrelay.daemon.wiring import wired
 from graphrelay.memory import disable_core_dumps
 from graphrelay.oauth.scenario import risk_of_any_user
 
-ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "vault")
+ONLY_AT_START = ("state_directory", "cloud", "control", "delivery", "drop", "log", "spool", "vault")
 """The tables that only a restart puts in effect."""
 CONSOLE_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_minimum")
 """Where the console listens; all else of it changes with a reload."""

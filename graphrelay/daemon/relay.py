@@ -12,7 +12,12 @@ tasks in between belong to one TaskGroup.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from ssl import SSLContext
@@ -66,6 +71,7 @@ from graphrelay.spool import Spool
 from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 from graphrelay.spool.queries import Count
 from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.url import SpoolUrlUnusable
 
 
 class CannotStart(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -159,7 +165,7 @@ async def _opened(
     """Open and start everything, to be closed with the stack."""
     settings = configuration.settings
     with as_cannot_start():
-        rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE)
+        rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE, sends=True)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         console = _console(verbs, configuration, alerts, journal, clock)
@@ -257,12 +263,12 @@ async def _rooms(
     clock: Clock,
     journal: Journal,
     patience: timedelta = timedelta(0),
+    *,
+    sends: bool = False,
 ) -> _Rooms:
-    directory = settings.state_directory
     tls = client_context(settings.ca_file)
-    spool = await stack.enter_async_context(
-        SqliteSpool.open(directory, clock, journal, patience=patience)
-    )
+    opening = _spool(settings, clock, journal, patience, sends=sends)
+    spool = await stack.enter_async_context(opening)
     tokens = _tokens(settings, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
     cloud, proxy = settings.cloud, settings.proxy
@@ -281,6 +287,28 @@ async def _rooms(
     bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
         tokens, graph, spool, queue, limits, reception, Transcripts(), leftovers, bounces, reporter
+    )
+
+
+def _spool(
+    settings: RelaySettings, clock: Clock, journal: Journal, patience: timedelta, *, sends: bool
+) -> AbstractAsyncContextManager[Spool]:
+    """The embedded spool, or the one that several relays share. Raises `OSError`,
+    `SpoolUrlUnusable`."""
+    directory, shared = settings.state_directory, settings.shared_spool
+    if shared is None:
+        return SqliteSpool.open(directory, clock, journal, patience=patience)
+    from graphrelay.spool.postgres import PostgresSpool  # psycopg is not everywhere
+
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # for the control socket
+    return PostgresSpool.open(
+        shared.read_url(),
+        clock,
+        journal,
+        host=settings.hostname,
+        sends=sends,
+        lease=shared.lease,
+        request_limit=shared.request_limit,
     )
 
 
@@ -496,6 +524,7 @@ def as_cannot_start() -> Iterator[None]:
         ListenError,
         OSError,
         SpoolTooNew,
+        SpoolUrlUnusable,
         StorageUnavailable,
     ) as error:
         raise CannotStart(str(error)) from error

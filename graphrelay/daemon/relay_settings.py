@@ -25,6 +25,7 @@ from graphrelay.relay.queue.backup import Backups
 from graphrelay.relay.reports.reporter import ReportPolicy
 from graphrelay.smtp.access.listener import Limits, Listener, Network
 from graphrelay.smtp.access.login import Login
+from graphrelay.spool.url import SharedSpool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class RelaySettings:
     max_message_size: int
     drop_directory: Path | None
     drop_listener: str
+    shared_spool: SharedSpool | None
+    """`None`: the queue is in the state directory."""
     # Mail out
     table: RoutingTable
     backups: Backups

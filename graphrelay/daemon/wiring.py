@@ -28,6 +28,7 @@ from graphrelay.config.settings import (
     ScopedUsersTable,
     SendAsUserTable,
     Settings,
+    SpoolTable,
     WebhookTable,
 )
 from graphrelay.console.options import (
@@ -73,6 +74,7 @@ from graphrelay.relay.queue.backup import Backups
 from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
 from graphrelay.smtp.access.listener import Limits, Listener
 from graphrelay.smtp.access.login import Login
+from graphrelay.spool.url import SharedSpool
 
 
 def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
@@ -94,6 +96,7 @@ def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
         backups=backups(settings),
         policy=policy(delivery),
         reports=reports(delivery),
+        shared_spool=shared_spool(settings.spool),
         max_mime_request=delivery.max_mime_request,
         largest_mime_request=encoded_size(settings.smtp.max_message_size + _SPLICED),
         shutdown_grace=delivery.shutdown_grace,
@@ -195,6 +198,18 @@ def limits(settings: Settings) -> Limits:
 def logins(settings: Settings) -> tuple[Login, ...]:
     return tuple(
         Login(user.name, user.password_hash.get_secret_value()) for user in settings.smtp.users
+    )
+
+
+def shared_spool(table: SpoolTable) -> SharedSpool | None:
+    """`None` for the embedded one."""
+    if table.url is None and table.url_file is None:
+        return None
+    return SharedSpool(
+        url=table.url.get_secret_value() if table.url else "",
+        url_file=table.url_file,
+        lease=table.lease,
+        request_limit=table.request_limit,
     )
 
 

@@ -444,6 +444,14 @@ class SpoolMigrated(Event):
     to_version: int
 
 
+class SpoolShared(Event):
+    """The queue is in PostgreSQL. `synchronous_commit` is what each 250 waits for."""
+
+    server: str
+    synchronous_commit: str
+    synchronous_standbys: str
+
+
 class SpoolAway(Event, level="warning"):
     """The database cannot be reached; mail is refused with 451 until it is back."""
 

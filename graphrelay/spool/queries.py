@@ -14,6 +14,7 @@ from graphrelay.spool.values import (
     QueueRow,
     RefusalRow,
     RelayedPart,
+    RelayRow,
     Stats,
     Tallied,
     What,
@@ -115,6 +116,11 @@ class Tally(Query[list[Tallied]]):
 @dataclass(frozen=True, slots=True)
 class Backlogs(Query[list[Backlog]]):
     """How much is queued in each lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relays(Query[list[RelayRow]]):
+    """The relays that share the queue, oldest first; none where it is one relay's alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,6 +291,22 @@ class Stats:
     """Octets free on the disk; `None` if the disk is another machine's."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRow:
+    """A relay that shares the queue."""
+
+    host: str
+    version: str
+    started_at: datetime
+    lanes: int
+    """Leased to it."""
+    with_mail: int
+    """Of these, the lanes in which mail is queued."""
+    expires_in: timedelta
+    """Until others may take it for dead, unless it renews its lease. Negative: it is overdue."""
+    leaving: bool
+
+
 State = Literal["queued", "held", "relayed", "failed", "deleted"]
 
 

@@ -8,7 +8,7 @@ own: so a Message-ID that arrives twice was doubled by the relay and not by the 
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 LARGE = 300_000
@@ -31,10 +31,13 @@ class Told:
 class Flood:
     """`count` messages over `connections` connections to one port, through lost connections."""
 
-    def __init__(self, host: str, port: int, *, sender: str, recipient: str, mark: str) -> None:
+    def __init__(
+        self, host: str, port: int, *, sender: str | Sequence[str], recipient: str, mark: str
+    ) -> None:
+        """Several senders take turns."""
         self._host = host
         self.port = port
-        self._sender = sender
+        self._senders = [sender] if isinstance(sender, str) else list(sender)
         self._recipient = recipient
         self._mark = mark
         self._numbers = itertools.count()
@@ -98,12 +101,13 @@ class Flood:
     ) -> None:
         number = next(self._numbers)
         message_id = f"<{self._mark}.{number}@flood.example>"
-        await _say(reader, writer, f"MAIL FROM:<{self._sender}>\r\n".encode(), 250)
+        sender = self._senders[number % len(self._senders)]
+        await _say(reader, writer, f"MAIL FROM:<{sender}>\r\n".encode(), 250)
         await _say(reader, writer, f"RCPT TO:<{self._recipient}>\r\n".encode(), 250)
         await _say(reader, writer, b"DATA\r\n", 354)
         self.told.unanswered.add(message_id)
         try:
-            await _say(reader, writer, self._message(message_id, number), 250)
+            await _say(reader, writer, self._message(sender, message_id, number), 250)
         except Refused as refused:
             self.told.unanswered.discard(message_id)
             self.told.refused.append(str(refused))
@@ -114,11 +118,11 @@ class Flood:
             if len(self.told.acknowledged) >= count:
                 reached.set()
 
-    def _message(self, message_id: str, number: int) -> bytes:
+    def _message(self, sender: str, message_id: str, number: int) -> bytes:
         size = LARGE if number % ONE_IN == ONE_IN - 1 else 500 + number % 3000
         lines = b"every line of it has sixty octets, counting its end of line\r\n" * (size // 61)
         head = (
-            f"From: <{self._sender}>\r\nTo: <{self._recipient}>\r\n"
+            f"From: <{sender}>\r\nTo: <{self._recipient}>\r\n"
             f"Subject: {self._mark} {number}\r\nMessage-ID: {message_id}\r\n\r\n"
         )
         return head.encode() + lines + b".\r\n"

@@ -182,9 +182,13 @@ class Daemon:
                 await asyncio.sleep(0.02)
 
     def freeze(self) -> None:
-        """Stop it where it stands; only `kill` follows."""
+        """Stop it where it stands; only `kill` or `thaw` follows."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         """kill -9. It must have lived until now."""

@@ -1,6 +1,6 @@
 """A spool on a real file system, with a clock that the test moves."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,6 @@ import pytest
 from graphrelay.journal import Entry, Journal
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
-from tests.spool import postgres_server
-from tests.spool.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -26,20 +24,6 @@ def entries() -> list[Entry]:
 @pytest.fixture
 def journal(clock: FakeClock, entries: list[Entry]) -> Journal:
     return Journal(clock, entries.append)
-
-
-@pytest.fixture(scope="session")
-def postgres_server_of_all() -> Iterator[PostgresServer]:
-    """One for the whole run."""
-    with postgres_server.running() as server:
-        yield server
-
-
-@pytest.fixture
-def database(postgres_server_of_all: PostgresServer) -> str:
-    """The URL of a database in which there is no spool yet."""
-    postgres_server_of_all.execute("DROP SCHEMA IF EXISTS graphrelay CASCADE")
-    return postgres_server_of_all.url()
 
 
 @pytest.fixture

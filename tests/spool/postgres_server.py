@@ -34,6 +34,8 @@ class PostgresServer:
 
     folder: Path
     options: tuple[str, ...] = _QUICK
+    port: int | None = None
+    """Where it listens on loopback, besides its socket."""
     _programs: Path = field(init=False)
     _process: subprocess.Popen[bytes] | None = field(init=False, default=None)
 
@@ -47,7 +49,7 @@ class PostgresServer:
         return self.folder / "data"
 
     def url(self, database: str = "postgres") -> str:
-        return f"postgresql://relay@/{database}?host={self.folder}"
+        return f"postgresql://relay@/{database}?host={self.folder}&port={self.port or 5432}"
 
     def make(self) -> None:
         """An empty cluster."""
@@ -63,7 +65,12 @@ class PostgresServer:
         )  # fmt: skip
 
     def start(self) -> None:
-        options = (f"unix_socket_directories={self.folder}", "listen_addresses=", *self.options)
+        options = (
+            f"unix_socket_directories={self.folder}",
+            f"listen_addresses={'127.0.0.1' if self.port else ''}",
+            f"port={self.port or 5432}",
+            *self.options,
+        )
         log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
@@ -116,12 +123,12 @@ class PostgresServer:
 
 
 @contextmanager
-def running(options: tuple[str, ...] = _QUICK) -> Iterator[PostgresServer]:
+def running(options: tuple[str, ...] = _QUICK, port: int | None = None) -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     try:
         if (user := _user()) != {}:
             os.chown(folder, user["user"], user["group"])
-        server = PostgresServer(folder, options)
+        server = PostgresServer(folder, options, port)
         server.make()
         server.start()
         try:

@@ -37,6 +37,7 @@ from graphrelay.spool.values import (
     PartHistory,
     QueueRow,
     Refusal,
+    RelayRow,
     Stats,
     Tallied,
 )
@@ -249,6 +250,18 @@ def figures(stats: Stats) -> Output:
         "oldest": when(stats.oldest),
         "database": stats.database,
         "free": stats.free,
+    }
+
+
+def relay(row: RelayRow) -> Output:
+    return {
+        "host": row.host,
+        "version": row.version,
+        "started_at": when(row.started_at),
+        "lanes": row.lanes,
+        "with_mail": row.with_mail,
+        "expires_in": row.expires_in.total_seconds(),
+        "leaving": row.leaving,
     }
 
 

@@ -33,6 +33,7 @@ from graphrelay.spool.queries import (
     Matching,
     QueueFilter,
     RefusalFilter,
+    Relays,
     Tally,
 )
 from graphrelay.spool.values import What
@@ -131,7 +132,12 @@ class MailVerbs:
             "tally": self._tally,
             "figures": self._figures,
             "log-refused": self._log_refused,
+            "hosts": self._hosts,
         }
+
+    async def _hosts(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        for row in await stored(self._spool.read(Relays())):
+            yield json_views.relay(row)
 
     async def _list(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """With `count`, an event `total` follows if there are more than the limit."""

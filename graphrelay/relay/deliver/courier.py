@@ -171,7 +171,11 @@ class Courier:
     async def _record(self, submission: Submission, decision: Decision | None = None) -> Finished:
         attempt, settles = self._unrecorded[submission.id]
         decision = decision or self._decide(submission, attempt, settles=settles)
-        finished = await self._conclude(submission, attempt, decision)
+        try:
+            finished = await self._conclude(submission, attempt, decision)
+        except NotQueued:  # another relay has the lane, and settles the attempt
+            del self._unrecorded[submission.id]
+            raise
         del self._unrecorded[submission.id]
         return finished
 

@@ -140,6 +140,8 @@ class LaneQueue:
         self._resume_reason = ""
         self.in_flight = 0
         """Requests in flight, without those answered."""
+        self.others = 0
+        """Requests of a relay that had the lane before, and may still be running."""
         self._answered = 0
         self.empty_since = timedelta.min
         """When the last message left; meaningless while there are any."""
@@ -152,6 +154,7 @@ class LaneQueue:
             or self._has_more()
             or self._next_due is not None
             or self._asking is not None
+            or self.others
         )
         return not (self._places or expected)
 
@@ -188,6 +191,16 @@ class LaneQueue:
         if not self._due.has_client_of(entry):
             return True
         return not self._due.has_turn_of(entry) and self._due.count < BATCH
+
+    def leave(self) -> None:
+        """Nothing more is to be started here: another relay has the lane. What has been taken stays
+        until `done`."""
+        for submission_id in [*self._places, *self._aside]:
+            self.remove(submission_id)
+        self._drop_due()
+        self._more_small = self._more_large = self._stale = False
+        self._next_due = None
+        self.others = 0
 
     def ask_again(self) -> None:
         """Read again from the spool what is due."""
@@ -322,7 +335,8 @@ class LaneQueue:
 
     def _is_full(self) -> bool:
         unwritten = self.in_flight + self._answered
-        return self.in_flight >= self._allowed or unwritten >= self._most + UNWRITTEN
+        running = self.in_flight + self.others
+        return running >= self._allowed or unwritten >= self._most + UNWRITTEN
 
     def wakes_at(self, now: timedelta) -> timedelta | None:
         """When something may start that must not start now; `None` if only an event can change

@@ -17,6 +17,7 @@ the message is in flight; only then the lane is changed.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -42,6 +43,7 @@ from graphrelay.relay.policy.budget import in_words
 from graphrelay.relay.policy.decision import Feedback, Slower
 from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
 from graphrelay.relay.queue.backup import Backups, TakeOver
+from graphrelay.relay.queue.earlier_requests import EarlierRequests
 from graphrelay.relay.queue.failover import HandOver
 from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.queue.lane_view import LaneView, view
@@ -49,6 +51,7 @@ from graphrelay.relay.queue.timer import Alarms
 from graphrelay.retry_after import LONGEST_RETRY_AFTER
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Delete, Hold, Release, Retry, Verdict
+from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import Backlogs, InFlight
 from graphrelay.spool.values import Divided, Interrupted, Take
 
@@ -80,6 +83,7 @@ class QueueManager:
         """Including attempts that are answered and not yet settled."""
         self._requests = 0
         self._asking: set[asyncio.Task[None]] = set()
+        self._earlier = EarlierRequests(spool, clock, self._recover_one, self._counted)
         self._moving = HandOver(spool, take_over, self._lanes, journal, self._moved)
         self._ready: OrderedDict[Lane, None] = OrderedDict()
         """Lanes that may be able to start a message; they take turns, a message each."""
@@ -95,16 +99,19 @@ class QueueManager:
 
     async def run(self) -> None:
         """Send mail until `drain` has ended. To be called once; what was added before is kept."""
+        self._spool.watch(self)
         async with asyncio.TaskGroup() as tasks:
             while not (self.recovered.is_set() or self._stop.is_set()):
                 await self._recover_if_possible()
             self._tasks = tasks
+            self._earlier.start(tasks)
             alarms = tasks.create_task(self._alarms.run(self._ring))
             self._ready.update(dict.fromkeys(self._lanes))
             self._serve()
             await self._stop.wait()
             self._tasks = None
             self._moving.cancel()
+            self._earlier.cancel()
             for task in (alarms, *self._asking, *self._in_flight.values()):
                 task.cancel()
 
@@ -115,6 +122,8 @@ class QueueManager:
         when the spool is opened again.
         """
         self._closing = True
+        with suppress(StorageUnavailable):  # then the leases of its lanes expire by themselves
+            await self._spool.retire()
         try:
             async with timeout(self._clock, limit):
                 while carrying := self._carrying():
@@ -143,7 +152,10 @@ class QueueManager:
         lanes.
         """
         for interrupted in await self._spool.read(InFlight()):
-            await self._recover_one(interrupted)
+            if interrupted.settle_in:
+                self._earlier.expect(interrupted.lane)
+            else:
+                await self._recover_one(interrupted)
         for lane in await self._spool.lanes():
             self._queue_of(lane).ask_again()
 
@@ -152,6 +164,8 @@ class QueueManager:
             await self._courier.recover(interrupted)
         except StorageUnavailable:
             raise
+        except NotQueued:  # the lane is another relay's by now, which settles it
+            return
         except Exception as error:
             # A bug, which must not stop all other mail at each start.
             self._journal.write(
@@ -244,6 +258,32 @@ class QueueManager:
         """The number of attempts in all lanes."""
         return len(self._in_flight)
 
+    # Sharing --------------------------------------------------------------------------------------
+
+    def gained(self, lane: Lane) -> None:
+        """The lane is this relay's from now on (`spool.contract.LaneWatcher`)."""
+        self._earlier.expect(lane)
+
+    def lost(self, lane: Lane) -> None:
+        """Another relay sends its mail now. What is in flight here may end."""
+        self._earlier.forget(lane)
+        if queue := self._lanes.get(lane):
+            queue.leave()
+            self._ready[lane] = None
+            self._serve()
+
+    def changed(self, lane: Lane) -> None:
+        """Mail may wait in the lane of which only the spool knows."""
+        self._queue_of(lane).ask_again()
+        self._ready[lane] = None
+        self._serve()
+
+    def _counted(self, lane: Lane, others: int | None) -> None:
+        """So many requests of the lane's earlier owner may still be running; `None` is unknown."""
+        queue = self._queue_of(lane)
+        queue.others = self._policy.concurrency_per_mailbox if others is None else others
+        self.changed(lane)
+
     # Lanes ---------------------------------------------------------------------------------------
 
     def _queue_of(self, lane: Lane) -> LaneQueue:
@@ -259,6 +299,8 @@ class QueueManager:
         self.add([entry])
 
     def _add(self, entry: QueueEntry) -> None:
+        if not self._spool.sends(entry.lane):
+            return
         queue = self._queue_of(entry.lane)
         if entry.not_before > max(self._clock.now(), entry.received_at):
             queue.expect(self._due_at(entry.not_before))

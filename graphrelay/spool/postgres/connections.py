@@ -7,6 +7,7 @@ Every session has the schema as its search path, commits durably, and does not s
 that the relay has forgotten: a lost client must not keep its locks.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,12 +19,15 @@ from psycopg_pool import AsyncConnectionPool
 
 from graphrelay.spool.postgres.errors import connection_lost
 
+# It writes each attempt to connect to the log; the journal has one line for that (leases.py).
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+
 SCHEMA = "graphrelay"
 PATIENCE = 5.0
 """Seconds for which a call waits for a connection."""
 MOST = 8
 """Connections of the pool."""
-_NOT_DURABLE = ("off", "local", "remote_write")
+NOT_DURABLE = ("off", "local", "remote_write")
 
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
@@ -50,8 +54,8 @@ async def configure(connection: Connection) -> None:
     await connection.set_autocommit(True)
     await connection.execute(
         f"""SELECT set_config('search_path', '{SCHEMA}', false),
-                  set_config('idle_in_transaction_session_timeout', '15s', false),
-                  CASE WHEN current_setting('synchronous_commit') IN {_NOT_DURABLE!r}
+                  set_config('idle_in_transaction_session_timeout', '5s', false),
+                  CASE WHEN current_setting('synchronous_commit') IN {NOT_DURABLE!r}
                        THEN set_config('synchronous_commit', 'on', false) END"""
     )
 

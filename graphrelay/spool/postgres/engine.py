@@ -63,6 +63,7 @@ from graphrelay.spool.postgres.statements import (
     ndrs,
     prune,
     refusals,
+    relays,
 )
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
@@ -88,6 +89,7 @@ from graphrelay.spool.queries import (
     QueueFilter,
     RefusalFilter,
     RelayedTo,
+    Relays,
     SharesMessageId,
     Tally,
 )
@@ -222,9 +224,16 @@ class PostgresSpool:
         before, now = await schema.migrate(connection)
         if before not in (0, now):
             self._journal.write(events.SpoolMigrated(from_version=before, to_version=now))
-        found = await connection.execute(f"SELECT {NOW}")
-        [(at,)] = await found.fetchall()
+        found = await connection.execute(_SERVER)
+        [(at, version, durability, standbys)] = await found.fetchall()
         self._database_clock.follow(at)
+        self._journal.write(
+            events.SpoolShared(
+                server=f"PostgreSQL {version}",
+                synchronous_commit=durability,
+                synchronous_standbys=standbys or "none",
+            )
+        )
         await connection.execute(FIRST, (self._process,))
         found = await connection.execute("SELECT max(queue_id) FROM messages")
         [(last,)] = await found.fetchall()
@@ -295,7 +304,7 @@ class PostgresSpool:
             return
         account, mailbox = map(restored, told["lane"])
         lane = Lane(account, mailbox)
-        if self._leases.holds(lane) and self._watcher is not None:
+        if self._leases.term(lane) and self._watcher is not None:
             self._watcher.changed(lane)
 
     async def _poll(self) -> None:
@@ -407,16 +416,27 @@ class PostgresSpool:
         )
         number = await self._writer.run(self._begin, begun)
         if not self._leases.alive():
-            await self._withdraw(begun, number)
+            task = asyncio.create_task(self._withdraw(begun, number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
             raise NotQueued(f"The lane {submission.plan.lane} may be another relay's by now.")
         return number
 
     async def _withdraw(self, begun: attempts.Beginning, number: int) -> None:
-        """This relay stood still for longer than its lease: nothing may be sent any more."""
-        relay = self._relay()
-        await self._transact(
-            lambda c: attempts.withdraw(c, begun, number, relay), "withdraw an attempt"
-        )
+        """This relay stood still for longer than its lease: nothing may be sent any more. The mark
+        goes, as soon as the server lets it: as long as the lane is this relay's, nobody else would
+        settle it."""
+        relay, lane = self._relay(), begun.submission.plan.lane
+        while True:
+            try:
+                await self._transact(
+                    lambda c: attempts.withdraw(c, begun, number, relay), "withdraw an attempt"
+                )
+                break
+            except StorageUnavailable:  # told by the leases, which need the server too
+                await self._clock.sleep(_WITHDRAW_AGAIN)
+        if self._watcher is not None:
+            self._watcher.changed(lane)
 
     async def keep_draft(self, submission: Submission, progress: DraftProgress) -> None:
         term, relay = self._term(submission), self._relay()
@@ -531,6 +551,8 @@ class PostgresSpool:
                 return await history.figures(connection)
             case Backlogs():
                 return await due.backlogs(connection)
+            case Relays():
+                return await relays.every(connection, clock)
             case InFlight():
                 return await attempts.interrupted(connection, relay, self._request_limit)
             case LeftDrafts():
@@ -613,7 +635,10 @@ class PostgresSpool:
 
 
 _ID_BITS = 9
+_SERVER = f"""SELECT {NOW}, current_setting('server_version'),
+    current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
 _LISTEN_AGAIN = timedelta(seconds=1)
+_WITHDRAW_AGAIN = timedelta(seconds=1)
 
 
 def _ours(body: IncomingBody) -> Incoming:

@@ -182,6 +182,7 @@ class Leases:
             if row is None:
                 await self._begin_anew()
                 return
+            stood_still = not self.alive()
             self._until = asked_at + self._lease
             self._database_clock.follow(row[0])
             steady_since = self._steady_since
@@ -191,6 +192,9 @@ class Leases:
             if steady:
                 await self._bury(connection)
             await self._look(connection)
+        if stood_still and self._watcher is not None:
+            for lane in self.lanes():  # meanwhile nothing was begun
+                self._watcher.changed(lane)
 
     async def _begin_anew(self) -> None:
         """Others took this relay for dead."""
@@ -262,8 +266,9 @@ class Leases:
             return
         async with connection.transaction():
             # First the locks: a `begin` that is being committed is seen by the next statement.
-            await connection.execute(_LOCK_LANES, (self.relay, *_keys(leaving)))
-            left = await connection.execute(_LEAVE, (self.relay, *_keys(leaving)))
+            found = await connection.execute(_LOCK_LANES, (self.relay, *_keys(leaving)))
+            locked = [Lane(restored(one), restored(other)) async for one, other in found]
+            left = await connection.execute(_LEAVE, (self.relay, *_keys(locked)))
             rows = await left.fetchall()
             gone = [Lane(restored(account), restored(mailbox)) for account, mailbox in rows]
             await connection.execute(_UNREAD, (self._process, *_keys(gone)))
@@ -331,11 +336,15 @@ _RELAYS = f"SELECT id FROM relays WHERE expires_at >= {NOW} AND NOT leaving ORDE
 _LANES = """SELECT account, mailbox, owner, term,
         owner IS NULL OR NOT EXISTS (SELECT FROM relays r WHERE r.id = owner)
     FROM lanes"""
+# What a relay that stands still has locked is skipped, and taken when its session has been ended.
 _TAKE = f"""UPDATE lanes SET owner = %s, term = term + 1
-    WHERE {_NAMED} AND (owner IS NULL OR NOT EXISTS (SELECT FROM relays r WHERE r.id = owner))
+    WHERE (account, mailbox) IN (
+        SELECT account, mailbox FROM lanes l WHERE {_NAMED}
+        AND (owner IS NULL OR NOT EXISTS (SELECT FROM relays r WHERE r.id = l.owner))
+        FOR UPDATE SKIP LOCKED)
     RETURNING account, mailbox, term"""
-_LOCK_LANES = f"""SELECT FROM lanes WHERE owner = %s AND {_NAMED}
-    ORDER BY account, mailbox FOR UPDATE"""
+_LOCK_LANES = f"""SELECT account, mailbox FROM lanes WHERE owner = %s AND {_NAMED}
+    FOR UPDATE SKIP LOCKED"""
 _LEAVE = f"""UPDATE lanes l SET owner = NULL
     WHERE owner = %s AND {_NAMED}
       AND NOT EXISTS (SELECT FROM in_flight f JOIN submissions s ON s.id = f.submission

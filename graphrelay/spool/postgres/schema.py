@@ -7,10 +7,21 @@ it done. A newer database is refused untouched.
 
 # ruff: noqa: S608 (our own words; values are bound)
 
+from dataclasses import dataclass
 from importlib.resources import files
 
+import psycopg
+from psycopg import AsyncConnection
+
 from graphrelay.spool.errors import SpoolTooNew
-from graphrelay.spool.postgres.connections import SCHEMA, Connection
+from graphrelay.spool.postgres.connections import (
+    NOT_DURABLE,
+    SCHEMA,
+    Connection,
+    completed,
+    configure,
+)
+from graphrelay.spool.postgres.errors import translated
 
 _LOCK = 0x677270736368
 _NAMES = ("001_mail.sql",)
@@ -23,6 +34,36 @@ _MADE = """SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 
 def newest() -> int:
     return len(_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The schema version before and now, and what the server does at a commit."""
+
+    before: int
+    after: int
+    server: str
+    synchronous_commit: str
+
+    @property
+    def too_weak(self) -> bool:
+        """Whether mail could be lost by the setting, if the relay did not set it for itself."""
+        return self.synchronous_commit in NOT_DURABLE
+
+
+async def prepare(url: str) -> Prepared:
+    """Make the schema. Raises `SpoolTooNew`, `StorageUnavailable`."""
+    try:
+        async with await AsyncConnection.connect(completed(url), autocommit=True) as connection:
+            found = await connection.execute(
+                "SELECT current_setting('server_version'), current_setting('synchronous_commit')"
+            )
+            [(server, durability)] = await found.fetchall()
+            await configure(connection)
+            before, after = await migrate(connection)
+            return Prepared(before, after, server, durability)
+    except psycopg.Error as error:
+        raise translated(error, "be prepared")  # noqa: B904 (it carries its cause)
 
 
 async def version_of(connection: Connection) -> int:

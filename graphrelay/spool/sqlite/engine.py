@@ -56,6 +56,7 @@ from graphrelay.spool.queries import (
     QueueFilter,
     RefusalFilter,
     RelayedTo,
+    Relays,
     SharesMessageId,
     Tally,
 )
@@ -343,6 +344,8 @@ class SqliteSpool:
                 return self._stats(connection)
             case Backlogs():
                 return due.backlogs(connection)
+            case Relays():
+                return []
             case InFlight():
                 return attempts.interrupted(connection)
             case LeftDrafts():

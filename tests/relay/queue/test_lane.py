@@ -436,3 +436,25 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+
+
+def test_requests_of_an_earlier_owner_count_among_the_four() -> None:
+    queue = lane(1, 2, 3, 4, 5)
+    queue.others = 3
+    assert started(queue) == [1]
+    queue.others = 1
+    assert started(queue) == [2, 3]
+    assert not queue.is_empty
+
+
+def test_a_lane_that_is_left_starts_nothing_and_forgets_all_but_what_is_in_flight() -> None:
+    queue = LaneQueue(LANE, 4)
+    for number in range(1, 8):
+        queue.add(waiting(number))
+    assert started(queue) == [1, 2, 3, 4]
+    queue.leave()
+    queue.done(1, START)
+    assert started(queue) == []
+    for number in (2, 3, 4):
+        queue.done(number, START)
+    assert queue.is_empty

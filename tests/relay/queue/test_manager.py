@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from graphrelay.model import Done, Held, Queued, QueueEntry, StorageUnavailable, Submission
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorized
 from graphrelay.relay.policy.budget import Limit
@@ -834,3 +836,46 @@ async def test_nothing_polls() -> None:
         await settle(500)
         await post.clock.advance(HOUR)
         assert post.clock.sleepers == 0
+
+
+# Lanes that several relays share ----------------------------------------------------------------
+
+
+async def test_mail_in_another_relays_lane_is_left_to_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post = Post()
+    monkeypatch.setattr(post.spool, "sends", lambda lane: lane != INFO)
+    async with running(post):
+        post.take(1, lane=INFO)
+        post.take(2)
+        await settle()
+        assert post.graph.order == [LANE.mailbox]
+
+
+async def test_a_lane_that_is_gained_is_sent_from_and_one_that_is_lost_is_not() -> None:
+    post = Post()
+    async with running(post):
+        post.spool.put(submission(1))
+        post.queue.gained(LANE)
+        await settle()
+        assert post.spool.state(1) == Done("relayed")
+        post.graph.gate = asyncio.Event()
+        post.take(*range(2, 9))
+        await settle()
+        assert post.queue.in_flight == 4
+        post.queue.lost(LANE)
+        post.graph.gate.set()
+        await settle(100)
+        assert len(post.graph.sent) == 5
+
+
+async def test_mail_of_which_only_the_spool_knows_is_sent_when_it_says_so() -> None:
+    post = Post()
+    async with running(post):
+        post.spool.put(submission(1))
+        await settle()
+        assert post.graph.sent == []
+        post.queue.changed(LANE)
+        await settle()
+        assert len(post.graph.sent) == 1

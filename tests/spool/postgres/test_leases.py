@@ -1,5 +1,6 @@
 """A lane belongs to one relay at a time, and who has lost it can change nothing in it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -149,6 +150,7 @@ async def test_a_request_is_not_made_by_a_relay_that_stood_still_since_it_asked(
     with pytest.raises(NotQueued):
         await first.begin(one, NOON, "c")
     monkeypatch.undo()
+    await asyncio.gather(*first._tasks)
     assert await first.begin(one, NOON, "c") == 2
 
 

@@ -1,0 +1,39 @@
+"""`graphrelay spool init`: the tables of the queue that several relays share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import configured, run
+from tests.spool.postgres_server import PostgresServer
+
+
+def test_the_tables_are_made_once(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHRELAY_SPOOL__URL", database)
+    for says in ("(was new)", "(is up to date)"):
+        shown = run("--config", configured(tmp_path), "spool", "init")
+        assert shown.returncode == 0, shown.stderr
+        assert says in shown.stdout
+        assert "synchronous_commit = on" in shown.stdout
+
+
+def test_without_a_url_there_is_nothing_to_prepare(tmp_path: Path) -> None:
+    shown = run("--config", configured(tmp_path), "spool", "init")
+    assert shown.returncode == 1
+    assert "[spool] url is not set" in shown.stderr
+
+
+def test_a_newer_schema_is_left_alone(
+    tmp_path: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_server_of_all: PostgresServer,
+) -> None:
+    monkeypatch.setenv("GRAPHRELAY_SPOOL__URL", database)
+    run("--config", configured(tmp_path), "spool", "init")
+    postgres_server_of_all.execute("INSERT INTO graphrelay.schema_version VALUES (99)")
+    shown = run("--config", configured(tmp_path), "spool", "init")
+    assert shown.returncode == 1
+    assert "schema version 99" in shown.stderr

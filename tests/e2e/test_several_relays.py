@@ -1,0 +1,17 @@
+"""Relays that share a queue: one in trouble costs seconds, and no mail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.several_relays import run
+
+
+async def test_nothing_is_lost_when_a_relay_is_killed_frozen_or_cut_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = await run(rounds=3, messages=150, mailboxes=12, seed=1, folder=tmp_path)
+    with capsys.disabled():
+        print(f"\nseveral relays: {report}")
+    assert report.verdict.acknowledged == 3 * 150
+    assert report.holds
