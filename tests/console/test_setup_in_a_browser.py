@@ -105,7 +105,7 @@ async def chosen(seen: Seen, scenario: str) -> None:
 
 @pytest.mark.parametrize(
     ("scenario", "scripts"),
-    [*((one, True) for one in ANSWERS), ("user", False), ("scoped-users", False)],
+    [*((one, True) for one in ANSWERS), ("any-user", False), ("scoped-users", False)],
 )
 async def test_from_no_account_to_a_test_message_in_the_mailbox(
     scenario: str, scripts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
