@@ -6,7 +6,8 @@
                             └── each by a line of its own ──▶ PostgreSQL
 
 In each round one relay gets into trouble while mail comes in: it is killed by kill -9, stopped for
-longer than its lease, or cut off from the database. It is measured how long it takes until another
+longer than its lease, or cut off from the database; or the database itself is killed by kill -9 and
+started again. It is measured how long it takes until another
 relay sends from the mailboxes that it had. Nothing that was acknowledged may be lost, and no
 mailbox may ever see more than four requests at a time. Doubled may be what was in flight.
 
@@ -18,6 +19,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -46,7 +48,7 @@ CONNECTIONS = 20
 LEASE = 2.0
 REQUEST_LIMIT = 5.0
 """Seconds."""
-Trouble = Literal["killed", "frozen", "cut off"]
+Trouble = Literal["killed", "frozen", "cut off", "database killed"]
 PATIENCE = 60.0
 """Seconds in which another relay must have gone on."""
 
@@ -131,7 +133,8 @@ class Report:
     most_at_once: int
     """Requests that one mailbox saw at the same time."""
     gone_on: dict[Trouble, list[float]]
-    """Seconds until another relay sent from the mailboxes of the one in trouble."""
+    """Seconds until another relay sent from the mailboxes of the one in trouble; after the database
+    was killed, until any did."""
 
     @property
     def holds(self) -> bool:
@@ -150,7 +153,7 @@ class Report:
             if waits:
                 median, worst = statistics.median(waits), max(waits)
                 lines.append(
-                    f"{trouble} {len(waits)} times: another relay went on after"
+                    f"{trouble} {len(waits)} times: mail went on after"
                     f" {median:.1f} s (median), {worst:.1f} s (worst)"
                 )
         return "\n".join(lines)
@@ -164,6 +167,7 @@ class Cluster:
     server: PostgresServer
     members: list[Member]
     flood: Flood
+    mailboxes: set[str]
     troubles: int = 0
     gone_on: dict[Trouble, list[float]] = field(
         default_factory=lambda: {kind: [] for kind in get_args(Trouble)}
@@ -182,6 +186,10 @@ class Cluster:
             if having := [one for one in self.members if self.mailboxes_of(one.host)]:
                 return dice.choice(having)
             await asyncio.sleep(0.1)
+
+    def _restart_database(self) -> None:
+        self.server.stop(signal.SIGKILL)
+        self.server.start()
 
     def waiting(self) -> int:
         """Submissions that are queued."""
@@ -202,6 +210,10 @@ class Cluster:
                 member.daemon.freeze()
             case "cut off":
                 member.line.cut()
+            case "database killed":
+                await asyncio.to_thread(self._restart_database)
+                theirs = self.mailboxes
+                member = Member("", member.daemon, member.line)
         self.gone_on[kind].append(await self._until_sent_from(member.host, theirs))
         match kind:
             case "killed":
@@ -210,6 +222,8 @@ class Cluster:
                 member.daemon.thaw()
             case "cut off":
                 member.line.mend()
+            case "database killed":
+                pass
 
     async def _until_sent_from(self, host: str, mailboxes: set[str]) -> float:
         """Seconds until one of them has another owner, and mail was sent from it by that."""
@@ -292,7 +306,7 @@ async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
             await member.daemon.authorize()
             await member.daemon.start()
         await flood.greeted()
-        yield Cluster(cloud, server, members, flood)
+        yield Cluster(cloud, server, members, flood, set(names))
 
 
 async def run(
