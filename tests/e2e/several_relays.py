@@ -77,43 +77,55 @@ class Line:
         self._to_port = to_port
         self._whole = asyncio.Event()
         self._whole.set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
 
     async def open(self, stack: AsyncExitStack) -> None:
         server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        stack.push_async_callback(self._hang_up)
         stack.callback(server.close)
-        stack.callback(self._hang_up)
 
     def cut(self) -> None:
         self._whole.clear()
 
-    def mend(self) -> None:
+    async def mend(self) -> None:
         """What was cut stays broken, as after a failure of a network."""
-        self._hang_up()
+        await self._hang_up()
         self._whole.set()
 
-    def _hang_up(self) -> None:
-        for writer in self._writers:
-            writer.close()
+    async def _hang_up(self) -> None:
+        carrying = list(self._carrying)
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        """Until one side ends it, or somebody cancels this."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        writers = [writer]
+        try:
             there, out = await asyncio.open_connection("127.0.0.1", self._to_port)
-            mine = {writer, out}
-            self._writers |= mine
-            try:
-                await asyncio.gather(self._pump(reader, out), self._pump(there, writer))
-            finally:
-                self._writers -= mine
+            writers.append(out)
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(reader, out))
+                pumps.create_task(self._pump(there, writer))
+        except (OSError, ExceptionGroup, asyncio.CancelledError):
+            pass  # the connection is over, which is all that a caller could be told
+        finally:
+            self._carrying.discard(task)
+            for one in writers:
+                one.transport.abort()
+                with contextlib.suppress(OSError):
+                    await one.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while octets := await reader.read(65_536):
-                await self._whole.wait()
-                writer.write(octets)
-                await writer.drain()
-        finally:
-            writer.close()
+        """Raises `EOFError` at the end, so that the other direction ends as well."""
+        while octets := await reader.read(65_536):
+            await self._whole.wait()
+            writer.write(octets)
+            await writer.drain()
+        raise EOFError
 
 
 @dataclass(slots=True)
@@ -191,9 +203,11 @@ class Cluster:
         self.server.stop(signal.SIGKILL)
         self.server.start()
 
-    def waiting(self) -> int:
-        """Submissions that are queued."""
+    def waiting(self, mailboxes: set[str] | None = None) -> int:
+        """Submissions that are queued, in all mailboxes or in these."""
         sql = "SELECT count(*) FROM graphrelay.submissions WHERE state = 'queued'"
+        if mailboxes is not None:
+            sql += f" AND mailbox IN ({', '.join(repr(one) for one in mailboxes)})"
         try:
             return int(self.server.execute(sql)[0][0])
         except psycopg.OperationalError:
@@ -221,12 +235,13 @@ class Cluster:
             case "frozen":
                 member.daemon.thaw()
             case "cut off":
-                member.line.mend()
+                await member.line.mend()
             case "database killed":
                 pass
 
     async def _until_sent_from(self, host: str, mailboxes: set[str]) -> float:
-        """Seconds until one of them has another owner, and mail was sent from it by that."""
+        """Seconds until one of them has another owner, and that has sent mail from it, if any waits
+        there."""
         began = time.monotonic()
         while not (taken := mailboxes - self.mailboxes_of(host)):
             if time.monotonic() - began > PATIENCE:
@@ -235,7 +250,7 @@ class Cluster:
         seen = len(self.cloud.mailboxes.submitted)
         while time.monotonic() - began < PATIENCE:
             new = self.cloud.mailboxes.submitted[seen:]
-            if any(mail.mailbox in taken for mail in new):
+            if any(mail.mailbox in taken for mail in new) or not self.waiting(taken):
                 break
             await asyncio.sleep(0.02)
         return time.monotonic() - began
