@@ -34,11 +34,13 @@ def command(config: Path, file: Path, with_key: bool) -> None:
       sudo graphrelay backup /var/backups/graphrelay.tar
       sudo graphrelay restore /var/backups/graphrelay.tar
     """
-    from graphrelay.control.socket.place import state_directory_of
+    from graphrelay.control.socket.place import spool_is_shared, state_directory_of
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
     from graphrelay.model import StorageUnavailable
 
+    if spool_is_shared(config):
+        raise CommandFailed("the queue is in PostgreSQL: back up the database with its own tools")
     directory = state_directory_of(config)
     with contextlib.suppress(PermissionError):  # who is nobody here hears it below
         if not (directory / "spool.db").exists():
@@ -56,15 +58,18 @@ def command(config: Path, file: Path, with_key: bool) -> None:
                 raise BadArchive("it does not read as it was written")
         return made
 
+    if file.exists() and not file.is_file():
+        raise CommandFailed(f"no backup was made: {file} is a device or a pipe, not a file")
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        made = written(draft)
-        draft.rename(file)
+        try:
+            made = written(draft)
+            draft.rename(file)
+        finally:
+            draft.unlink(missing_ok=True)
         sync_directory(file.parent)
     except (BadArchive, OSError, StorageUnavailable, VerbError) as error:
         raise CommandFailed(f"no backup was made: {error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
     click.echo(f"{file}: {made.files} files, {output.size(made.octets)}, verified")
     if not made.has_key:
         click.echo("without the vault's key: keep it elsewhere, or authorize again after a restore")

@@ -23,11 +23,11 @@ class Moment(click.ParamType[datetime]):
 
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         try:
             return datetime.now(UTC) - duration(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f'{value!r} is neither a date such as 2026-11-23T12:00 nor "4h" or "1d" ago')
 
 

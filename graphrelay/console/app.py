@@ -1,5 +1,8 @@
-"""The pages as a web application."""
+"""The pages as a web application, with a limit on connections: the files that they take are files
+that mail cannot have.
+"""
 
+import asyncio
 import socket
 import ssl
 
@@ -23,6 +26,8 @@ from graphrelay.console.pages import (
 from graphrelay.console.render import Renderer
 
 LARGEST_FORM = 64 * 1024
+MOST_CONNECTIONS = 200
+"""Browsers keep about six open each, and ten viewers are many."""
 PAGES = (
     overview,
     accounts,
@@ -53,5 +58,28 @@ class App:
 
     def site(
         self, runner: web.AppRunner, opened: socket.socket, tls: ssl.SSLContext | None, backlog: int
-    ) -> web.SockSite:
-        return web.SockSite(runner, opened, ssl_context=tls, backlog=backlog)
+    ) -> web.BaseSite:
+        return _Site(runner, opened, ssl_context=tls, backlog=backlog)
+
+
+class _Site(web.SockSite):
+    """Hangs up on clients beyond the limit."""
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._protocol, sock=self._sock, ssl=self._ssl_context, backlog=self._backlog
+        )
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        if server is None or len(server.connections) >= MOST_CONNECTIONS:
+            return _HangUp()
+        return server()
+
+
+class _HangUp(asyncio.Protocol):
+    """For a client that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()

@@ -22,6 +22,7 @@ def moment(text: str) -> str | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:
         raise web.HTTPBadRequest(text=f"{text[:40]!r} is no date and time.") from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

@@ -2,8 +2,9 @@
 
     journal ─▶ Changes ─▶ stream ─▶ browser, which asks for its page again
 
-An event says only that something is new. However much happens, a stream has one event in `PAUSE`;
-a browser that does not read is cut off, and the number of streams is limited.
+An event says only that something is new, and comes `PAUSE` after it: so a stream has one in that
+time, however much happens, and what the page asks for then is younger than the change. A browser
+that does not read is cut off, and the number of streams is limited.
 """
 
 import asyncio
@@ -74,10 +75,11 @@ async def stream(
         line = b": still here\n\n"
         try:
             async with timeout(clock, SIGN_OF_LIFE):
-                seen = await changes.after(seen)
+                await changes.after(seen)
+            await clock.sleep(PAUSE)  # what happens meanwhile is the same event
+            seen = changes.count
             line = b"data: %d\n\n" % seen
         except TimeoutError:
             pass
         async with timeout(clock, UNREAD):
             await write(line)
-        await clock.sleep(PAUSE)

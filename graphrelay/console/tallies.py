@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from graphrelay.console.desk import Desk
+from graphrelay.console.shared import SharedAnswer
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 HOURS: Final = 24
 DAYS: Final = 30
-GOOD_FOR: Final = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
@@ -33,15 +33,17 @@ class Tallies:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._read: dict[timedelta, tuple[timedelta, list[Interval]]] = {}
+        self._over: dict[timedelta, list[Interval]] = {}
+        self._day = SharedAnswer(desk.clock, lambda: self._lately(HOUR, HOURS, waits=True))
+        self._month = SharedAnswer(desk.clock, lambda: self._lately(DAY, DAYS))
 
     async def day(self) -> list[Interval]:
         """24 hours, oldest first; the last one is not over."""
-        return await self._lately(HOUR, HOURS, waits=True)
+        return await self._day.get()
 
     async def month(self) -> list[Interval]:
         """30 days of UTC, oldest first; the last one is not over."""
-        return await self._lately(DAY, DAYS)
+        return await self._month.get()
 
     def today(self, day: list[Interval]) -> Interval:
         """What came of mail since midnight in UTC."""
@@ -54,13 +56,9 @@ class Tallies:
         return total
 
     async def _lately(self, step: timedelta, count: int, *, waits: bool = False) -> list[Interval]:
-        now = self._desk.clock.monotonic()
-        read_at, known = self._read.get(step, (None, []))
-        if read_at is not None and now - read_at < GOOD_FOR:
-            return known
         last = _floor(self._desk.clock.now(), step)
         starts = [last - step * back for back in reversed(range(count))]
-        over = {interval.start: interval for interval in known[:-1]}
+        over = {interval.start: interval for interval in self._over.get(step, [])}
         fresh = {start: Interval(start) for start in starts if start not in over}
         rows = await self._desk.ask(
             "tally", since=min(fresh).isoformat(), step=int(step.total_seconds()), waits=waits
@@ -71,7 +69,7 @@ class Tallies:
                 if row["outcome"] == "relayed":
                     interval.waited += row["waited"]
         found = [over.get(start) or fresh[start] for start in starts]
-        self._read[step] = (now, found)
+        self._over[step] = found[:-1]
         return found
 
 

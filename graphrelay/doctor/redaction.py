@@ -15,14 +15,22 @@ from urllib.parse import unquote
 
 OWN_DOMAIN = "graphrelay.invalid"
 """Of the Message-IDs that the doctor makes, which may be shown."""
-_ADDRESS = re.compile(r"[^\s\"'<>()\[\],;:=/&?@{}]+@[^\s\"'<>()\[\],;:=/&?@{}\\]+")
+_ADDRESS = re.compile(
+    r"[^\s\"'<>()\[\],;:=/&?@{}]+(?:@|%(?:25)?40)[^\s\"'<>()\[\],;:=/&?@{}\\]+", re.I
+)
+"""Also as in a URL: Graph names the mailbox so in `@odata.context`."""
+_EXCHANGE_NAME = re.compile(r"/o=[^\"]*/cn=[^\"/;,]+", re.I)
+"""A legacyExchangeDN, of which the last part names a person."""
 _LONG = re.compile(r"[A-Za-z0-9_\-+/=.~%!*]{60,}")
 _SEGMENT = re.compile(r"[^/?&=]{60,}")
 _SECRET_PARAMETER = re.compile(r"\b(authtoken|code|access_token|refresh_token|sig)=[^&\s\"]+", re.I)
 _SECRET_MEMBERS = frozenset(
     {"access_token", "refresh_token", "id_token", "client_info", "contentbytes", "device_code"}
 )
-_NAMES = frozenset({"displayname", "givenname", "surname", "name", "mobilephone", "officelocation"})
+_NAMES = frozenset(
+    {"displayname", "givenname", "surname", "name", "mailnickname", "mobilephone", "businessphones"}
+    | {"officelocation", "jobtitle", "department", "companyname"}
+)
 _SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization"})
 
 
@@ -42,6 +50,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """A text in which nothing identifies anybody."""
         text = _SECRET_PARAMETER.sub(r"\1=…", text)
+        text = _EXCHANGE_NAME.sub(lambda found: self._hashed("name", found[0].lower()), text)
         text = _ADDRESS.sub(lambda found: self._address(found[0]), text)
         for hidden in sorted(self._hidden, key=len, reverse=True):
             text = re.sub(re.escape(hidden), self._hidden[hidden], text, flags=re.I)
@@ -75,7 +84,7 @@ class Redactor:
     def _address(self, address: str) -> str:
         if address.lower().endswith(f"@{OWN_DOMAIN}"):
             return address
-        return self._hashed("address", address.strip(".").lower())
+        return self._hashed("address", unquote(unquote(address)).strip(".").lower())
 
     def _hashed(self, kind: str, text: str) -> str:
         return f"{kind}-{hashlib.sha256(self._salt + text.encode()).hexdigest()[:12]}"

@@ -81,3 +81,20 @@ async def test_a_file_that_is_no_backup_is_refused(tmp_path: Path) -> None:
     assert refused.code == 1
     assert "Nothing was changed" in refused.err
     assert not (tmp_path / "state").exists()
+
+
+async def test_a_backup_goes_to_a_file_and_replaces_nothing_else(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f"state_directory = '{tmp_path / 'state'}'\n", "utf-8")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "spool.db").touch()
+    pipe, within = tmp_path / "pipe", tmp_path / "state" / "spool.db" / "x.tar"
+    os.mkfifo(pipe)
+    refused = await graphrelay(config, "backup", str(pipe))
+    assert (refused.code, refused.out) == (1, "")
+    assert "is a device or a pipe" in refused.err
+    assert pipe.is_fifo()
+    for impossible in (within, tmp_path / ("a" * 250)):
+        refused = await graphrelay(config, "backup", str(impossible))
+        assert (refused.code, refused.err.count("\n")) == (1, 1)
+        assert "no backup was made" in refused.err

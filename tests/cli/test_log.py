@@ -104,3 +104,14 @@ async def test_what_is_refused_can_be_followed(tmp_path: Path) -> None:
                 line = await asyncio.wait_for(process.stdout.readline(), 30)
                 assert json.loads(line)["times"] == times
                 await asyncio.to_thread(refuse, here, "<<nobody>>")
+
+
+@pytest.mark.parametrize(
+    "moment", ["tomorrow", "9999-12-31T23:59-05:00", "0001-01-01T00:00+05:00", "99999999999d"]
+)
+async def test_a_moment_that_no_calendar_has_is_a_wrong_command_line(
+    tmp_path: Path, moment: str
+) -> None:
+    asked = await graphrelay(tmp_path / "config.toml", "log", "--since", moment)
+    assert asked.code == 2
+    assert "is neither a date" in asked.err

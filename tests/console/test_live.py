@@ -23,14 +23,26 @@ class Reader:
 async def test_however_much_happens_there_is_one_event_in_each_pause() -> None:
     changes, clock, reader = Changes(), FakeClock(), Reader()
     streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
-    await settle()
-    assert reader.lines == [b"data: 0\n\n"]
+    await clock.advance(PAUSE)
+    assert reader.lines == [b"data: 0\n\n"], "what happened while the page was loaded"
     for _ in range(100):
         changes.changed()
         await settle(2)
     assert len(reader.lines) == 1
     await clock.advance(PAUSE)
     assert reader.lines[1:] == [b"data: 100\n\n"]
+    streaming.cancel()
+
+
+async def test_an_event_comes_a_pause_after_the_change_so_that_older_answers_have_gone() -> None:
+    changes, clock, reader = Changes(), FakeClock(), Reader()
+    streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
+    await clock.advance(2 * PAUSE)
+    changes.changed()
+    await clock.advance(PAUSE - timedelta(milliseconds=1))
+    assert len(reader.lines) == 1
+    await clock.advance(timedelta(milliseconds=1))
+    assert len(reader.lines) == 2
     streaming.cancel()
 
 
@@ -46,7 +58,7 @@ async def test_a_browser_that_never_reads_is_cut_off() -> None:
     changes, clock, reader = Changes(), FakeClock(), Reader()
     reader.reads.clear()
     streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
-    await clock.advance(UNREAD)
+    await clock.advance(PAUSE + UNREAD)
     with pytest.raises(TimeoutError):
         await streaming
 
@@ -55,9 +67,9 @@ async def test_a_stream_ends_with_its_session() -> None:
     changes, clock, reader = Changes(), FakeClock(), Reader()
     is_open = True
     streaming = asyncio.create_task(stream(changes, clock, lambda: is_open, reader.write))
-    await settle()
-    is_open = False
     await clock.advance(PAUSE)
+    is_open = False
+    await clock.advance(SIGN_OF_LIFE)
     await streaming
 
 

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from graphrelay.console.tallies import GOOD_FOR, Tallies
+from graphrelay.console.live import PAUSE
+from graphrelay.console.tallies import Tallies
 from graphrelay.control.verb import Output
 from tests.clock import FakeClock
 
@@ -46,7 +47,7 @@ async def test_however_many_look_the_log_is_read_once_in_a_while() -> None:
         await tallies.day()
         await tallies.month()
     assert len(desk.asked) == 2
-    await desk.clock.advance(GOOD_FOR)
+    await desk.clock.advance(PAUSE)
     await tallies.day()
     assert len(desk.asked) == 3
 

@@ -48,10 +48,27 @@ def test_one_address_has_one_hash_in_a_run_and_another_in_the_next() -> None:
     assert one.text("a@b.example") == one.text("A@b.example") != other.text("a@b.example")
 
 
+def test_an_address_in_a_url_has_the_same_hash() -> None:
+    redactor = Redactor()
+    context = "https://graph.microsoft.com/v1.0/$metadata#users('{}')/messages/$entity"
+    plain = redactor.text(context.format("wp@contoso.com"))
+    for encoded in ("wp%40contoso.com", "WP%2540contoso.com"):
+        assert redactor.text(context.format(encoded)) == plain
+
+
+def test_the_name_of_a_mailbox_in_exchange_is_not_shown() -> None:
+    name = "/o=ExchangeLabs/ou=Exchange Administrative Group (X)/cn=Recipients/cn=12ab-alice"
+    shown = Redactor().text(f"as IMCEAEX or {name}; not found")
+    assert "alice" not in shown
+    assert shown.endswith("; not found")
+
+
 def test_members_that_name_people_or_are_secret_are_not_shown() -> None:
     given = {
         "displayName": "Alice Example",
         "access_token": "short",
+        "businessPhones": ["+49 30 1234 Alice"],
+        "mailNickname": "Alice",
         "toRecipients": [{"emailAddress": {"name": "Alice", "address": "a@b.example"}}],
         "subject": "graphrelay doctor 12 headers",
         "size": 7,

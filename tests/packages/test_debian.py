@@ -4,38 +4,15 @@ debian.sh is what is typed there; each of its sentences is a test.
 """
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.packages.machine import make_machine, run_trial
-from tests.tools import ROOT, needs, needs_root
+from tests.packages.machine import copy_packages, make_machine, run_trial
 
 SCRIPT = Path(__file__).with_name("debian.sh").read_text("utf-8")
 SENTENCES = re.findall(r'(?m)^ *check "([^"$]+)"', SCRIPT)
-BUILD = """
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends \
-    build-essential debhelper python3-venv lintian >/dev/null 2>&1
-packaging/build-deb /out
-lintian --allow-root --fail-on error,warning /out/*.changes >/out/lintian 2>&1 ||
-    touch /out/complaints
-"""
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both packages, named as the release in which they are built."""
-    needs_root()
-    needs("mmdebstrap")
-    folder: Path = tmp_path_factory.mktemp("packages") / request.param
-    folder.mkdir()
-    fresh = [ROOT / "scripts" / "fresh", "--out", folder, request.param]
-    subprocess.run([*fresh, "sh", "-ec", BUILD], check=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +21,8 @@ def said(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     machine = make_machine(packages.name, folder)
     trial = folder / "trial"
     trial.mkdir()
-    for package in packages.glob("*.deb"):
-        shutil.copy(package, trial)
-    add_newer(next(trial.glob("graphrelay_*.deb")))
+    copy_packages(packages, trial)
     return run_trial(machine, trial, SCRIPT)
-
-
-def add_newer(package: Path) -> None:
-    """The same package with a higher version, beside it."""
-    unpacked = package.parent / "unpacked"
-    subprocess.run(["dpkg-deb", "-R", package, unpacked], check=True)
-    control = unpacked / "DEBIAN" / "control"
-    control.write_text(re.sub(r"(?m)^Version: .*$", r"\g<0>+test", control.read_text()))
-    newer = package.parent / re.sub(r"_([^_]*)_", r"_\1+test_", package.name)
-    subprocess.run(["dpkg-deb", "-b", "--root-owner-group", unpacked, newer], check=True)
-    shutil.rmtree(unpacked)
 
 
 def test_the_trial_came_to_its_end(said: str) -> None:

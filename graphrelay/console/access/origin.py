@@ -12,6 +12,8 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from multidict import MultiMapping
+
 from graphrelay.console.options import ConsoleOptions
 from graphrelay.smtp.access.admission import LOCAL, client_address, is_among
 
@@ -31,16 +33,21 @@ class Caller:
     """The browser runs on this machine."""
 
 
-def caller(options: ConsoleOptions, peername: object, headers: Mapping[str, str]) -> Caller:
-    """By the connection, or by what a configured proxy says of it."""
+def caller(options: ConsoleOptions, peername: object, headers: MultiMapping[str]) -> Caller:
+    """By the connection, or by what a configured proxy says of it, which comes last: some proxies
+    add to the client's own field, others add a field (`option forwardfor` of HAProxy)."""
     client = client_address(peername)
     tls = options.listener.tls != "off"
     by_proxy = client == LOCAL or is_among(client, options.proxy_from)
-    if by_proxy and (forwarded := headers.get("X-Forwarded-For")):
-        named = _bare(forwarded.rpartition(",")[2])
-        scheme = headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+    if by_proxy and (named := _last(headers, "X-Forwarded-For")):
+        named = _bare(named)
+        scheme = _last(headers, "X-Forwarded-Proto").lower()
         return Caller(named or client, scheme == "https", False)
     return Caller(client, tls, _is_loopback(client))
+
+
+def _last(headers: MultiMapping[str], name: str) -> str:
+    return ",".join(headers.getall(name, ())).rpartition(",")[2].strip()
 
 
 def may_connect(options: ConsoleOptions, client: str) -> bool:

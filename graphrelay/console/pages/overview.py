@@ -4,7 +4,7 @@ from aiohttp import web
 
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
-from graphrelay.console.pages.accounts import all_statuses
+from graphrelay.console.metrics.snapshot import Snapshots
 from graphrelay.console.plot import bars
 from graphrelay.console.render import Renderer
 from graphrelay.console.tallies import Tallies
@@ -21,20 +21,18 @@ async def refused_today(desk: Desk) -> int:
 
 
 def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
-    tallies = Tallies(desk)
+    tallies, snapshots = Tallies(desk), Snapshots(desk)
 
     async def show(request: web.Request) -> web.StreamResponse:
-        accounts = await all_statuses(desk)
-        lanes = await desk.ask("lanes")
-        [figures] = await desk.ask("figures")
+        snapshot = await snapshots.latest()
         day, month = await tallies.day(), await tallies.month()
         return renderer.page(
             "overview",
             request[VISIT],
-            accounts=accounts,
-            lanes=lanes,
-            troubled=[lane for lane in lanes if lane["state"] not in ("open", "resting")],
-            figures=figures,
+            accounts=snapshot.accounts,
+            lanes=snapshot.lanes,
+            troubled=[lane for lane in snapshot.lanes if lane["state"] not in ("open", "resting")],
+            figures=snapshot.figures,
             today=tallies.today(day),
             refused=await refused_today(desk),
             day=bars(day, "The last 24 hours, by hour", "%d %b %H:00"),

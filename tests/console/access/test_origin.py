@@ -3,13 +3,16 @@
 from ipaddress import ip_network
 
 import pytest
+from multidict import CIMultiDict
 
 from graphrelay.console.access.origin import caller, is_ours, may_connect, strange
 from graphrelay.smtp.access.listener import Listener
 from tests.console.conftest import options
 
 PROXY = options(proxy_from=(ip_network("192.0.2.1/32"),))
-FORWARDED = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}
+FORWARDED = CIMultiDict(
+    {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}
+)
 
 
 def test_without_a_proxy_the_client_is_who_connects_whatever_it_says() -> None:
@@ -23,17 +26,31 @@ def test_a_proxy_names_its_client_and_what_the_client_says_before_does_not_count
 
 
 def test_a_proxy_that_names_nobody_is_the_client() -> None:
-    assert caller(PROXY, ("192.0.2.1", 4711), {"X-Forwarded-For": "unknown"}).client == "192.0.2.1"
+    unknown = CIMultiDict({"X-Forwarded-For": "unknown"})
+    assert caller(PROXY, ("192.0.2.1", 4711), unknown).client == "192.0.2.1"
+
+
+def test_a_field_that_the_proxy_adds_counts_and_not_the_one_that_the_client_sent() -> None:
+    fields = CIMultiDict(
+        [
+            ("X-Forwarded-For", "127.0.0.1"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-For", "198.51.100.7"),
+            ("X-Forwarded-Proto", "http"),
+        ]
+    )
+    seen = caller(PROXY, ("192.0.2.1", 4711), fields)
+    assert (seen.client, seen.is_secure) == ("198.51.100.7", False)
 
 
 def test_behind_a_unix_socket_is_a_proxy() -> None:
     assert caller(options(), "", FORWARDED).client == "198.51.100.7"
-    assert caller(options(), "", {}).client == "unix"
+    assert caller(options(), "", CIMultiDict()).client == "unix"
 
 
 def test_tls_of_our_own_is_secure() -> None:
     tls = options(listener=Listener(address="127.0.0.1:0", tls="implicit"))
-    assert caller(tls, ("127.0.0.1", 1), {}).is_secure
+    assert caller(tls, ("127.0.0.1", 1), CIMultiDict()).is_secure
 
 
 def test_only_clients_of_the_named_networks_connect() -> None:

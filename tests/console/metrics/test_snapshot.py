@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from graphrelay.console.metrics.snapshot import GOOD_FOR, Snapshots
+from graphrelay.console.live import PAUSE
+from graphrelay.console.metrics.snapshot import Snapshots
 from graphrelay.control.verb import Output
 from tests.clock import FakeClock
 
@@ -23,7 +24,7 @@ async def test_a_snapshot_is_kept_for_a_few_seconds() -> None:
     desk = Asked()
     snapshots = Snapshots(desk)  # type: ignore[arg-type]
     first = await snapshots.latest()
-    await desk.clock.advance(GOOD_FOR - timedelta(milliseconds=1))
+    await desk.clock.advance(PAUSE - timedelta(milliseconds=1))
     assert await snapshots.latest() is first
     assert desk.asked == ["figures", "lanes", "status"]
     await desk.clock.advance(timedelta(milliseconds=1))

@@ -1,6 +1,7 @@
 """The embedded engine on a disk: when it fails, when callers go away, and housekeeping."""
 
 import asyncio
+import re
 import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -48,6 +49,7 @@ from tests.spool.mail import (
     relayed,
     waiting_in,
 )
+from tests.tools import ROOT
 
 LARGE = bytes(range(256)) * 4096
 
@@ -434,3 +436,9 @@ async def test_a_cancelled_report_is_kept_with_its_outcome(
     loaded = await faulty.load(number)
     assert isinstance(loaded.body, FileBody)
     assert loaded.body.path.read_bytes() == LARGE
+
+
+def test_no_statement_numbers_its_placeholders() -> None:
+    """`?1` with a sequence of values is deprecated from Python 3.12 on, and an error in 3.14."""
+    statements = (ROOT / "graphrelay" / "spool" / "sqlite").rglob("*.py")
+    assert [path.name for path in statements if re.search(r"\?\d", path.read_text("utf-8"))] == []

@@ -100,8 +100,8 @@ _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox
                    s.received_at, s.not_before, s.sender_key, s.size, s.login, s.client
             FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id"""
 _BY_ID = f"{_PARTS} WHERE s.id = ?"
-_BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?1)
-               AND (?2 IS NULL OR s.part = ?2) ORDER BY s.part"""  # noqa: S608 (constants)
+_BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_id = ?)
+               AND (? IS NULL OR s.part = ?) ORDER BY s.part"""  # noqa: S608 (constants)
 
 
 def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
@@ -109,7 +109,7 @@ def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
         rows = connection.execute(_BY_ID, (which,))
     else:
         name, part = normalised(which)
-        rows = connection.execute(_BY_NAME, (name, part))
+        rows = connection.execute(_BY_NAME, (name, part, part))
     return [
         _Part(
             row,

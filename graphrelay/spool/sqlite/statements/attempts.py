@@ -242,9 +242,9 @@ def take_back(
 ) -> bool:
     """Delete queued submissions that were never tried; all of them, or none."""
     connection = transaction.connection
-    untouched = """SELECT 1 FROM submissions WHERE id = ?1 AND state = 'queued' AND attempts = 0
-                   AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?1)"""
-    if not all(connection.execute(untouched, (one,)).fetchone() for one in ids):
+    untouched = """SELECT 1 FROM submissions WHERE id = ? AND state = 'queued' AND attempts = 0
+                   AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?)"""
+    if not all(connection.execute(untouched, (one, one)).fetchone() for one in ids):
         return False
     for one in ids:
         set_state(connection, one, Done("deleted", reason), now)
@@ -270,9 +270,9 @@ class KeepDraft:
         connection.execute("DELETE FROM left_drafts WHERE draft = ?", (draft,))
         kept = connection.execute(
             """INSERT INTO drafts (submission, progress)
-               SELECT submission, ?2 FROM in_flight WHERE submission = ?1
+               SELECT submission, ? FROM in_flight WHERE submission = ?
                ON CONFLICT (submission) DO UPDATE SET progress = excluded.progress""",
-            (self.submission, DRAFT.text(self.progress)),
+            (DRAFT.text(self.progress), self.submission),
         )
         if not kept.rowcount:
             raise NotQueued(f"No attempt at the submission {self.submission} is under way.")
@@ -379,8 +379,8 @@ def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now
     """Delete the octets of the message if all its parts are done; the mail log stays."""
     connection = transaction.connection
     closed = connection.execute(
-        """UPDATE messages SET done_at = ?1
-           WHERE id = (SELECT message FROM submissions WHERE id = ?2)
+        """UPDATE messages SET done_at = ?
+           WHERE id = (SELECT message FROM submissions WHERE id = ?)
              AND NOT EXISTS (SELECT 1 FROM submissions
                              WHERE message = messages.id AND done_at IS NULL)""",
         (microseconds(now), submission),

@@ -22,13 +22,14 @@ class ChangePlan:
         connection, lane = transaction.connection, self.move.plan.lane
         submission = self.move.submission_id
         changed = connection.execute(
-            """UPDATE submissions SET plan = ?1, account = ?2, mailbox = ?3
-               WHERE id = ?4 AND state = 'queued'
-                 AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?4)""",
+            """UPDATE submissions SET plan = ?, account = ?, mailbox = ?
+               WHERE id = ? AND state = 'queued'
+                 AND NOT EXISTS (SELECT 1 FROM in_flight WHERE submission = ?)""",
             (
                 PLAN.text(self.move.plan),
                 storable(lane.account),
                 storable(lane.mailbox),
+                submission,
                 submission,
             ),
         )

@@ -50,6 +50,14 @@ def recipient_is(text: str | None) -> Conditions:
     return [("s.id IN (SELECT submission FROM recipients WHERE address_key = ?)", (key_of(text),))]
 
 
+def recipient_is_among(text: str | None) -> Conditions:
+    """The same, looked up for each submission: where few are looked at."""
+    if text is None:
+        return []
+    found = "EXISTS (SELECT 1 FROM recipients WHERE address_key = ? AND submission = s.id)"
+    return [(found, (key_of(text),))]
+
+
 def containing(column: str, text: str | None) -> Conditions:
     """A part of the text; ASCII letters are compared without regard to case."""
     if text is None:

@@ -62,11 +62,11 @@ class Divide:
             """INSERT INTO submissions (id, message, part, received_at, sender_key, login, client,
                                         size, envelope,
                                         plan, account, mailbox, state, not_before)
-               SELECT ?1, message,
+               SELECT ?, message,
                       (SELECT max(part) + 1 FROM submissions WHERE message = s.message),
-                      received_at, sender_key, login, client, size, ?2, plan, account, mailbox,
+                      received_at, sender_key, login, client, size, ?, plan, account, mailbox,
                       state, not_before
-               FROM submissions s WHERE id = ?3""",
+               FROM submissions s WHERE id = ?""",
             (number, ENVELOPE.text(envelope), origin),
         )
         connection.executemany(

@@ -54,10 +54,10 @@ _NEXT = [_next(level, first=False) for level in range(len(_LEVELS))]
 _NEXT_DUE = f"""SELECT min(s.not_before) FROM {_QUEUE}
     WHERE s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox AND {_LATER}"""
 _NEXT_MAILBOX = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
-    WHERE s.state = 'queued' AND s.account = ?1 AND s.mailbox > ?2
+    WHERE s.state = 'queued' AND s.account = ? AND s.mailbox > ?
     ORDER BY s.mailbox LIMIT 1"""
 _NEXT_ACCOUNT = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
-    WHERE s.state = 'queued' AND s.account > ?1 ORDER BY s.account, s.mailbox LIMIT 1"""
+    WHERE s.state = 'queued' AND s.account > ? ORDER BY s.account, s.mailbox LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from graphrelay.spool.sqlite.statements.conditions import (
     message_is,
     moment_is,
     recipient_is,
+    recipient_is_among,
     sender_is,
 )
 from graphrelay.spool.values import (
@@ -117,28 +118,59 @@ def shares_message_id(connection: sqlite3.Connection, wanted: SharesMessageId) -
 # --- The mail log --------------------------------------------------------------------------------
 
 
-def log(connection: sqlite3.Connection, wanted: LogFilter) -> list[LogRow]:
-    where, values = joined(
-        [
-            *equal("l.what", wanted.outcome),
-            *equal("m.client", wanted.client),
-            *message_is(wanted.queue_id),
-            *sender_is(wanted.sender),
-            *recipient_is(wanted.recipient),
-            *containing("m.subject", wanted.subject),
-            *moment_is("l.at >= ?", wanted.since),
-            *moment_is("l.at < ?", wanted.until),
-            *([] if wanted.after_id is None else [("l.id > ?", (wanted.after_id,))]),
-            *([] if wanted.before_id is None else [("l.id < ?", (wanted.before_id,))]),
-        ]
-    )
+_LATELY = 20_000
+"""Rows of the log among which what is newest is looked for first."""
+
+
+def log(connection: sqlite3.Connection, wanted: LogFilter, lately: int = _LATELY) -> list[LogRow]:
+    """By a sender or recipient of much mail, the index finds far more than is wanted, and all of it
+    would be sorted: so the newest rows are looked through first, and the index is asked only where
+    these are too few."""
+    if wanted.after_id is None and (wanted.sender or wanted.recipient):
+        rows = _rows(connection, _LOOKED_THROUGH, _conditions(wanted, lately), "DESC", wanted.limit)
+        if len(rows) == wanted.limit:
+            return rows
     order = "DESC" if wanted.after_id is None else "ASC"
+    return _rows(connection, _BY_INDEX, _conditions(wanted), order, wanted.limit)
+
+
+_BY_INDEX = "log l JOIN submissions s ON s.id = l.submission JOIN messages m ON m.id = s.message"
+_LOOKED_THROUGH = _BY_INDEX.replace("JOIN", "CROSS JOIN")
+"""SQLite then reads the tables in this order (https://www.sqlite.org/lang_select.html)."""
+
+
+def _conditions(wanted: LogFilter, lately: int | None = None) -> Conditions:
+    """`lately`: only of so many rows, the newest or those before `before_id`."""
+    newest: Conditions = []
+    recipient = recipient_is(wanted.recipient)
+    if lately is not None:
+        last = "coalesce(?, (SELECT max(id) + 1 FROM log))"
+        newest = [(f"l.id >= {last} - ?", (wanted.before_id, lately))]
+        recipient = recipient_is_among(wanted.recipient)
+    return [
+        *equal("l.what", wanted.outcome),
+        *equal("m.client", wanted.client),
+        *message_is(wanted.queue_id),
+        *sender_is(wanted.sender),
+        *recipient,
+        *containing("m.subject", wanted.subject),
+        *moment_is("l.at >= ?", wanted.since),
+        *moment_is("l.at < ?", wanted.until),
+        *([] if wanted.after_id is None else [("l.id > ?", (wanted.after_id,))]),
+        *([] if wanted.before_id is None else [("l.id < ?", (wanted.before_id,))]),
+        *newest,
+    ]
+
+
+def _rows(
+    connection: sqlite3.Connection, tables: str, conditions: Conditions, order: str, limit: int
+) -> list[LogRow]:
+    where, values = joined(conditions)
     rows = connection.execute(
         f"""SELECT l.id, l.at, m.queue_id, s.part, s.id, l.what, l.reason, s.envelope, m.size,
                    m.subject, m.client, s.account, s.mailbox, l.number, l.started_at, l.outcome
-            FROM log l JOIN submissions s ON s.id = l.submission JOIN messages m ON m.id = s.message
-            WHERE {where} ORDER BY l.id {order} LIMIT ?""",  # noqa: S608
-        (*values, wanted.limit),
+            FROM {tables} WHERE {where} ORDER BY l.id {order} LIMIT ?""",  # noqa: S608
+        (*values, limit),
     )
     return [_log_row(row) for row in rows]
 
@@ -169,8 +201,8 @@ def tally(connection: sqlite3.Connection, wanted: Tally) -> list[Tallied]:
     waited = "sum(l.at - s.received_at)" if wanted.waits else "0"
     joined = "JOIN submissions s ON s.id = l.submission" if wanted.waits else ""
     rows = connection.execute(
-        f"""SELECT l.at / ?1, l.what, count(*), {waited} FROM log l {joined}
-            WHERE l.at >= ?2 GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
+        f"""SELECT l.at / ?, l.what, count(*), {waited} FROM log l {joined}
+            WHERE l.at >= ? GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
         (step, microseconds(wanted.since)),
     )
     return [

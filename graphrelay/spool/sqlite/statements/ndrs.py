@@ -17,10 +17,10 @@ from graphrelay.spool.values import RelayedPart
 _PART = "SELECT s.id, m.queue_id, s.part FROM"
 _BY_RECIPIENT = f"""{_PART} recipients r JOIN submissions s ON s.id = r.submission
     JOIN messages m ON m.id = s.message
-    WHERE r.address_key = ?1 AND m.message_id = ?2 AND s.state = 'relayed'
+    WHERE r.address_key = ? AND m.message_id = ? AND s.state = 'relayed'
     ORDER BY s.id DESC LIMIT 1"""
 _BY_MESSAGE = f"""{_PART} messages m JOIN submissions s ON s.message = m.id
-    WHERE m.message_id = ?2 AND ?1 IS NOT NULL AND s.state = 'relayed'
+    WHERE ? IS NOT NULL AND m.message_id = ? AND s.state = 'relayed'
     ORDER BY s.id DESC LIMIT 1"""
 
 

@@ -139,15 +139,15 @@ def test_what_waited_before_turns_were_kept_has_its_login_and_client(
     migrate(connection, path, before, Disk())
     for number, origin in ((1, '{"login":"scanner"}'), (2, '{"login":null}'), (3, "damaged")):
         connection.execute(
-            """INSERT INTO messages VALUES (?1, 'Q' || ?1, 0, '', '', '10.0.0.9', ?2, '', '', 0,
+            """INSERT INTO messages VALUES (?, 'Q' || ?, 0, '', '', '10.0.0.9', ?, '', '', 0,
                                             NULL)""",
-            (number, origin),
+            (number, number, origin),
         )
         connection.execute(
             """INSERT INTO submissions (id, message, part, received_at, sender_key, size, envelope,
                                         plan, account, mailbox, state, not_before)
-               VALUES (?1, ?1, 1, 0, '', 0, '', '', 'a', 'm', 'queued', 0)""",
-            (number,),
+               VALUES (?, ?, 1, 0, '', 0, '', '', 'a', 'm', 'queued', 0)""",
+            (number, number),
         )
     migrate(connection, path, migrations(), Disk())
     found = connection.execute("SELECT login, client FROM submissions ORDER BY id").fetchall()

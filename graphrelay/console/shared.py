@@ -1,0 +1,35 @@
+"""An answer of the spool that several pages share for a moment.
+
+What took long to read is kept longer, so that looking never costs more than a fiftieth of the
+spool's time, however long the queue is and however many look.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+
+from graphrelay.clock import Clock
+from graphrelay.console.live import PAUSE
+
+T = TypeVar("T")
+SHARE: Final = 50
+
+
+class SharedAnswer(Generic[T]):
+    """The latest answer to one question."""
+
+    def __init__(self, clock: Clock, read: Callable[[], Awaitable[T]]) -> None:
+        self._clock = clock
+        self._read = read
+        self._answer: T | None = None
+        self._until: timedelta | None = None
+
+    async def get(self) -> T:
+        """The answer, read anew unless it is young. An open page hears of a change `PAUSE` later,
+        so an answer from before the change is old by then."""
+        began = self._clock.monotonic()
+        if self._answer is None or self._until is None or began >= self._until:
+            self._answer = await self._read()
+            took = self._clock.monotonic() - began
+            self._until = began + max(PAUSE, SHARE * took)
+        return self._answer

@@ -1,0 +1,41 @@
+"""Answers that are shared for a moment."""
+
+from datetime import timedelta
+
+from graphrelay.console.live import PAUSE
+from graphrelay.console.shared import SHARE, SharedAnswer
+from tests.clock import FakeClock
+
+MOMENT = timedelta(milliseconds=1)
+
+
+class Spool:
+    def __init__(self, took: timedelta) -> None:
+        self.clock = FakeClock()
+        self.reads = 0
+        self._took = took
+
+    async def read(self) -> int:
+        self.reads += 1
+        await self.clock.advance(self._took)
+        return self.reads
+
+
+async def test_an_answer_is_shared_until_a_page_can_hear_of_a_change() -> None:
+    spool = Spool(timedelta(0))
+    kept = SharedAnswer(spool.clock, spool.read)
+    assert [await kept.get(), await kept.get()] == [1, 1]
+    await spool.clock.advance(PAUSE - MOMENT)
+    assert await kept.get() == 1
+    await spool.clock.advance(MOMENT)
+    assert await kept.get() == 2
+
+
+async def test_what_took_long_is_kept_so_much_longer() -> None:
+    spool = Spool(timedelta(seconds=1))
+    kept = SharedAnswer(spool.clock, spool.read)
+    await kept.get()
+    await spool.clock.advance(timedelta(seconds=SHARE - 1) - MOMENT)
+    assert await kept.get() == 1
+    await spool.clock.advance(MOMENT)
+    assert await kept.get() == 2
