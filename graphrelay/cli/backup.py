@@ -34,11 +34,13 @@ def command(config: Path, file: Path, with_key: bool) -> None:
       sudo graphrelay backup /var/backups/graphrelay.tar
       sudo graphrelay restore /var/backups/graphrelay.tar
     """
-    from graphrelay.control.socket.place import state_directory_of
+    from graphrelay.control.socket.place import spool_is_shared, state_directory_of
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
     from graphrelay.model import StorageUnavailable
 
+    if spool_is_shared(config):
+        raise CommandFailed("the queue is in PostgreSQL: back up the database with its own tools")
     directory = state_directory_of(config)
     with contextlib.suppress(PermissionError):  # who is nobody here hears it below
         if not (directory / "spool.db").exists():

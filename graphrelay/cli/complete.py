@@ -27,9 +27,12 @@ def accounts(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The accounts of the configuration."""
+    config = _config(context)
     try:
-        with _config(context).open("rb") as file:
-            names = tomllib.load(file).get("accounts", {})
+        with config.open("rb") as file:
+            names = {**tomllib.load(file).get("accounts", {})}
+        # As config.account_files finds them, whose package takes too long to import.
+        names |= {one.stem: one for one in config.parent.glob("accounts.d/[!.]*.toml")}
     except (OSError, ValueError):
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

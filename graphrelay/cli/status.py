@@ -56,6 +56,8 @@ def command(
     """
     printer = _Printer(as_json)
     running = carry_out(config, "status", {"account": account}, printer.status)
+    if not printer.found:
+        printer.no_account({"kind": "no-account", "well": False, "remedy": _add_one(config)})
     start = "" if running else f"Run: {machine.start(config)}"
     printer.relay({"kind": "relay", "running": running, "well": running, "remedy": start})
     if probe:
@@ -80,6 +82,11 @@ class _Printer:
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print)(event)
 
+    def no_account(self, event: Output) -> None:
+        """The configuration has none."""
+        self.all_is_well = False
+        (output.print_json if self._as_json else _print_no_account)(event)
+
     def relay(self, event: Output) -> None:
         """Whether it runs."""
         self.all_is_well &= event["well"]
@@ -89,6 +96,18 @@ class _Printer:
         """The result for a scope, or for a test message."""
         self.all_is_well &= event["well"]
         (output.print_json if self._as_json else _print_proof)(event)
+
+
+def _add_one(config: Path) -> str:
+    return (
+        f"Add the table [accounts.NAME] to {config}, or to a file accounts.d/NAME.toml beside it "
+        f"(see docs/scenarios.md), then run: {machine.program(config)} reload"
+    )
+
+
+def _print_no_account(event: Output) -> None:
+    click.secho("no account is configured, so every message is refused for now (450)", fg="red")
+    click.echo(f"  {event['remedy']}")
 
 
 # --- A message -----------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from graphrelay.config.load import dotted
-from graphrelay.config.locate import Key, Lines
+from graphrelay.config.load import ConfigError, Files, dotted, read_files
+from graphrelay.config.locate import Key, Places
 from graphrelay.config.settings import Settings
 
 _USER_INFO = re.compile(r"//[^/@\s]*@")
@@ -31,23 +31,24 @@ class KeyInForce:
 
 
 def in_force(
-    settings: Settings, text: str, environ: Mapping[str, str] = os.environ
+    settings: Settings, files: Files, environ: Mapping[str, str] = os.environ
 ) -> tuple[KeyInForce, ...]:
-    """Every key, in the order of the settings; `text` is the file's."""
-    lines = Lines(text)
+    """Every key, in the order of the settings; `files` are those that
+    it was read from."""
+    places = files.places
     variables = {name.upper() for name in environ}
     return tuple(
-        KeyInForce(dotted(key), _shown(value), _source(key, given, lines, variables))
+        KeyInForce(dotted(key), _shown(value), _source(key, given, places, variables))
         for key, value, given in _leaves((), settings, given=True)
     )
 
 
-def read(path: Path | None) -> str:
-    """The file's text, or nothing where it cannot be read any more: then no line is named."""
+def read(path: Path | None) -> Files:
+    """The files' text, or nothing where they cannot be read any more: then no line is named."""
     try:
-        return path.read_text("utf-8") if path else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
+        return read_files(path) if path else Files("", ())
+    except ConfigError:
+        return Files("", ())
 
 
 def _leaves(key: Key, value: Any, *, given: bool) -> Iterator[tuple[Key, Any, bool]]:
@@ -86,12 +87,11 @@ def _shown(value: Any) -> str:
     return json.dumps(_USER_INFO.sub("//…@", str(value)), ensure_ascii=False)
 
 
-def _source(key: Key, given: bool, lines: Lines, variables: set[str]) -> str:
+def _source(key: Key, given: bool, places: Places, variables: set[str]) -> str:
     prefixes = ["__".join(map(str, key[:end])).upper() for end in range(1, len(key) + 1)]
     for prefix in prefixes:
         if f"GRAPHRELAY_{prefix}" in variables:
             return f"GRAPHRELAY_{prefix} of the environment"
     if not given:
         return "default"
-    line = lines.of(key)
-    return f"line {line}" if line else "set"
+    return str(places.of(key)) or "set"

@@ -1,7 +1,8 @@
 """Reading the configuration, and reporting everything that is wrong with it at once.
 
 Order of precedence: environment (`GRAPHRELAY_CLOUD__GRAPH_URL`), systemd credentials
-(`accounts.website.client_secret`), the file, the defaults.
+(`accounts.website.client_secret`), the files, the defaults. The files are the main one, and those
+of `accounts.d/` beside it (`account_files.py`).
 """
 
 import difflib
@@ -25,7 +26,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from graphrelay.config.locate import Key, Lines
+from graphrelay.config import account_files
+from graphrelay.config.locate import Key, Place, Places
 from graphrelay.config.settings import Settings, SmtpTable
 from graphrelay.file_access import advice
 
@@ -36,15 +38,19 @@ _DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: the line (0 if unknown), the key, and what is wrong."""
+    """One mistake: where, the key, and what is wrong."""
 
-    line: int
+    place: Place
     key: str
     text: str
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.key}: {self.text}" if self.key else f"{where}{self.text}"
+        return ": ".join(filter(None, (str(self.place), self.key, self.text)))
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """As people read the files."""
+        return self.place.file, self.place.line
 
 
 class ConfigError(Exception):
@@ -68,30 +74,58 @@ def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
 
     Raises `ConfigError` with every mistake that was found.
     """
-    text = text_of(path)
-    if deep := _DEEP.search(text):  # tomllib would need minutes
-        number = text.count("\n", 0, deep.start()) + 1
-        raise ConfigError(path, (Problem(number, "", "a key of more than 50 parts"),))
+    files = read_files(path)
+    written = _parsed(path, files.text, "")
+    own = {file.name: _parsed(path, file.text, file.shown) for file in files.accounts}
+    merged, problems = account_files.merged(path, written, own)
+    places = files.places
+    found = [(key, said) for key, said in (*problems, *_between_tables(merged))]
+    more: list[Problem] = []
     try:
-        written = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(path, (Problem(0, "", f"not valid TOML: {error}"),)) from error
-    credentials = _credentials(elsewhere)
-    lines = Lines(text)
-    problems = [Problem(lines.of(key), dotted(key), said) for key, said in _between_tables(written)]
-    try:
-        settings = _layered(written, credentials)
+        settings = _layered(merged, _credentials(elsewhere))
     except ValidationError as error:
-        problems += [
-            Problem(lines.of(key), dotted(key), said)
-            for details in error.errors()
-            for key, said in _mistakes(details)
-        ]
+        found += [pair for details in error.errors() for pair in _mistakes(details)]
     except SettingsError as error:
-        problems.append(Problem(0, "environment", str(error)))
-    if problems:
-        raise ConfigError(path, tuple(sorted(problems, key=lambda problem: problem.line)))
+        more.append(Problem(Place(), "environment", str(error)))
+    more += [Problem(places.of(key), dotted(key), said) for key, said in found]
+    if more:
+        raise ConfigError(path, tuple(sorted(more, key=lambda problem: problem.order)))
     return settings
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The text of the main file, and the files of `accounts.d/` beside it."""
+
+    text: str
+    accounts: tuple[account_files.AccountFile, ...]
+
+    @property
+    def places(self) -> Places:
+        return Places(self.text, {one.name: (one.shown, one.text) for one in self.accounts})
+
+
+def read_files(path: Path) -> Files:
+    """All files of the configuration `path`. Raises `ConfigError`."""
+    text = text_of(path)
+    try:
+        own = account_files.files_beside(path)
+    except PermissionError as error:
+        where = Place(file=account_files.DIRECTORY)
+        denied = f"permission denied; {advice(path.parent / account_files.DIRECTORY)}"
+        raise ConfigDenied(path, (Problem(where, "", denied),)) from error
+    return Files(text, tuple(one.with_text(text_of(path, one)) for one in own))
+
+
+def _parsed(path: Path, text: str, file: str) -> dict[str, Any]:
+    if deep := _DEEP.search(text):  # tomllib would need minutes
+        where = Place(text.count("\n", 0, deep.start()) + 1, file)
+        raise ConfigError(path, (Problem(where, "", "a key of more than 50 parts"),))
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        problem = Problem(Place(file=file), "", f"not valid TOML: {error}")
+        raise ConfigError(path, (problem,)) from error
 
 
 def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
@@ -114,19 +148,20 @@ def _layered(written: dict[str, Any], credentials: dict[str, Any]) -> Settings:
     return Layered.model_validate({})
 
 
-def text_of(path: Path) -> str:
-    """What is in the file. Raises `ConfigError`."""
+def text_of(path: Path, of: account_files.AccountFile | None = None) -> str:
+    """What is in the file `path`, or in the one `of` an account beside it. Raises `ConfigError`."""
+    file, where = (of.path, Place(file=of.shown)) if of else (path, Place())
     try:
-        return path.read_text(encoding="utf-8").removeprefix("\ufeff")
+        return file.read_text(encoding="utf-8").removeprefix("\ufeff")
     except FileNotFoundError as error:
         missing = "no such file; create it with graphrelay init, or name another with --config"
-        raise ConfigError(path, (Problem(0, "", missing),)) from error
+        raise ConfigError(path, (Problem(where, "", missing),)) from error
     except PermissionError as error:
-        denied = f"permission denied; {advice(path)}"
-        raise ConfigDenied(path, (Problem(0, "", denied),)) from error
+        denied = f"permission denied; {advice(file)}"
+        raise ConfigDenied(path, (Problem(where, "", denied),)) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(path, (Problem(0, "", f"cannot be read: {reason}"),)) from error
+        raise ConfigError(path, (Problem(where, "", f"cannot be read: {reason}"),)) from error
 
 
 def _credentials(elsewhere: Iterable[str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ the table around it, and 0 where there is none. It is used for messages only.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 Key = tuple[str | int, ...]
 
@@ -27,6 +28,34 @@ class Lines:
                 return self._found[key]
             key = key[:-1]
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key is written: the file, if it is not the main one, and the line, 0 if unknown."""
+
+    line: int = 0
+    file: str = ""
+
+    def __str__(self) -> str:
+        line = f"line {self.line}" if self.line else ""
+        return ", ".join(filter(None, (self.file, line)))
+
+
+class Places:
+    """The places of the keys of a configuration: its main file, and for each account that has a
+    file of its own that file's name and text."""
+
+    def __init__(self, text: str, accounts: Mapping[str, tuple[str, str]]) -> None:
+        self._main = Lines(text)
+        self._accounts = {name: (file, Lines(own)) for name, (file, own) in accounts.items()}
+
+    def of(self, key: Key) -> Place:
+        """Where `key` is, or the table that it belongs to."""
+        file, lines = "", self._main
+        if key[:1] == ("accounts",) and len(key) > 1:
+            file, lines = self._accounts.get(str(key[1]), (file, lines))
+        return Place(lines.of(key), file)
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:

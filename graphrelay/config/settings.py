@@ -494,7 +494,7 @@ class Settings(BaseSettings):
     state_directory: Path | None = None
     smtp: SmtpTable = SmtpTable()
     cloud: CloudTable = CloudTable()
-    accounts: dict[AccountName, AnyAccountTable] = Field(min_length=1)
+    accounts: dict[AccountName, AnyAccountTable] = {}
     routes: list[RouteTable] = []
     delivery: DeliveryTable = DeliveryTable()
     drop: DropTable = DropTable()

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificates
 
-from graphrelay.config.load import Problem, dotted, text_of
-from graphrelay.config.locate import Key, Lines
+from graphrelay.config.load import Files, Problem, dotted, read_files
+from graphrelay.config.locate import Key, Place
 from graphrelay.config.settings import (
+    AlertsTable,
     ApplicationTable,
     ListenerTable,
     SendAsUserTable,
@@ -39,18 +40,39 @@ _SHARED_TENANTS = frozenset({"common", "organizations", "consumers"})
 def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tuple[Problem, ...]:
     """Everything doubtful in `settings`, which were read from `path`, in the order of its lines;
     `user` is the service's."""
-    lines = Lines(text_of(path))
+    files = read_files(path)
+    places = files.places
     found = [
-        Problem(lines.of(key), dotted(key), text)
-        for look in (_ids, _addresses, _expiry, _listeners, _patterns, _control, _proxy)
+        Problem(places.of(key), dotted(key), text)
+        for look in (
+            _no_account,
+            _ids,
+            _addresses,
+            _expiry,
+            _listeners,
+            _patterns,
+            _control,
+            _proxy,
+        )
         for key, text in look(settings, today)
     ]
-    found += [Problem(lines.of(key), dotted(key), text) for key, text in _files(settings, user)]
-    found += [Problem(0, "", text) for text in _own_file(path, settings, user)]
-    return tuple(sorted(found, key=lambda problem: problem.line))
+    found += [Problem(places.of(key), dotted(key), text) for key, text in _files(settings, user)]
+    found += [Problem(place, "", text) for place, text in _own_files(path, files, settings, user)]
+    return tuple(sorted(found, key=lambda problem: problem.order))
 
 
 # --- Accounts ------------------------------------------------------------------------------------
+
+
+NO_ACCOUNT = (
+    "no account is configured, so every message is refused for now (450); add a table "
+    "[accounts.NAME] here, or a file accounts.d/NAME.toml beside this one"
+)
+
+
+def _no_account(settings: Settings, _: date) -> Warnings:
+    if not settings.accounts:
+        yield ("accounts",), NO_ACCOUNT
 
 
 def _ids(settings: Settings, _: date) -> Warnings:
@@ -259,6 +281,24 @@ def _no_certificate(path: Path) -> Iterator[str]:
         return
     if first.not_valid_after_utc < datetime.now(UTC):
         yield f"the certificate expired on {first.not_valid_after_utc:%Y-%m-%d}"
+
+
+def _own_files(
+    path: Path, files: Files, settings: Settings, user: FileUser
+) -> Iterator[tuple[Place, str]]:
+    """The main file, and those of accounts, of which each holds its account's secrets."""
+    own = {one.name: one for one in files.accounts}
+    in_main = settings.model_copy(
+        update={"accounts": {k: v for k, v in settings.accounts.items() if k not in own}}
+    )
+    for text in _own_file(path, in_main, user):
+        yield Place(), text
+    for name, file in own.items():
+        alone = Settings.model_construct(
+            accounts={name: settings.accounts[name]}, alerts=AlertsTable()
+        )
+        for text in _own_file(file.path, alone, user):
+            yield Place(file=file.shown), text
 
 
 def _own_file(path: Path, settings: Settings, user: FileUser) -> Iterator[str]:

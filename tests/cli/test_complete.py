@@ -43,7 +43,9 @@ def test_verbs_are_offered() -> None:
 def test_accounts_of_the_configuration_are_offered(tmp_path: Path, verb: list[str]) -> None:
     config = tmp_path / "config.toml"
     config.write_text("[accounts.website]\n[accounts.alerts]\n")
-    assert offered("--config", str(config), *verb, "w") == ["website"]
+    (tmp_path / "accounts.d").mkdir()
+    (tmp_path / "accounts.d" / "wiki.toml").write_text("[accounts.wiki]\n")
+    assert offered("--config", str(config), *verb, "w") == ["website", "wiki"]
 
 
 @pytest.mark.parametrize("text", ["no TOML", None])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from graphrelay.daemon.relay import running
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, ExchangeRole, User
 from graphrelay.sandbox.faults import Answer
 from tests.clock import FakeClock
@@ -22,7 +23,7 @@ from tests.e2e.scenarios import (
     pem_key,
     relay_for,
 )
-from tests.world import World
+from tests.world import World, found_in
 
 
 def case(name: str) -> Case:
@@ -114,6 +115,21 @@ async def test_a_scope_that_entra_overrides_is_too_broad(
         assert shown.code == 1
         assert shown.out.startswith("Too broad")
         assert "Remove Mail.Send from application" in shown.out
+
+
+async def test_without_an_account_status_ends_with_one_and_says_what_to_run(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config.toml"
+    listener = '[[smtp.listeners]]\naddress = "127.0.0.1:0"\n[console]\naddress = "off"\n'
+    config.write_text(f'state_directory = "{tmp_path / "state"}"\n{listener}', "utf-8")
+    async with running(found_in(config).settings):
+        shown = await graphrelay(config, "status")
+        assert shown.code == 1
+        assert "no account is configured, so every message is refused for now (450)" in shown.out
+        assert f"Add the table [accounts.NAME] to {config}, or to a file" in shown.out
+        missing, relay = (await graphrelay(config, "status", "--json")).events
+        assert (missing["kind"], missing["well"], relay["well"]) == ("no-account", False, True)
 
 
 async def test_an_account_that_is_not_there_is_a_no(

@@ -6,6 +6,7 @@ import pytest
 
 from graphrelay.config import load
 from graphrelay.config.in_force import KeyInForce, in_force, read
+from graphrelay.config.load import Files
 
 TEXT = """state_directory = "/srv/relay"
 [[smtp.listeners]]
@@ -57,5 +58,16 @@ def test_no_secret_is_shown(keys: dict[str, KeyInForce]) -> None:
 
 
 def test_a_file_that_is_gone_names_no_lines(tmp_path: Path) -> None:
-    assert read(tmp_path / "gone.toml") == ""
-    assert read(None) == ""
+    assert read(tmp_path / "gone.toml") == Files("", ())
+    assert read(None) == Files("", ())
+
+
+def test_a_key_of_an_account_file_names_that_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    main, own = TEXT.split("[accounts.alerts]")
+    file.write_text(main, "utf-8")
+    (tmp_path / "accounts.d").mkdir()
+    (tmp_path / "accounts.d" / "alerts.toml").write_text(f"[accounts.alerts]{own}", "utf-8")
+    found = {one.key: one.source for one in in_force(load(file), read(file), {})}
+    assert found["accounts.alerts.tenant"] == "accounts.d/alerts.toml, line 3"
+    assert found["cloud.proxy"] == "line 8"

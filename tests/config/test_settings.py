@@ -78,7 +78,7 @@ def test_an_invalid_webhook_is_refused_without_showing_its_secret(
     (problem,) = refused.value.problems
     assert problem.key == f"alerts.webhooks[0].{key}"
     assert said in problem.text
-    assert problem.line > 6
+    assert problem.place.line > 6
     assert "geheim" not in str(refused.value)
 
 

@@ -163,3 +163,31 @@ def test_a_proxy_of_the_environment_is_not_used_and_that_is_said(
         "cloud.proxy: https_proxy is set, and is not used; if a proxy is needed, set it here"
     )
     assert doubts(tmp_path, '[cloud]\nproxy = "http://proxy:3128"') == []
+
+
+def test_a_configuration_without_an_account_says_what_happens_to_mail(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("", "utf-8")
+    (said,) = map(str, warnings(path, load(path), ROOT, TODAY))
+    assert said.startswith("accounts: no account is configured, so every message is refused for ")
+
+
+def test_the_file_of_an_account_is_checked_as_the_main_one_is(tmp_path: Path) -> None:
+    assert doubts(tmp_path) == []
+    other = tmp_path / "accounts.d" / "other.toml"
+    other.parent.mkdir()
+    keys = {**SOUND, "managed_identity": "false", "client_secret": '"geheim"', "client_id": '"x"'}
+    text = ["[accounts.other]", *(f"{key} = {value}" for key, value in keys.items())]
+    other.write_text("\n".join(text), "utf-8")
+    other.chmod(0o644)
+    path = tmp_path / "config.toml"
+    path.write_text(f'{path.read_text("utf-8")}[[routes]]\naccount = "site"\n', "utf-8")
+    path.chmod(0o644)
+    said = [str(one) for one in warnings(path, load(path), ROOT, TODAY)]
+    assert said == [
+        f"accounts.d/other.toml: it contains secrets, and every user of this machine may read it; "
+        f"chmod o-rwx {other}",
+        "accounts.d/other.toml, line 4: accounts.other.client_id: is not an id such as "
+        "9d5a2c1e-3a0f-4a3e-9d6e-0e6c0c5a1b2d; copy Application (client) ID from the app "
+        "registration",
+    ]

@@ -26,6 +26,12 @@ def state_directory_of(config: Path) -> Path:
     return state_directory_or_default(written)
 
 
+def spool_is_shared(config: Path) -> bool:
+    """Whether the queue is in a database server, by the same rules."""
+    urls = (("GRAPHRELAY_SPOOL__URL", "url"), ("GRAPHRELAY_SPOOL__URL_FILE", "url_file"))
+    return any(_path(config, variable, "spool", key) for variable, key in urls)
+
+
 def control_socket_in(directory: Path) -> Path:
     """The default: in the state directory, where both ends find it."""
     return directory / "control.sock"

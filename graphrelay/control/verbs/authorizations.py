@@ -176,15 +176,16 @@ class AuthorizationVerbs:
         """The account that needs no name. Raises `VerbError` where there are several."""
         if len(self._tokens.accounts) == 1:
             return self._tokens.accounts[0]
-        known = ", ".join(account.name for account in self._tokens.accounts)
-        raise VerbError(f"which account? There is {known}")
+        raise VerbError(f"which account? There is {self._known()}")
 
     def _account(self, name: str) -> Account:
         for account in self._tokens.accounts:
             if account.name == name:
                 return account
-        known = ", ".join(account.name for account in self._tokens.accounts)
-        raise VerbError(f"there is no account {name!r}, only {known}")
+        raise VerbError(f"there is no account {name!r}, only {self._known()}")
+
+    def _known(self) -> str:
+        return ", ".join(account.name for account in self._tokens.accounts) or "none at all"
 
 
 def _for_an_admin(account: Account) -> list[str]:

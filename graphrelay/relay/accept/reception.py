@@ -116,8 +116,7 @@ class MailReception:
             return Reply(553, "5.1.3", f"{shown(forward_path)} cannot be mailed to")
         if router.may_take(self._table, origin, forward_path):
             return None
-        who = f"{shown(forward_path)} from this client"
-        return Reply(550, "5.7.1", f"No route takes mail for {who}; {router.SEE_ROUTES}")
+        return router.no_route(f"for {shown(forward_path)} from this client", self._table)
 
     def incoming(self) -> IncomingBody:
         return self._spool.incoming()

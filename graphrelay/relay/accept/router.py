@@ -99,7 +99,8 @@ def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
     for recipient in recipients.values():
         found = next((one for one in fitting if takes(one, recipient)), None)
         if found is None:
-            return _no_route(transaction.sender, recipient)
+            who = f"from {shown(transaction.sender)} to {shown(recipient)}"
+            return no_route(who, table)
         groups.setdefault(id(found), (found, []))[1].append(recipient)
     parts: list[tuple[Plan, tuple[Address, ...]]] = []
     for found, group in groups.values():
@@ -163,9 +164,11 @@ def _each_once(paths: Iterable[Address]) -> dict[str, Address]:
 SEE_ROUTES = "see [[routes]] in the configuration"
 
 
-def _no_route(sender: Address | None, recipient: Address) -> Reply:
-    who = f"from {shown(sender)} to {shown(recipient)}"
-    return Reply(550, "5.7.1", f"No route takes mail {who}; {SEE_ROUTES}")
+def no_route(mail: str, table: RoutingTable) -> Reply:
+    """The refusal of `mail` that no route takes; for now only, while there is no account at all."""
+    if not table.accounts:
+        return Reply(450, "4.3.5", "No account is configured yet; see graphrelay status")
+    return Reply(550, "5.7.1", f"No route takes mail {mail}; {SEE_ROUTES}")
 
 
 # --- Who may send as whom ------------------------------------------------------------------------

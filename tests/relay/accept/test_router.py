@@ -62,6 +62,12 @@ def test_two_accounts_without_a_route_take_nothing() -> None:
     assert "<wp@contoso.com> to <a@b.example>" in reply.text
 
 
+def test_without_an_account_mail_is_refused_for_now_only() -> None:
+    reply = router.route(transaction(), router.table([], []))
+    assert isinstance(reply, Reply)
+    assert (reply.code, reply.status) == (450, "4.3.5")
+
+
 # --- Which route ----------------------------------------------------------------------------------
 
 LAST = Route(name="last", account="tenant", mailbox="last@contoso.com")
