@@ -1,7 +1,9 @@
 """A backup is whole or refused, and a restore is done or undone."""
 
 import asyncio
+import errno
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -203,6 +205,19 @@ def test_a_file_that_is_not_a_whole_backup_is_refused_and_changes_nothing(
     with pytest.raises(BadArchive):
         restore(broken, tmp_path / "target", FakeClock(), replace=False, hold=True)
     assert not (tmp_path / "target").exists()
+
+
+def test_a_restore_for_which_there_is_no_room_leaves_nothing_behind(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    backup, target = backed_up(state), tmp_path / "target"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotRestore, match=r"nothing was changed: .*target: .*No space left"):
+        restore(backup, target, FakeClock(), replace=False, hold=False)
+    assert [path.name for path in target.iterdir()] == ["lock"]
 
 
 class Killed(BaseException):
