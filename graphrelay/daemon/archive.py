@@ -188,6 +188,7 @@ def _manifest(archive: IO[bytes]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(source.read())
         if found["format"] != FORMAT:
             raise BadArchive(f"its format is {found['format']}; a newer graphrelay made it")
+        _contents(found)  # raises what is reported here, if a member is missing
         return found
 
 
@@ -195,7 +196,10 @@ def _manifest(archive: IO[bytes]) -> dict[str, Any]:
 def _as_bad_archive() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (
+        *(tarfile.TarError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+        RecursionError,
+    ) as error:
         raise BadArchive(f"it cannot be read: {error}") from error
 
 

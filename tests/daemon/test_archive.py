@@ -136,6 +136,18 @@ def with_a_way_out(backup: bytes) -> bytes:
     return rewritten(backup, lambda _member, _: True, ("../../etc/passwd", b"root::0:0"))
 
 
+def with_manifest(text: bytes) -> Callable[[bytes], bytes]:
+    def changed(backup: bytes) -> bytes:
+        out = io.BytesIO(without_manifest(backup))
+        with tarfile.open(fileobj=out, mode="a") as tar:
+            member = tarfile.TarInfo("manifest.json")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+        return out.getvalue()
+
+    return changed
+
+
 def rewritten(
     backup: bytes,
     keep: Callable[[tarfile.TarInfo, bytes], bool],
@@ -167,6 +179,18 @@ def rewritten(
         without_a_body,
         with_another_octet,
         with_a_way_out,
+        *map(
+            with_manifest,
+            [
+                b"[]",
+                b"[" * 100_000,
+                b'{"format": 2}',
+                b'{"format": 1}',
+                b'{"format": 1, "version": "1", "created_at": "2026-11-30", "files": []}',
+                b'{"format": 1, "version": "1", "created_at": "yesterday", "files": {}}',
+                b'{"format": 1, "version": "1", "created_at": "2026-11-30", "files": {"x": 1}}',
+            ],
+        ),
         lambda _: b"x",
     ],
 )
