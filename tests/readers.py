@@ -26,7 +26,7 @@ from graphrelay.model import Address, Envelope, InlineBody, Lane, Origin, Plan, 
 from graphrelay.oauth.entra import claims
 from graphrelay.relay.accept import reception, router, trace
 from graphrelay.relay.accept.router import Route
-from graphrelay.relay.outgoing import as_mime, body_parts, html_body
+from graphrelay.relay.outgoing import as_mime, body_parts, html_body, mime_draft
 from graphrelay.relay.policy.mailbox import usable
 from graphrelay.relay.reports import ndr
 from graphrelay.retry_after import retry_after
@@ -117,6 +117,20 @@ def _taken_apart(octets: bytes) -> object:
         if isinstance(found, body_parts.MessageBody):
             return [list(one.content.pieces()) for one in found.attachments]
         return found
+    return None
+
+
+_FILE = b"\r\n--b\r\nContent-Type: a/b\r\n\r\n" + b"x" * (mime_draft.MARGIN + 20_000)
+
+
+def _without_files(octets: bytes) -> object:
+    """A large message as a draft, and what is read back of it."""
+    message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + octets + _FILE
+    with suppress(as_mime.UnreadableHeader):
+        draft = mime_draft._convert(_submission(message), 4_000_000)
+        if draft:
+            shown = (draft.octets, message, octets)
+            return [draft._lost_of(one.ljust(draft.enough)) for one in shown]
     return None
 
 
@@ -286,6 +300,7 @@ READERS = (
     ),
     Reader("parameters", lambda octets: parameters.read(octets), _PARAMETERS),
     Reader("MIME tree", _taken_apart, (*_PARTS, *_PARAMETERS)),
+    Reader("draft without files", _without_files, (*_PARTS, *_PARAMETERS)),
     Reader(
         "flowed text", _flowed, (b">", b" ", b"\r\n", b"\n", b"a", b"-- ", b" \r\n", b"> a \r\n")
     ),

@@ -68,7 +68,10 @@ def command(config: Path, file: Path, with_key: bool) -> None:
         finally:
             draft.unlink(missing_ok=True)
         sync_directory(file.parent)
-    except (BadArchive, OSError, StorageUnavailable, VerbError) as error:
+    except OSError as error:
+        reason = f"{error.filename or file}: {error.strerror}"
+        raise CommandFailed(f"no backup was made: {reason}") from error
+    except (BadArchive, StorageUnavailable, VerbError) as error:
         raise CommandFailed(f"no backup was made: {error}") from error
     click.echo(f"{file}: {made.files} files, {output.size(made.octets)}, verified")
     if not made.has_key:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphrelay.cli import output
 from graphrelay.cli.ask import CommandFailed
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.command(name="demo")
 @click.option(
     "--smtp-port",
+    type=output.port,
     default=2525,
     show_default=True,
     metavar="PORT",
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--page-port",
+    type=output.port,
     default=8025,
     show_default=True,
     metavar="PORT",
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--console-port",
+    type=output.port,
     default=8026,
     show_default=True,
     metavar="PORT",

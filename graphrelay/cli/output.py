@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ import click
 Output = dict[str, Any]
 
 rows = click.IntRange(1, 1_000_000)
+port = click.IntRange(0, 65_535)
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line, for programs."
@@ -26,7 +28,9 @@ def print_json(event: Output) -> None:
 
 def never_fail() -> None:
     """Write what the encoding of a terminal or file does not have as `\\u2192`, so that no listing
-    fails half-way."""
+    fails half-way. A program that was started without an output has none to fail."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the exit)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

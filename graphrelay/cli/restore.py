@@ -41,7 +41,7 @@ def command(config: Path, file: Path, replace: bool, send: bool) -> None:
     except BadArchive as error:
         raise CommandFailed(f"{file}: {error}. Nothing was changed") from error
     except SpoolInUse as error:
-        raise CommandFailed(f"{error}. Stop the relay first") from error
+        raise CommandFailed(f"{error} Stop the relay first") from error
     except (CannotRestore, OSError, SpoolTooNew, StorageUnavailable, VerbError) as error:
         raise CommandFailed(str(error)) from error
     click.echo(f"{directory} is as it was when {file} was made")

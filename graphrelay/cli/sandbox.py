@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphrelay.cli import output
 from graphrelay.cli.ask import CommandFailed
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 @click.command(name="sandbox")
 @click.option(
     "--port",
+    type=output.port,
     default=8443,
     show_default=True,
     metavar="PORT",
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--page-port",
+    type=output.port,
     default=8025,
     show_default=True,
     metavar="PORT",
@@ -43,7 +46,10 @@ if TYPE_CHECKING:
     help="Where ca.pem and a config.toml for a relay are written.",
 )
 @click.option(
-    "--request-limit", type=int, metavar="OCTETS", help="Graph's limit for the size of one request."
+    "--request-limit",
+    type=click.IntRange(min=1),
+    metavar="OCTETS",
+    help="Graph's limit for the size of one request.",
 )
 @click.option(
     "--discard",

@@ -188,6 +188,7 @@ def _manifest(archive: IO[bytes]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(source.read())
         if found["format"] != FORMAT:
             raise BadArchive(f"its format is {found['format']}; a newer graphrelay made it")
+        _contents(found)  # raises what is reported here, if a member is missing
         return found
 
 
@@ -195,7 +196,10 @@ def _manifest(archive: IO[bytes]) -> dict[str, Any]:
 def _as_bad_archive() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (
+        *(tarfile.TarError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+        RecursionError,
+    ) as error:
         raise BadArchive(f"it cannot be read: {error}") from error
 
 
@@ -231,16 +235,28 @@ def restore(archive: IO[bytes], directory: Path, clock: Clock, *, replace: bool,
             )
         partial = directory / PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(0o700)
-        for _ in _members(archive, partial):
-            pass
-        held = asyncio.run(_hold_all(partial, clock, contents)) if hold else 0
-        for left in ("lock", "lock.next"):
-            (partial / left).unlink(missing_ok=True)
+        try:
+            held = _prepare(archive, partial, clock, contents if hold else None)
+        except BaseException as error:  # a full disk, or Ctrl-C: it takes no room from the relay
+            shutil.rmtree(partial, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise CannotRestore(f"nothing was changed: {directory}: {error}") from error
+            raise
         _put_in_place(partial, directory, clock.now())
         return held
     finally:
         lock.give_back()
+
+
+def _prepare(archive: IO[bytes], partial: Path, clock: Clock, hold: Contents | None) -> int:
+    """Write all of it beside the spool; returns how many messages are held, if they are to be."""
+    partial.mkdir(0o700)
+    for _ in _members(archive, partial):
+        pass
+    held = asyncio.run(_hold_all(partial, clock, hold)) if hold else 0
+    for left in ("lock", "lock.next"):
+        (partial / left).unlink(missing_ok=True)
+    return held
 
 
 async def _hold_all(partial: Path, clock: Clock, contents: Contents) -> int:

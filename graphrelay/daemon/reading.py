@@ -14,12 +14,16 @@ import asyncio
 import pickle
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from graphrelay.daemon.relay_settings import Found
 
+LIMIT = timedelta(minutes=1)
+"""By then it is read, or nobody can say when it will be: a pipe, or a disk of a server that is
+gone."""
 _PROGRAM = """import sys
 path, sys.path[:] = sys.argv[1], sys.argv[2:]
 from graphrelay.daemon.reading_process import main
@@ -45,7 +49,14 @@ class ConfigReading:
 
     async def found(self) -> "Found":
         """To be called once. Raises `Unusable`."""
-        said, _ = await asyncio.to_thread(self._process.communicate)
+        try:
+            said, _ = await asyncio.to_thread(
+                self._process.communicate, timeout=LIMIT.total_seconds()
+            )
+        except subprocess.TimeoutExpired as error:
+            self._process.kill()
+            await asyncio.to_thread(self._process.communicate)
+            raise Unusable(self._path, (f"it could not be read within {LIMIT}",)) from error
         if self._process.returncode:
             text = f"it could not be read: the process for it ended with {self._process.returncode}"
             raise Unusable(self._path, (text,))

@@ -27,3 +27,11 @@ class NotQueued(Exception):  # noqa: N818
 class MailLost(Exception):  # noqa: N818
     """The submission cannot be read, or processes that read it die. It is now held, and the journal
     says so."""
+
+
+MOST_STARTS = 3
+"""How many processes may die while they read the same message."""
+ENDED = (
+    f"The relay died {MOST_STARTS} times while reading this message for sending. Report it with the"
+    " journal of those times, then release or delete it."
+)

@@ -50,7 +50,7 @@ async def test_mail_of_a_running_relay_comes_back_held_and_goes_out_when_release
 
 async def refused_while_it_runs(here: World, backup: Path) -> bool:
     refused = await graphrelay(here.config, "restore", "--replace", str(backup))
-    return refused.code == 1 and "Stop the relay first" in refused.err
+    return refused.code == 1 and "own it. Stop the relay first" in refused.err
 
 
 async def test_a_backup_that_fails_leaves_the_old_one_and_says_so(tmp_path: Path) -> None:

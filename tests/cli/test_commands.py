@@ -170,7 +170,7 @@ def test_an_unknown_verb_is_a_usage_error() -> None:
 
 def test_output_that_nobody_takes_ends_without_a_traceback() -> None:
     full = "graphrelay: the output could not be written: No space left on device\n"
-    for target, said in (("| true", ""), (">/dev/full", full)):
+    for target, said in (("| true", ""), (">/dev/full", full), (">&-", "")):
         shown = subprocess.run(
             ["bash", "-c", f"{sys.executable} -m graphrelay --help {target}"],
             capture_output=True,
@@ -179,6 +179,23 @@ def test_output_that_nobody_takes_ends_without_a_traceback() -> None:
             timeout=60,
         )
         assert shown.stderr == said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["sandbox", "--port", "65536"],
+        ["sandbox", "--page-port", "-1"],
+        ["sandbox", "--request-limit", "0"],
+        ["demo", "--smtp-port", "99999"],
+        ["demo", "--console-port", "99999"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_is_no_port_is_a_usage_error(line: list[str]) -> None:
+    shown = run(*line)
+    assert (shown.returncode, "Traceback" in shown.stderr) == (2, False)
+    assert "is not in the range" in shown.stderr
 
 
 def test_status_without_a_daemon_answers_no_and_what_to_run(tmp_path: Path) -> None:

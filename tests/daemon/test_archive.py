@@ -1,7 +1,9 @@
 """A backup is whole or refused, and a restore is done or undone."""
 
 import asyncio
+import errno
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -136,6 +138,18 @@ def with_a_way_out(backup: bytes) -> bytes:
     return rewritten(backup, lambda _member, _: True, ("../../etc/passwd", b"root::0:0"))
 
 
+def with_manifest(text: bytes) -> Callable[[bytes], bytes]:
+    def changed(backup: bytes) -> bytes:
+        out = io.BytesIO(without_manifest(backup))
+        with tarfile.open(fileobj=out, mode="a") as tar:
+            member = tarfile.TarInfo("manifest.json")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+        return out.getvalue()
+
+    return changed
+
+
 def rewritten(
     backup: bytes,
     keep: Callable[[tarfile.TarInfo, bytes], bool],
@@ -167,6 +181,18 @@ def rewritten(
         without_a_body,
         with_another_octet,
         with_a_way_out,
+        *map(
+            with_manifest,
+            [
+                b"[]",
+                b"[" * 100_000,
+                b'{"format": 2}',
+                b'{"format": 1}',
+                b'{"format": 1, "version": "1", "created_at": "2026-11-30", "files": []}',
+                b'{"format": 1, "version": "1", "created_at": "yesterday", "files": {}}',
+                b'{"format": 1, "version": "1", "created_at": "2026-11-30", "files": {"x": 1}}',
+            ],
+        ),
         lambda _: b"x",
     ],
 )
@@ -179,6 +205,19 @@ def test_a_file_that_is_not_a_whole_backup_is_refused_and_changes_nothing(
     with pytest.raises(BadArchive):
         restore(broken, tmp_path / "target", FakeClock(), replace=False, hold=True)
     assert not (tmp_path / "target").exists()
+
+
+def test_a_restore_for_which_there_is_no_room_leaves_nothing_behind(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    backup, target = backed_up(state), tmp_path / "target"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotRestore, match=r"nothing was changed: .*target: .*No space left"):
+        restore(backup, target, FakeClock(), replace=False, hold=False)
+    assert [path.name for path in target.iterdir()] == ["lock"]
 
 
 class Killed(BaseException):

@@ -1,7 +1,9 @@
 """The configuration, read by a process of its own."""
 
+import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,15 @@ async def test_a_process_that_ends_without_an_answer_is_no_configuration(
     with pytest.raises(Unusable) as caught:
         await ConfigReading(tmp_path / "config.toml").found()
     assert caught.value.problems == ("it could not be read: the process for it ended with 3",)
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIMIT", timedelta(0))
+    os.mkfifo(tmp_path / "config.toml")
+    with pytest.raises(Unusable, match="could not be read within"):
+        await ConfigReading(tmp_path / "config.toml").found()
 
 
 def test_the_process_that_relays_never_loads_what_checks_a_configuration(tmp_path: Path) -> None:

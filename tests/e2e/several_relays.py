@@ -6,7 +6,8 @@
                             └── each by a line of its own ──▶ PostgreSQL
 
 In each round one relay gets into trouble while mail comes in: it is killed by kill -9, stopped for
-longer than its lease, or cut off from the database. It is measured how long it takes until another
+longer than its lease, or cut off from the database; or the database itself is killed by kill -9 and
+started again. It is measured how long it takes until another
 relay sends from the mailboxes that it had. Nothing that was acknowledged may be lost, and no
 mailbox may ever see more than four requests at a time. Doubled may be what was in flight.
 
@@ -18,6 +19,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -46,7 +48,7 @@ CONNECTIONS = 20
 LEASE = 2.0
 REQUEST_LIMIT = 5.0
 """Seconds."""
-Trouble = Literal["killed", "frozen", "cut off"]
+Trouble = Literal["killed", "frozen", "cut off", "database killed"]
 PATIENCE = 60.0
 """Seconds in which another relay must have gone on."""
 
@@ -75,43 +77,55 @@ class Line:
         self._to_port = to_port
         self._whole = asyncio.Event()
         self._whole.set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
 
     async def open(self, stack: AsyncExitStack) -> None:
         server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        stack.push_async_callback(self._hang_up)
         stack.callback(server.close)
-        stack.callback(self._hang_up)
 
     def cut(self) -> None:
         self._whole.clear()
 
-    def mend(self) -> None:
+    async def mend(self) -> None:
         """What was cut stays broken, as after a failure of a network."""
-        self._hang_up()
+        await self._hang_up()
         self._whole.set()
 
-    def _hang_up(self) -> None:
-        for writer in self._writers:
-            writer.close()
+    async def _hang_up(self) -> None:
+        carrying = list(self._carrying)
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        """Until one side ends it, or somebody cancels this."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        writers = [writer]
+        try:
             there, out = await asyncio.open_connection("127.0.0.1", self._to_port)
-            mine = {writer, out}
-            self._writers |= mine
-            try:
-                await asyncio.gather(self._pump(reader, out), self._pump(there, writer))
-            finally:
-                self._writers -= mine
+            writers.append(out)
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(reader, out))
+                pumps.create_task(self._pump(there, writer))
+        except (OSError, ExceptionGroup, asyncio.CancelledError):
+            pass  # the connection is over, which is all that a caller could be told
+        finally:
+            self._carrying.discard(task)
+            for one in writers:
+                one.transport.abort()
+                with contextlib.suppress(OSError):
+                    await one.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while octets := await reader.read(65_536):
-                await self._whole.wait()
-                writer.write(octets)
-                await writer.drain()
-        finally:
-            writer.close()
+        """Raises `EOFError` at the end, so that the other direction ends as well."""
+        while octets := await reader.read(65_536):
+            await self._whole.wait()
+            writer.write(octets)
+            await writer.drain()
+        raise EOFError
 
 
 @dataclass(slots=True)
@@ -131,7 +145,8 @@ class Report:
     most_at_once: int
     """Requests that one mailbox saw at the same time."""
     gone_on: dict[Trouble, list[float]]
-    """Seconds until another relay sent from the mailboxes of the one in trouble."""
+    """Seconds until another relay sent from the mailboxes of the one in trouble; after the database
+    was killed, until any did."""
 
     @property
     def holds(self) -> bool:
@@ -150,7 +165,7 @@ class Report:
             if waits:
                 median, worst = statistics.median(waits), max(waits)
                 lines.append(
-                    f"{trouble} {len(waits)} times: another relay went on after"
+                    f"{trouble} {len(waits)} times: mail went on after"
                     f" {median:.1f} s (median), {worst:.1f} s (worst)"
                 )
         return "\n".join(lines)
@@ -164,6 +179,7 @@ class Cluster:
     server: PostgresServer
     members: list[Member]
     flood: Flood
+    mailboxes: set[str]
     troubles: int = 0
     gone_on: dict[Trouble, list[float]] = field(
         default_factory=lambda: {kind: [] for kind in get_args(Trouble)}
@@ -183,9 +199,15 @@ class Cluster:
                 return dice.choice(having)
             await asyncio.sleep(0.1)
 
-    def waiting(self) -> int:
-        """Submissions that are queued."""
+    def _restart_database(self) -> None:
+        self.server.stop(signal.SIGKILL)
+        self.server.start()
+
+    def waiting(self, mailboxes: set[str] | None = None) -> int:
+        """Submissions that are queued, in all mailboxes or in these."""
         sql = "SELECT count(*) FROM graphrelay.submissions WHERE state = 'queued'"
+        if mailboxes is not None:
+            sql += f" AND mailbox IN ({', '.join(repr(one) for one in mailboxes)})"
         try:
             return int(self.server.execute(sql)[0][0])
         except psycopg.OperationalError:
@@ -202,6 +224,10 @@ class Cluster:
                 member.daemon.freeze()
             case "cut off":
                 member.line.cut()
+            case "database killed":
+                await asyncio.to_thread(self._restart_database)
+                theirs = self.mailboxes
+                member = Member("", member.daemon, member.line)
         self.gone_on[kind].append(await self._until_sent_from(member.host, theirs))
         match kind:
             case "killed":
@@ -209,10 +235,13 @@ class Cluster:
             case "frozen":
                 member.daemon.thaw()
             case "cut off":
-                member.line.mend()
+                await member.line.mend()
+            case "database killed":
+                pass
 
     async def _until_sent_from(self, host: str, mailboxes: set[str]) -> float:
-        """Seconds until one of them has another owner, and mail was sent from it by that."""
+        """Seconds until one of them has another owner, and that has sent mail from it, if any waits
+        there."""
         began = time.monotonic()
         while not (taken := mailboxes - self.mailboxes_of(host)):
             if time.monotonic() - began > PATIENCE:
@@ -221,7 +250,7 @@ class Cluster:
         seen = len(self.cloud.mailboxes.submitted)
         while time.monotonic() - began < PATIENCE:
             new = self.cloud.mailboxes.submitted[seen:]
-            if any(mail.mailbox in taken for mail in new):
+            if any(mail.mailbox in taken for mail in new) or not self.waiting(taken):
                 break
             await asyncio.sleep(0.02)
         return time.monotonic() - began
@@ -292,7 +321,7 @@ async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
             await member.daemon.authorize()
             await member.daemon.start()
         await flood.greeted()
-        yield Cluster(cloud, server, members, flood)
+        yield Cluster(cloud, server, members, flood, set(names))
 
 
 async def run(

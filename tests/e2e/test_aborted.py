@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.spool.sqlite.statements.begin_reading import ENDED, MOST_STARTS
+from graphrelay.spool.errors import ENDED, MOST_STARTS
 from tests.e2e.hanging import HANGS
 from tests.e2e.kill_nine import relaying
 from tests.e2e.test_hostile_text import ROOM, field, message, send

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,13 @@ class PostgresServer:
         """At once; with SIGKILL, its children too, which have no time to do anything."""
         if self._process is None:
             return
-        if how is signal.SIGKILL:
-            for child in self._children():
-                os.kill(child, signal.SIGKILL)
+        children = self._children() if how is signal.SIGKILL else []
         self._process.send_signal(how)
         self._process.wait()
         self._process = None
+        for child in children:
+            with suppress(ProcessLookupError):  # it ends by itself without its parent
+                os.kill(child, signal.SIGKILL)
 
     def _children(self) -> list[int]:
         assert self._process is not None

@@ -9,6 +9,7 @@ https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metada
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,10 @@ from graphrelay.console.options import ConsoleOptions
 from graphrelay.smtp.access.admission import LOCAL, client_address, is_among
 
 _OWN_SITE = frozenset({"none", "same-origin"})
+_PORT = re.compile(
+    r"[0-9]{0,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+)
+"""What aiohttp can read, which raises an error for a greater number."""
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -77,7 +82,7 @@ def strange(method: str, headers: Mapping[str, str]) -> str | None:
 
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
-    return name if colon and (port.isdigit() or not port) and not name.endswith(":") else host
+    return name if colon and _PORT.fullmatch(port) and not name.endswith(":") else host
 
 
 def _bare(text: str) -> str:

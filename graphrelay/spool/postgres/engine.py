@@ -47,7 +47,7 @@ from graphrelay.spool.changes import (
     Verdict,
 )
 from graphrelay.spool.contract import LaneWatcher, Report
-from graphrelay.spool.errors import MailLost, NotQueued
+from graphrelay.spool.errors import ENDED, MailLost, NotQueued
 from graphrelay.spool.postgres import schema
 from graphrelay.spool.postgres.bodies import Incoming, Pieces
 from graphrelay.spool.postgres.connections import Connection, Connections, connect
@@ -396,7 +396,7 @@ class PostgresSpool:
         if not self._leases.holds(entry.lane):
             raise NotQueued(f"The lane {entry.lane} is not leased to this relay.")
         one: attempts.Found = await self._writer.run(self._mark, reading)
-        if isinstance(one, attempts.OctetsLost) and one.reason != attempts.ENDED:
+        if isinstance(one, attempts.OctetsLost) and one.reason != ENDED:
             await self.load(entry.submission_id)  # which holds it, and raises
         return self._found(one)
 

@@ -345,10 +345,11 @@ _TAKE = f"""UPDATE lanes SET owner = %s, term = term + 1
     RETURNING account, mailbox, term"""
 _LOCK_LANES = f"""SELECT account, mailbox FROM lanes WHERE owner = %s AND {_NAMED}
     FOR UPDATE SKIP LOCKED"""
+# What was in flight under an earlier lease is for the next owner to settle.
 _LEAVE = f"""UPDATE lanes l SET owner = NULL
     WHERE owner = %s AND {_NAMED}
       AND NOT EXISTS (SELECT FROM in_flight f JOIN submissions s ON s.id = f.submission
-                      WHERE s.account = l.account AND s.mailbox = l.mailbox)
+                      WHERE s.account = l.account AND s.mailbox = l.mailbox AND f.term = l.term)
     RETURNING account, mailbox"""
 _END_LANES = "UPDATE lanes SET owner = NULL WHERE owner = %s"
 _UNREAD = f"""DELETE FROM readings WHERE process = %s AND submission IN

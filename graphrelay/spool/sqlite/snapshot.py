@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from graphrelay.model import StorageUnavailable
@@ -34,18 +34,16 @@ def snapshot(directory: Path, disk: Disk | None = None) -> Iterator[Path]:
     `StorageUnavailable`."""
     disk = disk or Disk()
     stage = directory / STAGE
-    try:
-        stage.mkdir(0o700, exist_ok=True)
-        with _alone(stage):
+    with ExitStack() as whole:
+        try:
+            stage.mkdir(0o700, exist_ok=True)
+            whole.enter_context(_alone(stage))
             _clear(stage)
-            try:
-                _fill(directory, stage, disk)
-                yield stage
-            finally:
-                _clear(stage)
-                stage.rmdir()
-    except (sqlite3.Error, OSError) as error:
-        raise translated(error, "be backed up", directory) from error
+            whole.callback(_remove, stage)
+            _fill(directory, stage, disk)
+        except (sqlite3.Error, OSError) as error:
+            raise translated(error, "be backed up", directory) from error
+        yield stage  # an error of the block is not about this directory
 
 
 @contextmanager
@@ -59,6 +57,11 @@ def _alone(stage: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove(stage: Path) -> None:
+    _clear(stage)
+    stage.rmdir()
 
 
 def _clear(stage: Path) -> None:

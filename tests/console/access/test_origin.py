@@ -76,6 +76,11 @@ def test_only_clients_of_the_named_networks_connect() -> None:
         ("localhost.evil.example", False),
         ("", False),
         ("localhost:8026:1", False),
+        ("localhost:65535", True),
+        ("localhost:", True),
+        ("localhost:65536", False),
+        ("localhost:99999999", False),
+        ("localhost:٤", False),
     ],
 )
 def test_the_host_is_an_address_or_a_name_that_is_configured(host: str, ours: bool) -> None:

@@ -9,9 +9,8 @@ from graphrelay.journal import Entry
 from graphrelay.model import Held, Queued
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Delete, Release
-from graphrelay.spool.errors import MailLost, NotQueued
+from graphrelay.spool.errors import ENDED, MailLost, NotQueued
 from graphrelay.spool.queries import InFlight, QueueFilter
-from graphrelay.spool.sqlite.statements.begin_reading import ENDED
 from graphrelay.spool.values import Take
 from tests.spool.contract.conftest import Engine
 from tests.spool.mail import NOON, WEBSITE, entry, put, waiting_in

@@ -127,6 +127,24 @@ async def test_a_relay_that_retires_leaves_at_once_what_is_not_in_flight(
     assert second.sends(lane)
 
 
+async def test_what_an_earlier_owner_had_in_flight_keeps_no_lane_from_being_left(
+    first: PostgresSpool, second: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    await mail_in_every_lane(first)
+    await settled(first, second)
+    lane = min(held(second))
+    (begun,) = await put(second, message=a_message((plan(lane), _ANNA)))
+    await second.begin(begun, NOON, "c")
+    seem_dead(postgres_server_of_all, "second")
+    await first.renew()
+    assert first.sends(lane)
+    await first.retire()
+    await settled(second)
+    assert second.sends(lane)
+    (interrupted,) = await second.read(InFlight())
+    assert interrupted.submission_id == begun.id
+
+
 async def test_the_owner_of_a_lane_hears_of_mail_that_another_relay_took(
     first: PostgresSpool, second: PostgresSpool
 ) -> None:

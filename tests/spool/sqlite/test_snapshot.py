@@ -1,5 +1,6 @@
 """A snapshot is the spool of one moment, whatever comes and goes meanwhile."""
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -128,4 +129,12 @@ async def test_a_damaged_database_is_not_backed_up(
         database.write(os.urandom(50 * 4096))
     with pytest.raises(StorageUnavailable), snapshot(tmp_path):
         pass
+    assert not (tmp_path / STAGE).exists()
+
+
+async def test_a_full_disk_elsewhere_is_not_taken_for_one_of_the_spool(tmp_path: Path) -> None:
+    async with SqliteSpool.open(tmp_path, FakeClock(), Journal(FakeClock())):
+        pass
+    with pytest.raises(OSError, match="elsewhere"), snapshot(tmp_path):
+        raise OSError(errno.ENOSPC, "elsewhere")
     assert not (tmp_path / STAGE).exists()

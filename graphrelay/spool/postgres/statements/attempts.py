@@ -37,7 +37,7 @@ from graphrelay.spool.codec import (
     microseconds,
     moment,
 )
-from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.errors import ENDED, MOST_STARTS, NotQueued
 from graphrelay.spool.postgres.bodies import Pieces
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
@@ -45,13 +45,6 @@ from graphrelay.spool.postgres.text import restored, storable
 from graphrelay.spool.postgres.writer import Cursors
 from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.values import Interrupted
-
-MOST_STARTS = 3
-"""Processes that may end while they read the same message."""
-ENDED = (
-    f"The relay ended {MOST_STARTS} times while it read this message to send it. Report it with the"
-    " journal of those times, then release or delete it."
-)
 
 _HELD = """held AS MATERIALIZED (
         SELECT account, mailbox, term FROM lanes

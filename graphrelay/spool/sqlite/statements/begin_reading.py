@@ -11,17 +11,10 @@ must not stop the others. Nothing was sent, so the message is neither in flight 
 from dataclasses import dataclass
 
 from graphrelay.model import QueueEntry, Submission
-from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.errors import ENDED, MOST_STARTS, NotQueued
 from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, OctetsLost, hold_lost, waits
-
-MOST_STARTS = 3
-"""How many processes may die while they read the same message."""
-ENDED = (
-    f"The relay died {MOST_STARTS} times while reading this message for sending. Report it with the"
-    " journal of those times, then release or delete it."
-)
 
 
 @dataclass(frozen=True, slots=True)
