@@ -82,7 +82,7 @@ class Counts:
                 stage = refused.stage if refused.stage in STAGES else OTHER
                 code = refused.reply[:3]
                 code = code if code.isascii() and code.isdigit() else OTHER
-                self.refused[stage, code] += 1 + (refused.before or 0)
+                self.refused[stage, code] += 1
 
     def _attempt(self, submission: Submission, outcome: str, answer: Answer) -> None:
         self._count(submission.plan.lane.account, outcome, answer)

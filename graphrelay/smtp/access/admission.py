@@ -23,6 +23,8 @@ from graphrelay.smtp.access.listener import Limits, Network
 
 _QUIET_FOR: Final = timedelta(hours=1)
 _KEPT: Final = 1024
+MOST_LINES: Final = 1_000
+"""Of one client in an hour, by `QuietJournal.write_some`."""
 
 _UCRED: Final = struct.Struct("3i")
 
@@ -131,6 +133,24 @@ class QuietJournal:
         self._journal = journal
         self._clock = clock
         self._noted: OrderedDict[tuple[str, str, str | None], tuple[timedelta, int]] = OrderedDict()
+        self._lines: OrderedDict[str, tuple[timedelta, int]] = OrderedDict()
+        """For each client since when, and how many."""
+
+    def write_some(self, refused: events.Refused) -> None:
+        """Each refusal, since it may be a message that is missed; but of a client that is refused
+        all the time no more than `MOST_LINES` an hour, and then as `write` does."""
+        client, now = refused.origin.client, self._clock.monotonic()
+        since, lines = self._lines.get(client, (now, 0))
+        if now - since >= _QUIET_FOR:
+            since, lines = now, 0
+        if lines >= MOST_LINES:
+            return self.write(refused)
+        self._lines[client] = (since, lines + 1)
+        self._lines.move_to_end(client)
+        while len(self._lines) > _KEPT:
+            self._lines.popitem(last=False)
+        self._journal.write(refused)
+        return None
 
     def write(self, refused: events.Refused) -> None:
         """As `Journal.write`; `before` says how often the same was left out."""

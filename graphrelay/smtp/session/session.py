@@ -130,8 +130,11 @@ class Session:
     ) -> None:
         """`again`: it is one of many, which would fill the journal."""
         self.failed = True
-        event = events.RefusedAgain if again else events.Refused
-        self.server.journal.write(event(self.origin, stage, reply, **details))
+        if again:
+            refused = events.RefusedAgain(self.origin, stage, reply, **details)
+            self.server.journal.write(refused)
+        else:
+            self.server.quiet.write_some(events.Refused(self.origin, stage, reply, **details))
 
     def note_refused_quietly(
         self, stage: str, reply: str, *, login: str = "", reason: str = "", remedy: str | None = ""

@@ -41,12 +41,13 @@ def test_what_was_accepted_is_counted_by_listener() -> None:
     assert counts.octets == 2_000
 
 
-def test_what_was_refused_is_counted_with_what_was_left_out() -> None:
+def test_what_was_refused_is_counted_once_whether_or_not_it_was_a_line() -> None:
     counts = counted(
-        events.Refused(ORIGIN, "RCPT", "550 5.7.1 no route", before=9),
+        events.RefusedAgain(ORIGIN, "RCPT", "550 5.7.1 no route"),
+        events.Refused(ORIGIN, "RCPT", "550 5.7.1 no route", before=1),
         events.Refused(ORIGIN, "X-ANYTHING", "odd"),
     )
-    assert dict(counts.refused) == {("RCPT", "550"): 10, ("other", "other"): 1}
+    assert dict(counts.refused) == {("RCPT", "550"): 2, ("other", "other"): 1}
 
 
 def test_attempts_are_counted_by_what_came_of_them() -> None:

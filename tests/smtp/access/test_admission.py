@@ -13,6 +13,7 @@ from graphrelay.journal import Entry, Journal, events
 from graphrelay.model import Origin
 from graphrelay.smtp import Limits
 from graphrelay.smtp.access.admission import (
+    MOST_LINES,
     Gate,
     QuietJournal,
     client_address,
@@ -93,3 +94,22 @@ async def test_a_refused_client_is_one_line_an_hour_for_each_reason() -> None:
     await clock.advance(timedelta(hours=1))
     quiet.write(events.Refused(origin, "CONNECT", "no"))
     assert entries[-1].fields["before"] == 2
+
+
+async def test_a_client_that_is_refused_all_the_time_does_not_fill_the_journal() -> None:
+    clock, lines = FakeClock(), list[str]()
+
+    def sink(entry: Entry) -> None:
+        if entry.level != "debug":
+            lines.append(entry.what.fields()["client"])  # type: ignore[arg-type]
+
+    quiet = QuietJournal(Journal(clock, sink), clock)
+    for client, times in (("192.0.2.7", 3 * MOST_LINES), ("192.0.2.8", 2)):
+        for number in range(times):
+            origin = Origin("127.0.0.1:25", client)
+            quiet.write_some(events.Refused(origin, "RCPT", "no", recipient=str(number)))
+    assert lines.count("192.0.2.7") == MOST_LINES + 1
+    assert lines.count("192.0.2.8") == 2
+    await clock.advance(timedelta(hours=1))
+    quiet.write_some(events.Refused(Origin("127.0.0.1:25", "192.0.2.7"), "RCPT", "no"))
+    assert lines.count("192.0.2.7") == MOST_LINES + 2
