@@ -61,6 +61,8 @@ class AccountSetup:
         try:
             async with asyncio.timeout(PATIENCE):
                 said, _ = await process.communicate(json.dumps(asked).encode())
+        except TimeoutError as error:
+            raise VerbError(f"checking the answers took more than {PATIENCE:.0f} s") from error
         finally:
             if process.returncode is None:
                 process.kill()

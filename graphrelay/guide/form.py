@@ -30,6 +30,7 @@ class FormField:
     missing: bool = False
     optional: bool = False
     example: str = ""
+    """Also what no answer means, if it is optional."""
     choices: tuple[tuple[str, str], ...] = ()
 
 
@@ -73,11 +74,11 @@ class FormQuestions:
                 kind="text",
                 why=_without_keyboard(why),
                 prompt=prompt,
-                answer=answer or default or "",
+                answer=answer,
                 problem=problem,
                 missing=missing,
-                optional=default == "",
-                example=example,
+                optional=default is not None,
+                example=default or example,
             )
         )
         return value

@@ -15,7 +15,7 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import limit_to_scope
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
-from tests.console.test_in_a_browser import Seen, redirected
+from tests.console.test_in_a_browser import Seen, picture, redirected
 from tests.sandbox.entra.test_pages import appears, click, typed
 from tests.sandbox.page.browser import browser
 from tests.tools import needs
@@ -147,3 +147,24 @@ async def test_answers_are_checked_while_they_are_typed(
         await seen.shows("[data-checks=registration]", line)
         await seen.shows("#field-tenant-problem", "")
         assert seen.world.events("acted") == []
+
+
+async def test_set_up_is_accessible_in_both_schemes_and_at_every_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with from_nothing(tmp_path, monkeypatch) as seen:
+        found: dict[str, list[str]] = {}
+        for scheme, width in (("light", 1280), ("dark", 360)):
+            await seen.tab.prefer(scheme)
+            await seen.tab.resize(width, 900)
+            for scenario in ("", "user", "scoped-users"):
+                await seen.visit(f"/setup?scenario={scenario}")
+                name = f"setup-{scenario or 'choice'}-{scheme}-{width}"
+                if wrong := await seen.violations():
+                    found[name] = wrong
+                if await seen.is_wider_than_the_window():
+                    found.setdefault(name, []).append("wider than the window")
+                if scenario != "scoped-users":
+                    await seen.tab.picture(picture(f"console-{name}", tmp_path))
+        assert found == {}
+        assert seen.tab.problems == []

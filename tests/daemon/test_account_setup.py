@@ -9,6 +9,7 @@ import pytest
 
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.reload import InForce, NotInForce, ReloadRequests, ReloadResult
+from graphrelay.daemon import account_setup
 from graphrelay.daemon.account_setup import AccountSetup
 from tests.guide.test_account import COMPLETE
 
@@ -66,6 +67,14 @@ async def test_a_configuration_with_mistakes_is_said(config: Path) -> None:
     config.write_text("[smtpd]\n", "utf-8")
     with pytest.raises(VerbError, match=r"has mistakes; correct them first\.\n.*smtpd"):
         await set_up(config, {"answers": COMPLETE, "write": True})
+
+
+async def test_a_check_that_takes_too_long_is_ended(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_setup, "PATIENCE", 0)
+    with pytest.raises(VerbError, match="checking the answers took more than 0 s"):
+        await set_up(config, {"answers": COMPLETE})
 
 
 async def test_answers_that_are_no_table_are_refused(config: Path) -> None:

@@ -67,8 +67,15 @@ def test_a_wrong_answer_says_what_is_wrong_and_hides_no_other_question() -> None
 
 
 def test_the_primary_address_is_the_user_name_unless_somebody_says_otherwise() -> None:
-    assert fields(USER)["address"].answer == "wp@contoso.com"
+    found = fields({**USER, "username": "joe@contoso.com"})["address"]
+    assert (found.answer, found.example, found.optional) == ("", "joe@contoso.com", True)
     assert fields({**USER, "address": "web@contoso.com"})["address"].answer == "web@contoso.com"
+
+
+def test_an_example_is_never_an_answer() -> None:
+    for scenario in ("user", "personal", "any-user", "scoped-users"):
+        for one in fields({"scenario": scenario}).values():
+            assert one.kind == "choice" or not one.answer, one
 
 
 def test_a_secret_is_in_no_field() -> None:

@@ -85,7 +85,8 @@ function checkWhileTyping(form) {
     under?.abort();
     under = new AbortController();
     const given = new FormData(form);
-    given.delete("client_secret");
+    // The secret itself is sent once, when the account is written.
+    if (given.get("client_secret")) given.set("client_secret", "typed");
     given.set("act", "check");
     const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(given), signal: under.signal });
     if (!answer.ok || answer.redirected) return;

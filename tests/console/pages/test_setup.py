@@ -74,6 +74,12 @@ async def test_writing_leads_to_the_accounts_and_the_journal_says_who(
     assert (acted["who"], acted["what"], acted["on"]) == ("otto", "set up an account", "website")
 
 
+async def test_the_form_holds_no_answer_that_nobody_gave(opened: Opened, config: Path) -> None:
+    page = await (await opened.operator()).get("/setup?scenario=user")
+    assert 'value="wp@contoso.com"' not in page.text
+    assert 'placeholder="wp@contoso.com"' in page.text
+
+
 async def test_what_is_missing_is_marked_and_nothing_is_written(
     opened: Opened, config: Path
 ) -> None:
