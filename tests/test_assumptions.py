@@ -42,7 +42,7 @@ def test_the_other_pages_say_the_same(name: str, page: str) -> None:
         ("cli/status.py", "refresh-token"),
         ("oauth/initial_domain.py", "initial-domain"),
         ("control/verbs/scope.py", "scope-delay"),
-        ("cli/guide/exchange.py", "scope-delay"),
+        ("guide/exchange.py", "scope-delay"),
     ],
 )
 def test_the_program_quotes_the_table(module: str, name: str) -> None:

@@ -1,7 +1,7 @@
 """Who may import whom.
 
     model, clock ← journal, mime ← smtp, spool, oauth, graph (strangers) ← relay ← control
-        ← console, doctor (strangers) ← daemon ← cli
+        ← console, doctor, guide (strangers) ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
 and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
@@ -57,7 +57,8 @@ MAY_IMPORT = {
     "doctor": BASE | ROOMS | {"relay", "control", "doctor"},
     "daemon": BASE
     | ROOMS
-    | {"alerts", "drop", "relay", "control", "config", "console", "doctor", "daemon"},
+    | {"alerts", "drop", "relay", "control", "config", "console", "doctor", "guide", "daemon"},
+    "guide": BASE | ROOMS | {"config", "control", "guide"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
     "sandbox": frozenset({"__init__", "sandbox"}),
 }

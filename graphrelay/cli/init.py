@@ -15,7 +15,7 @@ from graphrelay.cli import machine
 from graphrelay.cli.ask import CommandFailed
 
 if TYPE_CHECKING:
-    from graphrelay.cli.guide.setup import Setup
+    from graphrelay.guide.setup import Setup
 
 SCENARIOS = ("user", "personal", "any-user", "scoped-users")
 CREDENTIALS = ("certificate", "secret", "managed-identity", "federated")
@@ -124,13 +124,13 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
       graphrelay --config /etc/graphrelay/config.toml init
       graphrelay --config config.toml init --scenario user --username wp@contoso.com
     """
-    from graphrelay.cli.guide import writing
-    from graphrelay.cli.guide.interview import interview
-    from graphrelay.cli.guide.questions import Questions
+    from graphrelay.cli.questions import TerminalQuestions
+    from graphrelay.guide import writing
+    from graphrelay.guide.interview import interview
 
     if config.exists() and not force:
         raise CommandFailed(f"{config} exists already. Look at it, or overwrite it with --force")
-    questions = Questions(config, options, silent=yes)
+    questions = TerminalQuestions(config, options, silent=yes)
     questions.resume()
     setup, secret = interview(questions, _show_registration)
     try:
@@ -138,7 +138,9 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
     except writing.NotValid as error:
         for key in error.keys:
             questions.forget(key)
-        raise
+        raise CommandFailed(str(error)) from error
+    except writing.NotWritten as error:
+        raise CommandFailed(str(error)) from error
     questions.finish()
     for path in written:
         click.secho(f"written: {path}", fg="green")
@@ -153,7 +155,7 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
 
 
 def _show_registration(setup: "Setup") -> None:
-    from graphrelay.cli.guide import azure, portal
+    from graphrelay.guide import azure, portal
 
     click.secho("\nThe app registration, in the portal:\n", bold=True)
     for number, step in enumerate(portal.steps(setup), start=1):
@@ -165,7 +167,7 @@ def _show_registration(setup: "Setup") -> None:
 
 
 def _show_what_is_next(config: Path, setup: "Setup") -> None:
-    from graphrelay.cli.guide.setup import NO_ID
+    from graphrelay.guide.setup import NO_ID
     from graphrelay.oauth import initial_domain
     from graphrelay.oauth.scenario import ScopedUsers, SendAsUser, risk_of_any_user
 
@@ -191,7 +193,7 @@ def _show_what_is_next(config: Path, setup: "Setup") -> None:
 
 
 def _missing_files(setup: "Setup") -> list[str]:
-    from graphrelay.cli.guide.setup import credential_of
+    from graphrelay.guide.setup import credential_of
     from graphrelay.oauth.scenario import Certificate, ClientSecret, FederatedToken, SecretFile
 
     match credential_of(setup.account):

@@ -42,8 +42,8 @@ def command(config: Path, account: str, object_id: str, attribute: str, group: s
     Example:
       graphrelay setup-scope alerts --object-id 00000000-0000-0000-0000-000000000000
     """
-    from graphrelay.cli.guide.exchange import script
     from graphrelay.daemon.wiring import accounts
+    from graphrelay.guide.exchange import script
     from graphrelay.oauth.scenario import ScopedUsers, scenario_name
 
     settings, _ = checked(config)

@@ -99,10 +99,7 @@ class _Printer:
 
 
 def _add_one(config: Path) -> str:
-    return (
-        f"Add the table [accounts.NAME] to {config}, or to a file accounts.d/NAME.toml beside it "
-        f"(see docs/scenarios.md), then run: {machine.program(config)} reload"
-    )
+    return f"Run: {machine.program(config)} console   and set up an account there"
 
 
 def _print_no_account(event: Output) -> None:

@@ -66,30 +66,33 @@ class ConfigDenied(ConfigError):  # noqa: N818 (a condition that has an answer)
     """This process may not read the file."""
 
 
-def load(path: Path, elsewhere: Iterable[str] = ()) -> Settings:
+def load(
+    path: Path, elsewhere: Iterable[str] = (), more: tuple[account_files.AccountFile, ...] = ()
+) -> Settings:
     """The settings in `path`, overridden by the environment and credentials.
 
     `elsewhere` names credentials that only another process can read. They count as present, with a
-    placeholder as value, so that the rest can be checked.
+    placeholder as value, so that the rest can be checked. `more` are files of accounts, with their
+    text, as if they existed.
 
     Raises `ConfigError` with every mistake that was found.
     """
-    files = read_files(path)
+    files = read_files(path, more)
     written = _parsed(path, files.text, "")
     own = {file.name: _parsed(path, file.text, file.shown) for file in files.accounts}
     merged, problems = account_files.merged(path, written, own)
     places = files.places
     found = [(key, said) for key, said in (*problems, *_between_tables(merged))]
-    more: list[Problem] = []
+    wrong: list[Problem] = []
     try:
         settings = _layered(merged, _credentials(elsewhere))
     except ValidationError as error:
         found += [pair for details in error.errors() for pair in _mistakes(details)]
     except SettingsError as error:
-        more.append(Problem(Place(), "environment", str(error)))
-    more += [Problem(places.of(key), dotted(key), said) for key, said in found]
-    if more:
-        raise ConfigError(path, tuple(sorted(more, key=lambda problem: problem.order)))
+        wrong.append(Problem(Place(), "environment", str(error)))
+    wrong += [Problem(places.of(key), dotted(key), said) for key, said in found]
+    if wrong:
+        raise ConfigError(path, tuple(sorted(wrong, key=lambda problem: problem.order)))
     return settings
 
 
@@ -105,7 +108,7 @@ class Files:
         return Places(self.text, {one.name: (one.shown, one.text) for one in self.accounts})
 
 
-def read_files(path: Path) -> Files:
+def read_files(path: Path, more: tuple[account_files.AccountFile, ...] = ()) -> Files:
     """All files of the configuration `path`. Raises `ConfigError`."""
     text = text_of(path)
     try:
@@ -114,7 +117,7 @@ def read_files(path: Path) -> Files:
         where = Place(file=account_files.DIRECTORY)
         denied = f"permission denied; {advice(path.parent / account_files.DIRECTORY)}"
         raise ConfigDenied(path, (Problem(where, "", denied),)) from error
-    return Files(text, tuple(one.with_text(text_of(path, one)) for one in own))
+    return Files(text, (*(one.with_text(text_of(path, one)) for one in own), *more))
 
 
 def _parsed(path: Path, text: str, file: str) -> dict[str, Any]:

@@ -65,8 +65,8 @@ def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tup
 
 
 NO_ACCOUNT = (
-    "no account is configured, so every message is refused for now (450); add a table "
-    "[accounts.NAME] here, or a file accounts.d/NAME.toml beside this one"
+    "no account is configured, so every message is refused for now (450); set one up in the "
+    "console (graphrelay console), or add a table [accounts.NAME]"
 )
 
 

@@ -20,6 +20,7 @@ from graphrelay.console.pages import (
     overview,
     queue,
     settings,
+    setup,
     sign_in,
     static,
 )
@@ -36,6 +37,7 @@ PAGES = (
     message,
     log,
     settings,
+    setup,
     sign_in,
     events,
     monitoring,

@@ -20,6 +20,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from ssl import SSLContext
 
 from graphrelay.alerts.manager import AlertManager
@@ -38,6 +39,7 @@ from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, Queu
 from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
+from graphrelay.daemon.account_setup import AccountSetup
 from graphrelay.daemon.configuration import Configuration
 from graphrelay.daemon.relay_settings import RelaySettings
 from graphrelay.doctor.examination import Reachable
@@ -134,10 +136,12 @@ async def running(
     clock: Clock | None = None,
     *sinks: Sink,
     reloads: ReloadRequests | None = None,
+    config: Path | None = None,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
     flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
-    `reload` is there if the caller takes care of `reloads`.
+    `reload` is there if the caller takes care of `reloads`, and `set-up` if the settings are of the
+    file `config`, too.
 
     Raises `CannotStart`.
     """
@@ -150,6 +154,8 @@ async def running(
         async with AsyncExitStack() as stack:
             configuration = Configuration(settings)
             more = ReloadVerb(reloads).table() if reloads else {}
+            if reloads and config:
+                more |= AccountSetup(config, reloads).table()
             yield await _opened(stack, configuration, clock, journal, alerts, refusals, more)
 
 

@@ -64,7 +64,7 @@ def test_the_documents_show_the_verbs_of_authorization() -> None:
 
 
 def test_the_exchange_commands_in_the_document_are_those_that_are_printed() -> None:
-    from graphrelay.cli.guide.exchange import script
+    from graphrelay.guide.exchange import script
     from graphrelay.oauth.scenario import Account, ClientSecret, ScopedUsers, SecretText
 
     scenario = ScopedUsers(ClientSecret(SecretText("s")))

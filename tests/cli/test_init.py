@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.guide.making import APPLICATION, IDS, USER, init, made
+from tests.guide.making import APPLICATION, IDS, USER, init, made
 
 
 def test_the_next_commands_are_shown_for_this_file(tmp_path: Path) -> None:

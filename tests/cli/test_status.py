@@ -127,7 +127,7 @@ async def test_without_an_account_status_ends_with_one_and_says_what_to_run(
         shown = await graphrelay(config, "status")
         assert shown.code == 1
         assert "no account is configured, so every message is refused for now (450)" in shown.out
-        assert f"Add the table [accounts.NAME] to {config}, or to a file" in shown.out
+        assert "console   and set up an account there" in shown.out
         missing, relay = (await graphrelay(config, "status", "--json")).events
         assert (missing["kind"], missing["well"], relay["well"]) == ("no-account", False, True)
 

@@ -21,13 +21,14 @@ ACTS = (
     "/accounts/website/revoke",
     "/accounts/website/test",
     "/queue",
+    "/setup",
     "/dialogs/x/answer",
     "/dialogs/x/end",
 )
 
 
 @pytest.mark.parametrize(
-    "path", [*PAGES, "/log.csv", "/message/X/content", "/dialogs/x", "/nowhere"]
+    "path", [*PAGES, "/setup", "/log.csv", "/message/X/content", "/dialogs/x", "/nowhere"]
 )
 async def test_who_is_not_signed_in_sees_the_page_for_that_and_nothing_else(
     opened: Opened, path: str

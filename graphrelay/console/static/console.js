@@ -76,8 +76,36 @@ function listen() {
   }
 }
 
+// A form whose answers are checked while somebody types: it is posted as by its first button, and
+// what the answer says of each field is shown. The fields themselves stay as they are.
+function checkWhileTyping(form) {
+  let waiting = 0;
+  let under = null;
+  async function check() {
+    under?.abort();
+    under = new AbortController();
+    const given = new FormData(form);
+    given.delete("client_secret");
+    given.set("act", "check");
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(given), signal: under.signal });
+    if (!answer.ok || answer.redirected) return;
+    const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-checks]")) {
+      const next = now.querySelector(`[data-checks="${CSS.escape(part.dataset.checks)}"]`);
+      if (!next || next.innerHTML === part.innerHTML) continue;
+      part.replaceChildren(...next.childNodes);
+      offerCopies(part);
+    }
+  }
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => check().catch(() => { /* the next key checks again */ }), 400);
+  });
+}
+
 localize(document);
 offerCopies(document);
+for (const form of document.querySelectorAll("form[data-checked]")) checkWhileTyping(form);
 document.getElementById("zone").textContent = `Times are in the zone of this browser, ${zone}.`;
 document.addEventListener("visibilitychange", listen);
 listen();

@@ -7,29 +7,20 @@ configuration is written, so that nothing is asked twice after Ctrl-C. A secret 
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from graphrelay.cli.guide.setup import NO_ID
-from graphrelay.config.units import GUID, day, mailbox_pattern, network, tenant
-from graphrelay.smtp.access.listener import (
-    Listener,
-    ListenError,
-    endpoint,
-    strangers_can_reach,
-)
+from graphrelay.guide.interview import option_of
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Questions:
+class TerminalQuestions:
     """Answers from the options, and from the person for the rest."""
 
     config: Path
@@ -73,10 +64,19 @@ class Questions:
         return self.options.get(key)
 
     def ask(
-        self, key: str, why: str, prompt: str, check: Callable[[str], T], default: str | None = None
+        self,
+        key: str,
+        why: str,
+        prompt: str,
+        check: Callable[[str], T],
+        default: str | None = None,
+        *,
+        example: str = "",
     ) -> T:
         """An answer that passes `check`, which raises `ValueError`."""
         said = self.given(key)
+        if isinstance(said, tuple):
+            said = ", ".join(said) or None
         if said is None and self.silent:
             said = default
         if said is not None:
@@ -119,85 +119,31 @@ class Questions:
         self._answered(key, said)
         return said
 
+    def secret(self, why: str, check: Callable[[str], str]) -> str:
+        """Not shown while it is typed, and kept nowhere; empty to add it later."""
+
+        def checked(text: str) -> str:
+            try:
+                return check(text)
+            except ValueError as problem:
+                raise click.UsageError(str(problem)) from problem
+
+        click.echo(f"\n{why}")
+        said: str = click.prompt(
+            "Value (not shown)",
+            hide_input=True,
+            default="",
+            show_default=False,
+            value_proc=checked,
+        )
+        return said
+
+    def refuse(self, text: str) -> NoReturn:
+        """End the program: the options cannot be used together."""
+        raise click.UsageError(text)
+
     def _checked(self, key: str, said: str, check: Callable[[str], T]) -> T:
         try:
             return check(said)
         except ValueError as problem:
             raise click.UsageError(f"{option_of(key)} {problem}, not {said!r}") from problem
-
-
-def option_of(key: str) -> str:
-    """`--mailbox` for `mailboxes`."""
-    return "--mailbox" if key == "mailboxes" else f"--{key.replace('_', '-')}"
-
-
-# --- Checks --------------------------------------------------------------------------------------
-
-
-def no_secret_id(text: str) -> str:
-    if GUID.fullmatch(text.strip()):
-        raise click.UsageError("this is the secret's ID, but its value is needed")
-    return text.strip()
-
-
-def day_or_nothing(text: str) -> date | None:
-    try:
-        return day(text.strip()) if text.strip() else None
-    except ValueError as problem:
-        raise click.UsageError(str(problem)) from problem
-
-
-def a_tenant(text: str) -> str:
-    """A domain or an id; a placeholder may be replaced later."""
-    found = tenant(text)
-    if "." not in found and not GUID.fullmatch(found):
-        raise ValueError("must be a domain such as contoso.com, or a Directory (tenant) ID")
-    return found
-
-
-def listener_address(text: str) -> str:
-    try:
-        endpoint(text)
-    except ListenError as problem:
-        raise ValueError(str(problem)) from problem
-    return text
-
-
-def networks_for(listener: str) -> Callable[[str], tuple[str, ...]]:
-    """A check of the networks that may connect to `listener`."""
-
-    def check(text: str) -> tuple[str, ...]:
-        found = tuple(network(one.strip()) for one in text.split(",") if one.strip())
-        if not found:
-            raise ValueError("must be at least one network, such as 192.168.7.0/24")
-        if text_of_risk := strangers_can_reach(Listener(address=listener, allow_from=found)):
-            raise ValueError(text_of_risk)
-        return tuple(map(str, found))
-
-    return check
-
-
-def account_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", text):
-        raise ValueError("must be letters, digits, - and _")
-    return text
-
-
-def an_id(text: str) -> str:
-    if not GUID.fullmatch(text):
-        raise ValueError(f"must be an id such as {NO_ID}")
-    return text.lower()
-
-
-def absolute(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def mailboxes(text: str) -> tuple[str, ...]:
-    return tuple(mailbox_pattern(one.strip()) for one in text.split(",") if one.strip())
-
-
-def some_mailboxes(text: str) -> tuple[str, ...]:
-    if not (found := mailboxes(text)):
-        raise ValueError("must be at least one mail address, or *@ and a domain")
-    return found

@@ -6,7 +6,7 @@ https://learn.microsoft.com/entra/identity-platform/quickstart-register-app.
 
 from collections.abc import Iterator
 
-from graphrelay.cli.guide.setup import Setup, credential_of, name_of
+from graphrelay.guide.setup import Registration, credential_of, name_of
 from graphrelay.oauth.consent import APPROVAL, for_admins, to_grant
 from graphrelay.oauth.scenario import (
     Account,
@@ -35,7 +35,7 @@ DIRECTORY = (
 PORTAL = "https://entra.microsoft.com"
 
 
-def steps(setup: Setup) -> list[str]:
+def steps(setup: Registration) -> list[str]:
     """One or two sentences each, in their order."""
     account = setup.account
     if isinstance(credential_of(account), ManagedIdentity):
@@ -43,7 +43,7 @@ def steps(setup: Setup) -> list[str]:
     return [*_registration(setup), *_credential(account), *_permissions(account), *_ids(account)]
 
 
-def _registration(setup: Setup) -> Iterator[str]:
+def _registration(setup: Registration) -> Iterator[str]:
     account = setup.account
     portal = PORTALS.get(setup.cloud.name, PORTAL)
     who = "Accounts in this organizational directory only"

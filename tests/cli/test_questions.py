@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.guide.making import PERSONAL, USER, init
+from tests.guide.making import PERSONAL, USER, init
 
 
 @pytest.mark.parametrize(

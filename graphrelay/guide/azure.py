@@ -6,7 +6,7 @@ They can be pasted as they are; what only the admin knows is marked by `<` and `
 import shlex
 from collections.abc import Iterator
 
-from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of, name_of
+from graphrelay.guide.setup import NO_ID, Registration, credential_of, name_of
 from graphrelay.oauth.consent import APPROVAL, GRANTABLE, GRAPH, for_admins, id_of, to_grant
 from graphrelay.oauth.scenario import (
     Account,
@@ -33,7 +33,7 @@ GRAPH_OF = {
 _GRAPH = "https://graph.microsoft.com"
 
 
-def commands(setup: Setup) -> list[str]:
+def commands(setup: Registration) -> list[str]:
     """Lines for a shell."""
     identity = credential_of(setup.account)
     if isinstance(identity, ManagedIdentity):
@@ -42,7 +42,7 @@ def commands(setup: Setup) -> list[str]:
     return [*_login(setup), *_registration(account), *_credential(account), *_ids(account)]
 
 
-def _login(setup: Setup) -> Iterator[str]:
+def _login(setup: Registration) -> Iterator[str]:
     if cloud := CLOUDS.get(setup.cloud.name):
         yield f"az cloud set --name {cloud}"
     if setup.cloud.name == "us-gov-dod":
@@ -132,7 +132,7 @@ def _ids(account: Account) -> Iterator[str]:
         yield 'echo "object id: $(az ad sp show --id "$APP_ID" --query id --output tsv)"'
 
 
-def _identity(setup: Setup, identity: ManagedIdentity) -> Iterator[str]:
+def _identity(setup: Registration, identity: ManagedIdentity) -> Iterator[str]:
     if identity.client_id:
         yield "az vm identity assign --resource-group <GROUP> --name <MACHINE> --identities <NAME>"
         shown = f"az ad sp show --id {identity.client_id} --query id --output tsv"

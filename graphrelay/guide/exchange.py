@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from graphrelay.assumptions import SAID
-from graphrelay.cli.guide.setup import name_of
+from graphrelay.guide.setup import name_of
 from graphrelay.oauth.scenario import Account, ManagedIdentity, ScopedUsers, permissions
 
 ENVIRONMENTS = {

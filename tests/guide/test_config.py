@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from graphrelay.cli import cli
-from graphrelay.cli.guide.setup import NO_ID
 from graphrelay.daemon import wiring
+from graphrelay.guide.setup import NO_ID
 from graphrelay.oauth.scenario import (
     Account,
     AccountOptions,
@@ -25,7 +25,7 @@ from graphrelay.oauth.scenario import (
     SecretFile,
     SendAsUser,
 )
-from tests.cli.guide.making import (
+from tests.guide.making import (
     APPLICATION,
     CLIENT,
     IDS,

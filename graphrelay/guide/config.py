@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from graphrelay.cli.guide.setup import Setup
 from graphrelay.config.settings import CloudTable
+from graphrelay.guide.setup import Setup
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,
@@ -35,6 +35,17 @@ WHAT: dict[type, str] = {
 }
 
 
+INTRUDER: dict[type, str] = {
+    SendAsUser: "Whoever takes the token from this machine can send as this user, and from the "
+    "mailboxes on which the user has Send As, until the authorization is deleted.",
+    Personal: "Whoever takes the token from this machine can send as this account, until the "
+    "authorization is deleted.",
+    AnyUser: "Whoever takes the credential from this machine can send as anyone in the tenant.",
+    ScopedUsers: "Whoever takes the credential from this machine can send as the mailboxes of the "
+    "scope, and as nobody else.",
+}
+"""What somebody could do who has broken into the relay's machine."""
+
 _MAILBOXES = {
     False: ("# The mailboxes that may be in From; other than the user's own need Send As.",),
     True: (
@@ -47,6 +58,11 @@ _MAILBOXES = {
 def config_text(setup: Setup, command: str) -> str:
     """TOML that passes `check-config`; `command` is how graphrelay is called for this file."""
     return "\n".join(_lines(setup, command)) + "\n"
+
+
+def account_text(account: Account) -> str:
+    """The table of the account alone, as it stands in the file of an account."""
+    return "\n".join(_account(account)).lstrip("\n") + "\n"
 
 
 def _lines(setup: Setup, command: str) -> Iterator[str]:

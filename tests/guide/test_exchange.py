@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.cli.guide.exchange import script
+from graphrelay.guide.exchange import script
 from graphrelay.oauth.scenario import Account, ClientSecret, ScopedUsers, SecretText
 
 CLIENT = "9d5a2c1e-3a0f-4a3e-9d6e-0e6c0c5a1b2d"

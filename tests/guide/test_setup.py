@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from graphrelay.cli.guide.setup import Setup, credential_of, name_of
 from graphrelay.config.settings import CloudTable
+from graphrelay.guide.setup import Setup, credential_of, name_of
 from graphrelay.oauth.scenario import Account, AnyUser, ManagedIdentity, Scenario, SendAsUser
 
 Cloud = Literal["global", "china"]

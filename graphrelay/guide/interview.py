@@ -1,20 +1,22 @@
-"""The interview of `graphrelay init`: from questions to a `Setup`.
+"""The interview of `graphrelay init` and of the page Set up: from questions to a `Setup`.
 
-Each question explains its consequences. The registration is shown as soon as everything is known
+Each question explains its consequences. Who asks is a `Questions`: a terminal asks one after the
+other, a form all at once. In a terminal the registration is shown as soon as everything is known
 except the ids, since the registration produces them.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Any, NoReturn, Protocol, TypeVar
 
-import click
-
-from graphrelay.cli.guide.config import WHAT, beside
-from graphrelay.cli.guide.questions import (
-    Questions,
+from graphrelay.config.settings import CloudTable
+from graphrelay.config.units import day, mailbox
+from graphrelay.config.warnings import on_the_network
+from graphrelay.control.socket.place import state_directory_or_default
+from graphrelay.guide.checks import (
     a_tenant,
     absolute,
     account_name,
@@ -24,14 +26,10 @@ from graphrelay.cli.guide.questions import (
     mailboxes,
     networks_for,
     no_secret_id,
-    option_of,
     some_mailboxes,
 )
-from graphrelay.cli.guide.setup import NO_ID, Setup, credential_of
-from graphrelay.config.settings import CloudTable
-from graphrelay.config.units import day, mailbox
-from graphrelay.config.warnings import on_the_network
-from graphrelay.control.socket.place import state_directory_or_default
+from graphrelay.guide.config import WHAT, beside
+from graphrelay.guide.setup import NO_ID, Registration, Setup, credential_of
 from graphrelay.model import same_address
 from graphrelay.oauth.scenario import (
     SCENARIO_NAMES,
@@ -53,7 +51,49 @@ from graphrelay.oauth.scenario import (
     uses_others,
 )
 
+T = TypeVar("T")
 Show = Callable[[Setup], None]
+
+
+class Questions(Protocol):
+    """Whoever asks. `config` is the file that the account will be in, `silent` whether defaults
+    are taken without asking."""
+
+    config: Path
+    silent: bool
+
+    def given(self, key: str) -> Any:
+        """What an option says, before anything is asked."""
+
+    def ask(
+        self,
+        key: str,
+        why: str,
+        prompt: str,
+        check: Callable[[str], T],
+        default: str | None = None,
+        *,
+        example: str = "",
+    ) -> T:
+        """An answer that passes `check`, which raises `ValueError`; `example` passes it."""
+
+    def choose(self, key: str, why: str, choices: Mapping[str, str], default: str) -> str:
+        """One of several words, each explained."""
+
+    def decide(self, key: str, why: str, prompt: str) -> bool:
+        """Yes or no; the default is no."""
+
+    def secret(self, why: str, check: Callable[[str], str]) -> str:
+        """A secret, or nothing."""
+
+    def refuse(self, text: str) -> NoReturn:
+        """The answers given in advance contradict each other."""
+
+
+def option_of(key: str) -> str:
+    """`--mailbox` for `mailboxes`."""
+    return "--mailbox" if key == "mailboxes" else f"--{key.replace('_', '-')}"
+
 
 WHY_SCENARIO = "How may the account send? The relay never falls back to another scenario."
 WHY_CREDENTIAL = {
@@ -67,6 +107,31 @@ WHY_CREDENTIAL = {
 def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
     """The setup, and the client secret if it was typed. `show` is called when everything is known
     except the ids that the registration produces."""
+    found = _account(questions, lambda scenario: _cloud(questions, scenario))
+    listener = _listener(questions)
+    setup = Setup(
+        account=found.account,
+        cloud=found.cloud,
+        listener=listener,
+        allow_from=_allow_from(questions, listener),
+        state_directory=_state_directory(questions),
+    )
+    show(setup)
+    account, secret = _with_ids(questions, setup.account)
+    return replace(setup, account=account), secret
+
+
+def interview_about_account(
+    questions: Questions, cloud: CloudTable
+) -> tuple[Registration, str | None]:
+    """The same for one account more of a relay that has all else; `cloud` is the relay's."""
+    found = _account(questions, lambda _: cloud)
+    account, secret = _with_ids(questions, found.account)
+    return replace(found, account=account), secret
+
+
+def _account(questions: Questions, cloud: Callable[[str], CloudTable]) -> Registration:
+    """The account, perhaps without the ids that the registration produces."""
     meanings = {SCENARIO_NAMES[kind]: WHAT[kind] for kind in SCENARIO_NAMES}
     scenario = questions.choose("scenario", WHY_SCENARIO, meanings, "user")
     credential = _credential_name(questions, scenario)
@@ -74,7 +139,7 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
     name = questions.ask(
         "account", "A name for this account, of your choice.", "Name", account_name, "website"
     )
-    cloud = _cloud(questions, scenario)
+    of = cloud(scenario)
     tenant = "" if scenario == "personal" else _tenant(questions)
     username = _username(questions, scenario)
     address = _address(questions, scenario, username)
@@ -82,24 +147,16 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
     own = own_names(username, address, ())
     draft = _files(questions, credential, name) if credential else None
     client_id, options = _client_id(questions), _options(questions)
-    listener = _listener(questions)
-    setup = Setup(
-        account=Account(
-            name=name,
-            tenant=tenant,
-            client_id=client_id,
-            scenario=_scenario(scenario, username, own, boxes, draft),
-            mailboxes=boxes,
-            address="" if same_address(address, username) else address,
-            options=options,
-        ),
-        cloud=cloud,
-        listener=listener,
-        allow_from=_allow_from(questions, listener),
-        state_directory=_state_directory(questions),
+    account = Account(
+        name=name,
+        tenant=tenant,
+        client_id=client_id,
+        scenario=_scenario(scenario, username, own, boxes, draft),
+        mailboxes=boxes,
+        address="" if same_address(address, username) else address,
+        options=options,
     )
-    show(setup)
-    return _with_ids(questions, setup)
+    return Registration(account=account, cloud=of)
 
 
 def _refuse_what_is_missing(questions: Questions, scenario: str) -> None:
@@ -108,7 +165,7 @@ def _refuse_what_is_missing(questions: Questions, scenario: str) -> None:
         return
     needed = ["username"] if scenario in ("user", "personal") else ["mailboxes"]
     if missing := [option_of(key) for key in needed if not questions.given(key)]:
-        raise click.UsageError(f"--yes with scenario {scenario} needs {', '.join(missing)}")
+        questions.refuse(f"--yes with scenario {scenario} needs {', '.join(missing)}")
 
 
 def _credential_name(questions: Questions, scenario: str) -> str | None:
@@ -138,7 +195,7 @@ _IMPLIES = {
 
 def _refuse(questions: Questions, scenario: str, *keys: str) -> None:
     if wrong := [option_of(key) for key in keys if questions.given(key)]:
-        raise click.UsageError(f"{', '.join(wrong)}: not with scenario {scenario}")
+        questions.refuse(f"{', '.join(wrong)}: not with scenario {scenario}")
 
 
 def _cloud(questions: Questions, scenario: str) -> CloudTable:
@@ -164,14 +221,17 @@ def _tenant(questions: Questions) -> str:
         "The tenant: its directory (tenant) ID, or one of its verified domains, such as "
         "contoso.onmicrosoft.com."
     )
-    return questions.ask("tenant", why, "Tenant", a_tenant, NO_ID if questions.silent else None)
+    default = NO_ID if questions.silent else None
+    example = "contoso.onmicrosoft.com"
+    return questions.ask("tenant", why, "Tenant", a_tenant, default, example=example)
 
 
 def _username(questions: Questions, scenario: str) -> str:
     if scenario not in ("user", "personal"):
         return ""
     why = "Who signs in? Mail is sent through this user's mailbox; anybody else is refused."
-    return questions.ask("username", why, "User name", mailbox)
+    example = "me@outlook.com" if scenario == "personal" else "wp@contoso.com"
+    return questions.ask("username", why, "User name", mailbox, example=example)
 
 
 def _address(questions: Questions, scenario: str, username: str) -> str:
@@ -183,8 +243,6 @@ def _address(questions: Questions, scenario: str, username: str) -> str:
 
 
 def _mailboxes(questions: Questions, scenario: str, own: str) -> tuple[str, ...]:
-    given = ", ".join(questions.given("mailboxes") or ()) or None
-    asked = replace(questions, options={"mailboxes": given})
     if scenario == "personal":
         _refuse(questions, scenario, "mailboxes")
         return ()
@@ -193,13 +251,14 @@ def _mailboxes(questions: Questions, scenario: str, own: str) -> tuple[str, ...]
             "Other mailboxes that may be in From, separated by commas (the user needs Send As on "
             "them in Exchange, and the permission Mail.Send.Shared). Enter: none."
         )
-        others = asked.ask("mailboxes", why, "Other mailboxes", mailboxes, "")
+        others = questions.ask("mailboxes", why, "Other mailboxes", mailboxes, "")
         return tuple(dict.fromkeys((own, *others))) if others else ()
     why = (
         "The mailboxes that mail may be sent through, separated by commas; *@contoso.com means a "
         "whole domain. The first full address is used where From is none of them."
     )
-    return asked.ask("mailboxes", why, "Mailboxes", some_mailboxes)
+    example = "alerts@contoso.com, *@contoso.com"
+    return questions.ask("mailboxes", why, "Mailboxes", some_mailboxes, example=example)
 
 
 def _client_id(questions: Questions) -> str:
@@ -278,17 +337,17 @@ def _listener(questions: Questions) -> str:
 
 def _allow_from(questions: Questions, listener: str) -> tuple[str, ...]:
     """Networks; empty for a listener that only this machine can reach."""
-    given = ", ".join(questions.given("allow_from") or ()) or None
+    given = questions.given("allow_from") or None
     if given is None and not on_the_network(listener):
         return ()
     if given is None and questions.silent:
-        raise click.UsageError(f"--yes with --listener {listener} needs --allow-from")
+        questions.refuse(f"--yes with --listener {listener} needs --allow-from")
     why = (
         "Which machines may connect? The networks of your printers and servers, separated by "
         "commas, such as 192.168.7.0/24; all others are refused."
     )
-    asked = replace(questions, options={"allow_from": given})
-    return asked.ask("allow_from", why, "Networks", networks_for(listener))
+    check = networks_for(listener)
+    return questions.ask("allow_from", why, "Networks", check, example="127.0.0.0/8")
 
 
 def _state_directory(questions: Questions) -> Path:
@@ -311,44 +370,39 @@ def _first_moment(of: date) -> datetime:
 # --- What a registration produces ----------------------------------------------------------------
 
 
-def _with_ids(questions: Questions, setup: Setup) -> tuple[Setup, str | None]:
-    account, credential = setup.account, credential_of(setup.account)
+def _with_ids(questions: Questions, account: Account) -> tuple[Account, str | None]:
+    credential = credential_of(account)
     if isinstance(credential, ManagedIdentity):
-        return setup, None
+        return account, None
     if not account.client_id:
         why = "The id from the registration. Enter: add it to the file later."
         client_id = questions.ask("client_id", why, "Application (client) ID", an_id, NO_ID)
-        setup = replace(setup, account=replace(account, client_id=client_id))
+        account = replace(account, client_id=client_id)
     if not isinstance(credential, ClientSecret) or questions.silent:
-        return setup, None
+        return account, None
     if questions.given("client_secret_file"):
-        return setup, None
-    return _with_secret(setup, credential)
+        return account, None
+    return _with_secret(questions, account, credential)
 
 
-def _with_secret(setup: Setup, credential: ClientSecret) -> tuple[Setup, str | None]:
+def _with_secret(
+    questions: Questions, account: Account, credential: ClientSecret
+) -> tuple[Account, str | None]:
     assert isinstance(credential.source, SecretFile)  # noqa: S101 (made above)
-    click.echo(
-        f"\nThe secret's value will be written to {credential.source.path}. Enter: add it later."
-    )
-    secret = click.prompt(
-        "Value (not shown)",
-        hide_input=True,
-        default="",
-        show_default=False,
-        value_proc=no_secret_id,
-    )
+    place = credential.source.path
+    why = f"The secret's value will be written to {place}. Enter: add it later."
+    secret = questions.secret(why, no_secret_id)
     if not secret:
-        return setup, None
-    click.echo("\nThe day on which it expires, so that the relay can warn you. Enter: not known.")
-    ends = click.prompt("Day", default="", show_default=False, value_proc=day_or_nothing)
-    if ends is None:
-        return setup, secret
-    return _with_credential(setup, replace(credential, ends_at=_first_moment(ends))), secret
+        return account, None
+    if credential.ends_at is None:
+        why = "The day on which it expires, so that the relay can warn you. Enter: not known."
+        ends = questions.ask("client_secret_expires", why, "Day", day_or_nothing, "")
+        if ends:
+            credential = replace(credential, ends_at=_first_moment(ends))
+    return _with_credential(account, credential), secret
 
 
-def _with_credential(setup: Setup, credential: Credential) -> Setup:
-    scenario = setup.account.scenario
+def _with_credential(account: Account, credential: Credential) -> Account:
+    scenario = account.scenario
     assert isinstance(scenario, Application)  # noqa: S101 (only applications have one)
-    account = replace(setup.account, scenario=replace(scenario, credential=credential))
-    return replace(setup, account=account)
+    return replace(account, scenario=replace(scenario, credential=credential))

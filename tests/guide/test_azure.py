@@ -11,7 +11,7 @@ from graphrelay.oauth.entra.credentials import load_key_pair
 from graphrelay.oauth.scenario import (
     Certificate,
 )
-from tests.cli.guide.making import APPLICATION, CLIENT, PERSONAL, USER, made
+from tests.guide.making import APPLICATION, CLIENT, PERSONAL, USER, made
 
 AZ = r"""#!/bin/sh
 printf '%s\n' "$*" >>"$AZ_LOG"

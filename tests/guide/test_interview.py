@@ -9,7 +9,7 @@ from graphrelay.oauth.scenario import (
     Account,
     SendAsUser,
 )
-from tests.cli.guide.making import APPLICATION, CLIENT, IDS, USER, account, end_of_secret, init
+from tests.guide.making import APPLICATION, CLIENT, IDS, USER, account, end_of_secret, init
 
 
 def test_each_question_explains_its_consequences(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_listener_on_the_network_asks_who_may_connect(tmp_path: Path) -> None:
     answers = ["", "", "somewhere", "0.0.0.0:2525", "everywhere", "0.0.0.0/0", "192.168.7.0/24"]
     shown = init(tmp_path, *options, answers="\n".join(answers) + "\n")
     assert shown.exit_code == 0, shown.output
-    assert "is no address to listen on" in shown.output
+    assert "is not an address to listen on" in shown.output
     assert "must be a network such as" in shown.output
     assert "an open relay" in shown.output
     (listener,) = load(tmp_path / "config.toml").smtp.listeners

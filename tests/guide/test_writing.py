@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.guide.making import USER, init, made
+from tests.guide.making import USER, init, made
 
 
 def test_nobody_else_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from graphrelay.cli.guide.portal import PORTAL, steps
-from graphrelay.cli.guide.setup import Setup
+from graphrelay.guide.portal import PORTAL, steps
+from graphrelay.guide.setup import Setup
 from graphrelay.oauth.scenario import (
     AnyUser,
     ManagedIdentity,
@@ -12,7 +12,7 @@ from graphrelay.oauth.scenario import (
     ScopedUsers,
     SendAsUser,
 )
-from tests.cli.guide.test_setup import setup
+from tests.guide.test_setup import setup
 
 USER = SendAsUser("wp@contoso.com", shared=False)
 

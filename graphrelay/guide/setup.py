@@ -1,4 +1,4 @@
-"""What `init` sets up, as one value."""
+"""What is set up, as one value."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,17 @@ DISPLAY_NAME = "graphrelay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """One account in one cloud, and where the relay listens and keeps its state."""
+class Registration:
+    """One account in one cloud: what is registered in Entra ID."""
 
     account: Account
     cloud: CloudTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup(Registration):
+    """The same, and where the relay listens and keeps its state."""
+
     listener: str
     allow_from: tuple[str, ...]
     """Empty: this machine only."""

@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from graphrelay.cli.ask import CommandFailed
-from graphrelay.cli.guide.config import config_text
-from graphrelay.cli.guide.setup import Setup, credential_of
 from graphrelay.config import ConfigError, load
 from graphrelay.files import sync_directory, write_beside
+from graphrelay.guide.config import config_text
+from graphrelay.guide.setup import Setup, credential_of
 from graphrelay.oauth.scenario import ClientSecret, SecretFile
 
 GROUP = "graphrelay"
 """The group of the service, where it is installed: it has to read what root writes."""
 
 
-class NotValid(CommandFailed):
+class NotWritten(Exception):  # noqa: N818 (a condition, reported to the admin)
+    """Nothing was written; the text says why, and what to do."""
+
+
+class NotValid(NotWritten):
     """The configuration that the answers make cannot be used; `keys` are those of the mistakes."""
 
     def __init__(self, text: str, keys: frozenset[str]) -> None:
@@ -32,7 +35,7 @@ class NotValid(CommandFailed):
 def write(
     config: Path, setup: Setup, secret: str | None, *, command: str, force: bool
 ) -> tuple[Path, ...]:
-    """What was written. Raises `CommandFailed`."""
+    """What was written. Raises `NotWritten`."""
     written = [config]
     with _explained(config), _draft(config, config_text(setup, command)) as draft:
         _check(draft)
@@ -99,7 +102,7 @@ def _put(draft: Path, path: Path, force: bool) -> None:
             path.hardlink_to(draft)
         sync_directory(path.parent)
     except FileExistsError as error:
-        raise CommandFailed(
+        raise NotWritten(
             f"{path} exists already. Look at it, or overwrite it with --force"
         ) from error
 
@@ -110,4 +113,4 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         advice = "run this with sudo, or choose another file with --config"
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}; {advice}") from error
+        raise NotWritten(f"{path} cannot be written: {error.strerror}; {advice}") from error

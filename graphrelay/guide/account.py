@@ -1,0 +1,151 @@
+"""One account more for a relay that runs: its questions, its registration, and its file.
+
+    answers ──▶ FormQuestions ──▶ interview ──▶ account ──▶ load (as if the file existed) ──▶ file
+
+What is written is checked with the whole configuration before, as `check-config` does, and a file
+that exists is never replaced. Where this process may not write, the answer has what to paste.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from graphrelay.config import ConfigError, load
+from graphrelay.config.account_files import AccountFile, file_of
+from graphrelay.files import sync_directory, write_beside
+from graphrelay.guide import azure, exchange, portal
+from graphrelay.guide.config import INTRUDER, WHAT, account_text
+from graphrelay.guide.form import FormField, FormQuestions
+from graphrelay.guide.interview import interview_about_account
+from graphrelay.guide.setup import Registration, credential_of
+from graphrelay.oauth.scenario import SCENARIO_NAMES, Application, ClientSecret, SecretFile
+
+MODE = 0o640
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDraft:
+    """What the answers make."""
+
+    fields: tuple[FormField, ...]
+    complete: bool
+    registration: Registration
+    file: AccountFile
+    """Where the account belongs, with its text."""
+    secret: str | None
+    problems: tuple[str, ...]
+    """Of the whole configuration with this account in it."""
+
+    @property
+    def usable(self) -> bool:
+        return self.complete and not self.problems
+
+
+def scenarios() -> list[dict[str, str]]:
+    """Each with what it may do, and what an intruder could do with it."""
+    return [
+        {"name": name, "does": WHAT[kind], "intruder": INTRUDER[kind]}
+        for kind, name in SCENARIO_NAMES.items()
+    ]
+
+
+def answered(config: Path, answers: Mapping[str, str]) -> AccountDraft:
+    """Of the `answers` for the configuration `config`. Raises `ConfigError` where that has mistakes
+    already."""
+    settings = load(config)
+    questions = FormQuestions(file_of(config.absolute(), "x").path, answers)
+    found, secret = interview_about_account(questions, settings.cloud)
+    name = found.account.name
+    file = file_of(config, name).with_text(account_text(found.account))
+    fields = list(questions.fields)
+    if name in settings.accounts or file.path.exists():
+        text = "there is an account of this name; choose another"
+        fields = [
+            replace(one, problem=one.problem or text) if one.key == "account" else one
+            for one in fields
+        ]
+    complete = not any(one.missing or one.problem for one in fields)
+    problems = _problems(config, file) if complete else ()
+    return AccountDraft(tuple(fields), complete, found, file, secret, problems)
+
+
+def _problems(config: Path, file: AccountFile) -> tuple[str, ...]:
+    try:
+        load(config, more=(file,))
+    except ConfigError as error:
+        return tuple(map(str, error.problems))
+    return ()
+
+
+def shown(of: AccountDraft) -> dict[str, Any]:
+    """For people, without any secret."""
+    account, cloud = of.registration.account, of.registration.cloud.name
+    scoped = SCENARIO_NAMES[type(account.scenario)] == "scoped-users"
+    return {
+        "kind": "answered",
+        "scenarios": scenarios(),
+        "fields": [asdict(one) for one in of.fields],
+        "complete": of.complete,
+        "problems": list(of.problems),
+        "account": account.name,
+        "file": str(of.file.path),
+        "portal": portal.steps(of.registration),
+        "azure": azure.commands(of.registration),
+        "powershell": exchange.script(account, cloud, "", "CustomAttribute1", "") if scoped else [],
+    }
+
+
+def write(config: Path, of: AccountDraft) -> Iterator[dict[str, Any]]:
+    """Write what is usable; yields what was written, or what to do instead."""
+    files = [(of.file.path, of.file.text)]
+    credential = credential_of(of.registration.account)
+    if of.secret and isinstance(credential, ClientSecret):
+        assert isinstance(credential.source, SecretFile)  # noqa: S101 (the interview made it)
+        files.insert(0, (credential.source.path, f"{of.secret}\n"))
+    try:
+        _put_all(files, _owned_as(config))
+    except OSError as error:
+        yield {
+            "kind": "paste",
+            "reason": f"{error.filename or of.file.path}: {error.strerror}",
+            "file": str(of.file.path),
+            "text": of.file.text,
+            "secret_file": str(files[0][0]) if len(files) > 1 else "",
+        }
+        return
+    yield {
+        "kind": "written",
+        "account": of.registration.account.name,
+        "application": isinstance(of.registration.account.scenario, Application),
+        "files": [str(path) for path, _ in files],
+    }
+
+
+def _put_all(files: list[tuple[Path, str]], own: Callable[[int], None]) -> None:
+    """All of them or none; never over one that exists. Raises `OSError`."""
+    files[0][0].parent.mkdir(mode=0o750, exist_ok=True)
+    with ExitStack() as undo:
+        for path, text in files:
+            draft = write_beside(path, text.encode(), own)
+            try:
+                path.hardlink_to(draft)
+            finally:
+                draft.unlink()
+            undo.callback(path.unlink)
+        sync_directory(files[0][0].parent)
+        undo.pop_all()
+
+
+def _owned_as(config: Path) -> Callable[[int], None]:
+    """Readable by the group of the main file, as far as this process may give it that."""
+    group = config.stat().st_gid
+
+    def own(descriptor: int) -> None:
+        if os.geteuid() == 0 or group in {os.getegid(), *os.getgroups()}:
+            os.fchown(descriptor, -1, group)
+        os.fchmod(descriptor, MODE)
+
+    return own
