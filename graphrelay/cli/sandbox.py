@@ -13,6 +13,8 @@ from graphrelay.cli.ask import CommandFailed
 if TYPE_CHECKING:
     from graphrelay.sandbox.config import Scenario
 
+MARK = "# Written by graphrelay sandbox, which replaces it at its next start.\n"
+
 
 @click.command(name="sandbox")
 @click.option(
@@ -77,10 +79,26 @@ def command(
       graphrelay --config sandbox/config.toml authorize website
       graphrelay --config sandbox/config.toml serve
     """
+    _prepare(directory)
     try:
         asyncio.run(_run(port, page_port, scenario, directory, request_limit, discard=discard))
     except OSError as error:
         raise CommandFailed(f"{error} (choose other ports with --port and --page-port)") from error
+
+
+def _prepare(directory: Path) -> None:
+    """Make the directory, unless it has a configuration that somebody wrote."""
+    config = directory / "config.toml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        config.touch(0o600)
+        written = config.read_text("utf-8", "replace")
+        if written and not written.startswith(MARK):
+            raise CommandFailed(
+                f"{config} is not of a sandbox, and would be replaced; choose another --directory"
+            )
+    except OSError as error:
+        raise CommandFailed(f"--directory: {error}") from error
 
 
 async def _run(
@@ -100,7 +118,6 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     directory = directory.absolute()  # noqa: ASYNC240 (before anything is served)
-    directory.mkdir(parents=True, exist_ok=True)
     mail = MailSettings(keep_bodies=not discard)
     if request_limit:
         mail.request_limit = mail.message_limit = request_limit
@@ -110,7 +127,7 @@ async def _run(
         config = directory / "config.toml"
         if scenario == "scoped-users":
             limit_to_scope(cloud.directory)
-        text = relay_config(cloud, directory / "state", scenario=scenario)
+        text = MARK + relay_config(cloud, directory / "state", scenario=scenario)
         config.write_text(text, encoding="utf-8")
         click.echo(f"Entra ID and Graph  {cloud.graph_url}  (authority: {cloud.ca_file})")
         click.echo(f"Mail reader         {cloud.page_url}")

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _SCHEMES = ("postgresql://", "postgres://")
-MISSING = "needs psycopg, which is not installed: pip install 'graphrelay[postgres]'"
+MISSING = "needs psycopg, which is not installed: pip install 'psycopg[binary,pool]'"
 
 
 class SpoolUrlUnusable(Exception):  # noqa: N818 (a condition, reported to the admin)

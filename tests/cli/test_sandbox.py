@@ -88,3 +88,15 @@ def test_it_writes_a_configuration_that_passes_and_ends_with_ctrl_c(tmp_path: Pa
     config = tmp_path / "config.toml"
     assert f"graphrelay --config {config} serve" in lines[3]
     assert run("--config", str(config), "check-config").returncode == 0
+
+
+async def test_a_configuration_that_somebody_wrote_is_not_replaced(tmp_path: Path) -> None:
+    ours = tmp_path / "config.toml"
+    ours.write_text("[accounts.website]\n", "utf-8")
+    options = ["--port", "0", "--page-port", "0"]
+    refused = await graphrelay(ours, "sandbox", *options, "--directory", str(tmp_path))
+    assert refused.code == 1
+    assert "is not of a sandbox" in refused.err
+    assert ours.read_text("utf-8") == "[accounts.website]\n"
+    impossible = await graphrelay(ours, "sandbox", *options, "--directory", str(ours / "x"))
+    assert (impossible.code, "--port" in impossible.err) == (1, False)
