@@ -23,7 +23,7 @@ from graphrelay.guide.interview import interview_about_account
 from graphrelay.guide.setup import Registration, credential_of
 from graphrelay.oauth.scenario import SCENARIO_NAMES, Application, ClientSecret, SecretFile
 
-MODE = 0o640
+FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ def write(config: Path, of: AccountDraft) -> Iterator[dict[str, Any]]:
         assert isinstance(credential.source, SecretFile)  # noqa: S101 (the interview made it)
         files.insert(0, (credential.source.path, f"{of.secret}\n"))
     try:
-        _put_all(files, _owned_as(config))
+        _make_directory(of.file.path.parent, _owned_as(config, DIRECTORY_MODE))
+        _put_all(files, _owned_as(config, FILE_MODE))
     except OSError as error:
         yield {
             "kind": "paste",
@@ -124,9 +125,23 @@ def write(config: Path, of: AccountDraft) -> Iterator[dict[str, Any]]:
     }
 
 
+def _make_directory(path: Path, own: Callable[[int], None]) -> None:
+    """With its mode whatever the umask is, unless it is there. Raises `OSError`."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if path.is_dir():
+            return
+        raise
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        own(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _put_all(files: list[tuple[Path, str]], own: Callable[[int], None]) -> None:
     """All of them or none; never over one that exists. Raises `OSError`."""
-    files[0][0].parent.mkdir(mode=0o750, exist_ok=True)
     with ExitStack() as undo:
         for path, text in files:
             draft = write_beside(path, text.encode(), own)
@@ -139,13 +154,13 @@ def _put_all(files: list[tuple[Path, str]], own: Callable[[int], None]) -> None:
         undo.pop_all()
 
 
-def _owned_as(config: Path) -> Callable[[int], None]:
-    """Readable by the group of the main file, as far as this process may give it that."""
+def _owned_as(config: Path, mode: int) -> Callable[[int], None]:
+    """With `mode` and the group of the main file, as far as this process may give it that."""
     group = config.stat().st_gid
 
     def own(descriptor: int) -> None:
         if os.geteuid() == 0 or group in {os.getegid(), *os.getgroups()}:
             os.fchown(descriptor, -1, group)
-        os.fchmod(descriptor, MODE)
+        os.fchmod(descriptor, mode)
 
     return own

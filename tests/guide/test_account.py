@@ -48,7 +48,13 @@ def test_a_complete_account_is_written_and_read_by_the_relay(config: Path) -> No
 def test_the_file_and_the_secret_are_readable_by_the_group_of_the_main_file(config: Path) -> None:
     if os.geteuid() == 0:
         os.chown(config, 0, 12)
-    _, written = carried_out(config, SECRET, write_it=True)
+    mask = os.umask(0o077)  # as of the service
+    try:
+        _, written = carried_out(config, SECRET, write_it=True)
+    finally:
+        os.umask(mask)
+    folder = (config.parent / "accounts.d").stat()
+    assert (stat.S_IMODE(folder.st_mode), folder.st_gid) == (0o750, config.stat().st_gid)
     assert [Path(one).name for one in written["files"]] == ["alerts.secret", "alerts.toml"]
     for file in map(Path, written["files"]):
         found = file.stat()
