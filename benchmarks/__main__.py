@@ -1,13 +1,13 @@
-"""Speed, CPU, memory and start-up, beside Postfix and bare aiosmtpd that keeps nothing.
+"""Speed, CPU, memory and start-up, compared with Postfix and bare aiosmtpd.
 
     make bench                                          everything
     python -m benchmarks accepting both --runs 5        two of them
 
 On two cores each takes a minute or two with three runs. Every acceptance of the relay is durable:
-the message is on the disk before 250. Each figure is the median of the runs, with the noise of the
-machine beside it: `± 4 %` says that half of what lies between the least and the most run is that
-much of it. Figures of one run may be compared with each other, not with those of another machine or
-day: trust the ratios.
+the message is on the disk before 250. Each figure is the median of the runs, followed by the noise
+of the machine: `± 4 %` means that half of the range between the smallest and the largest result is
+4 % of the median. Figures of one run can be compared with each other, but not with those of another
+machine or day: trust the ratios.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""The yardstick of relaying: the same requests over four connections that prepare and keep nothing.
+"""The yardstick for relaying: the same requests over four connections, with nothing prepared or
+kept.
 
-What it reaches is what a cloud on the same machine allows, whose answers take a little longer than
-they were told to.
+Its speed is the limit set by a cloud on the same machine, whose answers take a little longer than
+the configured delay.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""The sandbox with a thousand mailboxes more, discarding bodies.
+"""The sandbox with a thousand additional mailboxes, discarding bodies.
 
-Run as `python -m benchmarks.cloud PAGE-PORT FOLDER`; it says when it serves.
+Run as `python -m benchmarks.cloud PAGE-PORT FOLDER`; it prints a line when it is ready.
 """
 
 import asyncio

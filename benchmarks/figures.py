@@ -9,8 +9,8 @@ def median(values: Iterable[float]) -> float:
 
 
 def with_noise(values: Iterable[float], digits: int = 0) -> str:
-    """The median, and how far the runs were from it: half of what lies between the least and the
-    most, in percent of the median. Two medians that differ by less than that do not differ."""
+    """The median, and the spread of the runs: half of the range between the smallest and the
+    largest, in percent of the median. A smaller difference between two medians means nothing."""
     found = list(values)
     middle = median(found)
     noise = (max(found) - min(found)) / 2 / middle if middle else 0.0

@@ -1,10 +1,10 @@
 """CPU that one request to Graph costs on our side: messages of 4 kB over TLS to a server on the
-same machine, which is a process of its own and does next to nothing, four requests at a time.
+same machine, which is a separate process and does next to nothing, four requests at a time.
 
     python -m benchmarks.graph_client --runs 5
     python -m benchmarks.graph_client --beside ../before       another checkout, in turns with this
 
-Bare streams are the yardstick: the same octets, with no rule kept. Trust the ratios.
+Bare streams are the yardstick: the same octets, without any checks. Trust the ratios.
 """
 
 import argparse

@@ -1,7 +1,9 @@
-"""Whether a message costs the same however much there is: waiting, in the mail log, and lanes.
+"""Whether the cost of a message depends on the size of the queue and the mail log, and on the
+lanes.
 
-The ratio is to the first row, of the CPU for accepting and relaying a message: it depends less than
-time on what else the machine does. A thousand messages are measured after the first hundred.
+The ratio is to the first row, of the CPU for accepting and relaying a message: other load on the
+machine affects it less than it affects the elapsed time. A thousand messages are measured after the
+first hundred.
 """
 
 import subprocess
@@ -39,7 +41,7 @@ class Figures:
 
 
 def waiting(of: Cloud, folder: Path, runs: int) -> None:
-    """Messages in one lane that wait."""
+    """Messages waiting in one lane."""
     counts = (1_000, 10_000, 100_000)
     _table("waiting", [_measured(of, folder, runs, count) for count in counts], counts)
 
@@ -52,7 +54,7 @@ def logged(of: Cloud, folder: Path, runs: int) -> None:
 
 
 def lanes(of: Cloud, folder: Path, runs: int) -> None:
-    """As many messages waiting, in several lanes; measured once all connections stand."""
+    """As many messages waiting, in several lanes; measured once all connections are established."""
     counts = (1, 50, 1_000)
     found = [_measured(of, folder, runs, IN_LANES, lanes=count) for count in counts]
     _table("lanes", found, counts)

@@ -1,4 +1,5 @@
-"""Large messages: memory and speed with twenty of them under way, and who waits meanwhile."""
+"""Large messages: memory and speed with twenty of them in flight, and the delay for other
+clients."""
 
 import asyncio
 import socket
@@ -23,8 +24,8 @@ Start = Callable[[Path], AbstractContextManager[Server]]
 
 
 def in_flight(of: Cloud, folder: Path, runs: int) -> None:
-    """Twenty messages of 10 MB at once, small ones meanwhile; the same with 30 MB; and the relay
-    relaying them too, to the last one."""
+    """Twenty messages of 10 MB at once, with small ones meanwhile; the same with 30 MB; and again
+    while the relay also relays all of them."""
     servers: dict[str, Start] = {
         "graphrelay": lambda at: relay(of, at, authorized=False),
         RELAYING: lambda at: relay(of, at, authorized=True),
@@ -45,7 +46,8 @@ def in_flight(of: Cloud, folder: Path, runs: int) -> None:
 
 
 def stall(of: Cloud, folder: Path, runs: int) -> None:
-    """How long a command waits for its answer while 30 MB come in, beside nothing coming in."""
+    """How long a command waits for its answer while 30 MB are being received, compared with an idle
+    relay."""
     head("RCPT answered after ms", "median", "99 %", "worst")
     quiet: list[list[float]] = []
     busy: list[list[float]] = []
@@ -62,8 +64,8 @@ def stall(of: Cloud, folder: Path, runs: int) -> None:
 
 
 def _twenty(server: Server, size: int, of: Cloud | None) -> tuple[float, float, float, float]:
-    """Idle, above idle, MB/s, milliseconds for a small mail's final dot. With the cloud, all that
-    is taken is waited for there."""
+    """Idle, above idle, MB/s, milliseconds for a small mail's final dot. With the cloud, it waits
+    until everything that was accepted has arrived there."""
     alone = server.name != "Postfix"
     idle = resident(server.process) if alone else resident_with_children(server.process)
     if alone:
@@ -81,7 +83,7 @@ def _twenty(server: Server, size: int, of: Cloud | None) -> tuple[float, float, 
 
 @contextmanager
 def _workers() -> Iterator[ProcessPoolExecutor]:
-    """A process for the large load: what is measured beside it must not wait for it here."""
+    """A separate process for the large load, so that it does not delay the measurements here."""
     with ProcessPoolExecutor(1) as workers:
         workers.submit(time.perf_counter).result()  # it is there
         yield workers

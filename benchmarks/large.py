@@ -1,8 +1,8 @@
 """A message of 30 MB with five attachments, all the way: the memory that it takes, and the time.
 
-It comes by SMTP, lies on the disk, goes into a draft piece by piece, and is sent. What is counted
-is the most memory that the relay ever had in use above what it had before the message came, its
-first TLS session and its first token included.
+It is received by SMTP, stored on the disk, uploaded into a draft in pieces, and sent. The figure is
+the peak memory of the relay minus its memory before the message, including its first TLS session
+and its first token.
 
 `python -m benchmarks.large FOLDER` is the cloud: a sandbox whose application may make drafts.
 """
@@ -103,7 +103,8 @@ def _relay(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
 
 
 async def serve(folder: Path) -> None:
-    """Says `ready`, and then of the first message how it came and how many attachments it has."""
+    """Prints `ready`, and then how the first message was submitted and how many attachments it
+    has."""
     async with Sandbox(mail_settings=MailSettings(message_limit=160_000_000)) as cloud:
         app = cloud.directory.app(CONFIDENTIAL_CLIENT)
         assert app is not None

@@ -16,8 +16,8 @@ MESSAGES = 400
 
 
 def latency(of: Cloud, folder: Path, runs: int) -> None:
-    """One mailbox and 100 ms for each answer: relayed a second from a full queue, beside what the
-    limit allows, and what bare connections make of that with this cloud."""
+    """One mailbox and 100 ms for each answer: messages relayed per second from a full queue,
+    compared with the limit and with what bare connections achieve with this cloud."""
     head("1 mailbox, 100 ms for each answer", "relayed /s", "of what is allowed")
     ours, bare = [], []
     for run in range(runs):
@@ -30,7 +30,7 @@ def latency(of: Cloud, folder: Path, runs: int) -> None:
 
 
 def final_dot(of: Cloud, folder: Path, runs: int) -> None:
-    """The answer to the final dot while everything that came in goes out as fast as it can."""
+    """The answer to the final dot while everything accepted is relayed as fast as possible."""
     head("20 connections", "accepted /s", "median ms", "99 % ms", "worst ms")
     for name, authorized in (("nothing goes out", False), ("all goes out", True)):
         found = []

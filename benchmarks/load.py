@@ -19,7 +19,7 @@ _LINE = b"All work and no play makes the postmaster a dull boy, said the mail lo
 
 @dataclass(slots=True)
 class Load:
-    """What a run showed; seconds."""
+    """The results of a run, in seconds."""
 
     messages: int
     seconds: float = 0.0

@@ -1,6 +1,6 @@
-"""A large spool in seconds: one message that was accepted as always, copied by SQL.
+"""A large spool within seconds: one message, accepted as usual, then copied by SQL.
 
-The copies differ in their ids, and where it is asked for, in their lanes.
+The copies differ in their ids and, if requested, in their lanes.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ _LOG = """INSERT INTO log (at, submission, what, reason, number, started_at, out
 
 
 def multiply(state: Path, copies: int, *, lanes: int = 1, done: bool = False) -> None:
-    """A spool in `state` in which `copies` messages and one more wait; with `done`, they are
-    relayed and stand in the mail log only. Of several `lanes` each is a mailbox of `cloud`."""
+    """A spool in `state` in which `copies` + 1 messages wait; with `done`, they are relayed and
+    only in the mail log. Each of several `lanes` is a mailbox of `cloud`."""
     state.mkdir(parents=True)
     asyncio.run(_one(state))
     mailbox = "mailbox" if lanes == 1 else f"printf('shop%d@contoso.com', i % {lanes})"

@@ -1,7 +1,8 @@
-"""Debian's Postfix with a configuration, a queue and a port of its own, beside one that may run.
+"""Debian's Postfix with a configuration, a queue and a port of its own, independent of one that may
+be running.
 
-Nothing of the machine's configuration is read or changed: `master` gets a folder in which there is
-all that it needs. It must be started by root, since Postfix gives each of its parts another user.
+Nothing of the machine's configuration is read or changed: `master` gets a folder with everything
+that it needs. It must be started by root, since Postfix runs its parts as different users.
 """
 
 import contextlib
@@ -45,7 +46,7 @@ authorized."""
 
 
 def forwarding(sink: int) -> dict[str, str]:
-    """Takes mail, and relays it by SMTP to that port of this machine, without TLS."""
+    """Accepts mail, and relays it by SMTP to that port of this machine, without TLS."""
     return {"relayhost": f"[127.0.0.1]:{sink}", "in_flow_delay": "0"}
 
 
@@ -73,7 +74,7 @@ _SETTINGS = {
 
 
 def can_run() -> bool:
-    """Whether it is installed, and we may start it."""
+    """Whether it is installed and can be started by this user."""
     return _MASTER.exists() and os.geteuid() == 0
 
 
@@ -89,7 +90,7 @@ def postfix(folder: Path, settings: Mapping[str, str]) -> "Iterator[tuple[int, P
 
 
 def _started(folder: Path, tries: int = 5) -> "tuple[int, Process]":
-    """On a port that was free a moment ago, so somebody else may have it by now."""
+    """On a port that was free a moment ago; another process may have taken it since."""
     port = free_port()
     (folder / "etc/master.cf").write_text(_SERVICES.format(port=port), encoding="utf-8")
     with (folder / "said").open("wb") as out:
@@ -114,7 +115,7 @@ def _stop(process: "Process") -> None:
 
 
 def release(folder: Path) -> None:
-    """Relay what was held, from now on."""
+    """Relay what was held, and hold nothing from now on."""
     for words in (["postsuper", "-H", "ALL"], ["postqueue", "-f"]):
         command = [words[0], "-c", str(folder / "etc"), *words[1:]]
         subprocess.run(command, check=True, capture_output=True)
@@ -127,7 +128,7 @@ def waiting(folder: Path) -> int:
 
 
 def said(folder: Path) -> str:
-    """What it logged, for people who wonder."""
+    """What it logged, for finding out why something failed."""
     logs = (folder / name for name in ("data/log", "said"))
     return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
@@ -136,7 +137,7 @@ def _write(folder: Path, settings: Mapping[str, str]) -> None:
     etc, queue, data = (folder / name for name in ("etc", "queue", "data"))
     for made in (etc, queue, data):
         made.mkdir(parents=True)
-    for parent in folder.parents:  # the parts of Postfix must get through to their queue
+    for parent in folder.parents:  # the parts of Postfix must be able to reach their queue
         if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o011)
     folder.chmod(0o755)

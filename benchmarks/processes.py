@@ -1,4 +1,5 @@
-"""The servers under measurement, each a process of its own, and what the system says of them."""
+"""The servers under measurement, each in its own process, and what the system reports about
+them."""
 
 import contextlib
 import os
@@ -97,7 +98,7 @@ def peak(process: Process) -> float:
 
 
 def resident_with_children(process: Process) -> float:
-    """The same with all processes below it, what they share counted once."""
+    """The same with all its descendants; shared memory is counted once."""
     master = psutil.Process(process.pid)
     octets = shared = 0
     for one in (master, *master.children(recursive=True)):
@@ -109,7 +110,7 @@ def resident_with_children(process: Process) -> float:
 
 
 class Watch:
-    """Notes the most memory that a process and those below it use at once."""
+    """Records the peak memory of a process and its descendants together."""
 
     def __init__(self, process: Process) -> None:
         self.most = 0.0
@@ -131,7 +132,7 @@ class Watch:
 
 
 def forget_peak(process: Process) -> None:
-    """Let `peak` count from now (proc(5), clear_refs)."""
+    """Reset `peak` (proc(5), clear_refs)."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
 
 
@@ -142,7 +143,7 @@ def cpu_of_children() -> float:
 
 
 def cpu_seconds(process: Process) -> float:
-    """What it has used, with all below it, also those that have ended."""
+    """What it and all its descendants have used, including those that have ended."""
     master, total = psutil.Process(process.pid), 0.0
     for one in (master, *master.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):

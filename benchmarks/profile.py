@@ -1,8 +1,8 @@
 """Where the CPU of a message goes: the functions of `serve` that cost most, for each message.
 
-The relay runs under cProfile twice, with few messages and with many; the difference leaves out its
-start. Profiling doubles what Python costs: compare the lines with each other, not with the clock.
-On uvloop the first line is its wait for clients, under a name that is not its own.
+The relay runs under cProfile twice, with few messages and with many; the difference excludes its
+start-up. Profiling doubles what Python costs: compare the lines with each other, not with the
+clock. On uvloop the first line is its wait for clients, under another name.
 """
 
 import asyncio

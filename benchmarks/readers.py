@@ -1,10 +1,11 @@
-"""How the time of each reader of octets grows with its text, for the worst text that is found.
+"""How the time of each reader of octets grows with the size of its input, for the worst input
+found.
 
 Each reader is given its own tokens, each repeated, and random repetitions of them, at 10 and 100
 kB; the shapes that took longest, and the one that grew most, are read at 1,000 kB too. Ten times
-the text takes ten times the time where the work is linear, a hundred times where it is quadratic;
-shown is the shape that grew most. Where a reader is bounded (64 KiB of a part's header section) it
-is less than ten.
+the input takes ten times as long if the work is linear, and a hundred times as long if it is
+quadratic; the shape that grew most is shown. Where a reader is bounded (64 KiB of a part's header
+section) it is less than ten.
 """
 
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ class Measured:
 
 
 def ratio(before: float, after: float) -> float:
-    """How much longer ten times the text takes; 0 where it takes too little time to say."""
+    """How much longer ten times the input takes; 0 if the time is too short to measure."""
     return after / max(before, 1e-9) if after > FLOOR else 0.0
 
 

@@ -1,9 +1,9 @@
 """How long a program waits for `sendmail`: from its start to its exit status.
 
-The relay is there (the message is on its disk when sendmail ends), or away (the message is synced
-in the drop folder). Beside it: a Python that does nothing, which no Python program can beat, and
-msmtp, which is C and keeps nothing. The program is installed as pip installs it, compiled, in an
-environment of its own: a developer's environment starts twice as slowly.
+The relay is running (the message is on its disk when sendmail ends) or not (the message is synced
+in the drop folder). For comparison: a Python that does nothing, which no Python program can beat,
+and msmtp, which is written in C and stores nothing. The program is installed as pip installs it,
+compiled, in an environment of its own: a developer's environment starts twice as slowly.
 """
 
 import compileall
@@ -57,7 +57,8 @@ def sendmail(of: Cloud, folder: Path, runs: int) -> None:
 
 
 def _measured(rows: Mapping[str, Callable[[], None]], calls: int) -> dict[str, tuple[float, float]]:
-    """The medians, in turns, so that a busy moment of the machine hits all."""
+    """The medians; the programs take turns, so that a busy moment of the machine affects all of
+    them."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
     for _ in range(calls):
         for name, call in rows.items():

@@ -1,4 +1,5 @@
-"""What is measured: the relay with a sandbox cloud, and beside it bare aiosmtpd and Postfix."""
+"""What is measured: the relay with a sandbox cloud, and bare aiosmtpd and Postfix for
+comparison."""
 
 import json
 import re
@@ -17,7 +18,7 @@ from benchmarks.processes import LOAD_SETTINGS, Process, free_port, running, unt
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Something that takes mail, in a process of its own."""
+    """A server that accepts mail, in its own process."""
 
     name: str
     port: int
@@ -35,12 +36,12 @@ class Cloud:
     process: Process
 
     def submitted(self) -> int:
-        """How many messages Graph has taken."""
+        """How many messages Graph has accepted."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.page}/api/stats") as answer:
             return int(json.load(answer)["submitted"])
 
     def answer_after(self, seconds: float) -> None:
-        """Let Graph take that long for each answer; 0: as fast as it can."""
+        """Delay each of Graph's answers by this; 0: answer as fast as possible."""
         late = [{"kind": "delay", "part": "graph", "seconds": seconds}] if seconds else []
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.page}/api/faults",
@@ -51,7 +52,7 @@ class Cloud:
         urllib.request.urlopen(request).close()
 
     def until(self, count: int, seconds: float = 600) -> float:
-        """Wait until it has taken `count`; when that was (perf_counter)."""
+        """Wait until it has accepted `count`; returns when that was (perf_counter)."""
         gives_up = time.perf_counter() + seconds
         while self.submitted() < count:
             if time.perf_counter() > gives_up:
@@ -122,8 +123,8 @@ def relay(
     profile: Path | None = None,
     uvloop: bool = True,
 ) -> Iterator[Server]:
-    """`graphrelay serve` on a state directory. Not authorized, it accepts and everything waits.
-    `extra` is TOML behind the rest; cProfile writes to `profile`."""
+    """`graphrelay serve` on a state directory. If it is not authorized, it accepts mail, and
+    everything waits. `extra` is TOML behind the rest; cProfile writes to `profile`."""
     port = free_port()
     config = state / "config.toml"
     state.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""Messages of 4 kB: accepting alone, relaying alone, and both at once; each beside what Postfix
-does at the same time, and beside bare aiosmtpd, which only accepts and keeps nothing.
+"""Messages of 4 kB: accepting alone, relaying alone, and both at once; each compared with Postfix
+and with bare aiosmtpd, which accepts mail and stores nothing.
 
     accepting   the relay is not authorized, and Postfix holds what it takes: it is all on the disk
     relaying    from a full queue; the relay through TLS to the sandbox, Postfix by SMTP without TLS
@@ -58,7 +58,7 @@ def accepting(of: Cloud, folder: Path, runs: int) -> None:
     if _postfix_is_here():
         servers["Postfix"] = holding_postfix
     found: dict[tuple[str, str], list[Run]] = {}
-    for run in range(runs):  # in turns, so that a busy moment of the machine hits all
+    for run in range(runs):  # in turns, so that a busy moment of the machine affects all
         for name, start in servers.items():
             with start(folder / f"{name}-{run}") as server:
                 send(server, AT_ONCE, WARM_UP, 1)
@@ -178,7 +178,7 @@ def _taken(server: Server, connections: int, messages: int, each: int) -> Run:
 
 
 def _through(server: Server, is_out: Callable[[int], bool]) -> Run:
-    """`is_out`: whether that many messages have gone out."""
+    """`is_out`: whether that many messages have been sent."""
     send(server, AT_ONCE, WARM_UP, 1)
     _wait(lambda: is_out(WARM_UP))
     before, began = cpu_seconds(server.process), time.perf_counter()

@@ -1,6 +1,6 @@
 """Bare aiosmtpd with a handler that keeps nothing: what the relay is measured against.
 
-Run as `python -m benchmarks.yardstick`; prints the port, serves until it is ended.
+Run as `python -m benchmarks.yardstick`; prints the port, and serves until it is stopped.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Nothing:
-    """Takes mail and forgets it."""
+    """Accepts mail and discards it."""
 
     async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope

@@ -1,4 +1,4 @@
-"""What all tests stand on."""
+"""Fixtures and settings for all tests."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ from tests.spool.postgres_server import PostgresServer, running
 
 
 def pytest_configure() -> None:
-    """Ctrl-C works in what the tests start: a shell lets its background jobs ignore it, and that is
-    handed down."""
-    # Relays that tests start have no console, but for those that are about it.
+    """Ctrl-C works in what the tests start: a shell lets its background jobs ignore it, and they
+    pass that on."""
+    # Relays that tests start have no console, except in tests of the console.
     os.environ.setdefault("GRAPHRELAY_CONSOLE__ADDRESS", "off")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -21,8 +21,8 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What the machine does not allow is one line of the summary, wherever the tests are: pytest
-    counts together what was skipped at one place for one reason."""
+    """Tests that the machine does not allow are one line in the summary: pytest groups skipped
+    tests by place and reason."""
     report = yield
     if report.skipped and isinstance(report.longrepr, tuple) and tools.CANNOT in report.longrepr[2]:
         report.longrepr = (tools.__file__, 1, report.longrepr[2])

@@ -106,7 +106,7 @@ class _Printer:
         click.secho(f"{event['code']}\n", bold=True)
 
     def _waiting(self, event: Output) -> None:
-        """Counts down on a terminal; elsewhere it prints once how much time there is."""
+        """Counts down on a terminal; elsewhere it prints the remaining time once."""
         minutes, seconds = divmod(event["seconds"], 60)
         text = f"Waiting, {minutes}:{seconds:02} left (Ctrl-C cancels) "
         if sys.stdout.isatty():

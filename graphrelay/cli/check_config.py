@@ -76,7 +76,7 @@ def _spool(settings: "Settings") -> str:
 
 
 def _large(account: "AnyAccountTable", settings: "Settings") -> str:
-    """What becomes of messages that are larger than one request is documented to be."""
+    """What happens to messages above the documented size limit of one request."""
     from graphrelay.relay.outgoing.method import REQUEST
 
     given, most = settings.delivery.max_mime_request, settings.smtp.max_message_size
@@ -92,7 +92,8 @@ def _large(account: "AnyAccountTable", settings: "Settings") -> str:
 
 
 def _content(route: "RouteTable", settings: "Settings") -> str:
-    """As what mail goes, and what that means for large messages and invitations."""
+    """The form in which mail is submitted, and what that means for large messages and
+    invitations."""
     if route.content == "mime" and route.save_to_sent_items:
         if not settings.accounts[route.account].large_messages:
             return "MIME"

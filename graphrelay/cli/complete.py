@@ -1,6 +1,6 @@
 """Shell completion: commands and options, accounts, and queue ids.
 
-A completion never fails and never waits long: if the configuration cannot be read or the relay does
+Completion never fails and never takes long: if the configuration cannot be read or the relay does
 not answer, nothing is offered.
 """
 
@@ -41,7 +41,7 @@ def accounts(
 def queue_ids(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """What waits in the running relay, with its sender beside it."""
+    """The messages waiting in the running relay, each with its sender."""
     found: list[CompletionItem] = []
     with contextlib.suppress(Exception):
         asyncio.run(asyncio.wait_for(_ask(_config(context), found), _LIMIT))

@@ -135,8 +135,8 @@ _KEY = re.compile(r"(?:# )?([a-z][a-z0-9_]* = .*)$")
 
 
 def _settings(example: str) -> Iterator[str]:
-    """Items of a list whose tables are headings: what is said above a key is said below its name,
-    once for keys that follow each other."""
+    """Items of a list whose tables are headings: the comment above a key becomes the text below its
+    name, once for consecutive keys."""
     said: list[str] = []
     keys: list[str] = []
     _preface, _, rest = example.partition("\n\n")
@@ -204,7 +204,7 @@ def _line(text: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """No character of it is taken for roff's own; `code` is bold."""
+    """Escaped, so that no character is special to roff; `code` is bold."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"`([^`]*)`", r"\\fB\1\\fP", text)
 

@@ -28,7 +28,7 @@ def print_json(event: Output) -> None:
 
 def never_fail() -> None:
     """Write what the encoding of a terminal or file does not have as `\\u2192`, so that no listing
-    fails half-way. A program that was started without an output has none to fail."""
+    fails half-way. A program that was started without standard output needs nothing."""
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the exit)
     for stream in (sys.stdout, sys.stderr):
@@ -37,11 +37,11 @@ def never_fail() -> None:
 
 
 def close_quietly(error: OSError) -> None:
-    """Standard output takes no more. A pipe whose reader has what it wanted, such as head(1), is no
-    news; a full disk is."""
+    """Standard output cannot be written. A pipe closed by its reader, such as head(1), is not an
+    error; a full disk is."""
     if error.errno != errno.EPIPE:
         click.echo(f"graphrelay: the output could not be written: {error.strerror}", err=True)
-    # Python writes what is left at its exit.
+    # Python writes what is left when it exits.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

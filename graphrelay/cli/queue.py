@@ -136,7 +136,7 @@ def _sentence(waits: Output) -> str:
 
 
 def _sendable(wanted: dict[str, Any]) -> dict[str, Any]:
-    """As JSON can carry it to the daemon."""
+    """In the form in which JSON carries it to the daemon."""
     given = {key: value for key, value in wanted.items() if value is not None}
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
@@ -297,7 +297,8 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
 
 
 def _print_dry_run(config: Path, what: str, chosen: dict[str, Any], *, as_json: bool) -> None:
-    """The running relay may be older than this option, so it is asked for a list and no change."""
+    """The running relay may be older than this option, so it is asked for a list, which changes
+    nothing."""
     from graphrelay.control.verbs.mail import STATES
 
     state = {"state": STATES[what]} if what in STATES else {}

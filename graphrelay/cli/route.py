@@ -158,8 +158,8 @@ def _plan(plan: "Plan", sender: str) -> Output:
 
 
 def _replies_nowhere(plan: "Plan", sender: str) -> bool:
-    """Whether the old From, which becomes Reply-To, is in a domain that nobody can have (RFC 2606),
-    as WordPress writes it on a server without a name: wordpress@localhost.invalid."""
+    """Whether the old From, which becomes Reply-To, is in a domain that cannot exist (RFC 2606), as
+    WordPress writes it on a server without a name: wordpress@localhost.invalid."""
     nowhere = sender.lower().endswith((".invalid", "@localhost", ".localhost", ".localdomain"))
     return nowhere and bool(plan.from_address) and not plan.reply_to
 

@@ -1,5 +1,5 @@
-"""The pages as a web application, with a limit on connections: the files that they take are files
-that mail cannot have.
+"""The pages as a web application, with a limit on connections: the file descriptors that they use
+are not available for mail.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class _Site(web.SockSite):
 
 
 class _HangUp(asyncio.Protocol):
-    """For a client that is one too many."""
+    """For a client above the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()

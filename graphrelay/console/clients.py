@@ -1,4 +1,4 @@
-"""How programs are pointed at a listener: what to type, and where."""
+"""How programs are configured to use a listener: what to enter, and where."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What every page works with: the verbs, the sessions, the journal, the clock.
 
-A page asks a verb as the command line does, and notes in the journal who did what.
+A page calls a verb as the command line does, and records in the journal who did what.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,12 +54,12 @@ class Desk:
     """For each account what Entra answered when somebody checked, and when."""
 
     async def ask(self, verb: str, **arguments: Any) -> list[Output]:
-        """Carry out a verb that asks nothing back; all its events. Raises `VerbError`."""
+        """Carry out a verb that asks no questions; returns all its events. Raises `VerbError`."""
         given = {name: value for name, value in arguments.items() if value not in (None, "")}
         return [event async for event in self.verbs[verb](given, _nobody)]
 
     def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
-        """Note in the journal who does what, before it is done."""
+        """Record in the journal who does what, before it is done."""
         self.journal.write(
             events.Acted(who=visit.session.who, client=visit.caller.client, what=what, on=on)
         )

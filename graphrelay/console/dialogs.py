@@ -1,7 +1,7 @@
-"""Verbs that take a while and may ask their person for something: `authorize`, `send-test`.
+"""Verbs that take a while and may ask the user for something: `authorize`, `send-test`.
 
-A dialog goes on when its page is closed, and whoever opens the page again sees how far it is. It
-belongs to whoever began it: nobody else sees it, since the address of a sign-in is in it.
+A dialog continues when its page is closed, and the page shows its progress when it is opened again.
+Only the user who started it can see it, since it contains the address of a sign-in.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Dialog:
         return next(found, None)
 
     def answer(self, text: str) -> bool:
-        """Hand the verb what it asked for; whether it asked."""
+        """Give the verb what it asked for; returns whether it had asked."""
         if self._answer is None or self._answer.done():
             return False
         self._answer.set_result(text)
@@ -73,7 +73,7 @@ class Dialog:
         self._news = asyncio.Event()
 
     async def begun(self, clock: Clock) -> None:
-        """Wait until there is something for a person to do or to read, but not for long."""
+        """Wait, but not for long, until there is something for the user to do or to read."""
         try:
             async with timeout(clock, FIRST):
                 while not (self.over or self.asks or self.last(*_TO_DO)):
@@ -96,7 +96,8 @@ class Dialogs:
     def begin(
         self, verb: Verb, name: str, on: str, who: str, arguments: Mapping[str, Any]
     ) -> Dialog:
-        """Start a verb. The same one on the same thing, by the same person, ends."""
+        """Start a verb. An earlier dialog of the same user for the same verb and object is
+        ended."""
         for other in tuple(self._all.values()):
             if (other.verb, other.on, other.who) == (name, on, who) and not other.over:
                 self.end(other)
@@ -113,7 +114,7 @@ class Dialogs:
         return dialog if dialog and dialog.who == who else None
 
     def end(self, dialog: Dialog) -> None:
-        """Stop and forget it; nothing is stored that was not complete."""
+        """Stop and forget it; nothing incomplete is stored."""
         self._all.pop(dialog.id, None)
         dialog.over = True  # also of a task that has not begun
         if task := self._tasks.pop(dialog.id, None):
@@ -133,7 +134,7 @@ class Dialogs:
                 self._changed()
         except VerbError as error:
             dialog.error = str(error)
-        except Exception as error:  # a mistake of ours: the person is shown that there was one
+        except Exception as error:  # a bug: the page shows that there was one
             dialog.error = f"The relay failed: {type(error).__name__}: {error}"
         finally:
             dialog.over = True

@@ -1,10 +1,10 @@
-"""What holds for every request: nobody gets past here who is not allowed, and nothing that a
+"""The rules for every request: only permitted users get past this point, and nothing that a
 stranger wrote can run.
 
     who connects ─▶ by which name ─▶ from which site ─▶ signed in? ─▶ form token? ─▶ may act?
 
 A page that anybody may see is marked `public`, one that a viewer may send a form to `harmless`.
-Every answer gets the same header fields, whatever it is.
+Every response gets the same header fields.
 """
 
 from collections.abc import Awaitable, Callable
@@ -60,7 +60,7 @@ def public(handler: F) -> F:
 
 
 def scraped(handler: F) -> F:
-    """For programs: the networks of `[metrics] allow_from` ask it without signing in."""
+    """For programs: the networks of `[metrics] allow_from` need not sign in."""
     handler.scraped = True  # type: ignore[attr-defined]
     return handler
 
@@ -119,7 +119,7 @@ class Guard:
             response = self._renderer.problem(request.get(VISIT), 409, str(error))
         except ConnectionError:
             raise
-        except Exception as error:  # a mistake of ours, which must not show what it was about
+        except Exception as error:  # a bug, whose details must not be shown
             reason = f"{type(error).__name__}: {error}"
             self._desk.journal.write(
                 events.ConsoleBroke(path=one_line(request.path, 200), reason=one_line(reason, 500))
@@ -172,7 +172,7 @@ class Guard:
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         name = cookie_name(request, request[CALLER].is_secure)
         request[COOKIE] = cookie = request.cookies.get(name, "")
-        # A page that renews itself does not keep a session alive whose person has gone.
+        # A page that refreshes itself does not keep a session alive after the user has left.
         by_person = "X-Renewal" not in request.headers
         session = self._desk.sessions.find(cookie, uses=by_person) if cookie else None
         if session:

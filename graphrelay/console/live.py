@@ -2,9 +2,9 @@
 
     journal ─▶ Changes ─▶ stream ─▶ browser, which asks for its page again
 
-An event says only that something is new, and comes `PAUSE` after it: so a stream has one in that
-time, however much happens, and what the page asks for then is younger than the change. A browser
-that does not read is cut off, and the number of streams is limited.
+An event says only that something has changed, and is sent `PAUSE` after the change: a stream never
+carries more than one event in that time, and the page then receives data newer than the change. A
+browser that does not read is cut off, and the number of streams is limited.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ MOST_EACH: Final = 10
 
 
 class Changes:
-    """Counts changes, and wakes whoever waits for the next one."""
+    """Counts changes, and wakes everything that waits for the next one."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -76,7 +76,7 @@ async def stream(
         try:
             async with timeout(clock, SIGN_OF_LIFE):
                 await changes.after(seen)
-            await clock.sleep(PAUSE)  # what happens meanwhile is the same event
+            await clock.sleep(PAUSE)  # changes in the meantime are part of the same event
             seen = changes.count
             line = b"data: %d\n\n" % seen
         except TimeoutError:

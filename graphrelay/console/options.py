@@ -1,4 +1,4 @@
-"""What the configuration says of the console, as values."""
+"""The console's part of the configuration, as values."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,7 @@ class ConsoleUser:
 
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
-    """From where on something is wrong: those of `[alerts]`."""
+    """The thresholds at which something counts as wrong: those of `[alerts]`."""
 
     queue_older_than: timedelta = timedelta(hours=1)
     disk_below: int = 500_000_000

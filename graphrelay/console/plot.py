@@ -1,6 +1,6 @@
 """Plots as SVG: bars of what was relayed, delayed and failed, with a title for each.
 
-No colour is in the picture: the style sheet gives each kind one that both schemes can show.
+The picture contains no colours: the style sheet gives each kind one that suits both colour schemes.
 """
 
 from collections.abc import Sequence

@@ -36,7 +36,7 @@ class Renderer:
     def page(
         self, name: str, visit: SignedInVisit | None, status: int = 200, **values: Any
     ) -> web.Response:
-        """The page of the template `name`, for who is signed in, if anybody is."""
+        """The page of the template `name`, for the signed-in user, if any."""
         text = self.text(name, visit, values)
         return web.Response(status=status, text=text, content_type="text/html")
 

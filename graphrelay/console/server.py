@@ -1,8 +1,8 @@
 """The console as a part of the daemon: it listens from the start, and loads with its first client.
 
-What makes pages (a web server, templates) takes memory, and most of the time nobody looks: so the
-sockets are opened at start, and the rest is loaded when somebody connects. Whether that works has
-no effect on mail: an address that is in use is a line in the journal.
+What makes pages (a web server, templates) takes memory, and most of the time it is not needed: so
+the sockets are opened at start, and the rest is loaded with the first connection. A failure has no
+effect on mail: an address that is in use is reported in the journal.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class Console:
         self._desk.changes.hear(entry)
 
     def table(self) -> dict[str, Verb]:
-        """The verb that lets somebody in."""
+        """The verb that makes a sign-in link."""
         return {"console-link": self._link}
 
     @property
@@ -83,7 +83,7 @@ class Console:
 
     @property
     def url(self) -> str:
-        """Where a browser finds it; empty where it does not listen, or nobody can say."""
+        """Where a browser finds it; empty if it does not listen, or if the address is not known."""
         options = self._desk.options
         scheme = "https" if options.listener.tls != "off" else "http"
         named = options.hosts[0] if options.hosts else ""
@@ -98,7 +98,7 @@ class Console:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{where.port}"
 
     async def open(self) -> None:
-        """Listen. Raises nothing: what goes wrong is a line in the journal."""
+        """Listen. Raises nothing: a failure is reported in the journal."""
         options = self._desk.options
         try:
             self._tls = _certificate(options, self._journal)
@@ -183,7 +183,7 @@ def _load(desk: Desk) -> Any:
 
 
 async def _first_client(sockets: list[socket.socket]) -> None:
-    """Wait until somebody connects; who does is served as soon as the rest is loaded."""
+    """Wait for the first connection; it is served as soon as the rest is loaded."""
     loop = asyncio.get_running_loop()
     connected = asyncio.Event()
     for one in sockets:
@@ -196,8 +196,8 @@ async def _first_client(sockets: list[socket.socket]) -> None:
 
 
 class _NewestCertificate(ssl.SSLContext):
-    """A context that serves each connection by the one of the moment: a server keeps the context
-    that it was started with."""
+    """A context that passes each connection to the current context: a server keeps the context that
+    it was started with."""
 
     def __new__(cls, _: ListenerCertificate) -> Self:
         return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
@@ -210,7 +210,7 @@ class _NewestCertificate(ssl.SSLContext):
 
 
 def _certificate(options: ConsoleOptions, journal: Journal) -> ssl.SSLContext | None:
-    """The TLS side; each handshake takes the certificate that lies there by then."""
+    """The TLS side; each handshake uses the certificate that is in the file at that time."""
     if options.listener.tls == "off":
         return None
     return _NewestCertificate(ListenerCertificate(options.listener, journal))

@@ -1,7 +1,7 @@
 """An answer of the spool that several pages share for a moment.
 
-What took long to read is kept longer, so that looking never costs more than a fiftieth of the
-spool's time, however long the queue is and however many look.
+An answer that took long to read is kept longer, so that pages never use more than a fiftieth of the
+spool's time, however long the queue is and however many pages are open.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ class SharedAnswer(Generic[T]):
         self._until: timedelta | None = None
 
     async def get(self) -> T:
-        """The answer, read anew unless it is young. An open page hears of a change `PAUSE` later,
+        """The answer, read again unless it is recent. An open page hears of a change `PAUSE` later,
         so an answer from before the change is old by then."""
         began = self._clock.monotonic()
         if self._answer is None or self._until is None or began >= self._until:

@@ -1,7 +1,7 @@
 """The figures of the plots: what the mail log has for the last day and the last 30.
 
-A day that is over does not change, so it is counted once; and however many look, the log is read
-once in a while.
+A day that is over does not change, so it is counted once; and however many pages are open, the log
+is read only once in a while.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ DAYS: Final = 30
 
 @dataclass(slots=True)
 class Interval:
-    """What came of mail in an hour or a day."""
+    """The results of mail in an hour or a day."""
 
     start: datetime
     counts: Counter[str] = field(default_factory=Counter)
@@ -46,7 +46,7 @@ class Tallies:
         return await self._month.get()
 
     def today(self, day: list[Interval]) -> Interval:
-        """What came of mail since midnight in UTC."""
+        """The results of mail since midnight in UTC."""
         now = self._desk.clock.now()
         total = Interval(_floor(now, DAY))
         for interval in day:

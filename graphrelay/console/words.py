@@ -72,7 +72,7 @@ def tone(state: str) -> str:
 
 
 def cell(text: object) -> Markup:
-    """What a stranger wrote, in its own direction of writing."""
+    """Text from a stranger, isolated in its own writing direction."""
     return Markup("<bdi>{}</bdi>").format(escape(text))
 
 

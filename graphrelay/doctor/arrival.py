@@ -1,4 +1,4 @@
-"""What arrives: From, header fields, letters, blind copies. Seen in the account's own mailbox."""
+"""What arrives in the account's own mailbox: From, header fields, letters, blind copies."""
 
 import quopri
 from email.utils import format_datetime, parseaddr
@@ -23,7 +23,7 @@ _PLAIN = ("Content-Type", "text/plain; charset=us-ascii")
 
 
 def _unknown(of: Examination, which: str = "") -> str:
-    """A name that no mailbox has ever seen: once taught, one stays known."""
+    """A name that no mailbox has seen: a name remains known once it has been registered."""
     return f"X-Graphrelay-{of.run}{which}"
 
 

@@ -22,7 +22,7 @@ PATIENCE = timedelta(seconds=20)
 
 
 class Gathering:
-    """Lets nobody pass until all have come."""
+    """A barrier: all wait until the last one has arrived."""
 
     def __init__(self, number: int, clock: Clock) -> None:
         self._missing = number
@@ -35,19 +35,19 @@ class Gathering:
             self._complete.set()
 
     async def all_there(self) -> None:
-        """Returns when all have come, or it has taken too long."""
+        """Returns when all have arrived, or after too long a time."""
         try:
             async with timeout(self._clock, PATIENCE):
                 await self._complete.wait()
         except TimeoutError:
-            return  # the answers show who came too late
+            return  # the answers show which ones arrived too late
         await self._clock.sleep(TOGETHER)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A message without recipients in JSON, whose end waits for the others. Its blanks are more
-    than is written at once, so that its beginning goes out before."""
+    """A message without recipients in JSON, whose end waits for the others. It is padded with more
+    blanks than are written at once, so that its beginning is sent first."""
 
     gathering: Gathering
 

@@ -1,4 +1,4 @@
-"""Drafts: whether they are found, what becomes of their ids, how they are deleted, and uploads."""
+"""Drafts: whether they are found, how their ids change, how they are deleted, and uploads."""
 
 import base64
 from datetime import timedelta
@@ -142,7 +142,7 @@ async def files(of: Examination) -> Finding:
 
 
 async def upload(of: Examination) -> Finding:
-    """Where the session is, what each piece is answered, and whether a small file is refused."""
+    """The address of the session, the answer to each piece, and whether a small file is refused."""
     draft = await of.create(in_json(of.letter("upload").as_json()))
     try:
         return await _uploaded(of, draft)
@@ -183,7 +183,7 @@ async def _opened(of: Examination, draft: str, size: int) -> GraphReply:
 
 
 async def _pieces(of: Examination, url: str) -> list[GraphReply]:
-    """The answers, up to the first that is no success."""
+    """The answers, up to the first that is not a success."""
     session = await of.session()
     replies = []
     for start in range(0, FILE, PIECE):

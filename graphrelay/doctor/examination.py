@@ -1,8 +1,8 @@
 """One account under examination: what the checks may ask of it, and what they have sent.
 
 Every request is recorded. A letter goes out once: `send` refuses a key that was used before, and
-recipients that were not agreed to. Where a question cannot be answered, `CannotTell` ends the
-check, and its text stands in the table.
+recipients that the user did not agree to. If a question cannot be answered, `CannotTell` ends the
+check, and its text appears in the table.
 """
 
 import json
@@ -131,7 +131,7 @@ class Examination:
 
     @property
     def nobody(self) -> str:
-        """An address that nobody can have (RFC 2606 section 2)."""
+        """An address that cannot exist (RFC 2606 section 2)."""
         return f"nobody.{self.run}@graphrelay.invalid"
 
     @property
@@ -146,7 +146,7 @@ class Examination:
         return found
 
     async def object_id(self) -> str:
-        """Of the mailbox's user; empty where nothing says it."""
+        """Of the mailbox's user; empty if it is not known."""
         if self.account.is_own_mailbox(self.mailbox):
             return str(claims_of(await self.token()).get("oid") or "")
         user = self.account.user_of(self.mailbox) or ""
@@ -224,7 +224,7 @@ class Examination:
         return draft
 
     async def delete(self, draft: str) -> None:
-        """Delete a draft for good, or as far as Graph lets it be."""
+        """Delete a draft permanently, or as far as Graph allows."""
         if await drafts.delete(await self.session(), draft):
             self.drafts.discard(draft)
 
@@ -282,7 +282,7 @@ class Examination:
 
     @property
     def letters(self) -> tuple[Letter, ...]:
-        """Those that went out, or may have gone out."""
+        """Those that were sent, or may have been sent."""
         return tuple(self._sent.values())
 
     async def clean(self, also: Iterable[str] = ()) -> tuple[int, int]:
@@ -317,7 +317,7 @@ def said(reply: GraphReply | HttpResult) -> str:
 
 
 def taken(reply: GraphReply) -> GraphReply:
-    """Raises `CannotTell` unless Graph took the message."""
+    """Raises `CannotTell` unless Graph accepted the message."""
     if reply.status != 202:
         raise CannotTell(f"the message was not taken: {said(reply)}")
     return reply

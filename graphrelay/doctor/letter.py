@@ -17,7 +17,7 @@ _PLAIN = ("Content-Type", "text/plain; charset=us-ascii")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One message; all of it is ASCII but, in some, the body."""
+    """One message; all of it is ASCII except, in some letters, the body."""
 
     key: str
     run: str
@@ -77,7 +77,7 @@ _LINES = (b"A" * 76 + b"\r\n") * 1_000
 
 @dataclass(frozen=True, slots=True)
 class Padded:
-    """`size` octets, from `head` to `tail`; never in memory as a whole."""
+    """`size` octets, from `head` to `tail`; never entirely in memory."""
 
     head: bytes = field(repr=False)
     size: int

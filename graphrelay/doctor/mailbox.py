@@ -26,7 +26,7 @@ async def by_upn(of: Examination) -> Finding:
 
 
 async def by_address(of: Examination) -> Finding:
-    """/users/, and an SMTP address that is no user principal name."""
+    """/users/, and an SMTP address that is not a user principal name."""
     address = next((one for one in _addresses(of) if not same_address(one, _upn(of))), "")
     if not address:
         return LeftOut("the mailbox has no other address than its user principal name")
@@ -72,7 +72,7 @@ async def probe(of: Examination) -> Finding:
 
 
 async def probed(of: Examination, box: str) -> GraphReply:
-    """The answer to a message that nobody can receive."""
+    """The answer to a message without possible recipients."""
     return await of.request("POST", f"{box}/sendMail", mime(WITHOUT_RECIPIENTS))
 
 
@@ -82,8 +82,8 @@ def _code(reply: GraphReply) -> str:
 
 
 async def denials(of: Examination) -> Finding:
-    """What must not succeed. The one letter goes to the account's own mailbox, in the name of
-    ADDRESS, if Exchange lets it."""
+    """What must not succeed. The only letter goes to the account's own mailbox, in the name of
+    ADDRESS, if Exchange permits it."""
     domain = Address.parse(of.mailbox).domain
     unknown = await probed(of, f"/users/nobody.{of.run}@{quote(domain)}")
     url = f"{of.reach.graph_url}/v1.0/me/mailFolders"

@@ -41,7 +41,7 @@ async def dns(of: Examination) -> Finding:
 
 
 async def tls(of: Examination) -> Finding:
-    """Who signed the certificates; through a proxy `hosts` shows as much."""
+    """Which authority signed the certificates; through a proxy, `hosts` shows that."""
     if of.endpoint.proxy:
         return LeftOut(f"connections go through the proxy {of.endpoint.proxy.host}: see hosts")
     shown = []
@@ -74,7 +74,7 @@ def _issuer(certificate: dict[str, Any]) -> str:
 
 
 async def hosts(of: Examination) -> Finding:
-    """Both are asked something that needs no token."""
+    """A request to each that needs no token."""
     discovered, refused = await _ask_both(of)
     entra = isinstance(discovered, HttpAnswer) and "token_endpoint" in document(discovered.body)
     graph = isinstance(refused, HttpAnswer) and refused.status == 401

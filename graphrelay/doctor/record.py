@@ -1,4 +1,5 @@
-"""Every request of a run and its raw answer, redacted: the file that can be sent to the makers."""
+"""Every request of a run and its raw answer, redacted: the file that can be sent to the
+developers."""
 
 import json
 from collections.abc import AsyncGenerator, Callable
@@ -19,7 +20,7 @@ LONGEST = 20_000
 
 @dataclass(slots=True)
 class Record:
-    """Keeps what was answered, as values for JSON. `checking` is the check that runs."""
+    """Keeps the answers, as values for JSON. `checking` is the current check."""
 
     redactor: Redactor
     clock: Clock
@@ -43,7 +44,7 @@ class Record:
         )
 
     def note(self, **values: Any) -> None:
-        """Something that is no request of ours, such as what msal was answered."""
+        """An exchange that this program did not make itself, such as a response to msal."""
         shown = self.redactor.value(values)
         self.entries.append({"check": self.checking, "at": self.clock.now().isoformat(), **shown})
 

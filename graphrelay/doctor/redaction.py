@@ -1,7 +1,7 @@
 """What may stand in the file of a run: no token, no address, no name, no tenant.
 
 Addresses become `address-1f2e3d…`, the same for the same address within one run; the salt is
-forgotten at its end, so that nobody can find an address by trying. Texts that are as long as a
+discarded at its end, so that addresses cannot be found by trying. Texts that are as long as a
 token, an id of a message or a page are cut to their length. What identifies the tenant and its
 users is replaced, unless the person asks for the tenant.
 """
@@ -91,7 +91,7 @@ class Redactor:
 
 
 def _shortened(text: str) -> str:
-    """What is too long to be a word; of a URL only its segments, which may be ids."""
+    """Shorten what is too long to be a word; in a URL only segments, which may be ids."""
     if text.startswith("//"):
         return _SEGMENT.sub(lambda found: f"({len(found[0])} characters)", text)
     return f"({len(text)} characters)"

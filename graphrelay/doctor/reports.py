@@ -28,7 +28,7 @@ async def filtered(of: Examination) -> Finding:
 
 
 async def report(of: Examination) -> Finding:
-    """A letter to an address that nobody can have."""
+    """A letter to an address that cannot exist."""
     letter = of.letter("nobody", of.nobody)
     taken(await of.send(letter))
     try:

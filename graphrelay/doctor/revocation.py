@@ -1,4 +1,5 @@
-"""What a revoked session is answered. A person revokes it; the account needs `authorize` after."""
+"""The answers to a revoked session. The user revokes it; the account needs `authorize`
+afterwards."""
 
 from datetime import timedelta
 

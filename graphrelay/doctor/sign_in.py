@@ -12,8 +12,8 @@ _PORT = 49_152
 
 
 async def redirect(of: Examination) -> Finding:
-    """Both forms in an authorization request with `prompt=none`, which never shows a page: a valid
-    redirect URI is sent back to with an error, an invalid one is not."""
+    """Both forms in an authorization request with `prompt=none`, which never shows a page: Entra
+    redirects to a valid URI with an error, and never to an invalid one."""
     if isinstance(of.account.scenario, Application):
         return LeftOut("nobody signs in to an application")
     plain, slash = [await _is_valid(of, f"http://localhost:{_PORT}{end}") for end in ("", "/")]

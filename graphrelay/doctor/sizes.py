@@ -1,8 +1,8 @@
 """The size ladder: how much one request may hold, tried without sending anything.
 
-MIME goes out without recipients, so that what is not refused for its size is refused for these
-(see the check `probe`). Drafts and attachments are deleted at once. Each ladder ends at the first
-step that is refused.
+MIME is submitted without recipients, so that what is not refused for its size is refused for the
+missing recipients (see the check `probe`). Drafts and attachments are deleted at once. Each ladder
+ends at the first step that is refused.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ DOCUMENTED = (3_900_000, 4_100_000)
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """What was taken, and what was not."""
+    """What was accepted, and what was not."""
 
     taken: int
     """Octets; 0 for none."""
@@ -46,7 +46,7 @@ async def climbed(
     ask: Callable[[int], Awaitable[GraphReply]],
     is_taken: Callable[[GraphReply], bool],
 ) -> Ladder:
-    """Step by step. Raises `CannotTell` for an answer that is none about the size."""
+    """Step by step. Raises `CannotTell` for an answer that is not about the size."""
     taken = 0
     for size in steps:
         reply = await ask(size)

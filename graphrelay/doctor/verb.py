@@ -110,7 +110,7 @@ def _wish(arguments: Mapping[str, Any]) -> Wish:
 
 
 def _plan(visit: Visit) -> Output:
-    """What it will do and send, for the person who agrees to it."""
+    """What it will do and send, for the user to agree to."""
     examination, letters = visit.examination, visit.letters
     both = list(letters.values())
     return {

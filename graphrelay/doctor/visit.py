@@ -2,7 +2,7 @@
 
     Visit.plan ─▶ Visit.run ─▶ (check, finding) … ─▶ Visit.clean
 
-A check that meets a defect of its own is not known, and says so: the others still run.
+A check that fails by a bug is reported as not known, and the others still run.
 """
 
 import secrets
@@ -117,13 +117,13 @@ _NEED_NO_TOKEN = frozenset({"dns", "tls", "hosts", "clock", "redirect", "token"}
 
 
 def _has_token(status: Status) -> bool:
-    """Also one that lacks something, or may do too much."""
+    """Also true of one that lacks a permission, or has too many."""
     return isinstance(status.verdict, Authorized | Lacking | TooBroad)
 
 
 def _may(examination: Examination, must: Must) -> bool:
-    """By what Entra granted; a scope in Exchange is in no token, so there the configuration says
-    what should be allowed."""
+    """From what Entra granted; a scope in Exchange is not in any token, so for it the configuration
+    says what should be allowed."""
     account, evidence = examination.account, examination.status.evidence
     if must is Must.SEND:
         return True

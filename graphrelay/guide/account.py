@@ -1,9 +1,9 @@
-"""One account more for a relay that runs: its questions, its registration, and its file.
+"""An additional account for a running relay: its questions, its registration, and its file.
 
     answers ──▶ FormQuestions ──▶ interview ──▶ account ──▶ load (as if the file existed) ──▶ file
 
-What is written is checked with the whole configuration before, as `check-config` does, and a file
-that exists is never replaced. Where this process may not write, the answer has what to paste.
+Before anything is written, the whole configuration is checked, as by `check-config`. An existing
+file is never replaced. If this process may not write, the answer contains the text to paste.
 """
 
 import os
@@ -28,7 +28,7 @@ FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
 
 @dataclass(frozen=True, slots=True)
 class AccountDraft:
-    """What the answers make."""
+    """The result of the answers."""
 
     fields: tuple[FormField, ...]
     complete: bool
@@ -53,7 +53,7 @@ def scenarios() -> list[dict[str, str]]:
 
 
 def answered(config: Path, answers: Mapping[str, str]) -> AccountDraft:
-    """Of the `answers` for the configuration `config`. Raises `ConfigError` where that has mistakes
+    """From the `answers`, for the configuration `config`. Raises `ConfigError` if that has mistakes
     already."""
     settings = load(config)
     questions = FormQuestions(file_of(config.absolute(), "x").path, answers)
@@ -99,7 +99,8 @@ def shown(of: AccountDraft) -> dict[str, Any]:
 
 
 def write(config: Path, of: AccountDraft) -> Iterator[dict[str, Any]]:
-    """Write what is usable; yields what was written, or what to do instead."""
+    """Write the files if the answers are complete; yields what was written, or what to do
+    instead."""
     files = [(of.file.path, of.file.text)]
     credential = credential_of(of.registration.account)
     if of.secret and isinstance(credential, ClientSecret):
@@ -126,7 +127,7 @@ def write(config: Path, of: AccountDraft) -> Iterator[dict[str, Any]]:
 
 
 def _make_directory(path: Path, own: Callable[[int], None]) -> None:
-    """With its mode whatever the umask is, unless it is there. Raises `OSError`."""
+    """Unless it exists, with its mode whatever the umask is. Raises `OSError`."""
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
@@ -141,7 +142,7 @@ def _make_directory(path: Path, own: Callable[[int], None]) -> None:
 
 
 def _put_all(files: list[tuple[Path, str]], own: Callable[[int], None]) -> None:
-    """All of them or none; never over one that exists. Raises `OSError`."""
+    """All of them or none; an existing file is never overwritten. Raises `OSError`."""
     with ExitStack() as undo:
         for path, text in files:
             draft = write_beside(path, text.encode(), own)
@@ -155,7 +156,7 @@ def _put_all(files: list[tuple[Path, str]], own: Callable[[int], None]) -> None:
 
 
 def _owned_as(config: Path, mode: int) -> Callable[[int], None]:
-    """With `mode` and the group of the main file, as far as this process may give it that."""
+    """With `mode` and the group of the main file, if this process may set that."""
     group = config.stat().st_gid
 
     def own(descriptor: int) -> None:

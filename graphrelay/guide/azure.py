@@ -1,6 +1,6 @@
 """The app registration as `az` commands (Azure CLI, bash), for exactly one account.
 
-They can be pasted as they are; what only the admin knows is marked by `<` and `>`.
+They can be pasted as they are; values that the admin must fill in are marked by `<` and `>`.
 """
 
 import shlex

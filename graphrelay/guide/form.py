@@ -1,7 +1,7 @@
 """The questions as a form: all at once, each with what is wrong with its answer.
 
 The same interview runs over the answers that are there. For an answer that is missing or wrong it
-goes on with an example, so that every question is found; the result counts only if the form is
+continues with an example, so that every question is reached; the result counts only if the form is
 complete.
 """
 
@@ -62,7 +62,7 @@ class FormQuestions:
         example: str = "",
     ) -> T:
         answer = self.answers.get(key, "").strip()
-        if default == NO_ID:  # in a form it is not left for later
+        if default == NO_ID:  # a form cannot leave it for later
             example, default = NO_ID, None
         value, problem = check(example if default is None else default), ""
         if answer:
@@ -130,5 +130,5 @@ class FormQuestions:
 
 
 def _without_keyboard(why: str) -> str:
-    """Questions say what the key Enter means, which a form has no use for."""
+    """Without the remarks about the Enter key, which mean nothing in a form."""
     return why.partition(" Enter: ")[0]

@@ -1,8 +1,8 @@
 """The interview of `graphrelay init` and of the page Set up: from questions to a `Setup`.
 
-Each question explains its consequences. Who asks is a `Questions`: a terminal asks one after the
-other, a form all at once. In a terminal the registration is shown as soon as everything is known
-except the ids, since the registration produces them.
+Each question explains its consequences. The questions are asked by a `Questions`: a terminal asks
+one after the other, a form all at once. In a terminal the registration is shown as soon as
+everything is known except the ids, since the registration produces them.
 """
 
 import os
@@ -56,14 +56,14 @@ Show = Callable[[Setup], None]
 
 
 class Questions(Protocol):
-    """Whoever asks. `config` is the file that the account will be in, `silent` whether defaults
-    are taken without asking."""
+    """Asks the questions. `config` is the file that the account will be in, `silent` whether
+    defaults are taken without asking."""
 
     config: Path
     silent: bool
 
     def given(self, key: str) -> Any:
-        """What an option says, before anything is asked."""
+        """The value of an option, before anything is asked."""
 
     def ask(
         self,
@@ -124,7 +124,7 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
 def interview_about_account(
     questions: Questions, cloud: CloudTable
 ) -> tuple[Registration, str | None]:
-    """The same for one account more of a relay that has all else; `cloud` is the relay's."""
+    """The same for an additional account of a configured relay; `cloud` is the relay's."""
     found = _account(questions, lambda _: cloud)
     account, secret = _with_ids(questions, found.account)
     return replace(found, account=account), secret
@@ -160,7 +160,7 @@ def _account(questions: Questions, cloud: Callable[[str], CloudTable]) -> Regist
 
 
 def _refuse_what_is_missing(questions: Questions, scenario: str) -> None:
-    """With `--yes` there are values that have no default."""
+    """With `--yes`, values without a default must be given as options."""
     if not questions.silent:
         return
     needed = ["username"] if scenario in ("user", "personal") else ["mailboxes"]

@@ -1,6 +1,6 @@
 """The app registration as steps in the Entra portal, for exactly one account.
 
-Names in capitals of the portal's own pages; they follow
+Names are capitalized as on the portal's pages. The steps follow
 https://learn.microsoft.com/entra/identity-platform/quickstart-register-app.
 """
 

@@ -1,4 +1,4 @@
-"""Writing the files of `init`: checked first, private from the first moment, and never half.
+"""Writing the files of `init`: checked first, private from the first moment, and never incomplete.
 
 A file is written under another name with its final owner and mode, then linked to its own name,
 which fails if that exists; with `force` it replaces the old file in one step.

@@ -1,7 +1,7 @@
 """Entra ID and Graph mail on loopback, for trying the relay and for tests.
 
-It imports nothing of the relay: what it knows, it knows from Microsoft's documents, so that the
-two cannot be wrong together.
+It imports nothing from the relay and follows Microsoft's documents alone, so that the two do not
+share mistakes.
 """
 
 from graphrelay.sandbox.directory import App, Directory, Secret, Tenant, User, contoso

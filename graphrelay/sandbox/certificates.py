@@ -1,6 +1,6 @@
 """TLS for loopback: a certificate authority of the sandbox's own, made anew at each start.
 
-Nothing is added to any trust store: a client is handed `ca_file` and trusts it for this run only.
+Nothing is added to any trust store: a client is given `ca_file` and trusts it for this run only.
 """
 
 import ssl

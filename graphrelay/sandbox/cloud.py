@@ -1,8 +1,7 @@
-"""The cloud itself, apart from the servers that show it: who is in its directory, what has arrived,
-which faults are set, and at which addresses it is reached.
+"""The cloud itself, without the servers in front of it: its directory, what has arrived, which
+faults are set, and its addresses.
 
-Both halves (Entra ID and Graph) and the page work on this; `Sandbox` is the cloud while it is
-served.
+Both halves (Entra ID and Graph) and the page use it; `Sandbox` is the cloud while it is served.
 """
 
 import secrets
@@ -79,7 +78,7 @@ class Cloud:
 
     @property
     def page_url(self) -> str:
-        """Where people look at the mail that arrived; only where `page_port` was given."""
+        """Where the mail that arrived can be read; only where `page_port` was given."""
         return f"http://localhost:{self._page_port}"
 
     ca_file: Path

@@ -81,5 +81,5 @@ username = "me@outlook.com"
 
 
 def _quoted(value: object) -> str:
-    """A TOML basic string: what JSON writes is one."""
+    """A TOML basic string; every JSON string is one."""
     return json.dumps(str(value), ensure_ascii=False)

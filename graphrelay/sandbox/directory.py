@@ -1,11 +1,11 @@
 """Who exists in the sandbox's cloud: tenants, users, applications, and what was consented to.
 
-It is the one state that tests change by hand, so its values are mutable and its rules are few:
-a user signs in by `upn` and sends from `addresses`; an application is known in every tenant that
-its audience covers; delegated scopes are consented to per user or for a whole tenant, application
-roles only ever by an administrator. Exchange's own grants (Send As, Full Access, RBAC for
-Applications) are kept here too, because they belong to the same people and programs; only the
-Graph half reads them.
+It is the only state that tests change by hand, so its values are mutable and it has few rules: a
+user signs in by `upn` and sends from `addresses`; an application exists in every tenant that its
+audience covers; delegated scopes are consented to per user or for a whole tenant, application roles
+only ever by an administrator. Exchange's own grants (Send As, Full Access, RBAC for Applications)
+are kept here too, because they belong to the same people and programs; only the Graph half reads
+them.
 
     contoso()  a small company, an outsider's consumer account, one public and one confidential app
 """
@@ -64,7 +64,7 @@ class Tenant:
 
 @dataclass(slots=True, kw_only=True)
 class User:
-    """Somebody, or something, with an object in a directory and mostly a mailbox."""
+    """A person or a thing with an object in a directory and usually a mailbox."""
 
     upn: str
     display_name: str
@@ -107,7 +107,7 @@ class User:
         return self.addresses[0]
 
     def owns(self, address: str) -> bool:
-        """Whether `address` is one of this user's own, whatever its letter case."""
+        """Whether `address` belongs to this user, ignoring case."""
         return address.casefold() in {own.casefold() for own in self.addresses}
 
     def may_send_as(self, address: str) -> bool:
@@ -134,7 +134,7 @@ class Secret:
 
 @dataclass(slots=True, kw_only=True)
 class FederatedCredential:
-    """An outside issuer whose tokens are taken in place of a secret."""
+    """An external issuer whose tokens are accepted in place of a secret."""
 
     issuer: str
     subject: str
@@ -197,7 +197,7 @@ class App:
 
 @dataclass(slots=True)
 class Directory:
-    """Everybody, and the delegated scopes that were consented to."""
+    """All users and applications, and the delegated scopes that were consented to."""
 
     tenants: list[Tenant] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
@@ -271,7 +271,7 @@ def _id(who: User | Tenant) -> str:
 CONTOSO = guid("tenant/contoso")
 PUBLIC_CLIENT = guid("app/graphrelay")
 CONFIDENTIAL_CLIENT = guid("app/graphrelay daemon")
-CLIENT_SECRET = "sandbox~secret.value"  # noqa: S105 (known to everybody who reads this)
+CLIENT_SECRET = "sandbox~secret.value"  # noqa: S105 (known to every reader of this file)
 
 
 def contoso() -> Directory:

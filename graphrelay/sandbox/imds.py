@@ -1,7 +1,7 @@
 """Managed identities: the metadata services of a virtual machine and of App Service.
 
-Plain HTTP on a loopback port of its own, as 169.254.169.254 is. Strict on what keeps strangers
-out: the `Metadata` header, no `X-Forwarded-For`, and for App Service the secret header.
+Plain HTTP on a loopback port of its own, as 169.254.169.254 is. Strict about its protection against
+strangers: the `Metadata` header, no `X-Forwarded-For`, and for App Service the secret header.
 """
 
 import secrets
@@ -23,8 +23,8 @@ LIFETIME = timedelta(hours=24)
 @fault_kind
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedIdentity(Fault):
-    """Answer with the token that was issued before while it lasts, as Azure does: whatever was
-    granted or withdrawn since is not in it, and none is issued sooner."""
+    """Answer with the token that was issued before while it lasts, as Azure does: grants and
+    revocations since then have no effect on it."""
 
 
 RESOURCES = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
@@ -100,7 +100,7 @@ class Metadata:
         return resource.rstrip("/") in (*RESOURCES, self._cloud.graph_url)
 
     def _identity(self, request: web.Request) -> App | None:
-        """The one that is named, else the first."""
+        """The one named in the request, else the first."""
         own = [app for app in self._cloud.directory.apps if app.managed_identity and app.enabled]
         for name in ("client_id", "object_id", "principal_id"):
             if wanted := request.query.get(name):

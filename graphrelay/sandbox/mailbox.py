@@ -1,4 +1,4 @@
-"""The mailboxes: what was submitted, who received it, and what lies in whose folders.
+"""The mailboxes: what was submitted, who received it, and what is in each user's folders.
 
 `Mailboxes` is the one owner of all mail in the sandbox. The Graph half decides whether a message
 may go and hands it over here; tests and the page look at the result.
@@ -35,7 +35,7 @@ from graphrelay.sandbox.mime_compose import Composition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A message that Exchange has taken, with everything decided but its number."""
+    """A message that Exchange has accepted; only its number is not assigned yet."""
 
     via: Via
     client_id: str
@@ -135,11 +135,11 @@ class Mailboxes:
         return list(self._received.get(address.casefold(), ()))
 
     def outside(self, address: str) -> list[Mail]:
-        """The same for an address that belongs to nobody in the sandbox; else nothing."""
+        """The same for an address outside the sandbox's directory; else nothing."""
         return [] if self._directory.owner_of(address) else self.received_by(address)
 
     def inbox(self, user: User) -> list[Mail]:
-        """What lies in this user's Inbox, reports included."""
+        """What is in this user's Inbox, including reports."""
         return _mails(self.box(user).items(Folder.INBOX))
 
     def sent_items(self, user: User) -> list[Mail]:
@@ -259,7 +259,7 @@ class Mailboxes:
         )
 
     def replace_draft(self, user: User, item: Item, draft: Draft) -> None:
-        """Give an item in Drafts another content."""
+        """Replace the content of an item in Drafts."""
         box = self.box(user)
         box.remove(item)
         item.content, item.modified_at = draft, self._now()

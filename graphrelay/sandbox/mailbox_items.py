@@ -31,7 +31,7 @@ Via = Literal["mime", "json", "draft", "report"]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A message of which every octet is there."""
+    """A message with all of its octets."""
 
     octets: bytes = field(repr=False)
 
@@ -50,7 +50,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A message of which only this was kept (`MailSettings.keep_bodies`)."""
+    """What is kept of a message without its body (`MailSettings.keep_bodies`)."""
 
     head: bytes = field(repr=False)
     size: int
@@ -61,14 +61,14 @@ Octets = Kept | Digest
 
 
 def kept(octets: bytes, keep_bodies: bool) -> Octets:
-    """Keep all of it, or what identifies it."""
+    """Keep all of it, or only what identifies it."""
     if keep_bodies:
         return Kept(octets)
     return Digest(header_section(octets), len(octets), hashlib.sha256(octets).hexdigest())
 
 
 class BodyNotKept(LookupError):  # noqa: N818 (says what is missing)
-    """The sandbox was told to keep no bodies."""
+    """The sandbox is configured not to keep bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,12 @@ class Mail:
 
     @property
     def delivered(self) -> bytes:
-        """The octets that went out. Raises `BodyNotKept`."""
+        """The octets that were sent. Raises `BodyNotKept`."""
         return _all_of(self.outgoing)
 
     @cached_property
     def content(self) -> Content:
-        """Text, HTML and attachments as recipients see them; parsed at the first look."""
+        """Text, HTML and attachments as recipients see them; parsed on first use."""
         return read_content(self.delivered)
 
     @property
@@ -228,7 +228,7 @@ class ItemId:
 
 
 def read_id(text: str) -> ItemId | None:
-    """`None` for what is no id at all."""
+    """`None` if it is not an id."""
     for prefix in (_IMMUTABLE, _DEFAULT):
         if text.startswith(prefix):
             try:

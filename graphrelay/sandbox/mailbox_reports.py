@@ -1,5 +1,5 @@
-"""The report that Exchange leaves in the sender's Inbox when a message that Graph took with 202
-cannot be delivered after all (RFC 3464; 202 is no promise)."""
+"""The report that Exchange puts in the sender's Inbox when a message that Graph accepted with 202
+cannot be delivered after all (RFC 3464; 202 does not promise delivery)."""
 
 from datetime import datetime
 from email.utils import format_datetime

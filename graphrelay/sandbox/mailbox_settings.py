@@ -1,4 +1,5 @@
-"""How Exchange Online is set up in the sandbox: limits, and habits that the documents leave open.
+"""How Exchange Online is set up in the sandbox: limits, and behaviour that the documents leave
+open.
 
 Where Microsoft's documents and reports from the field disagree, each answer is a setting, because
 the code under test must not depend on either.
@@ -47,7 +48,7 @@ PROMOTED = frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class MailSettings:
-    """Set at the start or changed in mid-flight by tests."""
+    """Set at the start, or changed by tests while the sandbox runs."""
 
     request_limit: int = 4_000_000
     """Octets of a request's body, so of the base64. Documented as "4MB"; whether that is

@@ -1,9 +1,9 @@
-"""Reading messages as Exchange would: the header section at once, the body when somebody looks.
+"""Reading messages as Exchange would: the header section at once, the body when it is needed.
 
-Graph is handed no envelope. Who receives a message stands in its To, Cc and Bcc headers and
-nowhere else, so the header section is read when a message is submitted. It is cut by byte ranges
-and never written anew: what goes out is the submitted octets with lines taken out.
-The body is parsed only for people and tests that read it (`read_content`).
+Graph gets no envelope. The recipients of a message are in its To, Cc and Bcc headers and nowhere
+else, so the header section is read when a message is submitted. It is cut by byte ranges and never
+rewritten: the submitted octets are sent, without the lines that were removed. The body is parsed
+only for people and tests that read it (`read_content`).
 """
 
 import re
@@ -50,7 +50,7 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class Field(NamedTuple):
-    """One header field (RFC 5322 section 2.2) and where it stands."""
+    """One header field (RFC 5322 section 2.2) and its position."""
 
     name: str
     value: bytes
@@ -124,7 +124,7 @@ def header_section(octets: bytes) -> bytes:
 
 
 def fields_of(octets: bytes) -> list[Field]:
-    """The header fields in their order. Lines that are none are passed over."""
+    """The header fields in their order. Other lines are skipped."""
     head = header_section(octets)
     if not head.endswith(b"\n"):
         head += b"\n"
@@ -136,7 +136,7 @@ def fields_of(octets: bytes) -> list[Field]:
 
 
 def read_head(fields: Iterable[Field]) -> Head:
-    """Read the fields that decide who receives, and those that people recognise a message by."""
+    """Read the fields that decide who receives, and those by which people recognise a message."""
     values: dict[str, list[Field]] = {}
     for one in fields:
         values.setdefault(one.name.lower(), []).append(one)
@@ -153,7 +153,7 @@ def read_head(fields: Iterable[Field]) -> Head:
 
 
 def people(fields: Iterable[Field]) -> tuple[Person, ...]:
-    """All mailboxes of these address fields; members of groups too, empty groups are nobody."""
+    """All mailboxes of these address fields; members of groups included, empty groups ignored."""
     return tuple(person for one in fields for person in _people(one.text))
 
 
@@ -171,7 +171,7 @@ def readable(text: str) -> str:
 
 
 def resolvable(address: str) -> bool:
-    """Would Exchange take this for an address at all?"""
+    """Whether Exchange would accept this as an address."""
     return _RESOLVABLE.match(address) is not None
 
 
@@ -202,7 +202,7 @@ def as_transported(octets: bytes) -> bytes:
 
 
 def read_content(octets: bytes) -> Content:
-    """Parse the whole message for a reader. Never fails: what is broken is shown as text."""
+    """Parse the whole message for a reader. Never fails: malformed parts are shown as text."""
     text: list[str] = []
     html: list[str] = []
     attachments: list[Attachment] = []

@@ -1,6 +1,6 @@
-"""Messages that Exchange writes itself: what a client gave as JSON, as the octets that go out.
+"""Messages that Exchange writes itself: a client's JSON as the octets that are sent.
 
-On this path the client's MIME never existed. What a `Composition` has no place for is lost, as in
+On this path the client's MIME never existed. What a `Composition` cannot hold is lost, as in
 Exchange.
 """
 
@@ -60,7 +60,7 @@ class Composition:
 
     @property
     def size(self) -> int:
-        """Roughly what Exchange holds against the mailbox's limit."""
+        """Roughly what Exchange counts towards the mailbox's limit."""
         return len(self.body) + sum(len(one.content) for one in self.attachments)
 
 
@@ -187,8 +187,8 @@ def _file(attachment: Attachment) -> list[bytes]:
 
 
 def _base64(octets: bytes) -> Iterator[bytes]:
-    """Lines of 76 characters. Slices of whole blocks: `base64.encodebytes` takes ten times as
-    long, and a large attachment would keep everybody else waiting."""
+    """Lines of 76 characters. Slices of whole blocks: `base64.encodebytes` takes ten times as long,
+    and a large attachment would delay all other requests."""
     for start in range(0, len(octets), _BLOCK):
         text = binascii.b2a_base64(octets[start : start + _BLOCK], newline=False)
         lines = [text[line : line + 76] for line in range(0, len(text), 76)]

@@ -1,7 +1,7 @@
 """The sandbox's servers: one HTTPS port for Entra ID and Graph, as one `async with` block.
 
-Each half mounts its own routes with `register(app, cloud)`; what holds for every request stands
-here: it is recorded, and faults strike it, before and after it is processed.
+Each half mounts its own routes with `register(app, cloud)`; the common part is here: every request
+is recorded, and faults strike it before and after it is processed.
 
     async with Sandbox() as cloud:
         cloud.login_url   https://localhost:PORT     /{tenant}/oauth2/v2.0/...
@@ -138,7 +138,7 @@ class Sandbox(Cloud):
             path=request.path,
             mailbox=self._mailbox_names(request),
         )
-        # The Graph half waits by itself, within its gate, so that who waits there is counted.
+        # The Graph half waits by itself, within its gate, so that waiting requests are counted.
         waits_itself = getattr(request.match_info.handler, "waits_itself", False)
         if not waits_itself and (stall := take(Stall)):
             await self.faults.while_on(stall)
@@ -190,7 +190,8 @@ def _answer(fault: Answer | AnswerAfter) -> web.Response:
 
 
 async def _endless(request: web.Request, fault: Endless) -> web.StreamResponse:
-    """Ends with the connection. What the client still sends is read, so that it can end."""
+    """Returns when the connection ends. Whatever the client still sends is read, so that it can
+    end."""
     response, transport = web.StreamResponse(), request.transport
     try:
         async for _ in request.content.iter_any():

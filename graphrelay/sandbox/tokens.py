@@ -1,4 +1,4 @@
-"""Access tokens: who holds one, and what Graph says of one that is no good.
+"""Access tokens: who holds one, and Graph's answer to an invalid one.
 
 Work and school accounts get real JWTs, signed with this process's key and carrying the v1 claims
 that Graph tokens have; personal accounts get opaque ones. A client must treat both as opaque, and
@@ -114,7 +114,7 @@ class TokenIssuer:
         """How long the next token lives; tests may put their own in its place."""
 
     def principal_of(self, bearer: str) -> Principal | TokenProblem:
-        """Whose token this is, or what Graph answers 401 with. `bearer` is the token alone."""
+        """Whose token this is, or the reason for Graph's 401. `bearer` is the token alone."""
         if not bearer:
             return EMPTY
         principal = self._issued.get(bearer)
@@ -194,7 +194,7 @@ class TokenIssuer:
         return timedelta(seconds=self._dice.randint(3600, 5400) - 1)
 
     def _still_good(self, principal: Principal) -> Principal | TokenProblem:
-        """Continuous access evaluation: only tokens of capable clients die early."""
+        """Continuous access evaluation: only tokens of capable clients are revoked early."""
         user = self._directory.user(principal.oid) if principal.cae else None
         if user is None or user.session == principal.session:
             return principal
@@ -210,7 +210,8 @@ class TokenIssuer:
 
 @lru_cache(maxsize=1)
 def signing_key() -> rsa.RSAPrivateKey:
-    """One key for the process: making it takes longer than all else that the sandbox starts."""
+    """One key for the process: making it takes longer than everything else at the start of the
+    sandbox."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

@@ -1,7 +1,7 @@
-"""Somebody who signs in: walks through the sandbox's pages as a browser would, form by form.
+"""A user who signs in: goes through the sandbox's pages as a browser would, form by form.
 
-For demonstrations and tests without a browser. It keeps cookies, fills in the fields that the
-pages show, and stops where the application takes over: at the redirect to the application.
+For demonstrations and tests without a browser. It keeps cookies, fills in the fields that the pages
+show, and stops at the redirect to the application.
 
     async with Visitor(cloud.ca_file) as visitor:
         await visitor.sign_in(authorize_url, "wp@contoso.com", follow=True)
@@ -107,7 +107,7 @@ class Visitor:
         *,
         accept: bool = True,
     ) -> Page:
-        """Type in the code that a device shows, sign in, decide. Raises `Lost`."""
+        """Enter the code that a device shows, sign in, decide. Raises `Lost`."""
         place = await self.open(url)
         if isinstance(place, Page):
             place = await self.press(place, "next", code=user_code)

@@ -1,4 +1,4 @@
-"""A Watch that a test leads through time, and the events that it is fed with."""
+"""A Watch whose clock a test moves, and the events for it."""
 
 from datetime import UTC, datetime, timedelta
 

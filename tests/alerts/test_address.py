@@ -1,4 +1,4 @@
-"""Over TLS, or to this machine itself."""
+"""An address must use TLS, or be on this machine."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The words of an alert."""
+"""The text of an alert."""
 
 from datetime import timedelta
 

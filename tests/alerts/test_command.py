@@ -1,4 +1,4 @@
-"""The admin's own program: what it is given, and the result."""
+"""The admin's own program: its input, and the result."""
 
 import asyncio
 import json

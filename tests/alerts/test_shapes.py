@@ -1,4 +1,4 @@
-"""What is posted acts in no chat: it mentions nobody, links nowhere, looks like nothing else."""
+"""A posted alert has no effect in a chat: no mentions, no links, no formatting."""
 
 import html
 import json

@@ -23,7 +23,7 @@ def test_a_bad_configuration_ends_every_verb_with_78(verb: list[str]) -> None:
 
 def test_root_acts_as_the_owner_of_the_state_directory() -> None:
     needs_root_and_readers()
-    # Not pytest's own folder: another run of it closes that to everybody else.
+    # Not pytest's own folder: another run makes that inaccessible to other users.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -35,8 +35,8 @@ def test_root_acts_as_the_owner_of_the_state_directory() -> None:
         backup = folder / "backup.tar"
         assert run("--config", config, "backup", str(backup)).returncode == 0
         assert (backup.stat().st_uid, backup.stat().st_mode & 0o777) == (0, 0o600)
-        # The Python of the tests may be in root's home, where nobody else finds what is imported
-        # late.
+        # The Python of the tests may be in root's home, from which other users cannot import
+        # modules later.
         early = "import importlib.readers, graphrelay.cli; graphrelay.cli.main()"
         restore = ("--config", config, "restore", "--replace", str(backup))
         subprocess.run([sys.executable, "-c", early, *restore], check=True, timeout=60)

@@ -11,7 +11,7 @@ URL = "https://login.example/authorize?x=1"
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a browser was opened with; there is always one that could be."""
+    """The addresses that a browser was opened with; one is always available."""
     found: list[str] = []
 
     def open_(url: str) -> bool:

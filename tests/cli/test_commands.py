@@ -60,7 +60,7 @@ def run(*arguments: str, answer: str = "") -> "subprocess.CompletedProcess[str]"
 
 
 def configured(directory: Path) -> str:
-    """A configuration whose cloud is not there."""
+    """A configuration whose cloud does not answer."""
     path = directory / "config.toml"
     path.write_text(
         f"""state_directory = "{directory / "state"}"
@@ -107,7 +107,8 @@ def test_help_lists_every_verb_and_imports_none() -> None:
 
 @pytest.fixture
 def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The service is installed, and is handed a secret and the vault's key; its state is here."""
+    """The service is installed, with a secret and the vault's key as credentials; its state is
+    here."""
     needs("busctl")
     credentials = [("accounts.website.client_secret", "/etc/graphrelay/secret"), ("vault.key", "")]
     handed = {

@@ -1,4 +1,4 @@
-"""The tab key: verbs, accounts, and what waits in the relay."""
+"""Completion: verbs, accounts, and queue ids of the relay."""
 
 import asyncio
 import os

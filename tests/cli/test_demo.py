@@ -1,4 +1,5 @@
-"""`graphrelay demo`, as a person meets it: it starts, says how to send, shows, and ends cleanly."""
+"""`graphrelay demo`, as a person uses it: it starts, shows how to send and what arrives, and ends
+cleanly."""
 
 import json
 import os
@@ -25,7 +26,7 @@ class Demo:
     printed: str
 
     def command(self, way: str) -> str:
-        """The shell command that it tells people to type in, on as many lines as it has."""
+        """The shell command that it suggests, on however many lines."""
         found = re.search(rf"(?ms)^  {way} +(.*?)\n\n", self.printed)
         assert found, self.printed
         return re.sub(r"(?m)^ {12}", "", found[1])

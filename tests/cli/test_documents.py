@@ -80,7 +80,7 @@ def test_the_exchange_commands_in_the_document_are_those_that_are_printed() -> N
 
 
 def test_nobody_is_sent_to_the_package_index() -> None:
-    """The name is nobody's there, so that whoever takes it would be installed."""
+    """The name is not registered there, so anyone who registers it would be installed."""
     texts = [*PAGES, *(ROOT / "graphrelay").rglob("*.py"), ROOT / "config.example.toml"]
     wrong = re.compile(
         r"\b(?:pipx?|uvx?)\b[^\n]* (?:install|run) [^\n./]*\bgraphrelay\b(?![\w./-])"

@@ -1,4 +1,4 @@
-"""`graphrelay queue`: which messages are meant must be said."""
+"""`graphrelay queue`: the messages to change must be named."""
 
 import asyncio
 import json

@@ -35,7 +35,7 @@ async def test_a_reload_says_what_came_of_it(tmp_path: Path) -> None:
 
 
 def of(folder: Path) -> dict[str, str]:
-    """Where the relay is, as systemd tells ExecReload: the file cannot say it."""
+    """The relay's address, as systemd passes it to ExecReload: the file cannot contain it."""
     return {"STATE_DIRECTORY": str(folder / "state")}
 
 

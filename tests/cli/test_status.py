@@ -1,4 +1,4 @@
-"""`graphrelay status`: words, proofs, exit codes, as a person at a shell gets them."""
+"""`graphrelay status`: texts, checks and exit codes, as seen in a shell."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,7 +52,7 @@ async def status(here: World, *arguments: str) -> Ended:
     return await graphrelay(here.config, "status", *arguments)
 
 
-# --- Words and exit codes ------------------------------------------------------------------------
+# --- Texts and exit codes ------------------------------------------------------------------------
 
 
 async def test_all_is_well_and_the_exit_code_says_so(
@@ -307,7 +307,7 @@ async def test_an_unclear_answer_proves_nothing(
 async def test_where_exchange_looks_for_recipients_first_nothing_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has written down in which order it looks."""
+    """The order of its checks is not documented."""
     body = '{"error": {"code": "ErrorInvalidRecipients", "message": "no recipients"}}'
     async with authorized(SCOPED, tmp_path, monkeypatch) as here:
         here.cloud.faults.on(Answer(status=400, body=body, part="graph"))

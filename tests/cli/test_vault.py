@@ -1,4 +1,4 @@
-"""`graphrelay vault`: names, another key, another place, with the relay running and without."""
+"""`graphrelay vault`: names, a new key, a new backend, with and without a running relay."""
 
 from dataclasses import replace
 from pathlib import Path

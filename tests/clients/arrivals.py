@@ -1,4 +1,4 @@
-"""What the far end got: the one thing that a test of a mail program looks at."""
+"""What arrived at the far end: the only thing that a test of a mail program checks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,7 +84,7 @@ class Sendmail:
 
 
 class Relay(Protocol):
-    """The way to the far end: where programs send to, and what came out there."""
+    """The way to the far end: where programs send to, and what arrived there."""
 
     @property
     def smtp_host(self) -> str: ...
@@ -99,7 +99,7 @@ class Relay(Protocol):
 
     @property
     def ca_file(self) -> Path:
-        """Who signed the certificate there, for `localhost`."""
+        """The authority that signed the certificate there, for `localhost`."""
         ...
 
     @property

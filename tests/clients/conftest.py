@@ -19,7 +19,7 @@ from tests.world import World, world
 
 
 class Relayed:
-    """The world as its clients see it: ports, and what came out far away."""
+    """The world as its clients see it: ports, and what arrived at the far end."""
 
     def __init__(self, world: World, ca_file: Path, sendmail: Sendmail) -> None:
         self.smtp_host = "127.0.0.1"
@@ -61,7 +61,7 @@ directory = "{drop}"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the relay proves itself by, and what its clients do."""
+    """The certificate of the relay, and the passwords of its clients."""
 
     ca_file: Path
     certificate: Path

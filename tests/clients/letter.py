@@ -1,4 +1,4 @@
-"""The letter that every program is asked to send, and what must have come of it."""
+"""The letter that every program sends, and what must have arrived."""
 
 import base64
 import json
@@ -51,7 +51,8 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def assert_is_the_letter(arrival: Arrival, *, text: str = TEXT) -> None:
-    """Everybody once and nobody else, Bcc in no header, and all of the content."""
+    """To every recipient once and to nobody else, without a Bcc header, and with all of the
+    content."""
     assert arrival.recipients == EVERYBODY
     assert arrival.sender == SENDER
     assert arrival.header_addresses("To") == [TO]

@@ -52,7 +52,7 @@ class Letter:
         return json.dumps(fields).encode()
 
     def message(self, *, bcc: bool = False) -> EmailMessage:
-        """For programs that are handed a message; with the Bcc header if they read it."""
+        """For programs that take a complete message; with the Bcc header if they read it."""
         message = EmailMessage(policy=policy.SMTPUTF8)
         message["From"] = f"Webshop <{SENDER}>"
         for name, people in (("To", self.to), ("Cc", self.cc), ("Bcc", self.bcc if bcc else ())):
@@ -90,7 +90,7 @@ ALL = (*ASCII, UTF8)
 
 
 def hand_in(port: int, *letters: Letter) -> None:
-    """To a mail server that will pass them on."""
+    """To a mail server that will forward them."""
     with smtplib.SMTP("127.0.0.1", port) as client:
         for one in letters:
             options = ["SMTPUTF8"] if one is UTF8 else []
@@ -98,7 +98,7 @@ def hand_in(port: int, *letters: Letter) -> None:
 
 
 async def assert_arrived(relay: Relay, *letters: Letter) -> None:
-    """Each of them once, to everybody and nobody else, with all that was in it."""
+    """Each of them once, to every recipient and nobody else, with all of its content."""
     arrivals = await relay.arrived(len(letters))
     assert sorted(one.subject for one in arrivals) == sorted(one.subject for one in letters)
     by_subject = {arrival.subject: arrival for arrival in arrivals}

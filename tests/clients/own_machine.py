@@ -1,5 +1,5 @@
-"""A mail server on a machine of its own: places and users that are built into such programs are not
-there, or somebody else's, where tests run.
+"""A mail server on a machine of its own: paths and users that are compiled into such programs do
+not exist where tests run, or belong to another program.
 
 The program sees an /etc, a /var and a /run that were made for it (mount_namespaces(7)), and itself,
 unpacked and not installed, in /run/program. Its processes are numbered anew (pid_namespaces(7)), so
@@ -89,7 +89,7 @@ class OwnMachine:
             process.wait(20)
 
     def said(self) -> str:
-        """What the program printed and logged, for people who wonder."""
+        """What the program printed and logged, for finding out why something failed."""
         logs = [self.folder / "said", *(self.folder / "var" / "log").rglob("*")]
         return "".join(log.read_text(errors="replace") for log in logs if log.is_file())
 
@@ -117,7 +117,7 @@ def own_machine(folder: Path, package: Path, *users: User) -> OwnMachine:
 
 @cache
 def _problem() -> str:
-    """Why none can be made; nothing if one can."""
+    """Why none can be made; empty if one can."""
     tried = [*_ISOLATE, "mount", "--bind", "/run", "/run"]
     done = subprocess.run(tried, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr or "no namespaces"

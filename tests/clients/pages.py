@@ -1,4 +1,4 @@
-"""What docs/applications tells people to write, for the tests to use as it stands."""
+"""The examples in docs/applications, for the tests to use unchanged."""
 
 import re
 

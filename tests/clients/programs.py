@@ -1,4 +1,4 @@
-"""Programs run beside the test's event loop, which has to go on serving what they talk to."""
+"""Programs run beside the test's event loop, which has to keep serving their connections."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ async def run(
     cwd: Path | None = None,
     patience: float = 60,
 ) -> str:
-    """Run to the end and return what was printed; anything but exit status 0 fails the test."""
+    """Run to the end and return what was printed; any other exit status than 0 fails the test."""
     process = await asyncio.create_subprocess_exec(
         program,
         *arguments,

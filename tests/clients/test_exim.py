@@ -54,7 +54,7 @@ plain:
 
 @contextmanager
 def smarthost_client(relay: Relay, folder: Path) -> Iterator[int]:
-    """An Exim that hands all mail to the relay; the port where it takes mail."""
+    """An Exim that relays all mail; the port where it accepts mail."""
     package = needs("exim").parents[2]
     machine = own_machine(folder, package, USER)
     for path in ("/var/spool/exim4", "/var/log/exim4", "/run/exim4"):

@@ -1,5 +1,5 @@
-"""OpenSMTPD with the relay as its smarthost: TLS and login are demanded. It knows no addresses in
-UTF-8 (RFC 6531)."""
+"""OpenSMTPD with the relay as its smarthost: TLS and login are demanded. It does not support
+addresses in UTF-8 (RFC 6531)."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ match from any for any action smarthost
 
 @contextmanager
 def smarthost_client(relay: Relay, folder: Path) -> Iterator[int]:
-    """An OpenSMTPD that hands all mail to the relay; the port where it takes mail."""
+    """An OpenSMTPD that relays all mail; the port where it accepts mail."""
     package = needs("opensmtpd").parents[2]
     machine = own_machine(folder, package, USER, QUEUE_USER)
     machine.make_folder("/var/spool/smtpd", mode=0o711)
@@ -39,7 +39,7 @@ def smarthost_client(relay: Relay, folder: Path) -> Iterator[int]:
 
 
 def _started(machine: OwnMachine, relay_port: int, tries: int = 5) -> tuple[int, ExitStack]:
-    """On a port that was free a moment ago, so somebody else may have it by now."""
+    """On a port that was free a moment ago; another process may have taken it since."""
     port = free_port()
     machine.write("/etc/smtpd.conf", CONFIGURATION.format(own_port=port, port=relay_port))
     with ExitStack() as stack:

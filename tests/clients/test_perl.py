@@ -1,4 +1,4 @@
-"""Perl's Net::SMTP, in many an old monitoring script."""
+"""Perl's Net::SMTP, which many old monitoring scripts use."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ async def test_text_html_and_attachment_arrive(relay: Relay) -> None:
 
 
 async def test_every_kind_of_letter_that_it_can_write_arrives(relay: Relay) -> None:
-    """Debian's PHPMailer takes no local part in UTF-8."""
+    """Debian's PHPMailer does not accept a local part in UTF-8."""
     needs("phpmailer")
     script = Path(__file__).with_name("phpmailer.php")
     for one in letters.ASCII:

@@ -1,5 +1,5 @@
 """Postfix with the relay as its smarthost, set up as its page in the documentation says: TLS and
-login are demanded, the letters are its own to queue and to split."""
+login are demanded, it queues and splits the messages by itself."""
 
 import asyncio
 import tempfile
@@ -16,9 +16,9 @@ from tests.tools import needs, needs_root
 
 @asynccontextmanager
 async def smarthost_client(relay: Relay) -> AsyncIterator[int]:
-    """A Postfix that hands all mail to the relay; the port where it takes mail."""
-    # Not pytest's own temporary folder: its users must get there, and pytest shuts that one again
-    # whenever it is started.
+    """A Postfix that relays all mail; the port where it accepts mail."""
+    # Not pytest's own temporary folder: Postfix's users need access, and pytest makes it private
+    # again at each start.
     with tempfile.TemporaryDirectory() as folder:
         async with _running(relay, Path(folder) / "postfix") as port:
             yield port
@@ -61,7 +61,7 @@ async def test_every_kind_of_letter_arrives(relay: Relay) -> None:
 async def test_sixty_recipients_in_two_transactions_receive_once_each(relay: Relay) -> None:
     async with smarthost_client(relay) as port:
         await asyncio.to_thread(letters.hand_in, port, letters.MANY)
-        arrivals = await relay.arrived(2)  # Postfix names at most fifty in one
+        arrivals = await relay.arrived(2)  # Postfix puts at most fifty into one
     received = [person for arrival in arrivals for person in arrival.recipients]
     assert sorted(received) == sorted(letters.MANY.everybody)
     for arrival in arrivals:

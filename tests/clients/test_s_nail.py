@@ -24,7 +24,7 @@ async def test_a_letter_piped_into_mail_arrives(relay: Relay, tmp_path: Path) ->
 
 
 async def test_every_kind_of_letter_that_it_can_write_arrives(relay: Relay, tmp_path: Path) -> None:
-    """It writes one body: text or HTML. Of addresses in UTF-8 it knows none."""
+    """It writes one body: text or HTML. It does not support addresses in UTF-8."""
     for one in letters.ASCII:
         scan = tmp_path / letters.SCAN
         scan.write_bytes(one.scan)

@@ -1,4 +1,4 @@
-"""The settings are read as they are written, without the variable that switches consoles off."""
+"""The settings are read without the variable that switches consoles off."""
 
 import pytest
 

@@ -23,7 +23,7 @@ from graphrelay.config.settings import (
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
-# Shown as they are used, not as they are by default.
+# Shown as typically used, not with their defaults.
 _SHOWN_IN_USE = {
     "smtp.hostname",
     "smtp.transcripts",
@@ -42,12 +42,12 @@ _SHOWN_IN_USE = {
     "alerts.proxy",
 }
 _KEYS_ARE_DATA = {"user_ids"}
-# A person who needs this has read why; it is in the refusal, not in the example.
+# The refusal explains this setting; it is not in the example.
 _LEFT_OUT = {"smtp.listeners.open_relay"}
 
 
 def uncommented() -> dict[str, Any]:
-    """The example with every commented key taken in."""
+    """The example with every commented key activated."""
     text = EXAMPLE.read_text(encoding="utf-8")
     return tomllib.loads(re.sub(r"(?m)^# (?=\[|\w+ = )", "", text))
 

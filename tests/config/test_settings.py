@@ -1,4 +1,4 @@
-"""The tables of the configuration: what is accepted, and what is refused with a sentence."""
+"""The tables of the configuration: what is accepted, and what is refused with an explanation."""
 
 from datetime import timedelta
 from pathlib import Path

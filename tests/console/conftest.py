@@ -84,7 +84,7 @@ IN_FORCE = ShownConfiguration(
 
 
 class Verbs(dict[str, Verb]):
-    """Answers what the test says, and keeps what was asked."""
+    """Answers as the test says, and keeps the requests."""
 
     def __init__(self, **answers: list[Output] | VerbError) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Answer:
 
 
 class Browser:
-    """Somebody's, with its own cookies."""
+    """One user's browser, with its own cookies."""
 
     def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
         self.base = base

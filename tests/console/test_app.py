@@ -1,4 +1,4 @@
-"""The console takes only so many connections: what it takes, mail cannot have."""
+"""The console limits its connections: the descriptors that they use are not available for mail."""
 
 import asyncio
 import contextlib

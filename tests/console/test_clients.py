@@ -1,4 +1,4 @@
-"""How programs are pointed at a listener."""
+"""How programs are configured to use a listener."""
 
 from graphrelay.console.clients import guides
 from graphrelay.smtp.access.listener import Listener

@@ -1,4 +1,4 @@
-"""The attacks: each is tried, and shown to come to nothing."""
+"""The attacks: each is tried, and must fail."""
 
 import asyncio
 import re
@@ -355,7 +355,7 @@ async def test_a_link_signs_in_as_operator_once(opened: Opened) -> None:
 
 
 async def test_a_link_that_is_only_looked_at_stays_good(opened: Opened) -> None:
-    """Previews and browsers that load ahead look at addresses."""
+    """Previews and prefetching browsers fetch addresses."""
     path = await opened.link()
     for _ in range(3):
         await (await opened.browser()).get(path)
@@ -413,7 +413,7 @@ EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>{{ 7*7 
 
 
 def evil(value: Any) -> Any:
-    """With every text that a stranger could have written replaced."""
+    """With every text replaced that a stranger could have written."""
     match value:
         case str():
             return EVIL

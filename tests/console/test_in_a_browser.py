@@ -53,7 +53,7 @@ class Seen:
         await self.shows("h1", text)
 
     async def shows(self, selector: str, text: str) -> None:
-        """Wait until an element with this text is there; pages may be left meanwhile."""
+        """Wait until an element with this text exists; the page may change meanwhile."""
         words = json.dumps(text)
         found = f"[...document.querySelectorAll({selector!r})]"
         while True:
@@ -76,7 +76,7 @@ class Seen:
         )
 
     async def violations(self) -> list[str]:
-        """What axe-core finds against WCAG 2.2 AA. Its script is put in by the debugger."""
+        """What axe-core finds against WCAG 2.2 AA. Its script is injected through the debugger."""
         rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
         await self.tab.evaluate(needs("axe").read_text("utf-8"))
         found: dict[str, Any] = await self.tab.evaluate(
@@ -130,7 +130,7 @@ def refused(here: World) -> None:
 
 
 def picture(name: str, tmp_path: Path) -> Path:
-    """Into docs/ where somebody wants them anew."""
+    """Into docs/ if new pictures are wanted."""
     folder = PICTURES if os.environ.get("GRAPHRELAY_PICTURES") else tmp_path
     folder.mkdir(exist_ok=True)
     return folder / f"{name}.png"

@@ -1,4 +1,5 @@
-"""Streams: an event after each change, but never many; and who does not read is cut off."""
+"""Streams: an event after each change, but never many; and a client that does not read is cut
+off."""
 
 import asyncio
 from datetime import timedelta

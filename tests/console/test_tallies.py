@@ -12,7 +12,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class Asked:
-    """A desk that counts what is asked."""
+    """A desk that counts the requests."""
 
     def __init__(self, *rows: Output) -> None:
         self.clock = FakeClock(NOON)

@@ -1,4 +1,4 @@
-"""What a person writes for other people."""
+"""Texts that one person writes for others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The library that fails on purpose, and the process that runs with it."""
+"""The library that injects failures, and the process that runs with it."""
 
 import json
 import os
@@ -67,8 +67,8 @@ MEMORY = Path("/dev/shm")
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory in memory, where there is one: a killed process leaves the same there as on a
-    disk, and a thousand of them take a minute."""
+    """A directory in memory, if there is one: a killed process leaves the same there as on a disk,
+    and a thousand kills take a minute."""
     if os.access(MEMORY, os.W_OK):
         with tempfile.TemporaryDirectory(prefix="graphrelay-crash-", dir=MEMORY) as directory:
             yield Path(directory)

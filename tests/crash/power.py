@@ -5,7 +5,7 @@ a name that was made, changed or taken away may be so or not until its directory
 the record (faults.c) of everything that a process did, any such disk can be built, at any moment.
 
 This is stricter than ext4, which makes a new file's name durable together with its first fsync:
-what holds here does not hang on a file system's kindness.
+what holds here does not depend on guarantees of a particular file system.
 """
 
 import random

@@ -3,7 +3,7 @@
     python -m tests.crash.server LIBRARY        with LIBRARY in LD_PRELOAD
 
 One order a line on stdin, as JSON (`Order`); one answer a line on stdout: how the child ended, and
-how many steps it took. What the child told stands in the file `told`, one line each.
+how many steps it took. The reports of the child are in the file `told`, one line each.
 """
 
 import asyncio

@@ -50,7 +50,7 @@ async def spool(small_disk: Path, clock: FakeClock, journal: Journal) -> AsyncIt
 
 
 async def fill(spool: SqliteSpool, size: int) -> list[Submission]:
-    """As many messages as are taken."""
+    """As many messages as are accepted."""
     taken: list[Submission] = []
     while True:
         try:

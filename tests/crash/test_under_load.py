@@ -1,6 +1,6 @@
 """Killed again and again under load: nothing that was acknowledged is ever missing.
 
-GRAPHRELAY_CRASH_ROUNDS says how many times; a dozen where it does not.
+GRAPHRELAY_CRASH_ROUNDS sets the number of kills; the default is a dozen.
 """
 
 import os

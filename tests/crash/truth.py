@@ -3,9 +3,9 @@
 Each thing that was started may have happened; each that was acknowledged has; each that was
 refused has not. From that follows for each submission the set of states in which it may be found.
 
-One refusal proves nothing yet: that of a commit whose sync failed. Its pages may stand whole in
-the write-ahead log and come back at the next start, until the next commit overwrites them
-(docs/spool.md).
+One refusal does not prove that nothing happened: that of a commit whose sync failed. Its pages may
+stand whole in the write-ahead log and come back at the next start, until the next commit overwrites
+them (docs/spool.md).
 """
 
 import json
@@ -32,7 +32,7 @@ OPEN = {*WAITS, "held", "in flight"}
 
 @dataclass
 class Promises:
-    """Made from what a worker told."""
+    """Made from the reports of a worker."""
 
     allowed: dict[str, set[str]] = field(default_factory=dict)
     ended: bool = False
@@ -72,7 +72,7 @@ class Promises:
 
 
 async def check(directory: Path, promises: Promises) -> list[Entry]:
-    """Opens the spool as a restart would; what the journal was told."""
+    """Opens the spool as a restart would; returns what was written to the journal."""
     clock = FakeClock()
     entries: list[Entry] = []
     async with SqliteSpool.open(

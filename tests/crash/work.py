@@ -1,8 +1,9 @@
-"""What the crashing process does: a little of everything that a spool is for, told step by step.
+"""The work of the crashing process: a little of everything that a spool does, reported step by
+step.
 
-Before and after each thing it tells its `Teller` a line, so that the test knows what was promised:
-`start` before, `done` when the call has returned, `refused` when it raised StorageUnavailable;
-`doubtful` where it was not for want of room.
+Before and after each step it reports a line to its `Teller`, so that the test knows what was
+promised: `start` before, `done` when the call has returned, `refused` when it raised
+StorageUnavailable; `doubtful` if the reason was not a lack of space.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ def octets_of(name: str, size: int) -> bytes:
 
 
 class Worker:
-    """Carries out the work and tells of it."""
+    """Carries out the work and reports it."""
 
     def __init__(self, spool: SqliteSpool, tell: Teller) -> None:
         self._spool = spool
@@ -66,7 +67,7 @@ class Worker:
         return await self._do_all(dict.fromkeys((name, *self._with.get(name, ())), target), call)
 
     async def _do_all(self, targets: dict[str, str], call: Callable[[], Awaitable[object]]) -> bool:
-        """Tries a few times, as the relay does; whether it went well in the end."""
+        """Tries a few times, as the relay does; returns whether it succeeded."""
         for _ in range(TRIES):
             self._tell_all("start", targets)
             try:

@@ -24,7 +24,7 @@ def config(tmp_path: Path) -> Path:
 async def set_up(
     path: Path, arguments: Mapping[str, Any], result: ReloadResult | None = None
 ) -> list[Output]:
-    """What the verb says, where a reload ends with `result`; `None`: none may be asked for."""
+    """The events of the verb if a reload ends with `result`; `None`: no reload may be requested."""
 
     async def nobody(what: str) -> str:
         raise AssertionError(what)

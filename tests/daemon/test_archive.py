@@ -106,7 +106,7 @@ def test_a_queue_that_is_there_is_refused_or_moved_aside_whole(state: Path) -> N
     (aside,) = state.glob("replaced-*")
     assert (aside / "vault" / "graphrelay+website.secret").exists()
     assert look(aside)[1] == look(state)[1] == [b"small\r\n", LARGE]
-    assert (state / "vault.key").read_bytes() == b"key"  # the backup had none to put there
+    assert (state / "vault.key").read_bytes() == b"key"  # the backup contained none
 
 
 def test_nothing_is_restored_while_the_relay_runs(state: Path) -> None:

@@ -1,4 +1,4 @@
-"""A relay opens its parts, or says in one sentence why it cannot, and leaves nothing half open."""
+"""A relay opens its parts, or says in one sentence why it cannot, and leaves nothing open."""
 
 import socket
 from pathlib import Path

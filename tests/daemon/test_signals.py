@@ -163,7 +163,7 @@ async def test_a_table_that_needs_a_restart_is_named(tmp_path: Path) -> None:
         reloading = reloader(here)
         here.config.write_text(here.config.read_text() + '\n[log]\nlevel = "debug"\n')
         await reloading.reload()
-        await reloading.reload()  # it is not in effect for having been reported once
+        await reloading.reload()  # reporting it once does not put it into effect
         told = here.events("restart-needed")
     assert [entry.fields["changed"] for entry in told] == [["log"], ["log"]]
 

@@ -1,4 +1,4 @@
-"""docs/doctor.md, to be compared with."""
+"""docs/doctor.md, for comparison."""
 
 from tests.tools import ROOT
 

@@ -1,4 +1,5 @@
-"""The doctor beside a relay in the sandbox: worlds as Microsoft may be, and what it finds there."""
+"""The doctor beside a relay in the sandbox: possible behaviours of Microsoft, and what it finds
+there."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +34,7 @@ bounces = true
 
 
 def strict(**other: object) -> MailSettings:
-    """Exchange as the relay assumes it: what public evidence says, at its worst."""
+    """Exchange as the relay assumes it: what public evidence says, in the strictest reading."""
     settings = MailSettings(
         promoted_headers=PROMOTED, ids_survive_sending=False, aliases_resolved=True
     )
@@ -44,8 +45,8 @@ def strict(**other: object) -> MailSettings:
 
 
 class HurriedClock:
-    """Time passes as it does, and a wait between two looks takes none of it: the clock jumps.
-    Limits of 20 seconds and more are never reached."""
+    """The real clock, except that a wait between two polls takes no time: the clock jumps. Limits
+    of 20 seconds and more are never reached."""
 
     def __init__(self, wrong: timedelta = timedelta(0)) -> None:
         self._skipped = wrong
@@ -68,7 +69,7 @@ class HurriedClock:
 
 @dataclass(slots=True)
 class Practice:
-    """Where the doctor sees the account `website`."""
+    """What the doctor knows of the account `website`."""
 
     world: World
     reach: Reachable
@@ -83,7 +84,7 @@ class Practice:
         return found
 
     async def visit(self, wish: Wish | None = None, run: str = "") -> dict[str, Finding]:
-        """Every check, as a person who agreed to the plan gets it."""
+        """Every check, after the user has agreed to the plan."""
         (account,) = self.reach.tokens.accounts
         visit = await Visit.begin(account, wish or Wish(to=TO), self.reach)
         visit.examination.run = run or visit.examination.run

@@ -26,7 +26,7 @@ async def test_a_mailbox_that_learns_nothing_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_copy_that_was_not_wanted_is_named(tmp_path: Path) -> None:
-    """Exchange files one all the same."""
+    """Exchange saves a copy all the same."""
     async with practice(tmp_path) as here:
         mailboxes = here.world.cloud.mailboxes
         submit = mailboxes.submit

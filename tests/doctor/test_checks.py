@@ -50,7 +50,7 @@ NOT_TRIED = {
     "upload_octets_per_5_minutes": "it would use up what the relay needs",
     "access_policies": "of applications: test_applications.py",
     "keep_bodies": "nothing that anybody sees",
-    # faults: nothing that can be assumed, but what goes wrong now and then
+    # faults: not assumptions, but temporary failures
     "answer": "an outage",
     "answer-after": "an outage",
     "cached-identity": "of managed identities, of which status says when a token was issued",

@@ -1,4 +1,4 @@
-"""Nothing in the file of a run tells who anybody is."""
+"""Nothing in the file of a run identifies anybody."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a revoked session is answered, where a person revokes it."""
+"""The answers to a session that a person has revoked."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.doctor.practice import TO, Practice, only, practice
 
 
 async def revoked(here: Practice, *faults: Fault, really: bool = True) -> tuple[Output, list[str]]:
-    """The finding, and what the person was asked."""
+    """The finding, and the questions to the person."""
     asked: list[str] = []
 
     async def person(what: str) -> str:

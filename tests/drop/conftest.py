@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that all users can reach, as they cannot reach pytest's."""
+    """A folder that all users can reach, unlike pytest's."""
     with TemporaryDirectory() as path:
         Path(path).chmod(0o755)
         yield Path(path)

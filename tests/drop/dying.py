@@ -1,4 +1,4 @@
-"""A relay that dies (SIGKILL) at one point of taking a file out of the drop folder.
+"""A relay that dies (SIGKILL) at a given step of taking a file out of the drop folder.
 
 python -m tests.drop.dying CONFIG before-commit | before-delete | before-sync
 """

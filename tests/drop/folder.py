@@ -28,13 +28,13 @@ def leave(
 
 
 def names(folder: Path) -> list[str]:
-    """What is there, the folders of ours aside."""
+    """The files there, except for our own folders."""
     return sorted(path.name for path in folder.iterdir())
 
 
 @contextmanager
 def somebody_else() -> Iterator[None]:
-    """Another user's rights to files, for what the block does."""
+    """Another user's permissions, within the block."""
     needs_root()
     groups = os.getgroups()
     os.setegid(NOBODY)

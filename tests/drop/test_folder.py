@@ -1,4 +1,4 @@
-"""What is opened and what never is."""
+"""Which files are opened and which never are."""
 
 import os
 import socket

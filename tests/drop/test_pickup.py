@@ -22,7 +22,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 
 
 class Post:
-    """A pickup, and what came of it."""
+    """A pickup, and its results."""
 
     def __init__(self, path: Path, folder: DropFolder) -> None:
         self.path = path
@@ -271,7 +271,7 @@ async def test_dying_before_the_file_is_deleted_doubles_it_once(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(post.folder, "delete", die)
-    for _ in range(5):  # as long as the relay lives, it knows what it has
+    for _ in range(5):  # while it runs, the relay remembers what it has taken
         await post.pickup.look()
     assert len(post.reception.received) == 1
     assert len(post.told("drop-trouble")) == 1

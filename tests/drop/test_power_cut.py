@@ -1,8 +1,8 @@
 """The power goes as soon as sendmail has ended.
 
-What the disk was given by then is what there is: an image of it is copied, and mounted. sendmail's
-caller may not list the folder, and so cannot sync it; that syncing the file behind its rename does
-it as well is what this shows, on ext4.
+Only what has reached the disk by then remains: an image of it is copied, and mounted. sendmail's
+caller may not list the folder, and so cannot sync it; this test shows that on ext4 it is enough to
+sync the file after its rename.
 """
 
 import os
@@ -35,7 +35,7 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
 
 
 def left_and_cut(public: Path) -> tuple[str, list[str]]:
-    """What was left, and what is there when the power is back."""
+    """What was submitted, and what exists when the power is back."""
     needs_root()
     mkfs = needs("mkfs")
     image, cut = public / "image", public / "cut"

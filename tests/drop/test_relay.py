@@ -1,4 +1,4 @@
-"""The whole relay, and sendmail when it is there and when it is not."""
+"""The whole relay, and sendmail with the relay running and stopped."""
 
 import asyncio
 import os

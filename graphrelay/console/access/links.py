@@ -1,7 +1,7 @@
-"""Links that sign in whoever may ask the control socket: once, within five minutes.
+"""Links that sign in a user of the control socket: once, within five minutes.
 
-A link is opened by a button on the page that it leads to, so that nothing which merely looks at
-addresses (a preview, a browser that loads ahead) uses it up.
+A link is opened by a button on the page that it leads to, so that a program that only fetches
+addresses (a preview, a prefetching browser) does not use it up.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _MOST: Final = 100
 
 
 class Links:
-    """Those that were given out and are neither used nor too old."""
+    """Those that were issued and have been neither used nor expired."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -38,7 +38,7 @@ class Links:
         return who if self._clock.monotonic() < until else None
 
     def use(self, value: str) -> str | None:
-        """The same; and from now on it does not work any more."""
+        """The same; the link no longer works afterwards."""
         who = self.look(value)
         self._unused.pop(_key(value), None)
         return who

@@ -1,4 +1,5 @@
-"""Where a request comes from: the client's address, by which name it asks, and from which site.
+"""Where a request comes from: the client's address, the host name in the request, and the site that
+made it.
 
     Host         localhost, an address, or a configured name: a name that leads here from elsewhere
                  (DNS rebinding) is none of these
@@ -39,7 +40,7 @@ class Caller:
 
 
 def caller(options: ConsoleOptions, peername: object, headers: MultiMapping[str]) -> Caller:
-    """By the connection, or by what a configured proxy says of it, which comes last: some proxies
+    """From the connection, or from the last entry, which a configured proxy has added: some proxies
     add to the client's own field, others add a field (`option forwardfor` of HAProxy)."""
     client = client_address(peername)
     tls = options.listener.tls != "off"
@@ -56,12 +57,13 @@ def _last(headers: MultiMapping[str], name: str) -> str:
 
 
 def may_connect(options: ConsoleOptions, client: str) -> bool:
-    """Whether `allow_from` lets the client in; local users of a Unix socket are."""
+    """Whether `allow_from` permits the client; local users of a Unix socket are always
+    permitted."""
     return client == LOCAL or is_among(client, options.listener.allow_from)
 
 
 def is_ours(options: ConsoleOptions, host: str) -> bool:
-    """Whether a Host header names this console. An address cannot be rebound, a name can."""
+    """Whether a Host header names this console. A name can be rebound, an address cannot."""
     name = _without_port(host).lower()
     return name == "localhost" or bool(_bare(name)) or name in map(str.lower, options.hosts)
 

@@ -1,8 +1,9 @@
 """Sessions: who is signed in, until when.
 
 What is always true here: the value of a cookie is random, made at sign-in and never taken from a
-browser, so that nobody can fix it beforehand; only its hash is kept. A session ends when it is
-idle, when it is old, when its person signs out, and when a reload removes or changes its user.
+browser, which prevents session fixation; only its hash is kept. A session ends when it has been
+idle too long, when it is too old, when the user signs out, and when a reload removes or changes the
+user.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ class ConsoleSession:
 
 
 class Sessions:
-    """All that are open. `ended` is called with each one that ends, and why."""
+    """All open sessions. `ended` is called with each session that ends, and the reason."""
 
     def __init__(
         self,
@@ -67,7 +68,8 @@ class Sessions:
         return value
 
     def find(self, value: str, *, uses: bool = True) -> ConsoleSession | None:
-        """The session of a cookie, if it is open. With `uses` its person did something just now."""
+        """The session of a cookie, if it is open. With `uses`, the request counts as activity of
+        the user."""
         key = _key(value)
         session = self._open.get(key)
         if session is None:
@@ -119,7 +121,7 @@ class Sessions:
     # Form tokens -----------------------------------------------------------------------------
 
     def stranger(self) -> str:
-        """The value of a cookie for who is not signed in: forms need one."""
+        """The value of a cookie for a visitor who is not signed in: forms need one."""
         return secrets.token_urlsafe(32)
 
     def form_token(self, cookie: str) -> str:

@@ -1,9 +1,9 @@
-"""What monitoring asks: figures for Prometheus, and whether the relay is healthy.
+"""Monitoring: metrics for Prometheus, and whether the relay is healthy.
 
     journal ─▶ Counts ──────────────┐
     verbs: figures, lanes, status ──┴─▶ families ─▶ /metrics
                                     └─▶ health ───▶ /healthz, /readyz
 
-Labels are bounded, whatever clients and Microsoft write: each has a fixed set of values, or those
-of the configuration, and beyond a limit what is left is `other`.
+The number of labels is bounded, whatever clients and Microsoft send: the values of each are fixed
+or come from the configuration, and beyond a limit the rest become `other`.
 """

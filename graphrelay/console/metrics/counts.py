@@ -1,7 +1,7 @@
 """What happened since the relay started, counted as it is written to the journal.
 
-Nothing but additions: the journal is written while mail is accepted and sent. Everything is read
-when somebody asks for it.
+It does nothing but add, since the journal is written while mail is accepted and sent. Everything is
+evaluated on request.
 """
 
 from bisect import bisect_left
@@ -28,7 +28,7 @@ class Durations:
     total: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """One more. A clock that was set back makes none negative."""
+        """One more. A clock that was set back never makes a value negative."""
         seconds = max(0.0, seconds)
         self.counts[bisect_left(SECONDS, seconds)] += 1
         self.total += seconds

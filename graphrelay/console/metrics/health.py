@@ -12,7 +12,7 @@ from graphrelay.console.options import HealthLimits
 
 
 def problems(snapshot: Snapshot, limits: HealthLimits, now: datetime) -> Iterator[str]:
-    """What keeps it from being ready, one sentence each."""
+    """The reasons why it is not ready, one sentence each."""
     if not snapshot.accounts:
         yield "no account is configured"
     for found in snapshot.accounts:

@@ -1,4 +1,4 @@
-"""What is asked of the verbs when somebody wants figures or health; kept for a few seconds."""
+"""What the verbs return for a request for metrics or health; kept for a few seconds."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """The latest one, shared by all who ask."""
+    """The latest snapshot, shared by all requests."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk

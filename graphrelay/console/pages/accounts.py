@@ -1,4 +1,4 @@
-"""Accounts: who is authorized, for what, until when; and everything that is done about it."""
+"""Accounts: who is authorized, for what, until when; and everything that can be done with it."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
 
 
 class AccountsPage:
-    """One page, and an act for each of its buttons."""
+    """One page, and an action for each of its buttons."""
 
     def __init__(self, desk: Desk, renderer: Renderer) -> None:
         self._desk = desk

@@ -1,4 +1,4 @@
-"""A dialog: how far signing in or a test message is, and what the person does next."""
+"""A dialog: the progress of a sign-in or a test message, and what to do next."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The stream by which an open page hears that something is new."""
+"""The stream that notifies an open page of changes."""
 
 from aiohttp import web
 

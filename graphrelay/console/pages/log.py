@@ -1,4 +1,5 @@
-"""Log: what happened to mail, what was refused at the door, and what a device said last."""
+"""Log: what happened to mail, what was refused on reception, and the last conversation of a
+device."""
 
 import csv
 import io
@@ -49,7 +50,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
 
 
 class LogPages:
-    """The mail log, its export, and what the door said."""
+    """The mail log, its export, and the refusals."""
 
     def __init__(self, desk: Desk, renderer: Renderer) -> None:
         self._desk = desk

@@ -1,4 +1,4 @@
-"""Overview: is everything well, and what needs a person."""
+"""Overview: whether everything is well, and what needs attention."""
 
 from aiohttp import web
 

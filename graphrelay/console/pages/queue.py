@@ -1,4 +1,4 @@
-"""Queue: what waits and why, and everything that is done to it, to one message or to many."""
+"""Queue: what waits and why, and every action on it, for one message or many."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -54,7 +54,8 @@ class QueuePage:
         )
 
     async def change(self, request: web.Request) -> web.StreamResponse:
-        """One message, or all that fit the filter. Deleting, and whatever is done to many, asks."""
+        """One message, or all that fit the filter. Deleting, and any action on many messages, asks
+        for confirmation."""
         form = await request.post()
         what, queue_id = str(form.get("what", "")), str(form.get("queue_id", ""))
         if what not in ACTS:

@@ -1,4 +1,4 @@
-"""Set up: one account more, from the choice of a scenario to the file of the account.
+"""Set up: an additional account, from the choice of a scenario to the file of the account.
 
     /setup ─ scenario ─▶ /setup?scenario=… ─ POST check ─▶ problems, registration filled in
                                            ─ POST write ─▶ written ─▶ Accounts, or what to paste
@@ -25,7 +25,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
 
 
 class SetUpPage:
-    """The choice, the form, and what came of it."""
+    """The choice, the form, and the result."""
 
     def __init__(self, desk: Desk, renderer: Renderer) -> None:
         self._desk = desk

@@ -98,7 +98,7 @@ class SignInPages:
     def _form(
         self, request: web.Request, name: str, status: int = 200, said: str = "", **values: str
     ) -> web.StreamResponse:
-        """A form for who is not signed in, and the cookie that it needs."""
+        """A form for a visitor who is not signed in, and the cookie that it needs."""
         sessions = self._desk.sessions
         cookie = request[COOKIE] or sessions.stranger()
         response = self._renderer.page(

@@ -1,4 +1,4 @@
-"""What Entra ID's refusals are called: one table from AADSTS number to OAuth error and text.
+"""Entra ID's refusals: one table from AADSTS number to OAuth error and text.
 
 The numbers and what they mean are from "Microsoft Entra authentication and authorization error
 codes"; the texts follow answers that were published word for word. Clients must decide by `error`
@@ -19,7 +19,7 @@ class Known:
 
 
 KNOWN: dict[int, Known] = {
-    # A person must sign in, consent or be let in again.
+    # A user must sign in or consent again, or be granted access.
     50034: Known(
         "invalid_grant",
         "The user account {user} does not exist in the {tenant} directory. To sign into this "
@@ -133,7 +133,7 @@ KNOWN: dict[int, Known] = {
         "the permissions it is requesting. Contact an administrator of {tenant}, who can grant "
         "permissions to this app on your behalf.",
     ),
-    # The grant itself is no good.
+    # The grant itself is invalid.
     54005: Known(
         "invalid_grant",
         "OAuth2 Authorization code was already redeemed, please retry with a new valid code or "
@@ -277,7 +277,7 @@ KNOWN: dict[int, Known] = {
         "Application '{app}'({app_name}) is configured for use by Azure Active Directory users "
         "only. Please do not use the /consumers endpoint to serve this request.",
     ),
-    # The application does not prove who it is.
+    # The application does not authenticate correctly.
     5002738: Known(
         "invalid_client",
         "Invalid JWT token. '{algorithm}' is not a supported signature algorithm. Supported "
@@ -357,7 +357,7 @@ KNOWN: dict[int, Known] = {
         "certificate credentials for added security: https://aka.ms/certCreds.",
         status=401,
     ),
-    # It passes by itself.
+    # Temporary failures.
     50033: Known(
         "temporarily_unavailable", "A transient error has occurred. Please try again.", status=503
     ),

@@ -1,4 +1,4 @@
-"""What the token endpoint answers when all is well: tokens, and what they are good for."""
+"""The successful answers of the token endpoint: tokens and their properties."""
 
 import base64
 import json
@@ -71,7 +71,8 @@ def wants_cae(claims: str) -> bool:
 
 
 def _granted(cloud: Cloud, grant: UserGrant) -> frozenset[str]:
-    """A work account's token carries all that was consented to, a personal one what was asked."""
+    """A work account's token contains all scopes that were consented to, a personal account's those
+    that were requested."""
     consented = cloud.directory.consented(grant.app, grant.user)
     permissions = consented - OIDC
     enough = permissions if grant.wanted.default else grant.wanted.permissions <= permissions

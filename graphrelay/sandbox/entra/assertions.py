@@ -1,8 +1,8 @@
 """Client assertions (RFC 7523): a JWT in place of a client secret.
 
-Two kinds, told apart by `iss`: signed with the application's own certificate (`iss` is the client
-id; `x5t` or `x5t#S256` names the certificate), or issued by somebody else to whom a federated
-credential refers. The rules are those of entra-docs, "certificate credentials".
+Two kinds, distinguished by `iss`: signed with the application's own certificate (`iss` is the
+client id; `x5t` or `x5t#S256` names the certificate), or issued by another party that a federated
+credential names. The rules are those of entra-docs, "certificate credentials".
 """
 
 import base64
@@ -25,7 +25,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 
 
 def check(assertion: str, app: App, audiences: Container[str], now: datetime) -> None:
-    """Let `assertion` prove that the caller is `app`. Raises `Refused`."""
+    """Check that `assertion` proves that the caller is `app`. Raises `Refused`."""
     try:
         header = jwt.get_unverified_header(assertion)
         claims: dict[str, Any] = jwt.decode(assertion, options={"verify_signature": False})

@@ -34,7 +34,7 @@ class Authority:
 
     @property
     def name(self) -> str:
-        """How error texts call it."""
+        """Its name in error texts."""
         return self.tenant.name if self.tenant else self.segment
 
 
@@ -52,7 +52,7 @@ def resolve(segment: str, directory: Directory) -> Authority:
 
 
 def app_at(authority: Authority, client_id: str, directory: Directory) -> App:
-    """The application as known there. Raises `Refused` where it is not, or may not be used."""
+    """The application as registered there. Raises `Refused` if it is not, or may not be used."""
     if not client_id:
         raise Refused(900144, parameter="client_id")
     app = directory.app(client_id)

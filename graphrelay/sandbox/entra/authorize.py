@@ -39,7 +39,7 @@ MODES = ("query", "fragment", "form_post")
 
 
 class SignInPages:
-    """Leads somebody in front of a browser through the pages."""
+    """Leads a user with a browser through the pages."""
 
     def __init__(self, cloud: Cloud, grants: Grants) -> None:
         self._cloud = cloud
@@ -136,9 +136,9 @@ class SignInPages:
         )
 
     def _remembered(self, sign_in: SignIn, request: web.Request) -> User | None:
-        """Who is signed in at this browser already, if it can be the one who is meant.
+        """The user who is already signed in with this browser, if the request can mean that user.
 
-        Without a login hint the browser's user is taken without a word, as in life.
+        Without a login hint the browser's user is used without asking, as Entra does.
         """
         cookie = request.cookies.get(SESSION, "")
         oid, session = self._grants.sessions.get(cookie, ("", 0))
@@ -151,7 +151,7 @@ class SignInPages:
         return user if hint in ("", user.upn.casefold()) else None
 
     def _signed_in(self, sign_in: SignIn, user: User) -> web.Response:
-        """Ask for consent where it is missing, else finish."""
+        """Ask for consent if it is missing, else finish."""
         needed = sign_in.wanted.needed(sign_in.app.scopes)
         missing = needed - self._cloud.directory.consented(sign_in.app, user)
         device = isinstance(sign_in.purpose, DeviceRequest)
@@ -207,7 +207,7 @@ class SignInPages:
         return self._send_back(sign_in.purpose, fields)
 
     def _send_back(self, target: CodeRequest, fields: Mapping[str, str]) -> web.Response:
-        """To the application, the way it asked for."""
+        """Back to the application, in the requested response mode."""
         fields = {**fields, **({"state": target.state} if target.state else {})}
         if "code" in fields:
             fields["session_state"] = str(uuid4())
@@ -259,7 +259,7 @@ def check_sign_in(sign_in: SignIn, user: User | None, form: Mapping[str, str]) -
 
 
 def _code_request(app: App, query: Mapping[str, str], *, exact: bool) -> CodeRequest:
-    """The part of the request that says where to go back to. Raises `Refused` 50011."""
+    """The part of the request that names the redirect URI. Raises `Refused` 50011."""
     registered = [*app.public_redirect_uris, *app.web_redirect_uris]
     only = registered[0] if len(registered) == 1 else ""
     redirect_uri = query.get("redirect_uri", only)

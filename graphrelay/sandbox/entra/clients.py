@@ -1,4 +1,4 @@
-"""How an application proves who it is at the token endpoint.
+"""How an application authenticates at the token endpoint.
 
 A public client sends nothing, and sending something is an error (700025); a confidential one sends
 a secret or an assertion, in the form or as HTTP Basic, and sending nothing is an error (7000218).

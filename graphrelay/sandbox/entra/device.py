@@ -1,7 +1,7 @@
 """The device code flow (RFC 8628): for machines without a browser.
 
 POST /{tenant}/oauth2/v2.0/devicecode   a code to show, a code to poll with
-GET  /devicelogin                       where a person types the first one in, on another machine
+GET  /devicelogin                       where a user enters the first one, on another machine
 """
 
 from secrets import token_urlsafe

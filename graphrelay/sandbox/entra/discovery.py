@@ -26,7 +26,7 @@ class Discovery:
         try:
             authority = resolve(segment, self._cloud.directory)
         except Refused as refused:
-            # Here alone an unknown tenant has an error of its own.
+            # Only here does an unknown tenant have a separate error.
             refused.error = "invalid_tenant"
             return error_answer(refused, base, self._cloud.now(), str(uuid4()))
         place = authority.tenant.id if authority.tenant else authority.segment

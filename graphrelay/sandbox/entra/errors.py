@@ -1,4 +1,4 @@
-"""How Entra ID refuses: an exception inside, one shape of JSON outside."""
+"""Entra ID's refusals: an exception inside the sandbox, one shape of JSON on the wire."""
 
 import json
 from datetime import datetime
@@ -12,14 +12,14 @@ _CAPOLIDS = '{"access_token":{"capolids":{"essential":true,"values":["%s"]}}}'
 
 
 class _Blank(dict[str, str]):
-    """Places of a text that nobody filled in stay readable."""
+    """Keeps placeholders without a value readable."""
 
     def __missing__(self, key: str) -> str:
         return key
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not a programming error)
-    """Entra says no, with this AADSTS number. Caught once, at the border of each endpoint."""
+    """Entra refuses, with this AADSTS number. Caught in one place for each endpoint."""
 
     def __init__(self, code: int, *, error: str = "", suberror: str = "", **places: str) -> None:
         super().__init__(f"AADSTS{code}")

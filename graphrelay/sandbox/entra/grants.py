@@ -1,8 +1,9 @@
 """What was granted and not yet used up: codes, device codes, refresh tokens, browser sessions.
 
-Authorization codes live 10 minutes and work once. Refresh tokens roll: each refresh gives a new
-one, the old one goes on working; each lives 90 days from its own issue, so one that is used within
-that time never ends. A device code moves from pending to approved or declined, once.
+Authorization codes are valid for 10 minutes and work once. Refresh tokens roll: each refresh
+returns a new one, and the old one continues to work; each is valid for 90 days from its issue, so
+an authorization that is used within that time never ends. A device code moves from pending to
+approved or declined, once.
 """
 
 import secrets
@@ -42,7 +43,7 @@ class CodeRequest:
 
 @dataclass(slots=True, kw_only=True)
 class DeviceRequest:
-    """A device that waits for somebody to type its code somewhere else."""
+    """A device that waits until its code is entered elsewhere."""
 
     user_code: str
     expires_at: datetime
@@ -51,7 +52,7 @@ class DeviceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Nobody has typed the code and decided yet."""
+    """The code has not been entered and decided on yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Approved:
 
 @dataclass(slots=True, kw_only=True)
 class SignIn:
-    """Somebody in front of a browser, on the way through the pages."""
+    """A user with a browser, on the way through the pages."""
 
     id: str
     authority: Authority
@@ -162,7 +163,7 @@ class Grants:
         return _keep(self.device_codes, "GA" + secrets.token_urlsafe(160), code), request
 
     def device_by_user_code(self, typed: str) -> DeviceCode | None:
-        """What somebody typed in: letter case and dashes do not matter, its time does."""
+        """The device of an entered code: case and dashes are ignored, its expiry is not."""
         wanted = typed.strip().replace("-", "").upper()
         for code in self.device_codes.values():
             waiting = isinstance(code.request.state, Pending)

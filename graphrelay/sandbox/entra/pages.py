@@ -1,4 +1,4 @@
-"""The pages that people see: plain forms with stable ids, no script but one, nothing from outside.
+"""The pages for users: plain forms with stable ids, a single script, no external resources.
 
 | page | ids |
 | --- | --- |
@@ -64,7 +64,8 @@ def sign_in(action: str, flow: str, app_name: str, email: str, problem: str = ""
 def consent(
     action: str, flow: str, app_name: str, upn: str, scopes: Iterable[str], *, device: bool
 ) -> web.Response:
-    """What the application wants; or, for a device, whether it is really meant."""
+    """The requested permissions; for a device, also whether the user really started this
+    sign-in."""
     rows = "".join(
         f'<li data-scope="{escape(scope)}">{escape(SCOPE_TEXTS[scope])} '
         f"<small>({escape(scope)})</small></li>"
@@ -95,7 +96,7 @@ without granting consent</button></div></form>""",
 
 
 def device_code(problem: str = "") -> web.Response:
-    """Where the code that a device shows is typed in."""
+    """Where the code that a device shows is entered."""
     return _page(
         "Enter code",
         f"""<h1>Enter code</h1>

@@ -1,8 +1,8 @@
 """Which redirect URIs an application may name (entra-docs, "Redirect URI (reply URL)").
 
 `http://localhost` matches any port, its path must match; `http://127.0.0.1` likewise, where the
-manifest lists it; `[::1]` never. Everything else must be the same, letter by letter. A URI without
-a path comes back with `/`. Whether no path matches `/` is not documented: `exact` decides.
+manifest lists it; `[::1]` never. Everything else must be identical. A URI without a path comes back
+with `/`. Whether no path matches `/` is not documented: `exact` decides.
 """
 
 from typing import Literal
@@ -24,7 +24,7 @@ def platform_of(app: App, uri: str, *, exact: bool = False) -> Platform | None:
 
 
 def landing(uri: str) -> str:
-    """Where the browser is really sent."""
+    """Where the browser is actually sent."""
     parts = urlsplit(uri)
     return urlunsplit(parts._replace(path=parts.path or "/"))
 

@@ -4,7 +4,7 @@
     Mail.Send                                                     the same, Graph understood
     https://graph.microsoft.com/.default                          whatever was granted before
 
-One request is about one resource, and here that is always Graph, by whichever of its names.
+A request is for one resource; here that is always Graph, under any of its names.
 """
 
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ class Wanted:
         return named | self.oidc
 
     def answer(self, granted: Iterable[str]) -> str:
-        """The answer's `scope`: `granted`, named the way the request did."""
+        """The answer's `scope`: `granted`, in the form that the request used."""
         names = [f"{self.prefix}{name}" for name in sorted(set(granted) - OIDC)]
         own = sorted(self.oidc - {"offline_access"})
         return " ".join([*own, *names, *([f"{self.prefix}.default"] if self.default else [])])

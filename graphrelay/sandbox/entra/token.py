@@ -157,7 +157,7 @@ class TokenEndpoint:
         )
 
     def _device_code(self, request: TokenRequest) -> dict[str, Any]:
-        # There is no redirect URI whose platform could tell: the application's own setting does.
+        # No redirect URI shows the platform here, so the application's own setting decides.
         public = request.app.allow_public_client_flows
         proof = require_public(request.form) if public else self._prove(request)
         code = self._grants.device_codes.get(request.required("device_code"))
@@ -198,7 +198,7 @@ class TokenEndpoint:
         return prove(request.form, request.app, request.audiences, self._cloud.now())
 
     def _user_of(self, token: RefreshToken, request: TokenRequest) -> User:
-        """The user of a refresh token, if the grant still stands."""
+        """The user of a refresh token, if the grant is still valid."""
         user = self._cloud.directory.user(token.oid)
         if user is None:
             raise Refused(50034, user=token.oid, tenant=request.authority.name)

@@ -1,7 +1,7 @@
 """Graph's mail endpoints on loopback, strict where the real ones are strict.
 
-Everything here is from Microsoft's documents and from reports of those who met the real service;
-where the two disagree there is a setting (`mailbox_settings`) or a fault (`graph.faults`).
+Everything here follows Microsoft's documents and reports about the real service; where the two
+disagree, there is a setting (`mailbox_settings`) or a fault (`graph.faults`).
 """
 
 from aiohttp import web

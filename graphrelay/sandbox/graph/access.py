@@ -1,9 +1,9 @@
-"""Who may use which mailbox for what: the decision between a token and a URL.
+"""Who may use which mailbox for what, decided from the token and the URL.
 
 Delegated permissions are scopes, and reach other people's mailboxes only in their `.Shared` form
-and where Exchange gives Full Access. Application permissions are roles and reach every mailbox
-of the tenant, unless an application access policy narrows them; what Exchange's RBAC for
-Applications grants stands in no token and is added to them.
+and where Exchange gives Full Access. Application permissions are roles and reach every mailbox of
+the tenant, unless an application access policy narrows them; what Exchange's RBAC for Applications
+grants is not in the token and is added to them.
 """
 
 from enum import Enum
@@ -100,7 +100,7 @@ def _for_application(
 def _find(
     name: str, need: Need, principal: Principal, directory: Directory, settings: MailSettings
 ) -> User:
-    """By object id or UPN, and by address where `settings` say so; a group is no user."""
+    """By object id or UPN, and by address where `settings` say so; a group is not a user."""
     user = directory.user(name)
     if user is None and settings.users_by_address:
         user = directory.owner_of(name)

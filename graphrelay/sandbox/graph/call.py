@@ -1,4 +1,4 @@
-"""One request to Graph: who asks, in whose name, and the reading of its body.
+"""One request to Graph: the caller, the mailbox, and reading the body.
 
 Every answer carries the headers that Microsoft's support asks for; `request-id` is new each time,
 `client-request-id` comes back as it was sent if it is a GUID.
@@ -32,12 +32,12 @@ METADATA = "https://graph.microsoft.com/v1.0/$metadata"
 
 
 class ConnectionCut(Exception):  # noqa: N818 (an event, not a mistake)
-    """The connection was closed on purpose: there is nobody to answer."""
+    """The connection was closed on purpose: no answer is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """What identifies one request in both sides' logs."""
+    """Identifies a request in the logs of both sides."""
 
     request_id: str
     client_request_id: str
@@ -61,7 +61,7 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in: its mailbox is known, and the permission is there."""
+    """An admitted request: its mailbox is known, and the permission was granted."""
 
     request: web.Request
     cloud: Cloud

@@ -1,9 +1,9 @@
 """Drafts: made, read, changed, given attachments, sent.
 
-Whatever a draft holds, sending it leaves a copy in Sent Items, moved there under the same
-immutable id and another default one. A MIME draft is sent octet for octet; once it is edited or
-given an attachment, Exchange takes it apart into properties and what these have no place for is
-lost; `MailSettings.mime_draft_files` has what else it may do with the attachment.
+Whatever a draft holds, sending it leaves a copy in Sent Items, moved there under the same immutable
+id and another default one. A MIME draft is sent octet for octet; once it is edited or given an
+attachment, Exchange converts it into properties, and anything that they cannot hold is lost;
+`MailSettings.mime_draft_files` has what else it may do with the attachment.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How Graph says no: the codes, their statuses and Microsoft's own words.
+"""Graph's errors: the codes, their statuses and Microsoft's own texts.
 
 Clients must go by status and code, never by the text (Microsoft Graph, "Error responses and
 resource types"). Answers that come from Exchange (`Error…`) mostly carry no `innerError`, those of
@@ -100,7 +100,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "ErrorAccountSuspendShowTierUpgrade": (403, "Account suspended."),
     "ErrorOrganizationAccessBlocked": (403, "Access is blocked for this organization."),
     "ErrorQuotaExceeded": (507, "Mailbox has exceeded maximum mailbox size." + _SAVE),
-    # What passes
+    # Temporary errors
     "ApplicationThrottled": (429, "Application is over its MailboxConcurrency limit."),
     "TooManyRequests": (429, "Please retry again later."),
     "ErrorTooManyObjectsOpened": (
@@ -148,7 +148,7 @@ _PAGE = (
 
 @dataclass(slots=True, eq=False)
 class GraphError(Exception):
-    """An answer other than success. Status and text come from the catalogue unless given."""
+    """An error answer. Status and text come from the catalogue unless given."""
 
     code: str
     text: str | None = None

@@ -1,5 +1,5 @@
 """Exchange's limits for one application and one mailbox: four requests at once, and budgets for a
-stretch of time. Whoever is over them gets 429, and nothing of the request is processed."""
+period of time. A request above them gets 429 and is not processed."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ UPLOAD_WINDOW = timedelta(minutes=5)
 
 
 class Gate:
-    """Counts who is inside."""
+    """Counts the requests in flight."""
 
     def __init__(self, mailboxes: Mailboxes) -> None:
         self._mailboxes = mailboxes
@@ -26,7 +26,7 @@ class Gate:
 
     @contextmanager
     def passing(self, client_id: str, box: User, octets: int, now: datetime) -> Iterator[None]:
-        """Let one request through, or raise `GraphError`. `octets` is what it uploads."""
+        """Admit one request, or raise `GraphError`. `octets` is the size of its upload."""
         key = (client_id, box.oid)
         self._inside[key] += 1
         try:
@@ -57,7 +57,7 @@ class Gate:
 
 @dataclass(slots=True)
 class _Window:
-    """What was spent within the last stretch of time."""
+    """What was used within the last period."""
 
     spent: deque[tuple[datetime, int]] = field(default_factory=deque)
     total: int = 0

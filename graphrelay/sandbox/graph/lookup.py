@@ -1,4 +1,5 @@
-"""Finding messages: by Message-ID above all, which is how a lost answer is settled afterwards."""
+"""Finding messages: mainly by Message-ID, which is how the relay finds out what happened after a
+lost answer."""
 
 from collections.abc import Iterable
 from email.parser import HeaderParser

@@ -1,7 +1,7 @@
 """The `message` resource from JSON, strictly.
 
-Unknown properties and wrong shapes are refused as OData does, because a relay that misspells one
-would otherwise lose it in silence.
+Unknown properties and wrong shapes are refused as OData does, because a misspelled one would
+otherwise be lost silently.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """The OData options of a look-up: `$filter`, `$select`, `$top`, `$skip`, `$orderby`.
 
-Filters are comparisons joined by `and`, which is what finding a message needs. What is not known
-here is refused, never ignored: an ignored filter finds the wrong mail.
+Filters are comparisons joined by `and`, which is what finding a message needs. Anything not
+supported here is refused, never ignored: an ignored filter finds the wrong mail.
 """
 
 import re
@@ -67,7 +67,7 @@ class Query:
 
     @classmethod
     def of(cls, request: web.Request) -> "Query":
-        """Raises `GraphError` for what cannot be understood."""
+        """Raises `GraphError` for what cannot be parsed."""
         given = request.query
         for name in given:
             if name.startswith("$") and name not in _KNOWN:

@@ -1,7 +1,7 @@
-"""In whose name a message may go: Exchange's check of the From header.
+"""In whose name a message may be sent: Exchange's check of the From header.
 
-The one who asks is the signed-in user, or the mailbox in the URL where an application asks. His
-own addresses are free; for another mailbox he needs Send As, or Send on Behalf, which recipients
+The caller is the signed-in user, or the mailbox in the URL if an application makes the request. Its
+own addresses are always allowed; another mailbox needs Send As, or Send on Behalf, which recipients
 see in a Sender header. A refusal is always ErrorSendAsDenied.
 """
 
@@ -15,7 +15,7 @@ from graphrelay.sandbox.tokens import Principal
 
 @dataclass(frozen=True, slots=True)
 class SendingAs:
-    """What recipients shall see."""
+    """What recipients see."""
 
     person: Person
     """The From header; its address may differ from the one that was asked for."""

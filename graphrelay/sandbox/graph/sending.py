@@ -4,8 +4,8 @@
                  │             │          │
                 400           403        400
 
-There is no envelope: the header section says who receives, and whoever is named twice receives
-once.
+There is no envelope: the header section names the recipients, and an address named twice receives
+one copy.
 """
 
 from collections.abc import Callable, Iterable
@@ -73,7 +73,7 @@ def _send_json(call: Call, value: dict[str, object]) -> None:
 
 
 def composed(call: Call, message_id: str, message: Composition) -> bytes:
-    """The octets that Exchange makes of properties."""
+    """The octets that Exchange writes from properties."""
     box = call.box
     sender = Person(box.display_name, box.primary_address)
     return compose(replace(message, message_id=message_id), sender, call.cloud.now())

@@ -3,7 +3,7 @@
     token ── route ── permission ── gate (4 at once) ── faults ── endpoint ── headers
      401   400/405      403, 404         429                        400…
 
-The order is the real one's: who asks comes first, what is in the body last.
+The order is that of the real service: the caller is checked first, the body last.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _BEARER = re.compile(r"Bearer[ ]+(\S+)\Z", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What answers, and what it needs."""
+    """An endpoint, and what it needs."""
 
     need: Need
     answer: Callable[[Call], Awaitable[web.Response]]
@@ -78,7 +78,7 @@ class GraphService:
                 refusal.headers.add("WWW-Authenticate", challenge)
             return refusal
         except ConnectionCut:
-            return web.Response(status=499)  # reaches nobody
+            return web.Response(status=499)  # reaches no recipient
 
     async def _graph(self, request: web.Request, ids: Ids) -> web.Response:
         principal = self._principal(request)
@@ -124,7 +124,7 @@ class GraphService:
         return principal
 
     def _refused(self, request: web.Request, principal: Principal) -> Principal | TokenProblem:
-        """Unless a fault says that this good token is none."""
+        """Unless a fault makes this valid token invalid."""
         if not self._cloud.faults:
             return principal
         fault = self._cloud.faults.take(
@@ -158,7 +158,7 @@ _ACTIONS = {"createuploadsession", "microsoft.graph.createuploadsession"}
 
 
 def _endpoints(uploads: Uploads) -> dict[tuple[str, ...], dict[str, Endpoint]]:
-    """What stands behind /me or /users/{name}; `*` is an id. Names know no letter case."""
+    """What stands behind /me or /users/{name}; `*` is an id. Names are not case-sensitive."""
     one_session = {"POST": Endpoint(Need.WRITE, uploads.create)}
     messages = {
         "GET": Endpoint(Need.READ, lookup.messages),
@@ -220,7 +220,7 @@ async def _with_faults(
         await _wait(call, call.cloud.faults.while_on(stall))
     if fault := call.fault(Refuse, lambda fault: not fault.reads_message):
         async for _ in call.request.content.iter_any():
-            pass  # the client has sent all of it, and nothing of it counts
+            pass  # the client has sent all of it, and none of it counts
         raise fault.error()
     response = await answer(call)
     if delay := call.fault(Delay):
@@ -231,7 +231,7 @@ async def _with_faults(
 
 
 async def _wait(call: Call, until: Coroutine[Any, Any, None]) -> None:
-    """Wait, in flight all the while; whoever has gone away is in flight no more."""
+    """Wait, counting as in flight; a request whose client has disconnected no longer counts."""
     waiting = asyncio.ensure_future(until)
     try:
         while not (await asyncio.wait([waiting], timeout=_LOOK))[0]:

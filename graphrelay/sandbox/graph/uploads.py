@@ -31,7 +31,7 @@ _RANGE = re.compile(r"bytes (\d{1,12})-(\d{1,12})/(\d{1,12})\Z")
 
 @dataclass(slots=True, kw_only=True)
 class UploadSession:
-    """One attachment on its way."""
+    """One attachment being uploaded."""
 
     principal: Principal
     box: User

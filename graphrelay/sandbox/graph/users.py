@@ -1,4 +1,4 @@
-"""GET /me and /users/{id}: what a program needs to know whom it speaks for."""
+"""GET /me and /users/{id}: how a program finds out which user it acts for."""
 
 from typing import Any
 

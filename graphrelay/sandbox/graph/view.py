@@ -53,7 +53,7 @@ def time_json(at: datetime) -> str:
 
 
 class _View:
-    """An item seen as properties, whatever it holds."""
+    """An item as properties, whatever its form."""
 
     def __init__(self, item: Item, box: User, immutable: bool) -> None:
         self.item, self.box, self.immutable = item, box, immutable
@@ -70,7 +70,7 @@ class _View:
 
     @cached_property
     def composition(self) -> Composition:
-        """Read from the octets where only those are there."""
+        """Read from the octets if there is nothing else."""
         content = self.item.content
         if isinstance(content, Mail):
             return _of_mail(content, self.item.folder)
@@ -111,7 +111,7 @@ def _of_mail(mail: Mail, folder: Folder) -> Composition:
         read = taken_apart(mail.delivered)
     except BodyNotKept:
         read = Composition(subject=mail.subject, to=mail.head.to, cc=mail.head.cc)
-    # The sender's own copy still shows whom the blind copies went to.
+    # The sender's own copy still shows the Bcc recipients.
     return replace(read, bcc=mail.head.bcc) if folder is Folder.SENT else read
 
 

@@ -103,7 +103,7 @@ class PageApi:
         return _file(one.content, one.name, one.content_type)
 
     async def faults(self, request: web.Request) -> web.Response:
-        """Those that are on, and the kinds that there are."""
+        """The faults that are switched on, and all kinds."""
         active = [to_json(fault) for fault in self._cloud.faults.active()]
         kinds = {name: (kind.__doc__ or "").strip() for name, kind in sorted(KINDS.items())}
         return web.json_response({"faults": active, "kinds": kinds})
@@ -116,7 +116,7 @@ class PageApi:
                 raise BadFaultError('the body is {"faults": [...]}')
             self._cloud.faults.replace([from_json(one) for one in given["faults"]])
         except (ValueError, LookupError, RecursionError) as problem:
-            # No JSON, no such charset, nested without end.
+            # Not JSON, an unknown charset, or nested too deeply.
             return web.json_response({"error": str(problem)}, status=400)
         return await self.faults(request)
 

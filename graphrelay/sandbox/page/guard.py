@@ -1,9 +1,9 @@
-"""What holds for every answer of the page: only this machine asks, and nothing runs but our script.
+"""The rules for every answer of the page: only this machine may ask, and only our own script runs.
 
-The page shows mail that anybody may have written. So the mail's HTML is served under a policy of
-its own that lets nothing run or load, and the rest under one that takes scripts from here alone.
-A name that leads here from elsewhere (DNS rebinding) is refused by its Host header, a form or
-script on another site by what browsers say of where a request comes from.
+The page shows mail that anybody may have written. So the mail's HTML is served under a separate
+policy under which nothing can run or load, and the rest under one that allows only our own scripts.
+A foreign host name that resolves to this machine (DNS rebinding) is refused by its Host header, a
+form or script on another site by the header fields in which browsers state the origin of a request.
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ _HEADERS = {
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what comes from elsewhere, and dress every answer."""
+    """Refuse foreign requests, and set the headers of every answer."""
     try:
         response = await handler(request) if _is_local(request) else _misdirected()
     except web.HTTPException as answer:

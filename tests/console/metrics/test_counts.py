@@ -1,4 +1,4 @@
-"""What happened, counted; and labels that stay few whatever anybody writes."""
+"""What happened, counted; and a bounded number of labels, whatever strangers send."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Whether the relay is ready, and what keeps it from being so."""
+"""Whether the relay is ready, and the reasons if it is not."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What is asked once for all who want to know."""
+"""One query for all requests."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The page Queue: what is asked of the verbs, and what asks first."""
+"""The page Queue: what is asked of the verbs, and what needs confirmation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The page Set up: the choice, the form, and what comes of it."""
+"""The page Set up: the choice, the form, and the result."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path

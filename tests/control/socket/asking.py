@@ -31,7 +31,7 @@ def server(path: Path, clock: FakeClock | None = None, **verbs: Any) -> ControlS
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the event loop turn until something shows that cannot be waited for."""
+    """Run the event loop until a condition holds for which there is no event."""
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The socket of the relay is found from a file that cannot be used, and without what checks it."""
+"""The relay's socket is found even from an invalid file, and without loading the validation."""
 
 import subprocess
 import sys

@@ -219,7 +219,8 @@ async def test_a_missing_group_is_named(open_path: Path) -> None:
             pass
 
 
-# --- Those who hold a place ----------------------------------------------------------------------
+# --- Connections that occupy a slot
+# ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("said", [b"", b'{"verb": '])

@@ -1,4 +1,4 @@
-"""Alerts of a running relay: from the trouble to the webhook, and `alert-test`."""
+"""Alerts of a running relay: from the cause to the webhook, and `alert-test`."""
 
 import asyncio
 from collections.abc import Mapping

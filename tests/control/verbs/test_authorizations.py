@@ -1,4 +1,4 @@
-"""Authorizing with a real browser: what a person sees, and what comes of it."""
+"""Authorizing with a real browser: what a person sees, and the result."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -122,7 +122,7 @@ async def test_another_user_is_refused_and_the_right_one_may_follow(
         assert (await asking.ended())["kind"] == "refused"
         assert (await status(here))["status"] == "Unauthorized"
         again = Asking(here)
-        await accepts(someone, again)  # Alice's session is of no use: the hint names another.
+        await accepts(someone, again)  # Alice's session does not help: the hint names another user.
         await someone.reads("Authorized")
         assert (await again.ended())["who"] == "wp@contoso.com"
 
@@ -130,7 +130,7 @@ async def test_another_user_is_refused_and_the_right_one_may_follow(
 async def test_an_answer_with_another_state_changes_nothing_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a page that an attacker wrote would send the browser to."""
+    """As an attacker's page would redirect the browser."""
     async with relay(tmp_path, monkeypatch) as here, person(tmp_path) as someone:
         asking = Asking(here)
         forged = f"{await asking.redirect_uri}/?code=stolen&state=guessed"
@@ -153,7 +153,7 @@ async def test_a_closed_browser_leaves_nothing_behind_when_its_person_gives_up(
             await someone.sees("#email")
         assert not asking.task.done()
         assert listens(await asking.redirect_uri)
-        asking.task.cancel()  # Ctrl-C: the command line goes away.
+        asking.task.cancel()  # Ctrl-C: the command line disconnects.
         await asyncio.gather(asking.task, return_exceptions=True)
         async with asyncio.timeout(10):
             while listens(await asking.redirect_uri):

@@ -1,4 +1,4 @@
-"""What a message says, for a person to read while it is not done."""
+"""The content of a message, readable while the message is queued."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -36,7 +36,7 @@ async def sent(here: World, number: int) -> bytes:
 async def test_a_field_that_was_taught_is_kept(
     tmp_path: Path, promoted: frozenset[str] | None
 ) -> None:
-    """Nothing is sent for it unless a person asks; where nothing is lost, it does no harm."""
+    """Nothing is sent unless a person asks for it; a mailbox that loses nothing is not affected."""
     settings = MailSettings(promoted_headers=promoted)
     async with world(tmp_path, scenario="user", mail_settings=settings) as here:
         assert (b"X-Shop: 7" in await sent(here, 1)) is (promoted is None)

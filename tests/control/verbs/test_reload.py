@@ -1,4 +1,4 @@
-"""Who asks for a reload hears what came of it."""
+"""The caller of a reload gets its result."""
 
 import asyncio
 
