@@ -1,10 +1,10 @@
 """Whether the work of a reader grows faster than its text.
 
-Texts are prefix + unit * count + suffix, of random tokens of the reader's grammar: whatever makes a
-reader go over the same octets again and again is a repetition. Each is read at a size and at eight
-times that size. Linear work grows by 8, quadratic by 64; half way between (on a logarithmic scale)
-is the limit. Time is that of this thread alone, the best of several readings, and counts only where
-it is long enough to be measured; a suspect is measured again more often before it counts.
+Texts are prefix + unit * count + suffix, of random tokens of the reader's grammar: only repetition
+makes a reader scan the same octets again and again. Each is read at a size and at eight times that
+size. Linear work grows by 8, quadratic by 64; half way between (on a logarithmic scale) is the
+limit. The time is this thread's CPU time, the best of several readings, and counts only if it is
+long enough to measure; a suspect is measured more often before it counts.
 """
 
 import gc
@@ -42,7 +42,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Superlinear:
-    """What was found: `before` seconds for `size` octets, `after` for eight times as many."""
+    """A finding: `before` seconds for `size` octets, `after` for eight times as many."""
 
     reader: str
     shape: Shape
@@ -71,7 +71,7 @@ def shapes(tokens: tuple[bytes, ...], seed: int) -> Iterator[Shape]:
 
 
 def growth(reader: Reader, shape: Shape, sizes: tuple[int, ...] = LARGE) -> Superlinear | None:
-    """What is wrong with `reader`, if anything is."""
+    """The problem with `reader`, if there is one."""
     before = seconds(reader, shape.text(sizes[0]), 1)
     for size in sizes[:-1]:
         after = seconds(reader, shape.text(TIMES * size), 1)

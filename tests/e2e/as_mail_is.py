@@ -1,4 +1,4 @@
-"""Mail as programs really write it, and what readers must see of it: a table.
+"""A table of mail as programs really write it, and what readers must see of it.
 
 Each message goes to an address of its own, by every way that the relay has.
 """
@@ -13,7 +13,7 @@ Files = tuple[tuple[str, bytes, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One message. What is `None` is not looked at."""
+    """One message. Fields that are `None` are not checked."""
 
     head: str | bytes
     """Fields besides From (unless it is there), To and MIME-Version; LF for CRLF."""

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """The exit status and the output of a command."""
 
     code: int
     out: str

@@ -1,8 +1,8 @@
 """Many connections that send raw SMTP as fast as they are answered, and keep the replies.
 
-What an application may rely on is the 250 after the final dot, so that is what is kept, by
-Message-ID. A message whose answer never came is sent again as a new one, with a Message-ID of its
-own: so a Message-ID that arrives twice was doubled by the relay and not by the sender.
+An application may rely on the 250 after the final dot, so that is what is recorded, by Message-ID.
+A message whose reply never arrived is sent again as a new one, with a new Message-ID: so a
+Message-ID that arrives twice was duplicated by the relay and not by the sender.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ class Told:
 
 
 class Flood:
-    """`count` messages over `connections` connections to one port, through lost connections."""
+    """`count` messages over `connections` connections to one port; lost connections are
+    replaced."""
 
     def __init__(
         self, host: str, port: int, *, sender: str | Sequence[str], recipient: str, mark: str
@@ -52,7 +53,7 @@ class Flood:
                 senders.create_task(self._sender_loop(work))
 
     async def greeted(self) -> None:
-        """Return when somebody answers."""
+        """Return when the server answers."""
         while True:
             with contextlib.suppress(OSError, EOFError):
                 reader, writer = await asyncio.open_connection(self._host, self.port)
@@ -64,12 +65,12 @@ class Flood:
             await asyncio.sleep(0.02)
 
     async def connect(self) -> asyncio.StreamWriter:
-        """One more connection that says nothing."""
+        """One more connection that sends nothing."""
         _, writer = await asyncio.open_connection(self._host, self.port)
         return writer
 
     async def acknowledged(self, count: int) -> None:
-        """Return when so many have been acknowledged in all."""
+        """Return when this many have been acknowledged in all."""
         reached = asyncio.Event()
         self._awaited.append((count, reached))
         await reached.wait()
@@ -80,7 +81,7 @@ class Flood:
             try:
                 reader, writer = await asyncio.open_connection(self._host, self.port)
             except OSError:
-                await asyncio.sleep(0.02)  # the daemon is being started again
+                await asyncio.sleep(0.02)  # the daemon is being restarted
                 continue
             try:
                 await _expect(reader, 220)
@@ -129,7 +130,7 @@ class Flood:
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not an error)
-    """Another reply than the one that was hoped for."""
+    """An unexpected reply."""
 
 
 async def _say(

@@ -1,4 +1,4 @@
-"""`graphrelay` with a reader that holds the interpreter for hours, as one once did.
+"""`graphrelay` with a reader that blocks the interpreter for hours, as one once did.
 
 python -m tests.e2e.hanging --config config.toml serve
 """
@@ -15,7 +15,7 @@ _LONG = 10_000
 
 
 class _Quadratic:
-    """The pattern for quoted strings, without what stands for a lone backslash at the end."""
+    """The pattern for quoted strings, without the alternative for a single backslash at the end."""
 
     _pattern = re.compile(rb'"((?:[^"\\]|\\.)*+)(?:"|\Z)', re.DOTALL)
 

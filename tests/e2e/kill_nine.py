@@ -2,20 +2,19 @@
 
     python -m tests.e2e.kill_nine --rounds 200 --messages 2000 --faults
 
-Each round, 20 connections send messages until 2,000 have been acknowledged; at a random moment of
-it the daemon is killed, and started again on what it left, now and then killed in that too. At the
-end the queue is let run empty, and the sandbox says how often each Message-ID was submitted.
+Each round, 20 connections send messages until 2,000 have been acknowledged; at a random moment the
+daemon is killed and restarted on the same state, and now and then killed during the restart too. At
+the end the queue is emptied, and the sandbox reports how often each Message-ID was submitted.
 
     flood ── SMTP ──▶ graphrelay serve (a process, killed and started again) ── HTTPS ──▶ sandbox
 
-With `--faults` the cloud has a bad day too: in each round a few requests, at random, are throttled,
-refused, cut off before or after they were processed, or answered late, and now and then no token is
-to be had.
+With `--faults` the cloud fails too: in each round a few random requests are throttled, refused, cut
+off before or after they were processed, or answered late, and now and then no token is available.
 
-Lost must be 0. A message that was on its way to Microsoft when the process died may go out twice,
-since nobody was left to hear the answer; so may one whose answer had come in, and was not on the
-disk yet: together at most `IN_DOUBT` for each kill. So may one whose answer the cloud withheld, as
-the account here may not look whether it was sent.
+Lost must be 0. A message that was being submitted to Microsoft when the process died may be sent
+twice, since the answer was lost with the process; so may one whose answer had been received but was
+not on the disk yet: together at most `IN_DOUBT` for each kill. So may one whose answer the cloud
+withheld, as the account here has no permission to check whether it was sent.
 """
 
 import argparse
@@ -56,7 +55,7 @@ retry_min = "1s"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the sandbox got, against the replies that the senders got."""
+    """Compares what the sandbox received with the replies that the senders got."""
 
     kills: int
     withheld: int
@@ -81,7 +80,7 @@ class Verdict:
 
     @property
     def excused(self) -> int:
-        """Doubles that the documents admit."""
+        """Duplicates that the documentation allows."""
         return IN_DOUBT * self.kills + self.withheld
 
     def __str__(self) -> str:
@@ -130,7 +129,7 @@ def bad_day(dice: Random) -> list[Fault]:
 
 
 def withheld(faults: list[Fault]) -> int:
-    """How many requests these process and give no clear answer to."""
+    """How many requests these faults process without a clear answer."""
     doubtful = (fault for fault in faults if isinstance(fault, CutAfter | AnswerAfter))
     return sum(fault.times or 0 for fault in doubtful)
 
@@ -176,13 +175,13 @@ class Daemon:
         return self._process.pid
 
     async def says(self, word: str, times: int = 1) -> None:
-        """Return when the journal has it so often."""
+        """Return when the journal contains it this many times."""
         async with asyncio.timeout(30):
             while self.journal.count(word) < times:  # noqa: ASYNC110 (another process writes it)
                 await asyncio.sleep(0.02)
 
     def freeze(self) -> None:
-        """Stop it where it stands; only `kill` or `thaw` follows."""
+        """Freeze it (SIGSTOP); only `kill` or `thaw` may follow."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -191,7 +190,7 @@ class Daemon:
         self._process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
-        """kill -9. It must have lived until now."""
+        """kill -9. It must still be running."""
         await self._end(signal.SIGKILL)
         self.kills += 1
 
@@ -245,8 +244,8 @@ def free_port() -> int:
 async def relaying(
     folder: Path, extra: str = "", account: str = ""
 ) -> AsyncIterator[tuple[Sandbox, Daemon, Flood]]:
-    """A cloud, a daemon that submits to it (not started yet), and who sends to that. `extra` is
-    added to the configuration, and `account` to the settings of its account."""
+    """A cloud, a daemon that submits to it (not started yet), and the senders. `extra` is added to
+    the configuration, and `account` to the settings of its account."""
     async with Sandbox(mail_settings=MailSettings(keep_bodies=False)) as cloud:
         port = free_port()
         address = f"127.0.0.1:{port}"
@@ -319,7 +318,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", action="store_true", help="the cloud has a bad day too")
     chosen = parser.parse_args()
-    # The sandbox's web server tells of each request that a killed daemon left half sent.
+    # The sandbox's web server logs each request that a killed daemon left incomplete.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         rounds, messages = chosen.rounds, chosen.messages

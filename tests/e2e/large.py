@@ -1,4 +1,4 @@
-"""Letters that are too large for one request, in a world where little is large."""
+"""Letters that are too large for one request, with limits small enough to keep them small."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ SENT_ITEMS = "wp@contoso.com"
 
 
 def settings() -> MailSettings:
-    """Graph's limits, a fortieth of what they are."""
+    """Graph's limits, divided by forty."""
     return MailSettings(request_limit=REQUEST, attachment_minimum=SMALLEST_UPLOAD)
 
 
@@ -45,7 +45,7 @@ async def small_world(
 
 
 def file(name: str, size: int) -> bytes:
-    """Octets that belong to that name alone."""
+    """Octets that are unique to that name."""
     block = hashlib.sha256(name.encode()).digest()
     return (block * (size // len(block) + 1))[:size]
 

@@ -1,5 +1,5 @@
 """A client that sends one message after the other, each on a connection of its own, until its
-standard input ends, and then says how many seconds the longest of them took.
+standard input ends, and then prints how many seconds the slowest of them took.
 
     python -m tests.e2e.patience 2525
 """

@@ -1,4 +1,4 @@
-"""Somebody in front of a real Chromium, who signs in at the sandbox's pages."""
+"""A person with a real Chromium, who signs in on the sandbox's pages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ class Person:
         await self.tab.open(url)
 
     async def signs_in(self, email: str) -> None:
-        """Everybody's password is `pass`."""
+        """The password of every user is `pass`."""
         await self.sees("#email")
         await self._types("#email", email)
         await self._types("#password", "pass")
@@ -46,7 +46,7 @@ class Person:
         await self.tab.call("Input.insertText", text=text)
 
     async def _until(self, condition: str) -> None:
-        """A page that is left takes its promises along: then the next one is asked."""
+        """Leaving a page ends its promises; then the next page is asked."""
         async with asyncio.timeout(60):
             while True:
                 try:
@@ -58,7 +58,7 @@ class Person:
 
 @asynccontextmanager
 async def person(folder: Path) -> AsyncIterator[Person]:
-    """With a browser of their own. The sandbox's authority is in no browser's store."""
+    """With a browser of their own. The sandbox's authority is not in any browser's store."""
     needs("chromium")
     async with browser(folder / "profile") as tab:
         await tab.call("Security.setIgnoreCertificateErrors", ignore=True)

@@ -2,16 +2,16 @@
 
     sudo python -m tests.e2e.power_cut --cuts 5 --messages 10000
 
-The spool lies on a journalled ext4 in an image file. Under load the relay is stopped dead, and the
-image is copied as it stands: with what has been written to the device, without what the kernel
-still holds back. The copy is mounted in its place (ext4 replays its journal), and the relay is
-started on it. At the end the queue is let run empty, and the sandbox says what has arrived.
+The spool lies on a journalled ext4 in an image file. Under load the relay is frozen, and the image
+is copied as it is: with everything that was written to the device, and without what is still in the
+kernel's cache. The copy is mounted in its place (ext4 replays its journal), and the relay is
+started on it. At the end the queue is emptied, and the sandbox reports what has arrived.
 
     flood ── SMTP ──▶ graphrelay serve, state on ext4 on a loop device ── HTTPS ──▶ sandbox
                                         image ──(cp)──▶ copy, mounted in its place
 
-Of what was acknowledged nothing may be missing. `--lie` makes fsync do nothing, as a disk that lies
-would: then mail is lost, which shows that this can see it. Needs root, a loop device and mkfs.ext4.
+No acknowledged message may be missing. `--lie` makes fsync do nothing, like a disk that lies: then
+mail is lost, which shows that the test detects it. Needs root, a loop device and mkfs.ext4.
 """
 
 import argparse
@@ -85,7 +85,7 @@ class Disk:
         return Path(f"/sys/block/{Path(self._device).name}/stat").read_text("ascii").split()[6]
 
     def switch(self) -> None:
-        """To the copy; nobody may use the disk meanwhile."""
+        """Switch to the copy; the disk must not be in use meanwhile."""
         self.detach()
         self._image.unlink()
         self._number += 1

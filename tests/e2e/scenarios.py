@@ -58,7 +58,7 @@ _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def certificate(ends_at: datetime | None = None) -> x509.Certificate:
-    """Of `_KEY`, signed by itself."""
+    """A self-signed certificate of `_KEY`."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "graphrelay")])
     end = ends_at or datetime.now(UTC) + timedelta(days=365)
     return (
@@ -230,8 +230,8 @@ async def relay_for(
     clock: Clock | None = None,
     extra: str = "",
 ) -> AsyncIterator[World]:
-    """Prepared, initialized and running; nobody has authorized anything yet. `extra` is TOML that
-    follows what `init` wrote."""
+    """Prepared, initialized and running; nothing is authorized yet. `extra` is TOML that follows
+    what `init` wrote."""
     _alone(environment)
     async with Sandbox(now=clock.now if clock else None) as cloud:
         options = [*case.prepare(cloud, folder, environment), *more]
@@ -243,7 +243,7 @@ async def relay_for(
 
 
 def _alone(environment: pytest.MonkeyPatch) -> None:
-    """No desktop, no Azure, no systemd of the machine that the tests run on."""
+    """Hides the desktop, Azure and systemd of the machine that the tests run on."""
     for name in ("DBUS_SESSION_BUS_ADDRESS", "CREDENTIALS_DIRECTORY", *_AZURE):
         environment.delenv(name, raising=False)
 
@@ -265,6 +265,6 @@ async def asked(
 
 
 def asked_with(cloud: Sandbox) -> set[str]:
-    """What tokens were asked for with: grant types, and paths where a machine vouches."""
+    """How tokens were requested: grant types, and paths for managed identities."""
     imds = (request.path for request in cloud.requests if part_of(request.path) == "imds")
     return {*cloud.grant_types, *imds}

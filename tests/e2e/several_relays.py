@@ -1,15 +1,15 @@
-"""Three relays with one queue, of which one after the other is killed, frozen or cut off.
+"""Three relays with one queue; one after the other is killed, frozen or cut off.
 
     python -m tests.e2e.several_relays --rounds 50 --messages 500 --faults
 
     flood ── HAProxy ──▶ relay a, b, c (processes) ── HTTPS ──▶ sandbox
                             └── each by a line of its own ──▶ PostgreSQL
 
-In each round one relay gets into trouble while mail comes in: it is killed by kill -9, stopped for
-longer than its lease, or cut off from the database; or the database itself is killed by kill -9 and
-started again. It is measured how long it takes until another
-relay sends from the mailboxes that it had. Nothing that was acknowledged may be lost, and no
-mailbox may ever see more than four requests at a time. Doubled may be what was in flight.
+In each round one relay fails while mail is received: it is killed by kill -9, stopped for longer
+than its lease, or cut off from the database; or the database itself is killed by kill -9 and
+restarted. The time until another relay sends from its mailboxes is measured. No acknowledged
+message may be lost, and no mailbox may ever get more than four requests at a time. Only messages in
+flight may be duplicated.
 
 A relay's requests count for `REQUEST_LIMIT` after it was lost; here the cloud answers at once.
 """
@@ -70,7 +70,7 @@ request_limit = "{REQUEST_LIMIT:.0f}s"
 
 
 class Line:
-    """A relay's way to the database, which can be cut: then octets go nowhere."""
+    """A relay's connection to the database, which can be cut: then no octets get through."""
 
     def __init__(self, to_port: int) -> None:
         self.port = free_port()
@@ -88,7 +88,7 @@ class Line:
         self._whole.clear()
 
     async def mend(self) -> None:
-        """What was cut stays broken, as after a failure of a network."""
+        """Connections that were cut stay broken, as after a network failure."""
         await self._hang_up()
         self._whole.set()
 
@@ -99,7 +99,7 @@ class Line:
         await asyncio.gather(*carrying, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Until one side ends it, or somebody cancels this."""
+        """Until one side closes it, or the task is cancelled."""
         task = asyncio.current_task()
         assert task is not None
         self._carrying.add(task)
@@ -111,7 +111,7 @@ class Line:
                 pumps.create_task(self._pump(reader, out))
                 pumps.create_task(self._pump(there, writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
-            pass  # the connection is over, which is all that a caller could be told
+            pass  # the connection is over, which is all that a caller needs to know
         finally:
             self._carrying.discard(task)
             for one in writers:
@@ -139,7 +139,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is to be shown of a run."""
+    """The results of a run."""
 
     verdict: Verdict
     most_at_once: int
@@ -193,7 +193,7 @@ class Cluster:
         return {mailbox for (mailbox,) in rows}
 
     async def one_with_lanes(self, dice: Random) -> Member:
-        """Of those that have something to lose."""
+        """Those that have mail to lose."""
         while True:
             if having := [one for one in self.members if self.mailboxes_of(one.host)]:
                 return dice.choice(having)
@@ -214,7 +214,7 @@ class Cluster:
             return -1
 
     async def trouble(self, member: Member, kind: Trouble) -> None:
-        """One relay gets into trouble; returns when another has gone on, and it is well again."""
+        """One relay fails; returns when another has taken over and the first has recovered."""
         theirs = self.mailboxes_of(member.host)
         self.troubles += 1
         match kind:
@@ -327,7 +327,7 @@ async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
 async def run(
     rounds: int, messages: int, mailboxes: int, seed: int, folder: Path, *, faults: bool = False
 ) -> Report:
-    """Every kind of trouble in turn, each of a relay chosen by chance."""
+    """Every kind of failure in turn, each for a randomly chosen relay."""
     dice, unanswered = Random(seed), 0
     kinds: tuple[Trouble, ...] = get_args(Trouble)
     async with cluster(folder, mailboxes) as all_:

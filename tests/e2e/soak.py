@@ -1,12 +1,12 @@
-"""The relay for a long time: mail of all sizes, a cloud with bad days, restarts; nothing may grow.
+"""The relay for a long time: mail of all sizes, a cloud with failures, restarts; nothing may grow.
 
     python -m tests.e2e.soak --minutes 30 --exact-once
 
-A steady stream comes in over twenty connections; every few seconds something goes wrong in the
-cloud. The time is divided into three lives of the daemon, each ended by SIGTERM. Once a second its
-memory, file descriptors, threads and disk are looked at; what they are near the end of a life is
-compared with what they were when it had warmed up. Of the mail nothing may be lost, and nothing
-may come twice but what the cloud gave no clear answer to; with `--exact-once` not even that.
+A steady stream of mail is received over twenty connections; every few seconds something fails in
+the cloud. The time is divided into three lives of the daemon, each ended by SIGTERM. Once a second
+its memory, file descriptors, threads and disk are sampled; the samples near the end of a life are
+compared with those after its warm-up. No mail may be lost, and none may arrive twice unless the
+cloud gave no clear answer; with `--exact-once` not even then.
 """
 
 import argparse
@@ -60,7 +60,7 @@ for free pages in the database, and what is on its way. Waiting: what comes in d
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What was seen of one, in order."""
+    """The samples of one life, in order."""
 
     samples: tuple[Figures, ...]
 
@@ -75,7 +75,7 @@ class Life:
 
     @property
     def grown(self) -> list[str]:
-        """What is not flat."""
+        """The values that grow."""
         names = (one.name for one in fields(Figures))
         rows = zip(
             names, astuple(self.early), astuple(self.late), astuple(MOST_GROWTH), strict=True
@@ -115,10 +115,10 @@ def _octets(state: Path) -> int:
 
 
 class Weather:
-    """Brings the cloud a bad day now and then; the next one ends it.
+    """Makes the cloud fail now and then; each failure ends when the next begins.
 
-    What no request has met goes with its day. Otherwise a relay that rests, and so sends little,
-    would see trouble pile up until nothing goes through.
+    Faults that have not struck are removed at the same time. Otherwise they would accumulate for a
+    relay that sends little, until no request succeeds.
     """
 
     def __init__(self, cloud: Sandbox, dice: Random) -> None:

@@ -1,4 +1,4 @@
-"""A message that no process survives reading is held, and all others go."""
+"""A message that crashes every process that reads it is held, and all others are sent."""
 
 import asyncio
 from pathlib import Path

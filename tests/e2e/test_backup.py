@@ -1,4 +1,4 @@
-"""A backup account takes over a paused lane's mail: where the admin said so, and nowhere else."""
+"""A backup account takes over a paused lane's mail only where the admin has configured it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A message that Graph took comes back, and the log of the running relay says so."""
+"""A message that Graph accepted bounces, and the log of the running relay says so."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
 """What legacy senders do on the wire, and what the mailbox then shows.
 
 The golden dialogs that end in `B:` lines (tests/smtp/dialog.py), played against the whole relay. To
-add one, write down what the device says; what the mailbox shows stands in the failure.
+add one, write down what the device sends; the failure shows the content of the mailbox.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The flood is a witness, so it must be right about the replies that it got."""
+"""The flood is the evidence for other tests, so its record of replies must be right."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from tests.e2e.flood import Flood
 
 
 class Unreliable:
-    """Keeps what it answers with 250; often it drops the connection, before or after keeping."""
+    """Keeps what it answers with 250; often it drops the connection, before or after that."""
 
     def __init__(self) -> None:
         self.dice = Random(9)

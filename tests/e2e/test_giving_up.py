@@ -33,7 +33,8 @@ LOOKS = {
 
 
 def in_the_foreground() -> None:
-    """In the child: whoever runs the tests in the background ignores Ctrl-C, and so would it."""
+    """In the child: if the tests run in the background, they ignore Ctrl-C, and so would the
+    child."""
     os.login_tty(os.dup(0))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -64,7 +65,7 @@ class Terminal:
     def _read(self) -> bytes:
         try:
             return os.read(self._master, 4096)
-        except OSError:  # EIO: nobody has the other end open any more.
+        except OSError:  # EIO: the other end is closed.
             return b""
 
     def type(self, octets: bytes) -> None:

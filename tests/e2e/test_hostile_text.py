@@ -1,4 +1,4 @@
-"""While hostile text is sent, kept and read for sending, another client is served as ever."""
+"""While hostile text is sent, kept and read for sending, another client is served as usual."""
 
 import asyncio
 import re
@@ -115,7 +115,7 @@ ROWS = (
 
 @asynccontextmanager
 async def another_client(port: int, told: list[float]) -> AsyncIterator[None]:
-    """Sends meanwhile; the longest of its transactions is `told`."""
+    """Sends meanwhile; `told` is the duration of its longest transaction."""
     client = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.e2e.patience", str(port)),
         stdin=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""kill -9 while mail comes in, and the judge of it."""
+"""kill -9 while mail is received, and the verdict on the result."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""kill -9 while a large message is on its way: the next process goes on where that one was."""
+"""kill -9 while a large message is on its way: the next process continues where it stopped."""
 
 import asyncio
 import smtplib
@@ -65,7 +65,7 @@ async def test_killed_between_pieces_the_attachment_is_there_once_and_one_messag
 
 
 async def greeted(port: int) -> None:
-    """Wait until somebody listens there."""
+    """Wait until a server listens there."""
     async with asyncio.timeout(20):
         while True:
             try:

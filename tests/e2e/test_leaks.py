@@ -68,20 +68,20 @@ FAILURES: list[Fault] = [
 
 @dataclass
 class Ears:
-    """Everything that anybody could read, and everything that nobody may."""
+    """Everything that others could read, and everything that must stay secret."""
 
     heard: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
     def leaks(self) -> list[str]:
-        """The beginnings of what was heard and should not have been."""
+        """The beginnings of secrets that leaked."""
         everything = "\n".join(self.heard)
         return [secret[:12] for secret in self.secrets if secret and secret in everything]
 
 
 @pytest.fixture
 def ears(monkeypatch: pytest.MonkeyPatch) -> Ears:
-    """Learn every code and every refresh token that the cloud hands out."""
+    """Record every code and every refresh token that the cloud issues."""
     ears = Ears()
     keep = grants._keep
 
@@ -116,7 +116,7 @@ def watching_the_process_list(ears: Ears) -> Iterator[None]:
 
 
 def may_dump_core() -> None:
-    """In a child, before the program: as an admin might have allowed it."""
+    """In the child, before the program: allow core dumps, as an admin might have done."""
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
@@ -136,7 +136,7 @@ async def serving(config: Path, folder: Path) -> AsyncIterator["subprocess.Popen
         ready.bind(str(folder / "notify"))
         ready.setblocking(False)
         with (folder / "journal").open("wb") as journal:
-            process = subprocess.Popen(  # noqa: ASYNC220 (no loop needs to know of it)
+            process = subprocess.Popen(  # noqa: ASYNC220 (the event loop does not need it)
                 [sys.executable, "-m", "graphrelay", "--config", config, "serve"],
                 stdout=journal,
                 stderr=journal,
@@ -155,7 +155,7 @@ async def serving(config: Path, folder: Path) -> AsyncIterator["subprocess.Popen
 
 @dataclass
 class Machine:
-    """The cloud, the configuration, and who listens."""
+    """The cloud, the configuration, and the search for secrets."""
 
     cloud: Sandbox
     config: Path
@@ -177,7 +177,7 @@ class Machine:
             self.ears.heard.append(str(event))
 
     async def signs_in(self) -> None:
-        """With an address that is carried back by hand, into a process of its own."""
+        """With an address that is pasted by hand into another process."""
         async with (
             started(self.config, "authorize", "website", "--paste", "--json") as process,
             Visitor(self.cloud.ca_file) as visitor,
@@ -270,7 +270,7 @@ async def test_no_failure_shows_a_secret_to_anybody(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_program_that_does_not_forbid_it_would_have_been_dumped(tmp_path: Path) -> None:
-    """Else the test above would show nothing."""
+    """Otherwise the test above would prove nothing."""
     process = subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); input()"],
         stdin=subprocess.PIPE,

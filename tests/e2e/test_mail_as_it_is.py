@@ -1,6 +1,7 @@
-"""What programs really write arrives as it was meant, by every way that a message can take.
+"""What programs really write arrives as intended, by every method of submission.
 
-All messages of the table go by each way once, in one world a way; then each is looked at alone.
+All messages of the table are sent once by each method, in one world for each; then each is checked
+separately.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Messages that any rewriting would break, from the SMTP client to the recipient's mailbox."""
+"""Messages that rewriting would break, from the SMTP client to the recipient's mailbox."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Only 202 says that Graph took a message, and 201 that there is a draft."""
+"""Only 202 means that Graph accepted a message, and only 201 that a draft was created."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What [[routes]] make of a message, from the configuration to the mailbox."""
+"""The effect of [[routes]] on a message, from the configuration to the mailbox."""
 
 import asyncio
 import smtplib

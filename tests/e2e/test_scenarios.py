@@ -28,7 +28,7 @@ MACHINE = {
 
 
 async def signed_in(here: World, method: str, who: str) -> list[Output]:
-    """All that `authorize` says while somebody does what it asks for."""
+    """The output of `authorize` while its instructions are followed."""
     events: list[Output] = []
     landed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -97,7 +97,7 @@ async def test_an_application_proves_itself_and_mail_goes_out(
 async def test_entra_and_graph_are_reached_through_the_same_proxy_and_by_the_same_trust(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: Proxy
 ) -> None:
-    """With the environment saying otherwise."""
+    """With a contradicting environment."""
     monkeypatch.setenv("GRAPHRELAY_CLOUD__PROXY", proxy.url)
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

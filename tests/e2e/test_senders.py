@@ -1,4 +1,4 @@
-"""In whose name mail goes out: own and shared mailboxes, aliases, several accounts, a default."""
+"""In whose name mail is sent: own and shared mailboxes, aliases, several accounts, a default."""
 
 import asyncio
 import smtplib
@@ -39,13 +39,13 @@ def user(here: World, upn: str) -> User:
 
 
 async def may_use(here: World, *mailboxes: str) -> None:
-    """More mailboxes in the configuration, taken over at once."""
+    """More mailboxes in the configuration, in effect at once."""
     listed = ", ".join(f'"{one}"' for one in ("wp@contoso.com", "info@contoso.com", *mailboxes))
     await configured(here, OWN, f"mailboxes = [{listed}]")
 
 
 async def configured(here: World, old: str, new: str) -> None:
-    """A change of the configuration, taken over at once."""
+    """A change of the configuration, in effect at once."""
     reloader = Reloader(here.config, found_in(here.config), here.relay, Notifier({}), SystemClock())
     text = here.config.read_text(encoding="utf-8")
     assert old in text
@@ -54,7 +54,7 @@ async def configured(here: World, old: str, new: str) -> None:
 
 
 async def sent(here: World, author: str) -> Mail:
-    """What a message from `author` became."""
+    """The result of a message from `author`."""
     before = len(here.cloud.mailboxes.submitted)
 
     def hand_in() -> None:
@@ -77,7 +77,7 @@ async def test_send_as_goes_by_the_users_own_mailbox_with_the_other_in_from(
 
 
 async def test_a_shared_mailbox_may_submit_by_itself(tmp_path: Path) -> None:
-    """So that the copy lies in its own Sent Items; that takes Full Access in Exchange."""
+    """So that the copy is in its own Sent Items; that needs Full Access in Exchange."""
     async with world(tmp_path, scenario="user", extra=INFO) as here:
         user(here, "wp@contoso.com").full_access.add("info@contoso.com")
         mail = await sent(here, "Info <info@contoso.com>")

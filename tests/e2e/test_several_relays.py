@@ -1,4 +1,4 @@
-"""Relays that share a queue: one in trouble costs seconds, and no mail."""
+"""Relays that share a queue: the failure of one costs seconds, and no mail."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""A real daemon that runs out of descriptors, or of memory: it refuses, and gets well by itself."""
+"""A real daemon that runs out of descriptors, or of memory: it refuses mail, and recovers by
+itself."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A real daemon that gets the signal to stop or to reload, with mail in flight."""
+"""A real daemon that receives the signal to stop or to reload, with mail in flight."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A minute of the soak, and its eye for what grows."""
+"""A minute of the soak test, and its detection of growth."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A message goes all the way, and back come the right words when it cannot."""
+"""A message goes all the way; if it cannot, the reason is reported."""
 
 import asyncio
 from datetime import timedelta
@@ -70,7 +70,8 @@ async def test_the_wrong_person_signing_in_is_refused_and_nothing_is_stored(tmp_
 
 
 async def test_what_was_accepted_survives_a_restart_with_the_cloud_away(tmp_path: Path) -> None:
-    """Mail in the spool, and an application instead of the user: the next process needs nobody."""
+    """Mail in the spool, and an application instead of the user: the next process needs no
+    person."""
     async with world(tmp_path, scenario="user") as here:
         status = await here.relay.tokens.status("website")
         assert status.word == "Authorized"

@@ -1,6 +1,6 @@
 """The life of a token, with mail: what flows, what waits, and what resumes by itself.
 
-On a clock that the test moves; the cloud goes by the same.
+On a clock that the test moves; the cloud uses the same clock.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 @pytest.fixture
 def an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long lives every access token; else it would be a day and more."""
+    """The lifetime of every access token; otherwise it could exceed a day."""
 
     def life(issuer: TokenIssuer, cae: bool, lifetime: timedelta | None = None) -> object:
         issued_at = issuer._now()
@@ -69,8 +69,8 @@ def subjects(here: World) -> list[str]:
 
 
 async def until(clock: FakeClock, done: Callable[[], bool]) -> timedelta:
-    """Let time pass, minute by minute, until it is so; how long that was. What takes real time
-    (a thread, a connection) is waited for first."""
+    """Let time pass, minute by minute, until the condition holds; returns how long that took. What
+    takes real time (a thread, a connection) is waited for first."""
     began = clock.monotonic()
     async with asyncio.timeout(30):
         while not done():

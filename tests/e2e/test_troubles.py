@@ -1,5 +1,5 @@
-"""What goes wrong in life: each trouble is reported so that a person can act on it, and no mail is
-lost."""
+"""What goes wrong in practice: each problem is reported so that a person can act on it, and no mail
+is lost."""
 
 import asyncio
 import contextlib

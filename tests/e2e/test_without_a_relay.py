@@ -56,7 +56,7 @@ def _root() -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """One that everybody may enter, with the service's state in it."""
+    """A folder that everybody may enter, with the service's state in it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)

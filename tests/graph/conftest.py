@@ -1,5 +1,5 @@
-"""The loops on which a connection to Graph is tried: asyncio's own, and the one that `serve` takes
-where it can."""
+"""The loops on which a connection to Graph is tried: asyncio's own, and the one that `serve` uses
+if it is available."""
 
 import asyncio
 from collections.abc import Callable

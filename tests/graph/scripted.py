@@ -114,13 +114,13 @@ class Wire:
         await self.writer.drain()
 
     def cut(self) -> None:
-        """Break the connection without a farewell."""
+        """Break the connection without closing it properly."""
         self.writer.transport.abort()
 
 
 @dataclass
 class Tokens:
-    """A `TokenSource` that hands out `tokens` one after the other, each until it is refused."""
+    """A `TokenSource` that returns `tokens` one after the other, each until it is refused."""
 
     tokens: list[str | Paused | Delayed] = field(default_factory=lambda: [TOKEN])
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -181,7 +181,7 @@ class Scripted:
 
 
 async def session_of(graph: GraphClient, lane: Lane = LANE) -> MailboxSession:
-    """A session for which there is a token."""
+    """A session that has a token."""
     session = await graph.session(lane)
     assert isinstance(session, MailboxSession)
     return session
@@ -202,7 +202,7 @@ def _open(session: MailboxSession) -> bool:
 
 @asynccontextmanager
 async def scripted(script: Script, *, tls: bool = True) -> AsyncIterator[Scripted]:
-    """A server on loopback that runs `script` for each connection, one after the other's end."""
+    """A server on loopback that runs `script` for each connection, one after the other."""
     server = Scripted(0)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -241,7 +241,7 @@ def http(status: int, body: bytes = b"", *headers: str) -> bytes:
 
 
 def answers(*octets: bytes) -> Script:
-    """Takes requests whole and gives these answers one after the other, the last for ever."""
+    """Reads complete requests and gives these answers in order, repeating the last."""
 
     left = list(octets)
 

@@ -1,4 +1,4 @@
-"""The base64 of a stream is that of the whole, however the stream is cut."""
+"""The base64 of a stream is the same however the stream is cut."""
 
 import base64
 from collections.abc import AsyncIterator

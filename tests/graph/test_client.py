@@ -1,4 +1,4 @@
-"""What the client says to Graph, and how it takes whatever comes back, on a real wire."""
+"""What the client sends to Graph, and how it handles any answer, over real connections."""
 
 import asyncio
 import base64
@@ -663,7 +663,7 @@ async def test_who_asked_for_a_connection_in_vain_does_not_end_it_for_who_has_it
 
     async with scripted(script) as server:
         session = await server.session()
-        await send(session)  # leaves a connection, for which the next two ask at the same time
+        await send(session)  # leaves a connection, which the next two request at the same time
         slow = asyncio.create_task(send(session, Octets(bytes(1000))))
         others = [asyncio.create_task(send(session)) for _ in range(2)]
         assert all(isinstance(outcome, Relayed) for outcome in await asyncio.gather(*others))

@@ -1,4 +1,4 @@
-"""Each national cloud has hosts of its own, and nothing leads from one to another."""
+"""Each national cloud has hosts of its own, and nothing leads from one cloud to another."""
 
 import pytest
 

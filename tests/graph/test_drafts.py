@@ -1,4 +1,4 @@
-"""Messages in a mailbox: what each answer means where mail is, or is not, sent."""
+"""Messages in a mailbox: what each answer means for whether mail was sent."""
 
 import json
 from datetime import UTC, datetime

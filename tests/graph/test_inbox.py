@@ -1,4 +1,4 @@
-"""What Graph lists of a mailbox: nonsense in it is passed over."""
+"""Graph's list of a mailbox: invalid entries are skipped."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every answer that Graph is known to give, and those that nobody has seen yet."""
+"""Every answer that Graph is known to give, and answers that are not known yet."""
 
 import json
 from datetime import UTC, datetime, timedelta

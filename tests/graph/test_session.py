@@ -36,7 +36,7 @@ def challenged(*others: str) -> bytes:
 
 
 def takes(token: str, refusal: bytes = DENIED) -> Script:
-    """Graph, which takes one token and refuses all others."""
+    """Graph, which accepts one token and refuses all others."""
 
     async def script(wire: Wire) -> None:
         while True:

@@ -27,7 +27,7 @@ def init(directory: Path, *options: str, answers: str = "") -> Result:
 
 
 def made(directory: Path, *options: str) -> tuple[Settings, str]:
-    """The settings that came of it, and what was shown."""
+    """The resulting settings, and what was shown."""
     shown = init(directory, "--yes", *options)
     assert shown.exit_code == 0, shown.output
     path = directory / "config.toml"

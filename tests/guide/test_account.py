@@ -1,4 +1,4 @@
-"""One account more: checked with the whole configuration, and written beside it."""
+"""An additional account: checked with the whole configuration, and written beside it."""
 
 import os
 import stat

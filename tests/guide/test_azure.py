@@ -23,7 +23,7 @@ def pasted(directory: Path, shown: str) -> list[str]:
     """What `az` was called with when the shown commands were pasted into a shell."""
     block = shown.split("(one of the two is enough):")[1].split("written:")[0]
     text = "\n".join(line[2:] for line in block.splitlines())
-    text = re.sub(r"<([A-Z]+)>", r"THE-\1", text)  # What only the admin knows.
+    text = re.sub(r"<([A-Z]+)>", r"THE-\1", text)  # The values that the admin fills in.
     programs, log = directory / "programs", directory / "az.log"
     programs.mkdir()
     (programs / "az").write_text(AZ, encoding="utf-8")

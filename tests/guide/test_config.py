@@ -88,7 +88,7 @@ def test_an_application_proves_itself_as_was_said(
 ) -> None:
     name = "any-user" if scenario is AnyUser else "scoped-users"
     settings, _ = made(tmp_path, "--scenario", name, *IDS, *APPLICATION, *options)
-    match credential:  # Without a word, files stand beside the configuration.
+    match credential:  # By default, files are beside the configuration.
         case Certificate(path) if not path.is_absolute():
             credential = Certificate(tmp_path / path)
         case ClientSecret(SecretFile(path)) if not path.is_absolute():

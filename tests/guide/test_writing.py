@@ -1,4 +1,4 @@
-"""The files of `init`: private, whole, and never written over by accident."""
+"""The files of `init`: private, complete, and never overwritten by accident."""
 
 import grp
 import os

@@ -1,4 +1,4 @@
-"""README's first command, in a Debian that has just been made."""
+"""README's first command, in a fresh Debian."""
 
 import subprocess
 

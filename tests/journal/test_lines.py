@@ -75,8 +75,8 @@ def test_a_sentence_is_quoted_and_cannot_break_the_line() -> None:
 
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_nothing_that_a_terminal_obeys_gets_into_the_log(style: Literal["text", "json"]) -> None:
-    """Controls beyond ASCII (CSI is U+009B), ends of lines, changes of direction; and half of a
-    surrogate pair, which no log could take, says what it is too."""
+    """Controls beyond ASCII (CSI is U+009B), ends of lines, changes of direction; half of a
+    surrogate pair, which no log can encode, is escaped as well."""
     lines: list[str] = []
     sender = "<a\x1b[2J\x9b31m\x7f\u2028b\u202ec\ud800>"
     journal = Journal(FakeClock(), stream_sink(lines.append, style))

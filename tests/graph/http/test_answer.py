@@ -1,4 +1,4 @@
-"""Whatever comes over the wire is read, and nothing of it can fail."""
+"""Any input from the wire is read without an exception."""
 
 import base64
 import json

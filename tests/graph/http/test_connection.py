@@ -13,7 +13,7 @@ from tests.graph.scripted import Wire, answers, http, scripted, trusting_context
 
 
 class Recorded(asyncio.Transport):
-    """A transport of which only the end is of interest."""
+    """A transport of which only the closing matters."""
 
     aborted = False
 
@@ -31,7 +31,7 @@ class Recorded(asyncio.Transport):
 
 
 def connection(*, sent: bool = True) -> tuple[GraphConnection, Recorded]:
-    """One on which a request has begun, and has gone out whole."""
+    """A connection on which a request has begun and has been sent completely."""
     made, transport = GraphConnection(asyncio.get_running_loop()), Recorded()
     made.connection_made(transport)
     made.set_response_params(read_until_eof=True, max_field_size=2 * LONGEST_HEAD)

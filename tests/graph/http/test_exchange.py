@@ -1,4 +1,5 @@
-"""The one deadline of an exchange, which is moved on as the request gets on, and how far it got."""
+"""The one deadline of an exchange, which is extended as the request makes progress, and how far it
+got."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +23,8 @@ BRIEF = Timeouts(
 
 
 class Written:
-    """Where a body is written; `ends_before` is which of its writes finds the connection closed."""
+    """Where a body is written; `ends_before` is the number of the write that finds the connection
+    closed."""
 
     def __init__(self, ends_before: int = 1000) -> None:
         self.writes: list[bytes] = []
@@ -47,8 +49,8 @@ class Written:
 
 
 class Session:
-    """aiohttp's, which falls silent or breaks at a point: before it is connected, or once the body
-    is written."""
+    """aiohttp's, which stops answering or breaks at a given point: before it is connected, or once
+    the body is written."""
 
     def __init__(self, writer: Written | None) -> None:
         self._writer = writer

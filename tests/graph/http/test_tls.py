@@ -1,4 +1,4 @@
-"""One context, TLS 1.2 at least, and words for what is wrong with a file of certificates."""
+"""One context, TLS 1.2 at least, and messages for what is wrong with a file of certificates."""
 
 import ssl
 from pathlib import Path
