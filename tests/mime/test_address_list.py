@@ -172,7 +172,7 @@ def test_joiners_and_wide_spaces_of_a_name_stay(name: str) -> None:
 
 
 def test_a_field_of_two_charsets_is_not_plain() -> None:
-    """Who reads all of it as Windows-1252 sees another address."""
+    """A reader that decodes all of it as Windows-1252 sees another address."""
     value = b"M\xfcller <a@b>, " + "jürgen@b".encode()
     found = address_list.read(value)
     assert not found.plain

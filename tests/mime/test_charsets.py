@@ -1,4 +1,4 @@
-"""Labels mean what the encoding standard says, and what Windows programs write is read."""
+"""Labels mean what the encoding standard says, and the text of Windows programs is decoded."""
 
 import pytest
 from hypothesis import given
@@ -46,7 +46,7 @@ def test_surrogates_in_utf_8_are_one_character() -> None:
 
 
 def in_jis(text: str) -> bytes:
-    """Two octets of seven bits for each character, from its Shift JIS code of Windows."""
+    """Two 7-bit octets for each character, computed from its Windows Shift JIS code."""
     octets = bytearray()
     for first, second in (character.encode("cp932") for character in text):
         row = (first - (0x70 if first < 0xE0 else 0xB0)) * 2

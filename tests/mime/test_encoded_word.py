@@ -1,4 +1,4 @@
-"""Encoded words, read from everybody and written for everybody."""
+"""Encoded words, read as all programs write them, and written so that all programs read them."""
 
 import encodings
 from email.header import decode_header, make_header
@@ -61,7 +61,7 @@ def test_reading_never_fails(octets: bytes) -> None:
 
 
 def test_a_charset_that_there_is_not_is_not_remembered() -> None:
-    """Python looks for it on the disk, and keeps for good that there was nothing."""
+    """Python looks for it on the disk, and caches the failure permanently."""
     before = set(encodings._cache)
     assert encoded_word.decode(b"=?x-nowhere-4711?q?a=E4?=") == "aä"
     assert set(encodings._cache) == before

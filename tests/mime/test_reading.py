@@ -1,4 +1,4 @@
-"""Who waits for whom while text is read."""
+"""What waits while text is read."""
 
 import asyncio
 import threading

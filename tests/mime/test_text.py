@@ -1,4 +1,4 @@
-"""What of a stranger's text an item of Exchange can hold."""
+"""Which characters of a stranger's text an Exchange item can hold."""
 
 from graphrelay.mime.text import storable
 

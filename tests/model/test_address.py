@@ -1,4 +1,4 @@
-"""When two addresses are the same person, and which of them a pattern names."""
+"""When two addresses are the same, and which addresses a pattern matches."""
 
 import pytest
 from hypothesis import given
@@ -108,6 +108,6 @@ def test_every_text_can_be_compared_with_every_pattern(text: str, patterns: list
 
 @pytest.mark.parametrize(("length", "decoded"), [(63, True), (64, False)])
 def test_a_label_longer_than_labels_are_stands_for_itself(length: int, decoded: bool) -> None:
-    """RFC 1035 section 2.3.4; decoding takes time that grows with the square of the length."""
+    """RFC 1035 section 2.3.4; the time of decoding grows with the square of the length."""
     domain = "xn--" + "a" * (length - 4)
     assert (Address("a", domain).key != f"a@{domain}") == decoded

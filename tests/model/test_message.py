@@ -1,4 +1,4 @@
-"""Bodies are read at any place, and an entry in the queue says what its order needs."""
+"""Bodies are read from any position, and a queue entry has what the queue's order needs."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -41,7 +41,7 @@ DAEMON = Account(
 
 
 def stored(vault: Vault, name: str = "website") -> Authorization:
-    """What the vault holds, which was not withdrawn."""
+    """The content of the vault that was not withdrawn."""
     found = from_text(vault.read(name) or "")
     assert not isinstance(found, Withdrawn)
     return found
@@ -54,7 +54,7 @@ def files_only(state_directory: Path) -> Surroundings:
 
 @dataclass
 class World:
-    """What a test plays with."""
+    """The parts that a test uses."""
 
     cloud: Sandbox
     clock: FakeClock
@@ -102,7 +102,7 @@ class World:
         return await authorizer.complete(pending, back, "root")
 
     def asked(self, path: str = "/token") -> int:
-        """How many requests the cloud has had that end in `path`."""
+        """How many requests the cloud has received whose path ends in `path`."""
         return sum(request.path.endswith(path) for request in self.cloud.requests)
 
     def events(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""One account's authorization, renewed by a process of its own that may be killed at any step.
+"""One account's authorization, renewed by a separate process that may be killed at any step.
 
     python -m tests.oauth.renewing STATE LOGIN_URL GRAPH_URL CA_FILE TIMES [STEP]
 

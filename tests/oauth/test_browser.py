@@ -57,7 +57,7 @@ async def at_sign_in(tab: Tab, pending: Pending, who: str) -> None:
 async def finished(
     manager: TokenManager, receiver: RedirectReceiver, pending: Pending
 ) -> SignInResult:
-    """As the program does: complete, then let the browser see what came of it."""
+    """As the program does: complete the sign-in, then show the result in the browser."""
     arrival = await asyncio.wait_for(receiver.arrival(), LONG)
     result = await Authorizer(manager).complete(pending, arrival.query, "root")
     arrival.show(Page(type(result).__name__, "You can close this window."))

@@ -1,4 +1,4 @@
-"""A token is requested at one host and good for another: the pair is the cloud."""
+"""A token is requested from one host and valid for another: the pair is the cloud."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The table of permissions: complete, without a slip, and what the documents say."""
+"""The table of permissions: complete, correct, and in agreement with the documents."""
 
 import re
 from itertools import product
@@ -69,7 +69,7 @@ def test_users_may_consent_to_sending_alone() -> None:
 
 
 def test_a_sign_in_is_granted_what_it_asks_for() -> None:
-    """Else an admin's consent still ends in "Need admin approval"."""
+    """Otherwise "Need admin approval" appears even after an admin's consent."""
     found = to_grant(permissions(Account("a", "t", "c", SendAsUser("wp@contoso.com"))))
     assert found == ("Mail.Send", "offline_access", "openid", "profile")
 

@@ -21,13 +21,13 @@ A_DAY_AND_MORE = timedelta(hours=30)
 
 
 class Crash(BaseException):
-    """The power went out."""
+    """Power is lost."""
 
 
 @contextmanager
 def dying_at(step: int) -> Iterator[Callable[[], bool]]:
     """Each call that changes the disk is a step: the process dies before the given one, and does
-    nothing more. Tells whether it got there."""
+    nothing more. Reports whether it got there."""
     left = step
     dead = False
 
@@ -119,7 +119,7 @@ while True:
 def test_processes_that_are_killed_while_they_write_lose_nothing(
     tmp_path: Path, make_vault: Callable[[], Vault]
 ) -> None:
-    """Real processes, kill -9 at whatever moment it is; two write at once."""
+    """Real processes, kill -9 at arbitrary moments; two write at once."""
     told = 0
     for round_ in range(4):
         writers = [

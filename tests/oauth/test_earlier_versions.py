@@ -1,7 +1,7 @@
 """What earlier versions wrote into the vault is read by this one.
 
-Each pair of files below was written by the version that it is named after, with a key that stands
-here; nothing of this version took part.
+Each pair of files below was written by the version that it is named after, with the key that is
+given here; this version took no part in it.
 """
 
 import base64

@@ -49,7 +49,7 @@ class Ears:
             self.secrets.add(authorization.signed_in.refresh_token)
 
     def leaks(self) -> list[str]:
-        """What was heard that should not have been, by its beginning."""
+        """The beginnings of secrets that leaked."""
         everything = "\n".join(self.heard)
         return [secret[:12] for secret in self.secrets if secret and secret in everything]
 
@@ -66,7 +66,7 @@ class _Listener(logging.Handler):
 
 @pytest.fixture
 def ears() -> Iterator[Ears]:
-    """Listens to every logger at its most talkative."""
+    """Captures every logger at its most verbose level."""
     ears, root = Ears(), logging.getLogger()
     listener, level = _Listener(ears), root.level
     root.addHandler(listener)
@@ -164,7 +164,8 @@ async def test_sign_ins_keep_their_secrets(world: World, ears: Ears) -> None:
     ears.secrets.add(str(device.request.flow["device_code"]))
     learn_all(ears, world, vault, "website")
     listen_to(ears, world, manager)
-    # A sandbox page's address holds them, but no page is ours to log: only what we say counts.
+    # The address of a sandbox page contains them, but the relay does not log pages: only its own
+    # output counts.
     assert ears.leaks() == []
 
 
@@ -204,7 +205,7 @@ async def test_a_failing_vault_quotes_nothing(world: World, ears: Ears) -> None:
     vault.change("other", lambda _: Put("{}"))
     (world.state_directory / "vault.lock").unlink()
     (world.state_directory / "vault.lock").mkdir()
-    newer = secrets.token_hex()  # A literal would be heard as a line of this test's source.
+    newer = secrets.token_hex()  # A literal would be found in this test's own source line.
     try:
         vault.change("website", lambda _: Put(newer))
     except VaultFailure as failure:

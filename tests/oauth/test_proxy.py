@@ -1,4 +1,4 @@
-"""Entra through a proxy: every request, and no answer of the proxy is taken for Entra's."""
+"""Entra through a proxy: every request, and no answer of the proxy is mistaken for Entra's."""
 
 import asyncio
 from collections.abc import AsyncIterator

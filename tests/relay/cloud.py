@@ -1,5 +1,5 @@
-"""Delivery for real: a spool on a disk, Graph over TLS in the sandbox, and a clock that the test
-moves. Only the tokens are handed out without asking."""
+"""Real delivery: a spool on a disk, Graph over TLS in the sandbox, and a clock that the test moves.
+Only the tokens are issued without a sign-in."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -49,7 +49,7 @@ QUICK = Timeouts(answer=timedelta(seconds=5))
 
 
 class AppTokens:
-    """Real tokens of the sandbox's application, with the roles that it has just now."""
+    """Real tokens of the sandbox's application, with its current roles."""
 
     def __init__(self, cloud: Sandbox) -> None:
         self._cloud = cloud
@@ -64,7 +64,7 @@ class AppTokens:
 
 
 class WatchedCourier(Courier):
-    """Tells when an attempt has ended."""
+    """Signals when an attempt has ended."""
 
     ended = 0
     changed: asyncio.Event
@@ -165,14 +165,14 @@ class Delivery:
         return one
 
     async def until(self, ready: Callable[[], bool]) -> None:
-        """Wait for attempts to end until it is so."""
+        """Wait for attempts to end until the condition holds."""
         async with asyncio.timeout(30):
             while not ready():
                 self.courier.changed.clear()
                 await self.courier.changed.wait()
 
     async def ended(self, attempts: int) -> None:
-        """Wait until so many attempts have ended in all."""
+        """Wait until this many attempts have ended in all."""
         await self.until(lambda: self.courier.ended >= attempts)
 
     def told(self, *names: str) -> list[str]:
@@ -184,7 +184,7 @@ class Delivery:
 
     @property
     def doubles(self) -> int:
-        """How often a message was submitted again after it had been."""
+        """How often a message was submitted more than once."""
         return sum(count - 1 for count in self.cloud.mailboxes.submissions.values())
 
 

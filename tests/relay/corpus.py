@@ -70,7 +70,7 @@ def messages(files: Iterable[Path]) -> Iterator[Sent]:
 
 
 def send(port: int, batch: list[Sent]) -> None:
-    """Raises whatever the relay refuses."""
+    """Raises the relay's refusals."""
     with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         for one in batch:
             client.sendmail(SENDER, one.recipients, one.octets, mail_options=["BODY=8BITMIME"])
@@ -97,7 +97,7 @@ def _on_the_wire(octets: bytes) -> bytes:
 
 
 async def complaints(here: World, batch: list[Sent], before: int) -> list[str]:
-    """Send a batch and look at what arrived; a line for each message that is not as it was."""
+    """Send a batch and look at what arrived; a line for each message that has changed."""
     await asyncio.to_thread(send, here.port, batch)
     arrived = (await here.cloud.mailboxes.arrived(before + len(batch), timeout=120))[before:]
     by_recipient = {mail.received[0]: mail for mail in arrived}
@@ -112,7 +112,7 @@ async def complaints(here: World, batch: list[Sent], before: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A difference in one message; `kind` is empty where nobody knows why."""
+    """A difference in one message; `kind` is empty if it is not explained."""
 
     line: str
     kind: str = ""
@@ -172,7 +172,7 @@ async def run(files: Iterable[Path], directory: Path) -> tuple[int, list[str]]:
 
 
 def debian(directory: Path) -> Iterator[Path]:
-    """The mail in what can be had of `PACKAGES`."""
+    """The mail in those of `PACKAGES` that are available."""
     sources = _deb_src(directory)
     for package, pattern in PACKAGES.items():
         found = sorted(_unpacked(package, sources, directory).glob(f"*/{pattern}"))
@@ -195,7 +195,7 @@ def is_mail(path: Path) -> bool:
 
 
 def registries(directory: Path) -> Iterator[Path]:
-    """The mail in what can be had of further libraries."""
+    """The mail in those of the further libraries that are available."""
     options, found = _deb_src(directory), []
     for package in FURTHER:
         found.append((package, _unpacked(package, options, directory)))

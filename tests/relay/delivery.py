@@ -1,5 +1,5 @@
-"""Stand-ins for the rooms that delivery rests on: a spool in memory, and a Graph that answers as
-its script says."""
+"""Stand-ins for the rooms that delivery depends on: a spool in memory, and a Graph that follows a
+script."""
 
 import asyncio
 from collections import deque
@@ -89,7 +89,7 @@ def submission(number: int, lane: Lane = LANE, received_at: datetime | None = No
 
 
 class ScriptedSpool(MemorySpool):
-    """A spool in memory that fails and waits where the test says so."""
+    """A spool in memory that fails and waits where the test requests it."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
@@ -103,7 +103,7 @@ class ScriptedSpool(MemorySpool):
         self.before_finish: Callable[[int], Awaitable[object]] | None = None
 
     def put(self, one: Submission, not_before: datetime | None = None) -> QueueEntry:
-        """As `accept`, with the numbers of the test's own."""
+        """As `accept`, with numbers chosen by the test."""
         for table in ("messages", "submissions"):
             self.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
             self.connection.execute(
@@ -197,7 +197,7 @@ Said = Outcome | BaseException
 
 
 class ScriptedGraph:
-    """Answers in the order of `say`, then `usually`. Waits for `gate` where there is one."""
+    """Answers in the order of `say`, then `usually`. Waits for `gate` if there is one."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
@@ -227,13 +227,13 @@ class ScriptedGraph:
         self.left.append(lane)
 
     async def let_go(self, count: int) -> None:
-        """Answer the oldest `count` that wait at the gate; it stays shut for the others."""
+        """Answer the oldest `count` that wait at the gate; it stays closed for the others."""
         for _ in range(count):
             self._at_the_gate.popleft().set()
         await settle()
 
     async def answers(self, gate: asyncio.Event) -> None:
-        """Return when it is open, or this one is let go."""
+        """Return when it is open, or this one is released."""
         mine = asyncio.Event()
         self._at_the_gate.append(mine)
         waits = [asyncio.ensure_future(event.wait()) for event in (gate, mine)]
@@ -252,13 +252,13 @@ class ScriptedGraph:
 
     @property
     def order(self) -> list[str]:
-        """Message-IDs would do as well: who was sent, in order."""
+        """Which messages were sent, in order."""
         return [f"{sent.lane.mailbox}" for sent in self.sent]
 
 
 @dataclass
 class _ScriptedSession:
-    """Of a `MailboxSession` what mail that goes in one request needs."""
+    """The part of a `MailboxSession` that mail in one request needs."""
 
     graph: ScriptedGraph
     lane: Lane
@@ -328,7 +328,7 @@ class Post:
         self.queue = QueueManager(self.spool, self.courier, self.clock, self.journal, policy)
 
     def take(self, *numbers: int, lane: Lane = LANE, received_at: datetime | None = None) -> None:
-        """New mail, as the SMTP face would bring it."""
+        """New mail, as the SMTP server would pass it on."""
         when = received_at or self.clock.now()
         self.queue.add([self.spool.put(submission(number, lane, when)) for number in numbers])
 

@@ -1,7 +1,7 @@
-"""Why the relay and postal-mime read some messages differently: every kind that is known, each with
-a condition that the octets of the message must meet, and not only the difference.
+"""Why the relay and postal-mime read some messages differently: every known kind of difference,
+each with a condition on the octets of the message, and not only on the difference.
 
-A difference that is of no kind is a mistake of one of the two, and nobody has looked into it yet.
+A difference of no known kind is a bug in one of the two that has not been investigated yet.
 """
 
 import re
@@ -18,7 +18,7 @@ _TEXT_NAMED = rb"(?i)content-type:\s*text/[^\n]*(?:\n[^\n]+)*?name\S*=[^\n]*"
 
 
 def why(octets: bytes, ours: Seen, theirs: Seen, found: Difference) -> str:
-    """The kind of a difference, as docs/fidelity.md lists it; empty if it is of none."""
+    """The kind of a difference, as docs/fidelity.md lists it; empty if it is not known."""
     octets = octets.replace(b"\r\n", b"\n")
     return next((kind for kind, holds in KINDS.items() if holds(octets, ours, theirs, found)), "")
 
@@ -40,7 +40,7 @@ def _shows(octets: bytes, ours: Seen) -> bool:
 
 
 def _is_broken(octets: bytes, ours: Seen, theirs: Seen, found: Difference) -> bool:
-    """A line of the header section is no field, and none that goes on."""
+    """A line of the header section is neither a field nor a continuation line."""
     lines = _head(octets).split(b"\n")[:-1]
     return any(not re.match(rb"[!-9;-~]+[ \t]*:|[ \t]+\S|From ", one) for one in lines)
 
@@ -98,7 +98,7 @@ def _differs_in_space(octets: bytes, ours: Seen, theirs: Seen, found: Difference
 
 
 def _has_no_type(octets: bytes, ours: Seen, theirs: Seen, found: Difference) -> bool:
-    """A Content-Type that is none: text for the relay, a file for postal-mime."""
+    """An invalid Content-Type: text for the relay, a file for postal-mime."""
     return any(b"/" not in one.partition(b";")[0] for one in _TYPE.findall(octets))
 
 

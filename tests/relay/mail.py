@@ -33,7 +33,7 @@ def section(octets: bytes) -> HeaderSection:
 
 
 def recipients_by_python(head: bytes) -> list[str]:
-    """Keys of all whom Python's email package reads in To, Cc and Bcc."""
+    """Keys of all addresses that Python's email package reads in To, Cc and Bcc."""
     message = BytesHeaderParser().parsebytes(head + b"\r\n")
     fields = [
         value.encode("ascii", "surrogateescape").decode("utf-8", "surrogateescape")

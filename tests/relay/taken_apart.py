@@ -1,7 +1,7 @@
-"""What the relay makes of a message that it takes apart, beside what another parser reads of it.
+"""The relay's result for a message that it splits into parts, compared with that of another parser.
 
 `differences` compares subject, the name of From, text, files by their hash and name, and which of
-them are inline. What readers may rightly see otherwise is evened out: runs of white space,
+them are inline. What readers may legitimately see differently is normalized: runs of white space,
 controls, line ends of files, what no file system takes in a name, and names of what has none.
 """
 
@@ -118,7 +118,7 @@ def _is_shown(content_id: str, shown: str) -> bool:
 
 
 def differences(ours: Seen, theirs: Seen) -> Iterator[Difference]:
-    """Whatever differs."""
+    """All differences."""
     if _plain(ours.subject) != _plain(theirs.subject):
         yield Difference("subject", ours.subject, theirs.subject)
     if _plain(ours.name) != _plain(theirs.name.replace("@", " at ")):

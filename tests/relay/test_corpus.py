@@ -1,4 +1,4 @@
-"""Mail that others wrote to test their own programs goes through as it is."""
+"""Mail that others wrote to test their own programs is relayed unchanged."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Delivery through the sandbox's cloud under the faults that the real one is known for."""
+"""Delivery through the sandbox's cloud under faults that are known from the real one."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

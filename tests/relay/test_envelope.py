@@ -1,4 +1,4 @@
-"""The envelope is the truth, over the whole way from acceptance to what Graph is sent.
+"""The envelope alone decides who receives, all the way from acceptance to the request to Graph.
 
 For random envelopes, headers and limits: the people to whom Graph would send, over all submissions
 together, are the envelope's, and each address is in one submission only.

@@ -1,8 +1,8 @@
-"""What was judged at acceptance is what goes out, whatever a message begins with.
+"""What was checked at acceptance is what is sent, whatever a message begins with.
 
-The sender rule reads a message when it comes; Exchange reads the octets that are sent. Here the
-whole way in between is taken with hostile beginnings, and what goes out is read by three readers
-that know nothing of ours: Python's, the sandbox's, and our own once more.
+The sender rule reads a message when it is accepted; Exchange reads the octets that are sent. Here
+messages with hostile beginnings go the whole way, and the result is read by three independent
+readers: Python's, the sandbox's, and our own, which starts again from the octets.
 """
 
 import asyncio
@@ -192,7 +192,7 @@ RECIPIENTS = ("to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc")
 
 
 def check(octets: bytes) -> None:
-    """Everything that must hold of a message with this beginning."""
+    """Everything that must hold for a message with this beginning."""
     submission = taken(octets)
     assert isinstance(submission, Submission)
     out = sent(submission)

@@ -1,9 +1,9 @@
 """The promises of delivery, whatever happens in whatever order.
 
-Accepting, attempts, lost answers, throttling, revoked authorizations, full disks, people with the
-queue in their hands, clocks that jump, crashes and restarts: in the end, when all is well again,
-every message that nobody took out has been sent, and none of them twice without a lost answer or
-a crash to account for it.
+Accepting, attempts, lost answers, throttling, revoked authorizations, full disks, people who change
+the queue, clocks that jump, crashes and restarts: at the end, when all faults are over, every
+message that was not deleted has been sent, and none of them twice unless a lost answer or a crash
+explains it.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ ANSWERS = (RELAYED, BUSY, throttled(90), LOST, LOST_BUT_SENT, FULL, DENIED)
 
 
 class Mailbox(ScriptedGraph):
-    """Keeps what it was sent, also where it then answers as if it were not."""
+    """Keeps what it was sent, even if it then answers as if nothing had been sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Promises(RuleBasedStateMachine):
 
     @rule()
     def crash_and_restart(self) -> None:
-        """kill -9: nothing ends, nothing is written any more."""
+        """kill -9: nothing is finished, and nothing more is written."""
 
         async def crash() -> None:
             self._remember()
@@ -217,7 +217,8 @@ class Promises(RuleBasedStateMachine):
     # The promises -------------------------------------------------------------------------------
 
     def _remember(self) -> None:
-        """What the spool would forget: whose request was whose, and what was in doubt."""
+        """What the spool forgets: which request belonged to which message, and what was in
+        doubt."""
         for entry in self.post.spool.begun:
             self.requests[entry[1]] = entry[0]
 

@@ -97,7 +97,7 @@ def one_pem(folder: Path) -> Certificate:
 
 
 def chain_pem(folder: Path) -> Certificate:
-    """An issuer's certificate may stand first: the one of the key is meant."""
+    """An issuer's certificate may come first: the one that matches the key is used."""
     (folder / "app.pem").write_bytes(pem(OTHER_CERTIFICATE) + pem(CERTIFICATE) + pem_key(KEY))
     return Certificate(folder / "app.pem")
 
@@ -237,7 +237,7 @@ def _elliptic(folder: Path) -> Certificate:
 
 
 def _unknown_curve(folder: Path) -> Certificate:
-    """SM2, which the library names in an exception of its own; the daemon died of it."""
+    """SM2, for which the library raises a separate exception; it once crashed the daemon."""
     octets = one_pem(folder).path.read_bytes()
     key = (
         "MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQg/XgOXtipTyd7SSns"

@@ -1,4 +1,4 @@
-"""The grants of one account, and what is made of Entra's answers."""
+"""The grants of one account, and how Entra's answers are interpreted."""
 
 import asyncio
 import json

@@ -91,7 +91,7 @@ BRIEF = timedelta(milliseconds=300)
 
 
 async def ask(world: Sandbox, *faults: Fault, overall: timedelta = BRIEF) -> httpx.Response | str:
-    """What a question comes to, or why it comes to nothing."""
+    """The result of a request, or why it failed."""
     world.faults.on(*faults)
     http = Http(ssl.create_default_context(cafile=str(world.ca_file)))
 

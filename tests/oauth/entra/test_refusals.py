@@ -130,7 +130,7 @@ def test_numbers_in_any_form_are_tolerated(codes: object) -> None:
 
 
 def test_each_refusal_of_the_sandbox_has_a_class_of_its_own() -> None:
-    """Every number that the sandbox can refuse with leads to more than `other`."""
+    """Every number with which the sandbox can refuse has a more specific kind than `other`."""
     ours_alone = {"authorization_pending", "slow_down"}
     for code, known in KNOWN.items():
         if known.error in ours_alone or known.error.startswith("unsupported_"):

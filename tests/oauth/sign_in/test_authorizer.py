@@ -108,7 +108,8 @@ async def test_more_is_asked_for_only_where_it_is_configured(world: World) -> No
 async def test_the_redirect_address_matches_the_registered_one(
     world: World, faults: list[ExactRedirect]
 ) -> None:
-    """Also if `http://localhost:1/` does not match `http://localhost`: that is undocumented."""
+    """Works even if `http://localhost:1/` does not match `http://localhost`, which is
+    undocumented."""
     for fault in faults:
         world.cloud.faults.on(fault)
     authorizer = Authorizer(world.manager())

@@ -1,4 +1,4 @@
-"""The redirect receiver: one answer, of this sign-in, from this machine's browser."""
+"""The redirect receiver accepts one answer, to this sign-in, from this machine's browser."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Until when a token may be used: two clocks must agree."""
+"""Until when a token may be used: by both clocks."""
 
 from dataclasses import replace
 from datetime import timedelta

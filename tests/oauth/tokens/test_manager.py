@@ -64,7 +64,7 @@ async def running(manager: TokenManager) -> "asyncio.Task[None]":
 
 
 async def quiet(manager: TokenManager) -> None:
-    """Wait until the background sleeps: what it does in a thread, no clock knows of."""
+    """Wait until the background task sleeps: the clock does not see its work in threads."""
     assert isinstance(manager.clock, FakeClock)
     await settle()
     while not manager.clock.sleepers:  # noqa: ASYNC110 (the clock has no event for it)
@@ -211,7 +211,7 @@ async def test_another_process_goes_on_with_what_is_in_the_vault(world: World) -
     assert world.asked() == asked
 
 
-# --- As long as a token lasts --------------------------------------------------------------------
+# --- While a token is valid --------------------------------------------------------------------
 
 
 async def test_entra_is_down_and_mail_flows_while_the_token_lasts(world: World) -> None:
@@ -462,7 +462,7 @@ async def test_a_token_that_graph_and_entra_both_reject_is_not_used_again(world:
 
 
 async def test_a_rejected_token_is_kept_while_entra_cannot_be_asked(world: World) -> None:
-    """The 403 may be about one mailbox; the others still flow."""
+    """The 403 may be about one mailbox; mail of the others is still sent."""
     manager = world.manager()
     await world.authorize(manager)
     token = await granted(manager)

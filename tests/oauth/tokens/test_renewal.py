@@ -137,7 +137,7 @@ async def test_a_sign_in_while_another_process_renews_is_kept(world: World) -> N
 async def test_an_authorization_that_changes_each_time_is_a_vault_problem(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two relays on one state directory, each authorizing: neither may loop."""
+    """Two relays on one state directory, both authorizing: neither may loop."""
     vault, other = world.vault(), world.vault()
     manager = world.manager(WEBSITE, vault=vault)
     await world.authorize(manager)

@@ -216,7 +216,7 @@ async def test_a_refusal_has_microsofts_description_and_our_remedy(
 
 
 async def test_looking_at_it_breaks_nothing(world: World) -> None:
-    """A refusal that status meets takes no token from the mail that still has one."""
+    """A refusal for `status` does not discard a token that mail can still use."""
     manager = world.manager()
     await world.authorize(manager)
     token = await manager.token("website")
@@ -231,7 +231,7 @@ async def test_a_clock_that_is_wrong_is_named_with_the_difference(world: World) 
     world.cloud.faults.on(EntraError(aadsts=700024))
     status = await manager.status("website")
     assert isinstance(status.verdict, TokenRefused)
-    # The sandbox's answers carry this machine's date; the test's clock stands elsewhere.
+    # The sandbox's answers have this machine's date; the test's clock differs from it.
     assert "Entra's" in status.verdict.remedy
 
 

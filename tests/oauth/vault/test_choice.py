@@ -63,7 +63,7 @@ def test_a_key_from_systemd_means_files(desktop: Surroundings, tmp_path: Path) -
 
 
 def test_macos_uses_its_keychain_and_nothing_else(server: Surroundings) -> None:
-    """On this machine it cannot work, and then nothing else is taken in its place."""
+    """It cannot work on this machine, and no other backend may replace it."""
     with pytest.raises(VaultFailure, match="Keychain"):
         choose("auto", replace(server, platform="darwin"))
 
@@ -87,7 +87,7 @@ def test_no_backend_that_keeps_plain_text_can_be_chosen() -> None:
     assert set(DESKTOPS) == {"secret-service", "keychain"}
 
 
-# --- A key that the service alone is handed ------------------------------------------------------
+# --- A key that only the service gets ------------------------------------------------------
 
 
 Around = Callable[..., Surroundings]
@@ -95,7 +95,7 @@ Around = Callable[..., Surroundings]
 
 @pytest.fixture
 def around(tmp_path: Path) -> Around:
-    """A machine whose service keeps its state in `state`, and is handed a key."""
+    """A machine whose service has its state in `state`, and a key as a credential."""
     unit = ServiceUnit(("vault.key",), (tmp_path / "state",))
 
     def make(state: Path, credentials: Path | None = None, service: bool = False) -> Surroundings:

@@ -49,7 +49,7 @@ def test_a_failed_write_leaves_the_old_file(
 
 
 def test_a_file_is_never_written_over_in_place(tmp_path: Path) -> None:
-    """Power may fail in the middle of a write: the new file is whole before it has the name."""
+    """Power may fail in the middle of a write: the new file is complete before it gets its name."""
     path = tmp_path / "a"
     replace_file(path, b"old")
     with path.open("rb") as before:

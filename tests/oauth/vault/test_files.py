@@ -173,7 +173,7 @@ def test_what_is_new_is_written_with_the_key_that_another_process_made(tmp_path:
 
 
 class Crash(BaseException):
-    """The power went out."""
+    """Power is lost."""
 
 
 @pytest.mark.parametrize("step", range(16))

@@ -1,4 +1,4 @@
-"""Taking over mail: nothing is promised before the spool has it, and nothing decided twice."""
+"""Accepting mail: nothing is promised before the spool has it, and nothing is decided twice."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ STAMPS = b"Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <mine@contoso.co
 
 
 class Queue:
-    """Notes what it is given."""
+    """Records what it is given."""
 
     def __init__(self) -> None:
         self.waiting: list[QueueEntry] = []
@@ -52,7 +52,7 @@ class Queue:
 
 
 class Room:
-    """A reception with everything around it."""
+    """A reception with everything that it needs."""
 
     def __init__(self, spool: Spool, entries: list[Entry], clock: FakeClock) -> None:
         self.spool = spool
@@ -318,7 +318,7 @@ async def test_the_size_is_measured_as_it_goes_out(room: Room) -> None:
 async def test_a_hostile_header_does_not_hold_up_others(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A From of 120 kB takes long to read: never in the thread in which everybody is served."""
+    """A From of 120 kB takes long to read: never in the thread that serves all clients."""
     read, threads = address_list.read, set[int]()
 
     def watched(value: bytes, charset: str = "") -> address_list.AddressList:
@@ -423,7 +423,7 @@ async def test_a_mime_bomb_is_taken_without_being_unpacked(room: Room) -> None:
 async def test_a_reverse_path_of_its_own_for_each_newsletter_gives_them_no_more_turns(
     room: Room,
 ) -> None:
-    """All come from the same client without a login, as from programs of this machine."""
+    """All come from the same client without a login, like programs on this machine."""
     for number in range(60):
         sender = f"bounce-{number}=a@contoso.com"
         await room.take(b"From: News <news@contoso.com>\r\n\r\ntext", sender=sender)

@@ -1,4 +1,4 @@
-"""What the mail log has of refusals: counted, bounded, and written when the spool can."""
+"""Refusals in the mail log: counted, bounded, and written when the spool is available."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.spool import memory
 
 
 class Door:
-    """A spool, and a journal that the log of refusals hears."""
+    """A spool, and a journal that the log of refusals listens to."""
 
     def __init__(self, spool: Spool, clock: FakeClock) -> None:
         self.spool = spool

@@ -202,7 +202,7 @@ def test_from_is_rewritten_as_the_route_says(
 def test_from_is_an_address_of_the_mailbox_and_not_the_sign_in_name(
     author: str, from_address: str | None
 ) -> None:
-    """Exchange refuses a user principal name that is no address (ErrorSendAsDenied)."""
+    """Exchange refuses a user principal name that is not an address (ErrorSendAsDenied)."""
     account = replace(
         WEBSITE, address="website@contoso.com", aliases=("shop@contoso.com",), mailboxes=()
     )
@@ -288,7 +288,7 @@ def table() -> RoutingTable:
 
 @pytest.mark.parametrize("logins", [{"free": ()}, {}])
 def test_a_login_that_was_taken_away_sends_no_more(logins: dict[str, tuple[str, ...]]) -> None:
-    """It was limited; without its entry it would not be."""
+    """The login was limited; without its entry it would not be."""
     after = router.table([LAST], [TENANT], logins=logins)
     inside = transaction(MINE, "a@b.example", authors=(OTHER,), origin=SCANNER)
     refusal = router.route(inside, after)
@@ -325,7 +325,7 @@ def test_a_limited_login_sends_as_itself(sender: str | None) -> None:
 
 @pytest.mark.parametrize("author", ["\u017fcanner@contoso.com", "scanner@conto\u017fo.com"])
 def test_no_other_letter_passes_for_one_of_its_own(author: str) -> None:
-    """Case folding takes the long s for an s."""
+    """Case folding turns the long s into an s."""
     assert isinstance(
         router.route(transaction(MINE, authors=(author,), origin=SCANNER), table()), Reply
     )
@@ -337,7 +337,7 @@ def test_a_limited_login_reports_from_the_null_path_in_its_own_name() -> None:
 
 
 def test_a_limited_login_must_say_in_whose_name_it_sends() -> None:
-    """Else it went out in the name of the route's mailbox, which nobody allowed it."""
+    """Otherwise it would be sent in the name of the route's mailbox without permission."""
     reply = router.route(transaction(None, authors=(), origin=SCANNER), table())
     assert isinstance(reply, Reply)
     assert (reply.code, reply.status) == (550, "5.7.1")

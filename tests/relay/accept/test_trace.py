@@ -1,4 +1,4 @@
-"""Mail that goes round is refused; mail that does not is left as it is."""
+"""Mail in a loop is refused; all other mail is left as it is."""
 
 from email.utils import format_datetime
 

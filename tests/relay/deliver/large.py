@@ -1,4 +1,4 @@
-"""Large messages for the tests of what goes by draft."""
+"""Large messages for the tests of submission by draft."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,7 +44,7 @@ async def accept(
 
 
 async def until_relayed(delivery: Delivery) -> None:
-    """Let time pass until it has gone."""
+    """Let time pass until it has been sent."""
     for _ in range(200):
         before = delivery.courier.ended
         if delivery.queue.in_flight:

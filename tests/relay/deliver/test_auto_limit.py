@@ -1,5 +1,5 @@
-"""`max_mime_request = "auto"`: more than 4 MB is tried as MIME, and what Graph refuses of it is
-remembered, in every world that Graph may be."""
+"""`max_mime_request = "auto"`: more than 4 MB is tried as MIME, and sizes that Graph refuses are
+remembered, for every possible behaviour of Graph."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,7 +30,7 @@ async def cloud() -> AsyncIterator[Sandbox]:
 
 
 async def sent(delivery: Delivery, number: int) -> str:
-    """How the message came."""
+    """How the message was submitted."""
     await delivery.accept(number, header=HEADER, body=BODY)
     while len(delivery.submitted) < number:
         before = delivery.courier.ended
@@ -45,7 +45,7 @@ async def sent(delivery: Delivery, number: int) -> str:
 
 
 def refusals(delivery: Delivery) -> int:
-    """MIME requests that were larger than Graph takes."""
+    """MIME requests that were larger than Graph accepts."""
     return sum(
         request.path.endswith("/sendMail") and request.status != 202
         for request in delivery.cloud.requests

@@ -1,5 +1,5 @@
-"""Messages that are put together in Drafts: whatever breaks, and wherever, they arrive whole and
-once."""
+"""Messages that are assembled in Drafts: whatever fails, and at whatever step, they arrive complete
+and once."""
 
 import asyncio
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def cloud(small_limits: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The range of every piece that came whole."""
+    """The range of every piece that arrived complete."""
     taken: list[str] = []
     piece = Uploads.piece
 
@@ -349,7 +349,7 @@ async def test_an_attachment_that_shows_late_costs_no_draft(
         assert len(pieces) == 3
 
 
-# Where the limits are, the documents leave open ---------------------------------------------------
+# The documents do not say where the limits are ---------------------------------------------------
 
 
 async def test_what_is_too_small_for_an_upload_goes_in_one_request_after_all(

@@ -1,5 +1,5 @@
-"""Large messages as a draft in MIME that is given its files: whatever Exchange makes of such a
-draft, and wherever anything breaks, they arrive whole and once."""
+"""Large messages as a MIME draft to which the files are added: whatever Exchange makes of such a
+draft, and at whatever step anything fails, they arrive complete and once."""
 
 import asyncio
 from collections.abc import Callable

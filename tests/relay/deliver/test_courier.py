@@ -1,4 +1,4 @@
-"""One attempt: what is asked of whom, in which order, and what people are told."""
+"""One attempt: the requests, their order, and what is reported."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -53,14 +53,14 @@ SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a courier said of an attempt: when its request was over, and in the end."""
+    """The reports of a courier about an attempt: when its request was over, and at the end."""
 
     carried: DeliveryResult
     answered: list[Answered]
 
 
 async def carry(post: Post, number: int = 1) -> Seen:
-    """The first attempt puts the message, later ones find it there."""
+    """The first attempt stores the message, later ones find it there."""
     waiting = QueueEntry.of(submission(number))
     if number not in post.spool.marked:
         waiting = post.spool.put(submission(number))

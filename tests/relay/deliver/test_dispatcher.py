@@ -1,4 +1,5 @@
-"""Doubts settled in a mailbox of the sandbox, and mail that goes exactly once."""
+"""Lost answers resolved by a look into a mailbox of the sandbox, and mail that is sent exactly
+once."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -259,7 +260,7 @@ async def test_whatever_is_lost_the_message_goes_once(
 
 
 def with_an_alias(cloud: Sandbox, *, ids_survive_sending: bool) -> None:
-    """Exchange shows alice@contoso.com in Sent Items in its place."""
+    """Exchange shows alice@contoso.com in Sent Items instead."""
     alice = cloud.directory.user("alice@contoso.com")
     assert alice is not None
     alice.addresses.append(ALIAS)
@@ -290,7 +291,7 @@ async def test_a_recipient_that_exchange_rewrote_makes_no_double(
 async def test_what_stays_unclear_is_held_and_not_sent_again(
     cloud: Sandbox, tmp_path: Path
 ) -> None:
-    """Two messages share a Message-ID, so nobody can say whose the copy is."""
+    """Two messages share a Message-ID, so the copy could be of either."""
     with_an_alias(cloud, ids_survive_sending=False)
     async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         await delivery.accept(1, to="b@example.org", message_id="<same@contoso.com>")
@@ -379,7 +380,7 @@ async def test_a_draft_that_sticks_although_graph_took_it_is_not_our_doubt(
 async def test_a_replica_that_is_behind_makes_no_double(
     cloud: Sandbox, tmp_path: Path, sent: bool
 ) -> None:
-    """Neither the draft nor a copy shows; the message was sent all the same, or was not."""
+    """Neither the draft nor a copy is found; the message may or may not have been sent."""
     async with delivering(cloud, tmp_path, options=ONCE) as delivery:
         cloud.faults.on(
             AnswerAfter(path=f"{MESSAGES}/", method="POST", status=504, times=1)
@@ -393,7 +394,7 @@ async def test_a_replica_that_is_behind_makes_no_double(
         assert delivery.told() == ["attempt", "uncertain", "attempt", "uncertain"]
         assert len(delivery.submitted) == sent
         await delivery.accept(2)
-        await delivery.ended(3)  # the lane does not rest for it
+        await delivery.ended(3)  # the lane does not pause for it
         await delivery.clock.advance(4 * MINUTE)
         assert delivery.courier.ended == 3
         await go_on(delivery, MINUTE)

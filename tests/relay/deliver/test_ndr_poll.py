@@ -66,7 +66,7 @@ def watching(
 
 @asynccontextmanager
 async def sent(cloud: Sandbox, directory: Path) -> AsyncIterator[Delivery]:
-    """One message that comes back, and one beside it that does not."""
+    """One message that bounces, and another that does not."""
     cloud.faults.on(NonDelivery(recipient=NOBODY))
     async with delivering(cloud, directory) as delivery:
         await delivery.accept(1, to=NOBODY)
@@ -278,7 +278,8 @@ async def test_a_report_that_raises_an_error_is_skipped_in_the_end(
         assert told.fields["reason"] == "ZeroDivisionError()"
 
 
-# --- What Exchange really has ---------------------------------------------------------------------
+# --- What Exchange really returns
+# ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

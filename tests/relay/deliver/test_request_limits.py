@@ -1,4 +1,4 @@
-"""How large a MIME request each lane tries."""
+"""The size up to which each lane tries MIME requests."""
 
 from datetime import timedelta
 from pathlib import Path

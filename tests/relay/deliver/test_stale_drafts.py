@@ -1,4 +1,4 @@
-"""Drafts that no message uses any more are deleted, and nothing else is."""
+"""Drafts that are no longer used by a message are deleted, and nothing else."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The octets that go to Graph."""
+"""The octets that are submitted to Graph."""
 
 from dataclasses import replace
 from email import message_from_bytes
@@ -85,7 +85,7 @@ async def test_a_message_of_nothing_but_text_keeps_its_text() -> None:
 
 
 async def test_one_date_one_message_id_and_one_subject_go_out() -> None:
-    """Which of two Exchange would take is not documented; the journal names the first."""
+    """It is not documented which of two Exchange would use; the journal names the first."""
     head = b"Message-ID: \r\nMessage-ID: <1@x>\r\nmessage-id: <2@x>\r\nDate: a\r\nDate: b\r\n"
     head += b"Subject:\r\nSubject: 1\r\n"
     sent = await octets(await as_mime.outgoing(submission(head + HEAD + b"\r\nx", "a@b.example")))

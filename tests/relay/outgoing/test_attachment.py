@@ -1,4 +1,4 @@
-"""What a part is called as a file, and whether it stands in the text."""
+"""The file name of a part, and whether it is inline."""
 
 import pytest
 

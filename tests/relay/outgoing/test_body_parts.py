@@ -1,4 +1,4 @@
-"""A message taken apart into one body and attachments."""
+"""A message split into one body and attachments."""
 
 from email.message import EmailMessage
 from email.policy import SMTP

@@ -1,4 +1,4 @@
-"""Octets beyond ASCII that nobody declared."""
+"""Octets beyond ASCII without a declared charset."""
 
 from typing import Any
 

@@ -52,7 +52,7 @@ def test_an_address_named_twice_is_named_once() -> None:
 
 
 def test_an_address_of_other_letters_is_somebody_else() -> None:
-    """Case folding takes them for the same: the wrong people would get it, and one nothing."""
+    """Case folding makes them equal: the wrong person would get it, and the right one nothing."""
     to = b"To: a@stra\xc3\x9fe.example\r\n"
     assert recipients_by_python(edited(to, "a@strasse.example")) == ["a@strasse.example"]
     both = edited(to, "a@strasse.example", "a@straße.example")

@@ -1,4 +1,5 @@
-"""Each message takes the way that fits it, and what that way cannot keep is written down."""
+"""Each message is submitted by the method that suits it, and anything that this method cannot keep
+is recorded."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A message without its files is still that message, and what is missing from it is a file."""
+"""A message without its files is still that message, and only files are missing from it."""
 
 import base64
 from email import message_from_bytes

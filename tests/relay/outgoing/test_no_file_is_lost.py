@@ -1,4 +1,4 @@
-"""Whatever a message is built of: what is a file goes as a file, and what goes nowhere is named."""
+"""Whatever the structure of a message: a file is sent as a file, and anything omitted is named."""
 
 import base64
 from collections.abc import Iterator

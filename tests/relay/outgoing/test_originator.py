@@ -1,4 +1,4 @@
-"""Whom recipients see as sender."""
+"""The sender that recipients see."""
 
 from dataclasses import replace
 from email.header import decode_header, make_header

@@ -1,4 +1,4 @@
-"""What a redirected message says, and what it keeps."""
+"""What a redirected message adds, and what it keeps."""
 
 from dataclasses import replace
 

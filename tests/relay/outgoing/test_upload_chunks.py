@@ -1,4 +1,5 @@
-"""An attachment in pieces: the same octets, whatever the pieces, decoded as few times as can be."""
+"""An attachment in pieces: the same octets, whatever the pieces, decoded as few times as
+possible."""
 
 import base64
 import itertools
@@ -16,7 +17,7 @@ from graphrelay.relay.outgoing.upload_chunks import PieceReader, UploadChunk
 
 @dataclass
 class Body:
-    """Octets that note where they were read."""
+    """Octets that record where they were read."""
 
     octets: bytes
     starts: list[int] = field(default_factory=list)

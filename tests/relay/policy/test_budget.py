@@ -1,4 +1,4 @@
-"""Sliding windows: what was spent comes back when its time is over, and not before."""
+"""Sliding windows: what was used becomes available again when its time is over, and not before."""
 
 from datetime import timedelta
 

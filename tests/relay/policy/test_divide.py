@@ -1,4 +1,4 @@
-"""One recipient of many was refused: the others get it, and the sender hears of the one."""
+"""One recipient of many was refused: the others get it, and the sender is notified of the one."""
 
 import asyncio
 import smtplib
@@ -84,7 +84,8 @@ def test_the_cost_is_what_the_page_says() -> None:
     assert requests(500, set(people(500)))[0] <= 580
 
 
-# --- For real ------------------------------------------------------------------------------------
+# --- With a real cloud
+# ------------------------------------------------------------------------------------
 
 
 def send(here: World, recipients: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which addresses of clients may become mailboxes, and with that a part of a URL."""
+"""Which addresses from clients may become mailboxes, and thus part of a URL."""
 
 import pytest
 

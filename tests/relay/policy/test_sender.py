@@ -1,4 +1,4 @@
-"""Who may send as whom: one answer, wherever an address was written."""
+"""Who may send as whom: one answer, wherever an address comes from."""
 
 import pytest
 

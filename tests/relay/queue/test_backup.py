@@ -1,4 +1,4 @@
-"""Where the mail of a paused lane may go instead, and what stays."""
+"""Where the mail of a paused lane may be moved, and what stays."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,7 +45,7 @@ def backups(other: Account, backup_of: Mapping[str, str] | None = None) -> Backu
 
 @pytest.mark.parametrize("trouble", EVERY)
 def test_without_a_word_of_the_admin_there_is_no_backup(trouble: Trouble) -> None:
-    """Also where another account could use the very mailbox."""
+    """Even if another account could use the same mailbox."""
     assert backups(APP, {}).for_lane(WP, trouble) is None
     assert backups(APP, {"alerts": "website"}).for_lane(WP, trouble) is None
 
@@ -105,7 +105,7 @@ async def moved(
     draft: DraftProgress | None = None,
     no_token: NotGranted | None = None,
 ) -> tuple[Plan, str] | None:
-    """The plan by which it goes then, and why; `None` where it stays."""
+    """The new plan, and why; `None` if the mail stays."""
     spool, graph = ScriptedSpool(), ScriptedGraph()
     if no_token:
         graph.without_token["alerts"] = no_token

@@ -30,7 +30,7 @@ def interrupted(number: int, settle_in: timedelta, lane: Lane = WEBSITE) -> Inte
 
 
 class Scene:
-    """A spool that answers with `found`, and what came of it."""
+    """A spool that answers with `found`, and the results."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()

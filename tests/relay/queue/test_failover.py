@@ -1,4 +1,4 @@
-"""Mail of a paused lane that goes by its backup, while people and attempts go on around it."""
+"""Mail of a paused lane that is moved to its backup, while people and attempts act on the queue."""
 
 import asyncio
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.relay.delivery import ALERTS, FULL, LANE, Post, running
 
 
 class Moving(TakeOver):
-    """Moves what waits to ALERTS, once `gate` lets it. Not for the other parts of a real one."""
+    """Moves what waits to ALERTS once `gate` is open. It lacks the other parts of a real one."""
 
     def __init__(self, post: Post) -> None:
         self.spool = post.spool
@@ -51,7 +51,7 @@ async def test_what_is_retried_while_it_moves_goes_once() -> None:
     async with running(post):
         post.graph.say(FULL)
         post.take(1)
-        await settle()  # 1 came back, and is on its way to the other lane
+        await settle()  # 1 has been returned, and is being moved to the other lane
         post.graph.gate = asyncio.Event()
         post.take(2)
         await post.queue.retry_now(2)

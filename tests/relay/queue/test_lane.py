@@ -32,7 +32,7 @@ def waiting(number: int, age: int = 0) -> QueueEntry:
 
 
 class Shelved(LaneQueue):
-    """With what a spool would have of the lane, which answers at once."""
+    """With the lane's content of a spool that answers at once."""
 
     def __init__(self) -> None:
         super().__init__(LANE, 4)
@@ -345,7 +345,8 @@ def test_a_spool_that_does_not_answer_is_asked_again() -> None:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Whatever happens in whatever order: nothing is forgotten, nothing goes twice or too early."""
+    """Whatever happens in whatever order: nothing is forgotten, and nothing is sent twice or too
+    early."""
 
     def __init__(self) -> None:
         super().__init__()

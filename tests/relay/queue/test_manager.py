@@ -1,4 +1,4 @@
-"""The QueueManager with a fake clock: who goes when, what waits for what."""
+"""The QueueManager with a fake clock: when each message is sent, and what waits for what."""
 
 import asyncio
 from datetime import timedelta
@@ -113,7 +113,7 @@ async def test_the_limit_over_all_lanes_is_shared_in_turns() -> None:
 
 
 class SlowDisk:
-    """Outcomes reach it when `written` is set; Graph answers when it is told to."""
+    """Outcomes reach it when `written` is set; Graph answers on demand."""
 
     def __init__(self, post: Post) -> None:
         self.written = asyncio.Event()
@@ -160,7 +160,7 @@ async def test_a_mark_that_cannot_be_written_keeps_no_outcome_from_the_disk() ->
 
 
 async def test_four_requests_and_five_marks_at_most_however_slow_the_disk_is() -> None:
-    """A kill leaves in doubt what is marked: four on the wire, and one that is written down."""
+    """After a kill, the marked messages are in doubt: four on the wire, and one being recorded."""
     post = Post()
     disk = SlowDisk(post)
     async with running(post):
@@ -630,7 +630,7 @@ async def test_drain_cuts_off_what_takes_too_long_and_the_disk_knows_it() -> Non
 
 
 async def test_drain_does_not_wait_for_what_was_cut_off_already() -> None:
-    """As when another part of the daemon broke, and its TaskGroup cancelled all the rest."""
+    """As when another part of the daemon failed, and its TaskGroup cancelled all the others."""
     post = Post()
     post.graph.gate = asyncio.Event()
     carrying = asyncio.create_task(post.queue.run())
@@ -729,7 +729,7 @@ async def test_a_release_that_overtakes_the_news_of_the_hold_is_not_lost() -> No
         assert post.spool.state(1) == Done("relayed")
 
 
-# The disk, and mistakes of ours --------------------------------------------------------------
+# The disk, and bugs --------------------------------------------------------------
 
 
 async def test_a_full_disk_lets_the_lane_rest_and_then_mail_flows() -> None:

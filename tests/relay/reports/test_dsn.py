@@ -1,4 +1,4 @@
-"""A notice is what RFC 3464 wants, whatever the message was that it is about."""
+"""A notice conforms to RFC 3464, whatever the message that it is about."""
 
 import email
 import email.policy
@@ -118,7 +118,7 @@ def test_addresses_beyond_ascii_make_it_a_global_report() -> None:
 
 @pytest.mark.parametrize("name", ["jörg@exämple.org", "用户@例子.中国"])
 def test_a_mailbox_and_a_sender_beyond_ascii_get_their_notice(name: str) -> None:
-    """As RFC 6532 writes addresses: Graph takes MIME in UTF-8."""
+    """Addresses as in RFC 6532: Graph accepts MIME in UTF-8."""
     parties = replace(LETTER, sender=name, recipient=Address.parse(name))
     octets = compose([(FAILED, ABOUT)], parties, HEADER)
     assert f"From: Mail relay <{name}>\r\nTo: <{name}>\r\n".encode() in octets
@@ -134,7 +134,7 @@ def test_a_mailbox_and_a_sender_beyond_ascii_get_their_notice(name: str) -> None
     ],
 )
 def test_a_header_section_in_utf_8_is_returned_as_a_global_one(subject: bytes, kind: str) -> None:
-    """RFC 6533 section 6.3; what is no UTF-8 may not be called that."""
+    """RFC 6533 section 6.3; what is not UTF-8 may not be labelled as UTF-8."""
     header = b"Subject: " + subject + b"\r\n"
     octets = compose([(FAILED, ABOUT)], LETTER, header)
     assert [part.get_content_type() for part in parsed(octets).iter_parts()][2] == kind

@@ -1,4 +1,4 @@
-"""Reading non-delivery reports: what is one is understood, and nothing else trips us up."""
+"""Reading non-delivery reports: reports are understood, and other messages cause no errors."""
 
 from base64 import encodebytes
 from time import thread_time

@@ -1,4 +1,4 @@
-"""Who hears of a failure, and who must not, through a spool and the sandbox."""
+"""Who is notified of a failure, and who must not be, through a spool and the sandbox."""
 
 import email
 import email.policy
@@ -184,7 +184,7 @@ async def test_a_large_message_is_reported_with_its_header_only(
 async def test_the_message_is_read_in_a_thread_and_holds_up_nobody(
     cloud: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk may be slow just then, and all connections live in the one loop."""
+    """The disk may be slow at that moment, and all connections share one event loop."""
     read_in: list[int] = []
     read = FileBody.read
 
@@ -230,7 +230,7 @@ async def test_a_report_and_its_failure_come_onto_the_disk_together(
 
         async def watched(*args: object) -> object:
             together.append(len(args) == 4)
-            assert delivery.told("failed") == []  # the journal speaks of what is on the disk
+            assert delivery.told("failed") == []  # the journal reports what is on the disk
             return await finish(*args)  # type: ignore[arg-type]
 
         monkeypatch.setattr(delivery.spool, "finish", watched)
@@ -269,7 +269,7 @@ MANY = tuple(Address(f"bad{number}", "example.org") for number in range(30))
 
 
 async def many_failed(cloud: Sandbox, delivery: Delivery) -> None:
-    """One message to 31 recipients, none of whom there is."""
+    """One message to 31 recipients, none of whom exists."""
     for one in MANY:
         cloud.faults.on(UnknownRecipient(address=str(one)))
     await delivery.accept(1, to=BAD, sender=SENDER, besides=MANY)
