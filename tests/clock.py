@@ -60,6 +60,6 @@ class FakeClock:
 
 
 async def settle(turns: int = 20) -> None:
-    """Let everything that can run without the clock or the network run."""
+    """Run everything that can run without the clock or the network."""
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -3,7 +3,8 @@
 import email.utils
 from collections.abc import Iterable
 
-# With `strict`, their default, Pythons that have it read `user@[192.0.2.1]` as nobody.
+# With `strict`, the default in Python versions that have it, `user@[192.0.2.1]` is read as no
+# address.
 _LENIENT = {"strict": False} if hasattr(email.utils, "supports_strict_parsing") else {}
 
 

@@ -1,7 +1,7 @@
 """Every reader of text that strangers write, with the tokens of its grammar.
 
-A new reader belongs here: `test_readers.py` gives each whatever octets there are, and
-`test_growth.py` sees to it that its work grows with the text and not faster.
+A new reader belongs here: `test_readers.py` gives each one arbitrary octets, and `test_growth.py`
+checks that its work grows no faster than the text.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ _TABLE = router.table(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """`read` takes any octets; it raises for none of them."""
+    """`read` accepts any octets; it never raises."""
 
     name: str
     read: Callable[[bytes], object]
@@ -124,7 +124,7 @@ _FILE = b"\r\n--b\r\nContent-Type: a/b\r\n\r\n" + b"x" * (mime_draft.MARGIN + 20
 
 
 def _without_files(octets: bytes) -> object:
-    """A large message as a draft, and what is read back of it."""
+    """A large message as a draft, and the parts of it that are read back."""
     message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + octets + _FILE
     with suppress(as_mime.UnreadableHeader):
         draft = mime_draft._convert(_submission(message), 4_000_000)
@@ -164,7 +164,7 @@ def _data(octets: bytes) -> object:
 
 
 def _binary(octets: bytes) -> object:
-    """In pieces as small as a network may make them."""
+    """In pieces as small as a network may deliver them."""
     reader = BinaryLineEnds()
     return [reader.feed(octets[at : at + 8]) for at in range(0, len(octets), 8)], reader.end()
 

@@ -1,4 +1,4 @@
-"""One table, of which doctor, status, init and the documents speak."""
+"""One table, which doctor, status, init and the documents use."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_the_other_pages_say_the_same(name: str, page: str) -> None:
     ],
 )
 def test_the_program_quotes_the_table(module: str, name: str) -> None:
-    """`status`, `init` and the warnings have no words of their own for it."""
+    """`status`, `init` and the warnings do not have separate texts for it."""
     text = (ROOT / "graphrelay" / module).read_text("utf-8")
     assert re.search(rf"SAID\[[\"']{name}[\"']\]\.assumed", text)
 

@@ -1,4 +1,4 @@
-"""Who may reach a file, and what a person is advised who may not."""
+"""Who may access a file, and the advice for a user who may not."""
 
 import os
 from pathlib import Path

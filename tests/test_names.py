@@ -29,7 +29,8 @@ def modules(*, apart: bool) -> Iterator[tuple[Path, ast.Module]]:
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_two_classes_never_share_a_name(engine: str) -> None:
-    """The engines of the spool do the same, each in its own way, and know nothing of each other."""
+    """The engines of the spool do the same, each in its own way, and are independent of each
+    other."""
     other = PACKAGE / "spool" / ("postgres" if engine == "sqlite" else "sqlite")
     places = defaultdict(list)
     for path, tree in modules(apart=False):

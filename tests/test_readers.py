@@ -1,4 +1,4 @@
-"""Whatever octets come, no reader fails.
+"""Whatever the octets, no reader fails.
 
 For an hour a reader: GRAPHRELAY_FUZZ_SECONDS=3600 pytest tests/test_readers.py
 """

@@ -1,4 +1,4 @@
-"""Retry-After in every form in which it comes, and in some in which it should not."""
+"""Retry-After in every valid form, and in some invalid ones."""
 
 from datetime import UTC, datetime, timedelta
 

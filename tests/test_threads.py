@@ -1,5 +1,5 @@
-"""Threads for work that must not fail for want of one, and one thread in which no job is lost once
-it has begun."""
+"""Threads for work that must not fail for lack of one, and a thread in which no job is lost once it
+has begun."""
 
 import threading
 from concurrent.futures import wait

@@ -1,4 +1,4 @@
-"""What is missing never passes for a test that ran."""
+"""A test that lacks something is never counted as passed."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ UNUSABLE = ["gone", "no file", "no cache", "broken"]
 
 @pytest.fixture(autouse=True)
 def listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some programs in place of the real list, and nothing that was skipped before."""
+    """Some programs in place of the real list, and no earlier skips."""
     monkeypatch.setattr(tools, "_listed", lambda: TOOLS)
     monkeypatch.setattr(tools, "_reasons", {})
 

@@ -1,6 +1,6 @@
 """What tests need of the machine: programs (`swaks = needs("swaks")`) and what the kernel allows.
 
-One rule: what is missing never passes for a test that ran.
+One rule: a test that lacks something is never counted as passed.
 
 - A program that is missing, or is there and does not work (`scripts/test-tools.txt` says what is
   tried): the test is skipped, with the command that installs it; where `CI=true` it fails.
@@ -42,7 +42,7 @@ class Tool:
 
 
 def needs(name: str) -> Path:
-    """Where the program is (a folder's or a file's path for what is no program); else skip."""
+    """Where the program is (a folder's or a file's path for what is no program); otherwise skip."""
     tool = _listed()[name]
     found = _find(tool)
     if found is None:
@@ -54,15 +54,15 @@ def needs(name: str) -> Path:
 
 
 def do_without(missing: str) -> NoReturn:
-    """Skip the test and say why, or fail it where nothing may be missing."""
+    """Skip the test and give the reason, or fail it if nothing may be missing."""
     if os.environ.get("CI") == "true":
         pytest.fail(missing, pytrace=False)
     pytest.skip(missing)
 
 
 def machine_cannot(ability: Ability, why: str) -> NoReturn:
-    """Skip the test, or fail it where the machine is said to be able. The reason is the same for
-    all tests of a run, so that the summary has it once, with their number (tests/conftest.py)."""
+    """Skip the test, or fail it if the machine is declared able. The reason is the same for all
+    tests of a run, so that the summary shows it once, with their number (tests/conftest.py)."""
     first = _reasons.setdefault(ability, " ".join(why.split()))
     reason = f"{CANNOT} {ability}: {first}"
     if ability in os.environ.get("TEST_MACHINE_CAN", "").split():
@@ -71,13 +71,13 @@ def machine_cannot(ability: Ability, why: str) -> NoReturn:
 
 
 def needs_root() -> None:
-    """Skip a test that acts as somebody else where only root may."""
+    """Skip a test that acts as another user, which only root may do."""
     if os.geteuid() != 0:
         machine_cannot("root", "the tests do not run as root")
 
 
 def needs_root_and_readers() -> None:
-    """Skip a test that runs the project as another user where that user could not read it."""
+    """Skip a test that runs the project as another user if that user cannot read it."""
     needs_root()
     for folder in (ROOT, *ROOT.parents):
         if folder.stat().st_mode & 0o005 != 0o005:

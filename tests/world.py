@@ -1,4 +1,4 @@
-"""The whole thing: a sandbox cloud and a relay that is authorized in it, in the test's loop."""
+"""A complete setup: a sandbox cloud and a relay that is authorized in it, in the test's loop."""
 
 import asyncio
 import smtplib
@@ -28,7 +28,7 @@ Scenario = Literal["user", "any-user"]
 
 @dataclass(slots=True)
 class World:
-    """A cloud, a relay in it, and what the relay's journal said."""
+    """A cloud, a relay that uses it, and the relay's journal."""
 
     cloud: Sandbox
     relay: Relay

@@ -1,4 +1,4 @@
-"""The configuration that fits a sandbox is one that the relay takes."""
+"""The configuration for a sandbox is accepted by the relay."""
 
 from pathlib import Path
 from typing import get_args

@@ -1,4 +1,4 @@
-"""Where faults strike, how often, and how they travel."""
+"""Where faults strike, how often, and how they are sent as JSON."""
 
 import asyncio
 import dataclasses

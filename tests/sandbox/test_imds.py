@@ -1,4 +1,4 @@
-"""Managed identities: what the metadata services insist on."""
+"""Managed identities: what the metadata services require."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What a mailbox keeps of header fields that have no property of their own."""
+"""Which header fields without a property of their own a mailbox keeps."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""The server around both halves: recording, faults on the wire, and a clean end."""
+"""The server around both halves: recording, faults on the wire, and a clean shutdown."""
 
 import asyncio
 import contextlib

@@ -1,5 +1,6 @@
-"""Programs that know nothing of the sandbox get a token from it and send a message: Microsoft's
-msal, azure-identity and msgraph-sdk, and from npm @azure/identity with the Graph client."""
+"""Programs that were not written for the sandbox get a token from it and send a message:
+Microsoft's msal, azure-identity and msgraph-sdk, and from npm @azure/identity with the Graph
+client."""
 
 import asyncio
 import importlib
@@ -37,7 +38,7 @@ MAILBOX = "info@contoso.com"
 
 @pytest.fixture
 async def cloud() -> AsyncIterator[Sandbox]:
-    """On the machine's own clock: they ask no other."""
+    """On the machine's own clock: they use no other."""
     async with Sandbox() as sandbox:
         sandbox.directory.app(CONFIDENTIAL_CLIENT).roles |= {"Mail.Send", "Mail.ReadWrite"}  # type: ignore[union-attr]
         yield sandbox
@@ -73,9 +74,9 @@ async def sent_with(cloud: Sandbox, get_token: Callable[[], str], mailbox: str) 
 
 @pytest.fixture
 def msal_options(cloud: Sandbox) -> Iterator[dict[str, Any]]:
-    """What a program tells msal about a cloud of its own."""
+    """How a program describes a custom cloud to msal."""
     with requests.Session() as session:
-        session.trust_env = False  # REQUESTS_CA_BUNDLE would override what is trusted.
+        session.trust_env = False  # REQUESTS_CA_BUNDLE would override the trusted certificates.
         session.verify = str(cloud.ca_file)
         yield {
             "authority": f"{cloud.login_url}/{CONTOSO}",

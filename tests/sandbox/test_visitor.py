@@ -1,4 +1,4 @@
-"""The visitor that stands in for a browser."""
+"""The visitor, which takes the place of a browser."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""People and programs in the sandbox's cloud who hold tokens, and what they send."""
+"""Users and programs in the sandbox's cloud that hold tokens, and what they send."""
 
 import base64
 import ssl
@@ -34,7 +34,7 @@ class Graph:
 
 
 class World:
-    """Makes clients for whoever a test needs."""
+    """Makes clients for the principals that a test needs."""
 
     def __init__(self, cloud: Sandbox, stack: AsyncExitStack) -> None:
         self.cloud = cloud

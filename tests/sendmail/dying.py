@@ -1,4 +1,4 @@
-"""sendmail that dies (SIGKILL) right before its n-th call to the disk.
+"""sendmail that dies (SIGKILL) right before its n-th disk operation.
 
 python -m tests.sendmail.dying 3 -i a@example.org <message
 """

@@ -1,4 +1,4 @@
-"""A relay on a Unix socket that answers from a script, in a thread, since its clients block."""
+"""A relay on a Unix socket that answers from a script, in a thread because its clients block."""
 
 import socket
 import threading
@@ -12,7 +12,8 @@ HANGS_UP = ""
 
 
 class Scripted:
-    """Answers what begins with a key of `answers` with its value, everything else well."""
+    """Answers a command that begins with a key of `answers` with its value, and any other with
+    success."""
 
     def __init__(self, answers: dict[str, str]) -> None:
         self.target = ""
@@ -46,8 +47,8 @@ class Scripted:
 
 @contextmanager
 def scripted(folder: Path, **answers: str) -> Iterator[Scripted]:
-    """`scripted(tmp_path, MAIL="550 5.7.1 no")`; `greeting` and `dot` are what no command asks
-    for, and underscores stand for spaces."""
+    """`scripted(tmp_path, MAIL="550 5.7.1 no")`; `greeting` and `dot` are the replies to no
+    command, and underscores stand for spaces."""
     names = {"greeting": "", "dot": "."}
     relay = Scripted({names.get(key, key.replace("_", " ")): said for key, said in answers.items()})
     with socket.socket(socket.AF_UNIX) as listening:

@@ -1,4 +1,4 @@
-"""The command lines of thirty years."""
+"""Command lines from thirty years of sendmail."""
 
 import os
 

@@ -15,7 +15,7 @@ LETTER = b"To: a@example.org\nCc: b@example.org\nBcc: c@example.org\nSubject: x\
 
 
 class Caller:
-    """Somebody with a drop folder."""
+    """A user with a drop folder."""
 
     def __init__(self, folder: Path) -> None:
         self.drop = folder / "drop"

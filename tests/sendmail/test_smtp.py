@@ -1,4 +1,4 @@
-"""The client's side of SMTP, against a relay that says what a test wants."""
+"""The client's side of SMTP, against a relay that answers as a test specifies."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""How the program ends before its time."""
+"""How the program ends when it is interrupted."""
 
 import os
 

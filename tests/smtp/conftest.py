@@ -28,7 +28,7 @@ class Certificates:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Made once; a test that renews it makes its own."""
+    """Made once; a test that renews the certificate makes its own."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
@@ -48,7 +48,8 @@ _ON_BOTH_LOOPS = {"test_dialogs", "test_tls", "test_proxy", "test_server"}
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loops on which a test runs: asyncio's own, and the one that `serve` takes if it can."""
+    """The loops on which a test runs: asyncio's own, and the one that `serve` uses if it is
+    available."""
     loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
     if item.path.stem in _ON_BOTH_LOOPS:
         loops["uvloop"] = uvloop.new_event_loop

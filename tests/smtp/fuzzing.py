@@ -1,8 +1,8 @@
-"""How long the readers of octets are tried: once at a desk, for a minute each in continuous
-integration, and for as long as `GRAPHRELAY_FUZZ_SECONDS` says where somebody wants to know.
+"""How long the readers of octets are tried: once by default, for a minute each in continuous
+integration, and otherwise for `GRAPHRELAY_FUZZ_SECONDS`.
 
-Rounds are numbered, and each has its number for a seed: what was found once is found again, and a
-longer run begins with what a shorter one tries.
+Rounds are numbered, and the number is the seed: what was found once is found again, and a longer
+run begins with the rounds of a shorter one.
 """
 
 import os
@@ -23,7 +23,7 @@ unhurried = pytest.mark.timeout(_seconds() + 240)
 
 
 def fuzz(given: Callable[[], None], seconds: float | None = None) -> None:
-    """Try what `@given` made: once, or again and again as long as there is time."""
+    """Run the `@given` test: once, or repeatedly as long as there is time."""
     ends = monotonic() + (_seconds() if seconds is None else seconds)
     rounds = 0
     while rounds == 0 or monotonic() < ends:

@@ -24,14 +24,14 @@ QUEUED = "250 2.0.0 Ok: queued as Q1"
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the event loop turn until something shows that cannot be waited for."""
+    """Run the event loop until a condition holds for which there is no event."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
 class MemoryBody:
-    """Keeps the octets; tells whether they were discarded."""
+    """Keeps the octets; records whether they were discarded."""
 
     def __init__(self) -> None:
         self.octets = bytearray()
@@ -78,7 +78,7 @@ class Received:
 
 @dataclass
 class MemoryReception:
-    """Takes everything, unless told otherwise."""
+    """Accepts everything unless the test sets a refusal."""
 
     limit: int = 10_000_000
     refused_senders: dict[str, Reply] = field(default_factory=dict)
@@ -132,14 +132,14 @@ class MemoryReception:
         return Accepted(f"Q{len(self.received)}")
 
     async def has_received(self, count: int) -> None:
-        """Wait until that many messages are here."""
+        """Wait until that many messages have arrived."""
         while len(self.received) < count:
             self._grown.clear()
             await asyncio.wait_for(self._grown.wait(), PATIENCE)
 
 
 class Client:
-    """Says octets, hears lines."""
+    """Sends octets, receives lines."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -165,7 +165,7 @@ class Client:
         return "|".join(lines)
 
     async def ask(self, *lines: str) -> str:
-        """Say and hear one reply."""
+        """Send, and receive one reply."""
         self.say(*lines)
         return await self.reply()
 
@@ -209,7 +209,7 @@ async def send_message(client: Client, *lines: str) -> str:
 
 @dataclass
 class House:
-    """A running server with what it talks to."""
+    """A running server with its reception and journal."""
 
     server: Server
     reception: MemoryReception
@@ -220,14 +220,14 @@ class House:
         return int(self.server.addresses[0].rpartition(":")[2])
 
     async def connect(self, tls: ssl.SSLContext | None = None) -> Client:
-        """A client that has not heard the greeting yet."""
+        """A client that has not read the greeting yet."""
         name = "localhost" if tls else None
         return Client(
             *await asyncio.open_connection("127.0.0.1", self.port, ssl=tls, server_hostname=name)
         )
 
     async def greeted(self, hello: str = "EHLO client.example") -> Client:
-        """A client that has said hello."""
+        """A client that has sent EHLO."""
         client = await self.connect()
         assert (await client.reply()).startswith("220 ")
         assert (await client.ask(hello)).startswith("250")
@@ -235,7 +235,7 @@ class House:
 
     @property
     def conversation(self) -> Conversation:
-        """The only one under way."""
+        """The only one in progress."""
         (only,) = self.server._connections
         return only
 

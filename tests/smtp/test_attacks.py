@@ -1,4 +1,4 @@
-"""What an attacker does in bulk: connections by the thousand that say nothing."""
+"""What an attacker does in bulk: thousands of connections that send nothing."""
 
 import resource
 import socket

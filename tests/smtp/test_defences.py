@@ -1,4 +1,4 @@
-"""Every defence still stands where `python -m tests.smtp.without_defences` takes it out."""
+"""Every defence is still where `python -m tests.smtp.without_defences` removes it."""
 
 import pytest
 

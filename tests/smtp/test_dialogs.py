@@ -1,4 +1,4 @@
-"""Every conversation in tests/dialogs/ goes as it is written there."""
+"""Every conversation in tests/dialogs/ takes place as it is written there."""
 
 from pathlib import Path
 

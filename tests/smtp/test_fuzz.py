@@ -1,4 +1,4 @@
-"""Whatever octets come, the server lives, and accepts only what was ended properly.
+"""Whatever octets arrive, the server survives, and accepts only what was ended properly.
 
 For an hour: GRAPHRELAY_FUZZ_SECONDS=3600 pytest tests/smtp/test_fuzz.py
 """

@@ -104,7 +104,8 @@ async def test_what_cannot_be_opened_is_said_in_a_sentence(
     assert str(caught.value).startswith(listener.address)
 
 
-# --- Who is let in --------------------------------------------------------------------------------
+# --- Who may connect
+# --------------------------------------------------------------------------------
 
 
 async def test_a_client_of_another_network_is_refused_and_logged_once() -> None:

@@ -1,7 +1,8 @@
-"""How much of one client's message is handled before everybody else has a turn: a piece at most.
+"""How much of one client's message is handled before the other clients have their turn: one piece
+at most.
 
-That is what keeps a large message from holding up others' commands, on whatever machine. How many
-milliseconds a piece takes, benchmarks/ tells.
+This prevents a large message from delaying the commands of others, on any machine. The benchmarks
+measure how many milliseconds a piece takes.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ async def test_thirty_megabytes_in_flight_do_not_hold_up_other_commands(
         await begin(big)
         await until(lambda: house.reception.bodies)
         (body,) = house.reception.bodies
-        body.may_write.clear()  # so that as much as ever will is waiting to be handled
+        body.may_write.clear()  # so that the maximum is waiting to be handled
         sender = asyncio.create_task(asyncio.to_thread(_flood, big))
         reads = _reading(house)
         await until(lambda: not reads() or sender.done())
@@ -90,7 +91,7 @@ def _turns(body: MemoryBody) -> Iterator[list[int]]:
 
 
 def _reading(house: House) -> Callable[[], bool]:
-    """Whether the connection is read on which a message comes in."""
+    """Whether the connection on which a message arrives is being read."""
     (conversation,) = (c for c in house.server._connections if c.buffer.stage == "the message")
     return conversation.buffer._transport.is_reading
 

@@ -1,8 +1,8 @@
-"""Takes out each defence in a copy of the tree, and sees its test go red.
+"""Removes each defence in a copy of the tree, and checks that its test fails.
 
-    python -m tests.smtp.without_defences [WORD]      those whose name has WORD in it; else all
+    python -m tests.smtp.without_defences [WORD]      those with WORD in their names; else all
 
-A test that stays green without the defence that it is named for tests nothing. Exit status 1 if
+A test that passes without the defence that it is named for tests nothing. The exit status is 1 if
 there is one, or if a defence is no longer where this list says.
 """
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Defence:
-    """`what` in `file` keeps `attack` off; with `without` in its place, `test` must fail."""
+    """`what` in `file` prevents `attack`; with `without` in its place, `test` must fail."""
 
     attack: str
     file: str

@@ -17,7 +17,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def entries() -> list[Entry]:
-    """What the journal was told."""
+    """What was written to the journal."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""A disk that fails when the test says so."""
+"""A disk that fails at the request of the test."""
 
 import errno
 import gc
@@ -41,7 +41,7 @@ def database_not_synced() -> sqlite3.OperationalError:
 
 
 class FaultyDisk(Disk):
-    """Notes every step; `before` is asked at each and may raise."""
+    """Records every step; `before` is called at each and may raise."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -63,7 +63,7 @@ class FaultyDisk(Disk):
         self.before = before
 
     def fail_always(self, step: Step, error: Callable[[], BaseException]) -> None:
-        """From now on; a new error each time, so that nothing is kept by it."""
+        """From now on; a new error each time, so that its traceback keeps nothing alive."""
 
         def before(taken: Step) -> None:
             if taken == step:
@@ -134,7 +134,7 @@ def open_descriptors(directory: Path) -> list[str]:
 
 @contextmanager
 def no_garbage_collected() -> Iterator[None]:
-    """What is gone in the block is gone because nothing refers to it any more."""
+    """An object that disappears in the block does so because nothing refers to it any more."""
     gc.disable()
     try:
         yield

@@ -54,7 +54,7 @@ def a_message(
     prefix: bytes = b"",
     origin: Origin = ORIGIN,
 ) -> NewMessage:
-    """One part to Anna, unless told otherwise."""
+    """One part, to Anna by default."""
     parts = parts or ((plan(), (ANNA,)),)
     return NewMessage(
         envelope=Envelope(sender, tuple(path for _, paths in parts for path in paths)),

@@ -75,7 +75,7 @@ class Bodies(BodyFolder):
 
 
 class _InMemory(sqlite3.Connection):
-    """Closed when nobody has it any more: Python 3.13 warns of one that is not."""
+    """Closed when it is no longer referenced: Python 3.13 warns about one that is not closed."""
 
     def __del__(self) -> None:
         self.close()
@@ -111,7 +111,7 @@ class MemorySpool(SqliteSpool):
 
     @property
     def trouble(self) -> StorageUnavailable | None:
-        """What every call raises."""
+        """The exception that every call raises."""
         return self._own_writer.trouble
 
     @trouble.setter

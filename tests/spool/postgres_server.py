@@ -21,7 +21,7 @@ _QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=on")
 
 
 def _user() -> dict[str, Any]:
-    """Who runs it: PostgreSQL refuses to be root."""
+    """The user that runs it: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     found = pwd.getpwnam("postgres")
@@ -87,7 +87,7 @@ class PostgresServer:
         self.wait()
 
     def wait(self) -> None:
-        """Until it answers."""
+        """Wait until it answers."""
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -100,7 +100,7 @@ class PostgresServer:
                 return
 
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
-        """At once; with SIGKILL, its children too, which have no time to do anything."""
+        """Stop it at once; with SIGKILL also its children, which have no time to do anything."""
         if self._process is None:
             return
         children = self._children() if how is signal.SIGKILL else []
@@ -117,7 +117,7 @@ class PostgresServer:
         return [int(pid) for pid in tasks.read_text().split()]
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """For what a test does to the database by itself."""
+        """For statements that a test executes directly."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []

@@ -1,4 +1,4 @@
-"""Values survive being kept, and old text survives new code."""
+"""Values survive storage, and new code reads old text."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

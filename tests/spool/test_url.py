@@ -1,4 +1,4 @@
-"""A connection string is looked at before it is used, and its password is never shown."""
+"""A connection string is checked before it is used, and its password is never shown."""
 
 import pytest
 

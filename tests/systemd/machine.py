@@ -1,9 +1,9 @@
 """A machine of its own, with real systemd as its first process: systemd-nspawn on this machine's
 /usr, everything else in memory, no network but its loopback. It takes a second to start.
 
-It runs one program, `trial.py`, which does there what an admin would do, and its findings come back
-as JSON. Nothing of it outlives the test, and nothing of this machine but /usr, the Python that
-runs the tests and the project is visible in it.
+It runs one program, `trial.py`, which does there what an admin would do and returns its findings as
+JSON. Nothing of it outlives the test, and nothing of this machine but /usr, the Python that runs
+the tests and the project is visible in it.
 """
 
 import json
@@ -39,19 +39,20 @@ TimeoutStartSec=120
 
 
 MASKED = (
-    "systemd-firstboot.service",  # waits for somebody at the console
+    "systemd-firstboot.service",  # waits for a login at the console
     "systemd-networkd-wait-online.service",  # there is no network to wait for
 )
 
 
 def why_not(nspawn: Path) -> str:
-    """Why no machine can be started here; nothing if one can."""
+    """Why no machine can be started here; empty if one can."""
     done = _nspawn(nspawn, "/usr/bin/true")
     return "" if done.returncode == 0 else done.stdout.decode("utf-8", "replace") or "no reason"
 
 
 def run_trial(nspawn: Path, folder: Path) -> dict[str, Any]:
-    """Boot, try, and return what was found. Fails with the console's text if nothing was."""
+    """Boot, run the trial, and return its findings. Fails with the console's output if there are
+    none."""
     trial = folder / "trial"
     trial.mkdir()
     unit = folder / "trial.service"

@@ -1,4 +1,4 @@
-"""The service under real systemd: started, reloaded, killed, hung, stopped, badly configured."""
+"""The service under real systemd: started, reloaded, killed, hung, stopped, misconfigured."""
 
 import pytest
 

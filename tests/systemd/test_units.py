@@ -14,7 +14,7 @@ PROGRAM = "/opt/graphrelay/bin/graphrelay"
 
 
 def analyze(*arguments: str | Path) -> str:
-    """What systemd-analyze says, on both outputs; any exit status but 0 fails the test."""
+    """The output of systemd-analyze on both streams; any exit status except 0 fails the test."""
     done = subprocess.run(
         [needs("systemd"), *arguments], capture_output=True, text=True, check=False
     )
@@ -25,7 +25,7 @@ def analyze(*arguments: str | Path) -> str:
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """The units, with a program that is there: systemd looks whether it is."""
+    """The units, with a program that exists: systemd checks that it does."""
     for unit in ("graphrelay.service", "graphrelay.socket"):
         text = (UNITS / unit).read_text("utf-8")
         (tmp_path / unit).write_text(text.replace(PROGRAM, "/bin/true"), "utf-8")

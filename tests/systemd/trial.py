@@ -1,6 +1,6 @@
 """What an admin does with the service, tried on a machine of its own (machine.py), as root.
 
-python -m tests.systemd.trial FINDINGS      writes what it found there, as JSON
+python -m tests.systemd.trial FINDINGS      writes its findings there, as JSON
 """
 
 import asyncio
@@ -126,7 +126,7 @@ def send(subject: str) -> None:
 
 
 async def arrived_after(cloud: Sandbox, subject: str, count: int) -> int:
-    """Send one more message to port 25; how many have arrived then."""
+    """Send one more message to port 25; returns how many have arrived then."""
     await asyncio.to_thread(send, subject)
     return len(await cloud.mailboxes.arrived(count, timeout=30))
 
@@ -142,7 +142,7 @@ async def asked_until(good: Callable[[str], bool], ask: Callable[[], Awaitable[s
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(30):
             while not good(answer):
-                await asyncio.sleep(0.05)  # systemd, another process, tells no event
+                await asyncio.sleep(0.05)  # systemd, another process, signals no event
                 answer = await ask()
     return answer
 
@@ -204,7 +204,7 @@ async def mishaps(cloud: Sandbox, found: Findings) -> None:
 
 
 async def sendmail(subject: str) -> str:
-    """As any program of any user calls it; what it said."""
+    """As any program of any user calls it; returns its output."""
     program = f"{PROGRAM}/bin/graphrelay-sendmail"
     text = f"From: wp@contoso.com\nTo: anna@example.org\nSubject: {subject}\n\nHello\n"
     nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")

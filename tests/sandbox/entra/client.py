@@ -1,4 +1,5 @@
-"""An OAuth client that sends exactly what a test says, so that each refusal can be provoked."""
+"""An OAuth client that sends exactly what a test specifies, so that each refusal can be
+provoked."""
 
 import base64
 import hashlib
@@ -101,7 +102,7 @@ class Client:
 
 
 def answer_of(landing: str) -> dict[str, str]:
-    """The fields that came back to the application, from query or fragment."""
+    """The fields that were returned to the application, from query or fragment."""
     parts = urlsplit(landing)
     return dict(parse_qsl(parts.query or parts.fragment))
 

@@ -1,4 +1,4 @@
-"""A cloud for each test, and somebody in front of a browser."""
+"""A cloud for each test, and a user with a browser."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def cloud(clock: FakeClock) -> AsyncIterator[Sandbox]:
-    """A cloud whose time the test moves."""
+    """A cloud whose clock the test moves."""
     async with Sandbox(now=clock.now) as sandbox:
         yield sandbox
 

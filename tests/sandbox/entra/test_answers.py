@@ -1,4 +1,4 @@
-"""What goes with a token: the account for msal, the scopes, the refresh token."""
+"""What accompanies a token: the account for msal, the scopes, the refresh token."""
 
 import base64
 import json

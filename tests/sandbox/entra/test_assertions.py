@@ -1,4 +1,4 @@
-"""Client assertions: what proves the application, and what does not."""
+"""Client assertions: which ones authenticate the application, and which do not."""
 
 import base64
 from datetime import UTC, datetime, timedelta

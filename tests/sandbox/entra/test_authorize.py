@@ -37,7 +37,7 @@ async def login_problem(visitor: Visitor, client: Client, email: str, password: 
     return following.problem
 
 
-# All is well -------------------------------------------------------------------------------------
+# Success -------------------------------------------------------------------------------------
 
 
 async def test_signing_in_leads_back_with_code_and_state(visitor: Visitor, client: Client) -> None:
@@ -162,7 +162,7 @@ async def test_the_only_registered_redirect_is_the_default(
     assert landing.startswith("http://localhost/?code")
 
 
-# The user says no --------------------------------------------------------------------------------
+# The user declines --------------------------------------------------------------------------------
 
 
 async def test_declining_leads_back_with_an_error(visitor: Visitor, client: Client) -> None:
@@ -265,7 +265,7 @@ async def test_the_authority_says_whose_accounts_are_admitted(
             await visitor.sign_in(url, email)
 
 
-# Requests that go nowhere ------------------------------------------------------------------------
+# Requests that are refused ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The page where a person types in the code that a device shows."""
+"""The page where a user enters the code that a device shows."""
 
 from datetime import timedelta
 from typing import Any

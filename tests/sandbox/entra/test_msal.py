@@ -1,4 +1,4 @@
-"""Microsoft's own library gets its tokens here: it knows nothing of the sandbox."""
+"""Microsoft's own library gets its tokens here: it has no knowledge of the sandbox."""
 
 import asyncio
 import importlib
@@ -33,7 +33,7 @@ DEFAULT = ["https://graph.microsoft.com/.default"]
 
 @pytest.fixture
 async def cloud() -> AsyncIterator[Sandbox]:
-    """On the machine's own clock: msal asks no other."""
+    """On the machine's own clock: msal uses no other."""
     async with Sandbox() as sandbox:
         yield sandbox
 
@@ -47,7 +47,7 @@ def http(cloud: Sandbox) -> Iterator[requests.Session]:
 
 
 async def blocking(call: Callable[[], Result]) -> Result:
-    """msal waits for answers; the sandbox must go on meanwhile."""
+    """msal blocks until it has an answer; the sandbox must keep running meanwhile."""
     return await asyncio.to_thread(call)
 
 

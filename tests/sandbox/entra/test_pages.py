@@ -1,4 +1,4 @@
-"""The pages in a real browser, which nobody here wrote."""
+"""The pages in a real browser, which is independent of this project."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.tools import needs
 
 @asynccontextmanager
 async def application() -> AsyncIterator[tuple[int, asyncio.Future[str]]]:
-    """A loopback listener as programs open it: its port, and what the browser brings."""
+    """A loopback listener as programs open it: its port, and what the browser sends."""
     brought: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def listener(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,7 +38,7 @@ async def application() -> AsyncIterator[tuple[int, asyncio.Future[str]]]:
 
 
 async def appears(tab: Tab, selector: str) -> None:
-    """Wait for a page with this element; a page that is left takes its promises along."""
+    """Wait for a page with this element; leaving a page ends its promises."""
     while True:
         try:
             await tab.until(f"document.querySelector({selector!r})?.isConnected")

@@ -1,4 +1,4 @@
-"""A cloud, and people in it who hold tokens."""
+"""A cloud, and users in it who hold tokens."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -28,7 +28,7 @@ class Moving:
         self.box: User = found
 
     def one(self, octets: int = 0) -> GraphError | None:
-        """A request comes and goes."""
+        """A request begins and ends."""
         try:
             with self.gate.passing("app", self.box, octets, self.now):
                 return None
@@ -118,7 +118,7 @@ async def test_five_requests_at_once_over_the_wire(
 def when_inside(
     mailboxes: Mailboxes, wanted: int, monkeypatch: pytest.MonkeyPatch
 ) -> asyncio.Event:
-    """Set once so many are in flight."""
+    """Set once this many are in flight."""
     inside, note = asyncio.Event(), mailboxes.note_in_flight
 
     def noted(user: User, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Filters and options are understood whole, or refused."""
+"""Filters and options are understood completely, or refused."""
 
 import pytest
 

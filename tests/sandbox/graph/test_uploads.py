@@ -13,7 +13,7 @@ from graphrelay.sandbox.mailbox_settings import MailSettings
 from tests.sandbox.world import Graph, World, code_of
 
 KB = 1024
-CONTENT = bytes(range(256)) * 12 * KB  # 3 MiB, the least that is taken
+CONTENT = bytes(range(256)) * 12 * KB  # 3 MiB, the minimum
 TO = [{"emailAddress": {"address": "you@example.org"}}]
 
 
@@ -42,7 +42,7 @@ async def graph(world: World) -> Graph:
 
 
 class Upload:
-    """A draft, and one attachment on its way."""
+    """A draft, and one attachment being uploaded."""
 
     def __init__(self, graph: Graph, draft: str, session: dict[str, Any]) -> None:
         self.graph, self.draft, self.session = graph, draft, session
@@ -55,7 +55,7 @@ class Upload:
         content: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> httpx.Response:
-        """Octets start to end, both included, as Content-Range counts them."""
+        """Octets from start to end, both included, as in Content-Range."""
         piece = CONTENT[start : end + 1] if content is None else content
         request = httpx.Request(
             "PUT",

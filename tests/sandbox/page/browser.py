@@ -1,4 +1,4 @@
-"""A real Chromium, driven over the DevTools protocol with nothing but a WebSocket."""
+"""A real Chromium, controlled over the DevTools protocol by a WebSocket alone."""
 
 import asyncio
 import base64
@@ -68,7 +68,7 @@ class Tab:
         await self.navigate(url)
 
     async def navigate(self, url: str) -> None:
-        """Return when the page has been loaded; it may be one in which no script runs."""
+        """Return when the page has been loaded; it may be one in which scripts cannot run."""
         self._loaded.clear()
         await self.call("Page.navigate", url=url)
         await asyncio.wait_for(self._loaded.wait(), 30)
@@ -83,7 +83,7 @@ class Tab:
         )
 
     async def prefer(self, scheme: str) -> None:
-        """`light` or `dark`, as the reader's system would say."""
+        """`light` or `dark`, as the reader's system would set it."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         await self.call("Emulation.setEmulatedMedia", features=features)
 
@@ -117,7 +117,8 @@ class Tab:
 
 @asynccontextmanager
 async def browser(profile: Path) -> AsyncIterator[Tab]:
-    """Chromium with an empty profile; `profile` is a new folder. Skips where there is none."""
+    """Chromium with an empty profile; `profile` is a new folder. Skips if Chromium is not
+    installed."""
     process = await asyncio.create_subprocess_exec(
         needs("chromium"),
         *_FLAGS,

@@ -1,4 +1,4 @@
-"""A cloud with a page, and somebody who sends."""
+"""A cloud with a page, and a sender."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

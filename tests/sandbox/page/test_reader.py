@@ -46,14 +46,14 @@ async def tab(tmp_path: Path, cloud: Sandbox) -> AsyncIterator[Tab]:
 
 
 class Tracker:
-    """A server that counts who comes, as senders of newsletters do."""
+    """A server that counts visits, as senders of newsletters do."""
 
     def __init__(self) -> None:
         self.visits = 0
         self.port = 0
 
     async def visited(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.visits += 1  # a connection alone already tells that somebody reads
+        self.visits += 1  # a connection alone already shows that somebody reads
         writer.close()
 
 
@@ -105,7 +105,7 @@ async def test_nothing_in_a_message_runs_or_loads(
         "performance.getEntriesByType('resource')"
         ".some((one) => one.name.endsWith('/api/messages/1/html') && one.responseEnd)"
     )
-    # The frame is of another origin than the page, so neither can reach into the other.
+    # The frame has another origin than the page, so neither can access the other.
     assert await tab.evaluate("document.querySelector('#panel iframe').contentDocument") is None
     assert await tab.evaluate("typeof window.hacked") == "undefined"
     assert await tab.evaluate("document.title") == "Sandbox mailbox"
@@ -113,7 +113,7 @@ async def test_nothing_in_a_message_runs_or_loads(
 
     assert tracker.visits == 0
 
-    # The same, where somebody opens the frame's address by itself.
+    # The same if the frame's address is opened by itself.
     await tab.navigate(f"{cloud.page_url}/api/messages/1/html")
     assert await tab.evaluate("document.getElementById('seen').textContent") == "Hello"
     assert await tab.evaluate("typeof window.hacked") == "undefined"

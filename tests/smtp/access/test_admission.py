@@ -1,4 +1,4 @@
-"""Who may connect, how many of them, and what the journal says of those who may not."""
+"""Who may connect, how many at a time, and what the journal says about refused clients."""
 
 import ipaddress
 import os

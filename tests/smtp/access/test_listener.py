@@ -1,4 +1,4 @@
-"""What a listener may be, and which one would be an open relay."""
+"""Which listeners are allowed, and which would be open relays."""
 
 import ipaddress
 from pathlib import Path

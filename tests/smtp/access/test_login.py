@@ -1,4 +1,4 @@
-"""Passwords, and what guessing them costs."""
+"""Passwords, and the cost of guessing them."""
 
 import asyncio
 import threading
@@ -63,7 +63,7 @@ async def test_the_right_password_is_let_in_and_the_wrong_one_not() -> None:
 
 
 async def tries(book: LoginBook, clock: FakeClock, client: str, password: str) -> object:
-    """One try, with all the time that it takes."""
+    """One attempt, with all the time that it takes."""
     check = asyncio.create_task(book.check(client, "scanner", password))
     while not check.done():
         await clock.advance(timedelta(seconds=0.5))
@@ -106,7 +106,7 @@ async def test_who_was_right_a_moment_ago_is_let_in_even_from_a_guessers_address
 
 
 async def test_a_reload_forgets_right_passwords_only_where_the_hash_is_another() -> None:
-    """Else all who share an address with a guesser would wait after each reload."""
+    """Otherwise all clients that share an address with a guesser would wait after each reload."""
     clock = FakeClock()
     book = a_book(clock, SCANNER, Login("printer", quick_hash("secret")))
     for name in ("scanner", "printer"):
@@ -146,7 +146,7 @@ async def test_parallel_guesses_of_one_client_wait_for_each_other() -> None:
 
 
 async def test_an_unknown_name_costs_the_same_check_as_a_known_one() -> None:
-    """Else the time that an answer takes would tell which names exist."""
+    """Otherwise the time of an answer would reveal which names exist."""
     made = []
 
     async def note(check: Callable[[str], bool], password: str) -> bool:

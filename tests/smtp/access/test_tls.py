@@ -38,7 +38,7 @@ def test_a_certificate_that_could_not_be_read_for_a_moment_is_read_later(tmp_pat
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """This process may open no file."""
+    """This process cannot open any more files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:

@@ -1,4 +1,4 @@
-"""The buffer itself, where no real connection does what is needed at the right moment."""
+"""The buffer itself, for cases that no real connection produces at the right moment."""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +9,7 @@ from graphrelay.smtp.connection.buffer import ConnectionBuffer, Patience, Waited
 
 
 class Gone(asyncio.Transport):
-    """A client that has gone, of which the event loop has not heard."""
+    """A client that has disconnected, which the event loop has not noticed yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Gone(asyncio.Transport):
 
 
 def test_hanging_up_on_who_is_gone_raises_nothing() -> None:
-    """A conversation ends so, and nobody would hear what it raises."""
+    """A conversation ends this way, and its exceptions would be lost."""
     gone = Gone()
     buffer = ConnectionBuffer(
         gone, lambda: 0.0, Patience("a command", timedelta(minutes=5), timedelta(minutes=5))

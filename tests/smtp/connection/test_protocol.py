@@ -1,4 +1,4 @@
-"""What is taken of aiosmtpd, and what is not."""
+"""What is used of aiosmtpd, and what is not."""
 
 import subprocess
 import sys
@@ -15,8 +15,8 @@ log.error("trouble")
 
 @pytest.mark.parametrize("module", ["aiosmtpd.smtp", "aiosmtpd.proxy_protocol"])
 def test_nothing_that_aiosmtpd_logs_comes_to_standard_error(module: str) -> None:
-    """The journal tells what is worth telling, in one form. In a process of its own: Python writes
-    there where nobody else listens, and pytest does."""
+    """The journal reports what matters, in one form. This test uses a separate process: Python
+    writes to standard error only if there is no other handler, and pytest has one."""
     told = subprocess.run(
         [sys.executable, "-c", SAYS.format(module=module)],
         capture_output=True,

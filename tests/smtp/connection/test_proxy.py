@@ -1,4 +1,4 @@
-"""The PROXY protocol: for whom a load balancer speaks."""
+"""The PROXY protocol: for which client a load balancer connects."""
 
 import ipaddress
 import socket

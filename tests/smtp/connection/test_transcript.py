@@ -1,4 +1,4 @@
-"""Transcripts: what an admin sees of a device's failed conversation, and what nobody sees."""
+"""Transcripts: what an admin sees of a device's failed conversation, and what is never shown."""
 
 import ipaddress
 

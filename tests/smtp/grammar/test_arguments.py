@@ -1,4 +1,4 @@
-"""Paths of MAIL and RCPT: forgiving of devices, closed to everything that could do harm later."""
+"""Paths of MAIL and RCPT: tolerant of devices, strict about everything that could do harm later."""
 
 import pytest
 from hypothesis import given

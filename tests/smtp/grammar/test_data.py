@@ -1,4 +1,4 @@
-"""The data reader against a reader so simple that it is plainly right."""
+"""The data reader, compared with a reader so simple that it is obviously correct."""
 
 import re
 
@@ -145,7 +145,7 @@ def any_split_of_a_binary_message(stream: bytes, places: list[int]) -> None:
 
 
 def _ends_the_header(stream: bytes, end: int) -> bool:
-    """Whether an empty line ends there, and no line end is torn in two."""
+    """Whether an empty line ends there, and no line end is split."""
     head, rest = stream[:end], stream[end:]
     whole = with_line_ends(head) + with_line_ends(rest) == with_line_ends(stream)
     open_still = head.endswith(b"\r") and (rest in (b"", b"\r") or rest.startswith(b"\n"))

@@ -1,4 +1,4 @@
-"""Replies on the wire, and that the documentation knows all of them."""
+"""Replies on the wire, and that the documentation lists all of them."""
 
 from pathlib import Path
 

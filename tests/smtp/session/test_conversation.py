@@ -1,4 +1,5 @@
-"""What a client hears when things go well, badly, slowly or too fast; what the reception gets."""
+"""The replies to a client when things go well, badly, slowly or too fast; what the reception
+gets."""
 
 import asyncio
 import contextlib
@@ -61,7 +62,8 @@ async def test_a_command_that_aiosmtpd_has_and_the_table_has_not_is_unknown(
     assert {*offered, "EXPN"} == {verb.decode() for verb in COMMANDS} == transcript.COMMANDS
 
 
-# --- Trouble on our side --------------------------------------------------------------------------
+# --- Failures on our side
+# --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("where", ["write", "accept", "sender"])

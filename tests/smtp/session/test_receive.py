@@ -1,4 +1,4 @@
-"""A message on its way into a body: neither memory nor disk grows with what is not kept."""
+"""A message being received into a body: what is not kept takes neither memory nor disk space."""
 
 from tests.smtp.reception import QUEUED, MemoryReception, begin_data, send_message, serving, until
 

@@ -1,4 +1,4 @@
-"""What a session knows of its client, and how much of its mistakes it bears."""
+"""What a session knows about its client, and how many mistakes it tolerates."""
 
 from graphrelay.model import Reply
 from graphrelay.smtp import Listener, Login

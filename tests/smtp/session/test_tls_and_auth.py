@@ -1,4 +1,4 @@
-"""STARTTLS and AUTH: what was said before the handshake does not count after it."""
+"""STARTTLS and AUTH: what was sent before the handshake does not count after it."""
 
 import asyncio
 import ipaddress
@@ -91,7 +91,7 @@ async def test_a_password_is_not_accepted_in_clear_from_another_machine(
 
 
 async def from_another_machine(house: House) -> Client:
-    """A client that has heard the greeting, behind a proxy."""
+    """A client behind a proxy that has read the greeting."""
     client = await house.connect()
     client.say("PROXY TCP4 192.0.2.7 127.0.0.1 50000 25")
     assert (await client.reply()).startswith("220")
@@ -126,7 +126,7 @@ async def test_who_does_not_end_the_handshake_is_sent_away(
         if tls == "starttls":
             client.say("EHLO slow", "STARTTLS")
             assert [(await client.reply())[:3] for _ in range(3)] == ["220", "250", "220"]
-        client.send(b"\x16\x03\x01")  # the beginning of a hello, and no more
+        client.send(b"\x16\x03\x01")  # only the beginning of a ClientHello
         assert await client.is_closed()
         await until(lambda: house.events("refused"))
         assert house.events("refused")[0].fields["stage"] == "TLS"
@@ -149,7 +149,7 @@ async def test_who_is_gone_before_the_handshake_begins_is_no_trouble(
 async def test_who_is_lost_during_the_handshake_is_forgotten(
     tls: Literal["implicit", "starttls"], said: bytes, certificates: Certificates
 ) -> None:
-    """Checks of load balancers end so, and scans of ports: every few seconds, for years."""
+    """Health checks of load balancers and port scans end this way: every few seconds, for years."""
     async with serving(listener(certificates.file, tls=tls)) as house, await house.connect() as one:
         if tls == "starttls":
             one.say("EHLO scanner", "STARTTLS")

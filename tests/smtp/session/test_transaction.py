@@ -1,4 +1,4 @@
-"""MAIL, RCPT, DATA and BDAT: what the reception gets, and what the client hears of it."""
+"""MAIL, RCPT, DATA and BDAT: what the reception gets, and the replies to the client."""
 
 import pytest
 

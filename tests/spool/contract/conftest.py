@@ -1,4 +1,5 @@
-"""Every engine, held to the same contract. An engine is what opens its spool, again and again."""
+"""Every engine, held to the same contract. An engine opens its spool as often as the test asks for
+it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +20,7 @@ Engine = Callable[[], AbstractAsyncContextManager[Spool]]
 
 
 class StandingClock(DatabaseClock):
-    """The database's clock, which goes on when the test says so."""
+    """The database's clock, which the test moves."""
 
     def follow(self, now: int) -> None:
         if not self._base:

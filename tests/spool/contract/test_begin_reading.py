@@ -1,4 +1,5 @@
-"""A message that no process survives reading is held; one that is merely read again is not."""
+"""A message that crashes every process that reads it is held; one that is merely read again is
+not."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

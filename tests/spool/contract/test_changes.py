@@ -1,4 +1,4 @@
-"""Hold, release, retry, delete: all or nothing, and never under a request that is on its way."""
+"""Hold, release, retry, delete: all or nothing, and never while a request is in flight."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A submission becomes several, and each recipient stands in exactly one of them."""
+"""A submission becomes several, and each recipient is in exactly one of them."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How far a draft got stands on the disk, and goes when it does not matter any more."""
+"""The progress of a draft is on the disk, and is deleted when it no longer matters."""
 
 from dataclasses import replace
 
@@ -53,7 +53,8 @@ async def test_another_attempt_takes_it_up(spool: Spool) -> None:
 
 
 async def test_a_draft_is_taken_away_where_its_message_went_another_way(spool: Spool) -> None:
-    """In one request, say, since drafts are not allowed any more, and it could not be deleted."""
+    """For example in one request, since drafts are no longer allowed, and the draft could not be
+    deleted."""
     one = await begun(spool)
     await spool.keep_draft(one, HALF)
     await spool.finish(one, relayed(), Done("relayed"))
@@ -105,12 +106,12 @@ async def test_a_draft_in_whose_place_another_was_begun_is_to_be_taken_away(
     delayed = attempt(Delayed(status="4.4.2", reason="the connection broke"))
     for name in ("AAk1", "AAk2"):
         await spool.keep_draft(one, DraftProgress(id=name))
-    assert await spool.read(LeftDrafts()) == []  # The attempt may find it yet, and send it.
+    assert await spool.read(LeftDrafts()) == []  # The attempt may still find it, and send it.
     await spool.finish(one, delayed, Queued(NOON))
     assert [left.draft for left in await spool.read(LeftDrafts())] == ["AAk1"]
     await spool.begin(one, NOON, "d")
     there = DraftProgress(id="AAk1", sending=True)
-    await spool.keep_draft(one, there)  # It goes on there after all.
+    await spool.keep_draft(one, there)  # It is continued there after all.
     assert (await spool.load(one.id)).draft == there
     sent = attempt(Relayed(answer=relayed().outcome.answer), number=2)
     await spool.finish(one, sent, Done("relayed"))

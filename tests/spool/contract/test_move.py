@@ -1,4 +1,4 @@
-"""What waits joins another lane, with another plan."""
+"""Waiting mail moves to another lane, with another plan."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Lists and look-ups: what is asked for, in order, without stopping the writer."""
+"""Lists and look-ups: the requested rows, in order, without blocking the writer."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -47,7 +47,7 @@ MAIL: dict[str, NewMessage] = {
 
 @pytest.fixture
 async def names(spool: Spool) -> dict[int, str]:
-    """Everything in MAIL is put; which submission is which."""
+    """Stores everything in MAIL; returns which submission is which."""
     found = {}
     for name, message in MAIL.items():
         (submission,) = await put(spool, message=message)

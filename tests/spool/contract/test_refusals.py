@@ -1,4 +1,4 @@
-"""What clients were refused: counted, found again, and never more than a number of rows."""
+"""Refusals of clients: counted, found again, and never more than a fixed number of rows."""
 
 import asyncio
 from dataclasses import replace

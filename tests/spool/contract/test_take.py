@@ -182,7 +182,7 @@ async def test_a_jump_of_the_wall_clock_changes_no_wait(
 
 
 async def test_what_is_due_later_than_anything_can_be_is_due(engine: Engine) -> None:
-    """Its time is of a clock that was wrong, in a process that has ended."""
+    """Its time is from a wrong clock, in a process that has ended."""
     async with engine() as spool:
         one = await mail(spool)
         await delay(spool, one, 400 * 24 * HOUR)

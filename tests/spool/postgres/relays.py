@@ -16,7 +16,7 @@ LONG = timedelta(hours=100)
 
 
 class Watcher:
-    """Notes what a spool tells of lanes."""
+    """Records what a spool reports about lanes."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Lane]] = []
@@ -32,7 +32,7 @@ class Watcher:
         self._note("changed", lane)
 
     async def hears(self, what: str, lane: Lane) -> None:
-        """Returns when that has been told."""
+        """Returns when that has been reported."""
         async with asyncio.timeout(30):
             while (what, lane) not in self.told:
                 self._news.clear()

@@ -1,4 +1,4 @@
-"""Large bodies are kept in pieces, and read from any place."""
+"""Large bodies are kept in pieces, and read from any position."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Waits are kept by the database's clock, whatever the host's says."""
+"""Waits follow the database's clock, whatever the host's clock shows."""
 
 from datetime import timedelta
 

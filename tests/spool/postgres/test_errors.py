@@ -1,4 +1,4 @@
-"""What the server does is no error of ours, and the reverse."""
+"""Failures of the server are not reported as bugs, and bugs not as failures."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""A lane belongs to one relay at a time, and who has lost it can change nothing in it."""
+"""A lane belongs to one relay at a time, and a relay that has lost it can change nothing in it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The database is made once, and a newer one is left alone."""
+"""The tables are created once, and a newer schema is left alone."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Any text of a message can be kept and comes back the same."""
+"""Any text of a message can be stored and is read back unchanged."""
 
 import pytest
 

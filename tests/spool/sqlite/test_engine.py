@@ -1,4 +1,4 @@
-"""The embedded engine on a disk: when it fails, when callers go away, and housekeeping."""
+"""The embedded engine on a disk: when it fails, when callers are cancelled, and housekeeping."""
 
 import asyncio
 import re
@@ -139,7 +139,7 @@ async def test_nothing_of_a_message_that_could_not_be_kept_stays_in_memory(
                 await spool.accept(a_message(), body)
             del body
             disk.heal()
-            assert await waiting_in(spool) == []  # the writer has turned to something else
+            assert await waiting_in(spool) == []  # the writer is doing something else
         assert known() is None
 
 
@@ -152,7 +152,7 @@ async def test_while_the_database_is_not_there_under_its_name_no_mail_is_taken(
         await clock.advance(timedelta(seconds=1))
         with pytest.raises(StorageUnavailable, match="No such file"):
             await put(spool)
-        assert await spool.load(kept.id) == kept  # what is ours goes on
+        assert await spool.load(kept.id) == kept  # our own work continues
         (tmp_path / "elsewhere").rename(tmp_path / "spool.db")
         await put(spool)
 
@@ -220,7 +220,7 @@ async def test_a_body_file_that_cannot_be_removed_is_swept_at_the_next_start(
 
 
 def held_at_commit(disk: FaultyDisk) -> tuple[asyncio.Event, ThreadEvent]:
-    """The writer stops at its commits: the first event says so, the second lets it go on."""
+    """The writer stops at its commits: the first event reports it, the second lets it continue."""
     loop, reached, go_on = asyncio.get_running_loop(), asyncio.Event(), ThreadEvent()
 
     def before(step: Step) -> None:

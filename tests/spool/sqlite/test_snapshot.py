@@ -1,4 +1,4 @@
-"""A snapshot is the spool of one moment, whatever comes and goes meanwhile."""
+"""A snapshot is the spool at one moment, whatever changes meanwhile."""
 
 import errno
 import os
@@ -93,7 +93,7 @@ async def test_a_body_that_came_and_went_in_between_is_not_missed(
         await put(spool, LARGE)
         (body,) = (tmp_path / "bodies").iterdir()
         octets = body.read_bytes()
-        body.unlink()  # the copy names it all the same
+        body.unlink()  # the copy contains its row all the same
         again = Between(lambda: None, lambda: body.write_bytes(octets))
         with snapshot(tmp_path, again) as stage:
             assert bodies(stage) == [LARGE]

@@ -1,4 +1,4 @@
-"""A jump of the wall clock is noticed, and ordinary drift is not taken for one."""
+"""A jump of the wall clock is noticed, and ordinary drift is not mistaken for one."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What nobody needs any more is deleted."""
+"""What is no longer needed is deleted."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Who shares the queue, and with which lanes."""
+"""Which relays share the queue, and with which lanes."""
 
 from graphrelay.journal import Journal
 from graphrelay.spool.postgres import PostgresSpool

@@ -1,4 +1,4 @@
-"""Group commit: many callers, one sync, and nobody pays for another one's failure."""
+"""Group commit: many callers, one sync, and no caller is affected by the failure of another."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""Octets on their way in: small ones stay in memory, large ones are files, and nothing is left of
+"""Octets on their way in: small ones stay in memory, large ones are files, and nothing remains of
 what was not accepted."""
 
 import asyncio
@@ -224,7 +224,7 @@ async def test_nothing_of_a_refused_message_stays_in_memory(
         except (StorageUnavailable, MemoryError):
             await body.discard()
         del body
-        await asyncio.to_thread(folder.close)  # its threads are done with it
+        await asyncio.to_thread(folder.close)  # its threads no longer use it
         assert known() is None
 
 

@@ -1,4 +1,4 @@
-"""The system is asked for the free space seldom, but never too late."""
+"""The free space is queried rarely, but never too late."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -93,7 +93,7 @@ async def test_a_daemon_waits_for_a_command_that_has_the_spool_and_others_give_w
 
 
 async def _waits(directory: Path) -> None:
-    """Until somebody who gives way is told that nobody knows who comes first."""
+    """Until a process that gives way reports that the order is not known."""
     while True:
         with pytest.raises(SpoolInUse) as caught:
             Lock.take(directory)

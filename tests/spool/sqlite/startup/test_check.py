@@ -1,4 +1,4 @@
-"""The check at startup finds damage, changes nothing, and puts off what takes too long."""
+"""The check at startup finds damage, changes nothing, and postpones what takes too long."""
 
 import sqlite3
 from contextlib import closing

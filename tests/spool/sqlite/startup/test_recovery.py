@@ -1,4 +1,4 @@
-"""A damaged database: what can be read is recovered, the rest is put aside and said."""
+"""A damaged database: what can be read is recovered, the rest is put aside and reported."""
 
 import asyncio
 import random
@@ -69,7 +69,7 @@ def overwrite(database: Path, page: int) -> None:
 async def recovered(
     tmp_path: Path, clock: FakeClock, journal: Journal, filled: list[Submission]
 ) -> tuple[set[int], set[int]]:
-    """The ids of what waits, each with its envelope and octets, and of what is held."""
+    """The ids of waiting messages, each with its envelope and octets, and of held ones."""
     before = {submission.id: (submission.envelope, submission.body) for submission in filled}
     async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
         waiting = set(await waiting_in(spool))
@@ -129,7 +129,7 @@ async def test_a_damaged_page_costs_what_stood_in_it(
             assert lost
             assert len(lost) < 20
             assert set(told["lost_without_envelope"] or ()) == names  # type: ignore[arg-type]
-        case "messages":  # who it is for is known, and so is what it says
+        case "messages":  # its recipients are known, and so is its content
             assert not lost
         case _:
             assert waiting == everything

@@ -1,4 +1,4 @@
-"""Drafts outlive damage to the database, and go with old mail."""
+"""Drafts survive damage to the database, and are deleted with old mail."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever the process was doing when it died, the start puts it right."""
+"""Whatever the process was doing when it died, the next start repairs it."""
 
 import sqlite3
 from pathlib import Path
@@ -161,7 +161,7 @@ async def test_a_place_where_no_directory_can_be_is_said_in_words(
 async def test_a_directory_of_another_user_is_named_with_the_command_that_helps(
     tmp_path: Path, clock: FakeClock, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for somebody who may not enter it: root, who runs some of these tests, may."""
+    """As for a user who may not enter it: root, who runs some of these tests, may."""
 
     def not_ours(self: Disk, path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))

@@ -1,5 +1,5 @@
-"""What is due costs no more where much more is queued. What is due, in which order, and which lanes
-exist is tested for every engine in tests/spool/contract/test_take.py."""
+"""The cost of finding due mail does not grow with the queue. What is due, in which order, and which
+lanes exist is tested for every engine in tests/spool/contract/test_take.py."""
 
 import sqlite3
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The log by sender and recipient: right, and no dearer the more mail they have."""
+"""The log by sender and recipient: correct, and no more expensive the more mail they have."""
 
 import sqlite3
 

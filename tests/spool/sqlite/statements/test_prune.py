@@ -1,4 +1,4 @@
-"""The mail log is forgotten after its time, and nothing else is."""
+"""Old rows of the mail log are deleted, and nothing else."""
 
 import asyncio
 from datetime import timedelta

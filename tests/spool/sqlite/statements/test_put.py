@@ -1,5 +1,5 @@
-"""Many messages are put with few statements, and all of one that is erased is gone. What is kept of
-a message is tested for every engine in tests/spool/contract/test_mail.py."""
+"""Many messages are stored with few statements, and everything of an erased message is gone. What
+is stored of a message is tested for every engine in tests/spool/contract/test_mail.py."""
 
 import sqlite3
 
