@@ -42,7 +42,7 @@ class Tool:
 
 
 def needs(name: str) -> Path:
-    """Where the program is (a folder's or a file's path for what is no program); otherwise skip."""
+    """Where the program is (a path, if it is a folder or a file); otherwise skip."""
     tool = _listed()[name]
     found = _find(tool)
     if found is None:

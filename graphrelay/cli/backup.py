@@ -42,7 +42,7 @@ def command(config: Path, file: Path, with_key: bool) -> None:
     if spool_is_shared(config):
         raise CommandFailed("the queue is in PostgreSQL: back up the database with its own tools")
     directory = state_directory_of(config)
-    with contextlib.suppress(PermissionError):  # who is nobody here hears it below
+    with contextlib.suppress(PermissionError):  # an unknown user is reported below
         if not (directory / "spool.db").exists():
             raise CommandFailed(f"{directory} has no queue: there is nothing to back up")
 

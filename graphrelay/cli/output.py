@@ -28,7 +28,7 @@ def print_json(event: Output) -> None:
 
 def never_fail() -> None:
     """Write what the encoding of a terminal or file does not have as `\\u2192`, so that no listing
-    fails half-way. A program that was started without standard output needs nothing."""
+    fails half-way. A program that was started without standard output gets the null device."""
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the exit)
     for stream in (sys.stdout, sys.stderr):

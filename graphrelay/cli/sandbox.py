@@ -87,7 +87,7 @@ def command(
 
 
 def _prepare(directory: Path) -> None:
-    """Make the directory, unless it has a configuration that somebody wrote."""
+    """Make the directory, unless it has a configuration that was written by hand."""
     config = directory / "config.toml"
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from graphrelay.smtp.access.login import LoginBook
 
 @dataclass(frozen=True, slots=True)
 class SignedInVisit:
-    """A request of somebody who is signed in."""
+    """A request of a signed-in user."""
 
     session: ConsoleSession
     caller: Caller

@@ -8,7 +8,7 @@ _DIGITS = 15
 
 
 def number(text: str) -> int | None:
-    """Raises `HTTPBadRequest` for what is no number."""
+    """Raises `HTTPBadRequest` for what is not a number."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):

@@ -13,7 +13,7 @@ Role = Literal["viewer", "operator"]
 
 @dataclass(frozen=True, slots=True)
 class ConsoleUser:
-    """Somebody who signs in with a name and a password."""
+    """A user who signs in with a name and a password."""
 
     login: Login
     role: Role

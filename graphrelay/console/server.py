@@ -158,7 +158,7 @@ class Console:
         return f"{self.url}/enter/{self._desk.links.make(who)}" if self.url else ""
 
     async def _link(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
-        """For whoever may ask the control socket."""
+        """For users of the control socket."""
         url = self.link(said(arguments, "by") or "somebody")
         if not url:
             raise VerbError(

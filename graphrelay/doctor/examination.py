@@ -46,7 +46,7 @@ class CannotTell(Exception):  # noqa: N818 (an answer, not a failure)
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message as it lies in the mailbox."""
+    """A message as it is in the mailbox."""
 
     properties: dict[str, Any] = field(repr=False)
     octets: bytes = field(repr=False)

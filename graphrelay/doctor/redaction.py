@@ -38,7 +38,7 @@ class Redactor:
     """For one run."""
 
     def __init__(self, hidden: Mapping[str, str] | None = None) -> None:
-        """`hidden`: a text, such as the tenant's id, and what stands in its place."""
+        """`hidden`: a text, such as the tenant's id, and its replacement."""
         self._salt = secrets.token_bytes(16)
         self._hidden: dict[str, str] = {}
         self.hide(hidden or {})

@@ -61,7 +61,7 @@ def config_text(setup: Setup, command: str) -> str:
 
 
 def account_text(account: Account) -> str:
-    """The table of the account alone, as it stands in the file of an account."""
+    """The table of the account alone, as it is in the file of an account."""
     return "\n".join(_account(account)).lstrip("\n") + "\n"
 
 

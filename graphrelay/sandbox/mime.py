@@ -60,7 +60,7 @@ class Field(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Unfolded, without white space around it; encoded words (RFC 2047) as they stand."""
+        """Unfolded, without white space around it; encoded words (RFC 2047) unchanged."""
         return _FOLD.sub("", _as_text(self.value)).strip()
 
 

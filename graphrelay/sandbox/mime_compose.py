@@ -204,7 +204,7 @@ def _mailboxes(people: tuple[Person, ...]) -> str:
 
 
 def _mailbox(person: Person) -> str:
-    """The address as it is: one that is not ASCII stands in UTF-8 (RFC 6532)."""
+    """The address as it is: one that is not ASCII is in UTF-8 (RFC 6532)."""
     name, address = _one_line(person.name), _one_line(person.address)
     if not name:
         return address

@@ -1,4 +1,4 @@
-"""`graphrelay console`: the link that signs in whoever may ask the control socket."""
+"""`graphrelay console`: the link that signs in a user of the control socket."""
 
 from pathlib import Path
 

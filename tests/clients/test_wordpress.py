@@ -56,8 +56,7 @@ async def test_a_list_of_recipients_gets_one_message(relay: Relay, wordpress: Si
 
 
 async def test_its_own_password_mail_reaches_the_owner(relay: Relay, wordpress: Site) -> None:
-    """With the sender that WordPress invents, which is no mailbox's address: replies still go
-    there."""
+    """With the sender that WordPress invents, which no mailbox has: replies still go there."""
     smtp = (relay.smtp_host, relay.smtp_port)
     await wordpress.call("retrieve_password", "owner", smtp=smtp)
     (arrival,) = await relay.arrived(1)

@@ -1,4 +1,5 @@
-"""The console as a part of the daemon: where it listens, what it loads, and that mail goes on."""
+"""The console as a part of the daemon: where it listens, what it loads, and that mail is not
+affected."""
 
 import asyncio
 import ssl

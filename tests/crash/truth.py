@@ -4,7 +4,7 @@ Each thing that was started may have happened; each that was acknowledged has; e
 refused has not. From that follows for each submission the set of states in which it may be found.
 
 One refusal does not prove that nothing happened: that of a commit whose sync failed. Its pages may
-stand whole in the write-ahead log and come back at the next start, until the next commit overwrites
+be complete in the write-ahead log and come back at the next start, until the next commit overwrites
 them (docs/spool.md).
 """
 

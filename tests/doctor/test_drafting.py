@@ -1,4 +1,4 @@
-"""Drafts: whether they are found, what becomes of them, and uploads."""
+"""Drafts: whether they are found, how they change, and uploads."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A simulated power cut: what was answered with 250 is on the disk, not in somebody's memory.
+"""A simulated power cut: what was answered with 250 is on the disk, not only in memory.
 
     sudo python -m tests.e2e.power_cut --cuts 5 --messages 10000
 

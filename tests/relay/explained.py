@@ -28,7 +28,7 @@ def _head(octets: bytes) -> bytes:
 
 
 def _is_no_mail(octets: bytes, ours: Seen, theirs: Seen, found: Difference) -> bool:
-    """No field that mail knows before the first line that is no field: all of it is the text."""
+    """No known mail field before the first line that is not a field: all of it is the text."""
     section = header.read(octets)
     return section is not None and not section.octets and _shows(octets, ours)
 

@@ -49,7 +49,7 @@ class Part:
         self.is_over = called == self.end if event == "call" else self._returned(frame)
 
     def _returned(self, frame: FrameType) -> bool:
-        """A coroutine that waits has an event of its own, and goes on after it."""
+        """A coroutine that waits has an event of its own, and continues after it."""
         return not self.end and frame is self.frames[0] and not _waits(frame)
 
     def calls(self, *, values: bool = True) -> list[CodeType]:

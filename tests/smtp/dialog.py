@@ -179,7 +179,7 @@ class _Player:
 
 
 def words(text: str) -> tuple[str, dict[str, str]]:
-    """The first word, and what stands as `name=value` or `name="value"` behind it."""
+    """The first word, and the `name=value` or `name="value"` pairs after it."""
     first, *fields = re.findall(r'[^\s"]+(?:"[^"]*")?', text)
     return first, {key: value.strip('"') for key, _, value in (f.partition("=") for f in fields)}
 

@@ -691,7 +691,7 @@ def _try(defence: Defence, copy: Path) -> str:
         command += ["--timeout", "25", *defence.test.split()]
         ended = subprocess.run(command, cwd=copy, capture_output=True, check=False, timeout=60)
     except subprocess.TimeoutExpired:
-        return "red"  # what should have been cut off goes on for ever
+        return "red"  # what should have been cut off continues for ever
     finally:
         file.write_text(before, encoding="utf-8")
     return {0: "GREEN", 1: "red"}.get(ended.returncode, f"exit {ended.returncode}")

@@ -25,7 +25,7 @@ MOST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """Somebody who is signed in."""
+    """The session of a signed-in user."""
 
     key: bytes
     """The hash of the cookie's value."""

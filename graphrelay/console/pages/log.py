@@ -124,7 +124,7 @@ def _filter(given: Any) -> dict[str, Any]:
 
 
 def _field(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula, whoever wrote it."""
+    """A cell that no spreadsheet interprets as a formula, whoever wrote the text."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 

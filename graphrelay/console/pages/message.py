@@ -1,5 +1,5 @@
 """One message: its envelope, its route, every attempt with Microsoft's answer; and what it says,
-while the relay has it. That somebody read it is noted in the journal.
+while the relay has it. Reading it is recorded in the journal.
 """
 
 from aiohttp import web

@@ -3,7 +3,7 @@
     /setup ─ scenario ─▶ /setup?scenario=… ─ POST check ─▶ problems, registration filled in
                                            ─ POST write ─▶ written ─▶ Accounts, or what to paste
 
-The script posts the same form while somebody types, and shows what the answer says of each field.
+The script posts the same form during typing, and shows what the answer says about each field.
 """
 
 from typing import Any

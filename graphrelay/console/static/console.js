@@ -1,4 +1,4 @@
-// What the pages gain by a script; without it they work by links, forms and reload.
+// Additions for browsers with scripts; without them the pages work with links, forms and reload.
 "use strict";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -14,7 +14,7 @@ function localize(within) {
   }
 }
 
-// Buttons that copy what stands before them.
+// Buttons that copy the text before them.
 function offerCopies(within) {
   if (!navigator.clipboard) return;
   for (const button of within.querySelectorAll("[data-copy]")) {
@@ -27,8 +27,8 @@ function offerCopies(within) {
   }
 }
 
-// The parts of the page that are marked as live, replaced by what they are now. A part in which
-// the person is (with the focus, or with text selected) stays as it is.
+// Replaces the parts of the page that are marked as live with their current content. A part with
+// the focus or with selected text stays as it is.
 async function renew() {
   const answer = await fetch(location.href, { headers: { "X-Renewal": "1" } });
   if (answer.status === 401 || answer.redirected) { location.reload(); return; }
@@ -65,7 +65,7 @@ async function hear() {
   renewing = false;
 }
 
-// Only while somebody can see the page.
+// Only while the page is visible.
 function listen() {
   if (document.hidden) {
     source?.close();
@@ -76,8 +76,8 @@ function listen() {
   }
 }
 
-// A form whose answers are checked while somebody types: it is posted as by its first button, and
-// what the answer says of each field is shown. The fields themselves stay as they are.
+// A form whose answers are checked during typing: it is posted as by its first button, and what
+// the answer says about each field is shown. The fields themselves stay as they are.
 function checkWhileTyping(form) {
   let waiting = 0;
   let under = null;

@@ -163,7 +163,7 @@ class Grants:
         return _keep(self.device_codes, "GA" + secrets.token_urlsafe(160), code), request
 
     def device_by_user_code(self, typed: str) -> DeviceCode | None:
-        """The device of an entered code: case and dashes are ignored, its expiry is not."""
+        """The device of an entered code: case and dashes are ignored; `None` for an expired one."""
         wanted = typed.strip().replace("-", "").upper()
         for code in self.device_codes.values():
             waiting = isinstance(code.request.state, Pending)

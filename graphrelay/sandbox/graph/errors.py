@@ -165,7 +165,7 @@ class GraphError(Exception):
             self.text = known[1] if known else self.code
 
     def body(self, request_id: str, client_request_id: str, now: datetime) -> bytes:
-        """The error envelope in JSON, or what stands in its place."""
+        """The error envelope in JSON, or what replaces it."""
         if self.form != "json":
             return _PAGE if self.form == "html" else b""
         date = f"{now:%Y-%m-%dT%H:%M:%S}"

@@ -158,7 +158,7 @@ _ACTIONS = {"createuploadsession", "microsoft.graph.createuploadsession"}
 
 
 def _endpoints(uploads: Uploads) -> dict[tuple[str, ...], dict[str, Endpoint]]:
-    """What stands behind /me or /users/{name}; `*` is an id. Names are not case-sensitive."""
+    """The endpoints below /me or /users/{name}; `*` is an id. Names are not case-sensitive."""
     one_session = {"POST": Endpoint(Need.WRITE, uploads.create)}
     messages = {
         "GET": Endpoint(Need.READ, lookup.messages),

@@ -27,7 +27,7 @@ _FRAME = (
 
 
 def summary(mail: Mail) -> dict[str, Any]:
-    """What stands in the list."""
+    """An entry of the list."""
     return {
         "number": mail.number,
         "from": _people(mail.head.sender),

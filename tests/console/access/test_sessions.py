@@ -1,4 +1,4 @@
-"""Sessions: made at sign-in, ended by time and by whoever removes the user."""
+"""Sessions: made at sign-in, ended by time and by the removal of the user."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -22,7 +22,7 @@ USER = next(case for case in PERSONS if str(case) == "user by browser")
 
 
 class Asking:
-    """`graphrelay authorize`, as it goes on beside the browser."""
+    """`graphrelay authorize`, running beside the browser."""
 
     def __init__(self, here: World) -> None:
         self._here = here

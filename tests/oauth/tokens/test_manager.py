@@ -588,8 +588,8 @@ NAMES = [account.name for account, _ in EACH_WITH_ITS_GRANT]
 async def test_no_failure_of_a_scenario_ever_tries_another_grant(
     world: World, account: Account, grant: str
 ) -> None:
-    """Every other way stands open: both applications have the role, and all accounts share one
-    manager and one vault."""
+    """Every other way is open: both applications have the role, and all accounts share one manager
+    and one vault."""
     for client_id in (PUBLIC_CLIENT, CONFIDENTIAL_CLIENT):
         app = world.cloud.directory.app(client_id)
         assert app is not None

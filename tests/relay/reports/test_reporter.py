@@ -36,7 +36,7 @@ async def cloud() -> AsyncIterator[Sandbox]:
 
 
 async def failed(delivery: Delivery, number: int = 1, **how: object) -> None:
-    """A message to somebody whom Exchange refuses, and what follows from it."""
+    """A message to a recipient whom Exchange refuses, and the consequences."""
     await delivery.accept(number, to=BAD, sender=SENDER, **how)  # type: ignore[arg-type]
     await delivery.until(lambda: delivery.told("failed") != [] and delivery.queue.in_flight == 0)
 
