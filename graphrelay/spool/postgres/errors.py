@@ -18,8 +18,9 @@ _OURS = (
     psycopg.DataError,
     psycopg.NotSupportedError,
 )
-CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure)
-"""Another relay was at the same rows: the same transaction may be tried again at once."""
+CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
+"""Another relay was at the same rows, or chose the same queue id (its clock may be wrong): the same
+transaction may be tried again at once, with other queue ids."""
 
 
 def connection_lost(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.leases import preferred
 from graphrelay.spool.queries import InFlight
+from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.values import Take
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, entry, plan, put, relayed
@@ -195,3 +196,13 @@ def test_when_a_relay_leaves_only_its_lanes_get_another_owner() -> None:
 
 
 _ANNA = a_message().parts[0][1]
+
+
+async def test_two_relays_that_choose_the_same_queue_id_both_accept_their_message(
+    first: PostgresSpool, second: PostgresSpool
+) -> None:
+    """As where a clock is set back, and ids go on from the last one."""
+    for spool in (first, second):
+        spool._ids = QueueIds(chance=lambda bits: 0)
+    ours, theirs = [(await put(spool))[0] for spool in (first, second)]
+    assert ours.queue_id < theirs.queue_id
