@@ -13,12 +13,16 @@ from graphrelay.sandbox.faults import Delay, Stall
 from tests.e2e.kill_nine import emptied, judge, relaying
 
 SEND = "/v1.0/users/"
+WITH_ATTEMPTS = """
+[log]
+level = "debug"
+"""
 
 
 async def test_sigterm_ends_what_is_in_flight_and_leaves_the_rest_on_the_disk(
     tmp_path: Path,
 ) -> None:
-    async with relaying(tmp_path) as (cloud, daemon, flood):
+    async with relaying(tmp_path, WITH_ATTEMPTS) as (cloud, daemon, flood):
         await daemon.authorize()
         await daemon.start()
         await flood.greeted()
@@ -41,7 +45,11 @@ async def test_sigterm_ends_what_is_in_flight_and_leaves_the_rest_on_the_disk(
 
 
 async def test_sigterm_waits_for_what_is_in_flight_no_longer_than_it_may(tmp_path: Path) -> None:
-    async with relaying(tmp_path, extra='shutdown_grace = "1s"\n') as (cloud, daemon, flood):
+    async with relaying(tmp_path, extra='shutdown_grace = "1s"\n' + WITH_ATTEMPTS) as (
+        cloud,
+        daemon,
+        flood,
+    ):
         await daemon.authorize()
         await daemon.start()
         await flood.greeted()
