@@ -9,6 +9,7 @@ from graphrelay.model import Address, Plan, Submission
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.mailbox_items import Mail
+from tests.clock import settle
 from tests.e2e.large import REQUEST, file, letter, part
 from tests.relay.cloud import WP, Delivery, delivering
 
@@ -52,6 +53,8 @@ async def until_relayed(delivery: Delivery) -> None:
         if delivery.told("relayed"):
             return
         await delivery.clock.advance(MINUTE)
+        await delivery.spool.lanes()  # What the queue has asked the spool for is answered by now.
+        await settle()
     raise AssertionError(delivery.told())
 
 
