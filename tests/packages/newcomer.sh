@@ -87,12 +87,12 @@ check "after the upgrade it is authorized still" sh_ 'systemctl is-active graphr
 faults '{"kind": "answer", "status": 503, "part": "graph"}'
 send kept
 check "mail waits while Microsoft is away" waits 1
-check "a backup is made while it runs" graphrelay backup --with-key /root/backup.tar
-check "only root can read it" sh_ '[ "$(stat -c "%a %U" /root/backup.tar)" = "600 root" ]'
+check "a backup is made while it runs" graphrelay backup --with-key /var/backups/graphrelay.tar
+check "only root can read it" sh_ '[ "$(stat -c "%a %U" /var/backups/graphrelay.tar)" = "600 root" ]'
 check "it leaves nothing of root in the state directory" sh_ '! find /var/lib/graphrelay ! -user graphrelay | grep .'
 systemctl stop graphrelay
 rm -rf /var/lib/graphrelay
-check "the backup is restored on an empty disk" graphrelay restore /root/backup.tar
+check "the backup is restored on an empty disk" graphrelay restore /var/backups/graphrelay.tar
 check "it starts after the restore" systemctl start graphrelay
 check "it is authorized after the restore" sh_ 'graphrelay status | grep -q Authorized'
 check "what waited is held" sh_ 'graphrelay queue list --state held | grep -q "restored from a backup"'
