@@ -12,20 +12,6 @@ SCENARIOS = {
     "any-user": "The application, as any mailbox of the tenant",
     "scoped-users": "The application, as the mailboxes of its scope",
 }
-OUTCOMES = (
-    "relayed",
-    "delayed",
-    "failed",
-    "uncertain",
-    "paused",
-    "held",
-    "released",
-    "retried",
-    "divided",
-    "moved",
-    "deleted",
-    "bounced",
-)
 _GOOD = frozenset({"relayed", "Authorized", "open", "released", "retried"})
 _BAD = frozenset({"failed", "Refused", "Unauthorized", "Too broad", "bounced", "paused", "held"})
 

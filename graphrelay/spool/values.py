@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from graphrelay.model import (
     Address,
@@ -140,6 +140,7 @@ What = Literal[
     "moved",
     "bounced",
 ]
+OUTCOMES: tuple[What, ...] = get_args(What)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,11 @@ import json
 import smtplib
 from pathlib import Path
 
+import click
 import pytest
 
+from graphrelay.cli.log import command
+from graphrelay.spool.values import OUTCOMES
 from tests.e2e.commands import graphrelay, started
 from tests.world import World, world
 
@@ -115,3 +118,9 @@ async def test_a_moment_that_no_calendar_has_is_a_wrong_command_line(
     asked = await graphrelay(tmp_path / "config.toml", "log", "--since", moment)
     assert asked.code == 2
     assert "is neither a date" in asked.err
+
+
+def test_every_outcome_can_be_asked_for() -> None:
+    (option,) = [one for one in command.params if one.name == "outcome"]
+    assert isinstance(option.type, click.Choice)
+    assert set(option.type.choices) == set(OUTCOMES)

@@ -176,15 +176,7 @@ async def test_an_account_is_authorized_from_nothing_and_a_test_message_arrives(
         await seen.press("form[action$='/authorize'] button")
         await seen.heading("Authorize: website")
         address = await seen.tab.evaluate('document.querySelector("a[target=_blank]").href')
-        async with browser(tmp_path / "other") as other:
-            await other.call("Security.setIgnoreCertificateErrors", ignore=True)
-            await other.open(address)
-            await appears(other, "#email")
-            await typed(other, "#password", "pass")
-            await click(other, "#sign-in")
-            await appears(other, "#accept")
-            await click(other, "#accept")
-            ended = await redirected(other)
+        ended = await consented(address, tmp_path)
         await typed(seen.tab, "[name=answer]", "http://localhost/?code=1")
         await seen.press("form[action$='/answer'] button")
         await seen.shows("[role=alert]", "The address is incomplete")
@@ -200,6 +192,19 @@ async def test_an_account_is_authorized_from_nothing_and_a_test_message_arrives(
         acts = [entry.fields["what"] for entry in seen.world.events("acted")]
         assert acts == ["authorize (paste)", "send a test"]
         assert PUBLIC_CLIENT not in str(acts)
+
+
+async def consented(address: str, tmp_path: Path) -> str:
+    """Sign in at `address` in another browser, and accept; where it is sent then."""
+    async with browser(tmp_path / "other") as other:
+        await other.call("Security.setIgnoreCertificateErrors", ignore=True)
+        await other.open(address)
+        await appears(other, "#email")
+        await typed(other, "#password", "pass")
+        await click(other, "#sign-in")
+        await appears(other, "#accept")
+        await click(other, "#accept")
+        return await redirected(other)
 
 
 async def redirected(tab: Tab) -> str:
@@ -240,6 +245,7 @@ async def test_everything_works_without_javascript_and_by_the_keyboard(tmp_path:
     async with person(tmp_path) as seen:
         await seen.tab.call("Emulation.setScriptExecutionDisabled", value=True)
         await seen.visit("/accounts")
+        await loaded(seen.tab)
         for key in ("Tab", "Enter"):  # the link that skips the navigation
             await seen.tab.press(key)
         for _ in range(20):
@@ -251,9 +257,15 @@ async def test_everything_works_without_javascript_and_by_the_keyboard(tmp_path:
         assert seen.world.events("acted")[0].fields["what"] == "check status"
 
 
+async def loaded(tab: Tab) -> None:
+    """Wait for the page, without a promise of it: its scripts may be off."""
+    while not await tab.evaluate("document.readyState == 'complete' && !!document.activeElement"):
+        pass
+
+
 async def focused(tab: Tab) -> str:
     """What has the focus; asked by the debugger, whose scripts run all the same."""
-    text = await tab.evaluate("document.activeElement.textContent.trim()")
+    text = await tab.evaluate("document.activeElement?.textContent.trim()")
     return str(text)
 
 

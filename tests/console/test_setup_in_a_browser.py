@@ -15,8 +15,8 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import limit_to_scope
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
-from tests.console.test_in_a_browser import Seen, picture, redirected
-from tests.sandbox.entra.test_pages import appears, click, typed
+from tests.console.test_in_a_browser import Seen, consented, picture
+from tests.sandbox.entra.test_pages import appears, typed
 from tests.sandbox.page.browser import browser
 from tests.tools import needs
 from tests.world import World, found_in, hearing
@@ -75,15 +75,7 @@ async def signed_in(seen: Seen, tmp_path: Path) -> None:
     await seen.press("form[action$='/authorize'] button")
     await seen.heading("Authorize: website")
     address = await seen.tab.evaluate('document.querySelector("a[target=_blank]").href')
-    async with browser(tmp_path / "other") as other:
-        await other.call("Security.setIgnoreCertificateErrors", ignore=True)
-        await other.open(address)
-        await appears(other, "#email")
-        await typed(other, "#password", "pass")
-        await click(other, "#sign-in")
-        await appears(other, "#accept")
-        await click(other, "#accept")
-        ended = await redirected(other)
+    ended = await consented(address, tmp_path)
     await typed(seen.tab, "[name=answer]", ended)
     await seen.press("form[action$='/answer'] button")
     await seen.shows(".note.good", "Authorized.")

@@ -12,7 +12,8 @@ from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.faults import Delay, Fault, Stall
 from tests.e2e.kill_nine import Daemon, free_port
 from tests.e2e.large import DELIVERY, LARGE, file, letter, part, settings
-from tests.relay.deliver.test_by_draft import pieces, struck
+from tests.relay.deliver.conftest import struck
+from tests.relay.deliver.test_by_draft import pieces
 
 __all__ = ["pieces", "struck"]
 

@@ -12,7 +12,7 @@ from graphrelay.console.desk import Desk
 from graphrelay.console.forms import moment, number
 from graphrelay.console.guard import HEADERS, VISIT
 from graphrelay.console.render import Renderer
-from graphrelay.console.words import OUTCOMES
+from graphrelay.spool.values import OUTCOMES
 
 SHOWN = 100
 AT_ONCE = 1_000

@@ -22,7 +22,6 @@ from graphrelay.sandbox.faults import (
     CutBefore,
     Delay,
     Fault,
-    Faults,
     Stall,
 )
 from graphrelay.sandbox.graph.call import Call
@@ -72,20 +71,6 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Uploads, "piece", noted)
     return taken
-
-
-@pytest.fixture
-def struck(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Set once a fault has struck."""
-    event, take = asyncio.Event(), Faults.take
-
-    def noted(self: Faults, kind: type[Fault], **where: Any) -> Fault | None:
-        if fault := take(self, kind, **where):
-            event.set()
-        return fault
-
-    monkeypatch.setattr(Faults, "take", noted)
-    return event
 
 
 async def test_a_large_message_takes_as_few_requests_as_it_can(

@@ -21,7 +21,6 @@ from graphrelay.sandbox.faults import (
     CutBefore,
     Delay,
     Fault,
-    Faults,
     Stall,
 )
 from graphrelay.sandbox.graph.faults import CutMidBody, Refuse
@@ -49,20 +48,6 @@ TEXTS = (
 def cloud(small_limits: Sandbox) -> Sandbox:
     small_limits.mailboxes.settings.mime_draft_files = "kept"
     return small_limits
-
-
-@pytest.fixture
-def struck(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Set once a fault has struck."""
-    event, take = asyncio.Event(), Faults.take
-
-    def noted(self: Faults, kind: type[Fault], **where: Any) -> Fault | None:
-        if fault := take(self, kind, **where):
-            event.set()
-        return fault
-
-    monkeypatch.setattr(Faults, "take", noted)
-    return event
 
 
 async def accept_with(delivery: Delivery, texts: bytes, number: int = 1) -> Submission:
