@@ -139,6 +139,7 @@ What = Literal[
     "divided",
     "moved",
     "bounced",
+    "resent",
 ]
 OUTCOMES: tuple[What, ...] = get_args(What)
 
