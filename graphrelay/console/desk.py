@@ -3,7 +3,7 @@
 A page calls a verb as the command line does, and records in the journal who did what.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,8 +55,21 @@ class Desk:
 
     async def ask(self, verb: str, **arguments: Any) -> list[Output]:
         """Carry out a verb that asks no questions; returns all its events. Raises `VerbError`."""
+        return [event async for event in self.events(verb, **arguments)]
+
+    def events(self, verb: str, **arguments: Any) -> AsyncGenerator[Output]:
+        """The same, one event after the other."""
         given = {name: value for name, value in arguments.items() if value not in (None, "")}
-        return [event async for event in self.verbs[verb](given, _nobody)]
+        return self._events(verb, given)
+
+    async def _events(self, verb: str, given: Mapping[str, Any]) -> AsyncGenerator[Output]:
+        async for event in self.verbs[verb](given, _nobody):
+            yield event
+
+    def reason(self, visit: SignedInVisit, form: Mapping[str, Any]) -> str:
+        """What a form gives as the reason, with who sent it, for the mail log."""
+        by, reason = f"by {visit.session.who}", str(form.get("reason", "")).strip()
+        return f"{reason} ({by})" if reason else by
 
     def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
         """Record in the journal who does what, before it is done."""

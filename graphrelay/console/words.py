@@ -12,8 +12,19 @@ SCENARIOS = {
     "any-user": "The application, as any mailbox of the tenant",
     "scoped-users": "The application, as the mailboxes of its scope",
 }
-_GOOD = frozenset({"relayed", "Authorized", "open", "released", "retried"})
-_BAD = frozenset({"failed", "Refused", "Unauthorized", "Too broad", "bounced", "paused", "held"})
+_GOOD = frozenset({"relayed", "Authorized", "open", "released", "retried", "resent"})
+_BAD = frozenset(
+    {
+        "failed",
+        "Refused",
+        "Unauthorized",
+        "Too broad",
+        "bounced",
+        "paused",
+        "held",
+        "nearly full",
+    }
+)
 
 
 def moment(text: str | None) -> Markup:

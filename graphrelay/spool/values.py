@@ -164,6 +164,8 @@ class LogRow:
     """Of the attempt."""
     started_at: datetime | None
     outcome: Outcome | None
+    octets_kept: bool
+    """Whether the message can still be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,13 +64,10 @@ class QueuePage:
         chosen: dict[str, Any] = {"queue_id": queue_id} if queue_id else {**wanted, "all": True}
         if form.get("sure") != "yes" and (what == "delete" or not queue_id):
             return await self._ask(request, what, queue_id, wanted)
-        reason = str(form.get("reason", "")).strip()
         on = queue_id or (urlencode(wanted) or "everything")
         self._desk.acted(request[VISIT], f"{what} mail", on)
-        by = f"by {request[VISIT].session.who}"
-        done = await self._desk.ask(
-            f"queue-{what}", what=what, reason=f"{reason} ({by})" if reason else by, **chosen
-        )
+        reason = self._desk.reason(request[VISIT], form)
+        done = await self._desk.ask(f"queue-{what}", what=what, reason=reason, **chosen)
         refused = [event for event in done if not event["changed"]]
         if refused:
             return self._renderer.page(
