@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
+from graphrelay.console import texts
 from graphrelay.console.metrics.snapshot import Snapshot
 from graphrelay.console.options import HealthLimits
 from graphrelay.console.words import number, size
@@ -63,28 +64,29 @@ def needs(snapshot: Snapshot, limits: HealthLimits, now: datetime, *, here: bool
 def _account(found: Output, here: bool) -> Need:
     path = f"/accounts/{quote(found['account'], safe='')}/authorize"
     if found["scenario"] in APPLICATIONS:
-        authorize = Button("Authorize", path, {"method": "browser"}, main=True)
+        authorize = Button(texts.AUTHORIZE, path, {"method": "browser"}, main=True)
     elif here:
-        authorize = Button("Authorize in this browser", path, {"method": "browser"}, main=True)
+        authorize = Button(texts.AUTHORIZE_HERE, path, {"method": "browser"}, main=True)
     else:
-        authorize = Button("Authorize with a code", path, {"method": "device"}, main=True)
+        authorize = Button(texts.AUTHORIZE_BY_CODE, path, {"method": "device"}, main=True)
     why = f"{found['reason']} {found['remedy']}".strip()
     return Need(found["account"], found["status"], why, (authorize, _to_account(found)))
 
 
 def _to_account(found: Output) -> Button:
-    return Button("Show the account", f"/accounts#{quote(found['account'])}")
+    return Button(texts.SHOW_ACCOUNT, f"/accounts#{quote(found['account'])}")
 
 
 def _lane(lane: Output) -> Need:
     which = {"account": lane["account"], "mailbox": lane["mailbox"]}
+    waiting = texts.WAITING.format(count=number(lane["waiting"]))
     return Need(
         f"{lane['account']}, mailbox {lane['mailbox']}",
         lane["state"],
-        f"{lane['reason']} {lane['remedy']} {number(lane['waiting'])} waiting.",
+        f"{lane['reason']} {lane['remedy']} {waiting}",
         (
-            Button("Try again now", "/queue", {"what": "retry", **which}, main=True),
-            Button("Show what waits", f"/queue?{urlencode(which)}"),
+            Button(texts.TRY_AGAIN, "/queue", {"what": "retry", **which}, main=True),
+            Button(texts.SHOW_WAITING, f"/queue?{urlencode(which)}"),
         ),
         until=lane["until"],
     )
@@ -93,13 +95,11 @@ def _lane(lane: Output) -> Need:
 def _queue(figures: Output, limits: HealthLimits, now: datetime) -> Iterator[Need]:
     held, oldest, free = figures["held"], figures["oldest"], figures["free"]
     if held:
-        words = f"{number(held)} message{'' if held == 1 else 's'}"
-        why = "Nothing of it is sent until somebody releases or deletes it."
-        show = Button("Show what is held", "/queue?state=held", main=True)
-        yield Need(words, "held", why, (show,))
+        show = Button(texts.SHOW_HELD, "/queue?state=held", main=True)
+        yield Need(texts.messages(held), "held", texts.HELD, (show,))
     if oldest and now - datetime.fromisoformat(oldest) > limits.queue_older_than:
-        show = Button("Show what waits", "/queue?state=queued", main=True)
-        yield Need("The oldest message", "delayed", "It has been waiting for long.", (show,))
+        show = Button(texts.SHOW_WAITING, "/queue?state=queued", main=True)
+        yield Need(texts.OLDEST, "delayed", texts.OLDEST_WAITS, (show,))
     if free is not None and free < limits.disk_below:
-        why = f"{size(free)} are left. Below 32 MB the relay refuses mail (452)."
-        yield Need("The disk", "nearly full", why)
+        why = texts.DISK_FULL.format(left=size(free))
+        yield Need(texts.DISK, "nearly full", why)

@@ -15,7 +15,7 @@ from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import limit_to_scope
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
-from tests.console.test_in_a_browser import Seen, consented, picture
+from tests.console.browsing import Seen, consented, picture
 from tests.sandbox.entra.test_pages import appears, typed
 from tests.sandbox.page.browser import browser
 from tests.tools import needs

@@ -70,17 +70,12 @@ class MessagePages:
         """Asks first."""
         queue_id, form = request.match_info["queue_id"], await request.post()
         if form.get("sure") != "yes":
-            return self._renderer.page(
-                "confirm",
+            return self._renderer.question(
                 request[VISIT],
-                title=f"Send {queue_id} again?",
-                text="Its recipients get the same message once more. It is routed by the present "
-                "configuration, under an id of its own.",
+                "resend",
+                queue_id,
                 action=str(request.rel_url),
-                fields={},
-                button="Send again",
                 back=f"/message/{queue_id}",
-                asks_reason=True,
             )
         self._desk.acted(request[VISIT], "send again", queue_id)
         reason = self._desk.reason(request[VISIT], form)

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
 from graphrelay.console.metrics.snapshot import Snapshots
@@ -37,9 +38,9 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
             figures=snapshot.figures,
             today=tallies.today(day),
             refused=await refused_today(desk),
-            day=bars(day, "The last 24 hours, by hour", "%d %b %H:00"),
-            month=bars(month, "The last 30 days, by day", "%d %b"),
-            waits=waits(day, "From accepted to relayed, by hour", "%d %b %H:00"),
+            day=bars(day, texts.DAY, "%d %b %H:00"),
+            month=bars(month, texts.MONTH, "%d %b"),
+            waits=waits(day, texts.WAITS, "%d %b %H:00"),
         )
 
     app.router.add_get("/", show)

@@ -91,7 +91,7 @@ function listen() {
   if (document.hidden) {
     source?.close();
     source = null;
-  } else if (!source && document.querySelector("[data-live]") && document.querySelector("nav")) {
+  } else if (!source && document.querySelector("main [data-live]") && document.querySelector("nav")) {
     source = new EventSource("/events");
     source.addEventListener("message", hear);
   }
@@ -130,5 +130,8 @@ offerCopies(document);
 for (const form of document.querySelectorAll("form[data-checked]")) checkWhileTyping(form);
 for (const form of document.querySelectorAll("form[role=search]")) localizeForm(form);
 document.getElementById("zone").textContent = `Times are in the zone of this browser, ${zone}.`;
+setInterval(() => {
+  for (const left of document.querySelectorAll("[data-countdown]")) left.textContent = Math.max(0, left.textContent - 1);
+}, 1000);
 document.addEventListener("visibilitychange", listen);
 listen();
