@@ -58,10 +58,10 @@ class Copying:
         """Start it, and kill it -9 when it has reported that."""
         with self.start() as process:
             assert process.stderr
-            told = ""
-            while not re.match(line, told):
-                told = process.stderr.readline()
-                assert told, f"it ended before it reported {line!r}"
+            told = [""]
+            while not re.match(line, told[-1]):
+                told.append(process.stderr.readline())
+                assert told[-1], f"it ended before it reported {line!r}: {told}"
             process.send_signal(signal.SIGKILL)
 
     def complete(self) -> str:

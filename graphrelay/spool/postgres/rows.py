@@ -236,10 +236,12 @@ class PostgresQueue:
     # As the target ----------------------------------------------------------------------------
 
     def to_write(self) -> PostgresRows:
-        """A copy that is begun, or continued."""
-        locked = self._write.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-        if locked != (True,):
-            raise CannotCopy("another copy into this database is under way")
+        """A copy that is begun, or continued. The session of one that was killed ends by itself,
+        a moment later."""
+        try:
+            self._write.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        except psycopg.errors.LockNotAvailable as error:
+            raise CannotCopy("another copy into this database is under way") from error
         asyncio.run(prepare(self._url, COPYING))
         return self._rows_in(COPYING)
 
