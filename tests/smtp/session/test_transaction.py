@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.model import Address, Envelope, Reply, StorageUnavailable
+from graphrelay.model import Address, Envelope, Reply, StorageAway, StorageUnavailable
 from graphrelay.smtp import Limits
 from tests.smtp.reception import (
     ENVELOPE,
