@@ -96,7 +96,7 @@ def set_cookie(request: web.Request, response: web.StreamResponse, value: str) -
 
 
 def refused(
-    request: web.Request, caller: Caller, refusal: origin.Refusal, journal: Journal
+    request: web.Request, caller: Caller, refusal: origin.RequestRefusal, journal: Journal
 ) -> web.Response:
     """The answer, and a line in the journal."""
     path = one_line(request.path, 200)

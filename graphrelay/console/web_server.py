@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from graphrelay.clock import Clock
-from graphrelay.console.connections import Certificate, Connections
+from graphrelay.console.connections import Certificate, WebConnections
 from graphrelay.console.options import WebAddress
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.admission import is_among
@@ -108,7 +108,7 @@ class WebServer:
         app.middlewares.insert(0, answering)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
-        connections = Connections(cast(Any, runner.server), self._clock, self._is_proxy)
+        connections = WebConnections(cast(Any, runner.server), self._clock, self._is_proxy)
         try:
             await connections.serve(self._sockets, self._tls)
         finally:

@@ -58,7 +58,7 @@ def _last(headers: MultiMapping[str], name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RequestRefusal:
     """Why a request is not answered."""
 
     status: int
@@ -73,16 +73,16 @@ def refusal(
     headers: Mapping[str, str],
     *,
     is_allowed: bool = False,
-) -> Refusal | None:
+) -> RequestRefusal | None:
     """For a client that may not connect, or a request that none of its pages can have made.
     `table`: of the configuration; `is_allowed`: whatever its `allow_from` says."""
     if not (is_allowed or may_connect(where, client)):
-        return Refusal(403, f"{client} is not in [{table}] allow_from")
+        return RequestRefusal(403, f"{client} is not in [{table}] allow_from")
     host = headers.get("Host", "")
     if not is_ours(where, host):
-        return Refusal(421, f"{one_line(host, 80)!r} is not in [{table}] hosts")
+        return RequestRefusal(421, f"{one_line(host, 80)!r} is not in [{table}] hosts")
     reason = strange(method, headers)
-    return Refusal(403, reason) if reason else None
+    return RequestRefusal(403, reason) if reason else None
 
 
 def may_connect(options: WebAddress, client: str) -> bool:
