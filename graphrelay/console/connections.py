@@ -23,7 +23,7 @@ from graphrelay.smtp.access.admission import LOCAL, client_address, short_of_des
 MOST: Final = 200
 """Browsers keep about six open each, and ten viewers are many."""
 MOST_EACH: Final = 100
-"""Of one address, which may be that of several people (a forwarded port). WebConnections of a reverse
+"""Of one address, which may be that of several people (a forwarded port). Connections of a reverse
 proxy or a Unix socket have no limit but `MOST`."""
 HEAD: Final = timedelta(seconds=30)
 """From connecting, or from the last response, to the end of a request's header section."""
