@@ -802,6 +802,21 @@ class ConsoleNotListening(Event, level="error"):
     next: str
 
 
+class MetricsListening(Event):
+    """Monitoring can connect to an address of its own."""
+
+    address: str
+    tls: str
+
+
+class MetricsNotListening(Event, level="error"):
+    """Metrics and health cannot be asked for; mail is not affected."""
+
+    address: str
+    reason: str
+    next: str
+
+
 class SignedIn(Event):
     """A person opened a session of the console."""
 
