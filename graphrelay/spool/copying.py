@@ -29,7 +29,7 @@ PORTION_OCTETS = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CopiedTable:
     """What both engines keep under this name."""
 
     name: str
@@ -42,8 +42,8 @@ class Table:
         return self.columns[0]
 
 
-def _table(name: str, columns: str, *, grouped: bool = False) -> Table:
-    return Table(name, tuple(columns.split()), grouped)
+def _table(name: str, columns: str, *, grouped: bool = False) -> CopiedTable:
+    return CopiedTable(name, tuple(columns.split()), grouped)
 
 
 BODIES = _table("bodies", "message size prefix octets")
@@ -75,12 +75,12 @@ NUMBERED = ("messages", "submissions", "log", "refusals")
 """Tables whose ids are never used again, even if their row is gone."""
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """One of the two queues, to be read."""
 
-    def count(self, table: Table) -> int: ...
+    def count(self, table: CopiedTable) -> int: ...
 
-    def rows(self, table: Table) -> Iterator[Row]:
+    def rows(self, table: CopiedTable) -> Iterator[Row]:
         """In the order of their keys, whatever is written meanwhile."""
         ...
 
@@ -93,10 +93,10 @@ class Source(Protocol):
         ...
 
 
-class Target(Source, Protocol):
+class RowTarget(RowSource, Protocol):
     """The other one. Each call is a transaction of its own."""
 
-    def put(self, table: Table, rows: Sequence[Row]) -> None:
+    def put(self, table: CopiedTable, rows: Sequence[Row]) -> None:
         """Add these rows, or replace those with the same keys; groups are added only."""
         ...
 
@@ -104,25 +104,25 @@ class Target(Source, Protocol):
         """The same for a large body."""
         ...
 
-    def remove(self, table: Table, keys: Sequence[int]) -> None: ...
+    def remove(self, table: CopiedTable, keys: Sequence[int]) -> None: ...
 
     def complete(self, last_ids: dict[str, int]) -> None:
         """All rows are there: make what the engine derives from them."""
         ...
 
 
-class Queue(Protocol):
+class QueueToCopy(Protocol):
     """A whole queue, of which no relay sees a part, and which no relay uses meanwhile."""
 
     def has_mail(self) -> bool:
         """Whether there is a queue with mail, or a mail log. Raises `CannotCopy`."""
         ...
 
-    def to_read(self) -> Source:
+    def to_read(self) -> RowSource:
         """The queue, which nobody can change from now on. Raises `CannotCopy`."""
         ...
 
-    def to_write(self) -> Target:
+    def to_write(self) -> RowTarget:
         """A copy beside it, begun or continued. Raises `CannotCopy`."""
         ...
 
@@ -169,7 +169,9 @@ class NotTheSame(Exception):  # noqa: N818 (what was found)
 # --- Copying -------------------------------------------------------------------------------------
 
 
-def copy_queue(source: Queue, target: Queue, progress: Progress, now: datetime) -> Copied:
+def copy_queue(
+    source: QueueToCopy, target: QueueToCopy, progress: Progress, now: datetime
+) -> Copied:
     """Copy, compare, put the copy in its place, and set the source aside. After an interruption it
     is called again. Raises `CannotCopy`, `NotTheSame`."""
     ours = source.to_read()
@@ -186,7 +188,7 @@ def copy_queue(source: Queue, target: Queue, progress: Progress, now: datetime) 
     return Copied(compared, before, source.set_aside(now))
 
 
-def bring_up_to_date(source: Source, target: Target, progress: Progress) -> None:
+def bring_up_to_date(source: RowSource, target: RowTarget, progress: Progress) -> None:
     """Give the target every row of the source, and no other."""
     gone = [(table, _bring(table, source, target, progress)) for table in TABLES]
     for table, keys in reversed(gone):  # rows before those that they refer to
@@ -195,7 +197,9 @@ def bring_up_to_date(source: Source, target: Target, progress: Progress) -> None
     target.complete(source.last_ids())
 
 
-def _bring(table: Table, source: Source, target: Target, progress: Progress) -> list[int]:
+def _bring(
+    table: CopiedTable, source: RowSource, target: RowTarget, progress: Progress
+) -> list[int]:
     """The keys of rows that only the target has."""
     gone, portion, replaced = list[int](), list[Row](), list[int]()
     total, seen, size = source.count(table), 0, 0
@@ -247,12 +251,12 @@ def _matched(
         other = next(theirs, None)
 
 
-def is_large(table: Table, row: Row) -> bool:
+def is_large(table: CopiedTable, row: Row) -> bool:
     """Whether it is a body that is read by itself."""
     return table is BODIES and row[3] is None
 
 
-def grouped(table: Table, rows: Iterable[Row]) -> Iterator[Row]:
+def grouped(table: CopiedTable, rows: Iterable[Row]) -> Iterator[Row]:
     """Rows of the database as `Row`s."""
     if not table.grouped:
         yield from rows
@@ -261,7 +265,7 @@ def grouped(table: Table, rows: Iterable[Row]) -> Iterator[Row]:
         yield key, tuple(sorted(row[1:] for row in group))
 
 
-def ungrouped(table: Table, rows: Iterable[Row]) -> list[Row]:
+def ungrouped(table: CopiedTable, rows: Iterable[Row]) -> list[Row]:
     """The opposite."""
     if not table.grouped:
         return list(rows)
@@ -271,12 +275,14 @@ def ungrouped(table: Table, rows: Iterable[Row]) -> list[Row]:
 # --- Comparing -----------------------------------------------------------------------------------
 
 
-def compare(source: Source, target: Source, progress: Progress) -> list[Compared]:
+def compare(source: RowSource, target: RowSource, progress: Progress) -> list[Compared]:
     """Read both whole. Raises `NotTheSame`."""
     return [_compare(table, source, target, progress) for table in TABLES]
 
 
-def _compare(table: Table, source: Source, target: Source, progress: Progress) -> Compared:
+def _compare(
+    table: CopiedTable, source: RowSource, target: RowSource, progress: Progress
+) -> Compared:
     total, rows, octets = source.count(table), 0, 0
     here, there = hashlib.sha256(), hashlib.sha256()
     for ours, theirs in zip_longest(source.rows(table), target.rows(table)):
@@ -301,7 +307,7 @@ def _compare(table: Table, source: Source, target: Source, progress: Progress) -
     return Compared(table.name, rows, octets, here.hexdigest())
 
 
-def _hash_body(side: Source, message: int, digest: "hashlib._Hash") -> int:
+def _hash_body(side: RowSource, message: int, digest: "hashlib._Hash") -> int:
     octets = 0
     for piece in side.body(message):
         digest.update(piece)

@@ -20,7 +20,15 @@ from typing import Any
 import psycopg
 
 from graphrelay.spool.codec import DRAFT, PLAN, microseconds
-from graphrelay.spool.copying import BODIES, NUMBERED, CannotCopy, Row, Table, grouped, ungrouped
+from graphrelay.spool.copying import (
+    BODIES,
+    NUMBERED,
+    CannotCopy,
+    Row,
+    CopiedTable,
+    grouped,
+    ungrouped,
+)
 from graphrelay.spool.postgres.bodies import PIECE
 from graphrelay.spool.postgres.connections import SCHEMA, completed
 from graphrelay.spool.postgres.database_clock import NOW
@@ -37,7 +45,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class PostgresRows:
-    """copying.Target."""
+    """copying.RowTarget."""
 
     def __init__(self, read: Connection, write: Connection) -> None:
         self._read = read
@@ -51,12 +59,12 @@ class PostgresRows:
 
     # Reading ----------------------------------------------------------------------------------
 
-    def count(self, table: Table) -> int:
+    def count(self, table: CopiedTable) -> int:
         what = f"DISTINCT {table.key}" if table.grouped else "*"
         [(number,)] = self._read.execute(f"SELECT count({what}) FROM {table.name}").fetchall()
         return int(number)
 
-    def rows(self, table: Table) -> Iterator[Row]:
+    def rows(self, table: CopiedTable) -> Iterator[Row]:
         columns = ", ".join(table.columns)
         found = self._stream(f"SELECT {columns} FROM {table.name} ORDER BY {table.key}", (), 200)
         due = table.columns.index("not_before") if "not_before" in table.columns else -1
@@ -94,7 +102,7 @@ class PostgresRows:
 
     # Writing ----------------------------------------------------------------------------------
 
-    def put(self, table: Table, rows: Sequence[Row]) -> None:
+    def put(self, table: CopiedTable, rows: Sequence[Row]) -> None:
         values = [self._values(table, row) for row in ungrouped(table, rows)]
         names = list(values[0])
         replaced = [f"{name} = excluded.{name}" for name in names if name != table.key]
@@ -109,7 +117,7 @@ class PostgresRows:
                 [tuple(row.values()) for row in values],
             )
 
-    def _values(self, table: Table, row: Row) -> dict[str, Any]:
+    def _values(self, table: CopiedTable, row: Row) -> dict[str, Any]:
         """By column, with those that only this engine has."""
         values = dict(zip(table.columns, row, strict=True))
         match table.name:
@@ -147,7 +155,7 @@ class PostgresRows:
                 (message, size, prefix, name),
             )
 
-    def remove(self, table: Table, keys: Sequence[int]) -> None:
+    def remove(self, table: CopiedTable, keys: Sequence[int]) -> None:
         with self._write.transaction():
             if table is BODIES:
                 self._remove_pieces(keys)

@@ -19,7 +19,15 @@ from typing import Any
 
 from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
-from graphrelay.spool.copying import BODIES, NUMBERED, CannotCopy, Row, Table, grouped, ungrouped
+from graphrelay.spool.copying import (
+    BODIES,
+    NUMBERED,
+    CannotCopy,
+    Row,
+    CopiedTable,
+    grouped,
+    ungrouped,
+)
 from graphrelay.spool.sqlite.database.schema import configure
 from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.engine import SqliteSpool
@@ -37,7 +45,7 @@ _OCTETS = ("prefix", "octets")
 
 
 class SqliteRows:
-    """copying.Target, made by `open_rows`."""
+    """copying.RowTarget, made by `open_rows`."""
 
     def __init__(
         self, directory: Path, read: sqlite3.Connection, write: sqlite3.Connection
@@ -49,12 +57,12 @@ class SqliteRows:
 
     # Reading ----------------------------------------------------------------------------------
 
-    def count(self, table: Table) -> int:
+    def count(self, table: CopiedTable) -> int:
         what = f"DISTINCT {table.key}" if table.grouped else "*"
         [number] = self._read.execute(f"SELECT count({what}) FROM {table.name}").fetchone()
         return int(number)
 
-    def rows(self, table: Table) -> Iterator[Row]:
+    def rows(self, table: CopiedTable) -> Iterator[Row]:
         columns = ", ".join(table.columns)
         found = self._read.execute(f"SELECT {columns} FROM {table.name} ORDER BY {table.key}")
         octets = [column in _OCTETS for column in table.columns]
@@ -77,7 +85,7 @@ class SqliteRows:
 
     # Writing ----------------------------------------------------------------------------------
 
-    def put(self, table: Table, rows: Sequence[Row]) -> None:
+    def put(self, table: CopiedTable, rows: Sequence[Row]) -> None:
         columns, marks = ", ".join(table.columns), ", ".join("?" * len(table.columns))
         values = [tuple(map(_storable, row)) for row in ungrouped(table, rows)]
         replaced = [f"{name} = excluded.{name}" for name in table.columns[1:]]
@@ -117,7 +125,7 @@ class SqliteRows:
             os.close(descriptor)
         self._disk.sync_directory(folder)
 
-    def remove(self, table: Table, keys: Sequence[int]) -> None:
+    def remove(self, table: CopiedTable, keys: Sequence[int]) -> None:
         which = f"{table.key} IN (SELECT value FROM json_each(?))"
         with self._transaction():
             self._write.execute(f"DELETE FROM {table.name} WHERE {which}", (json.dumps(keys),))
