@@ -23,8 +23,8 @@ from graphrelay.spool.copying import (
     BODIES,
     NUMBERED,
     CannotCopy,
-    Row,
     CopiedTable,
+    Row,
     grouped,
     ungrouped,
 )
