@@ -12,11 +12,12 @@ from graphrelay.clock import Clock
 from graphrelay.console.access.links import Links
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
+from graphrelay.console.asking import asking, outputs
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
-from graphrelay.console.metrics.counts import Counts
+from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
-from graphrelay.control.verb import Output, Verb, VerbError
+from graphrelay.control.verb import Output, Verb
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.login import LoginBook
 
@@ -45,7 +46,7 @@ class Desk:
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes
-    counts: Counts
+    monitoring: Monitoring
     journal: Journal
     clock: Clock
     host: str
@@ -54,17 +55,12 @@ class Desk:
     """For each account what Entra answered when somebody checked, and when."""
 
     async def ask(self, verb: str, **arguments: Any) -> list[Output]:
-        """Carry out a verb that asks no questions; returns all its events. Raises `VerbError`."""
-        return [event async for event in self.events(verb, **arguments)]
+        """Carry out a verb that asks no questions. Raises `VerbError`."""
+        return await asking(self.verbs)(verb, **arguments)
 
-    def events(self, verb: str, **arguments: Any) -> AsyncGenerator[Output]:
-        """The same, one event after the other."""
-        given = {name: value for name, value in arguments.items() if value not in (None, "")}
-        return self._events(verb, given)
-
-    async def _events(self, verb: str, given: Mapping[str, Any]) -> AsyncGenerator[Output]:
-        async for event in self.verbs[verb](given, _nobody):
-            yield event
+    def outputs(self, verb: str, **arguments: Any) -> AsyncGenerator[Output, None]:
+        """The same, one output after the other."""
+        return outputs(self.verbs, verb, **arguments)
 
     def reason(self, visit: SignedInVisit, form: Mapping[str, Any]) -> str:
         """What a form gives as the reason, with who sent it, for the mail log."""
@@ -76,7 +72,3 @@ class Desk:
         self.journal.write(
             events.Acted(who=visit.session.who, client=visit.caller.client, what=what, on=on)
         )
-
-
-async def _nobody(what: str) -> str:
-    raise VerbError(f"the verb asked for {what}, which this page cannot answer")

@@ -128,7 +128,7 @@ class MessagePages:
         queue_id = request.match_info["queue_id"]
         which = number(request.match_info["number"]) or 0
         self._desk.acted(request[VISIT], f"download file {which} of", queue_id)
-        file = self._desk.events("queue-file", queue_id=queue_id, number=which)
+        file = self._desk.outputs("queue-file", queue_id=queue_id, number=which)
         async with aclosing(file) as events:
             first = await anext(events)
             response = web.StreamResponse(
