@@ -53,6 +53,13 @@ SCENARIOS: Final = {
     "scoped-users": "The application, as the mailboxes of its scope",
 }
 
+FOR_ALL: Final = {
+    "retry": "Try all again now",
+    "hold": "Hold all",
+    "release": "Release all",
+    "delete": "Delete all",
+}
+
 # Buttons for what needs a person
 AUTHORIZE: Final = "Authorize"
 AUTHORIZE_HERE: Final = "Authorize in this browser"

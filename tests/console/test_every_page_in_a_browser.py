@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.console.app import App
+from graphrelay.console.app import make_app
 from tests.console.browsing import (
     SUBJECTS,
     Seen,
@@ -101,7 +101,7 @@ NOT_PAGES = {
 
 
 async def test_no_page_is_forgotten_here(opened: Opened) -> None:
-    app = App(opened.console._desk).app
+    app = make_app(opened.console._desk)
     routes = {
         route.resource.canonical
         for route in app.router.routes()

@@ -17,7 +17,11 @@ def test_a_question_names_what_it_is_about() -> None:
     assert (texts.messages(1), texts.messages(1_200)) == ("1 message", "1,200 messages")
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER / "pages").glob("*.py")), ids=lambda one: one.name)
+FOR_PROGRAMS = "monitoring.py"
+PAGES = [path for path in sorted((FOLDER / "pages").glob("*.py")) if path.name != FOR_PROGRAMS]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda one: one.name)
 def test_no_page_answers_with_a_sentence_of_its_own(path: Path) -> None:
     """An argument `text`, `title` or `said` is never written there."""
     own = [

@@ -34,7 +34,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
             request[VISIT],
             accounts=snapshot.accounts,
             lanes=snapshot.lanes,
-            needs=list(needs(snapshot, desk.options.health, desk.clock.now(), here=here)),
+            needs=list(needs(snapshot, desk.monitoring.limits, desk.clock.now(), here=here)),
             figures=snapshot.figures,
             today=tallies.today(day),
             refused=await refused_today(desk),

@@ -47,6 +47,7 @@ class QueuePage:
             query=urlencode(wanted),
             next=f"/queue?{urlencode({**wanted, 'after': more})}" if more else "",
             acts=ACTS,
+            for_all=texts.FOR_ALL,
         )
 
     async def change(self, request: web.Request) -> web.StreamResponse:
