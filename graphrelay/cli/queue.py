@@ -255,8 +255,8 @@ def content(config: Path, queue_id: str, number: int | None, as_json: bool) -> N
     \b
     Examples:
       graphrelay queue content 4QX7K2M9
-      graphrelay queue content 4QX7K2M9 --file 1 > invoice.pdf
-      graphrelay queue content 4QX7K2M9 --file 0 > message.eml
+      graphrelay queue content 4QX7K2M9 --file 1
+      graphrelay queue content 4QX7K2M9 --file 0
     """
     if number is None:
         show = output.print_json if as_json else _print_content

@@ -124,7 +124,7 @@ def test_a_route_in_the_file_of_an_account_is_its_own_and_has_a_condition(tmp_pa
     own_file(tmp_path, "site", f'{SMALL}{ROUTE}[[routes]]\naccount = "site"\n')
     path = written(tmp_path, APPLICATION + IDENTITY)
     assert problems(path) == [
-        "accounts.d/site.toml, line 10: routes[1].account: the route needs a condition (sender, "
+        "accounts.d/site.toml, line 11: routes[1].account: the route needs a condition (sender, "
         "recipient, listener, login, client, header), or it would take all mail"
     ]
     own_file(tmp_path, "site", SMALL + ROUTE.replace('"site"', '"alerts"'))
@@ -135,4 +135,4 @@ def test_a_mistake_in_such_a_route_names_its_file_and_line(tmp_path: Path) -> No
     own_file(tmp_path, "site", SMALL + ROUTE + 'mailbox = "nobody"\n')
     main = f'{APPLICATION}{IDENTITY}[[routes]]\nsender = ["a@b.c"]\naccount = "alerts"\n'
     [problem] = problems(written(tmp_path, main))
-    assert problem.startswith("accounts.d/site.toml, line 9: routes[1].mailbox: must be")
+    assert problem.startswith("accounts.d/site.toml, line 10: routes[1].mailbox: must be")

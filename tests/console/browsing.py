@@ -114,10 +114,15 @@ async def person(
         yield seen
 
 
-def submit(here: World, subject: str, recipient: str = "alice@contoso.com") -> None:
+def submit(
+    here: World,
+    subject: str,
+    recipient: str = "alice@contoso.com",
+    sender: str = "wp@contoso.com",
+) -> None:
     with here.client() as client:
-        text = f"From: wp@contoso.com\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello.\r\n"
-        client.sendmail("wp@contoso.com", [recipient], text.encode(), ["SMTPUTF8", "BODY=8BITMIME"])
+        text = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello.\r\n"
+        client.sendmail(sender, [recipient], text.encode(), ["SMTPUTF8", "BODY=8BITMIME"])
 
 
 async def some_mail(here: World) -> None:
@@ -134,9 +139,9 @@ def refused(here: World) -> None:
 
 
 def picture(name: str, tmp_path: Path) -> Path:
-    """Into docs/ if new pictures are wanted."""
-    folder = PICTURES if os.environ.get("GRAPHRELAY_PICTURES") else tmp_path
-    folder.mkdir(exist_ok=True)
+    """Into docs/ if new pictures are wanted, and the page there shows it."""
+    shown = f"pictures/{name}.png" in (ROOT / "docs" / "console.md").read_text("utf-8")
+    folder = PICTURES if shown and os.environ.get("GRAPHRELAY_PICTURES") else tmp_path
     return folder / f"{name}.png"
 
 

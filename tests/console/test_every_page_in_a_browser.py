@@ -21,6 +21,7 @@ from tests.console.browsing import (
     submit,
 )
 from tests.console.conftest import HASH, Opened
+from tests.sandbox.entra.test_pages import appears
 
 EXTRA = """
 [log]
@@ -126,7 +127,7 @@ class Visitor:
         await self.seen.visit(page.path.format(**self.names, link=link))
         if page.button:
             await self.seen.press_named(page.button)
-            await self.seen.shows("form .danger", "")
+            await appears(self.seen.tab, "form [name=sure]")
         await loaded(self.seen.tab)
 
 
@@ -216,7 +217,7 @@ async def test_every_control_of_every_page_is_reached_and_worked_by_the_keyboard
                 "  window.clicked = document.activeElement; }, true)"
             )
             count = await tab.evaluate("controls.length")
-            assert count > 2, page.name
+            assert count >= 2, page.name
             reached: set[int] = set()
             for _ in range(count + 3):
                 await tab.press("Tab")

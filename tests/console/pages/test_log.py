@@ -60,7 +60,7 @@ async def test_refusals_are_searched_by_reply_and_time_and_exported(opening: Ope
     answer = await vera.get(f"/log/refused.csv?{query}")
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["times"], row["reply"]) == ("3", "'=550 no")
-    asked = opened.verbs.calls("log-refused")
+    asked = opened.verbs.calls("log-refused")[-2:]
     since = "2026-11-23T12:00:00+00:00"
     assert asked[0] == {"reply": "550", "since": since, "limit": 101}
     assert asked[1] == {"reply": "550", "since": since, "limit": 10_000}
