@@ -37,6 +37,7 @@ async def test_of_500_streams_of_a_session_ten_are_served_and_pages_go_on(
         )
         for _ in range(500):
             answer = await session.get(f"{otto.base}/events", cookies=cookies)
+            stack.callback(answer.close)
             statuses[answer.status] += 1
             if answer.status != 200:
                 await answer.read()
