@@ -45,6 +45,8 @@ class World:
         self.seen: Figures | SpoolUnreadable | Exception = FINE
         self.stuck: asyncio.Event | None = None
         self.lanes = {"website/wp@contoso.com"}
+        self.ours = True
+        self.asked: list[tuple[str, str, bool]] = []
 
     async def figures(self) -> Figures | SpoolUnreadable:
         if self.stuck:
@@ -58,6 +60,12 @@ class World:
 
     def accounts(self) -> set[str]:
         return {"website"}
+
+    async def is_ours(
+        self, kind: str, subject: str, *, over: bool, repeat_after: timedelta
+    ) -> bool:
+        self.asked.append((kind, subject, over))
+        return self.ours
 
     def hear(self, event: Event) -> None:
         self.journal.write(event)
