@@ -26,7 +26,7 @@ from typing import Any
 
 from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Output
-from graphrelay.oauth.vault.key import CREDENTIAL_NAME, new_key_text
+from graphrelay.oauth.vault.key import new_key_text
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import User, contoso
@@ -35,6 +35,7 @@ from graphrelay.sandbox.mailbox_settings import MailSettings
 from graphrelay.sandbox.visitor import Visitor
 from tests.e2e.flood import Flood
 from tests.e2e.kill_nine import Daemon, free_port
+from tests.e2e.several_relays import given_key
 from tests.spool import postgres_server
 from tests.spool.postgres_server import PostgresServer
 
@@ -62,7 +63,7 @@ class Host:
         """As the configured user, by pasting the address that the browser ends at."""
         landed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-        async def paste(_: str) -> str:
+        async def paste(what: str) -> str:
             return await landed
 
         arguments = {"account": "website", "method": "paste", "by": "root"}
@@ -139,10 +140,7 @@ async def sharing(folder: Path, names: str = "ab", extra: str = "") -> AsyncIter
         hosts, floods, key = {}, {}, new_key_text()
         for name in names:
             port, place = free_port(), folder / name
-            (place / "state").mkdir(parents=True)
-            given = place / "state" / CREDENTIAL_NAME
-            given.touch(0o600)
-            given.write_bytes(key)
+            given_key(place / "state", key)
             config = relay_config(cloud, place / "state", f"127.0.0.1:{port}")
             config = config.replace('"info@contoso.com"]', '"*@contoso.com"]')
             config = config.replace("[[smtp", f'[smtp]\nhostname = "{name}"\n\n[[smtp', 1)
