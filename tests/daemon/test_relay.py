@@ -58,7 +58,7 @@ async def test_a_relay_without_the_key_of_the_shared_vault_does_not_start(
         settings.append(wired(load(path)))
     first, second = settings
     async with running(first, FakeClock(), lambda _: None):
-        with pytest.raises(CannotStart, match="key is missing on this host.*Copy it from another"):
+        with pytest.raises(CannotStart, match=r"key is missing on this host.*Copy it from another"):
             async with running(second, FakeClock(), lambda _: None):
                 pass
         async with verbs_without_daemon(second) as verbs:
@@ -66,7 +66,7 @@ async def test_a_relay_without_the_key_of_the_shared_vault_does_not_start(
         key = second.state_directory / CREDENTIAL_NAME
         key.touch(0o600)
         key.write_bytes(new_key_text())
-        with pytest.raises(CannotStart, match="another key.*Give this host the key"):
+        with pytest.raises(CannotStart, match=r"another key.*Give this host the key"):
             async with running(second, FakeClock(), lambda _: None):
                 pass
         key.write_bytes((first.state_directory / CREDENTIAL_NAME).read_bytes())

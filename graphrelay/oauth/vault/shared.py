@@ -77,9 +77,9 @@ class Database:
         """The version of each secret that was read last."""
 
     def called(self, service: str, username: str) -> str:
-        return (
-            f"The secret {username!r} in the database" if username else "The vault in the database"
-        )
+        if service == KEY_CHECK:
+            return "The vault in the database"
+        return f"The secret {username!r} in the database"
 
     def read(self, service: str, username: str) -> bytes | None:
         with _translated("read"):
@@ -178,8 +178,8 @@ def _keys(around: Surroundings, table: SecretTable) -> VaultKeys:
 
 def _check_key(secrets: SealedSecrets) -> None:
     """Raises `VaultFailure` where the key here is not that of the database."""
-    if secrets.get_password(KEY_CHECK, "") is None:
+    if secrets.get_password(KEY_CHECK, KEY_CHECK) is None:
         try:
-            secrets.set_password(KEY_CHECK, "", "graphrelay")
+            secrets.set_password(KEY_CHECK, KEY_CHECK, "graphrelay")
         except Overtaken:  # by a relay that started at the same time
-            secrets.get_password(KEY_CHECK, "")
+            secrets.get_password(KEY_CHECK, KEY_CHECK)

@@ -56,8 +56,8 @@ async def test_an_unknown_backend_names_those_that_there_are(verbs: VaultVerbs) 
 
 async def test_a_vault_that_relays_share_is_not_moved(
     database: str,
-    clock: FakeClock,
-    world: World,
+    clock: FakeClock,  # noqa: F811
+    world: World,  # noqa: F811
     tmp_path: Path,
 ) -> None:
     async with a_relay(database, clock, Journal(clock)) as spool:
