@@ -77,7 +77,7 @@ async def seen_and_tried_again_on_another_host(all_: Sharing) -> None:
     await a.ask("queue-hold", what="hold", queue_id=other, reason="to be looked at")
     [shown] = await b.ask("queue-show", queue_id=other)
     assert "to be looked at" in str(shown)
-    all_.cloud.faults.off()
+    all_.cloud.faults.clear()
     await a.ask("queue-retry", what="retry", queue_id=first)
     async with asyncio.timeout(60):  # by itself it would try again in a quarter of an hour
         while first in await waiting_in(b, theirs):  # noqa: ASYNC110 (another process sends it)

@@ -117,7 +117,9 @@ class Renewal:
         self, unwanted: AccessToken | None, beyond: datetime, always: bool, challenge: str
     ) -> RefreshResult:
         name = self._account.name
-        self._save()
+        if self._unsaved is not None:
+            with self._vault.turn(name):  # which was kept until now
+                self._save()
         text = self._vault.read(name)
         if self._needs_nobody(text):
             return self._approve(text, challenge)

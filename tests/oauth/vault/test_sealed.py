@@ -71,7 +71,7 @@ def test_no_new_key_is_made_where_other_hosts_would_lack_it() -> None:
 def test_rotating_uses_the_key_that_every_host_was_given_before() -> None:
     shelf = Shelf()
     host(shelf, OLD).set_password("s", "website", "x")
-    host(shelf, OLD).set_password("check", "", "y")
+    host(shelf, OLD).set_password("check", "x", "y")
     assert host(shelf, NEW, OLD).rotate("s", "check") == 2
     after = host(shelf, NEW)
-    assert (after.get_password("s", "website"), after.get_password("check", "")) == ("x", "y")
+    assert (after.get_password("s", "website"), after.get_password("check", "x")) == ("x", "y")
