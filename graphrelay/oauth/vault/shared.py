@@ -24,7 +24,7 @@ from graphrelay.oauth.vault.key import (
 )
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.sealed import Overtaken, SealedSecrets
-from graphrelay.oauth.vault.vault import KEY_CHECK, Vault
+from graphrelay.oauth.vault.vault import KEY_CHECK, SERVICE, Vault
 
 TURN = timedelta(seconds=90)
 """How long a turn lasts at most, if its relay neither ends it nor renews: longer than a refresh may
@@ -164,7 +164,7 @@ def _keys(around: Surroundings, table: SecretTable) -> VaultKeys:
     path = around.state_directory / CREDENTIAL_NAME
     if not (around.has_key or path.exists()):
         with _translated("read"):
-            in_use = bool(table.names(KEY_CHECK))
+            in_use = any(table.names(service) for service in (KEY_CHECK, SERVICE))
         if in_use:
             raise VaultFailure(
                 f"The vault's key is missing on this host (neither a systemd credential "
@@ -179,6 +179,8 @@ def _keys(around: Surroundings, table: SecretTable) -> VaultKeys:
 def _check_key(secrets: SealedSecrets) -> None:
     """Raises `VaultFailure` where the key here is not that of the database."""
     if secrets.get_password(KEY_CHECK, KEY_CHECK) is None:
+        for name in secrets.names(SERVICE):  # that were copied here
+            secrets.get_password(SERVICE, name)
         try:
             secrets.set_password(KEY_CHECK, KEY_CHECK, "graphrelay")
         except Overtaken:  # by a relay that started at the same time

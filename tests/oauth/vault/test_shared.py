@@ -198,3 +198,13 @@ async def test_without_the_database_it_is_a_trouble_that_passes(
     assert caught.value.passes
     postgres_server_of_all.execute("ALTER TABLE graphrelay.elsewhere RENAME TO secrets")
     assert await one.read() == "refresh token"
+
+
+async def test_secrets_that_were_copied_there_show_a_wrong_key_as_well(
+    relay: PostgresSpool, tmp_path: Path, postgres_server_of_all: PostgresServer
+) -> None:
+    await Host(given(tmp_path / "a", KEY), relay).put("refresh token")
+    postgres_server_of_all.execute("DELETE FROM graphrelay.secrets WHERE service <> 'graphrelay'")
+    with pytest.raises(VaultFailure, match="The secret 'website' in the database was encrypted"):
+        await Host(given(tmp_path / "b", new_key_text()), relay).do(lambda vault: vault.place())
+    assert await Host(given(tmp_path / "c", KEY), relay).read() == "refresh token"
