@@ -453,7 +453,7 @@ class SpoolShared(Event):
 
 
 class SpoolAway(Event, level="warning"):
-    """The database cannot be reached; mail is refused (452) until it is back."""
+    """The database cannot be reached; mail is refused (451) until it is back."""
 
     reason: str
 
