@@ -56,6 +56,7 @@ from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
+from graphrelay.oauth.sign_in.identities import Identities
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
@@ -189,7 +190,8 @@ async def _opened(
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         monitoring = Monitoring(asking(verbs), settings.health, clock)
         journal.add(monitoring.hear)
-        console = _console(verbs, configuration, alerts, monitoring, journal, clock)
+        identities = Identities(rooms.tokens)
+        console = _console(verbs, configuration, alerts, monitoring, identities, journal, clock)
         verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             settings.control_socket, verbs, journal, clock, settings.control_group
@@ -559,6 +561,7 @@ def _console(
     configuration: Configuration,
     alerts: AlertManager,
     monitoring: Monitoring,
+    identities: Identities,
     journal: Journal,
     clock: Clock,
 ) -> Console | None:
@@ -572,6 +575,7 @@ def _console(
         configuration.shown,
         lambda: alerts.status,
         monitoring,
+        identities,
         journal,
         clock,
         configuration.settings.hostname,
