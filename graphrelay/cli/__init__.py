@@ -33,7 +33,7 @@ VERBS = {
     "log": "Show what happened to messages.",
     "lanes": "Show the state of each account and mailbox.",
     "hosts": "List the relays that share the queue.",
-    "spool": "Prepare the queue that several relays share.",
+    "spool": "Prepare the queue that several relays share, or copy it.",
     "route": "Show which route a message would take, and why.",
     "alert-test": "Send a test alert by every channel in [alerts].",
     "backup": "Write queue, mail log and authorizations to a file.",

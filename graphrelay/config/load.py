@@ -204,11 +204,32 @@ def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
             others = _some(other for other in accounts if other != name) or "no other"
             text = f'must be the name of another account, not "{backup}"; there is {others}'
             yield ("accounts", name, "backup"), text
+    yield from _no_tenant_to_sign_in(_tables(written).get("console", {}), accounts)
     cloud = _tables(written).get("cloud", {}).get("name", "global")
     for name, account in accounts.items():
         if account.get("scenario") == "personal" and cloud not in ("global", "custom"):
             where = ("accounts", name, "scenario")
             yield where, f'"personal" accounts exist in the global cloud only, not in "{cloud}"'
+
+
+def _no_tenant_to_sign_in(
+    console: dict[str, Any], accounts: dict[str, dict[str, Any]]
+) -> Iterator[tuple[Key, str]]:
+    """An account that has no app registration in one tenant cannot sign in users of the console."""
+    name = console.get("microsoft_account")
+    if not isinstance(name, str):
+        return
+    account = accounts.get(name)
+    where = ("console", "microsoft_account")
+    if account is None:
+        there = _some(accounts) or "none"
+        yield where, f'no account is named "{_shortened(name)}"; there is {there}'
+    elif account.get("scenario") == "personal" or account.get("managed_identity"):
+        text = f'account "{name}" has no app registration in a tenant; name one that has'
+        yield where, text
+    elif str(account.get("tenant")).lower() in ("common", "organizations", "consumers"):
+        text = f'account "{name}" names no tenant, so users of any could sign in; set its tenant'
+        yield where, text
 
 
 def _unknown_ways_in(written: dict[str, Any], routes: list[Any]) -> Iterator[tuple[Key, str]]:

@@ -255,6 +255,7 @@ def _named_files(settings: Settings) -> Iterator[tuple[Key, Path]]:
     tables: list[tuple[Key, object]] = [
         (("cloud",), settings.cloud),
         (("console",), settings.console),
+        (("metrics",), settings.metrics),
         (("spool",), settings.spool),
     ]
     tables += [(("accounts", name), one) for name, one in settings.accounts.items()]

@@ -12,11 +12,12 @@ from graphrelay.clock import Clock
 from graphrelay.console.access.links import Links
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
+from graphrelay.console.asking import asking
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
-from graphrelay.console.metrics.counts import Counts
+from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
-from graphrelay.control.verb import Output, Verb, VerbError
+from graphrelay.control.verb import Output, Verb
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.login import LoginBook
 
@@ -45,7 +46,7 @@ class Desk:
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes
-    counts: Counts
+    monitoring: Monitoring
     journal: Journal
     clock: Clock
     host: str
@@ -54,16 +55,11 @@ class Desk:
     """For each account what Entra answered when somebody checked, and when."""
 
     async def ask(self, verb: str, **arguments: Any) -> list[Output]:
-        """Carry out a verb that asks no questions; returns all its events. Raises `VerbError`."""
-        given = {name: value for name, value in arguments.items() if value not in (None, "")}
-        return [event async for event in self.verbs[verb](given, _nobody)]
+        """Carry out a verb that asks no questions. Raises `VerbError`."""
+        return await asking(self.verbs)(verb, **arguments)
 
     def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
         """Record in the journal who does what, before it is done."""
         self.journal.write(
             events.Acted(who=visit.session.who, client=visit.caller.client, what=what, on=on)
         )
-
-
-async def _nobody(what: str) -> str:
-    raise VerbError(f"the verb asked for {what}, which this page cannot answer")

@@ -26,6 +26,9 @@ from ssl import SSLContext
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.clock import Clock, SystemClock
+from graphrelay.console.asking import asking
+from graphrelay.console.metrics.monitoring import Monitoring
+from graphrelay.console.metrics.server import MetricsServer
 from graphrelay.console.server import Console
 from graphrelay.console.server import off as console_off
 from graphrelay.control.socket.server import ControlServer
@@ -101,6 +104,8 @@ class Relay:
     journal: Journal
     configuration: Configuration
     console: Console | None
+    metrics: MetricsServer | None
+    monitoring: Monitoring
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -122,6 +127,9 @@ class Relay:
         self.queue.use_backups(settings.backups)
         if self.console and settings.console:
             self.console.reload(settings.console)
+        if self.metrics and settings.metrics:
+            self.metrics.options = settings.metrics
+        self.monitoring.limits = settings.health
         self.configuration.settings = settings
         self.configuration.addresses = self.addresses
         self.alerts.use(settings.thresholds, settings.channels)
@@ -174,7 +182,9 @@ async def _opened(
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE, sends=True)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
-        console = _console(verbs, configuration, alerts, journal, clock)
+        monitoring = Monitoring(asking(verbs), settings.health, clock)
+        journal.add(monitoring.hear)
+        console = _console(verbs, configuration, alerts, monitoring, journal, clock)
         verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             settings.control_socket, verbs, journal, clock, settings.control_group
@@ -194,10 +204,13 @@ async def _opened(
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         await _pick_up(stack, tasks, rooms, settings, clock, journal)
     configuration.addresses = server.addresses
-    if console:
-        await console.open()
-        looking = tasks.create_task(console.run(), name="console")
-        stack.callback(looking.cancel)
+    metrics: MetricsServer | None = None
+    if settings.metrics:
+        metrics = MetricsServer(settings.metrics, monitoring, journal, clock)
+    for web in (one for one in (console, metrics) if one):
+        await web.open()
+        serving = tasks.create_task(web.run(), name="web")
+        stack.callback(serving.cancel)
     return Relay(
         rooms.tokens,
         rooms.spool,
@@ -208,6 +221,8 @@ async def _opened(
         journal,
         configuration,
         console,
+        metrics,
+        monitoring,
     )
 
 
@@ -481,6 +496,7 @@ def _console(
     verbs: Mapping[str, Verb],
     configuration: Configuration,
     alerts: AlertManager,
+    monitoring: Monitoring,
     journal: Journal,
     clock: Clock,
 ) -> Console | None:
@@ -493,6 +509,7 @@ def _console(
         verbs,
         configuration.shown,
         lambda: alerts.status,
+        monitoring,
         journal,
         clock,
         configuration.settings.hostname,

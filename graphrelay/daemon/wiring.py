@@ -36,6 +36,7 @@ from graphrelay.console.options import (
     ConsoleOptions,
     ConsoleUser,
     HealthLimits,
+    MetricsOptions,
     ShownConfiguration,
 )
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
@@ -114,6 +115,8 @@ def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
         log_keep=settings.log.keep,
         log_refusals=settings.log.refusals,
         console=console(settings),
+        metrics=metrics(settings),
+        health=HealthLimits(settings.alerts.queue_older_than, settings.alerts.disk_below),
         shown=_shown(settings, file),
     )
 
@@ -157,7 +160,7 @@ def listeners(settings: Settings) -> tuple[Listener, ...]:
 
 def console(settings: Settings) -> ConsoleOptions | None:
     """`None`: there is no console."""
-    table = settings.console
+    table, monitoring = settings.console, settings.metrics
     listener = table.listener
     if listener is None:
         return None
@@ -171,8 +174,18 @@ def console(settings: Settings) -> ConsoleOptions | None:
             ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
             for user in table.users
         ),
-        metrics_from=tuple(settings.metrics.allow_from),
-        health=HealthLimits(settings.alerts.queue_older_than, settings.alerts.disk_below),
+        metrics_from=tuple(monitoring.allow_from) if monitoring.address is None else None,
+    )
+
+
+def metrics(settings: Settings) -> MetricsOptions | None:
+    """`None`: metrics have no listener of their own."""
+    table = settings.metrics
+    listener = table.listener
+    if listener is None:
+        return None
+    return MetricsOptions(
+        listener=listener, proxy_from=tuple(table.proxy_from), hosts=tuple(table.hosts)
     )
 
 

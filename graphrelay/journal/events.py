@@ -460,7 +460,7 @@ class ClockSet(Event, level="warning"):
 
 
 class SpoolAway(Event, level="warning"):
-    """The database cannot be reached; mail is refused (452) until it is back."""
+    """The database cannot be reached; mail is refused (451) until it is back."""
 
     reason: str
 
@@ -803,6 +803,21 @@ class ConsoleListening(Event):
 
 class ConsoleNotListening(Event, level="error"):
     """The console cannot be reached; mail is not affected."""
+
+    address: str
+    reason: str
+    next: str
+
+
+class MetricsListening(Event):
+    """Monitoring can connect to an address of its own."""
+
+    address: str
+    tls: str
+
+
+class MetricsNotListening(Event, level="error"):
+    """Metrics and health cannot be asked for; mail is not affected."""
 
     address: str
     reason: str

@@ -12,10 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from graphrelay.console.asking import asking
+from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import (
     ConfiguredKey,
     ConsoleOptions,
     ConsoleUser,
+    HealthLimits,
     ShownConfiguration,
 )
 from graphrelay.console.server import Console
@@ -225,11 +228,13 @@ class Opening:
         clock, entries = FakeClock(), list[Entry]()
         verbs = Verbs(**{name.replace("_", "-"): value for name, value in answers.items()})
         journal = Journal(clock, entries.append)
+        monitoring = Monitoring(asking(verbs), HealthLimits(), clock)
         console = Console(
             chosen or options(),
             verbs,
             lambda: IN_FORCE,
             lambda: made.alert,
+            monitoring,
             journal,
             clock,
             "relay.test",

@@ -270,7 +270,7 @@ async def guess(opened: Opened, browser: Browser, name: str, password: str) -> i
     trying = asyncio.create_task(browser.post("/sign-in", {"name": name, "password": password}))
     while not trying.done():
         await settle()
-        if opened.clock.sleepers:
+        if opened.clock.sleepers > 1:  # one checks the deadlines of connections
             await opened.clock.advance(timedelta(seconds=16))
         await asyncio.wait({trying}, timeout=0.01)
     return trying.result().status

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from graphrelay.daemon.reading import Unusable
-from graphrelay.daemon.reading_process import CONSOLE_ONLY_AT_START, ONLY_AT_START, read
+from graphrelay.daemon.reading_process import ONLY_AT_START, WEB_ONLY_AT_START, read
 from graphrelay.daemon.relay_settings import Found
 from tests.cli.test_commands import configured
 from tests.daemon.test_wiring import configuration
@@ -22,8 +22,8 @@ def test_it_keeps_the_tables_that_only_a_restart_puts_in_effect(tmp_path: Path) 
     after = read(path)
     assert isinstance(before, Found)
     assert isinstance(after, Found)
-    console = {f"console.{name}" for name in CONSOLE_ONLY_AT_START}
-    assert set(before.tables) == {*ONLY_AT_START, *console}
+    web = {f"{table}.{name}" for table in ("console", "metrics") for name in WEB_ONLY_AT_START}
+    assert set(before.tables) == {*ONLY_AT_START, *web}
     assert [name for name in before.tables if before.tables[name] != after.tables[name]] == ["log"]
 
 

@@ -21,7 +21,7 @@ async def refused_today(desk: Desk) -> int:
 
 
 def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
-    tallies, snapshots = Tallies(desk), Snapshots(desk)
+    tallies, snapshots = Tallies(desk), Snapshots(desk.ask, desk.clock)
 
     async def show(request: web.Request) -> web.StreamResponse:
         snapshot = await snapshots.latest()

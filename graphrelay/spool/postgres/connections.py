@@ -54,11 +54,11 @@ def completed(url: str, process: str = "") -> str:
     return make_conninfo(url, **{key: value for key, value in usual.items() if key not in asked})
 
 
-async def configure(connection: Connection) -> None:
+async def configure(connection: Connection, schema: str = SCHEMA) -> None:
     """What holds for each session."""
     await connection.set_autocommit(True)
     await connection.execute(
-        f"""SELECT set_config('search_path', '{SCHEMA}', false),
+        f"""SELECT set_config('search_path', '{schema}', false),
                   set_config('idle_in_transaction_session_timeout', '5s', false),
                   CASE WHEN current_setting('synchronous_commit') IN {NOT_DURABLE!r}
                        THEN set_config('synchronous_commit', 'on', false) END"""

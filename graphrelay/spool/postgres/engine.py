@@ -31,6 +31,7 @@ from graphrelay.model import (
     NextState,
     Queued,
     QueueEntry,
+    StorageAway,
     StorageUnavailable,
     Submission,
 )
@@ -350,7 +351,7 @@ class PostgresSpool:
             raise
         except TimeoutError as error:
             self._writer.give_up(job, self._take_back)
-            raise StorageUnavailable(
+            raise StorageAway(
                 "The spool could not take a message in PostgreSQL: the server does not answer."
             ) from error
 

@@ -51,7 +51,7 @@ class Prepared:
         return self.synchronous_commit in NOT_DURABLE
 
 
-async def prepare(url: str) -> Prepared:
+async def prepare(url: str, schema: str = SCHEMA) -> Prepared:
     """Make the schema. Raises `SpoolTooNew`, `StorageUnavailable`."""
     try:
         async with await AsyncConnection.connect(completed(url), autocommit=True) as connection:
@@ -59,44 +59,44 @@ async def prepare(url: str) -> Prepared:
                 "SELECT current_setting('server_version'), current_setting('synchronous_commit')"
             )
             [(server, durability)] = await found.fetchall()
-            await configure(connection)
-            before, after = await migrate(connection)
+            await configure(connection, schema)
+            before, after = await migrate(connection, schema)
             return Prepared(before, after, server, durability)
     except psycopg.Error as error:
         raise translated(error, "be prepared")  # noqa: B904 (it carries its cause)
 
 
-async def version_of(connection: Connection) -> int:
+async def version_of(connection: Connection, schema: str = SCHEMA) -> int:
     """0 where nothing has been made."""
-    found = await connection.execute(_MADE, (SCHEMA,))
+    found = await connection.execute(_MADE, (schema,))
     if await found.fetchone() is None:
         return 0
-    found = await connection.execute(f"SELECT max(version) FROM {SCHEMA}.schema_version")
+    found = await connection.execute(f"SELECT max(version) FROM {schema}.schema_version")
     [row] = await found.fetchall()
     return int(row[0] or 0)
 
 
-async def migrate(connection: Connection) -> tuple[int, int]:
+async def migrate(connection: Connection, schema: str = SCHEMA) -> tuple[int, int]:
     """Bring the database to the last version; the versions before and after. Writes nothing where
     that is so already. Raises `SpoolTooNew` and `psycopg.Error`."""
-    found = await version_of(connection)
+    found = await version_of(connection, schema)
     if found == newest():
         return found, found
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        found = await version_of(connection)
+        found = await version_of(connection, schema)
         if found > newest():
-            raise SpoolTooNew(f"in schema {SCHEMA} of PostgreSQL", found, newest())
+            raise SpoolTooNew(f"in schema {schema} of PostgreSQL", found, newest())
         if not found:
-            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             await connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {SCHEMA}.schema_version (version integer PRIMARY KEY)"
+                f"CREATE TABLE IF NOT EXISTS {schema}.schema_version (version integer PRIMARY KEY)"
             )
         for version, name in enumerate(_NAMES, 1):
             if version > found:
                 sql = (files(__package__) / "migrations" / name).read_text("utf-8")
                 await connection.execute(sql.encode())  # several statements, without parameters
                 await connection.execute(
-                    f"INSERT INTO {SCHEMA}.schema_version VALUES (%s)", (version,)
+                    f"INSERT INTO {schema}.schema_version VALUES (%s)", (version,)
                 )
     return found, newest()

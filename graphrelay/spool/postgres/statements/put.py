@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from graphrelay.model import Body, Envelope, InlineBody, Lane, NewMessage, StorageUnavailable
+from graphrelay.model import Body, Envelope, InlineBody, Lane, NewMessage, StorageAway
 from graphrelay.model import Submission as Part
 from graphrelay.spool.codec import ENVELOPE, ORIGIN, PLAN, microseconds
 from graphrelay.spool.postgres.bodies import Kept, Pieces, Stored, Uploaded
@@ -170,7 +170,7 @@ class PutMail:
         numbers: dict[str, list[int]] = {}
         async for queue_id, _, number, whole in put:
             if not whole:
-                raise StorageUnavailable(
+                raise StorageAway(
                     "The spool could not take a message: this relay was taken for dead while it"
                     " came in, and what had come was swept."
                 )
