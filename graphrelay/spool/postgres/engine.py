@@ -69,7 +69,7 @@ from graphrelay.spool.postgres.statements import (
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
     Deposit,
-    Put,
+    Deposited,
     PutMail,
     announce,
     erase,
@@ -342,7 +342,7 @@ class PostgresSpool:
             else:
                 await mine.discard()
 
-    async def _accepted(self, job: Job[Deposit, Put]) -> Put:
+    async def _accepted(self, job: Job[Deposit, Deposited]) -> Deposited:
         try:
             async with asyncio.timeout(ACCEPT_LIMIT):
                 return await asyncio.shield(job.future)
@@ -355,7 +355,7 @@ class PostgresSpool:
                 "The spool could not take a message in PostgreSQL: the server does not answer."
             ) from error
 
-    async def _take_back(self, put: Put) -> None:
+    async def _take_back(self, put: Deposited) -> None:
         """What nobody was given a 250 for; where that fails, it is sent all the same."""
 
         async def work(connection: Connection) -> None:
@@ -493,7 +493,7 @@ class PostgresSpool:
         body = _ours(report[1])
         deposit = Deposit(report[0], await body.store(), self._clock.now())
 
-        async def work(connection: Connection) -> Put | None:
+        async def work(connection: Connection) -> Deposited | None:
             if not await first(connection):
                 return None
             return await put_one(connection, self._new_put(), deposit)

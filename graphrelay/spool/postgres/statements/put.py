@@ -78,7 +78,7 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class Deposited:
     """What became of a deposit, once that is committed."""
 
     parts: tuple[Part, ...]
@@ -164,7 +164,7 @@ class PutMail:
 
     async def answers(
         self, cursors: Cursors, values: Sequence[Deposit]
-    ) -> Sequence[Put | BaseException]:
+    ) -> Sequence[Deposited | BaseException]:
         put, *lanes = cursors
         new = await made(lanes, self._leases)
         numbers: dict[str, list[int]] = {}
@@ -176,7 +176,7 @@ class PutMail:
                 )
             numbers.setdefault(queue_id, []).append(number)
         return [
-            Put(
+            Deposited(
                 self._submissions(queue_id, deposit, numbers[queue_id]),
                 new & {plan.lane for plan, _ in deposit.message.parts},
             )
@@ -239,7 +239,7 @@ def recipient_keys(envelope: Envelope) -> set[str]:
     return {storable(path.key) for path in envelope.forward_paths}
 
 
-async def put_one(connection: Connection, put: PutMail, deposit: Deposit) -> Put:
+async def put_one(connection: Connection, put: PutMail, deposit: Deposit) -> Deposited:
     """In a transaction of the caller's, without a pipeline."""
     cursors = await put.send(connection, [deposit])
     (answer,) = await put.answers(cursors, [deposit])
