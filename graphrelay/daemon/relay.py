@@ -55,6 +55,7 @@ from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
+from graphrelay.oauth.sign_in.identities import Identities
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
@@ -184,7 +185,8 @@ async def _opened(
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         monitoring = Monitoring(asking(verbs), settings.health, clock)
         journal.add(monitoring.hear)
-        console = _console(verbs, configuration, alerts, monitoring, journal, clock)
+        identities = Identities(rooms.tokens)
+        console = _console(verbs, configuration, alerts, monitoring, identities, journal, clock)
         verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             settings.control_socket, verbs, journal, clock, settings.control_group
@@ -497,6 +499,7 @@ def _console(
     configuration: Configuration,
     alerts: AlertManager,
     monitoring: Monitoring,
+    identities: Identities,
     journal: Journal,
     clock: Clock,
 ) -> Console | None:
@@ -510,6 +513,7 @@ def _console(
         configuration.shown,
         lambda: alerts.status,
         monitoring,
+        identities,
         journal,
         clock,
         configuration.settings.hostname,
