@@ -32,7 +32,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import psycopg
 
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -219,21 +221,36 @@ class Cluster:
     )
     taken_over: list[float] = field(default_factory=list)
 
-    def mailboxes_of(self, host: str) -> set[str]:
-        return self._mailboxes(f"r.host = '{host}'")
+    _session: psycopg.AsyncConnection | None = None
 
-    def mailboxes_of_others(self, host: str) -> set[str]:
-        return self._mailboxes(f"r.host <> '{host}'")
+    async def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Waits for the server, where it is being restarted."""
+        while True:
+            try:
+                if self._session is None:
+                    self._session = await psycopg.AsyncConnection.connect(
+                        self.server.url(), autocommit=True
+                    )
+                return await (await self._session.execute(sql.encode())).fetchall()
+            except psycopg.OperationalError:
+                self._session = None
+                await asyncio.sleep(0.1)
 
-    def _mailboxes(self, condition: str) -> set[str]:
-        rows = self.server.execute(
+    async def mailboxes_of(self, host: str) -> set[str]:
+        return await self._mailboxes(f"r.host = '{host}'")
+
+    async def mailboxes_of_others(self, host: str) -> set[str]:
+        return await self._mailboxes(f"r.host <> '{host}'")
+
+    async def _mailboxes(self, condition: str) -> set[str]:
+        rows = await self.ask(
             "SELECT l.mailbox FROM graphrelay.lanes l JOIN graphrelay.relays r ON r.id = l.owner"
             f" WHERE {condition}"
         )
         return {mailbox for (mailbox,) in rows}
 
-    def _begun_by(self, host: str) -> int:
-        ((count,),) = self.server.execute(
+    async def _begun_by(self, host: str) -> int:
+        ((count,),) = await self.ask(
             "SELECT count(*) FROM graphrelay.in_flight f"
             " JOIN graphrelay.submissions s ON s.id = f.submission"
             " JOIN graphrelay.lanes l ON l.account = s.account AND l.mailbox = s.mailbox"
@@ -248,7 +265,7 @@ class Cluster:
             while True:
                 able = [one for one in self.members if one.works]
                 if len(able) > 1:
-                    having = [one for one in able if self.mailboxes_of(one.host)]
+                    having = [one for one in able if await self.mailboxes_of(one.host)]
                     if having:
                         return dice.choice(having)
                 await asyncio.sleep(0.1)
@@ -257,12 +274,12 @@ class Cluster:
         self.server.stop(signal.SIGKILL)
         self.server.start()
 
-    def waiting(self, mailboxes: set[str] | None = None) -> int:
+    async def waiting(self, mailboxes: set[str] | None = None) -> int:
         """Submissions that are queued, in all mailboxes or in these."""
         sql = "SELECT count(*) FROM graphrelay.submissions WHERE state = 'queued'"
         if mailboxes is not None:
             sql += f" AND mailbox IN ({', '.join(repr(one) for one in mailboxes)})"
-        return int(self.server.execute(sql)[0][0])
+        return int((await self.ask(sql))[0][0])
 
     async def trouble(self, member: Member, kind: Trouble) -> None:
         """One relay fails; returns when another has taken over and the first has recovered."""
@@ -270,7 +287,7 @@ class Cluster:
             await self._database_killed()
             return
         member.works = False
-        theirs = self.mailboxes_of(member.host)
+        theirs = await self.mailboxes_of(member.host)
         self.troubles += 1
         began = time.monotonic()
         match kind:
@@ -280,7 +297,7 @@ class Cluster:
                 member.daemon.freeze()
             case "cut off":
                 member.line.cut()
-        self.in_doubt += self._begun_by(member.host)
+        self.in_doubt += await self._begun_by(member.host)
         await self._taken_over(member.host, theirs, kind, began)
         match kind:
             case "killed":
@@ -291,16 +308,16 @@ class Cluster:
                 await member.line.mend()
         async with asyncio.timeout(PATIENCE):
             await member.flood.greeted()
-            while not self._is_there(member.host):
+            while not await self._is_there(member.host):
                 await asyncio.sleep(0.1)
         member.works = True
 
-    def _is_there(self, host: str) -> bool:
-        return bool(self.server.execute(f"SELECT FROM graphrelay.relays WHERE host = '{host}'"))
+    async def _is_there(self, host: str) -> bool:
+        return bool(await self.ask(f"SELECT FROM graphrelay.relays WHERE host = '{host}'"))
 
     async def _database_killed(self) -> None:
         self.troubles += 1
-        self.in_doubt += self._begun_by("%")
+        self.in_doubt += await self._begun_by("%")
         began = time.monotonic()
         await asyncio.to_thread(self._restart_database)
         await self._sent_from(self.mailboxes, began)
@@ -311,15 +328,15 @@ class Cluster:
     ) -> None:
         """Until all of them have another owner, and one of these has sent mail, if any waits."""
         gone_on = asyncio.create_task(self._gone_on(host, mailboxes, began))
-        while (left := mailboxes - self.mailboxes_of_others(host)) and _in_time(began):
-            await asyncio.sleep(0.05)
+        while (left := mailboxes - await self.mailboxes_of_others(host)) and _in_time(began):
+            await asyncio.sleep(0.1)
         self.taken_over.append(time.monotonic() - began)
         self.gone_on[kind].append(await gone_on)
         assert not left, f"{host} {kind}: nobody took {left}"
 
     async def _gone_on(self, host: str, mailboxes: set[str], began: float) -> float:
-        while not (taken := mailboxes & self.mailboxes_of_others(host)) and _in_time(began):
-            await asyncio.sleep(0.05)
+        while not (taken := mailboxes & await self.mailboxes_of_others(host)) and _in_time(began):
+            await asyncio.sleep(0.1)
         await self._sent_from(taken, began)
         return time.monotonic() - began
 
@@ -327,9 +344,9 @@ class Cluster:
         seen = len(self.cloud.mailboxes.submitted)
         while _in_time(began):
             new = self.cloud.mailboxes.submitted[seen:]
-            if any(mail.mailbox in mailboxes for mail in new) or not self.waiting(mailboxes):
+            if any(mail.mailbox in mailboxes for mail in new) or not await self.waiting(mailboxes):
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
 
 def _in_time(began: float) -> bool:
@@ -441,7 +458,7 @@ async def run(rounds: int, seed: int, folder: Path, setting: Setting) -> Report:
 async def verdict_of(all_: Cluster, setting: Setting, unanswered: int = 0) -> Report:
     """Once the queue is empty and the relays have ended."""
     async with asyncio.timeout(600):
-        while all_.waiting():
+        while await all_.waiting():
             await asyncio.sleep(0.2)
     for member in all_.members:
         await member.daemon.stop()
