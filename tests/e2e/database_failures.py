@@ -79,7 +79,7 @@ async def judged(
     return judge(flood, cloud.mailboxes.submissions, failures)
 
 
-_WAITING = "SELECT FROM graphrelay.submissions WHERE state = 'queued' LIMIT 1"
+_WAITING = "SELECT 1 FROM graphrelay.submissions WHERE state = 'queued' LIMIT 1"
 
 
 class Pair:
@@ -92,18 +92,18 @@ class Pair:
         """Make a standby, and return when it has all that the primary has."""
         self.standby.copy_of(self.primary)
         self.standby.start()
-        _until(self.primary, "SELECT FROM pg_stat_replication WHERE state = 'streaming'")
+        _until(self.primary, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'")
 
     def be_synchronous(self) -> None:
         """From now on a commit waits for the standby; also on a standby that is promoted."""
         self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.primary.execute("SELECT pg_reload_conf()")
-        _until(self.primary, "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'")
+        _until(self.primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 
     def hold_replication_up(self) -> None:
         self.standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
         self.standby.execute("SELECT pg_reload_conf()")
-        _until(self.standby, "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+        _until(self.standby, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
 
     def fail_over(self) -> None:
         """The primary is lost; the standby takes its place."""
