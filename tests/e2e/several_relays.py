@@ -36,6 +36,7 @@ from typing import Any, Literal, get_args
 
 import psycopg
 
+from graphrelay.oauth.vault.key import CREDENTIAL_NAME, new_key_text
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import User, contoso
@@ -56,6 +57,14 @@ Trouble = Literal["killed", "frozen", "cut off", "database killed"]
 OF_RELAYS: tuple[Trouble, ...] = ("killed", "frozen", "cut off")
 PATIENCE = 60.0
 """Seconds in which another relay must have gone on."""
+
+
+def given_key(state: Path, key: bytes) -> None:
+    """A state directory with the key of the vault that the relays share."""
+    state.mkdir(parents=True)
+    file = state / CREDENTIAL_NAME
+    file.touch(0o600)
+    file.write_bytes(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,7 +401,8 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
         server = stack.enter_context(postgres_server.running(quick, database_port))
         settings = MailSettings(keep_bodies=False)
         cloud = await stack.enter_async_context(Sandbox(directory, mail_settings=settings))
-        mark, members, ports = f"several{os.getpid()}", list[Member](), list[int]()
+        mark, key = f"several{os.getpid()}", new_key_text()
+        members, ports = list[Member](), list[int]()
 
         def flood_to(port: int) -> Flood:
             return Flood("127.0.0.1", port, sender=names, recipient="anna@example.org", mark=mark)
@@ -401,7 +411,7 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
             line, port = Line(database_port), free_port()
             await line.open(stack)
             place = folder / host
-            place.mkdir()
+            given_key(place / "state", key)
             url = f"postgresql://relay@127.0.0.1:{line.port}/postgres?sslmode=disable"
             daemon = Daemon(place, setting.config(cloud, place, host, port, url), environment)
             stack.push_async_callback(daemon.abandon)
