@@ -119,8 +119,8 @@ class Files:
 def _lenient(text: str) -> dict[str, Any]:
     """Nothing for what is not TOML, which is reported elsewhere."""
     try:
-        return {} if _DEEP.search(text) else tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+        return toml_file.parse(text)
+    except ValueError:
         return {}
 
 

@@ -86,6 +86,7 @@ ENDED: Final = "This has ended. Begin again on the page Accounts."
 
 # What is refused
 NO_METHOD: Final = "Choose how to sign in."
+NO_MICROSOFT: Final = "Nobody signs in with Microsoft here."
 NO_LOGIN: Final = "That is no name or password."
 NO_CHANGE: Final = "The queue knows no such change."
 NO_NUMBER: Final = "That is no number."

@@ -93,6 +93,8 @@ NOT_PAGES = {
     "/log/refused.csv",
     "/metrics",
     "/readyz",
+    "/sign-in/microsoft",
+    "/sign-in/microsoft/begin",
     f"{MESSAGE}/files/{{number}}",
     f"{MESSAGE}/html",
     "/static/console.css",
@@ -184,7 +186,7 @@ async def test_every_page_is_accessible_and_fits_at_every_width(
 
 
 CONTROLS = """(() => {
-    const kinds = 'a[href], button, input, select, summary, pre, [tabindex="0"], iframe';
+    const kinds = 'a[href], button, input, select, summary, pre, [tabindex="0"]';
     const all = [...document.querySelectorAll(kinds)];
     const shown = all.filter((one) => one.checkVisibility() && one.type !== 'hidden');
     const first = (one) => one.type !== 'radio' || one.checked ||
@@ -219,7 +221,9 @@ async def test_every_control_of_every_page_is_reached_and_worked_by_the_keyboard
             count = await tab.evaluate("controls.length")
             assert count >= 2, page.name
             reached: set[int] = set()
-            for _ in range(count + 3):
+            # A moment has places of its own for the day, the month, and so on.
+            moments = await tab.evaluate("document.querySelectorAll('[data-moment]').length")
+            for _ in range(count + 3 + 8 * moments):
                 await tab.press("Tab")
                 place, kind, outline = await tab.evaluate(
                     "(() => { const one = document.activeElement, style = getComputedStyle(one);"
@@ -230,7 +234,7 @@ async def test_every_control_of_every_page_is_reached_and_worked_by_the_keyboard
                     continue
                 reached.add(place)
                 what = await tab.evaluate(f"controls[{place}].outerHTML.slice(0, 120)")
-                if not outline and kind != "IFRAME":
+                if not outline:
                     missed.setdefault(page.name, []).append(f"focus cannot be seen: {what}")
                 if kind in ("submit", "button", "A", "checkbox"):
                     await tab.press_text("\r" if kind != "checkbox" else " ")

@@ -43,7 +43,7 @@ def engine(
             clock,
             journal,
             lease=timedelta(hours=100),
-            database_clock=StandingClock(clock),
+            database_clock=StandingClock(clock, journal),
             **options,
         )
     connection = memory.connect()
