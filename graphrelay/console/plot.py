@@ -17,7 +17,7 @@ from graphrelay.console.words import number, span
 
 KINDS = ("failed", "delayed", "relayed")
 """From the bottom up."""
-WIDTH, HEIGHT, FOOT, HEAD = 600, 120, 16, 14
+WIDTH, HEIGHT, FOOT, HEAD = 600, 120, 20, 20
 GAP = 2
 
 

@@ -48,8 +48,10 @@ function offerCopies(within) {
   }
 }
 
-// Replaces the parts of the page that are marked as live with their current content. A part with
-// the focus or with selected text stays as it is.
+const FOCUSABLE = "a[href], button, summary, [tabindex]";
+
+// Replaces the parts of the page that are marked as live with their current content. A part in which
+// somebody types or has selected text stays as it is; elsewhere the focus stays at its place.
 async function renew() {
   const answer = await fetch(location.href, { headers: { "X-Renewal": "1" } });
   if (answer.status === 401 || answer.redirected) { location.reload(); return; }
@@ -58,12 +60,15 @@ async function renew() {
   const selected = getSelection();
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = now.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-    const busy = part.contains(document.activeElement) || (!selected.isCollapsed && part.contains(selected.anchorNode));
+    const active = part.contains(document.activeElement) ? document.activeElement : null;
+    const busy = active?.matches("input, select") || (!selected.isCollapsed && part.contains(selected.anchorNode));
     if (!next || busy) continue;
     localize(next);
     if (next.innerHTML === part.innerHTML) continue;
     offerCopies(next);
+    const place = [...part.querySelectorAll(FOCUSABLE)].indexOf(active);
     part.replaceWith(next);
+    if (active) (next.querySelectorAll(FOCUSABLE)[place] ?? document.querySelector("main")).focus();
   }
   // A dialog that asks for something now, or has ended: forms outside its live part change too.
   if (Boolean(now.querySelector("form [name=answer]")) !== Boolean(document.querySelector("form [name=answer]"))) {
