@@ -240,7 +240,9 @@ def _doubles(section: HeaderSection) -> Edits:
     replacements: dict[Field, bytes] = {}
     for name in ("date", "message-id", "subject"):
         given = list(section.find(name))
-        counts = section.telling(name) or next(iter(given), None)
+        if len(given) < 2:
+            continue
+        counts = section.telling(name) or given[0]
         replacements |= {
             one: b"X-Graphrelay-" + section.line(one) if section.unfolded(one) else b""
             for one in given

@@ -387,14 +387,17 @@ def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now
     )
     if not closed.rowcount:
         return
-    kept = connection.execute(
-        "SELECT message, file FROM bodies"
-        " WHERE message = (SELECT message FROM submissions WHERE id = ?)",
+    of_message = "message = (SELECT message FROM submissions WHERE id = ?)"
+    small = connection.execute(
+        f"DELETE FROM bodies WHERE {of_message} AND file IS NULL",  # noqa: S608 (our own words)
+        (submission,),
+    )
+    if small.rowcount:
+        return
+    filed = connection.execute(
+        f"SELECT file FROM bodies WHERE {of_message}",  # noqa: S608
         (submission,),
     ).fetchone()
-    if kept is None:
-        return
-    message, file = kept
-    if file is not None:
-        transaction.files_to_unlink.append(file)
-    connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
+    if filed is not None:
+        transaction.files_to_unlink.append(filed[0])
+        connection.execute(f"DELETE FROM bodies WHERE {of_message}", (submission,))  # noqa: S608
