@@ -140,6 +140,7 @@ What = Literal[
     "divided",
     "moved",
     "bounced",
+    "resent",
 ]
 OUTCOMES: tuple[What, ...] = get_args(What)
 
@@ -164,6 +165,8 @@ class LogRow:
     """Of the attempt."""
     started_at: datetime | None
     outcome: Outcome | None
+    octets_kept: bool
+    """Whether the message can still be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +277,18 @@ class MessageHistory:
     octets_kept: bool
     """False once every part is done."""
     parts: tuple[PartHistory, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneNote:
+    """What the relay that sends from a lane says about it."""
+
+    lane: Lane
+    text: str
+    """In the relay's own form."""
+    wakes_at: datetime | None
+    host: str = ""
+    """Of that relay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

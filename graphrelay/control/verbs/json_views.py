@@ -115,6 +115,7 @@ def log_row(row: LogRow) -> Output:
         "account": row.lane.account,
         "mailbox": row.lane.mailbox,
         "attempt": row.number,
+        "octets_kept": row.octets_kept,
         "lost": _lost(row.outcome),
         **(_outcome(row.outcome) if row.outcome else {}),
     }
@@ -294,6 +295,7 @@ def lane(view: LaneView, learned: Learned | None = None) -> Output:
         "oldest": when(view.oldest),
         "budgets": [_budget(use) for use in view.budgets],
         "mime_limit": limit,
+        "host": view.host,
     }
 
 
