@@ -27,10 +27,10 @@ PORTALS = {
     "china": "https://portal.azure.cn (Microsoft Entra ID)",
 }
 DIRECTORY = (
-    "An application can no longer be registered outside of a directory: sign in as a user of one. "
-    "Who has none gets one with a free Azure account (https://azure.microsoft.com/free). An "
-    "application of any organization will do, if its supported account types include personal "
-    "Microsoft accounts."
+    "Applications can no longer be registered outside a directory, so sign in as a user of one. "
+    "If you have none, a free Azure account (https://azure.microsoft.com/free) includes one. An "
+    "application of any organization will do, as long as its supported account types include "
+    "personal Microsoft accounts."
 )
 PORTAL = "https://entra.microsoft.com"
 
@@ -93,7 +93,7 @@ def _permissions(account: Account) -> Iterator[str]:
         case PermissionKind.SCOPE:
             yield (
                 f"API permissions > Add a permission > Microsoft Graph > Delegated permissions: "
-                f"{names}. User.Read, which is listed already, may stay; remove whatever else is."
+                f"{names}. User.Read, which is already listed, may stay; remove anything else."
             )
             if not isinstance(account.scenario, Personal):
                 yield f"{_admin_consent(needed)} {WITHOUT}"

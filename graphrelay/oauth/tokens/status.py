@@ -185,7 +185,7 @@ def _complete(account: Account, missing: tuple[str, ...]) -> str:
     if for_admins(asked) and not isinstance(account.scenario, Personal):
         return (
             f"Grant {what} as delegated permission to {account.client_id} in Entra (App "
-            "registrations > API permissions > Grant admin consent): by Microsoft's default users "
+            "registrations > API permissions > Grant admin consent): by Microsoft's default, users "
             f"may not consent to it themselves. Then run: graphrelay authorize {account.name}"
         )
     return f"Consent to {what}. Run: graphrelay authorize {account.name}"
