@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 TYPES_ALONE = "types without behaviour"
 PAGES = "a part of the pages, which are asked for and attacked as a whole"
 CONTRACT = "a statement of an engine, which carries out a verb of the spool's contract"
+COPIES = "one side of a copy, which is made from either engine to the other"
 
 ELSEWHERE = {
     "__main__.py": ("cli/test_commands.py", "runs the program as `python -m graphrelay`"),
@@ -36,6 +37,9 @@ ELSEWHERE = {
     "spool/contract.py": ("spool/contract/test_mail.py", "a protocol, and the tests of engines"),
     "spool/changes.py": ("spool/contract/test_changes.py", TYPES_ALONE),
     "spool/queries.py": ("spool/contract/test_queries.py", TYPES_ALONE),
+    "daemon/spool_copy.py": ("spool/test_copying.py", COPIES),
+    "spool/postgres/rows.py": ("spool/test_copying.py", COPIES),
+    "spool/sqlite/rows.py": ("spool/test_copying.py", COPIES),
     "spool/postgres/statements/attempts.py": ("spool/contract/test_mail.py", CONTRACT),
     "spool/postgres/statements/changes.py": ("spool/contract/test_changes.py", CONTRACT),
     "spool/postgres/statements/divide.py": ("spool/contract/test_divide.py", CONTRACT),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import machine, output
-from graphrelay.cli.ask import CommandFailed, acting_as_owner
+from graphrelay.cli.ask import CommandFailed, acting_as_owner, own_state_directory
 from graphrelay.files import sync_directory
 
 
@@ -34,14 +34,11 @@ def command(config: Path, file: Path, with_key: bool) -> None:
       sudo graphrelay backup /var/backups/graphrelay.tar
       sudo graphrelay restore /var/backups/graphrelay.tar
     """
-    from graphrelay.control.socket.place import spool_is_shared, state_directory_of
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
     from graphrelay.model import StorageUnavailable
 
-    if spool_is_shared(config):
-        raise CommandFailed("the queue is in PostgreSQL: back up the database with its own tools")
-    directory = state_directory_of(config)
+    directory = own_state_directory(config, "back up")
     with contextlib.suppress(PermissionError):  # an unknown user is reported below
         if not (directory / "spool.db").exists():
             raise CommandFailed(f"{directory} has no queue: there is nothing to back up")

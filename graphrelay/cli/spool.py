@@ -1,16 +1,20 @@
 """`graphrelay spool …`."""
 
 import asyncio
+import sys
+import time
 from pathlib import Path
 
 import click
 
-from graphrelay.cli.ask import CommandFailed, settings_from
+from graphrelay.cli import machine, output
+from graphrelay.cli.ask import CommandFailed, become_owner, settings_from
+from graphrelay.cli.output import json_option
 
 
 @click.group(name="spool")
 def command() -> None:
-    """Prepare the queue that several relays share."""
+    """Prepare the queue that several relays share, or copy it."""
 
 
 @command.command()
@@ -54,3 +58,103 @@ def init(config: Path) -> None:
             fg="yellow",
             err=True,
         )
+
+
+SQLITE = "sqlite"
+_SAY_EVERY = 5.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+@command.command()
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="URL",
+    help='"postgresql://…", or "sqlite" for the state directory.',
+)
+@json_option
+@click.pass_obj
+def copy(config: Path, target: str, as_json: bool) -> None:
+    """Copy queue, mail log and authorizations from SQLite to PostgreSQL, or back.
+
+    The source is what the configuration names. No relay may run on either side. If the copy is
+    interrupted, run it again: it continues. At the end every row and every message is compared,
+    and the copy becomes the queue of the target if all are the same. The source is kept where no
+    relay sends from it. Then change [spool] url.
+
+    Authorizations are copied if they are in the vault's files ("file" in [vault]), encrypted as
+    they are: the vault's key is not copied.
+
+    \b
+    Examples:
+      sudo graphrelay spool copy --to postgresql://graphrelay@db/graphrelay
+      sudo graphrelay spool copy --to sqlite
+    """
+    from graphrelay.control.verb import VerbError
+    from graphrelay.daemon import wiring
+    from graphrelay.daemon.spool_copy import copy_spool
+    from graphrelay.model import StorageUnavailable
+    from graphrelay.spool.copying import CannotCopy, NotTheSame
+    from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
+    from graphrelay.spool.url import SpoolUrlUnusable, described, mistake_in_url
+
+    settings = settings_from(config)
+    values, shared = wiring.wired(settings), wiring.shared_spool(settings.spool)
+    if target == SQLITE and shared is None:
+        raise CommandFailed("[spool] url is not set: the queue is in the state directory already")
+    if target != SQLITE and shared is not None:
+        raise CommandFailed(
+            "the queue is in PostgreSQL already; use pg_dump to take it to another server"
+        )
+    if target != SQLITE and (text := mistake_in_url(target)):
+        raise CommandFailed(f"--to {text}")
+    directory = values.state_directory
+    try:
+        url = target if shared is None else shared.read_url()
+        become_owner(directory, "spool copy", machine.start(config))
+        copied = copy_spool(directory, url, _Progress(), back=shared is not None)
+    except SpoolInUse as error:
+        raise CommandFailed(f"nothing was changed: {error} Stop the relay first") from error
+    except CannotCopy as error:
+        raise CommandFailed(f"nothing was changed: {error}") from error
+    except NotTheSame as error:
+        raise CommandFailed(f"the copy is not used, since it differs: {error}") from error
+    except (OSError, SpoolTooNew, SpoolUrlUnusable, StorageUnavailable, VerbError) as error:
+        raise CommandFailed(f"the copy is not complete: {error}") from error
+    if as_json:
+        for one in copied.tables:
+            row = {"table": one.table, "rows": one.rows, "octets": one.octets}
+            output.print_json(row | {"sha256": one.digest})
+        return
+    output.table(
+        ["TABLE", "ROWS", "SHA-256, THE SAME ON BOTH SIDES"],
+        [[one.table, f"{one.rows:,}", one.digest] for one in copied.tables],
+    )
+    octets = sum(one.octets for one in copied.tables)
+    here = str(directory) if shared else described(url)
+    click.echo(
+        f"{here} {'had' if copied.before else 'has'} all of it, with {output.size(octets)} of mail"
+    )
+    click.echo(f"the source is kept in {copied.aside}, where no relay looks for it")
+    if shared:
+        click.echo(f"Now remove url from [spool] in {config}, and start one relay")
+    else:
+        click.echo(f"Now set url in [spool] in {config}, and start the relays")
+
+
+class _Progress:
+    """On a terminal one line that changes, else a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._said = time.monotonic()
+
+    def __call__(self, doing: str, table: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._terminal:
+            end = "\n" if done == total else ""
+            click.echo(f"\r{table}: {done:,} of {total:,} {doing}{end}", err=True, nl=False)
+        elif done == total or now - self._said > _SAY_EVERY:
+            self._said = now
+            click.echo(f"{table}: {done:,} of {total:,} {doing}", err=True)

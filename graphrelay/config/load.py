@@ -7,8 +7,6 @@ of `accounts.d/` beside it (`account_files.py`).
 
 import difflib
 import os
-import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,6 +24,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from graphrelay import toml_file
 from graphrelay.config import account_files
 from graphrelay.config.locate import Key, Place, Places
 from graphrelay.config.settings import Settings, SmtpTable
@@ -33,7 +32,6 @@ from graphrelay.file_access import advice
 
 DEFAULT_LISTENER = SmtpTable().listeners[0].address
 _MOST_NAMED = 20
-_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +65,21 @@ class ConfigDenied(ConfigError):  # noqa: N818 (a condition that has an answer)
 
 
 def load(
-    path: Path, elsewhere: Iterable[str] = (), more: tuple[account_files.AccountFile, ...] = ()
+    path: Path,
+    elsewhere: Iterable[str] = (),
+    more: tuple[account_files.AccountFile, ...] = (),
+    *,
+    may_be_missing: bool = False,
 ) -> Settings:
     """The settings in `path`, overridden by the environment and credentials.
 
     `elsewhere` names credentials that only another process can read. They count as present, with a
     placeholder as value, so that the rest can be checked. `more` are files of accounts, with their
-    text, as if they existed.
+    text, as if they existed. A file that is missing, and `may_be_missing`, is an empty one.
 
     Raises `ConfigError` with every mistake that was found.
     """
-    files = read_files(path, more)
+    files = read_files(path, more, may_be_missing=may_be_missing)
     written = _parsed(path, files.text, "")
     own = {file.name: _parsed(path, file.text, file.shown) for file in files.accounts}
     merged, problems = account_files.merged(path, written, own)
@@ -105,12 +107,31 @@ class Files:
 
     @property
     def places(self) -> Places:
-        return Places(self.text, {one.name: (one.shown, one.text) for one in self.accounts})
+        own = {one.name: _lenient(one.text) for one in self.accounts}
+        routes = account_files.in_order(_lenient(self.text), own)
+        return Places(
+            self.text,
+            {one.name: (one.shown, one.text) for one in self.accounts},
+            [(origin.account, origin.number) for origin, _ in routes],
+        )
 
 
-def read_files(path: Path, more: tuple[account_files.AccountFile, ...] = ()) -> Files:
+def _lenient(text: str) -> dict[str, Any]:
+    """Nothing for what is not TOML, which is reported elsewhere."""
+    try:
+        return toml_file.parse(text)
+    except ValueError:
+        return {}
+
+
+def read_files(
+    path: Path,
+    more: tuple[account_files.AccountFile, ...] = (),
+    *,
+    may_be_missing: bool = False,
+) -> Files:
     """All files of the configuration `path`. Raises `ConfigError`."""
-    text = text_of(path)
+    text = "" if may_be_missing and not os.path.lexists(path) else text_of(path)
     try:
         own = account_files.files_beside(path)
     except PermissionError as error:
@@ -121,12 +142,11 @@ def read_files(path: Path, more: tuple[account_files.AccountFile, ...] = ()) -> 
 
 
 def _parsed(path: Path, text: str, file: str) -> dict[str, Any]:
-    if deep := _DEEP.search(text):  # tomllib would need minutes
-        where = Place(text.count("\n", 0, deep.start()) + 1, file)
-        raise ConfigError(path, (Problem(where, "", "a key of more than 50 parts"),))
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return toml_file.parse(text)
+    except toml_file.TooMuch as error:
+        raise ConfigError(path, (Problem(Place(error.line, file), "", str(error)),)) from error
+    except ValueError as error:
         problem = Problem(Place(file=file), "", f"not valid TOML: {error}")
         raise ConfigError(path, (problem,)) from error
 
@@ -155,14 +175,14 @@ def text_of(path: Path, of: account_files.AccountFile | None = None) -> str:
     """What is in the file `path`, or in the one `of` an account beside it. Raises `ConfigError`."""
     file, where = (of.path, Place(file=of.shown)) if of else (path, Place())
     try:
-        return file.read_text(encoding="utf-8").removeprefix("\ufeff")
+        return toml_file.read(file)
     except FileNotFoundError as error:
         missing = "no such file; create it with graphrelay init, or name another with --config"
         raise ConfigError(path, (Problem(where, "", missing),)) from error
     except PermissionError as error:
         denied = f"permission denied; {advice(file)}"
         raise ConfigDenied(path, (Problem(where, "", denied),)) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(path, (Problem(where, "", f"cannot be read: {reason}"),)) from error
 
@@ -204,11 +224,32 @@ def _between_tables(written: dict[str, Any]) -> Iterator[tuple[Key, str]]:
             others = _some(other for other in accounts if other != name) or "no other"
             text = f'must be the name of another account, not "{backup}"; there is {others}'
             yield ("accounts", name, "backup"), text
+    yield from _no_tenant_to_sign_in(_tables(written).get("console", {}), accounts)
     cloud = _tables(written).get("cloud", {}).get("name", "global")
     for name, account in accounts.items():
         if account.get("scenario") == "personal" and cloud not in ("global", "custom"):
             where = ("accounts", name, "scenario")
             yield where, f'"personal" accounts exist in the global cloud only, not in "{cloud}"'
+
+
+def _no_tenant_to_sign_in(
+    console: dict[str, Any], accounts: dict[str, dict[str, Any]]
+) -> Iterator[tuple[Key, str]]:
+    """An account that has no app registration in one tenant cannot sign in users of the console."""
+    name = console.get("microsoft_account")
+    if not isinstance(name, str):
+        return
+    account = accounts.get(name)
+    where = ("console", "microsoft_account")
+    if account is None:
+        there = _some(accounts) or "none"
+        yield where, f'no account is named "{_shortened(name)}"; there is {there}'
+    elif account.get("scenario") == "personal" or account.get("managed_identity"):
+        text = f'account "{name}" has no app registration in a tenant; name one that has'
+        yield where, text
+    elif str(account.get("tenant")).lower() in ("common", "organizations", "consumers"):
+        text = f'account "{name}" names no tenant, so users of any could sign in; set its tenant'
+        yield where, text
 
 
 def _unknown_ways_in(written: dict[str, Any], routes: list[Any]) -> Iterator[tuple[Key, str]]:

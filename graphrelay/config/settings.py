@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     SecretStr,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from graphrelay.alerts import address
 from graphrelay.alerts.shapes import Shape
+from graphrelay.config.table import Table, wrong
 from graphrelay.config.units import (
     GUID,
     AccountName,
@@ -39,6 +37,7 @@ from graphrelay.config.units import (
     NetworkText,
     OneLine,
     OwnMailbox,
+    PasswordHash,
     ReportTo,
     Size,
     SizeOrAuto,
@@ -49,26 +48,13 @@ from graphrelay.config.units import (
     is_own_mailbox,
     network,
 )
+from graphrelay.config.web import ConsoleTable, MetricsTable
 from graphrelay.smtp.access.listener import (
     Listener,
-    endpoint,
-    is_local,
     mistake,
     strangers_can_reach,
 )
-from graphrelay.smtp.access.login import is_password_hash
 from graphrelay.spool.url import mistake_in_url
-
-
-class Table(BaseModel):
-    """A TOML table. Unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def wrong(*mistakes: tuple[str, str]) -> PydanticCustomError:
-    """Mistakes (key, what is wrong) that depend on several keys of a table."""
-    return PydanticCustomError("together", "mistakes in a table", {"mistakes": mistakes})
 
 
 class ListenerTable(Table):
@@ -106,15 +92,6 @@ class ListenerTable(Table):
         if text := mistake(self.listener) or strangers_can_reach(self.listener):
             raise wrong(("address", text))
         return self
-
-
-def _password_hash(value: object) -> object:
-    if not isinstance(value, str) or not is_password_hash(value):
-        raise ValueError("must be a hash made with: graphrelay hash-password")
-    return value
-
-
-PasswordHash = Annotated[SecretStr, BeforeValidator(_password_hash)]
 
 
 class UserTable(Table):
@@ -387,6 +364,7 @@ class LogTable(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
     keep: Duration = timedelta(days=90)
+    keep_messages: Duration = timedelta(0)
     refusals: bool = True
 
 
@@ -399,60 +377,6 @@ class ControlTable(Table):
         if self.group and self.socket is None:
             text = "needs socket: only the relay may enter the state directory"
             raise wrong(("group", text))
-        return self
-
-
-class ConsoleUserTable(Table):
-    name: LoginName
-    password_hash: PasswordHash
-    role: Literal["viewer", "operator"] = "viewer"
-
-
-class ConsoleTable(Table):
-    address: str = "127.0.0.1:8026"
-    tls: Literal["off", "implicit"] = "off"
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    tls_minimum: Literal["1.2", "1.3"] = "1.2"
-    allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
-    proxy_from: list[NetworkText] = []
-    hosts: list[HostName] = []
-    idle_timeout: SomeTime = timedelta(minutes=30)
-    session_lifetime: SomeTime = timedelta(hours=12)
-    users: list[ConsoleUserTable] = []
-
-    @property
-    def listener(self) -> Listener | None:
-        """Where it listens; `None`: nowhere."""
-        if self.address == "off":
-            return None
-        return Listener(
-            address=self.address,
-            tls=self.tls,
-            certificate_file=self.certificate_file,
-            key_file=self.key_file,
-            tls_minimum=self.tls_minimum,
-            allow_from=tuple(self.allow_from),
-        )
-
-    @model_validator(mode="after")
-    def _is_read_by_nobody_on_its_way(self) -> Self:
-        if self.tls != "off" and not self.certificate_file:
-            raise wrong(("certificate_file", f'is missing; tls = "{self.tls}" needs it'))
-        if self.listener is None:
-            return self
-        if text := mistake(self.listener):
-            raise wrong(("address", text))
-        if self.tls == "off" and not self.proxy_from and not is_local(endpoint(self.address)):
-            text = (
-                f"{self.address}: passwords and sessions would cross the network in clear text; "
-                'set tls = "implicit", or name the proxy that adds TLS in proxy_from, or use '
-                "127.0.0.1 or a Unix socket"
-            )
-            raise wrong(("address", text))
-        names = [user.name for user in self.users]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise wrong(("users", f'there are two users "{twice}"'))
         return self
 
 
@@ -474,10 +398,6 @@ class SpoolTable(Table):
         if mistakes:
             raise wrong(*mistakes)
         return self
-
-
-class MetricsTable(Table):
-    allow_from: list[NetworkText] = [network("127.0.0.0/8"), network("::1/128")]
 
 
 class VaultTable(Table):

@@ -6,7 +6,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-from pydantic import BeforeValidator, ByteSize, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ByteSize, SecretStr, TypeAdapter, ValidationError
+
+from graphrelay.smtp.access.login import is_password_hash
 
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -161,6 +163,22 @@ def mailbox_pattern(value: object) -> str:
     raise ValueError('must be a mail address, or "*@contoso.com" for all of a domain')
 
 
+def object_id(value: object) -> str:
+    """The object id of a user, in lower case as Entra writes it."""
+    if isinstance(value, str) and GUID.fullmatch(value):
+        return value.lower()
+    raise ValueError(
+        "must be the Object ID of the user in Entra, such as 00000000-0000-4000-8000-000000000000"
+    )
+
+
+def password_hash(value: object) -> object:
+    """What `graphrelay hash-password` prints."""
+    if not isinstance(value, str) or not is_password_hash(value):
+        raise ValueError("must be a hash made with: graphrelay hash-password")
+    return value
+
+
 def user_id(value: object) -> str:
     """The id by which Graph finds a mailbox: a user principal name or an object id."""
     if isinstance(value, str) and (GUID.fullmatch(value) or is_own_mailbox(value)):
@@ -254,6 +272,8 @@ AccountName = Annotated[str, BeforeValidator(account_name)]
 LoginName = Annotated[str, BeforeValidator(login_name)]
 Tenant = Annotated[str, BeforeValidator(tenant)]
 MailboxPattern = Annotated[str, BeforeValidator(mailbox_pattern)]
+ObjectId = Annotated[str, BeforeValidator(object_id)]
+PasswordHash = Annotated[SecretStr, BeforeValidator(password_hash)]
 UserId = Annotated[str, BeforeValidator(user_id)]
 DurationOrNever = Annotated[timedelta | None, BeforeValidator(duration_or_never)]
 CountOrUnlimited = Annotated[int | None, BeforeValidator(count_or_unlimited)]

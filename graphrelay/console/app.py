@@ -1,10 +1,4 @@
-"""The pages as a web application, with a limit on connections: the file descriptors that they use
-are not available for mail.
-"""
-
-import asyncio
-import socket
-import ssl
+"""The pages as a web application."""
 
 from aiohttp import web
 
@@ -16,6 +10,7 @@ from graphrelay.console.pages import (
     events,
     log,
     message,
+    microsoft,
     monitoring,
     overview,
     queue,
@@ -27,8 +22,6 @@ from graphrelay.console.pages import (
 from graphrelay.console.render import Renderer
 
 LARGEST_FORM = 64 * 1024
-MOST_CONNECTIONS = 200
-"""Browsers keep about six open each, and ten viewers are many."""
 PAGES = (
     overview,
     accounts,
@@ -39,49 +32,18 @@ PAGES = (
     settings,
     setup,
     sign_in,
+    microsoft,
     events,
     monitoring,
     static,
 )
 
 
-class App:
+def make_app(desk: Desk) -> web.Application:
     """Every page, behind the guard."""
-
-    def __init__(self, desk: Desk) -> None:
-        renderer = Renderer(desk)
-        guard = Guard(desk, renderer)
-        self.app = web.Application(client_max_size=LARGEST_FORM, middlewares=[guard.middleware])
-        for page in PAGES:
-            page.register(self.app, desk, renderer)
-
-    def runner(self) -> web.AppRunner:
-        return web.AppRunner(self.app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
-
-    def site(
-        self, runner: web.AppRunner, opened: socket.socket, tls: ssl.SSLContext | None, backlog: int
-    ) -> web.BaseSite:
-        return _Site(runner, opened, ssl_context=tls, backlog=backlog)
-
-
-class _Site(web.SockSite):
-    """Hangs up on clients beyond the limit."""
-
-    async def start(self) -> None:
-        await web.BaseSite.start(self)
-        self._server = await asyncio.get_running_loop().create_server(
-            self._protocol, sock=self._sock, ssl=self._ssl_context, backlog=self._backlog
-        )
-
-    def _protocol(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        if server is None or len(server.connections) >= MOST_CONNECTIONS:
-            return _HangUp()
-        return server()
-
-
-class _HangUp(asyncio.Protocol):
-    """For a client above the limit."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+    renderer = Renderer(desk)
+    guard = Guard(desk, renderer)
+    app = web.Application(client_max_size=LARGEST_FORM, middlewares=[guard.middleware])
+    for page in PAGES:
+        page.register(app, desk, renderer)
+    return app

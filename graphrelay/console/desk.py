@@ -3,20 +3,22 @@
 A page calls a verb as the command line does, and records in the journal who did what.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from graphrelay.clock import Clock
 from graphrelay.console.access.links import Links
+from graphrelay.console.access.microsoft import MicrosoftSignIns
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
+from graphrelay.console.asking import asking, outputs
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
-from graphrelay.console.metrics.counts import Counts
+from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
-from graphrelay.control.verb import Output, Verb, VerbError
+from graphrelay.control.verb import Output, Verb
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.login import LoginBook
 
@@ -42,10 +44,11 @@ class Desk:
     """What is wrong, in few words; empty if nothing is."""
     sessions: Sessions
     links: Links
+    microsoft: MicrosoftSignIns
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes
-    counts: Counts
+    monitoring: Monitoring
     journal: Journal
     clock: Clock
     host: str
@@ -54,16 +57,20 @@ class Desk:
     """For each account what Entra answered when somebody checked, and when."""
 
     async def ask(self, verb: str, **arguments: Any) -> list[Output]:
-        """Carry out a verb that asks no questions; returns all its events. Raises `VerbError`."""
-        given = {name: value for name, value in arguments.items() if value not in (None, "")}
-        return [event async for event in self.verbs[verb](given, _nobody)]
+        """Carry out a verb that asks no questions. Raises `VerbError`."""
+        return await asking(self.verbs)(verb, **arguments)
+
+    def outputs(self, verb: str, **arguments: Any) -> AsyncGenerator[Output, None]:
+        """The same, one output after the other."""
+        return outputs(self.verbs, verb, **arguments)
+
+    def reason(self, visit: SignedInVisit, form: Mapping[str, Any]) -> str:
+        """What a form gives as the reason, with who sent it, for the mail log."""
+        by, reason = f"by {visit.session.who}", str(form.get("reason", "")).strip()
+        return f"{reason} ({by})" if reason else by
 
     def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
         """Record in the journal who does what, before it is done."""
         self.journal.write(
             events.Acted(who=visit.session.who, client=visit.caller.client, what=what, on=on)
         )
-
-
-async def _nobody(what: str) -> str:
-    raise VerbError(f"the verb asked for {what}, which this page cannot answer")

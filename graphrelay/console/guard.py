@@ -13,13 +13,15 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from graphrelay.clock import timeout
 from graphrelay.console.access import origin
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession
+from graphrelay.console.connections import BODY
 from graphrelay.console.desk import Desk, SignedInVisit
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import VerbError
-from graphrelay.journal import events
+from graphrelay.journal import Journal, events
 from graphrelay.model import one_line
 from graphrelay.smtp.access.admission import is_among
 
@@ -93,6 +95,15 @@ def set_cookie(request: web.Request, response: web.StreamResponse, value: str) -
     )
 
 
+def refused(
+    request: web.Request, caller: Caller, refusal: origin.RequestRefusal, journal: Journal
+) -> web.Response:
+    """The answer, and a line in the journal."""
+    path = one_line(request.path, 200)
+    journal.write(events.RequestRefused(client=caller.client, path=path, reason=refusal.reason))
+    return web.Response(status=refusal.status, text=f"Refused: {refusal.reason}.\n")
+
+
 class Guard:
     """The middleware."""
 
@@ -151,23 +162,15 @@ class Guard:
 
     def _refusal(self, request: web.Request) -> web.StreamResponse | None:
         """For a request that no browser of an admin makes."""
-        client = request[CALLER].client
-        if not (self._is_scraper(request) or origin.may_connect(self._desk.options, client)):
-            return self._refuse(request, 403, f"{client} is not in [console] allow_from")
-        if not origin.is_ours(self._desk.options, request.headers.get("Host", "")):
-            name = one_line(request.headers.get("Host", ""), 80)
-            return self._refuse(request, 421, f"{name!r} is not in [console] hosts")
-        if reason := origin.strange(request.method, request.headers):
-            return self._refuse(request, 403, reason)
-        return None
-
-    def _refuse(self, request: web.Request, status: int, reason: str) -> web.StreamResponse:
-        self._desk.journal.write(
-            events.RequestRefused(
-                client=request[CALLER].client, path=one_line(request.path, 200), reason=reason
-            )
+        refusal = origin.refusal(
+            self._desk.options,
+            "console",
+            request[CALLER].client,
+            request.method,
+            request.headers,
+            is_allowed=self._is_scraper(request),
         )
-        return web.Response(status=status, text=f"Refused: {reason}.\n")
+        return refused(request, request[CALLER], refusal, self._desk.journal) if refusal else None
 
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         name = cookie_name(request, request[CALLER].is_secure)
@@ -191,7 +194,7 @@ class Guard:
 
     def _is_scraper(self, request: web.Request) -> bool:
         return getattr(request.match_info.handler, "scraped", False) and is_among(
-            request[CALLER].client, self._desk.options.metrics_from
+            request[CALLER].client, self._desk.options.metrics_from or ()
         )
 
     def _to_sign_in(self, request: web.Request) -> web.StreamResponse:
@@ -206,7 +209,12 @@ class Guard:
     ) -> None:
         if request.content_type != "application/x-www-form-urlencoded":
             raise web.HTTPUnsupportedMediaType
-        token = str((await request.post()).get("token", ""))
+        try:
+            async with timeout(self._desk.clock, BODY):
+                form = await request.post()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="The form did not arrive in time.") from None
+        token = str(form.get("token", ""))
         if not self._desk.sessions.is_form_token(request[COOKIE], token):
             raise web.HTTPForbidden(
                 text="This form is too old, or not from this console. Open the page again."

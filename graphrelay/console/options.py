@@ -1,4 +1,4 @@
-"""The console's part of the configuration, as values."""
+"""The console's part of the configuration, and that of metrics, as values."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,27 @@ class ConsoleUser:
 
 
 @dataclass(frozen=True, slots=True)
+class MicrosoftUser:
+    """A user who signs in with Microsoft."""
+
+    username: str
+    object_id: str
+    """In lower case."""
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class MicrosoftOptions:
+    """Signing in with Microsoft."""
+
+    account: str
+    """Whose tenant and app registration are used."""
+    tenant: str
+    client_id: str
+    users: tuple[MicrosoftUser, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthLimits:
     """The thresholds at which something counts as wrong: those of `[alerts]`."""
 
@@ -28,21 +49,34 @@ class HealthLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleOptions:
-    """The table `[console]`."""
+class WebAddress:
+    """Where a web server listens."""
 
     listener: Listener
     """Address, TLS and the networks of its clients."""
     proxy_from: tuple[Network, ...] = ()
     """Reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto count."""
     hosts: tuple[str, ...] = ()
-    """Names by which browsers reach it, besides localhost and addresses."""
+    """Names by which its clients reach it, besides localhost and addresses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsOptions(WebAddress):
+    """The table `[metrics]` with an address of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOptions(WebAddress):
+    """The table `[console]`."""
+
     idle_timeout: timedelta = timedelta(minutes=30)
     session_lifetime: timedelta = timedelta(hours=12)
     users: tuple[ConsoleUser, ...] = ()
-    metrics_from: tuple[Network, ...] = LOOPBACK
-    """Who may ask for metrics and health without signing in."""
-    health: HealthLimits = HealthLimits()
+    microsoft: MicrosoftOptions | None = None
+    """`None`: nobody signs in with Microsoft."""
+    metrics_from: tuple[Network, ...] | None = LOOPBACK
+    """Who may ask for metrics and health without signing in; `None`: they have an address of their
+    own."""
 
 
 @dataclass(frozen=True, slots=True)

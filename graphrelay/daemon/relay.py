@@ -22,10 +22,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext
+from typing import TYPE_CHECKING
 
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.clock import Clock, SystemClock
+from graphrelay.console.asking import asking
+from graphrelay.console.metrics.monitoring import Monitoring
+from graphrelay.console.metrics.server import MetricsServer
 from graphrelay.console.server import Console
 from graphrelay.console.server import off as console_off
 from graphrelay.control.socket.server import ControlServer
@@ -37,6 +41,7 @@ from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
+from graphrelay.control.verbs.resend import ResendVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon.account_setup import AccountSetup
@@ -52,9 +57,11 @@ from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
+from graphrelay.oauth.sign_in.identities import Identities
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, open_vault
+from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
+from graphrelay.oauth.vault.vault import SERVICE
 from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier
@@ -74,6 +81,9 @@ from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 from graphrelay.spool.queries import Count
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.url import SpoolUrlUnusable
+
+if TYPE_CHECKING:
+    from graphrelay.spool.postgres import PostgresSpool
 
 
 class CannotStart(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -101,6 +111,8 @@ class Relay:
     journal: Journal
     configuration: Configuration
     console: Console | None
+    metrics: MetricsServer | None
+    monitoring: Monitoring
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -122,6 +134,9 @@ class Relay:
         self.queue.use_backups(settings.backups)
         if self.console and settings.console:
             self.console.reload(settings.console)
+        if self.metrics and settings.metrics:
+            self.metrics.options = settings.metrics
+        self.monitoring.limits = settings.health
         self.configuration.settings = settings
         self.configuration.addresses = self.addresses
         self.alerts.use(settings.thresholds, settings.channels)
@@ -173,8 +188,11 @@ async def _opened(
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE, sends=True)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
-        verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
-        console = _console(verbs, configuration, alerts, journal, clock)
+        verbs |= {**_live_verbs(rooms, settings, journal, clock), **more_verbs}
+        monitoring = Monitoring(asking(verbs), settings.health, clock)
+        journal.add(monitoring.hear)
+        identities = Identities(rooms.tokens)
+        console = _console(verbs, configuration, alerts, monitoring, identities, journal, clock)
         verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             settings.control_socket, verbs, journal, clock, settings.control_group
@@ -194,10 +212,13 @@ async def _opened(
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         await _pick_up(stack, tasks, rooms, settings, clock, journal)
     configuration.addresses = server.addresses
-    if console:
-        await console.open()
-        looking = tasks.create_task(console.run(), name="console")
-        stack.callback(looking.cancel)
+    metrics: MetricsServer | None = None
+    if settings.metrics:
+        metrics = MetricsServer(settings.metrics, monitoring, journal, clock)
+    for web in (one for one in (console, metrics) if one):
+        await web.open()
+        serving = tasks.create_task(web.run(), name="web")
+        stack.callback(serving.cancel)
     return Relay(
         rooms.tokens,
         rooms.spool,
@@ -208,6 +229,8 @@ async def _opened(
         journal,
         configuration,
         console,
+        metrics,
+        monitoring,
     )
 
 
@@ -241,6 +264,8 @@ class _Rooms:
     leftovers: StaleDrafts
     bounces: NdrPoll
     reporter: Reporter
+    shared: "PostgresSpool | None"
+    """The spool, if several relays share it."""
 
 
 class _Watched:
@@ -262,6 +287,18 @@ class _Watched:
     def accounts(self) -> set[str]:
         return {account.name for account in self._rooms.tokens.accounts}
 
+    async def is_ours(
+        self, kind: str, subject: str, *, over: bool, repeat_after: timedelta
+    ) -> bool:
+        """Rather twice than not at all, while the database is away."""
+        shared = self._rooms.shared
+        if shared is None:
+            return True
+        try:
+            return await shared.alerts.is_ours(kind, subject, over=over, repeat_after=repeat_after)
+        except StorageUnavailable:
+            return True
+
 
 async def _rooms(
     stack: AsyncExitStack,
@@ -275,8 +312,14 @@ async def _rooms(
     tls = client_context(settings.ca_file)
     opening = _spool(settings, clock, journal, patience, sends=sends)
     spool = await stack.enter_async_context(opening)
-    tokens = _tokens(settings, tls, clock, journal)
+    shared = None if isinstance(spool, SqliteSpool) else spool
+    vault = _vault(settings, shared)
+    if shared and sends:
+        await _check_key(vault)
+    tokens = _tokens(settings, vault, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
+    if shared:
+        _follow(shared, tokens)
     cloud, proxy = settings.cloud, settings.proxy
     graph = GraphClient(cloud, tls, tokens, tokens.user_of, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
@@ -292,18 +335,30 @@ async def _rooms(
     leftovers = StaleDrafts(spool, graph, clock, journal)
     bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
-        tokens, graph, spool, queue, limits, reception, Transcripts(), leftovers, bounces, reporter
+        tokens,
+        graph,
+        spool,
+        queue,
+        limits,
+        reception,
+        Transcripts(),
+        leftovers,
+        bounces,
+        reporter,
+        shared,
     )
 
 
 def _spool(
     settings: RelaySettings, clock: Clock, journal: Journal, patience: timedelta, *, sends: bool
-) -> AbstractAsyncContextManager[Spool]:
+) -> "AbstractAsyncContextManager[SqliteSpool | PostgresSpool]":
     """The embedded spool, or the one that several relays share. Raises `OSError`,
     `SpoolUrlUnusable`."""
     directory, shared = settings.state_directory, settings.shared_spool
     if shared is None:
-        return SqliteSpool.open(directory, clock, journal, patience=patience)
+        return SqliteSpool.open(
+            directory, clock, journal, patience=patience, keep_messages=settings.keep_messages
+        )
     from graphrelay.spool.postgres import PostgresSpool  # psycopg is not everywhere
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # for the control socket
@@ -313,18 +368,44 @@ def _spool(
         journal,
         host=settings.hostname,
         sends=sends,
+        keep_messages=settings.keep_messages,
         lease=shared.lease,
         request_limit=shared.request_limit,
     )
 
 
+def _vault(settings: RelaySettings, shared: "PostgresSpool | None") -> Vault:
+    if shared is None:
+        return open_vault(settings.state_directory, settings.vault_backend)
+    return open_shared_vault(settings.state_directory, shared.secrets)
+
+
+async def _check_key(vault: Vault) -> None:
+    """A relay whose key is not that of the others would take lanes and send nothing. Raises
+    `CannotStart`."""
+    try:
+        await asyncio.to_thread(vault.place)
+    except VaultFailure as failure:
+        raise CannotStart(str(failure)) from failure
+
+
+def _follow(shared: "PostgresSpool", tokens: TokenManager) -> None:
+    """What any relay does to an authorization holds for all of them."""
+
+    def changed(service: str, name: str) -> None:
+        if service == SERVICE:
+            tokens.changed_elsewhere(name)
+
+    shared.secrets.on_change(changed)
+
+
 def _tokens(
-    settings: RelaySettings, tls: SSLContext, clock: Clock, journal: Journal
+    settings: RelaySettings, vault: Vault, tls: SSLContext, clock: Clock, journal: Journal
 ) -> TokenManager:
     return TokenManager(
         settings.accounts,
         settings.token_cloud,
-        open_vault(settings.state_directory, settings.vault_backend),
+        vault,
         Http(tls, settings.proxy_url),
         clock,
         journal,
@@ -373,13 +454,15 @@ def _start_background(
     stack: AsyncExitStack, tasks: asyncio.TaskGroup, rooms: _Rooms, settings: RelaySettings
 ) -> None:
     """Start the background tasks, to be ended before the disk is closed."""
-    background = (
+    background = [
         tasks.create_task(rooms.tokens.run(), name="tokens"),
         tasks.create_task(rooms.bounces.run(), name="bounces"),
         tasks.create_task(rooms.spool.keep_house(settings.log_keep), name="spool"),
         tasks.create_task(rooms.leftovers.run(), name="leftovers"),
         tasks.create_task(rooms.reporter.run(rooms.queue.add), name="reports"),
-    )
+    ]
+    if rooms.shared:
+        background.append(tasks.create_task(rooms.tokens.follow(), name="authorizations"))
     for task in background:
         stack.callback(task.cancel)
     carrying = tasks.create_task(rooms.queue.run(), name="queue")
@@ -463,7 +546,9 @@ def _reachable(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> Reachabl
     )
 
 
-def _live_verbs(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> dict[str, Verb]:
+def _live_verbs(
+    rooms: _Rooms, settings: RelaySettings, journal: Journal, clock: Clock
+) -> dict[str, Verb]:
     listener = settings.listeners[0].address if settings.listeners else ""
     live = LiveVerbs(
         rooms.reception,
@@ -474,13 +559,16 @@ def _live_verbs(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> dict[st
         rooms.transcripts,
         clock,
     )
-    return live.table()
+    resend = ResendVerb(rooms.spool, rooms.reception, journal, clock)
+    return live.table() | resend.table()
 
 
 def _console(
     verbs: Mapping[str, Verb],
     configuration: Configuration,
     alerts: AlertManager,
+    monitoring: Monitoring,
+    identities: Identities,
     journal: Journal,
     clock: Clock,
 ) -> Console | None:
@@ -493,6 +581,8 @@ def _console(
         verbs,
         configuration.shown,
         lambda: alerts.status,
+        monitoring,
+        identities,
         journal,
         clock,
         configuration.settings.hostname,

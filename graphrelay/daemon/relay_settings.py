@@ -12,7 +12,12 @@ from typing import Literal
 
 from graphrelay.alerts.channel import Channel
 from graphrelay.alerts.watch import Thresholds
-from graphrelay.console.options import ConsoleOptions, ShownConfiguration
+from graphrelay.console.options import (
+    ConsoleOptions,
+    HealthLimits,
+    MetricsOptions,
+    ShownConfiguration,
+)
 from graphrelay.graph.clouds import Cloud
 from graphrelay.graph.http.transport import Proxy
 from graphrelay.journal import Level
@@ -72,8 +77,11 @@ class RelaySettings:
     log_level: Level
     log_format: Literal["text", "json"]
     log_keep: timedelta
+    keep_messages: timedelta
     log_refusals: bool
     console: ConsoleOptions | None
+    metrics: MetricsOptions | None
+    health: HealthLimits
     shown: ShownConfiguration
     """As the console shows it."""
 

@@ -36,6 +36,9 @@ from graphrelay.console.options import (
     ConsoleOptions,
     ConsoleUser,
     HealthLimits,
+    MetricsOptions,
+    MicrosoftOptions,
+    MicrosoftUser,
     ShownConfiguration,
 )
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
@@ -112,8 +115,11 @@ def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
         log_level=settings.log.level,
         log_format=settings.log.format,
         log_keep=settings.log.keep,
+        keep_messages=settings.log.keep_messages,
         log_refusals=settings.log.refusals,
         console=console(settings),
+        metrics=metrics(settings),
+        health=HealthLimits(settings.alerts.queue_older_than, settings.alerts.disk_below),
         shown=_shown(settings, file),
     )
 
@@ -157,7 +163,7 @@ def listeners(settings: Settings) -> tuple[Listener, ...]:
 
 def console(settings: Settings) -> ConsoleOptions | None:
     """`None`: there is no console."""
-    table = settings.console
+    table, monitoring = settings.console, settings.metrics
     listener = table.listener
     if listener is None:
         return None
@@ -171,8 +177,35 @@ def console(settings: Settings) -> ConsoleOptions | None:
             ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
             for user in table.users
         ),
-        metrics_from=tuple(settings.metrics.allow_from),
-        health=HealthLimits(settings.alerts.queue_older_than, settings.alerts.disk_below),
+        microsoft=_microsoft(settings),
+        metrics_from=tuple(monitoring.allow_from) if monitoring.address is None else None,
+    )
+
+
+def _microsoft(settings: Settings) -> MicrosoftOptions | None:
+    table = settings.console
+    account = next((one for one in accounts(settings) if one.name == table.microsoft_account), None)
+    if account is None or not table.microsoft_users:
+        return None
+    return MicrosoftOptions(
+        account.name,
+        account.tenant,
+        account.client_id,
+        tuple(
+            MicrosoftUser(user.username, user.object_id or "", user.role)
+            for user in table.microsoft_users
+        ),
+    )
+
+
+def metrics(settings: Settings) -> MetricsOptions | None:
+    """`None`: metrics have no listener of their own."""
+    table = settings.metrics
+    listener = table.listener
+    if listener is None:
+        return None
+    return MetricsOptions(
+        listener=listener, proxy_from=tuple(table.proxy_from), hosts=tuple(table.hosts)
     )
 
 

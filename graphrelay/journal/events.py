@@ -200,6 +200,14 @@ class Retried(Event):
     reason: str | None = None
 
 
+class Resent(Event):
+    """An administrator had a message sent once more; `queue_id` is the new one's."""
+
+    queue_id: str
+    of: str
+    reason: str | None = None
+
+
 class Deleted(Event, level="warning"):
     """An administrator deleted a message from the queue."""
 
@@ -452,8 +460,15 @@ class SpoolShared(Event):
     synchronous_standbys: str
 
 
+class ClockSet(Event, level="warning"):
+    """The clock of this machine differs from the database's, by which the relay goes; `ahead` is by
+    how much that is ahead of this one. 0: they agree again."""
+
+    ahead: timedelta
+
+
 class SpoolAway(Event, level="warning"):
-    """The database cannot be reached; mail is refused (452) until it is back."""
+    """The database cannot be reached; mail is refused (451) until it is back."""
 
     reason: str
 
@@ -796,6 +811,21 @@ class ConsoleListening(Event):
 
 class ConsoleNotListening(Event, level="error"):
     """The console cannot be reached; mail is not affected."""
+
+    address: str
+    reason: str
+    next: str
+
+
+class MetricsListening(Event):
+    """Monitoring can connect to an address of its own."""
+
+    address: str
+    tls: str
+
+
+class MetricsNotListening(Event, level="error"):
+    """Metrics and health cannot be asked for; mail is not affected."""
 
     address: str
     reason: str

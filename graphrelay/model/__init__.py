@@ -22,6 +22,7 @@ from graphrelay.model.message import (
     OctetsInMemory,
     OctetSource,
     QueueEntry,
+    StorageAway,
     StorageUnavailable,
     Submission,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Reception",
     "Relayed",
     "Reply",
+    "StorageAway",
     "StorageUnavailable",
     "Submission",
     "Trouble",

@@ -86,6 +86,10 @@ class StorageUnavailable(Exception):  # noqa: N818 (a condition, not a programmi
     """The spool cannot store anything now (disk full, read-only, I/O error); the text says why."""
 
 
+class StorageAway(StorageUnavailable):
+    """The server that keeps the mail cannot be reached, or takes nothing now. It has room."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
     """An accepted transaction, ready for the spool: one message, one or more parts.

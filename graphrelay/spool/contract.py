@@ -20,7 +20,7 @@ loaded in an earlier term.
 tests/spool/contract.py tests each engine against this.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -36,7 +36,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool.changes import Change, Verdict
 from graphrelay.spool.queries import Query
-from graphrelay.spool.values import Batch, Divided, Refusal, Take
+from graphrelay.spool.values import Batch, Divided, LaneNote, Refusal, Take
 
 T = TypeVar("T")
 Report = tuple[NewMessage, IncomingBody]
@@ -55,6 +55,15 @@ class LaneWatcher(Protocol):
 
     def changed(self, lane: Lane) -> None:
         """Mail may wait in it of which only the spool knows."""
+        ...
+
+    def probe(self, lane: Lane) -> None:
+        """Somebody asked another relay to try its mail at once."""
+        ...
+
+    def notes(self) -> Iterable[LaneNote]:
+        """What people who ask another relay see of the lanes of this one. An engine that is not
+        shared never asks."""
         ...
 
 
@@ -101,10 +110,12 @@ class Spool(Protocol):
         """What is due in a lane, up to a limit. Nothing is marked: `load_to_send` does that."""
         ...
 
-    async def load(self, submission_id: int) -> Submission:
-        """A submission that is not done, for reading only.
+    async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
+        """A submission that is not done, for reading only; with `kept` also one that is done, as
+        long as its octets are kept.
 
-        Raises `NotQueued` if it is done, and `MailLost` if its octets are gone; it is then held.
+        Raises `NotQueued` if there is no such submission, and `MailLost` if its octets are
+        gone; it is then held.
         """
         ...
 
@@ -147,7 +158,8 @@ class Spool(Protocol):
 
         A `report` to the sender is accepted in the same transaction, so that it is sent exactly
         once; its parts are returned. Its body must not be used afterwards, even if this fails. When
-        the last part of a message is `Done`, its octets are deleted.
+        the last part of a message is `Done`, its octets are deleted, at once or after the time for
+        which the engine keeps them (`log.keep_messages`).
 
         Raises `NotQueued` if no such attempt was begun.
         """

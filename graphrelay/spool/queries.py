@@ -8,6 +8,7 @@ from graphrelay.model import Lane
 from graphrelay.spool.values import (
     Backlog,
     Interrupted,
+    LaneNote,
     LeftBehind,
     LogRow,
     MessageHistory,
@@ -83,6 +84,8 @@ class RefusalFilter(Query[list[RefusalRow]]):
     sender: str | None = None
     """As in `QueueFilter`. What a client wrote that is no address is compared as it is."""
     recipient: str | None = None
+    reply: str | None = None
+    """A part of the reply, such as its code."""
     since: datetime | None = None
     """Refused then or later, at least once."""
     until: datetime | None = None
@@ -121,6 +124,11 @@ class Backlogs(Query[list[Backlog]]):
 @dataclass(frozen=True, slots=True)
 class Relays(Query[list[RelayRow]]):
     """The relays that share the queue, oldest first; none where it is one relay's alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneNotes(Query[list[LaneNote]]):
+    """What other relays say about the lanes that they send from; it may be some seconds old."""
 
 
 @dataclass(frozen=True, slots=True)

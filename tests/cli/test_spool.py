@@ -1,4 +1,4 @@
-"""`graphrelay spool init`: the tables of the queue that several relays share."""
+"""`graphrelay spool`: the tables of the queue that several relays share, and copies of it."""
 
 from pathlib import Path
 
@@ -37,3 +37,18 @@ def test_a_newer_schema_is_left_alone(
     shown = run("--config", configured(tmp_path), "spool", "init")
     assert shown.returncode == 1
     assert "schema version 99" in shown.stderr
+
+
+def test_a_copy_is_refused_where_it_makes_no_sense(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(target: str) -> str:
+        shown = run("--config", configured(tmp_path), "spool", "copy", "--to", target)
+        assert shown.returncode == 1
+        return shown.stderr
+
+    assert "is in the state directory already" in refused("sqlite")
+    assert 'must begin with "postgresql://"' in refused("mysql://db")
+    assert "has no queue" in refused(database)
+    monkeypatch.setenv("GRAPHRELAY_SPOOL__URL", database)
+    assert "is in PostgreSQL already" in refused(database)

@@ -11,7 +11,6 @@ from graphrelay.config import load
 from graphrelay.config.settings import (
     AccountTable,
     AnyUserTable,
-    ConsoleUserTable,
     ListenerTable,
     RouteTable,
     ScopedUsersTable,
@@ -20,6 +19,7 @@ from graphrelay.config.settings import (
     UserTable,
     WebhookTable,
 )
+from graphrelay.config.web import ConsoleUserTable, MicrosoftUserTable
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -39,6 +39,12 @@ _SHOWN_IN_USE = {
     "console.key_file",
     "console.proxy_from",
     "console.hosts",
+    "console.microsoft_account",
+    "metrics.address",
+    "metrics.certificate_file",
+    "metrics.key_file",
+    "metrics.proxy_from",
+    "metrics.hosts",
     "alerts.proxy",
 }
 _KEYS_ARE_DATA = {"user_ids"}
@@ -80,6 +86,8 @@ def test_every_key_stands_in_the_example() -> None:
         assert issubclass(model, BaseModel)
         expected |= fields(model, name)
     expected -= {"smtp.listeners", "smtp.users", "alerts.webhooks", "console.users"}
+    expected -= {"console.microsoft_users"}
+    expected |= fields(MicrosoftUserTable, "console.microsoft_users")
     expected |= fields(ConsoleUserTable, "console.users")
     expected |= fields(WebhookTable, "alerts.webhooks")
     expected |= fields(ListenerTable, "smtp.listeners") | fields(UserTable, "smtp.users")
@@ -99,7 +107,7 @@ def test_the_values_shown_in_comments_are_the_defaults() -> None:
             key: value
             for key, value in shown.get(name, {}).items()
             if f"{name}.{key}" not in _SHOWN_IN_USE
-            and key not in ("listeners", "users", "webhooks")
+            and key not in ("listeners", "users", "webhooks", "microsoft_users")
         }
         assert model.model_validate(table) == model(), name
     listener = {

@@ -7,20 +7,25 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
+from graphrelay.console.asking import asking
+from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import (
     ConfiguredKey,
     ConsoleOptions,
     ConsoleUser,
+    HealthLimits,
     ShownConfiguration,
 )
 from graphrelay.console.server import Console
 from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.journal import Entry, Journal
+from graphrelay.oauth.sign_in.identities import Identities
+from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.smtp.access.listener import Listener
 from graphrelay.smtp.access.login import Login
 from tests.clock import FakeClock
@@ -57,6 +62,7 @@ STATUS: Output = {
     "authorized_at": "2026-11-23T12:00:00+00:00",
     "authorized_by": "root",
     "refreshed_at": "2026-11-23T12:00:00+00:00",
+    "token_expires_at": "2026-11-23T13:00:00+00:00",
     "issued_at": "2026-11-23T12:00:00+00:00",
     "lapses_at": None,
     "granted": ["Mail.Send"],
@@ -73,6 +79,8 @@ FIGURES: Output = {
     "oldest": None,
     "database": 10,
     "free": 5_000_000_000,
+    "commit": {"buckets": [[0.001, 3], [0.0025, 5], [None, 6]], "sum": 0.5},
+    "fsync": None,
 }
 IN_FORCE = ShownConfiguration(
     "config.toml",
@@ -221,15 +229,24 @@ class Opening:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
 
-    async def __call__(self, chosen: ConsoleOptions | None = None, **answers: Any) -> Opened:
+    async def __call__(
+        self,
+        chosen: ConsoleOptions | None = None,
+        tokens: TokenManager | None = None,
+        **answers: Any,
+    ) -> Opened:
+        """`tokens`: with whose accounts people sign in with Microsoft."""
         clock, entries = FakeClock(), list[Entry]()
         verbs = Verbs(**{name.replace("_", "-"): value for name, value in answers.items()})
         journal = Journal(clock, entries.append)
+        monitoring = Monitoring(asking(verbs), HealthLimits(), clock)
         console = Console(
             chosen or options(),
             verbs,
             lambda: IN_FORCE,
             lambda: made.alert,
+            monitoring,
+            Identities(tokens) if tokens else cast(Identities, None),
             journal,
             clock,
             "relay.test",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from graphrelay.daemon.reading import Unusable
-from graphrelay.daemon.reading_process import CONSOLE_ONLY_AT_START, ONLY_AT_START, read
+from graphrelay.daemon.reading_process import ONLY_AT_START, WEB_ONLY_AT_START, read
 from graphrelay.daemon.relay_settings import Found
 from tests.cli.test_commands import configured
 from tests.daemon.test_wiring import configuration
@@ -22,8 +22,8 @@ def test_it_keeps_the_tables_that_only_a_restart_puts_in_effect(tmp_path: Path) 
     after = read(path)
     assert isinstance(before, Found)
     assert isinstance(after, Found)
-    console = {f"console.{name}" for name in CONSOLE_ONLY_AT_START}
-    assert set(before.tables) == {*ONLY_AT_START, *console}
+    web = {f"{table}.{name}" for table in ("console", "metrics") for name in WEB_ONLY_AT_START}
+    assert set(before.tables) == {*ONLY_AT_START, *web}
     assert [name for name in before.tables if before.tables[name] != after.tables[name]] == ["log"]
 
 
@@ -31,3 +31,10 @@ def test_a_file_that_is_not_there_is_unusable(tmp_path: Path) -> None:
     found = read(tmp_path / "config.toml")
     assert isinstance(found, Unusable)
     assert "no such file" in found.problems[0]
+
+
+def test_a_file_that_may_be_missing_is_an_empty_one_and_that_is_said(tmp_path: Path) -> None:
+    found = read(tmp_path / "config.toml", may_be_missing=True)
+    assert isinstance(found, Found)
+    assert found.settings.accounts == ()
+    assert any("no such file; every setting has its default" in one for one in found.doubts)

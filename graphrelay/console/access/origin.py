@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from multidict import MultiMapping
 
-from graphrelay.console.options import ConsoleOptions
+from graphrelay.console.options import WebAddress
+from graphrelay.model import one_line
 from graphrelay.smtp.access.admission import LOCAL, client_address, is_among
 
 _OWN_SITE = frozenset({"none", "same-origin"})
@@ -39,7 +40,7 @@ class Caller:
     """The browser runs on this machine."""
 
 
-def caller(options: ConsoleOptions, peername: object, headers: MultiMapping[str]) -> Caller:
+def caller(options: WebAddress, peername: object, headers: MultiMapping[str]) -> Caller:
     """From the connection, or from the last entry, which a configured proxy has added: some proxies
     add to the client's own field, others add a field (`option forwardfor` of HAProxy)."""
     client = client_address(peername)
@@ -56,16 +57,54 @@ def _last(headers: MultiMapping[str], name: str) -> str:
     return ",".join(headers.getall(name, ())).rpartition(",")[2].strip()
 
 
-def may_connect(options: ConsoleOptions, client: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class RequestRefusal:
+    """Why a request is not answered."""
+
+    status: int
+    reason: str
+
+
+def refusal(
+    where: WebAddress,
+    table: str,
+    client: str,
+    method: str,
+    headers: Mapping[str, str],
+    *,
+    is_allowed: bool = False,
+) -> RequestRefusal | None:
+    """For a client that may not connect, or a request that none of its pages can have made.
+    `table`: of the configuration; `is_allowed`: whatever its `allow_from` says."""
+    if not (is_allowed or may_connect(where, client)):
+        return RequestRefusal(403, f"{client} is not in [{table}] allow_from")
+    host = headers.get("Host", "")
+    if not is_ours(where, host):
+        return RequestRefusal(421, f"{one_line(host, 80)!r} is not in [{table}] hosts")
+    reason = strange(method, headers)
+    return RequestRefusal(403, reason) if reason else None
+
+
+def may_connect(options: WebAddress, client: str) -> bool:
     """Whether `allow_from` permits the client; local users of a Unix socket are always
     permitted."""
     return client == LOCAL or is_among(client, options.listener.allow_from)
 
 
-def is_ours(options: ConsoleOptions, host: str) -> bool:
+def is_ours(options: WebAddress, host: str) -> bool:
     """Whether a Host header names this console. A name can be rebound, an address cannot."""
     name = _without_port(host).lower()
     return name == "localhost" or bool(_bare(name)) or name in map(str.lower, options.hosts)
+
+
+def loopback_port(host: str) -> int | None:
+    """The port in a Host header that names a loopback address by its number (80 where it is left
+    out); `None` for any other."""
+    name = _without_port(host)
+    number = _bare(name)
+    if not number or not _is_loopback(number):
+        return None
+    return int(host[len(name) + 1 :] or 80)
 
 
 def strange(method: str, headers: Mapping[str, str]) -> str | None:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from graphrelay.console.desk import Desk
+from graphrelay.clock import Clock
+from graphrelay.console.asking import Ask
 from graphrelay.console.shared import SharedAnswer
 from graphrelay.control.verb import Output
 
@@ -19,16 +20,16 @@ class Snapshot:
 class Snapshots:
     """The latest snapshot, shared by all requests."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._kept = SharedAnswer(desk.clock, self._take)
+    def __init__(self, ask: Ask, clock: Clock) -> None:
+        self._ask = ask
+        self._kept = SharedAnswer(clock, self._take)
 
     async def latest(self) -> Snapshot:
         """Raises `VerbError` when the spool cannot be read."""
         return await self._kept.get()
 
     async def _take(self) -> Snapshot:
-        [figures] = await self._desk.ask("figures")
-        lanes = await self._desk.ask("lanes")
-        accounts = await self._desk.ask("status", prove=False)
+        [figures] = await self._ask("figures")
+        lanes = await self._ask("lanes")
+        accounts = await self._ask("status", prove=False)
         return Snapshot(figures, lanes, accounts)

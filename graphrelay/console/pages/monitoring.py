@@ -4,53 +4,41 @@ from aiohttp import web
 
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import scraped
-from graphrelay.console.metrics.health import problems
-from graphrelay.console.metrics.snapshot import Snapshots
+from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.render import Renderer
-from graphrelay.control.verb import VerbError
+from graphrelay.control.verb import Output, VerbError
 
 
 def register(app: web.Application, desk: Desk, _renderer: Renderer) -> None:
-    snapshots = Snapshots(desk)
+    if desk.options.metrics_from is not None:
+        app.add_routes(routes(desk.monitoring))
+
+
+def routes(monitoring: Monitoring) -> list[web.RouteDef]:
+    """The three of them, for any application."""
 
     @scraped
     async def metrics(request: web.Request) -> web.StreamResponse:
-        # A library that only this page needs.
-        from prometheus_client.exposition import choose_encoder
-
-        from graphrelay.console.metrics.families import Families
-
-        snapshot = await snapshots.latest()
-        families = Families(desk.counts, snapshot, desk.clock.now())
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        body = encode(families.registry())
+        try:
+            body, content_type = await monitoring.metrics(request.headers.get("Accept", ""))
+        except VerbError as error:
+            return web.Response(status=503, text=f"{error}\n")
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     @scraped
     async def health(_: web.Request) -> web.StreamResponse:
-        try:
-            await snapshots.latest()
-        except VerbError as error:
-            return web.json_response(
-                {"alive": True, "accepting": False, "reason": str(error)}, status=503
-            )
-        return web.json_response({"alive": True, "accepting": True})
+        return _json(*await monitoring.health())
 
     @scraped
     async def ready(_: web.Request) -> web.StreamResponse:
-        try:
-            snapshot = await snapshots.latest()
-        except VerbError as error:
-            return web.json_response({"ready": False, "problems": [str(error)]}, status=503)
-        found = list(problems(snapshot, desk.options.health, desk.clock.now()))
-        return web.json_response(
-            {"ready": not found, "problems": found}, status=503 if found else 200
-        )
+        return _json(*await monitoring.readiness())
 
-    app.add_routes(
-        [
-            web.get("/metrics", metrics),
-            web.get("/healthz", health),
-            web.get("/readyz", ready),
-        ]
-    )
+    return [
+        web.get("/metrics", metrics),
+        web.get("/healthz", health),
+        web.get("/readyz", ready),
+    ]
+
+
+def _json(is_well: bool, found: Output) -> web.Response:
+    return web.json_response(found, status=200 if is_well else 503)

@@ -76,6 +76,7 @@ ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active")
 AHEAD_OF_TLS = Reply(421, "4.7.0", "Commands were sent ahead of the TLS handshake; closing")
 
 # Trouble in the relay
+STORAGE_AWAY = Reply(451, "4.3.0", "Mail cannot be stored now; try again later")
 STORAGE_UNAVAILABLE = Reply(452, "4.3.1", "Mail cannot be stored now; try again later")
 CLOSING_IN_TROUBLE = Reply(421, "4.3.0", "Internal error; try again later")
 INTERNAL_ERROR = Reply(451, "4.3.0", "Internal error; try again later")

@@ -7,10 +7,15 @@ neither memory nor disk grows with it.
 
 from collections.abc import Callable
 
-from graphrelay.model import IncomingBody, Reply, StorageUnavailable
+from graphrelay.model import IncomingBody, Reply, StorageAway, StorageUnavailable
 from graphrelay.smtp.connection.buffer import ConnectionBuffer
 from graphrelay.smtp.grammar.data import BinaryLineEnds, DataReader, LineEnds
-from graphrelay.smtp.grammar.replies import INTERNAL_ERROR, STORAGE_UNAVAILABLE, too_big
+from graphrelay.smtp.grammar.replies import (
+    INTERNAL_ERROR,
+    STORAGE_AWAY,
+    STORAGE_UNAVAILABLE,
+    too_big,
+)
 
 Report = Callable[[Exception], None]
 """Writes trouble in the relay to the journal."""
@@ -18,7 +23,13 @@ Report = Callable[[Exception], None]
 
 def reply_to(error: Exception) -> Reply:
     """What a client is answered after an exception: never its text."""
-    return STORAGE_UNAVAILABLE if isinstance(error, StorageUnavailable) else INTERNAL_ERROR
+    match error:
+        case StorageAway():
+            return STORAGE_AWAY
+        case StorageUnavailable():
+            return STORAGE_UNAVAILABLE
+        case _:
+            return INTERNAL_ERROR
 
 
 async def receive(

@@ -1,15 +1,16 @@
 """Errors of PostgreSQL and of the way to it, translated once, at the border of the engine.
 
 What the server or the network does (away, read-only, disk full, too many connections, a conflict
-with another relay) becomes `StorageUnavailable`: the same call works again when the cause is gone.
-What only a programming error can cause is left as it is, so that it is seen.
+with another relay) becomes `StorageUnavailable`, and `StorageAway` unless its disk is full: the
+same call works again when the cause is gone. What only a programming error can cause is left as it
+is, so that it is seen.
 """
 
 import psycopg
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
-from graphrelay.model import StorageUnavailable, one_line
+from graphrelay.model import StorageAway, StorageUnavailable, one_line
 
 _OURS = (
     psycopg.IntegrityError,
@@ -37,7 +38,8 @@ def translated(error: BaseException, doing: str) -> BaseException:
         pass
     elif isinstance(error, _OURS) or not isinstance(error, psycopg.Error):
         return error
-    unavailable = StorageUnavailable(
+    kind = StorageUnavailable if isinstance(error, errors.DiskFull) else StorageAway
+    unavailable = kind(
         f"The spool could not {doing} in PostgreSQL: {_reason(error)}."
         f" {_advice(error)}; what was accepted before is kept, and the relay goes on by itself."
     )

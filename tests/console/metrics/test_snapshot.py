@@ -8,24 +8,17 @@ from graphrelay.control.verb import Output
 from tests.clock import FakeClock
 
 
-class Asked:
-    """A desk that counts what is asked."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.asked: list[str] = []
-
-    async def ask(self, verb: str, **_: object) -> list[Output]:
-        self.asked.append(verb)
-        return [{"asked": len(self.asked)}]
-
-
 async def test_a_snapshot_is_kept_for_a_few_seconds() -> None:
-    desk = Asked()
-    snapshots = Snapshots(desk)  # type: ignore[arg-type]
+    clock, asked = FakeClock(), list[str]()
+
+    async def ask(verb: str, **_: object) -> list[Output]:
+        asked.append(verb)
+        return [{"asked": len(asked)}]
+
+    snapshots = Snapshots(ask, clock)
     first = await snapshots.latest()
-    await desk.clock.advance(PAUSE - timedelta(milliseconds=1))
+    await clock.advance(PAUSE - timedelta(milliseconds=1))
     assert await snapshots.latest() is first
-    assert desk.asked == ["figures", "lanes", "status"]
-    await desk.clock.advance(timedelta(milliseconds=1))
+    assert asked == ["figures", "lanes", "status"]
+    await clock.advance(timedelta(milliseconds=1))
     assert await snapshots.latest() is not first

@@ -63,7 +63,7 @@ async def test_a_spool_that_cannot_be_read_is_no_health(opening: Opening) -> Non
         answer = await browser.get(path)
         assert answer.status == 503
         assert "the disk is gone" in answer.text
-    assert (await browser.get("/metrics")).status == 409
+    assert (await browser.get("/metrics")).status == 503
 
 
 async def test_not_ready_says_why(opening: Opening) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.model import Address, Envelope, Reply, StorageUnavailable
+from graphrelay.model import Address, Envelope, Reply, StorageAway, StorageUnavailable
 from graphrelay.smtp import Limits
 from tests.smtp.reception import (
     ENVELOPE,
@@ -38,6 +38,13 @@ async def test_storage_that_fails_inside_the_message_is_452_and_the_conversation
         assert await send_message(client, "x") == QUEUED
         assert "no space left" in str(house.events("smtp-trouble")[0].fields["reason"])
         assert reception.bodies[0].discarded
+
+
+async def test_storage_on_a_server_that_is_away_is_451() -> None:
+    reception = MemoryReception(trouble=StorageAway("connection refused"))
+    async with serving(reception=reception) as house, await house.greeted() as client:
+        reply = await send_message(client, "x" * 1000)
+        assert reply == "451 4.3.0 Mail cannot be stored now; try again later"
 
 
 async def test_storage_that_fails_before_the_message_is_452() -> None:

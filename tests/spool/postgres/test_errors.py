@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from graphrelay.model import StorageUnavailable
+from graphrelay.model import StorageAway, StorageUnavailable
 from graphrelay.spool.postgres.errors import connection_lost, translated
 
 
@@ -21,6 +21,12 @@ def test_what_an_admin_can_end_is_said_with_what_to_do(error: psycopg.Error, say
     found = translated(error, "take a message")
     assert isinstance(found, StorageUnavailable)
     assert says in str(found)
+
+
+def test_only_a_full_disk_is_a_lack_of_room() -> None:
+    assert isinstance(translated(psycopg.OperationalError("refused"), "take"), StorageAway)
+    assert isinstance(translated(errors.ReadOnlySqlTransaction("standby"), "take"), StorageAway)
+    assert not isinstance(translated(errors.DiskFull("no space"), "take"), StorageAway)
 
 
 @pytest.mark.parametrize(
