@@ -218,6 +218,7 @@ class PostgresSpool:
             async with self._connections.one() as connection:
                 await self._prepare(connection)
             if sends:
+                await self.secrets.look()  # before anything reads them: what changes later is told
                 await self._leases.join()
                 await self._leases.round()
         except psycopg.Error as error:
