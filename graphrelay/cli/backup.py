@@ -1,5 +1,6 @@
 """`graphrelay backup`."""
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -9,8 +10,13 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import machine, output
-from graphrelay.cli.ask import CommandFailed, acting_as_owner
+from graphrelay.cli.ask import CommandFailed, acting_as_owner, by_the_daemon
 from graphrelay.files import sync_directory
+
+SHARED = (
+    "the queue is in PostgreSQL. Back it up with: pg_dump --format=custom --schema=graphrelay"
+    " --file=FILE URL   (the URL of [spool]); and keep a copy of the vault's key"
+)
 
 
 @click.command(name="backup")
@@ -39,8 +45,8 @@ def command(config: Path, file: Path, with_key: bool) -> None:
     from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
     from graphrelay.model import StorageUnavailable
 
-    if spool_is_shared(config):
-        raise CommandFailed("the queue is in PostgreSQL: back up the database with its own tools")
+    if spool_is_shared(config) or _shared_by_the_daemon(config):
+        raise CommandFailed(SHARED)
     directory = state_directory_of(config)
     with contextlib.suppress(PermissionError):  # an unknown user is reported below
         if not (directory / "spool.db").exists():
@@ -76,3 +82,20 @@ def command(config: Path, file: Path, with_key: bool) -> None:
     click.echo(f"{file}: {made.files} files, {output.size(made.octets)}, verified")
     if not made.has_key:
         click.echo("without the vault's key: keep it elsewhere, or authorize again after a restore")
+
+
+def _shared_by_the_daemon(config: Path) -> bool:
+    """Its environment may name a database of which nothing is in the configuration here."""
+    from graphrelay.control.socket.client import NoDaemon
+    from graphrelay.control.verb import VerbError
+
+    async def nobody(what: str) -> str:
+        raise VerbError(f"nobody is asked for {what}")
+
+    async def any_host() -> bool:
+        return bool([host async for host in by_the_daemon(config, "hosts", {}, nobody)])
+
+    try:
+        return asyncio.run(any_host())
+    except NoDaemon:
+        return False

@@ -32,7 +32,10 @@ def command(config: Path, file: Path, replace: bool, send: bool) -> None:
     from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 
     if spool_is_shared(config):
-        raise CommandFailed("the queue is in PostgreSQL: restore the database with its own tools")
+        raise CommandFailed(
+            "the queue is in PostgreSQL. Stop every relay, and restore it with: pg_restore --clean"
+            " --if-exists --exit-on-error --dbname=URL FILE"
+        )
     directory = state_directory_of(config)
     try:
         with file.open("rb") as archive:

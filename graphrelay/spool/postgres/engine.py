@@ -226,15 +226,18 @@ class PostgresSpool:
         if before not in (0, now):
             self._journal.write(events.SpoolMigrated(from_version=before, to_version=now))
         found = await connection.execute(_SERVER)
-        [(at, version, durability, standbys)] = await found.fetchall()
+        [(at, version, durability, asked, standbys, *risks)] = await found.fetchall()
         self._database_clock.follow(at)
         self._journal.write(
             events.SpoolShared(
                 server=f"PostgreSQL {version}",
                 synchronous_commit=durability,
+                asked=asked,
                 synchronous_standbys=standbys or "none",
             )
         )
+        for setting in (name for name, on in zip(_SYNCING, risks, strict=True) if on == "off"):
+            self._journal.write(events.SpoolAtRisk(setting=f"{setting} = off"))
         await connection.execute(FIRST, (self._process,))
         found = await connection.execute("SELECT max(queue_id) FROM messages")
         [(last,)] = await found.fetchall()
@@ -636,8 +639,12 @@ class PostgresSpool:
 
 
 _ID_BITS = 9
+_SYNCING = ("fsync", "full_page_writes")
 _SERVER = f"""SELECT {NOW}, current_setting('server_version'),
-    current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
+    current_setting('synchronous_commit'),
+    (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'),
+    current_setting('synchronous_standby_names'),
+    {", ".join(f"current_setting('{name}')" for name in _SYNCING)}"""  # noqa: S608 (our own words)
 _LISTEN_AGAIN = timedelta(seconds=1)
 _WITHDRAW_AGAIN = timedelta(seconds=1)
 
