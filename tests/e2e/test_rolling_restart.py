@@ -60,7 +60,7 @@ async def health(port: int, path: str = "/healthz") -> tuple[int, dict[str, obje
 
 
 async def until_it_says(status: int, port: int, path: str = "/healthz") -> dict[str, object]:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while (found := await health(port, path))[0] != status:  # noqa: ASYNC110 (a process)
             await asyncio.sleep(0.1)
     return found[1]
@@ -97,7 +97,7 @@ async def pair(tmp_path: Path, database: str) -> AsyncIterator[Pair]:
         yield Pair(cloud, members, front)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 async def test_a_rolling_restart_refuses_no_message_and_loses_none(pair: Pair) -> None:
     flood = Flood(
         "127.0.0.1", pair.front, sender="wp@contoso.com", recipient="a@b.example", mark="rolling"
@@ -118,6 +118,7 @@ async def test_a_rolling_restart_refuses_no_message_and_loses_none(pair: Pair) -
     assert pair.cloud.mailboxes.submissions.keys() >= flood.told.acknowledged
 
 
+@pytest.mark.timeout(1500)
 async def test_a_relay_that_stops_says_so_and_takes_the_message_that_is_coming_in(
     pair: Pair,
 ) -> None:
