@@ -29,6 +29,18 @@ class AlertKind(StrEnum):
     TEST = "test"
 
 
+COMMON = frozenset(
+    {
+        AlertKind.AUTHORIZATION,
+        AlertKind.CREDENTIAL,
+        AlertKind.PAUSED,
+        AlertKind.QUEUE,
+        AlertKind.FAILURES,
+    }
+)
+"""What relays that share a queue have in common; the others are about a host."""
+
+
 class State(StrEnum):
     """What is new about a cause."""
 

@@ -12,10 +12,11 @@ cannot be sent, those behind it wait; when there are too many, the oldest is giv
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
-from graphrelay.alerts.alert import Alert, subjects, trial
+from graphrelay.alerts.alert import COMMON, Alert, State, subjects, trial
 from graphrelay.alerts.channel import AlertNotSent, Channel, Sent
 from graphrelay.alerts.signals import signals
 from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds, Watch
@@ -44,6 +45,13 @@ class Source(Protocol):
 
     def accounts(self) -> Collection[str]:
         """The accounts that are configured."""
+        ...
+
+    async def is_ours(
+        self, kind: str, subject: str, *, over: bool, repeat_after: timedelta
+    ) -> bool:
+        """Whether this relay is the one of several that alerts people to it, where all of them see
+        the same."""
         ...
 
 
@@ -118,7 +126,7 @@ class AlertManager:
         if look:
             seen = await self._figures(source)
             self._watch.look(seen, self._clock.now(), self._clock.monotonic())
-        self._raise_alerts(journal, source)
+        await self._raise_alerts(journal, source)
 
     async def _figures(self, source: Source) -> Figures | SpoolUnreadable:
         """A disk that never answers silences no alert, least of all the one about itself."""
@@ -130,17 +138,29 @@ class AlertManager:
 
     # Sending ----------------------------------------------------------------------------------
 
-    def _raise_alerts(self, journal: Journal, source: Source) -> None:
+    async def _raise_alerts(self, journal: Journal, source: Source) -> None:
         now = self._clock.monotonic()
         if self._watch.cares_for_lanes:
             self._watch.lanes(source.paused(), source.accounts(), now)
         alerts = self._watch.due(self._clock.now(), now)
-        for alert in alerts:
+        for alert in [one for seen in alerts if (one := await self._ours(seen, source))]:
             journal.write(events.Alert(alert.state.value, alert.kind.value, alert.sentence))
             for outbox in self._outboxes:
                 self._queue(outbox, alert, journal)
         if alerts:
             self._on_status()
+
+    async def _ours(self, alert: Alert, source: Source) -> Alert | None:
+        """What no other relay alerts people to; `None` if nothing is left."""
+        if alert.kind not in COMMON:
+            return alert
+        over, repeat_after = alert.state is State.CLEARED, self._watch.thresholds.repeat_after
+        causes = [
+            cause
+            for cause in alert.causes
+            if await source.is_ours(alert.kind, cause.subject, over=over, repeat_after=repeat_after)
+        ]
+        return replace(alert, causes=tuple(causes)) if causes else None
 
     def _queue(self, outbox: _Outbox, alert: Alert, journal: Journal) -> None:
         if len(outbox.waiting) >= MOST_WAITING:

@@ -64,6 +64,43 @@ def checked(path: Path) -> "tuple[Settings, list[str]]":
         end_with_problems(error)
 
 
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """A configuration that this process may not read ends the program with what to do."""
+    try:
+        yield
+    except PermissionError:
+        settings_from(path)
+        raise
+
+
+def own_state_directory(config: Path, instead: str) -> Path:
+    """The state directory, if the queue is in it. Raises `CommandFailed`, with what to do
+    `instead`."""
+    from graphrelay.control.socket.place import spool_is_shared, state_directory_of
+
+    with readable(config):
+        if spool_is_shared(config) or _shared_by_the_daemon(config):
+            raise CommandFailed(f"the queue is in PostgreSQL. {instead}")
+        return state_directory_of(config)
+
+
+def _shared_by_the_daemon(config: Path) -> bool:
+    """Its own environment may name a database of which the configuration says nothing."""
+    from graphrelay.control.socket.client import NoDaemon
+    from graphrelay.control.verb import VerbError
+
+    async def any_host() -> bool:
+        return bool([host async for host in by_the_daemon(config, "hosts", {}, None)])
+
+    try:
+        return asyncio.run(any_host())
+    except (NoDaemon, PermissionError):  # then it is said what else prevents it
+        return False
+    except VerbError as error:
+        raise CommandFailed(str(error)) from error
+
+
 def end_with_problems(error: "ConfigError | Unusable") -> NoReturn:
     """Print every mistake, and exit with status 78."""
     for problem in error.problems:
@@ -108,11 +145,8 @@ def carry_out(
         """`False` while the spool is open in another command, or in a daemon that is starting."""
         nonlocal taken, by_the_relay
         by_the_relay = True
-        try:
+        with readable(config):
             answers = by_the_daemon(config, verb, arguments, put_question)
-        except PermissionError:  # of the configuration, which explains it better
-            settings_from(config)
-            raise
         try:
             asyncio.run(show_all(answers))
         except NoDaemon:

@@ -1,6 +1,5 @@
 """`graphrelay backup`."""
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -10,12 +9,12 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import machine, output
-from graphrelay.cli.ask import CommandFailed, acting_as_owner, by_the_daemon
+from graphrelay.cli.ask import CommandFailed, acting_as_owner, own_state_directory
 from graphrelay.files import sync_directory
 
-SHARED = (
-    "the queue is in PostgreSQL. Back it up with: pg_dump --format=custom --schema=graphrelay"
-    " --file=FILE URL   (the URL of [spool]); and keep a copy of the vault's key"
+INSTEAD = (
+    "Back it up with: pg_dump --format=custom --schema=graphrelay --file=FILE URL   (the URL of"
+    " [spool]); and keep a copy of the vault's key"
 )
 
 
@@ -40,14 +39,11 @@ def command(config: Path, file: Path, with_key: bool) -> None:
       sudo graphrelay backup /var/backups/graphrelay.tar
       sudo graphrelay restore /var/backups/graphrelay.tar
     """
-    from graphrelay.control.socket.place import spool_is_shared, state_directory_of
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
     from graphrelay.model import StorageUnavailable
 
-    if spool_is_shared(config) or _shared_by_the_daemon(config):
-        raise CommandFailed(SHARED)
-    directory = state_directory_of(config)
+    directory = own_state_directory(config, INSTEAD)
     with contextlib.suppress(PermissionError):  # an unknown user is reported below
         if not (directory / "spool.db").exists():
             raise CommandFailed(f"{directory} has no queue: there is nothing to back up")
@@ -82,20 +78,3 @@ def command(config: Path, file: Path, with_key: bool) -> None:
     click.echo(f"{file}: {made.files} files, {output.size(made.octets)}, verified")
     if not made.has_key:
         click.echo("without the vault's key: keep it elsewhere, or authorize again after a restore")
-
-
-def _shared_by_the_daemon(config: Path) -> bool:
-    """Its environment may name a database of which nothing is in the configuration here."""
-    from graphrelay.control.socket.client import NoDaemon
-    from graphrelay.control.verb import VerbError
-
-    async def nobody(what: str) -> str:
-        raise VerbError(f"nobody is asked for {what}")
-
-    async def any_host() -> bool:
-        return bool([host async for host in by_the_daemon(config, "hosts", {}, nobody)])
-
-    try:
-        return asyncio.run(any_host())
-    except NoDaemon:
-        return False

@@ -6,11 +6,12 @@ not answer, nothing is offered.
 
 import asyncio
 import contextlib
-import tomllib
 from pathlib import Path
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
+
+from graphrelay import toml_file
 
 _LIMIT = 2.0
 """Seconds that the relay has for its answer."""
@@ -29,8 +30,7 @@ def accounts(
     """The accounts of the configuration."""
     config = _config(context)
     try:
-        with config.open("rb") as file:
-            names = {**tomllib.load(file).get("accounts", {})}
+        names = {**toml_file.parse(toml_file.read(config)).get("accounts", {})}
         # As config.account_files finds them, whose package takes too long to import.
         names |= {one.stem: one for one in config.parent.glob("accounts.d/[!.]*.toml")}
     except (OSError, ValueError):

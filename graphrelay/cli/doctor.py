@@ -116,7 +116,9 @@ def _created(name: Path) -> IO[str]:
     try:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise CommandFailed(f"{name}: {error.strerror}") from error
+        raise CommandFailed(
+            f"{name} cannot be created: {error.strerror}; choose another file with --output"
+        ) from error
     return os.fdopen(descriptor, "w", encoding="utf-8")
 
 

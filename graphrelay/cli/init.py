@@ -128,8 +128,10 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
     from graphrelay.guide import writing
     from graphrelay.guide.interview import interview
 
-    if config.exists() and not force:
-        raise CommandFailed(f"{config} exists already. Look at it, or overwrite it with --force")
+    try:
+        writing.expect_place(config, force=force)
+    except writing.NotWritten as error:
+        raise CommandFailed(str(error)) from error
     questions = TerminalQuestions(config, options, silent=yes)
     questions.resume()
     setup, secret = interview(questions, _show_registration)

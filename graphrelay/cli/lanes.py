@@ -18,7 +18,9 @@ def command(config: Path, as_json: bool) -> None:
     A lane is one account and one mailbox; Exchange's limits hold for each lane. Shown are those
     with mail: how many messages are waiting and since when, how many are in flight, whether the
     lane is open or paused and why, how much of its budgets is used, and whether Graph refused a
-    large MIME request within a day. Needs a running relay.
+    large MIME request within a day. Where several relays share the queue, HOST is the one that
+    sends from the lane, unless it is the one that was asked; what it says may be some seconds old.
+    Needs a running relay.
     """
     rows: list[Output] = []
     carry_out(config, "lanes", {}, output.print_json if as_json else rows.append)
@@ -27,12 +29,15 @@ def command(config: Path, as_json: bool) -> None:
     if not rows:
         click.echo("no lane has mail")
         return
+    shared = any(row["host"] for row in rows)
+    host = ["HOST"] if shared else []
     output.table(
-        ["ACCOUNT", "MAILBOX", "WAITING", "SINCE", "IN FLIGHT", "STATE"],
+        ["ACCOUNT", "MAILBOX", *host, "WAITING", "SINCE", "IN FLIGHT", "STATE"],
         [
             [
                 row["account"],
                 row["mailbox"],
+                *([row["host"]] if shared else []),
                 str(row["waiting"]),
                 output.local_time(row["oldest"]) if row["oldest"] else "",
                 f"{row['in_flight']} of {row['allowed']}",

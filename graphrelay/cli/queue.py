@@ -265,11 +265,7 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
         if takes_reason and not reason:
             raise click.UsageError("Missing option '--reason'.")
         if everything and what == "delete" and not yes:
-            click.confirm(
-                "Delete all messages in the queue? They are not sent, and nobody gets a report.",
-                abort=True,
-                err=True,
-            )
+            _ask_to_delete_all(config)
         count = 0
 
         def show(event: Output) -> None:
@@ -294,6 +290,20 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
         change = click.option("--yes", is_flag=True, help="With --all: do not ask.")(change)
     change.__doc__ = f"{help_text}\n\n{_WHICH}"
     command.command(name=what)(change)
+
+
+def _ask_to_delete_all(config: Path) -> None:
+    found: list[Output] = []
+    carry_out(config, "queue-list", {"limit": 1, "count": True}, found.append)
+    if not found:
+        raise CommandFailed("there is no message to delete")
+    count = found[-1].get("total", 1)
+    click.confirm(
+        f"Delete all {count:,} messages in the queue? "
+        "Nothing of it is sent, and nobody gets a report.",
+        abort=True,
+        err=True,
+    )
 
 
 def _print_dry_run(config: Path, what: str, chosen: dict[str, Any], *, as_json: bool) -> None:

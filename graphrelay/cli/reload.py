@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import machine, output
-from graphrelay.cli.ask import CommandFailed, by_the_daemon, checked
+from graphrelay.cli.ask import CommandFailed, by_the_daemon, checked, readable
 from graphrelay.cli.output import Output, json_option
 
 
@@ -25,7 +25,8 @@ def command(config: Path, as_json: bool) -> None:
     from graphrelay.control.verb import VerbError
 
     try:
-        asyncio.run(_reload(config, as_json))
+        with readable(config):
+            asyncio.run(_reload(config, as_json))
     except NoDaemon as error:
         checked(config)  # ends here if the file has mistakes
         raise CommandFailed(f"no relay answers at {error}. Run: {machine.start(config)}") from error

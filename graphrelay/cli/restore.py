@@ -5,7 +5,12 @@ from pathlib import Path
 import click
 
 from graphrelay.cli import machine
-from graphrelay.cli.ask import CommandFailed, become_owner
+from graphrelay.cli.ask import CommandFailed, become_owner, own_state_directory
+
+INSTEAD = (
+    "Stop every relay, and restore it with: pg_restore --clean --if-exists --exit-on-error"
+    " --dbname=URL FILE"
+)
 
 
 @click.command(name="restore")
@@ -25,18 +30,12 @@ def command(config: Path, file: Path, replace: bool, send: bool) -> None:
     that: check them with `graphrelay queue list`, then release or delete them.
     """
     from graphrelay.clock import SystemClock
-    from graphrelay.control.socket.place import spool_is_shared, state_directory_of
     from graphrelay.control.verb import VerbError
     from graphrelay.daemon.archive import BadArchive, CannotRestore, restore
     from graphrelay.model import StorageUnavailable
     from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 
-    if spool_is_shared(config):
-        raise CommandFailed(
-            "the queue is in PostgreSQL. Stop every relay, and restore it with: pg_restore --clean"
-            " --if-exists --exit-on-error --dbname=URL FILE"
-        )
-    directory = state_directory_of(config)
+    directory = own_state_directory(config, INSTEAD)
     try:
         with file.open("rb") as archive:
             become_owner(directory, "restore", machine.start(config))

@@ -7,8 +7,6 @@ of `accounts.d/` beside it (`account_files.py`).
 
 import difflib
 import os
-import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,6 +24,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from graphrelay import toml_file
 from graphrelay.config import account_files
 from graphrelay.config.locate import Key, Place, Places
 from graphrelay.config.settings import Settings, SmtpTable
@@ -33,7 +32,6 @@ from graphrelay.file_access import advice
 
 DEFAULT_LISTENER = SmtpTable().listeners[0].address
 _MOST_NAMED = 20
-_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +119,11 @@ def read_files(path: Path, more: tuple[account_files.AccountFile, ...] = ()) -> 
 
 
 def _parsed(path: Path, text: str, file: str) -> dict[str, Any]:
-    if deep := _DEEP.search(text):  # tomllib would need minutes
-        where = Place(text.count("\n", 0, deep.start()) + 1, file)
-        raise ConfigError(path, (Problem(where, "", "a key of more than 50 parts"),))
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return toml_file.parse(text)
+    except toml_file.TooMuch as error:
+        raise ConfigError(path, (Problem(Place(error.line, file), "", str(error)),)) from error
+    except ValueError as error:
         problem = Problem(Place(file=file), "", f"not valid TOML: {error}")
         raise ConfigError(path, (problem,)) from error
 
@@ -155,14 +152,14 @@ def text_of(path: Path, of: account_files.AccountFile | None = None) -> str:
     """What is in the file `path`, or in the one `of` an account beside it. Raises `ConfigError`."""
     file, where = (of.path, Place(file=of.shown)) if of else (path, Place())
     try:
-        return file.read_text(encoding="utf-8").removeprefix("\ufeff")
+        return toml_file.read(file)
     except FileNotFoundError as error:
         missing = "no such file; create it with graphrelay init, or name another with --config"
         raise ConfigError(path, (Problem(where, "", missing),)) from error
     except PermissionError as error:
         denied = f"permission denied; {advice(file)}"
         raise ConfigDenied(path, (Problem(where, "", denied),)) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(path, (Problem(where, "", f"cannot be read: {reason}"),)) from error
 

@@ -110,6 +110,9 @@ class ConsoleTable(WebTable):
         ids = [user.object_id for user in self.microsoft_users]
         if id_ := next((id_ for id_ in ids if ids.count(id_) > 1), None):
             raise wrong(("microsoft_users", f"there are two users with the object_id {id_}"))
+        people = [user.username.lower() for user in self.microsoft_users]
+        if twice := next((name for name in people if people.count(name) > 1), None):
+            raise wrong(("microsoft_users", f'there are two users "{twice}"'))
         if self.microsoft_users and self.microsoft_account is None:
             text = "is missing; it names the account in whose tenant microsoft_users sign in"
             raise wrong(("microsoft_account", text))

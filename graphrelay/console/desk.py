@@ -10,6 +10,7 @@ from typing import Any
 
 from graphrelay.clock import Clock
 from graphrelay.console.access.links import Links
+from graphrelay.console.access.microsoft import MicrosoftSignIns
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
 from graphrelay.console.asking import asking
@@ -43,6 +44,7 @@ class Desk:
     """What is wrong, in few words; empty if nothing is."""
     sessions: Sessions
     links: Links
+    microsoft: MicrosoftSignIns
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes

@@ -20,6 +20,27 @@ class ConsoleUser:
 
 
 @dataclass(frozen=True, slots=True)
+class MicrosoftUser:
+    """A user who signs in with Microsoft."""
+
+    username: str
+    object_id: str
+    """In lower case."""
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class MicrosoftOptions:
+    """Signing in with Microsoft."""
+
+    account: str
+    """Whose tenant and app registration are used."""
+    tenant: str
+    client_id: str
+    users: tuple[MicrosoftUser, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthLimits:
     """The thresholds at which something counts as wrong: those of `[alerts]`."""
 
@@ -51,6 +72,8 @@ class ConsoleOptions(WebAddress):
     idle_timeout: timedelta = timedelta(minutes=30)
     session_lifetime: timedelta = timedelta(hours=12)
     users: tuple[ConsoleUser, ...] = ()
+    microsoft: MicrosoftOptions | None = None
+    """`None`: nobody signs in with Microsoft."""
     metrics_from: tuple[Network, ...] | None = LOOPBACK
     """Who may ask for metrics and health without signing in; `None`: they have an address of their
     own."""

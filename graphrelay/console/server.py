@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graphrelay.clock import Clock
 from graphrelay.console.access.links import LASTS, Links
-from graphrelay.console.access.sessions import ConsoleSession, Sessions
+from graphrelay.console.access.microsoft import MicrosoftSignIns
+from graphrelay.console.access.sessions import Configured, ConsoleSession, How, Sessions
 from graphrelay.console.desk import Desk
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
 from graphrelay.console.metrics.monitoring import Monitoring
-from graphrelay.console.options import ConsoleOptions, ConsoleUser, ShownConfiguration
+from graphrelay.console.options import ConsoleOptions, ShownConfiguration
 from graphrelay.console.web_server import WebServer
 from graphrelay.control.verb import Asker, Output, Verb, VerbError, said
 from graphrelay.control.verbs.json_views import when
 from graphrelay.journal import Entry, Journal, events
+from graphrelay.oauth.sign_in.identities import Identities
 from graphrelay.smtp.access.listener import TcpEndpoint, endpoint
 from graphrelay.smtp.access.login import LoginBook
 
@@ -34,6 +36,7 @@ class Console:
         in_force: Callable[[], ShownConfiguration],
         alert: Callable[[], str],
         monitoring: Monitoring,
+        identities: Identities,
         journal: Journal,
         clock: Clock,
         host: str,
@@ -51,6 +54,7 @@ class Console:
                 clock, options.idle_timeout, options.session_lifetime, self._session_ended
             ),
             links=Links(clock),
+            microsoft=MicrosoftSignIns(identities, clock),
             logins=LoginBook(_logins(options), clock),
             dialogs=Dialogs(changes.changed),
             changes=changes,
@@ -106,7 +110,10 @@ class Console:
         desk.options = options
         desk.logins = desk.logins.with_logins(_logins(options))
         desk.sessions.use(
-            _by_name(before), _by_name(options), options.idle_timeout, options.session_lifetime
+            _configured(before),
+            _configured(options),
+            options.idle_timeout,
+            options.session_lifetime,
         )
 
     def link(self, who: str) -> str:
@@ -142,5 +149,11 @@ def _logins(options: ConsoleOptions) -> tuple[Any, ...]:
     return tuple(user.login for user in options.users)
 
 
-def _by_name(options: ConsoleOptions) -> dict[str, ConsoleUser]:
-    return {user.login.name: user for user in options.users}
+def _configured(options: ConsoleOptions) -> Configured:
+    found: dict[tuple[How, str], object] = {
+        ("password", user.login.name): user for user in options.users
+    }
+    if of := options.microsoft:
+        where = (of.account, of.tenant, of.client_id)
+        found |= {("microsoft", user.username): (user, where) for user in of.users}
+    return found

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext
+from typing import TYPE_CHECKING
 
 from graphrelay.alerts.manager import AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
@@ -55,9 +56,11 @@ from graphrelay.graph.http.transport import Endpoint
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
+from graphrelay.oauth.sign_in.identities import Identities
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, open_vault
+from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
+from graphrelay.oauth.vault.vault import SERVICE
 from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier
@@ -77,6 +80,9 @@ from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 from graphrelay.spool.queries import Count
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.url import SpoolUrlUnusable
+
+if TYPE_CHECKING:
+    from graphrelay.spool.postgres import PostgresSpool
 
 
 class CannotStart(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -184,7 +190,8 @@ async def _opened(
         verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
         monitoring = Monitoring(asking(verbs), settings.health, clock)
         journal.add(monitoring.hear)
-        console = _console(verbs, configuration, alerts, monitoring, journal, clock)
+        identities = Identities(rooms.tokens)
+        console = _console(verbs, configuration, alerts, monitoring, identities, journal, clock)
         verbs |= console.table() if console else {"console-link": console_off}
         control = ControlServer(
             settings.control_socket, verbs, journal, clock, settings.control_group
@@ -258,6 +265,8 @@ class _Rooms:
     leftovers: StaleDrafts
     bounces: NdrPoll
     reporter: Reporter
+    shared: "PostgresSpool | None"
+    """The spool, if several relays share it."""
 
 
 class _Watched:
@@ -279,6 +288,18 @@ class _Watched:
     def accounts(self) -> set[str]:
         return {account.name for account in self._rooms.tokens.accounts}
 
+    async def is_ours(
+        self, kind: str, subject: str, *, over: bool, repeat_after: timedelta
+    ) -> bool:
+        """Rather twice than not at all, while the database is away."""
+        shared = self._rooms.shared
+        if shared is None:
+            return True
+        try:
+            return await shared.alerts.is_ours(kind, subject, over=over, repeat_after=repeat_after)
+        except StorageUnavailable:
+            return True
+
 
 async def _rooms(
     stack: AsyncExitStack,
@@ -292,8 +313,14 @@ async def _rooms(
     tls = client_context(settings.ca_file)
     opening = _spool(settings, clock, journal, patience, sends=sends)
     spool = await stack.enter_async_context(opening)
-    tokens = _tokens(settings, tls, clock, journal)
+    shared = None if isinstance(spool, SqliteSpool) else spool
+    vault = _vault(settings, shared)
+    if shared and sends:
+        await _check_key(vault)
+    tokens = _tokens(settings, vault, tls, clock, journal)
     stack.push_async_callback(tokens.aclose)
+    if shared:
+        _follow(shared, tokens)
     cloud, proxy = settings.cloud, settings.proxy
     graph = GraphClient(cloud, tls, tokens, tokens.user_of, clock, proxy=proxy)
     stack.push_async_callback(graph.aclose)
@@ -309,13 +336,23 @@ async def _rooms(
     leftovers = StaleDrafts(spool, graph, clock, journal)
     bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
-        tokens, graph, spool, queue, limits, reception, Transcripts(), leftovers, bounces, reporter
+        tokens,
+        graph,
+        spool,
+        queue,
+        limits,
+        reception,
+        Transcripts(),
+        leftovers,
+        bounces,
+        reporter,
+        shared,
     )
 
 
 def _spool(
     settings: RelaySettings, clock: Clock, journal: Journal, patience: timedelta, *, sends: bool
-) -> AbstractAsyncContextManager[Spool]:
+) -> "AbstractAsyncContextManager[SqliteSpool | PostgresSpool]":
     """The embedded spool, or the one that several relays share. Raises `OSError`,
     `SpoolUrlUnusable`."""
     directory, shared = settings.state_directory, settings.shared_spool
@@ -335,13 +372,38 @@ def _spool(
     )
 
 
+def _vault(settings: RelaySettings, shared: "PostgresSpool | None") -> Vault:
+    if shared is None:
+        return open_vault(settings.state_directory, settings.vault_backend)
+    return open_shared_vault(settings.state_directory, shared.secrets)
+
+
+async def _check_key(vault: Vault) -> None:
+    """A relay whose key is not that of the others would take lanes and send nothing. Raises
+    `CannotStart`."""
+    try:
+        await asyncio.to_thread(vault.place)
+    except VaultFailure as failure:
+        raise CannotStart(str(failure)) from failure
+
+
+def _follow(shared: "PostgresSpool", tokens: TokenManager) -> None:
+    """What any relay does to an authorization holds for all of them."""
+
+    def changed(service: str, name: str) -> None:
+        if service == SERVICE:
+            tokens.changed_elsewhere(name)
+
+    shared.secrets.on_change(changed)
+
+
 def _tokens(
-    settings: RelaySettings, tls: SSLContext, clock: Clock, journal: Journal
+    settings: RelaySettings, vault: Vault, tls: SSLContext, clock: Clock, journal: Journal
 ) -> TokenManager:
     return TokenManager(
         settings.accounts,
         settings.token_cloud,
-        open_vault(settings.state_directory, settings.vault_backend),
+        vault,
         Http(tls, settings.proxy_url),
         clock,
         journal,
@@ -390,13 +452,15 @@ def _start_background(
     stack: AsyncExitStack, tasks: asyncio.TaskGroup, rooms: _Rooms, settings: RelaySettings
 ) -> None:
     """Start the background tasks, to be ended before the disk is closed."""
-    background = (
+    background = [
         tasks.create_task(rooms.tokens.run(), name="tokens"),
         tasks.create_task(rooms.bounces.run(), name="bounces"),
         tasks.create_task(rooms.spool.keep_house(settings.log_keep), name="spool"),
         tasks.create_task(rooms.leftovers.run(), name="leftovers"),
         tasks.create_task(rooms.reporter.run(rooms.queue.add), name="reports"),
-    )
+    ]
+    if rooms.shared:
+        background.append(tasks.create_task(rooms.tokens.follow(), name="authorizations"))
     for task in background:
         stack.callback(task.cancel)
     carrying = tasks.create_task(rooms.queue.run(), name="queue")
@@ -499,6 +563,7 @@ def _console(
     configuration: Configuration,
     alerts: AlertManager,
     monitoring: Monitoring,
+    identities: Identities,
     journal: Journal,
     clock: Clock,
 ) -> Console | None:
@@ -512,6 +577,7 @@ def _console(
         configuration.shown,
         lambda: alerts.status,
         monitoring,
+        identities,
         journal,
         clock,
         configuration.settings.hostname,

@@ -37,6 +37,8 @@ from graphrelay.console.options import (
     ConsoleUser,
     HealthLimits,
     MetricsOptions,
+    MicrosoftOptions,
+    MicrosoftUser,
     ShownConfiguration,
 )
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
@@ -174,7 +176,24 @@ def console(settings: Settings) -> ConsoleOptions | None:
             ConsoleUser(Login(user.name, user.password_hash.get_secret_value()), user.role)
             for user in table.users
         ),
+        microsoft=_microsoft(settings),
         metrics_from=tuple(monitoring.allow_from) if monitoring.address is None else None,
+    )
+
+
+def _microsoft(settings: Settings) -> MicrosoftOptions | None:
+    table = settings.console
+    account = next((one for one in accounts(settings) if one.name == table.microsoft_account), None)
+    if account is None or not table.microsoft_users:
+        return None
+    return MicrosoftOptions(
+        account.name,
+        account.tenant,
+        account.client_id,
+        tuple(
+            MicrosoftUser(user.username, user.object_id or "", user.role)
+            for user in table.microsoft_users
+        ),
     )
 
 

@@ -4,6 +4,7 @@ A file is written under another name with its final owner and mode, then linked 
 which fails if that exists; with `force` it replaces the old file in one step.
 """
 
+import errno
 import grp
 import os
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from graphrelay.oauth.scenario import ClientSecret, SecretFile
 
 GROUP = "graphrelay"
 """The group of the service, where it is installed: it has to read what root writes."""
+_EXISTS = "{} exists already. Look at it, or overwrite it with --force"
 
 
 class NotWritten(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -30,6 +32,17 @@ class NotValid(NotWritten):
     def __init__(self, text: str, keys: frozenset[str]) -> None:
         super().__init__(text)
         self.keys = keys
+
+
+def expect_place(config: Path, *, force: bool) -> None:
+    """Raises `NotWritten` if it can be seen now that `write` would, so that nothing is asked in
+    vain."""
+    with _explained(config):
+        if not force and config.exists():
+            raise NotWritten(_EXISTS.format(config))
+        folder = next(parent for parent in config.absolute().parents if parent.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def write(
@@ -102,9 +115,7 @@ def _put(draft: Path, path: Path, force: bool) -> None:
             path.hardlink_to(draft)
         sync_directory(path.parent)
     except FileExistsError as error:
-        raise NotWritten(
-            f"{path} exists already. Look at it, or overwrite it with --force"
-        ) from error
+        raise NotWritten(_EXISTS.format(path)) from error
 
 
 @contextmanager

@@ -66,6 +66,8 @@ class VaultProblem:
 
     reason: str
     remedy: str
+    passes: bool = False
+    """Whether it ends by itself: the database that keeps it is away."""
 
 
 NotGranted = Unauthorized | TokenRefused | EntraUnreachable | VaultProblem
@@ -79,6 +81,8 @@ def outcome_without_token(account: str, answer: NotGranted) -> Paused | Delayed:
         case EntraUnreachable(reason=reason, retry_after=retry_after):
             text = f"{name}: no token could be fetched: {reason}"
             return Delayed(status="4.4.1", reason=text, retry_after=retry_after)
+        case VaultProblem(reason=reason, passes=True):
+            return Delayed(status="4.3.0", reason=f"{name}: {reason}")
         case TokenRefused():
             reason = f"Microsoft refused a token ({answer.description or answer.error})"
         case Unauthorized(reason=reason) | VaultProblem(reason=reason):

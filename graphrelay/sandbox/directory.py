@@ -269,6 +269,8 @@ def _id(who: User | Tenant) -> str:
 
 
 CONTOSO = guid("tenant/contoso")
+CONSOLE_REDIRECT = "http://localhost/sign-in/microsoft"
+"""Where users of the relay's console come back; any port of localhost will do."""
 PUBLIC_CLIENT = guid("app/graphrelay")
 CONFIDENTIAL_CLIENT = guid("app/graphrelay daemon")
 CLIENT_SECRET = "sandbox~secret.value"  # noqa: S105 (known to every reader of this file)
@@ -296,7 +298,7 @@ def contoso() -> Directory:
         client_id=PUBLIC_CLIENT,
         tenant_id=tenant.id,
         audience="AzureADandPersonalMicrosoftAccount",
-        public_redirect_uris=["http://localhost"],
+        public_redirect_uris=["http://localhost", CONSOLE_REDIRECT],
         allow_public_client_flows=True,
         scopes={"Mail.Send", "Mail.Send.Shared", "offline_access"},
     )
@@ -304,7 +306,7 @@ def contoso() -> Directory:
         display_name="graphrelay daemon",
         client_id=CONFIDENTIAL_CLIENT,
         tenant_id=tenant.id,
-        web_redirect_uris=["http://localhost"],
+        web_redirect_uris=["http://localhost", CONSOLE_REDIRECT],
         roles={"Mail.Send"},
         secrets=[Secret(value=CLIENT_SECRET)],
     )

@@ -20,7 +20,7 @@ loaded in an earlier term.
 tests/spool/contract.py tests each engine against this.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -36,7 +36,7 @@ from graphrelay.model import (
 )
 from graphrelay.spool.changes import Change, Verdict
 from graphrelay.spool.queries import Query
-from graphrelay.spool.values import Batch, Divided, Refusal, Take
+from graphrelay.spool.values import Batch, Divided, LaneNote, Refusal, Take
 
 T = TypeVar("T")
 Report = tuple[NewMessage, IncomingBody]
@@ -55,6 +55,15 @@ class LaneWatcher(Protocol):
 
     def changed(self, lane: Lane) -> None:
         """Mail may wait in it of which only the spool knows."""
+        ...
+
+    def probe(self, lane: Lane) -> None:
+        """Somebody asked another relay to try its mail at once."""
+        ...
+
+    def notes(self) -> Iterable[LaneNote]:
+        """What people who ask another relay see of the lanes of this one. An engine that is not
+        shared never asks."""
         ...
 
 

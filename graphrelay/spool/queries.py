@@ -8,6 +8,7 @@ from graphrelay.model import Lane
 from graphrelay.spool.values import (
     Backlog,
     Interrupted,
+    LaneNote,
     LeftBehind,
     LogRow,
     MessageHistory,
@@ -121,6 +122,11 @@ class Backlogs(Query[list[Backlog]]):
 @dataclass(frozen=True, slots=True)
 class Relays(Query[list[RelayRow]]):
     """The relays that share the queue, oldest first; none where it is one relay's alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneNotes(Query[list[LaneNote]]):
+    """What other relays say about the lanes that they send from; it may be some seconds old."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,6 +276,18 @@ class MessageHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneNote:
+    """What the relay that sends from a lane says about it."""
+
+    lane: Lane
+    text: str
+    """In the relay's own form."""
+    wakes_at: datetime | None
+    host: str = ""
+    """Of that relay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """Totals of the queue."""
 

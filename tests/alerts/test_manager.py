@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from graphrelay.alerts.alert import Alert, State
+from graphrelay.alerts.alert import Alert, AlertKind, State
 from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.alerts.manager import MOST_WAITING, PAUSES, AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds
-from graphrelay.journal import Entry, Journal
+from graphrelay.journal import Entry, Journal, events
 from graphrelay.journal.events import Event
 from tests.alerts.story import FINE, paused, resumed
 from tests.clock import FakeClock, settle
@@ -45,6 +45,10 @@ class World:
         self.seen: Figures | SpoolUnreadable | Exception = FINE
         self.stuck: asyncio.Event | None = None
         self.lanes = {"website/wp@contoso.com"}
+        self.ours = True
+        self.known: set[str] = set()
+        """What another relay has sent an alert about."""
+        self.asked: list[tuple[str, str, bool]] = []
 
     async def figures(self) -> Figures | SpoolUnreadable:
         if self.stuck:
@@ -58,6 +62,12 @@ class World:
 
     def accounts(self) -> set[str]:
         return {"website"}
+
+    async def is_ours(
+        self, kind: str, subject: str, *, over: bool, repeat_after: timedelta
+    ) -> bool:
+        self.asked.append((kind, subject, over))
+        return self.ours and subject not in self.known
 
     def hear(self, event: Event) -> None:
         self.journal.write(event)
@@ -229,3 +239,29 @@ async def test_a_test_alert_goes_to_every_channel_once_and_gives_each_result() -
     assert outcomes[:2] == [("one", Sent()), ("two", no)]
     assert isinstance(outcomes[2][1], AlertNotSent)
     assert world.entries == []
+
+
+async def test_what_another_relay_alerts_people_to_is_not_sent_here() -> None:
+    channel = Recorded()
+    world = World(channel)
+    world.ours = False
+    async with world.running():
+        world.hear(paused())
+        world.hear(events.SpoolBroke(reason="a mistake"))
+        await world.until(minutes=1)
+    assert [alert.kind for alert in channel.alerts] == [AlertKind.SPOOL], "about this host"
+    assert world.asked == [("paused", "website/wp@contoso.com", False)]
+    assert len(world.happened("alert")) == 1
+
+
+async def test_of_causes_that_came_together_those_that_are_new_to_all_are_sent() -> None:
+    channel = Recorded()
+    world = World(channel)
+    world.known = {"website/wp@contoso.com"}
+    world.lanes.add("website/info@contoso.com")
+    async with world.running():
+        world.hear(paused())
+        world.hear(paused(mailbox="info@contoso.com"))
+        await world.until(minutes=1)
+    [alert] = channel.alerts
+    assert [cause.subject for cause in alert.causes] == ["website/info@contoso.com"]

@@ -53,12 +53,18 @@ def test_a_command_without_a_daemon_waits_for_another_that_has_the_spool(tmp_pat
     assert listed.returncode == 0, listed.stderr
 
 
-def test_all_is_deleted_only_after_a_question(tmp_path: Path) -> None:
-    asked = ("--config", configured(tmp_path), "queue", "delete", "--all", "--reason", "spam")
-    unsure = run(*asked, answer="n\n")
-    assert "Delete all messages in the queue?" in unsure.stderr
-    assert unsure.returncode == 130
-    assert "there is no message to delete" in run(*asked, "--yes").stderr
+async def test_all_is_deleted_only_after_a_question(tmp_path: Path) -> None:
+    async with world(tmp_path, scenario="user", authorized=False) as here:
+        asked = ("--config", str(here.config), "queue", "delete", "--all", "--reason", "spam")
+        nothing = await asyncio.to_thread(run, *asked)
+        assert nothing.stderr == "graphrelay: there is no message to delete\n"
+        await asyncio.to_thread(send, here, 2)
+        await here.event("paused")
+        unsure = await asyncio.to_thread(run, *asked, answer="n\n")
+        assert "Delete all 2 messages in the queue?" in unsure.stderr
+        assert unsure.returncode == 130
+        sure = await asyncio.to_thread(run, *asked, answer="y\n")
+        assert sure.stdout.count(": deleted") == 2
 
 
 async def test_a_dry_run_lists_and_changes_nothing(tmp_path: Path) -> None:

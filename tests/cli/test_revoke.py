@@ -20,8 +20,13 @@ async def test_mail_of_a_revoked_account_waits_for_the_next_authorization(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with authorized(ANY, tmp_path, monkeypatch) as here:
-        unsure = await graphrelay(here.config, "revoke", "website", answer="n\n")
-        assert unsure.code != 0
+        nobody = await graphrelay(here.config, "revoke", "nobody")
+        assert nobody.code == 1
+        assert nobody.err.startswith("graphrelay: there is no account 'nobody'")
+        for answer in ("n\n", "\n", ""):
+            unsure = await graphrelay(here.config, "revoke", "website", answer=answer)
+            assert unsure.code == 130
+            assert "Continue? [y/N]: " in unsure.err
         assert (await status(here)).code == 0
         shown = await graphrelay(here.config, "revoke", "website", "--yes")
         assert shown.code == 0

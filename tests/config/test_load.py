@@ -144,6 +144,11 @@ def test_a_key_of_many_parts_is_named_before_it_is_parsed(tmp_path: Path) -> Non
         load(written(tmp_path, "[log]\na" + ".a" * 60 + " = 1\n"))
 
 
+def test_a_file_without_an_end_is_refused_as_too_large() -> None:
+    with pytest.raises(ConfigError, match="/dev/zero: cannot be read: larger than 1 MiB"):
+        load(Path("/dev/zero"))
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(SMALL, encoding="utf-8-sig")

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -24,6 +24,8 @@ from graphrelay.console.options import (
 from graphrelay.console.server import Console
 from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.journal import Entry, Journal
+from graphrelay.oauth.sign_in.identities import Identities
+from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.smtp.access.listener import Listener
 from graphrelay.smtp.access.login import Login
 from tests.clock import FakeClock
@@ -224,7 +226,13 @@ class Opening:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
 
-    async def __call__(self, chosen: ConsoleOptions | None = None, **answers: Any) -> Opened:
+    async def __call__(
+        self,
+        chosen: ConsoleOptions | None = None,
+        tokens: TokenManager | None = None,
+        **answers: Any,
+    ) -> Opened:
+        """`tokens`: with whose accounts people sign in with Microsoft."""
         clock, entries = FakeClock(), list[Entry]()
         verbs = Verbs(**{name.replace("_", "-"): value for name, value in answers.items()})
         journal = Journal(clock, entries.append)
@@ -235,6 +243,7 @@ class Opening:
             lambda: IN_FORCE,
             lambda: made.alert,
             monitoring,
+            Identities(tokens) if tokens else cast(Identities, None),
             journal,
             clock,
             "relay.test",

@@ -33,6 +33,7 @@ from typing import Literal, get_args
 
 import psycopg
 
+from graphrelay.oauth.vault.key import CREDENTIAL_NAME, new_key_text
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import User, contoso
@@ -51,6 +52,14 @@ REQUEST_LIMIT = 5.0
 Trouble = Literal["killed", "frozen", "cut off", "database killed"]
 PATIENCE = 60.0
 """Seconds in which another relay must have gone on."""
+
+
+def given_key(state: Path, key: bytes) -> None:
+    """A state directory with the key of the vault that the relays share."""
+    state.mkdir(parents=True)
+    file = state / CREDENTIAL_NAME
+    file.touch(0o600)
+    file.write_bytes(key)
 
 
 def config_of(host: str, url: str) -> str:
@@ -295,12 +304,12 @@ async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
         server = stack.enter_context(postgres_server.running(quick, database_port))
         settings = MailSettings(keep_bodies=False)
         cloud = await stack.enter_async_context(Sandbox(directory, mail_settings=settings))
-        members, ports = [], []
+        members, ports, key = [], [], new_key_text()
         for host in RELAYS:
             line, port = Line(database_port), free_port()
             await line.open(stack)
             place = folder / host
-            place.mkdir()
+            given_key(place / "state", key)
             url = f"postgresql://relay@127.0.0.1:{line.port}/postgres?sslmode=disable"
             config = relay_config(cloud, place / "state", f"127.0.0.1:{port}", "any-user")
             config = config.replace("[[smtp", f'[smtp]\nhostname = "{host}"\n\n[[smtp', 1)

@@ -25,10 +25,12 @@ BECOMES_NOBODY = """
 import os, sys
 sys.path.insert(0, {root!r})
 # The Python that runs the tests may lie where nobody else can read.
-import encodings.idna, grp, pwd
+import encodings.idna, grp, importlib, pwd
 import graphrelay.cli.authorize, graphrelay.memory, graphrelay.daemon.relay
 import graphrelay.control.socket.client
-import graphrelay.cli.hash_password, graphrelay.cli.init, graphrelay.cli.queue
+import graphrelay.daemon.archive, graphrelay.guide.writing
+for name in graphrelay.cli.VERBS:
+    importlib.import_module("graphrelay.cli." + name.replace("-", "_"))
 from graphrelay.daemon import reading, reading_process
 
 class ReadHere:  # since nobody can start it
@@ -114,14 +116,36 @@ async def as_nobody(folder: Path, *arguments: object) -> str:
     return await run(sys.executable, "-c", code, *map(str, arguments), cwd=folder)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "queue list",
+        "queue delete --all --reason spam",
+        "revoke website",
+        "reload",
+        "backup there.tar",
+        "restore there.tar",
+    ],
+)
 async def test_who_may_not_read_the_configuration_is_advised_a_group(
-    config: Path, folder: Path
+    config: Path, folder: Path, command: str
 ) -> None:
     config.chmod(0o640)
     os.chown(config, 0, 1)
-    said = await as_nobody(folder, "--config", config, "queue", "list")
+    said = await as_nobody(folder, "--config", config, *command.split())
     assert "ended with 78" in said
     assert f"{config}: permission denied; run it with sudo, or join the group daemon" in said
+
+
+async def test_where_init_cannot_write_nothing_is_asked(config: Path, folder: Path) -> None:
+    folder.chmod(0o755)
+    said = await as_nobody(folder, "--config", folder / "new" / "config.toml", "init")
+    assert "ended with 1" in said
+    assert "cannot be written: Permission denied; run this with sudo, or choose another" in said
+    assert "?" not in said
+    folder.chmod(0o700)
+    said = await as_nobody(Path("/"), "--config", config, "init")
+    assert "cannot be written: Permission denied" in said
 
 
 @pytest.mark.parametrize("verb", ["hash-password", "init"])

@@ -78,5 +78,5 @@ def _add_newer(package: Path) -> None:
     control = unpacked / "DEBIAN" / "control"
     control.write_text(re.sub(r"(?m)^Version: .*$", r"\g<0>+test", control.read_text()))
     newer = package.parent / re.sub(r"_([^_]*)_", r"_\1+test_", package.name)
-    subprocess.run(["dpkg-deb", "-b", "--root-owner-group", unpacked, newer], check=True)
+    subprocess.run(["dpkg-deb", "-Znone", "-b", "--root-owner-group", unpacked, newer], check=True)
     shutil.rmtree(unpacked)

@@ -97,6 +97,16 @@ def is_ours(options: WebAddress, host: str) -> bool:
     return name == "localhost" or bool(_bare(name)) or name in map(str.lower, options.hosts)
 
 
+def loopback_port(host: str) -> int | None:
+    """The port in a Host header that names a loopback address by its number (80 where it is left
+    out); `None` for any other."""
+    name = _without_port(host)
+    number = _bare(name)
+    if not number or not _is_loopback(number):
+        return None
+    return int(host[len(name) + 1 :] or 80)
+
+
 def strange(method: str, headers: Mapping[str, str]) -> str | None:
     """Why no page of this console can have made the request; `None` where one can."""
     site = headers.get("Sec-Fetch-Site", "none")

@@ -10,15 +10,17 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
 from graphrelay.clock import Clock
-from graphrelay.console.options import ConsoleUser, Role
+from graphrelay.console.options import Role
 
-How = Literal["link", "password"]
+How = Literal["link", "password", "microsoft"]
+Configured = Mapping[tuple[How, str], object]
+"""What is configured of each user, by how the user signs in and the name of the session."""
 MOST = 1_000
 """Sessions at once; beyond that the one that was idle longest ends."""
 
@@ -91,20 +93,14 @@ class Sessions:
         self._end(session.key, reason)
 
     def use(
-        self,
-        before: Mapping[str, ConsoleUser],
-        after: Mapping[str, ConsoleUser],
-        idle: timedelta,
-        longest: timedelta,
+        self, before: Configured, after: Configured, idle: timedelta, longest: timedelta
     ) -> None:
         """Other users and limits. Sessions of users who were removed or changed end."""
         self._idle, self._longest = idle, longest
-        for session in self._by_password():
-            if before.get(session.who) != after.get(session.who):
+        for session in tuple(self._open.values()):
+            user = (session.how, session.who)
+            if before.get(user) != after.get(user):
                 self._end(session.key, "the user was removed or changed")
-
-    def _by_password(self) -> Iterator[ConsoleSession]:
-        return (session for session in tuple(self._open.values()) if session.how == "password")
 
     def _end(self, key: bytes, reason: str) -> None:
         if session := self._open.pop(key, None):

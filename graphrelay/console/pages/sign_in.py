@@ -51,7 +51,7 @@ class SignInPages:
         verdict = await self._desk.logins.check(client, name, password)
         users = {user.login.name: user for user in self._desk.options.users}
         if isinstance(verdict, Login) and (user := users.get(verdict.name)):
-            return self._signed_in(request, name, user.role, "password", target)
+            return self._enter(request, name, user.role, "password", target)
         locked = isinstance(verdict, LockedOut)
         reason = "locked out after many wrong passwords" if locked else "wrong name or password"
         who = name if name in users else ""
@@ -76,7 +76,7 @@ class SignInPages:
         who = self._desk.links.use(request.match_info["link"])
         if who is None:
             return self._void(request)
-        return self._signed_in(request, who, "operator", "link", "/")
+        return self._enter(request, who, "operator", "link", "/")
 
     @public
     @harmless
@@ -86,14 +86,20 @@ class SignInPages:
         return _redirect("/sign-in")
 
     def _void(self, request: web.Request) -> web.StreamResponse:
-        client = request[CALLER].client
         reason = "a link that was used, is older than five minutes, or never was"
-        self._desk.journal.write(events.SignInRefused(client=client, who="", reason=reason))
         said = (
             "This link has been used, or is older than five minutes. "
             "For another one run: graphrelay console"
         )
-        return self._form(request, "sign-in", 403, said=said, next="/")
+        return self.refused(request, "", reason, said)
+
+    def refused(
+        self, request: web.Request, who: str, reason: str, said: str = ""
+    ) -> web.StreamResponse:
+        """The form again, and a line in the journal; `said`: to the person, if not the reason."""
+        client = request[CALLER].client
+        self._desk.journal.write(events.SignInRefused(client=client, who=who, reason=reason))
+        return self._form(request, "sign-in", 403, said=said or reason, next="/")
 
     def _form(
         self, request: web.Request, name: str, status: int = 200, said: str = "", **values: str
@@ -108,24 +114,28 @@ class SignInPages:
             token=sessions.form_token(cookie),
             said=said,
             has_users=bool(self._desk.options.users),
+            has_microsoft=self._desk.options.microsoft is not None,
             **values,
         )
         if not request[COOKIE]:
             set_cookie(request, response, cookie)
         return response
 
-    def _signed_in(
+    def _enter(
         self, request: web.Request, who: str, role: Role, how: How, target: str
     ) -> web.StreamResponse:
-        """A new session, whatever cookie the browser had."""
+        response = _redirect(target)
+        set_cookie(request, response, self.opened(request, who, role, how))
+        return response
+
+    def opened(self, request: web.Request, who: str, role: Role, how: How) -> str:
+        """The cookie of a new session, whatever cookie the browser had."""
         if visit := request.get(VISIT):
             self._desk.sessions.close(visit.session, "signed in again")
         value = self._desk.sessions.open(who, role, how)
         client = request[CALLER].client
         self._desk.journal.write(events.SignedIn(who=who, role=role, how=how, client=client))
-        response = _redirect(target)
-        set_cookie(request, response, value)
-        return response
+        return value
 
 
 def inside(target: str) -> str:

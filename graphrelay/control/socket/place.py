@@ -6,8 +6,9 @@ secrets that only the service may have (systemd credentials).
 """
 
 import os
-import tomllib
 from pathlib import Path
+
+from graphrelay import toml_file
 
 
 def control_socket(config: Path) -> Path:
@@ -51,10 +52,10 @@ def _path(config: Path, variable: str, *key: str) -> Path | None:
     if given := os.environ.get(variable):
         return Path(given)
     try:
-        written: object = tomllib.loads(config.read_text(encoding="utf-8").removeprefix("\ufeff"))
+        written: object = toml_file.parse(toml_file.read(config))
     except PermissionError:
         raise
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None
     for part in key:
         written = written.get(part) if isinstance(written, dict) else None

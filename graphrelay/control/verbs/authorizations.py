@@ -70,8 +70,12 @@ class AuthorizationVerbs:
                 "risk": risk_of_any_user(account) or "",
             }
 
-    async def _revoke(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
+    async def _revoke(self, arguments: Mapping[str, Any], ask: Asker) -> AsyncIterator[Output]:
+        """With `confirm` it asks first, and any answer but `y` or `yes` changes nothing."""
         account = self._account(str(arguments["account"]))
+        if arguments.get("confirm") and (await ask("confirm")).lower() not in ("y", "yes"):
+            yield {"account": account.name, "revoked": False}
+            return
         problem = await self._tokens.revoke(account.name)
         if problem is not None:
             raise VerbError(f"{problem.reason} {problem.remedy}")

@@ -281,6 +281,7 @@ def lane(view: LaneView, learned: Learned | None = None) -> Output:
         "oldest": when(view.oldest),
         "budgets": [_budget(use) for use in view.budgets],
         "mime_limit": limit,
+        "host": view.host,
     }
 
 

@@ -15,7 +15,7 @@ from graphrelay.control.verbs import json_views
 from graphrelay.control.verbs.json_views import WhyWaiting
 from graphrelay.model import Lane, StorageUnavailable, in_small_letters
 from graphrelay.oauth.scenario import Account
-from graphrelay.relay.queue.lane_view import LaneView
+from graphrelay.relay.queue.lane_view import LaneView, noted
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import (
     Changed,
@@ -27,8 +27,10 @@ from graphrelay.spool.changes import (
     Verdict,
 )
 from graphrelay.spool.queries import (
+    Backlogs,
     Count,
     HistoryOf,
+    LaneNotes,
     LogFilter,
     Matching,
     QueueFilter,
@@ -66,7 +68,12 @@ class IdleQueue:
         self._spool = spool
 
     async def lanes(self) -> list[LaneView] | None:
-        return None
+        """As the relays on other hosts said last; `None` if there are none."""
+        if not await self._spool.read(Relays()):
+            return None
+        backlogs = {one.lane: one for one in await self._spool.read(Backlogs())}
+        notes = await self._spool.read(LaneNotes())
+        return [noted(note, backlogs.get(note.lane)) for note in notes]
 
     async def hold(self, which: str | int, reason: str, called: str = "") -> Verdict:
         return await self._spool.change(Hold(which, reason))

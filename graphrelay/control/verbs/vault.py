@@ -79,6 +79,11 @@ def _moved(vault: Vault, target: Vault, known: set[str]) -> Output:
     """Everything is in the new vault before the relay uses it, and only then deleted from the old
     one."""
     here, there = vault.place(), target.place()
+    if here.name == "database":
+        raise VerbError(
+            "the vault is in the database of [spool] url, where every relay needs it: it cannot be "
+            "moved"
+        )
     if here.name == there.name:
         raise VerbError(f"the vault is {here} already")
     copied = copy(vault, target, vault.names(known))

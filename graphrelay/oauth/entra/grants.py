@@ -4,6 +4,7 @@
     by_credential   RFC 6749 section 4.4      an application, or the machine's managed identity
     begin_code, redeem                        a person signs in: RFC 6749 section 4.1, RFC 7636
     begin_device, poll_device                 a person signs in elsewhere: RFC 8628
+    begin_identity, identify                  a person says who they are: OpenID Connect Core 1.0
 
 The scenario decides which of them is used; none of them ever calls another. All of them block, and
 run in the authorizing thread.
@@ -14,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+
+import httpx
 
 from graphrelay.clock import Clock
 from graphrelay.oauth.answers import TokenRefused
@@ -39,6 +42,7 @@ from graphrelay.oauth.scenario import (
 
 NOT_ASKED_FOR = frozenset({"offline_access"})
 """msal adds it (and openid, profile) by itself, and raises if it is given."""
+IDENTITY = "openid profile"
 DEFAULT_LIFE = timedelta(minutes=10)
 """Where an answer does not say (RFC 6749 section 5.1 only recommends it)."""
 LONGEST_LIFE = timedelta(days=7)
@@ -76,6 +80,14 @@ class CodeRequest:
     state: str = field(repr=False)
     flow: Mapping[str, Any] = field(repr=False)
     """msal's own state: PKCE verifier, nonce, scopes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The claims of an ID token, and the tenant that was asked, where its id is known."""
+
+    claims: Mapping[str, Any] = field(repr=False)
+    tenant_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +216,40 @@ class Grants:
             case TokenRefused(error="slow_down"):
                 return NotYet(interval + timedelta(seconds=5))  # RFC 8628 section 3.5
         return response
+
+    # Who a person is -------------------------------------------------------------------------
+
+    def begin_identity(self, redirect_uri: str) -> CodeRequest | EntraFailure:
+        """Where to send the browser of a user who is only to be known: no permission is asked for,
+        and no refresh token."""
+        flow = self._entra.ask(
+            lambda app: app.initiate_auth_code_flow(
+                [],
+                redirect_uri=redirect_uri,
+                prompt="select_account",
+                response_mode="form_post",  # as for begin_code
+            )
+        )
+        if not isinstance(flow, Mapping):
+            return flow
+        url = httpx.URL(flow["auth_uri"])
+        url = url.copy_set_param("response_mode", "query").copy_set_param("scope", IDENTITY)
+        return CodeRequest(str(url), flow["state"], flow)
+
+    def identify(self, request: CodeRequest, answer: Mapping[str, str]) -> Identity | EntraFailure:
+        """Exchange the authorization code for an ID token. The caller has compared `state`, and
+        msal compares the nonce. Nothing else is verified: the token came from Entra over TLS
+        (OpenID Connect Core 1.0 section 3.1.3.7)."""
+        given = self._entra.ask(
+            lambda app: app.acquire_token_by_auth_code_flow(dict(request.flow), dict(answer)),
+            (answer.get("code", ""), request.flow["code_verifier"]),
+        )
+        if not isinstance(given, Mapping):
+            return given
+        claims = given.get("id_token_claims")
+        if not isinstance(claims, Mapping):
+            return self._entra.malformed("no ID token")
+        return Identity(claims, self._entra.tenant_id)
 
     # The token response ----------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ PATIENCE = timedelta(minutes=5)
 """How long callers wait for one refresh, and those queued before it. Nothing stops the thread
 where it waits for a file on a dead disk, or for the next octet of an answer; but callers get an
 answer. In real time, as the work of the thread is."""
+FOLLOW_AGAIN = timedelta(seconds=1)
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again. Lanes ask on their own schedule.
     EntraUnreachable: TICK,
@@ -92,6 +93,8 @@ class _State:
     failure: NotGranted | None = None
     look_again: timedelta = timedelta(0)
     """When `run` tries again after a failure (monotonic)."""
+    given: str = ""
+    """The id of the authorization that the cached token comes from."""
     silent_until: timedelta = timedelta(0)
     """Entra is not asked before then: its Retry-After (monotonic)."""
     revision: int = 0
@@ -115,6 +118,8 @@ class TokenManager:
         self._clock, self._journal = clock, journal
         self._worker = Worker("authorization")
         self._listeners: list[Callable[[str], None]] = []
+        self._changed_elsewhere: set[str] = set()
+        self._look = asyncio.Event()
         self._states = {account.name: self._new_state(account) for account in accounts}
 
     @property
@@ -201,6 +206,54 @@ class TokenManager:
                 await self._look_after(state, warns=warns)
             await self._clock.sleep(TICK)
 
+    def changed_elsewhere(self, account: str) -> None:
+        """A relay that shares the vault may have authorized, revoked or renewed the account."""
+        self._changed_elsewhere.add(account)
+        self._look.set()
+
+    async def follow(self) -> None:
+        """Follow what other relays do to the vault; never returns."""
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            names, self._changed_elsewhere = self._changed_elsewhere, set()
+            for state in [state for name, state in self._states.items() if name in names]:
+                try:
+                    await self._follow(state)
+                except Exception as error:  # A bug must stop neither mail nor the other accounts.
+                    reason = type(error).__name__
+                    self._journal.write(
+                        events.AuthorizationBroke(account=state.account.name, reason=reason)
+                    )
+
+    async def _follow(self, state: _State) -> None:
+        found = await self._in_thread(state.renewal.load)
+        account = state.account.name
+        match found:
+            case VaultProblem(passes=True):
+                await self._clock.sleep(FOLLOW_AGAIN)
+                self.changed_elsewhere(account)
+            case VaultProblem():
+                self._note_failure(state, found)
+            case Unauthorized():
+                if state.given:
+                    self._forget(state)
+                    self._journal.write(events.Revoked(account=account))
+                    self._changed(state)
+            case _ if found.id != state.given or state.failure is not None:
+                anew = found.id != state.given and (
+                    state.given or isinstance(state.failure, Unauthorized)
+                )
+                waits = state.failure is not None
+                self._forget(state)
+                if anew:
+                    by = found.authorized_by
+                    self._journal.write(events.Authorized(account=account, by=by))
+                elif waits:
+                    self._journal.write(events.AuthorizationWorks(account=account))
+                if anew or waits:
+                    self._changed(state)
+
     async def _look_after(self, state: _State, *, warns: bool) -> None:
         try:
             if self._due(state):
@@ -243,6 +296,7 @@ class TokenManager:
         if problem is None:
             self._forget(state)
             self._cache(state, authorization.access)
+            state.given = authorization.id
             self._journal.write(
                 events.Authorized(account=account.name, by=authorization.authorized_by)
             )
@@ -349,10 +403,11 @@ class TokenManager:
         if not isinstance(result.answer, Granted):
             self._note_failure(state, result.answer)
         elif result.access is not None:
-            self._note_success(state, result.access)
+            self._note_success(state, result.access, result.given)
 
-    def _note_success(self, state: _State, access: AccessToken) -> None:
+    def _note_success(self, state: _State, access: AccessToken, given: str) -> None:
         self._cache(state, access)
+        state.given = given
         if state.failure is not None:
             state.failure = None
             self._journal.write(events.AuthorizationWorks(account=state.account.name))
@@ -360,12 +415,13 @@ class TokenManager:
 
     def _note_failure(self, state: _State, failure: NotGranted) -> None:
         now = self._clock.monotonic()
-        state.look_again = now + LOOK_AGAIN[type(failure)]
+        passes = isinstance(failure, VaultProblem) and failure.passes
+        state.look_again = now + (TICK if passes else LOOK_AGAIN[type(failure)])
         if isinstance(failure, EntraUnreachable) and failure.retry_after is not None:
             state.silent_until = now + failure.retry_after
         if isinstance(failure, Unauthorized) or _refused_twice(state, failure):
             state.cached = None
-        if _class(failure) != _class(state.failure):
+        if _class(failure) != _class(state.failure) and not passes:
             self._report(state.account.name, failure)
         state.failure = failure
 
@@ -385,6 +441,7 @@ class TokenManager:
 
     def _forget(self, state: _State) -> None:
         state.cached = state.rejected = state.failure = None
+        state.given = ""
         state.look_again = state.silent_until = timedelta(0)
 
     def _due(self, state: _State) -> bool:

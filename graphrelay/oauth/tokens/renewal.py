@@ -2,14 +2,17 @@
 thread, and does not decide when.
 
     load ──▶ good enough? ──▶ Granted
-             else ask Entra ──▶ store, if the vault still holds what we asked with ──▶ Granted
+             else, in turn with other relays:
+             load again ──▶ changed meanwhile? ──▶ Granted
+                            else ask Entra ──▶ store, if it is still the same ──▶ Granted
 
 An application needs nobody: where the vault holds nothing for its configuration, its credential is
 its authorization, unless it was withdrawn by hand.
 
 The vault is read at the start and compared at the end, under its lock. Where another process has
 renewed, replaced or deleted the authorization meanwhile, that stands, and the refresh is done once
-more from the start.
+more from the start. Refresh tokens roll, so where relays share the vault, one at a time renews an
+account. An answer that could not be stored is stored before anything else is asked.
 """
 
 from dataclasses import dataclass, field
@@ -38,10 +41,11 @@ from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """The answer; `access` goes with `Granted`."""
+    """The answer; `access` goes with `Granted`, and `given` is the id of its authorization."""
 
     answer: TokenAnswer
     access: AccessToken | None = field(default=None, repr=False)
+    given: str = ""
 
 
 class _Overtaken(Exception):  # noqa: N818 (a condition, not a programming error)
@@ -56,6 +60,8 @@ class Renewal:
         self._binding = binding
         self._grants = grants
         self._vault = vault
+        self._unsaved: tuple[str, TokenResponse] | None = None
+        """What Entra answered and could not be stored, and the text in the vault to replace."""
 
     def refresh(
         self,
@@ -110,20 +116,39 @@ class Renewal:
     def _refresh(
         self, unwanted: AccessToken | None, beyond: datetime, always: bool, challenge: str
     ) -> RefreshResult:
-        text = self._vault.read(self._account.name)
+        name = self._account.name
+        if self._unsaved is not None:
+            with self._vault.turn(name):  # which was kept until now
+                self._save()
+        text = self._vault.read(name)
         if self._needs_nobody(text):
             return self._approve(text, challenge)
         found = self._load(text)
         if isinstance(found, Unauthorized):
             return RefreshResult(found)
         if not always and found.access.expires_at > beyond and found.access != unwanted:
-            return _granted(found.access)
+            return _granted(found)
+        with self._vault.turn(name):
+            now = self._vault.read(name)
+            if now == text or challenge:
+                return self._ask_and_store(now, challenge)
+        # Another relay renewed or replaced it meanwhile: that is as new as an answer of our own.
+        newer = self._load(now)
+        return RefreshResult(newer) if isinstance(newer, Unauthorized) else _granted(newer)
+
+    def _ask_and_store(self, text: str | None, challenge: str) -> RefreshResult:
+        found = self._load(text)
+        if isinstance(found, Unauthorized) or text is None:
+            raise _Overtaken
         response = self._ask(found, challenge)
         if not isinstance(response, TokenResponse):
-            if self._load(self._vault.read(self._account.name)) != found:
+            if self._vault.read(self._account.name) != text:
                 raise _Overtaken
             return RefreshResult(response)
-        return self._store(found, response)
+        self._unsaved = text, response
+        if (stored := self._save()) is None:
+            raise _Overtaken
+        return _granted(stored)
 
     @property
     def _is_application(self) -> bool:
@@ -159,7 +184,7 @@ class Renewal:
 
         if isinstance(self._vault.change(self._account.name, decide), Keep):
             raise _Overtaken
-        return _granted(response.access)
+        return _granted(approved)
 
     def _ask(self, found: Authorization, challenge: str) -> TokenResponse | EntraFailure:
         if isinstance(found, SignedIn):
@@ -168,16 +193,24 @@ class Renewal:
             )
         return self._grants.by_credential(challenge)
 
-    def _store(self, found: Authorization, response: TokenResponse) -> RefreshResult:
-        def decide(text: str | None) -> Decision:
-            now = self._load(text)
-            if isinstance(now, Unauthorized) or now.id != found.id:
-                return Keep()
-            return Put(to_text(renewed(now, response.access, response.refresh_token)))
+    def _save(self) -> Authorization | None:
+        """Store what Entra answered, unless the vault holds something else by now. What could not
+        be stored stays for the next time."""
+        if self._unsaved is None:
+            return None
+        before, response = self._unsaved
+        after = list[Authorization]()
 
-        if isinstance(self._vault.change(self._account.name, decide), Keep):
-            raise _Overtaken
-        return _granted(response.access)
+        def decide(now: str | None) -> Decision:
+            found = self._load(now)
+            if now != before or isinstance(found, Unauthorized):
+                return Keep()
+            after[:] = [renewed(found, response.access, response.refresh_token)]
+            return Put(to_text(after[0]))
+
+        decision = self._vault.change(self._account.name, decide)
+        self._unsaved = None
+        return after[0] if isinstance(decision, Put) else None
 
     def _load(self, text: str | None) -> "Authorization | Unauthorized":
         remedy = f"Run: graphrelay authorize {self._account.name}"
@@ -200,5 +233,5 @@ class Renewal:
         return found
 
 
-def _granted(access: AccessToken) -> RefreshResult:
-    return RefreshResult(granted_of(access), access)
+def _granted(found: Authorization) -> RefreshResult:
+    return RefreshResult(granted_of(found.access), found.access, found.id)

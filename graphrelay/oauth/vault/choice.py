@@ -24,6 +24,7 @@ from graphrelay.oauth.vault.unit import ServiceUnit, service_unit
 
 BackendName = Literal["auto", "file", "secret-service", "keychain"]
 Chosen = Literal["file", "secret-service", "keychain"]
+"""By what `[vault]` says and the machine is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Choice:
     """A backend that is ready, which one it is, and why it was taken."""
 
     backend: KeyringBackend
-    name: Chosen
+    name: Chosen | Literal["database"]
     reason: str
 
     def __str__(self) -> str:

@@ -2,11 +2,13 @@
 
 Its methods block, and are called from the authorizing thread, never from the event loop. `change`
 is the only way to write: it reads, lets the caller decide, and writes, under a lock between
-processes, so that a newer secret is never overwritten with an older one.
+processes, so that a newer secret is never overwritten with an older one. Where several hosts share
+the store, it compares instead: if another one has written meanwhile, it begins anew.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +18,17 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError
 
 from graphrelay.oauth.vault.choice import BackendName, Choice, Surroundings, choose
-from graphrelay.oauth.vault.files import EncryptedFiles
 from graphrelay.oauth.vault.lock import locked
 from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.sealed import Overtaken, SealedSecrets
 from graphrelay.threads import Worker
 
 T = TypeVar("T")
 SERVICE = "graphrelay"
+KEY_CHECK = "graphrelay key"
+"""The service of the secret by which a shared vault recognizes its key."""
+TRIES = 5
+"""How often a change is tried that another relay gets ahead of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +75,36 @@ class Vault:
 
         def work(backend: KeyringBackend) -> Decision:
             with locked(self._lock_file):
-                decision = decide(backend.get_password(SERVICE, name))
-                _apply(backend, name, decision)
-                return decision
+                for _ in range(TRIES):
+                    try:
+                        decision = decide(backend.get_password(SERVICE, name))
+                        _apply(backend, name, decision)
+                    except Overtaken:
+                        continue
+                    return decision
+            raise VaultFailure(
+                f"Secret {name!r} is changed by other relays all the time.", "Try it again."
+            )
 
         return self._do(work)
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """While it lasts, no other relay that shares the vault is in its own turn for the secret.
+        For a limited time: who holds it must compare before it writes, as `change` does. Waits in
+        the caller's thread."""
+        backend = self._do(lambda backend: backend)
+        if isinstance(backend, SealedSecrets):
+            with backend.store.turn(SERVICE, name):
+                yield
+        else:
+            yield
 
     def names(self, configured: Iterable[str] = ()) -> tuple[str, ...]:
         """The names of the secrets. A desktop keyring is only asked for those of `configured`."""
 
         def work(backend: KeyringBackend) -> tuple[str, ...]:
-            if isinstance(backend, EncryptedFiles):
+            if isinstance(backend, SealedSecrets):
                 return tuple(backend.names(SERVICE))
             wanted = sorted(set(configured))
             return tuple(n for n in wanted if backend.get_password(SERVICE, n) is not None)
@@ -87,16 +112,22 @@ class Vault:
         return self._do(work)
 
     def rotate(self) -> int:
-        """Change the key of the encrypted files. Returns the number of secrets."""
+        """Change the key of the encrypted secrets. Returns the number of secrets."""
 
         def work(backend: KeyringBackend) -> int:
-            if not isinstance(backend, EncryptedFiles):
+            if not isinstance(backend, SealedSecrets):
                 raise VaultFailure(
                     "This keyring has a key of its own, which graphrelay cannot change.",
                     "Change the password of the keyring instead.",
                 )
             with locked(self._lock_file):
-                return backend.rotate(SERVICE)
+                try:
+                    return backend.rotate(SERVICE, KEY_CHECK)
+                except Overtaken as problem:
+                    raise VaultFailure(
+                        "Another relay changed a secret meanwhile; both keys are still needed.",
+                        "Run it again.",
+                    ) from problem
 
         return self._do(work)
 

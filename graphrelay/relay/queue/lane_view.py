@@ -1,13 +1,17 @@
-"""A lane as shown by `graphrelay lanes` and in JSON."""
+"""A lane as shown by `graphrelay lanes` and in JSON, and the note about it for other relays.
 
+Relays of two releases may read each other's notes: fields are only added, and each has a default.
+"""
+
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphrelay.clock import Clock
 from graphrelay.model import Lane
-from graphrelay.relay.policy.budget import Use, in_words
+from graphrelay.relay.policy.budget import Limit, Use, in_words
 from graphrelay.relay.queue.lane import LaneQueue, Open, Resting, Stopped
-from graphrelay.spool.values import Backlog
+from graphrelay.spool.values import Backlog, LaneNote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class LaneView:
     oldest: datetime | None
     """When the oldest queued message was received."""
     budgets: tuple[Use, ...]
+    host: str = ""
+    """The other relay that sends from it."""
 
 
 def empty(lane: Lane) -> LaneView:
@@ -60,6 +66,53 @@ def view(queue: LaneQueue, backlog: Backlog | None, clock: Clock) -> LaneView:
         allowed=queue.allowed,
         oldest=backlog.oldest if backlog else None,
         budgets=queue.budget.uses(now),
+    )
+
+
+def note_of(shown: LaneView) -> LaneNote:
+    """For `noted` at another relay, which knows the backlog itself."""
+    note = {
+        "state": shown.state,
+        "reason": shown.reason,
+        "remedy": shown.remedy,
+        "in_flight": shown.in_flight,
+        "allowed": shown.allowed,
+        "budgets": [
+            {
+                "what": use.limit.what,
+                "most": use.limit.most,
+                "window": use.limit.window.total_seconds(),
+                "used": use.used,
+                "exhausted_in": use.exhausted_in and use.exhausted_in.total_seconds(),
+            }
+            for use in shown.budgets
+        ],
+    }
+    return LaneNote(lane=shown.lane, text=json.dumps(note), wakes_at=shown.until)
+
+
+def noted(note: LaneNote, backlog: Backlog | None) -> LaneView:
+    """The lane as the relay that sends from it said last."""
+    said = json.loads(note.text)
+    return LaneView(
+        lane=note.lane,
+        state=said.get("state", "open"),
+        reason=said.get("reason", ""),
+        remedy=said.get("remedy", ""),
+        until=note.wakes_at,
+        waiting=backlog.waiting if backlog else 0,
+        in_flight=said.get("in_flight", 0),
+        allowed=said.get("allowed", 0),
+        oldest=backlog.oldest if backlog else None,
+        budgets=tuple(
+            Use(
+                Limit(use["what"], use["most"], timedelta(seconds=use["window"])),
+                use["used"],
+                None if use["exhausted_in"] is None else timedelta(seconds=use["exhausted_in"]),
+            )
+            for use in said.get("budgets", ())
+        ),
+        host=note.host,
     )
 
 

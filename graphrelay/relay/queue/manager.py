@@ -16,7 +16,7 @@ the message is in flight; only then the lane is changed.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,14 +46,14 @@ from graphrelay.relay.queue.backup import Backups, TakeOver
 from graphrelay.relay.queue.earlier_requests import EarlierRequests
 from graphrelay.relay.queue.failover import HandOver
 from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
-from graphrelay.relay.queue.lane_view import LaneView, view
+from graphrelay.relay.queue.lane_view import LaneView, note_of, noted, view
 from graphrelay.relay.queue.timer import Alarms
 from graphrelay.retry_after import LONGEST_RETRY_AFTER
 from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Delete, Hold, Release, Retry, Verdict
 from graphrelay.spool.errors import NotQueued
-from graphrelay.spool.queries import Backlogs, InFlight
-from graphrelay.spool.values import Divided, Interrupted, Take
+from graphrelay.spool.queries import Backlogs, InFlight, LaneNotes
+from graphrelay.spool.values import Divided, Interrupted, LaneNote, Take
 
 EMPTY_LANE = timedelta(minutes=1)
 """How long an empty lane keeps its connections."""
@@ -241,13 +241,19 @@ class QueueManager:
         return verdict
 
     async def lanes(self) -> list[LaneView]:
-        """Every lane that has mail or trouble. Raises `StorageUnavailable`."""
+        """Every lane that has mail or trouble, here or at another relay that shares the queue.
+        Raises `StorageUnavailable`."""
         backlogs = {one.lane: one for one in await self._spool.read(Backlogs())}
-        queues = (self._lanes.get(lane) or self._new_queue(lane) for lane in backlogs)
-        every = {queue.lane: queue for queue in (*self._lanes.values(), *queues)}
-        return [
-            view(queue, backlogs.get(lane), self._clock) for lane, queue in sorted(every.items())
-        ]
+        notes = {one.lane: one for one in await self._spool.read(LaneNotes())}
+        views = list[LaneView]()
+        for lane in sorted(backlogs.keys() | notes.keys() | self._lanes.keys()):
+            backlog = backlogs.get(lane)
+            if lane in notes and not self._spool.sends(lane):
+                views.append(noted(notes[lane], backlog))
+            else:
+                queue = self._lanes.get(lane) or self._new_queue(lane)
+                views.append(view(queue, backlog, self._clock))
+        return views
 
     def paused(self) -> set[Lane]:
         """The lanes that send nothing until an administrator or time ends their trouble."""
@@ -277,6 +283,17 @@ class QueueManager:
         self._queue_of(lane).ask_again()
         self._ready[lane] = None
         self._serve()
+
+    def probe(self, lane: Lane) -> None:
+        """A retry was asked of another relay."""
+        self._queue_of(lane).look_now(self._clock.monotonic(), "A retry was asked for.")
+        self.changed(lane)
+
+    def notes(self) -> Iterator[LaneNote]:
+        """The lanes of this relay, for people who ask another one."""
+        for lane, queue in self._lanes.items():
+            if self._spool.sends(lane):
+                yield note_of(view(queue, None, self._clock))
 
     def _counted(self, lane: Lane, others: int | None) -> None:
         """So many requests of the lane's earlier owner may still be running; `None` is unknown."""

@@ -29,6 +29,8 @@ class UserGrant:
     nonce: str = ""
     offline: bool
     """Whether a refresh token goes with it."""
+    family: str = ""
+    """Of the refresh token that was used; empty after a sign-in."""
 
 
 def user_answer(
@@ -93,6 +95,7 @@ def _rolled(cloud: Cloud, grant: UserGrant) -> RefreshToken:
         cae=grant.cae,
         issued_at=cloud.now(),
         with_mfa=grant.with_mfa,
+        family=grant.family or secrets.token_hex(8),
     )
 
 

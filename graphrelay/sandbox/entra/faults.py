@@ -1,5 +1,5 @@
 """The kinds of fault that only Entra has: an OAuth error with its genuine body, an answer with one
-member changed, and redirect URIs that are compared to the letter."""
+member changed, redirect URIs that are compared to the letter, and refresh tokens that work once."""
 
 import base64
 import json
@@ -94,3 +94,15 @@ class ExactRedirect(Fault):
 def exact_redirect(cloud: Cloud, request: web.Request) -> bool:
     """Whether the fault is on."""
     return cloud.faults.take(ExactRedirect, method=request.method, path=request.path) is not None
+
+
+@fault_kind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshOnce(Fault):
+    """A refresh token works once. One that is used again ends all that came from the same sign-in,
+    as RFC 9700 section 4.14.2 wants it; Entra ID accepts old ones."""
+
+
+def refresh_tokens_work_once(cloud: Cloud) -> bool:
+    """Whether the fault is on."""
+    return cloud.faults.take(RefreshOnce, method="POST", path="/token") is not None

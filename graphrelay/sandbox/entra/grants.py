@@ -122,6 +122,8 @@ class RefreshToken:
     issued_at: datetime
     with_mfa: bool
     """Whether the sign-in satisfied a demand for a second factor."""
+    family: str
+    """The same for all that came from one sign-in."""
 
 
 @dataclass(slots=True)
@@ -133,6 +135,8 @@ class Grants:
     codes: dict[str, Code] = field(default_factory=dict)
     device_codes: dict[str, DeviceCode] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    refreshed: dict[str, RefreshToken] = field(default_factory=dict)
+    """Refresh tokens that were used."""
     sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Browser session (cookie) -> the user's object id and `session` number."""
 
@@ -175,6 +179,19 @@ class Grants:
     def add_refresh_token(self, user: User, token: RefreshToken) -> str:
         prefix = "M.C5_BAY.0." if user.personal else "1.A"
         return _keep(self.refresh_tokens, prefix + secrets.token_urlsafe(600), token)
+
+    def refresh(self, token: str, *, once: bool) -> RefreshToken | None:
+        """What a refresh token stands for; `None` for one that is unknown. With `once`, one that
+        was used before ends its whole family."""
+        found = self.refresh_tokens.get(token)
+        if found is not None and once and token in self.refreshed:
+            family = [key for key, one in self.refresh_tokens.items() if one.family == found.family]
+            for key in family:
+                del self.refresh_tokens[key]
+            return None
+        if found is not None:
+            _keep(self.refreshed, token, found)
+        return found
 
     def add_sign_in(self, sign_in: SignIn) -> SignIn:
         _keep(self.sign_ins, sign_in.id, sign_in)

@@ -27,7 +27,7 @@ from graphrelay.sandbox.entra.clients import (
     with_basic,
 )
 from graphrelay.sandbox.entra.errors import Refused, error_answer, json_answer
-from graphrelay.sandbox.entra.faults import changed, refusal, struck
+from graphrelay.sandbox.entra.faults import changed, refresh_tokens_work_once, refusal, struck
 from graphrelay.sandbox.entra.grants import (
     REFRESH_LIFETIME,
     Approved,
@@ -136,7 +136,8 @@ class TokenEndpoint:
         )
 
     def _refresh_token(self, request: TokenRequest) -> dict[str, Any]:
-        token = self._grants.refresh_tokens.get(request.required("refresh_token"))
+        once = refresh_tokens_work_once(self._cloud)
+        token = self._grants.refresh(request.required("refresh_token"), once=once)
         if token is None:
             raise Refused(9002313)
         if token.client_id != request.app.client_id:
@@ -153,6 +154,7 @@ class TokenEndpoint:
                 cae=token.cae or wants_cae(request.form.get("claims", "")),
                 with_mfa=token.with_mfa,
                 offline=True,
+                family=token.family,
             ),
         )
 

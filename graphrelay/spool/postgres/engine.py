@@ -49,12 +49,14 @@ from graphrelay.spool.changes import (
 )
 from graphrelay.spool.contract import LaneWatcher, Report
 from graphrelay.spool.errors import ENDED, MailLost, NotQueued
-from graphrelay.spool.postgres import schema
+from graphrelay.spool.postgres import lane_notes, schema
+from graphrelay.spool.postgres.alerts import CommonAlerts
 from graphrelay.spool.postgres.bodies import Incoming, Pieces
 from graphrelay.spool.postgres.connections import Connection, Connections, connect
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
 from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, translated
 from graphrelay.spool.postgres.leases import CHANNEL, LEASE, Leases
+from graphrelay.spool.postgres.secrets import Secrets
 from graphrelay.spool.postgres.statements import (
     attempts,
     changes,
@@ -82,6 +84,7 @@ from graphrelay.spool.queries import (
     Count,
     HistoryOf,
     InFlight,
+    LaneNotes,
     LanesUsed,
     LeftDrafts,
     LogFilter,
@@ -142,6 +145,8 @@ class PostgresSpool:
         self._pieces = Pieces(connections, lambda: leases.relay or process, inline_limit)
         self._loader = attempts.Loader(self._pieces, leases.term)
         self._writer = Writer(connections, process)
+        self.secrets = Secrets(connections, process)
+        self.alerts = CommonAlerts(connections, self._relay)
         self._put = self._new_put()
         self._mark = attempts.MarkAndLoad(self._loader, process, self._relay, clock.now)
         self._begin = attempts.Begin(self._relay)
@@ -295,29 +300,34 @@ class PostgresSpool:
                 connection = await connect(self._connections.url)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    self._look_everywhere()  # something may have been told before
+                    await self._look_everywhere()  # something may have been told before
                     async for notification in connection.notifies():
                         self._notified(notification.payload)
             except psycopg.Error:  # told by the leases, which need the server too
                 await self._clock.sleep(_LISTEN_AGAIN)
 
     def _notified(self, payload: str) -> None:
-        told = json.loads(payload)
-        if "lanes" in told:
-            self._leases.look_soon()
-            return
-        account, mailbox = map(restored, told["lane"])
-        lane = Lane(account, mailbox)
-        if self._leases.term(lane) and self._watcher is not None:
-            self._watcher.changed(lane)
+        """What a relay of another release tells besides is left aside."""
+        match json.loads(payload):
+            case {"lanes": _}:
+                self._leases.look_soon()
+            case {"secret": [str(service), str(name)]}:
+                self.secrets.notified(service, name)
+            case {"lane": [str(account), str(mailbox)]}:
+                lane = Lane(restored(account), restored(mailbox))
+                if self._leases.term(lane) and self._watcher is not None:
+                    self._watcher.changed(lane)
 
     async def _poll(self) -> None:
         """Never returns: a notification that was lost costs no more than this."""
         while True:
             await self._clock.sleep(POLL)
-            self._look_everywhere()
+            with suppress(psycopg.Error):  # told by the leases, which need the server too
+                await self._look_everywhere()
 
-    def _look_everywhere(self) -> None:
+    async def _look_everywhere(self) -> None:
+        """Raises `psycopg.Error`."""
+        await self.secrets.look()
         if self._watcher is not None:
             for lane in self._leases.lanes():
                 self._watcher.changed(lane)
@@ -529,6 +539,8 @@ class PostgresSpool:
         if isinstance(verdict, Changed):
             lanes = {entry.lane for entry in verdict.submissions}
             await note_created(await announce(connection, self._leases, lanes), self._leases)
+            if isinstance(change, Retry):
+                await self._leases.ask_for_probes(connection, lanes)
         return verdict
 
     async def note_refusals(self, refused: Sequence[Refusal]) -> None:
@@ -557,6 +569,8 @@ class PostgresSpool:
                 return await due.backlogs(connection)
             case Relays():
                 return await relays.every(connection, clock)
+            case LaneNotes():
+                return await lane_notes.of_others(connection, clock, relay)
             case InFlight():
                 return await attempts.interrupted(connection, relay, self._request_limit)
             case LeftDrafts():

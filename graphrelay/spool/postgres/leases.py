@@ -38,6 +38,7 @@ from graphrelay.spool.contract import LaneWatcher
 from graphrelay.spool.postgres.connections import Connection, Connections
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
 from graphrelay.spool.postgres.errors import translated
+from graphrelay.spool.postgres.lane_notes import OwnNotes
 from graphrelay.spool.postgres.text import restored, storable
 
 CHANNEL = "graphrelay"
@@ -52,6 +53,8 @@ _LOCK = 0x67726170687265
 @dataclass(slots=True)
 class _Held:
     term: int
+    probes: int = 0
+    """How many had been asked for when this was last looked at."""
     leaving: bool = False
 
 
@@ -76,6 +79,7 @@ class Leases:
         self._process = process
         self._lease = lease
         self._held: dict[Lane, _Held] = {}
+        self._notes = OwnNotes(database_clock)
         self._watcher: LaneWatcher | None = None
         self._until = clock.monotonic()
         self._steady_since: timedelta | None = None
@@ -192,6 +196,8 @@ class Leases:
             if steady:
                 await self._bury(connection)
             await self._look(connection)
+            if self._watcher is not None:
+                await self._notes.write(connection, self.relay, self._watcher.notes())
         if stood_still and self._watcher is not None:
             for lane in self.lanes():  # meanwhile nothing was begun
                 self._watcher.changed(lane)
@@ -218,14 +224,15 @@ class Leases:
         before = dict(self._held)
         found = await connection.execute(_LANES)
         wanted = list[Lane]()
-        mine = dict[Lane, int]()
-        async for account, mailbox, owner, term, free in found:
+        mine, probes = dict[Lane, int](), dict[Lane, int]()
+        async for account, mailbox, owner, term, asked, free in found:
             lane = Lane(restored(account), restored(mailbox))
             if owner == self.relay:
-                mine[lane] = term
+                mine[lane], probes[lane] = term, asked
             elif free and preferred(lane, living) == self.relay:
                 wanted.append(lane)
         self._compare(before, mine)
+        self._tell_probes(probes)
         for lane, held in list(self._held.items()):
             self._decide(lane, held, leaving=preferred(lane, living) not in ("", self.relay))
         await self._leave(connection)
@@ -239,6 +246,14 @@ class Leases:
                 del self._held[lane]
                 self._tell_lost(lane)
 
+    def _tell_probes(self, probes: dict[Lane, int]) -> None:
+        for lane, asked in probes.items():
+            held = self._held.get(lane)
+            if held is not None and held.probes < asked:
+                held.probes = asked
+                if self._watcher is not None:
+                    self._watcher.probe(lane)
+
     def _decide(self, lane: Lane, held: _Held, *, leaving: bool) -> None:
         was, held.leaving = held.leaving, self._retiring or leaving
         if self._watcher is not None and was != held.leaving:
@@ -251,9 +266,9 @@ class Leases:
         keys = _keys(wanted)
         taken = await connection.execute(_TAKE, (self.relay, *keys))
         gained = list[Lane]()
-        async for account, mailbox, term in taken:
+        async for account, mailbox, term, probes in taken:
             lane = Lane(restored(account), restored(mailbox))
-            self._held[lane] = _Held(term)
+            self._held[lane] = _Held(term, probes)
             gained.append(lane)
         for lane in gained:
             if self._watcher is not None:
@@ -295,10 +310,18 @@ class Leases:
             await self._leave(connection)
         self.look_soon()
 
+    async def ask_for_probes(self, connection: Connection, lanes: Iterable[Lane]) -> None:
+        """Have the owners of these lanes try their mail at once. Raises `psycopg.Error`."""
+        others = [lane for lane in lanes if not self.holds(lane)]
+        if others:
+            await connection.execute(_ASK_FOR_PROBES, _keys(others))
+            await self._notify(connection)
+
     async def end(self) -> None:
         """Leave at once. What is still in flight is for the next owners. Raises `psycopg.Error`."""
         async with self._connections.one() as connection, connection.transaction():
             await connection.execute(_END_LANES, (self.relay,))
+            await connection.execute("DELETE FROM lane_notes WHERE relay = %s", (self.relay,))
             await connection.execute("DELETE FROM relays WHERE id = %s", (self.relay,))
             await self._notify(connection)
 
@@ -333,7 +356,7 @@ _JOIN = f"""INSERT INTO relays (id, host, version, slot, started_at, expires_at)
 _RENEW = f"UPDATE relays SET expires_at = {NOW} + %s WHERE id = %s RETURNING {NOW}"
 _BURY = f"DELETE FROM relays WHERE expires_at < {NOW} RETURNING host, version"
 _RELAYS = f"SELECT id FROM relays WHERE expires_at >= {NOW} AND NOT leaving ORDER BY id"
-_LANES = """SELECT account, mailbox, owner, term,
+_LANES = """SELECT account, mailbox, owner, term, probes,
         owner IS NULL OR NOT EXISTS (SELECT FROM relays r WHERE r.id = owner)
     FROM lanes"""
 # What a relay that stands still has locked is skipped, and taken when its session has been ended.
@@ -342,7 +365,8 @@ _TAKE = f"""UPDATE lanes SET owner = %s, term = term + 1
         SELECT account, mailbox FROM lanes l WHERE {_NAMED}
         AND (owner IS NULL OR NOT EXISTS (SELECT FROM relays r WHERE r.id = l.owner))
         FOR UPDATE SKIP LOCKED)
-    RETURNING account, mailbox, term"""
+    RETURNING account, mailbox, term, probes"""
+_ASK_FOR_PROBES = f"UPDATE lanes SET probes = probes + 1 WHERE {_NAMED}"
 _LOCK_LANES = f"""SELECT account, mailbox FROM lanes WHERE owner = %s AND {_NAMED}
     FOR UPDATE SKIP LOCKED"""
 # What was in flight under an earlier lease is for the next owner to settle.

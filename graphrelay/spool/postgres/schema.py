@@ -2,7 +2,13 @@
 
 Migrations are files, each named by the version that it leads to. All that are due run in one
 transaction, under an advisory lock: of several relays that start, one migrates and the others find
-it done. A newer database is refused untouched.
+it done.
+
+Relays of this release and of the one before work side by side, while one after the other is
+upgraded. So a migration only adds: tables, indexes, and columns that may be absent from an INSERT.
+What an earlier release needs is removed by the release after next. Each version of the schema says
+from which earlier one on a relay may still work with it (`works_from`): a newer database that a
+relay may work with is used as it is, any other is refused untouched.
 """
 
 # ruff: noqa: S608 (our own words; values are bound)
@@ -24,7 +30,11 @@ from graphrelay.spool.postgres.connections import (
 from graphrelay.spool.postgres.errors import translated
 
 _LOCK = 0x677270736368
-_NAMES = ("001_mail.sql",)
+_MIGRATIONS = (
+    # The file, and the version of the schema from which on relays may work with what it makes.
+    ("001_mail.sql", 1),
+    ("002_sharing.sql", 1),
+)
 
 
 # Not to_regclass(): it may answer from a cache of before the lock was given.
@@ -33,7 +43,7 @@ _MADE = """SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 
 
 def newest() -> int:
-    return len(_NAMES)
+    return len(_MIGRATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +88,39 @@ async def version_of(connection: Connection, schema: str = SCHEMA) -> int:
 
 async def migrate(connection: Connection, schema: str = SCHEMA) -> tuple[int, int]:
     """Bring the database to the last version; the versions before and after. Writes nothing where
-    that is so already. Raises `SpoolTooNew` and `psycopg.Error`."""
+    that is so already, or it is a newer one that may be used. Raises `SpoolTooNew` and
+    `psycopg.Error`."""
     found = await version_of(connection, schema)
-    if found == newest():
+    if found >= newest():
+        await _check_that_it_may_be_used(connection, schema, found)
         return found, found
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         found = await version_of(connection, schema)
-        if found > newest():
-            raise SpoolTooNew(f"in schema {schema} of PostgreSQL", found, newest())
-        if not found:
-            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            await connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {schema}.schema_version (version integer PRIMARY KEY)"
-            )
-        for version, name in enumerate(_NAMES, 1):
+        if found >= newest():
+            await _check_that_it_may_be_used(connection, schema, found)
+            return found, found
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        await connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {schema}.schema_version"
+            " (version integer PRIMARY KEY, works_from integer NOT NULL)"
+        )
+        for version, (name, works_from) in enumerate(_MIGRATIONS, 1):
             if version > found:
                 sql = (files(__package__) / "migrations" / name).read_text("utf-8")
                 await connection.execute(sql.encode())  # several statements, without parameters
                 await connection.execute(
-                    f"INSERT INTO {schema}.schema_version VALUES (%s)", (version,)
+                    f"INSERT INTO {schema}.schema_version VALUES (%s, %s)", (version, works_from)
                 )
     return found, newest()
+
+
+async def _check_that_it_may_be_used(connection: Connection, schema: str, found: int) -> None:
+    """Raises `SpoolTooNew`."""
+    if found > newest():
+        answer = await connection.execute(
+            f"SELECT works_from FROM {schema}.schema_version ORDER BY version DESC LIMIT 1"
+        )
+        [(works_from,)] = await answer.fetchall()
+        if works_from > newest():
+            raise SpoolTooNew(f"in schema {schema} of PostgreSQL", found, newest())

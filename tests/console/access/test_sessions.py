@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from graphrelay.console.access.sessions import MOST, ConsoleSession, Sessions
+from graphrelay.console.access.sessions import MOST, Configured, ConsoleSession, Sessions
 from graphrelay.smtp.access.login import Login
 from tests.clock import FakeClock
 from tests.console.conftest import OPERATOR, VIEWER
@@ -71,8 +71,14 @@ def test_a_reload_ends_the_sessions_of_users_who_were_removed_or_changed() -> No
     values = {name: sessions.open(name, "operator", "password") for name in ("otto", "vera", "ida")}
     values["root"] = sessions.open("root", "operator", "link")
     ida = replace(OPERATOR, login=Login("ida", OPERATOR.login.password_hash))
-    before = {"otto": OPERATOR, "vera": VIEWER, "ida": ida}
-    after = {"vera": replace(VIEWER, role="operator"), "ida": ida}
+    changed = replace(VIEWER, role="operator")
+    before: Configured = {
+        ("password", "otto"): OPERATOR,
+        ("password", "vera"): VIEWER,
+        ("password", "ida"): ida,
+        ("microsoft", "ida"): "of another table",
+    }
+    after: Configured = {("password", "vera"): changed, ("password", "ida"): ida}
     sessions.use(before, after, IDLE, LONGEST)
     assert {name for name, value in values.items() if sessions.find(value)} == {"ida", "root"}
 

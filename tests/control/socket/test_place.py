@@ -41,7 +41,15 @@ def test_the_environment_names_the_state_directory_first(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "state_directory = 3", "state_directory = ", "control = 3", "\x00", "a=" + "[" * 9999],
+    [
+        "",
+        "state_directory = 3",
+        "state_directory = ",
+        "control = 3",
+        "\x00",
+        "a=" + "[" * 9999,
+        "a." * 99_999,
+    ],
 )
 def test_a_file_that_does_not_say_leaves_the_default(config: Path, text: str) -> None:
     config.write_text(text, "utf-8")

@@ -6,8 +6,13 @@ import pytest
 
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.vault import VaultVerbs
-from graphrelay.oauth.vault import Vault, open_vault
-from tests.oauth.conftest import World, clock, world  # noqa: F401 (fixtures)
+from graphrelay.journal import Journal
+from graphrelay.oauth.vault import Vault, open_shared_vault, open_vault
+from graphrelay.oauth.vault.key import new_key_text
+from tests.clock import FakeClock
+from tests.oauth.conftest import World, clock, files_only, world  # noqa: F401 (fixtures)
+from tests.oauth.vault.test_shared import given
+from tests.spool.postgres.relays import a_relay
 
 
 async def nobody(what: str) -> str:
@@ -47,3 +52,20 @@ async def test_a_move_to_the_same_backend_is_refused(verbs: VaultVerbs) -> None:
 async def test_an_unknown_backend_names_those_that_there_are(verbs: VaultVerbs) -> None:
     with pytest.raises(VerbError, match="one of file, secret-service, keychain"):
         await asked(verbs, "vault-move", to="paper")
+
+
+async def test_a_vault_that_relays_share_is_not_moved(
+    database: str,
+    clock: FakeClock,  # noqa: F811
+    world: World,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    async with a_relay(database, clock, Journal(clock)) as spool:
+        state = given(tmp_path / "a", new_key_text())
+        manager = world.manager(vault=open_shared_vault(state, spool.secrets, files_only(state)))
+        verbs = VaultVerbs(manager, "auto", lambda _: open_vault(tmp_path / "elsewhere", "file"))
+        with pytest.raises(VerbError, match="every relay needs it"):
+            await asked(verbs, "vault-move", to="file")
+        place, *_ = await asked(verbs, "vault-list")
+        assert place["backend"] == "database"
+        await manager.aclose()

@@ -52,7 +52,7 @@ def test_a_file_renamed_over_another_is_found_out(tmp_path: Path) -> None:
     files.set_password("s", "mallory", "x")
     stolen = only_file(tmp_path)
     stolen.rename(stolen.with_name(stolen.name.replace("mallory", "alice")))
-    with pytest.raises(VaultFailure, match="not the file of this name"):
+    with pytest.raises(VaultFailure, match="not the one of this name"):
         files.get_password("s", "alice")
 
 

@@ -7,8 +7,8 @@ from graphrelay.model import Lane, QueueEntry
 from graphrelay.relay.policy.budget import Limit, Spent
 from graphrelay.relay.policy.decision import Slower, Stops
 from graphrelay.relay.queue.lane import LaneQueue
-from graphrelay.relay.queue.lane_view import view
-from graphrelay.spool.values import Backlog
+from graphrelay.relay.queue.lane_view import note_of, noted, view
+from graphrelay.spool.values import Backlog, LaneNote
 from tests.clock import FakeClock
 from tests.relay.delivery import FULL, LANE
 
@@ -62,3 +62,23 @@ def test_a_budget_that_is_used_up_is_a_state_of_its_own() -> None:
     assert (seen.state, seen.reason) == ("budget", "1 messages in a minute are used up")
     assert seen.until is not None
     assert seen.until > clock.now()
+
+
+def test_another_relay_shows_a_lane_as_its_owner_does() -> None:
+    clock = FakeClock()
+    queue = queue_of(clock, Limit("messages", 4, MINUTE), Limit("octets", 9, MINUTE))
+    queue.budget.spend(Spent(messages=3), clock.monotonic())
+    queue.take(clock.monotonic())
+    queue.apply(Stops(replace(FULL, remedy="make room")), clock.monotonic())
+    backlog = Backlog(LANE, 3, clock.now() - 9 * MINUTE)
+    own = view(queue, backlog, clock)
+    assert own.budgets[0].exhausted_in
+    note = replace(note_of(own), host="mail1")
+    assert noted(note, backlog) == replace(own, host="mail1")
+    assert noted(note, None).waiting == 0
+
+
+def test_a_note_of_another_release_may_lack_fields_and_have_more() -> None:
+    note = LaneNote(lane=LANE, text='{"state": "open", "later": 1}', wakes_at=None, host="mail1")
+    seen = noted(note, None)
+    assert (seen.state, seen.in_flight, seen.budgets) == ("open", 0, ())

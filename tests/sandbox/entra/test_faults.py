@@ -5,7 +5,7 @@ import pytest
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
 from graphrelay.sandbox.entra.aadsts import KNOWN
-from graphrelay.sandbox.entra.faults import EntraError
+from graphrelay.sandbox.entra.faults import EntraError, RefreshOnce
 from tests.sandbox.entra.client import Client, refused
 
 
@@ -41,3 +41,15 @@ async def test_a_fault_may_name_the_error_itself(cloud: Sandbox, client: Client)
     answer = await client.token()
     assert refused(answer) == (429, "interaction_required", 50076)
     assert answer.json()["suberror"] == "bad_token"
+
+
+async def test_a_refresh_token_that_is_used_twice_ends_its_whole_family(
+    cloud: Sandbox, client: Client
+) -> None:
+    cloud.faults.on(RefreshOnce())
+    first, stranger = await client.tokens(), await client.tokens()
+    second = (await client.refresh(first["refresh_token"])).json()
+    again = await client.refresh(first["refresh_token"])
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    assert (await client.refresh(second["refresh_token"])).status_code == 400
+    assert (await client.refresh(stranger["refresh_token"])).status_code == 200

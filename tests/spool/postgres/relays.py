@@ -9,6 +9,7 @@ from typing import Any
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane
 from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.values import LaneNote
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, a_message, plan, put
 
@@ -20,6 +21,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Lane]] = []
+        self.noted: list[LaneNote] = []
         self._news = asyncio.Event()
 
     def gained(self, lane: Lane) -> None:
@@ -30,6 +32,12 @@ class Watcher:
 
     def changed(self, lane: Lane) -> None:
         self._note("changed", lane)
+
+    def probe(self, lane: Lane) -> None:
+        self._note("probe", lane)
+
+    def notes(self) -> list[LaneNote]:
+        return self.noted
 
     async def hears(self, what: str, lane: Lane) -> None:
         """Returns when that has been reported."""

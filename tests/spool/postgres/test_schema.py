@@ -1,6 +1,8 @@
-"""The tables are created once, and a newer schema is left alone."""
+"""The tables are created once, and relays of two releases use them side by side."""
 
 import asyncio
+import re
+from importlib.resources import files
 
 import pytest
 
@@ -8,20 +10,76 @@ from graphrelay.journal import Journal
 from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.postgres import schema
 from graphrelay.spool.postgres.connections import connect
+from graphrelay.spool.queries import QueueFilter
 from tests.clock import FakeClock
+from tests.spool.mail import put
 from tests.spool.postgres.relays import a_relay
 from tests.spool.postgres_server import PostgresServer
 
 
-async def test_a_newer_schema_is_refused_untouched(
+def later_release(server: PostgresServer, works_from: int) -> None:
+    """As if the next release had migrated the database: it added a table and a column."""
+    server.execute(
+        f"INSERT INTO graphrelay.schema_version VALUES (99, {works_from});"
+        "CREATE TABLE graphrelay.later (id bigint);"
+        "ALTER TABLE graphrelay.submissions ADD COLUMN later text NOT NULL DEFAULT ''"
+    )
+
+
+async def test_a_relay_works_with_the_schema_of_the_next_release(
+    database: str, clock: FakeClock, journal: Journal, postgres_server_of_all: PostgresServer
+) -> None:
+    """Relays are upgraded one after the other; one that has still to be is started again."""
+    async with a_relay(database, clock, journal) as running:
+        later_release(postgres_server_of_all, works_from=schema.newest())
+        await put(running)
+    async with a_relay(database, clock, journal) as again:
+        await put(again)
+        assert len(await again.read(QueueFilter())) == 2
+
+
+async def test_a_schema_that_no_longer_works_with_this_release_is_refused_untouched(
     database: str, clock: FakeClock, journal: Journal, postgres_server_of_all: PostgresServer
 ) -> None:
     async with a_relay(database, clock, journal):
         pass
-    postgres_server_of_all.execute("INSERT INTO graphrelay.schema_version VALUES (99)")
+    later_release(postgres_server_of_all, works_from=99)
     with pytest.raises(SpoolTooNew, match="version 99"):
         async with a_relay(database, clock, journal):
             pass
+
+
+async def test_the_schema_of_the_release_before_is_brought_up_to_date_with_its_mail(
+    database: str,
+    clock: FakeClock,
+    journal: Journal,
+    postgres_server_of_all: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = await connect(database)
+    async with connection:
+        with monkeypatch.context() as before:
+            before.setattr(schema, "_MIGRATIONS", schema._MIGRATIONS[:1])
+            assert await schema.migrate(connection) == (0, 1)
+        postgres_server_of_all.execute(
+            "INSERT INTO graphrelay.lanes (account, mailbox, owner, term)"
+            " VALUES ('website', 'wp@contoso.com', 'a relay of the release before', 7)"
+        )
+        assert await schema.migrate(connection) == (1, schema.newest())
+    assert postgres_server_of_all.execute("SELECT term FROM graphrelay.lanes") == [(7,)]
+    async with a_relay(database, clock, journal) as spool:
+        await put(spool)
+
+
+def test_migrations_only_add() -> None:
+    """A relay of the release before goes on with what one of this release has made."""
+    folder = files("graphrelay.spool.postgres") / "migrations"
+    for name, works_from in schema._MIGRATIONS[1:]:
+        sql = re.sub(r"--.*", "", (folder / name).read_text("utf-8"))
+        for statement in filter(None, map(str.strip, sql.split(";"))):
+            added = re.match(r"CREATE (TABLE|INDEX|SEQUENCE) ", statement)
+            column = re.match(r"ALTER TABLE \w+ ADD COLUMN (?!.*NOT NULL(?!.*DEFAULT))", statement)
+            assert added or column or works_from > 1, f"{name}: {statement}"
 
 
 async def test_of_relays_that_start_at_the_same_time_one_makes_it(database: str) -> None:
