@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from graphrelay.oauth.vault.key import new_key_text
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from tests.e2e.flood import Flood
 from tests.e2e.kill_nine import Daemon, free_port
+from tests.e2e.several_relays import given_key
 from tests.tools import needs
 
 HAPROXY = """
@@ -71,11 +73,11 @@ async def pair(tmp_path: Path, database: str) -> AsyncIterator[Pair]:
     haproxy = needs("haproxy")
     async with AsyncExitStack() as stack:
         cloud = await stack.enter_async_context(Sandbox())
-        members, ports = [], dict[str, int]()
+        members, ports, key = [], dict[str, int](), new_key_text()
         for name in ("one", "two"):
             ports |= {name: free_port(), f"{name}_health": free_port()}
             place = tmp_path / name
-            place.mkdir()
+            given_key(place / "state", key)
             config = relay_config(cloud, place / "state", f"127.0.0.1:{ports[name]}", "any-user")
             health_port = ports[f"{name}_health"]
             config += f'\n[spool]\nurl = "{database}"\nlease = "2s"\n'
