@@ -52,7 +52,12 @@ from graphrelay.spool.errors import ENDED, MailLost, NotQueued
 from graphrelay.spool.postgres import lane_notes, schema
 from graphrelay.spool.postgres.alerts import CommonAlerts
 from graphrelay.spool.postgres.bodies import Incoming, Pieces
-from graphrelay.spool.postgres.connections import Connection, Connections, connect
+from graphrelay.spool.postgres.connections import (
+    Connection,
+    Connections,
+    connect,
+    refuse_shared_sessions,
+)
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
 from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, translated
 from graphrelay.spool.postgres.leases import CHANNEL, LEASE, Leases
@@ -209,6 +214,7 @@ class PostgresSpool:
     async def _start(self, *, sends: bool) -> None:
         try:
             async with self._connections.one() as connection:
+                await refuse_shared_sessions(self._connections.url, connection)
                 await self._prepare(connection)
             if sends:
                 await self._leases.join()
