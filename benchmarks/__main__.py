@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.growing import lanes, logged, waiting
+from benchmarks.hosts import hosts, shared_growth
 from benchmarks.in_flight import in_flight, stall
 from benchmarks.large import large
 from benchmarks.latency import final_dot, latency
@@ -29,6 +30,7 @@ from benchmarks.sendmail import sendmail
 from benchmarks.servers import Cloud, cloud
 from benchmarks.standing import standing
 from benchmarks.throughput import accepting, both, relaying
+from benchmarks.viewers import pages, viewers
 
 
 def main() -> None:
@@ -61,11 +63,15 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "waiting": waiting,
     "logged": logged,
     "lanes": lanes,
+    "hosts": hosts,
+    "hosts-growth": shared_growth,
     "in-flight": in_flight,
     "stall": stall,
     "large": lambda _, folder, runs: large(folder, runs),
     "sendmail": sendmail,
     "readers": lambda _cloud, _folder, runs: readers(runs),
+    "viewers": viewers,
+    "pages": pages,
     "profile": profile,
 }
 

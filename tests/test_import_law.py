@@ -4,7 +4,8 @@
         ← console, doctor, guide (strangers) ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
-and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
+and the sandbox stands apart, but for one module that shows HTML; as does sendmail, which shares one
+module of mime. Within relay, the
 wings look one way as well:
 
     policy, outgoing ← reports ← deliver ← queue ← accept
@@ -27,12 +28,14 @@ BASE = frozenset(
         "journal",
         "mime",
         "threads",
+        "durations",
         "files",
         "file_access",
         "toml_file",
         "memory",
         "retry_after",
         "assumptions",
+        "mail_html",
     }
 )
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
@@ -43,12 +46,14 @@ MAY_IMPORT = {
     "journal": BASE,
     "mime": frozenset({"__init__", "model", "mime"}),
     "threads": BASE,
+    "durations": frozenset(),
     "files": frozenset(),
     "file_access": frozenset(),
     "toml_file": frozenset(),
     "memory": frozenset(),
     "retry_after": frozenset({"__init__"}),
     "assumptions": frozenset(),
+    "mail_html": frozenset(),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},
@@ -62,7 +67,7 @@ MAY_IMPORT = {
     | {"alerts", "drop", "relay", "control", "config", "console", "doctor", "guide", "daemon"},
     "guide": BASE | ROOMS | {"config", "control", "guide"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
-    "sandbox": frozenset({"__init__", "sandbox"}),
+    "sandbox": frozenset({"__init__", "sandbox", "mail_html"}),
 }
 EVERYTHING = frozenset({"cli", "__main__"})
 

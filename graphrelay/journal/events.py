@@ -200,6 +200,14 @@ class Retried(Event):
     reason: str | None = None
 
 
+class Resent(Event):
+    """An administrator had a message sent once more; `queue_id` is the new one's."""
+
+    queue_id: str
+    of: str
+    reason: str | None = None
+
+
 class Deleted(Event, level="warning"):
     """An administrator deleted a message from the queue."""
 
@@ -458,6 +466,13 @@ class SpoolAtRisk(Event, level="warning"):
     """A setting of the server with which a power cut loses mail that was accepted."""
 
     setting: str
+
+
+class ClockSet(Event, level="warning"):
+    """The clock of this machine differs from the database's, by which the relay goes; `ahead` is by
+    how much that is ahead of this one. 0: they agree again."""
+
+    ahead: timedelta
 
 
 class SpoolAway(Event, level="warning"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
+from graphrelay.durations import Durations
 from graphrelay.model import (
     Address,
     Attempt,
@@ -139,6 +140,7 @@ What = Literal[
     "divided",
     "moved",
     "bounced",
+    "resent",
 ]
 OUTCOMES: tuple[What, ...] = get_args(What)
 
@@ -163,6 +165,8 @@ class LogRow:
     """Of the attempt."""
     started_at: datetime | None
     outcome: Outcome | None
+    octets_kept: bool
+    """Whether the message can still be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +306,10 @@ class Stats:
     """Size of the database and its WAL in octets."""
     free: int | None
     """Octets free on the disk; `None` if the disk is another machine's."""
+    commit: Durations | None = field(default=None, compare=False)
+    """Of this relay's commits since it started."""
+    fsync: Durations | None = field(default=None, compare=False)
+    """Of the files of large messages; `None` where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -43,6 +44,7 @@ from graphrelay.spool.changes import (
     Hold,
     Move,
     NoteNdr,
+    NoteResent,
     Release,
     Retry,
     Verdict,
@@ -76,10 +78,11 @@ from graphrelay.spool.postgres.statements import (
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
     Deposit,
+    Deposited,
     PutMail,
     announce,
     erase,
-    note_created,
+    made,
     put_one,
 )
 from graphrelay.spool.postgres.text import restored
@@ -135,6 +138,7 @@ class PostgresSpool:
         *,
         inline_limit: int,
         request_limit: timedelta,
+        keep_messages: timedelta,
     ) -> None:
         self._connections = connections
         self._clock = clock
@@ -143,6 +147,7 @@ class PostgresSpool:
         self._leases = leases
         self._process = process
         self._request_limit = request_limit
+        self._keep_messages = keep_messages
         self._watcher: LaneWatcher | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ids: QueueIds | None = None
@@ -170,16 +175,18 @@ class PostgresSpool:
         inline_limit: int = INLINE_LIMIT,
         request_limit: timedelta = REQUEST_LIMIT,
         lease: timedelta = LEASE,
+        keep_messages: timedelta = timedelta(0),
         database_clock: DatabaseClock | None = None,
     ) -> AsyncIterator["PostgresSpool"]:
         """Share the queue in the database of `url` until the context ends.
 
         Bodies up to `inline_limit` octets stand in a row, larger ones in pieces. A process that
-        does not send leases no lanes. Raises `SpoolTooNew`, `StorageUnavailable`.
+        does not send leases no lanes. The octets of a message are deleted `keep_messages` after it
+        is done. Raises `SpoolTooNew`, `StorageUnavailable`.
         """
         process = uuid4().hex
-        connections = Connections(url)
-        database_clock = database_clock or DatabaseClock(clock)
+        connections = Connections(url, process)
+        database_clock = database_clock or DatabaseClock(clock, journal)
         leases = Leases(
             connections,
             clock,
@@ -198,6 +205,7 @@ class PostgresSpool:
             process,
             inline_limit=inline_limit,
             request_limit=request_limit,
+            keep_messages=keep_messages,
         )
         await connections.open()
         try:
@@ -303,7 +311,7 @@ class PostgresSpool:
         """Never returns: what other relays tell."""
         while True:
             try:
-                connection = await connect(self._connections.url)
+                connection = await connect(self._connections.url, self._process)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     await self._look_everywhere()  # something may have been told before
@@ -350,16 +358,17 @@ class PostgresSpool:
             job = self._writer.submit(
                 self._put, Deposit(message, await mine.store(), self._clock.now())
             )
-            answer = await self._accepted(job)
+            put = await self._accepted(job)
             kept = True
-            return answer
+            self._leases.made(put.made)
+            return put.parts
         finally:
             if kept:
                 mine.hand_over()
             else:
                 await mine.discard()
 
-    async def _accepted(self, job: Job[Deposit, tuple[Submission, ...]]) -> tuple[Submission, ...]:
+    async def _accepted(self, job: Job[Deposit, Deposited]) -> Deposited:
         try:
             async with asyncio.timeout(ACCEPT_LIMIT):
                 return await asyncio.shield(job.future)
@@ -372,11 +381,11 @@ class PostgresSpool:
                 "The spool could not take a message in PostgreSQL: the server does not answer."
             ) from error
 
-    async def _take_back(self, parts: tuple[Submission, ...]) -> None:
+    async def _take_back(self, put: Deposited) -> None:
         """What nobody was given a 250 for; where that fails, it is sent all the same."""
 
         async def work(connection: Connection) -> None:
-            await erase(connection, parts)
+            await erase(connection, put.parts)
 
         try:
             await self._transact(work, "take a message back")
@@ -396,9 +405,9 @@ class PostgresSpool:
         clock = self._database_clock
         return await self._look(due.TakeDue(wanted, clock, clock.now()), "read the queue")
 
-    async def load(self, submission_id: int) -> Submission:
+    async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
         async def work(connection: Connection) -> attempts.Found | None:
-            cursor = await self._loader.execute(connection, [submission_id])
+            cursor = await self._loader.execute(connection, [submission_id], kept=kept)
             one = (await self._loader.found(cursor)).get(submission_id)
             if isinstance(one, attempts.OctetsLost):
                 now = self._clock.now()
@@ -510,16 +519,19 @@ class PostgresSpool:
         body = _ours(report[1])
         deposit = Deposit(report[0], await body.store(), self._clock.now())
 
-        async def work(connection: Connection) -> tuple[Submission, ...]:
+        async def work(connection: Connection) -> Deposited | None:
             if not await first(connection):
-                return ()
+                return None
             return await put_one(connection, self._new_put(), deposit)
 
         kept = False
         try:
-            parts = await self._transact(work, doing)
-            kept = bool(parts)
-            return parts
+            put = await self._transact(work, doing)
+            if put is None:
+                return ()
+            kept = True
+            self._leases.made(put.made)
+            return put.parts
         finally:
             if kept:
                 body.hand_over()
@@ -529,25 +541,37 @@ class PostgresSpool:
     # Changes and queries ----------------------------------------------------------------------
 
     async def change(self, change: Change) -> Verdict:
-        return await self._transact(lambda c: self._change(c, change), "change the queue")
+        doing = "change the queue"
+        verdict, new = await self._transact(lambda c: self._change(c, change), doing)
+        self._leases.made(new)
+        return verdict
 
-    async def _change(self, connection: Connection, change: Change) -> Verdict:
+    async def _change(
+        self, connection: Connection, change: Change
+    ) -> tuple[Verdict, frozenset[Lane]]:
+        verdict = await self._changed(connection, change)
+        if not isinstance(verdict, Changed):
+            return verdict, frozenset()
+        lanes = {entry.lane for entry in verdict.submissions}
+        new = await made(await announce(connection, self._leases, lanes), self._leases)
+        if isinstance(change, Retry):
+            await self._leases.ask_for_probes(connection, lanes)
+        return verdict, new
+
+    async def _changed(self, connection: Connection, change: Change) -> Verdict:
         now, clock = self._clock.now(), self._database_clock
         match change:
             case Hold() | Release() | Retry() | Delete():
-                verdict = await changes.verb(change, now, clock)(connection)
+                return await changes.verb(change, now, clock)(connection)
             case Move():
-                verdict = await changes.move(connection, change, now, clock)
+                return await changes.move(connection, change, now, clock)
             case ForgetDraft():
                 return await changes.forget_draft(connection, change)
             case NoteNdr():
                 return await changes.note_ndr(connection, change)
-        if isinstance(verdict, Changed):
-            lanes = {entry.lane for entry in verdict.submissions}
-            await note_created(await announce(connection, self._leases, lanes), self._leases)
-            if isinstance(change, Retry):
-                await self._leases.ask_for_probes(connection, lanes)
-        return verdict
+            case NoteResent(number, reason, at):
+                await attempts.note(connection, number, "resent", reason, at)
+                return Changed(())
 
     async def note_refusals(self, refused: Sequence[Refusal]) -> None:
         await self._transact(lambda c: refusals.note(c, refused), "record what was refused")
@@ -570,7 +594,7 @@ class PostgresSpool:
             case HistoryOf():
                 return await history.message(connection, query, clock)
             case Count():
-                return await history.figures(connection)
+                return replace(await history.figures(connection), commit=self._writer.commits)
             case Backlogs():
                 return await due.backlogs(connection)
             case Relays():
@@ -595,8 +619,16 @@ class PostgresSpool:
 
     async def keep_house(self, keep: timedelta) -> None:
         """Never returns: prunes the mail log, and sweeps what relays that have gone left."""
+        forgotten = datetime(1970, 1, 1, tzinfo=UTC)
         while True:
             try:
+                done = self._clock.now() - self._keep_messages
+                while await self._look(
+                    lambda c: prune.forget_octets(c, forgotten, done),  # noqa: B023
+                    "forget old messages",
+                ):
+                    pass
+                forgotten = done
                 before = self._clock.now() - keep
                 while await self._look(lambda c: prune.prune(c, before), "prune the mail log"):  # noqa: B023
                     pass
@@ -614,7 +646,8 @@ class PostgresSpool:
         return PutMail(self._queue_ids, self._database_clock, self._leases, self._pieces)
 
     def _new_finish(self) -> attempts.Finish:
-        return attempts.Finish(self._relay, self._database_clock)
+        keeps = self._keep_messages > timedelta(0)
+        return attempts.Finish(self._relay, self._database_clock, keep_octets=keeps)
 
     def _queue_ids(self) -> QueueIds:
         assert self._ids is not None  # noqa: S101 (made when the spool was opened)
