@@ -28,7 +28,8 @@ defaults
 listen smtp
     bind 127.0.0.1:{front}
     balance leastconn
-    option httpchk GET /healthz
+    option httpchk
+    http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host localhost
     http-check expect status 200
     default-server check inter 200ms fall 1 rise 1
     server relay1 127.0.0.1:{one} port {one_health}

@@ -98,7 +98,7 @@ async def test_the_server_is_verified_as_libpq_does_it(
         await put(spool)
         rows = server.execute(
             "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
-            " WHERE application_name = 'graphrelay'"
+            " WHERE application_name LIKE 'graphrelay%'"
         )
         assert set(rows) == {(True,)}
     for wrong in (url("localhost", other), url("127.0.0.1", trusted)):
