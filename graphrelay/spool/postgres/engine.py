@@ -314,7 +314,8 @@ class PostgresSpool:
                 connection = await connect(self._connections.url, self._process)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    await self._look_everywhere()  # something may have been told before
+                    self._leases.look_soon()  # something may have been told before
+                    await self._look_everywhere()
                     async for notification in connection.notifies():
                         self._notified(notification.payload)
             except psycopg.Error:  # told by the leases, which need the server too
