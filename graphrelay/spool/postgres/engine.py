@@ -225,6 +225,7 @@ class PostgresSpool:
                 await refuse_shared_sessions(self._connections.url, connection)
                 await self._prepare(connection)
             if sends:
+                await self.secrets.look()  # before anything reads them: what changes later is told
                 await self._leases.join()
                 await self._leases.round()
         except psycopg.Error as error:
