@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 
 from graphrelay.journal.entry import Entry
-from graphrelay.journal.events import Value
+from graphrelay.journal.event import Value
 
 
 def text_line(entry: Entry) -> str:
