@@ -18,10 +18,10 @@ from graphrelay.oauth.answers import EntraUnreachable, Granted, TokenRefused
 from graphrelay.oauth.cloud import GLOBAL
 from graphrelay.oauth.entra.credentials import (
     CredentialProblem,
-    load_key_pair,
     read_secret,
     read_token,
 )
+from graphrelay.oauth.entra.key_pair import load_key_pair
 from graphrelay.oauth.entra.msal_client import Entra
 from graphrelay.oauth.scenario import (
     Account,
