@@ -33,6 +33,8 @@ ELSEWHERE = {
     "doctor/finding.py": ("doctor/test_visit.py", TYPES_ALONE),
     "model/attempt.py": ("spool/contract/test_mail.py", TYPES_ALONE),
     "model/reception.py": ("smtp/reception.py", "a protocol, and the reception of the tests"),
+    "oauth/entra/key_pair.py": ("oauth/entra/test_credentials.py", "a kind of credential"),
+    "relay/policy/reporting.py": ("relay/reports/test_reporter.py", TYPES_ALONE),
     "relay/deliver/result.py": ("relay/deliver/test_courier.py", TYPES_ALONE),
     "spool/contract.py": ("spool/contract/test_mail.py", "a protocol, and the tests of engines"),
     "spool/changes.py": ("spool/contract/test_changes.py", TYPES_ALONE),

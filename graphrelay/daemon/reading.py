@@ -11,6 +11,7 @@ trusted as this process is.
 """
 
 import asyncio
+import os
 import pickle
 import subprocess
 import sys
@@ -30,6 +31,10 @@ from graphrelay.daemon.reading_process import main
 main(path)"""
 
 
+_LESS = {"PYDANTIC_DISABLE_PLUGINS": "true"}
+"""It looks for plugins in every package that is installed."""
+
+
 class Unusable(Exception):  # noqa: N818 (a condition, reported to the admin)
     """The configuration cannot be used; `problems` are its mistakes, a sentence each."""
 
@@ -45,7 +50,7 @@ class ConfigReading:
     def __init__(self, path: Path) -> None:
         self._path = path
         command = [sys.executable, "-P", "-c", _PROGRAM, str(path), *sys.path]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | _LESS)
 
     async def found(self) -> "Found":
         """To be called once. Raises `Unusable`."""

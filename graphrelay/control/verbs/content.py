@@ -13,7 +13,7 @@ from graphrelay.mime import encoded_word, entity, reading
 from graphrelay.model import Done, Submission
 from graphrelay.relay.outgoing import as_mime, body_parts
 from graphrelay.relay.outgoing.body_parts import Sealed
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.queries import HistoryOf
 

@@ -9,7 +9,7 @@ from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.content import LONGEST, ContentVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Done
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, put, relayed
