@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.growing import lanes, logged, waiting
+from benchmarks.hosts import hosts, shared_growth
 from benchmarks.in_flight import in_flight, stall
 from benchmarks.large import large
 from benchmarks.latency import final_dot, latency
@@ -61,6 +62,8 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "waiting": waiting,
     "logged": logged,
     "lanes": lanes,
+    "hosts": hosts,
+    "hosts-growth": shared_growth,
     "in-flight": in_flight,
     "stall": stall,
     "large": lambda _, folder, runs: large(folder, runs),

@@ -37,12 +37,33 @@ class Clock(Protocol):
         """Return when `duration` has passed on the monotonic clock."""
         ...
 
+    def set(self, now: datetime) -> timedelta | None:
+        """Go by another wall clock, which shows `now`, if it differs by `TOLERANCE` or more; then
+        by how much it is ahead of the machine's, if that is new."""
+        ...
+
+
+TOLERANCE = timedelta(seconds=2)
+"""What the clocks of machines that are set by NTP never differ by."""
+
 
 class SystemClock:
-    """The clock of this machine."""
+    """The clock of this machine, which may be set by another one."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead
+
+    def set(self, now: datetime) -> timedelta | None:
+        ahead = now - datetime.now(UTC)
+        if abs(ahead) < TOLERANCE:
+            ahead = timedelta(0)
+        if abs(ahead - self._ahead) < TOLERANCE:
+            return None
+        self._ahead = ahead
+        return ahead
 
     def monotonic(self) -> timedelta:
         return timedelta(seconds=time.monotonic())

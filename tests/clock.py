@@ -36,6 +36,9 @@ class FakeClock:
         """Jump the wall clock alone, as an admin or NTP would."""
         self._now = now
 
+    def set(self, now: datetime) -> timedelta | None:
+        """It stays as it is: only the test moves it."""
+
     async def advance(self, duration: timedelta) -> None:
         """Move both clocks on, waking sleepers in the order of their times."""
         end = self._monotonic + duration

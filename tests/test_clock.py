@@ -1,11 +1,11 @@
 """Waiting with a limit, by a clock that the test moves."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from graphrelay.clock import SystemClock, timeout
+from graphrelay.clock import TOLERANCE, SystemClock, timeout
 from tests.clock import FakeClock, settle
 
 LIMIT = timedelta(seconds=10)
@@ -88,3 +88,16 @@ def test_the_clock_of_the_machine_says_the_same_in_both_forms() -> None:
     before = clock.seconds()
     assert before <= clock.monotonic().total_seconds() <= clock.seconds()
     assert clock.now().tzinfo is not None
+
+
+def test_the_clock_of_a_machine_that_is_wrong_goes_by_another_one() -> None:
+    clock, hour = SystemClock(), timedelta(hours=1)
+    assert clock.set(datetime.now(UTC) + timedelta(seconds=1)) is None
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(milliseconds=100)
+    ahead = clock.set(datetime.now(UTC) + hour)
+    assert ahead is not None
+    assert abs(ahead - hour) < TOLERANCE
+    assert clock.set(datetime.now(UTC) + hour) is None
+    assert abs(clock.now() - datetime.now(UTC) - hour) < TOLERANCE
+    assert clock.set(datetime.now(UTC)) == timedelta(0)
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(milliseconds=100)

@@ -419,6 +419,13 @@ class SpoolShared(Event):
     synchronous_standbys: str
 
 
+class ClockSet(Event, level="warning"):
+    """The clock of this machine differs from the database's, by which the relay goes; `ahead` is by
+    how much that is ahead of this one. 0: they agree again."""
+
+    ahead: timedelta
+
+
 class SpoolAway(Event, level="warning"):
     """The database cannot be reached; mail is refused (451) until it is back."""
 

@@ -66,6 +66,9 @@ class HurriedClock:
         self._skipped += duration
         await settle()
 
+    def set(self, now: datetime) -> timedelta | None:
+        """It stays as it is."""
+
 
 @dataclass(slots=True)
 class Practice:

@@ -26,6 +26,8 @@ class Told:
     """Message-IDs that went out whole, and then the connection was gone."""
     refused: list[str] = field(default_factory=list)
     """Replies to the final dot that were no 250."""
+    turned_away: set[str] = field(default_factory=set)
+    """Message-IDs that got such a reply."""
 
 
 class Flood:
@@ -42,6 +44,7 @@ class Flood:
         self._recipient = recipient
         self._mark = mark
         self._numbers = itertools.count()
+        self._pause, self._stopped = 0.0, False
         self._awaited: list[tuple[int, asyncio.Event]] = []
         self.told = Told()
 
@@ -51,6 +54,18 @@ class Flood:
         async with asyncio.TaskGroup() as senders:
             for _ in range(connections):
                 senders.create_task(self._sender_loop(work))
+
+    async def keep_sending(self, connections: int, pause: float) -> None:
+        """Until `stop`; each connection waits for `pause` seconds after each message."""
+        self._pause, self._stopped = pause, False
+        await asyncio.gather(*(self._sender_loop(self._endless()) for _ in range(connections)))
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def _endless(self) -> Iterator[int]:
+        while not self._stopped:
+            yield 0
 
     async def greeted(self) -> None:
         """Return when the server answers."""
@@ -88,6 +103,8 @@ class Flood:
                 await _say(reader, writer, b"EHLO flood.example\r\n", 250)
                 while taken is not None:
                     await self._transaction(reader, writer)
+                    if self._pause:
+                        await asyncio.sleep(self._pause)
                     taken = next(work, None)
                 writer.write(b"QUIT\r\n")
             except (OSError, EOFError, Refused):
@@ -112,6 +129,7 @@ class Flood:
         except Refused as refused:
             self.told.unanswered.discard(message_id)
             self.told.refused.append(str(refused))
+            self.told.turned_away.add(message_id)
             raise
         self.told.unanswered.discard(message_id)
         self.told.acknowledged.add(message_id)

@@ -58,6 +58,8 @@ class Verdict:
     """Compares what the sandbox received with the replies that the senders got."""
 
     kills: int
+    in_doubt: int
+    """Attempts that had begun and not ended on the disk at the kills, at most."""
     withheld: int
     """Requests that the cloud processed and gave no clear answer to, at most."""
     acknowledged: int
@@ -81,23 +83,30 @@ class Verdict:
     @property
     def excused(self) -> int:
         """Duplicates that the documentation allows."""
-        return IN_DOUBT * self.kills + self.withheld
+        return self.in_doubt + self.withheld
 
     def __str__(self) -> str:
         return (
             f"{self.acknowledged} acknowledged, {self.lost} lost, {self.doubled} doubled "
-            f"({self.extra} extra; at most {IN_DOUBT * self.kills} were in doubt at "
+            f"({self.extra} extra; at most {self.in_doubt} were in doubt at "
             f"{self.kills} kills, and {self.withheld} answers were withheld), "
             f"{self.unacknowledged} arrived without having been acknowledged, "
             f"{self.refused} refused, {self.strangers} strangers"
         )
 
 
-def judge(flood: Flood, submissions: Mapping[str, int], kills: int, withheld: int = 0) -> Verdict:
+def judge(
+    flood: Flood,
+    submissions: Mapping[str, int],
+    kills: int,
+    withheld: int = 0,
+    in_doubt: int | None = None,
+) -> Verdict:
     told = flood.told
     known = told.acknowledged | told.unanswered
     return Verdict(
         kills=kills,
+        in_doubt=IN_DOUBT * kills if in_doubt is None else in_doubt,
         withheld=withheld,
         acknowledged=len(told.acknowledged),
         lost=len(told.acknowledged - submissions.keys()),

@@ -1,18 +1,21 @@
 """Three relays with one queue; one after the other is killed, frozen or cut off.
 
-    python -m tests.e2e.several_relays --rounds 50 --messages 500 --faults
+    python -m tests.e2e.several_relays --rounds 50 --faults [--exact-once] [--lease 8 …]
 
     flood ── HAProxy ──▶ relay a, b, c (processes) ── HTTPS ──▶ sandbox
                             └── each by a line of its own ──▶ PostgreSQL
 
-In each round one relay fails while mail is received: it is killed by kill -9, stopped for longer
-than its lease, or cut off from the database; or the database itself is killed by kill -9 and
-restarted. The time until another relay sends from its mailboxes is measured. No acknowledged
-message may be lost, and no mailbox may ever get more than four requests at a time. Only messages in
-flight may be duplicated.
+While mail comes in, one relay fails every two seconds, or as soon as two of them work: it is killed
+by kill -9, stopped for longer than its lease, or cut off from the database; or the database itself
+is killed by kill -9 and restarted. The time until another relay sends from its mailboxes is
+measured. No acknowledged message may be lost, and no mailbox may ever get more than four requests
+at a time. Only messages in flight at a failure may be duplicated, and with `--exact-once` none.
 
-A relay's requests count for `REQUEST_LIMIT` after it was lost; here the cloud answers at once.
+A relay's requests count for the request limit after it was lost, since nobody knows what became of
+them; here the cloud answers at once, and the limit is short.
 """
+
+# ruff: noqa: ASYNC110 (other processes bring about what is waited for)
 
 import argparse
 import asyncio
@@ -24,12 +27,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import psycopg
 
@@ -46,10 +49,12 @@ from tests.tools import needs
 
 RELAYS = "abc"
 CONNECTIONS = 20
-LEASE = 2.0
-REQUEST_LIMIT = 5.0
-"""Seconds."""
+PAUSE = 0.3
+"""Seconds between two messages of a connection."""
+EVERY = 2.0
+"""Seconds between two failures, at least."""
 Trouble = Literal["killed", "frozen", "cut off", "database killed"]
+OF_RELAYS: tuple[Trouble, ...] = ("killed", "frozen", "cut off")
 PATIENCE = 60.0
 """Seconds in which another relay must have gone on."""
 
@@ -62,8 +67,28 @@ def given_key(state: Path, key: bytes) -> None:
     file.write_bytes(key)
 
 
-def config_of(host: str, url: str) -> str:
-    return f"""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is tried."""
+
+    mailboxes: int = 50
+    faults: bool = False
+    """The cloud has a bad day too."""
+    exact_once: bool = False
+    lease: float = 4.0
+    """Seconds."""
+    request_limit: float = 5.0
+    """Seconds."""
+    troubles: tuple[Trouble, ...] = OF_RELAYS
+    environments: tuple[Mapping[str, str], ...] = ({}, {}, {})
+    """Of each relay's process."""
+
+    def config(self, cloud: Sandbox, folder: Path, host: str, port: int, url: str) -> str:
+        account = "exact_once = true\n" if self.exact_once else ""
+        listener = f"127.0.0.1:{port}"
+        config = relay_config(cloud, folder / "state", listener, "any-user", account)
+        config = config.replace("[[smtp", f'[smtp]\nhostname = "{host}"\n\n[[smtp', 1)
+        return f"""{config}
 [[routes]]
 account = "website"
 mailbox = "sender"
@@ -73,9 +98,9 @@ retry_min = "1s"
 
 [spool]
 url = "{url}"
-lease = "{LEASE:.0f}s"
-request_limit = "{REQUEST_LIMIT:.0f}s"
-""".replace("[[smtp", f"# {host}\n[[smtp")
+lease = "{self.lease:g}s"
+request_limit = "{self.request_limit:g}s"
+"""
 
 
 class Line:
@@ -144,6 +169,9 @@ class Member:
     host: str
     daemon: Daemon
     line: Line
+    flood: Flood
+    """Asks it directly."""
+    works: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +179,22 @@ class Report:
     """The results of a run."""
 
     verdict: Verdict
+    exact_once: bool
     most_at_once: int
     """Requests that one mailbox saw at the same time."""
     gone_on: dict[Trouble, list[float]]
-    """Seconds until another relay sent from the mailboxes of the one in trouble; after the database
+    """Seconds until another relay sent from a mailbox of the one in trouble; after the database
     was killed, until any did."""
+    taken_over: list[float]
+    """Seconds until each of its mailboxes had another owner."""
 
     @property
     def holds(self) -> bool:
         found = self.verdict
         waits = [seconds for every in self.gone_on.values() for seconds in every]
         return (
-            not found.lost
-            and not found.strangers
+            found.holds
+            and not (self.exact_once and found.extra)
             and self.most_at_once <= 4
             and max(waits, default=0) < PATIENCE
         )
@@ -172,12 +203,14 @@ class Report:
         lines = [str(self.verdict), f"at most {self.most_at_once} requests at once in a mailbox"]
         for trouble, waits in self.gone_on.items():
             if waits:
-                median, worst = statistics.median(waits), max(waits)
-                lines.append(
-                    f"{trouble} {len(waits)} times: mail went on after"
-                    f" {median:.1f} s (median), {worst:.1f} s (worst)"
-                )
+                lines.append(f"{trouble} {len(waits)} times: mail went on after {_worst(waits)}")
+        if self.taken_over:
+            lines.append(f"every lane had another owner after {_worst(self.taken_over)}")
         return "\n".join(lines)
+
+
+def _worst(waits: list[float]) -> str:
+    return f"{statistics.median(waits):.1f} s (median), {max(waits):.1f} s (worst)"
 
 
 @dataclass(slots=True)
@@ -190,42 +223,82 @@ class Cluster:
     flood: Flood
     mailboxes: set[str]
     troubles: int = 0
+    in_doubt: int = 0
+    """Attempts under way when their relay failed."""
     gone_on: dict[Trouble, list[float]] = field(
         default_factory=lambda: {kind: [] for kind in get_args(Trouble)}
     )
+    taken_over: list[float] = field(default_factory=list)
 
-    def mailboxes_of(self, host: str) -> set[str]:
-        rows = self.server.execute(
+    _session: psycopg.AsyncConnection | None = None
+
+    async def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Waits for the server, where it is being restarted."""
+        while True:
+            try:
+                if self._session is None:
+                    self._session = await psycopg.AsyncConnection.connect(
+                        self.server.url(), autocommit=True
+                    )
+                return await (await self._session.execute(sql.encode())).fetchall()
+            except psycopg.OperationalError:
+                self._session = None
+                await asyncio.sleep(0.1)
+
+    async def mailboxes_of(self, host: str) -> set[str]:
+        return await self._mailboxes(f"r.host = '{host}'")
+
+    async def mailboxes_of_others(self, host: str) -> set[str]:
+        return await self._mailboxes(f"r.host <> '{host}'")
+
+    async def _mailboxes(self, condition: str) -> set[str]:
+        rows = await self.ask(
             "SELECT l.mailbox FROM graphrelay.lanes l JOIN graphrelay.relays r ON r.id = l.owner"
-            f" WHERE r.host = '{host}'"
+            f" WHERE {condition}"
         )
         return {mailbox for (mailbox,) in rows}
 
-    async def one_with_lanes(self, dice: Random) -> Member:
-        """Those that have mail to lose."""
-        while True:
-            if having := [one for one in self.members if self.mailboxes_of(one.host)]:
-                return dice.choice(having)
-            await asyncio.sleep(0.1)
+    async def _begun_by(self, host: str) -> int:
+        ((count,),) = await self.ask(
+            "SELECT count(*) FROM graphrelay.in_flight f"
+            " JOIN graphrelay.submissions s ON s.id = f.submission"
+            " JOIN graphrelay.lanes l ON l.account = s.account AND l.mailbox = s.mailbox"
+            f" JOIN graphrelay.relays r ON r.id = l.owner"
+            f" WHERE f.term = l.term AND r.host LIKE '{host}'"
+        )
+        return int(count)
+
+    async def one_that_works(self, dice: Random) -> Member:
+        """Which another one can stand in for, and which has mail to lose."""
+        async with asyncio.timeout(2 * PATIENCE):
+            while True:
+                able = [one for one in self.members if one.works]
+                if len(able) > 1:
+                    having = [one for one in able if await self.mailboxes_of(one.host)]
+                    if having:
+                        return dice.choice(having)
+                await asyncio.sleep(0.1)
 
     def _restart_database(self) -> None:
         self.server.stop(signal.SIGKILL)
         self.server.start()
 
-    def waiting(self, mailboxes: set[str] | None = None) -> int:
+    async def waiting(self, mailboxes: set[str] | None = None) -> int:
         """Submissions that are queued, in all mailboxes or in these."""
         sql = "SELECT count(*) FROM graphrelay.submissions WHERE state = 'queued'"
         if mailboxes is not None:
             sql += f" AND mailbox IN ({', '.join(repr(one) for one in mailboxes)})"
-        try:
-            return int(self.server.execute(sql)[0][0])
-        except psycopg.OperationalError:
-            return -1
+        return int((await self.ask(sql))[0][0])
 
     async def trouble(self, member: Member, kind: Trouble) -> None:
         """One relay fails; returns when another has taken over and the first has recovered."""
-        theirs = self.mailboxes_of(member.host)
+        if kind == "database killed":
+            await self._database_killed()
+            return
+        member.works = False
+        theirs = await self.mailboxes_of(member.host)
         self.troubles += 1
+        began = time.monotonic()
         match kind:
             case "killed":
                 await member.daemon.kill()
@@ -233,11 +306,8 @@ class Cluster:
                 member.daemon.freeze()
             case "cut off":
                 member.line.cut()
-            case "database killed":
-                await asyncio.to_thread(self._restart_database)
-                theirs = self.mailboxes
-                member = Member("", member.daemon, member.line)
-        self.gone_on[kind].append(await self._until_sent_from(member.host, theirs))
+        self.in_doubt += await self._begun_by(member.host)
+        await self._taken_over(member.host, theirs, kind, began)
         match kind:
             case "killed":
                 await member.daemon.start()
@@ -245,24 +315,51 @@ class Cluster:
                 member.daemon.thaw()
             case "cut off":
                 await member.line.mend()
-            case "database killed":
-                pass
+        async with asyncio.timeout(PATIENCE):
+            await member.flood.greeted()
+            while not await self._is_there(member.host):
+                await asyncio.sleep(0.1)
+        member.works = True
 
-    async def _until_sent_from(self, host: str, mailboxes: set[str]) -> float:
-        """Seconds until one of them has another owner, and that has sent mail from it, if any waits
-        there."""
+    async def _is_there(self, host: str) -> bool:
+        return bool(await self.ask(f"SELECT FROM graphrelay.relays WHERE host = '{host}'"))
+
+    async def _database_killed(self) -> None:
+        self.troubles += 1
+        self.in_doubt += await self._begun_by("%")
         began = time.monotonic()
-        while not (taken := mailboxes - self.mailboxes_of(host)):
-            if time.monotonic() - began > PATIENCE:
-                return PATIENCE
-            await asyncio.sleep(0.05)
-        seen = len(self.cloud.mailboxes.submitted)
-        while time.monotonic() - began < PATIENCE:
-            new = self.cloud.mailboxes.submitted[seen:]
-            if any(mail.mailbox in taken for mail in new) or not self.waiting(taken):
-                break
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(self._restart_database)
+        await self._sent_from(self.mailboxes, began)
+        self.gone_on["database killed"].append(time.monotonic() - began)
+
+    async def _taken_over(
+        self, host: str, mailboxes: set[str], kind: Trouble, began: float
+    ) -> None:
+        """Until all of them have another owner, and one of these has sent mail, if any waits."""
+        gone_on = asyncio.create_task(self._gone_on(host, mailboxes, began))
+        while (left := mailboxes - await self.mailboxes_of_others(host)) and _in_time(began):
+            await asyncio.sleep(0.1)
+        self.taken_over.append(time.monotonic() - began)
+        self.gone_on[kind].append(await gone_on)
+        assert not left, f"{host} {kind}: nobody took {left}"
+
+    async def _gone_on(self, host: str, mailboxes: set[str], began: float) -> float:
+        while not (taken := mailboxes & await self.mailboxes_of_others(host)) and _in_time(began):
+            await asyncio.sleep(0.1)
+        await self._sent_from(taken, began)
         return time.monotonic() - began
+
+    async def _sent_from(self, mailboxes: set[str], began: float) -> None:
+        seen = len(self.cloud.mailboxes.submitted)
+        while _in_time(began):
+            new = self.cloud.mailboxes.submitted[seen:]
+            if any(mail.mailbox in mailboxes for mail in new) or not await self.waiting(mailboxes):
+                return
+            await asyncio.sleep(0.1)
+
+
+def _in_time(began: float) -> bool:
+    return time.monotonic() - began < PATIENCE
 
 
 def _haproxy(folder: Path, port: int, ports: list[int]) -> Path:
@@ -293,8 +390,8 @@ listen smtp
 
 
 @contextlib.asynccontextmanager
-async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
-    names = [f"m{number}@contoso.com" for number in range(mailboxes)]
+async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
+    names = [f"m{number}@contoso.com" for number in range(setting.mailboxes)]
     directory = contoso()
     tenant = directory.users[0].tenant_id
     directory.users += [User(upn=name, display_name=name, tenant_id=tenant) for name in names]
@@ -304,18 +401,21 @@ async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
         server = stack.enter_context(postgres_server.running(quick, database_port))
         settings = MailSettings(keep_bodies=False)
         cloud = await stack.enter_async_context(Sandbox(directory, mail_settings=settings))
-        members, ports, key = [], [], new_key_text()
-        for host in RELAYS:
+        mark, key = f"several{os.getpid()}", new_key_text()
+        members, ports = list[Member](), list[int]()
+
+        def flood_to(port: int) -> Flood:
+            return Flood("127.0.0.1", port, sender=names, recipient="anna@example.org", mark=mark)
+
+        for host, environment in zip(RELAYS, setting.environments, strict=True):
             line, port = Line(database_port), free_port()
             await line.open(stack)
             place = folder / host
             given_key(place / "state", key)
             url = f"postgresql://relay@127.0.0.1:{line.port}/postgres?sslmode=disable"
-            config = relay_config(cloud, place / "state", f"127.0.0.1:{port}", "any-user")
-            config = config.replace("[[smtp", f'[smtp]\nhostname = "{host}"\n\n[[smtp', 1)
-            daemon = Daemon(place, config + config_of(host, url))
+            daemon = Daemon(place, setting.config(cloud, place, host, port, url), environment)
             stack.push_async_callback(daemon.abandon)
-            members.append(Member(host, daemon, line))
+            members.append(Member(host, daemon, line, flood_to(port)))
             ports.append(port)
         front = free_port()
         arguments = (str(haproxy), "-db", "-f", str(_haproxy(folder, front, ports)))
@@ -324,71 +424,88 @@ async def cluster(folder: Path, mailboxes: int) -> AsyncIterator[Cluster]:
         )
         stack.push_async_callback(balancer.wait)
         stack.callback(balancer.kill)
-        mark = f"several{os.getpid()}"
-        flood = Flood("127.0.0.1", front, sender=names, recipient="anna@example.org", mark=mark)
+        flood = flood_to(front)
         for member in members:
             await member.daemon.authorize()
             await member.daemon.start()
+        for member in members:
+            await member.flood.greeted()
         await flood.greeted()
         yield Cluster(cloud, server, members, flood, set(names))
 
 
-async def run(
-    rounds: int, messages: int, mailboxes: int, seed: int, folder: Path, *, faults: bool = False
-) -> Report:
+async def run(rounds: int, seed: int, folder: Path, setting: Setting) -> Report:
     """Every kind of failure in turn, each for a randomly chosen relay."""
     dice, unanswered = Random(seed), 0
-    kinds: tuple[Trouble, ...] = get_args(Trouble)
-    async with cluster(folder, mailboxes) as all_:
-        for number in range(rounds):
-            if faults:
-                day = bad_day(dice)
-                all_.cloud.faults.on(*day)
-                unanswered += withheld(day)
-            kind = kinds[number % len(kinds)]
-            before = len(all_.flood.told.acknowledged)
-            async with asyncio.timeout(180), asyncio.TaskGroup() as tasks:
-                tasks.create_task(all_.flood.send(messages, CONNECTIONS))
-                await all_.flood.acknowledged(before + dice.randrange(1, messages // 2))
-                member = await all_.one_with_lanes(dice)
-                await all_.trouble(member, kind)
-            print(
-                f"round {number + 1}: {member.host} {kind},"
-                f" {len(all_.flood.told.acknowledged)} acknowledged,"
-                f" {len(all_.cloud.mailboxes.submissions)} submitted",
-                flush=True,
-            )
-        async with asyncio.timeout(600):
-            while all_.waiting():  # noqa: ASYNC110 (other processes empty it)
-                await asyncio.sleep(0.2)
-        for member in all_.members:
-            await member.daemon.stop()
-        verdict = judge(all_.flood, all_.cloud.mailboxes.submissions, all_.troubles, unanswered)
-        peaks = all_.cloud.mailboxes.peaks_in_flight
-        return Report(verdict, max(peaks.values(), default=0), all_.gone_on)
+    async with cluster(folder, setting) as all_:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(all_.flood.keep_sending(CONNECTIONS, PAUSE))
+            for number in range(rounds):
+                await asyncio.sleep(EVERY)
+                if setting.faults:
+                    day = bad_day(dice)
+                    all_.cloud.faults.on(*day)
+                    unanswered += withheld(day)
+                kind = setting.troubles[number % len(setting.troubles)]
+                member = await all_.one_that_works(dice)
+                tasks.create_task(all_.trouble(member, kind))
+                print(
+                    f"round {number + 1}: {member.host} {kind},"
+                    f" {len(all_.flood.told.acknowledged)} acknowledged,"
+                    f" {len(all_.cloud.mailboxes.submissions)} submitted",
+                    flush=True,
+                )
+                await asyncio.sleep(0)
+            async with asyncio.timeout(2 * PATIENCE):
+                while sum(map(len, all_.gone_on.values())) < rounds or not all(
+                    one.works for one in all_.members
+                ):
+                    await asyncio.sleep(0.1)
+            all_.flood.stop()
+        return await verdict_of(all_, setting, unanswered)
+
+
+async def verdict_of(all_: Cluster, setting: Setting, unanswered: int = 0) -> Report:
+    """Once the queue is empty and the relays have ended."""
+    async with asyncio.timeout(600):
+        while await all_.waiting():
+            await asyncio.sleep(0.2)
+    for member in all_.members:
+        await member.daemon.stop()
+    told = all_.flood.told
+    # What was refused since nobody knew whether it was committed may have been begun elsewhere.
+    told.unanswered |= told.turned_away
+    submissions = all_.cloud.mailboxes.submissions
+    verdict = judge(all_.flood, submissions, all_.troubles, unanswered, all_.in_doubt)
+    peaks = all_.cloud.mailboxes.peaks_in_flight
+    most = max(peaks.values(), default=0)
+    return Report(verdict, setting.exact_once, most, all_.gone_on, all_.taken_over)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--messages", type=int, default=500, help="in each round")
     parser.add_argument("--mailboxes", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", action="store_true", help="the cloud has a bad day too")
+    parser.add_argument("--exact-once", action="store_true", help="then nothing is doubled")
+    parser.add_argument("--lease", type=float, default=4.0, help="seconds")
+    parser.add_argument("--request-limit", type=float, default=5.0, help="seconds")
+    parser.add_argument("--trouble", action="append", choices=get_args(Trouble))
     parser.add_argument("--keep", type=Path, help="a folder that stays, with the journals")
     chosen = parser.parse_args()
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    setting = Setting(
+        mailboxes=chosen.mailboxes,
+        faults=chosen.faults,
+        exact_once=chosen.exact_once,
+        lease=chosen.lease,
+        request_limit=chosen.request_limit,
+        troubles=tuple(chosen.trouble or OF_RELAYS),
+    )
     with tempfile.TemporaryDirectory() as made:
-        report = asyncio.run(
-            run(
-                chosen.rounds,
-                chosen.messages,
-                chosen.mailboxes,
-                chosen.seed,
-                chosen.keep or Path(made),
-                faults=chosen.faults,
-            )
-        )
+        folder = chosen.keep or Path(made)
+        report = asyncio.run(run(chosen.rounds, chosen.seed, folder, setting))
     print(report)
     return 0 if report.holds else 1
 

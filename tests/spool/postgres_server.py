@@ -48,6 +48,11 @@ class PostgresServer:
     def data(self) -> Path:
         return self.folder / "data"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://relay@/{database}?host={self.folder}&port={self.port or 5432}"
 
@@ -85,6 +90,19 @@ class PostgresServer:
                 **_user(),
             )  # fmt: skip
         self.wait()
+
+    def copy_of(self, primary: "PostgresServer") -> None:
+        """Be its standby, once started."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        subprocess.run(
+            [
+                self._programs / "pg_basebackup", "-D", self.data, "-d", primary.url(),
+                "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+            ],
+            check=True,
+            cwd="/",
+            **_user(),
+        )  # fmt: skip
 
     def wait(self) -> None:
         """Wait until it answers."""
@@ -124,17 +142,26 @@ class PostgresServer:
 
 
 @contextmanager
-def running(options: tuple[str, ...] = _QUICK, port: int | None = None) -> Iterator[PostgresServer]:
+def a_server(
+    options: tuple[str, ...] = _QUICK, port: int | None = None
+) -> Iterator[PostgresServer]:
+    """Neither made nor started; in the end it is stopped and forgotten."""
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     try:
         if (user := _user()) != {}:
             os.chown(folder, user["user"], user["group"])
         server = PostgresServer(folder, options, port)
-        server.make()
-        server.start()
         try:
             yield server
         finally:
             server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def running(options: tuple[str, ...] = _QUICK, port: int | None = None) -> Iterator[PostgresServer]:
+    with a_server(options, port) as server:
+        server.make()
+        server.start()
+        yield server

@@ -33,12 +33,17 @@ Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
 
-def completed(url: str) -> str:
+NAME_LENGTH = 32
+"""Of the name of a process, with which the application names of its sessions end."""
+
+
+def completed(url: str, process: str = "") -> str:
     """The connection string, with what its author did not decide: that a standby is not taken, and
     that a server which is gone is noticed."""
     asked = conninfo_to_dict(url)
+    name = str(asked.pop("application_name", "graphrelay"))[:30]
     usual: dict[str, Any] = {
-        "application_name": "graphrelay",
+        "application_name": f"{name} {process}".strip(),
         "connect_timeout": 5,
         "target_session_attrs": "read-write",
         "keepalives_idle": 5,
@@ -60,9 +65,9 @@ async def configure(connection: Connection, schema: str = SCHEMA) -> None:
     )
 
 
-async def connect(url: str) -> Connection:
+async def connect(url: str, process: str = "") -> Connection:
     """A connection beside the pool."""
-    connection = await AsyncConnection.connect(completed(url), autocommit=True)
+    connection = await AsyncConnection.connect(completed(url, process), autocommit=True)
     try:
         await configure(connection)
     except BaseException:
@@ -71,9 +76,9 @@ async def connect(url: str) -> Connection:
     return connection
 
 
-def pool_for(url: str) -> Pool:
+def pool_for(url: str, process: str) -> Pool:
     return AsyncConnectionPool(
-        completed(url),
+        completed(url, process),
         connection_class=AsyncConnection[TupleRow],
         min_size=2,
         max_size=MOST,
@@ -88,9 +93,11 @@ def pool_for(url: str) -> Pool:
 class Connections:
     """Owns the pool."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, process: str) -> None:
+        """`process` names these sessions, so that others can end them when it is dead."""
         self.url = url
-        self._pool = pool_for(url)
+        self.process = process
+        self._pool = pool_for(url, process)
 
     async def open(self) -> None:
         """Does not wait for the server."""

@@ -7,11 +7,16 @@
 The relays' wall clocks may differ, so a wait is kept by the clock of the database. Between two
 looks at it (`follow`) this clock goes on with the host's monotonic one, on which nobody sets the
 time.
+
+What is dated, such as when a message was accepted and when it was sent, decides turns and lifetimes
+on any host. So a relay whose machine has another time than the database goes by the database's
+altogether: it sets its `Clock` by it.
 """
 
 from datetime import datetime, timedelta
 
 from graphrelay.clock import Clock
+from graphrelay.journal import Journal, events
 from graphrelay.spool.codec import MICROSECOND, moment
 
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -21,13 +26,17 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 class DatabaseClock:
     """Microseconds since 1970 by the database, and moments by the host's wall clock."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, journal: Journal) -> None:
         self._clock = clock
+        self._journal = journal
         self._base = 0
 
     def follow(self, now: int) -> None:
         """What the database says now."""
         self._base = now - self._clock.monotonic() // MICROSECOND
+        ahead = self._clock.set(moment(now))
+        if ahead is not None:
+            self._journal.write(events.ClockSet(ahead=ahead))
 
     def now(self) -> int:
         return self._base + self._clock.monotonic() // MICROSECOND

@@ -71,10 +71,11 @@ from graphrelay.spool.postgres.statements import (
 from graphrelay.spool.postgres.statements.divide import divide
 from graphrelay.spool.postgres.statements.put import (
     Deposit,
+    Deposited,
     PutMail,
     announce,
     erase,
-    note_created,
+    made,
     put_one,
 )
 from graphrelay.spool.postgres.text import restored
@@ -173,8 +174,8 @@ class PostgresSpool:
         does not send leases no lanes. Raises `SpoolTooNew`, `StorageUnavailable`.
         """
         process = uuid4().hex
-        connections = Connections(url)
-        database_clock = database_clock or DatabaseClock(clock)
+        connections = Connections(url, process)
+        database_clock = database_clock or DatabaseClock(clock, journal)
         leases = Leases(
             connections,
             clock,
@@ -294,7 +295,7 @@ class PostgresSpool:
         """Never returns: what other relays tell."""
         while True:
             try:
-                connection = await connect(self._connections.url)
+                connection = await connect(self._connections.url, self._process)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     await self._look_everywhere()  # something may have been told before
@@ -341,16 +342,17 @@ class PostgresSpool:
             job = self._writer.submit(
                 self._put, Deposit(message, await mine.store(), self._clock.now())
             )
-            answer = await self._accepted(job)
+            put = await self._accepted(job)
             kept = True
-            return answer
+            self._leases.made(put.made)
+            return put.parts
         finally:
             if kept:
                 mine.hand_over()
             else:
                 await mine.discard()
 
-    async def _accepted(self, job: Job[Deposit, tuple[Submission, ...]]) -> tuple[Submission, ...]:
+    async def _accepted(self, job: Job[Deposit, Deposited]) -> Deposited:
         try:
             async with asyncio.timeout(ACCEPT_LIMIT):
                 return await asyncio.shield(job.future)
@@ -363,11 +365,11 @@ class PostgresSpool:
                 "The spool could not take a message in PostgreSQL: the server does not answer."
             ) from error
 
-    async def _take_back(self, parts: tuple[Submission, ...]) -> None:
+    async def _take_back(self, put: Deposited) -> None:
         """What nobody was given a 250 for; where that fails, it is sent all the same."""
 
         async def work(connection: Connection) -> None:
-            await erase(connection, parts)
+            await erase(connection, put.parts)
 
         try:
             await self._transact(work, "take a message back")
@@ -501,16 +503,19 @@ class PostgresSpool:
         body = _ours(report[1])
         deposit = Deposit(report[0], await body.store(), self._clock.now())
 
-        async def work(connection: Connection) -> tuple[Submission, ...]:
+        async def work(connection: Connection) -> Deposited | None:
             if not await first(connection):
-                return ()
+                return None
             return await put_one(connection, self._new_put(), deposit)
 
         kept = False
         try:
-            parts = await self._transact(work, doing)
-            kept = bool(parts)
-            return parts
+            put = await self._transact(work, doing)
+            if put is None:
+                return ()
+            kept = True
+            self._leases.made(put.made)
+            return put.parts
         finally:
             if kept:
                 body.hand_over()
@@ -520,25 +525,34 @@ class PostgresSpool:
     # Changes and queries ----------------------------------------------------------------------
 
     async def change(self, change: Change) -> Verdict:
-        return await self._transact(lambda c: self._change(c, change), "change the queue")
+        doing = "change the queue"
+        verdict, new = await self._transact(lambda c: self._change(c, change), doing)
+        self._leases.made(new)
+        return verdict
 
-    async def _change(self, connection: Connection, change: Change) -> Verdict:
+    async def _change(
+        self, connection: Connection, change: Change
+    ) -> tuple[Verdict, frozenset[Lane]]:
+        verdict = await self._changed(connection, change)
+        if not isinstance(verdict, Changed):
+            return verdict, frozenset()
+        lanes = {entry.lane for entry in verdict.submissions}
+        new = await made(await announce(connection, self._leases, lanes), self._leases)
+        if isinstance(change, Retry):
+            await self._leases.ask_for_probes(connection, lanes)
+        return verdict, new
+
+    async def _changed(self, connection: Connection, change: Change) -> Verdict:
         now, clock = self._clock.now(), self._database_clock
         match change:
             case Hold() | Release() | Retry() | Delete():
-                verdict = await changes.verb(change, now, clock)(connection)
+                return await changes.verb(change, now, clock)(connection)
             case Move():
-                verdict = await changes.move(connection, change, now, clock)
+                return await changes.move(connection, change, now, clock)
             case ForgetDraft():
                 return await changes.forget_draft(connection, change)
             case NoteNdr():
                 return await changes.note_ndr(connection, change)
-        if isinstance(verdict, Changed):
-            lanes = {entry.lane for entry in verdict.submissions}
-            await note_created(await announce(connection, self._leases, lanes), self._leases)
-            if isinstance(change, Retry):
-                await self._leases.ask_for_probes(connection, lanes)
-        return verdict
 
     async def note_refusals(self, refused: Sequence[Refusal]) -> None:
         await self._transact(lambda c: refusals.note(c, refused), "record what was refused")

@@ -4,11 +4,12 @@
                      │                                               ▲
                      └── its owner has no row any more: free ────────┘
 
-A relay renews its row four times in a lease; one whose row has expired is taken out by any other,
-and its lanes are free. The term of a lane grows with each new owner, and every write of an attempt
-names it: so a relay that was frozen and comes back can change nothing. Expiry is decided by the
-database's clock; what this relay believes of itself, by its own monotonic clock from the moment
-before it asked. Wall clocks of hosts have no part in it.
+A relay renews its row four times in a lease. One whose row has expired is taken out by any other at
+that moment, and its lanes are free; its sessions are ended, since a relay that stands still may
+keep locks for as long as it does. The term of a lane grows with each new owner, and every write of
+an attempt names it: so a relay that was frozen and comes back can change nothing. Expiry is decided
+by the database's clock; what this relay believes of itself, by its own monotonic clock from the
+moment before it asked. Wall clocks of hosts have no part in it.
 
 Each lane has a preferred relay among those that live (rendezvous hashing: the highest hash of
 relay and lane). A free lane is taken by the preferred one; who holds a lane that prefers another
@@ -26,7 +27,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
 
 import psycopg
 
@@ -34,8 +34,9 @@ from graphrelay import __version__
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, events
 from graphrelay.model import Lane
+from graphrelay.spool.codec import MICROSECOND
 from graphrelay.spool.contract import LaneWatcher
-from graphrelay.spool.postgres.connections import Connection, Connections
+from graphrelay.spool.postgres.connections import NAME_LENGTH, Connection, Connections
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
 from graphrelay.spool.postgres.errors import translated
 from graphrelay.spool.postgres.lane_notes import OwnNotes
@@ -86,7 +87,10 @@ class Leases:
         self._away = False
         self._retiring = False
         self._again = asyncio.Event()
+        self._look_in: timedelta | None = None
+        """When the next look is due, if before the next renewal."""
         self._looking = asyncio.Lock()
+        self._joined = 0
         self.relay = ""
         """The name under which this process is known; empty where it sends nothing."""
         self.slot = 0
@@ -116,10 +120,10 @@ class Leases:
     def terms(self) -> dict[Lane, int]:
         return {lane: held.term for lane, held in self._held.items()}
 
-    def created(self, account: str, mailbox: str, owner: str | None) -> None:
-        """A lane that nobody knew was made; for this relay, if it is its owner."""
-        if owner and owner == self.relay:
-            self._held[Lane(restored(account), restored(mailbox))] = _Held(1)
+    def made(self, lanes: Iterable[Lane]) -> None:
+        """Lanes that nobody knew were made for this relay, which is committed."""
+        for lane in lanes:
+            self._held.setdefault(lane, _Held(1))
 
     def look_soon(self) -> None:
         """Something about relays or lanes has changed."""
@@ -129,7 +133,8 @@ class Leases:
 
     async def join(self) -> None:
         """Be one of the relays. Raises `psycopg.Error`."""
-        relay, asked_at = uuid4().hex, self._clock.monotonic()
+        self._joined += 1
+        relay, asked_at = f"{self._process}.{self._joined}", self._clock.monotonic()
         async with self._connections.one() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             taken = await connection.execute("SELECT slot FROM relays")
@@ -150,8 +155,11 @@ class Leases:
 
     async def _pause(self) -> None:
         self._again.clear()
-        leaving = any(held.leaving for held in self._held.values())
-        wait = self._lease / RENEWALS if not leaving else min(self._lease / RENEWALS, _LEAVING)
+        wait = self._lease / RENEWALS
+        if any(held.leaving for held in self._held.values()):
+            wait = min(wait, _SOON)
+        if self._look_in is not None:
+            wait = min(wait, self._look_in)
         sleep = asyncio.ensure_future(self._clock.sleep(wait))
         again = asyncio.ensure_future(self._again.wait())
         try:
@@ -212,15 +220,22 @@ class Leases:
         self.look_soon()
 
     async def _bury(self, connection: Connection) -> None:
-        buried = await connection.execute(_BURY)
-        async for host, version in buried:
+        found = await connection.execute(_BURY)
+        buried = await found.fetchall()
+        for relay, host, version in buried:
             self._journal.write(events.RelayGone(host=host, version=version))
+            await connection.execute(_END_SESSIONS, (relay.partition(".")[0],))
+        if buried:
+            await self._notify(connection)
 
     # Lanes ------------------------------------------------------------------------------------
 
     async def _look(self, connection: Connection) -> None:
         found = await connection.execute(_RELAYS)
-        living = [relay async for (relay,) in found]
+        relays = await found.fetchall()
+        living = [relay for relay, leaving, _ in relays if not leaving]
+        expiries = [expires_in for relay, _, expires_in in relays if relay != self.relay]
+        self._look_in = max(min(expiries) * MICROSECOND, _AT_ONCE) if expiries else None
         before = dict(self._held)
         found = await connection.execute(_LANES)
         wanted = list[Lane]()
@@ -240,11 +255,15 @@ class Leases:
             await self._take(connection, wanted)
 
     def _compare(self, before: dict[Lane, _Held], mine: dict[Lane, int]) -> None:
-        """What was held before, and what the database says is held."""
+        """What was held before, and what the database says is held: that counts."""
         for lane, held in before.items():
             if mine.get(lane) != held.term and self._held.get(lane) is held:
                 del self._held[lane]
                 self._tell_lost(lane)
+        for lane in mine.keys() - self._held.keys():
+            self._held[lane] = _Held(mine[lane])
+            if self._watcher is not None:
+                self._watcher.gained(lane)
 
     def _tell_probes(self, probes: dict[Lane, int]) -> None:
         for lane, asked in probes.items():
@@ -263,6 +282,7 @@ class Leases:
                 self._watcher.gained(lane)
 
     async def _take(self, connection: Connection, wanted: Iterable[Lane]) -> None:
+        wanted = set(wanted)
         keys = _keys(wanted)
         taken = await connection.execute(_TAKE, (self.relay, *keys))
         gained = list[Lane]()
@@ -270,6 +290,8 @@ class Leases:
             lane = Lane(restored(account), restored(mailbox))
             self._held[lane] = _Held(term, probes)
             gained.append(lane)
+        if wanted.difference(gained):
+            self._look_in = _SOON  # they are locked, or another relay has them by now
         for lane in gained:
             if self._watcher is not None:
                 self._watcher.gained(lane)
@@ -305,9 +327,10 @@ class Leases:
             await connection.execute(
                 "UPDATE relays SET leaving = true WHERE id = %s", (self.relay,)
             )
-            for lane, held in list(self._held.items()):
-                self._decide(lane, held, leaving=True)
-            await self._leave(connection)
+            async with self._looking:
+                for lane, held in list(self._held.items()):
+                    self._decide(lane, held, leaving=True)
+                await self._leave(connection)
         self.look_soon()
 
     async def ask_for_probes(self, connection: Connection, lanes: Iterable[Lane]) -> None:
@@ -347,19 +370,24 @@ def _keys(lanes: Iterable[Lane]) -> tuple[list[str], list[str]]:
     return [storable(one.account) for one in every], [storable(one.mailbox) for one in every]
 
 
-_LEAVING = timedelta(milliseconds=250)
-"""How often is looked whether a lane that is being left has nothing in flight."""
+_SOON = timedelta(milliseconds=250)
+"""How often is looked whether a lane that is being left has nothing in flight, and whether one that
+is locked can be taken."""
+_AT_ONCE = timedelta(milliseconds=10)
 _NAMED = """(account, mailbox) IN
     (SELECT * FROM unnest(%s::text[], %s::text[]) AS w (account, mailbox))"""
 _JOIN = f"""INSERT INTO relays (id, host, version, slot, started_at, expires_at)
     VALUES (%s, %s, %s, %s, {NOW}, {NOW} + %s)"""
 _RENEW = f"UPDATE relays SET expires_at = {NOW} + %s WHERE id = %s RETURNING {NOW}"
-_BURY = f"DELETE FROM relays WHERE expires_at < {NOW} RETURNING host, version"
-_RELAYS = f"SELECT id FROM relays WHERE expires_at >= {NOW} AND NOT leaving ORDER BY id"
+_BURY = f"DELETE FROM relays WHERE expires_at < {NOW} RETURNING id, host, version"
+_END_SESSIONS = f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND right(application_name, {NAME_LENGTH}) = %s"""
+_RELAYS = f"""SELECT id, leaving, expires_at - {NOW} FROM relays
+    WHERE expires_at >= {NOW} ORDER BY id"""
 _LANES = """SELECT account, mailbox, owner, term, probes,
         owner IS NULL OR NOT EXISTS (SELECT FROM relays r WHERE r.id = owner)
     FROM lanes"""
-# What a relay that stands still has locked is skipped, and taken when its session has been ended.
+# What is locked is skipped, and taken when the session that has locked it has ended.
 _TAKE = f"""UPDATE lanes SET owner = %s, term = term + 1
     WHERE (account, mailbox) IN (
         SELECT account, mailbox FROM lanes l WHERE {_NAMED}

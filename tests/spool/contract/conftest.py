@@ -37,7 +37,11 @@ def engine(
     if request.param == "postgres":
         url = request.getfixturevalue("database")
         return lambda: PostgresSpool.open(
-            url, clock, journal, lease=timedelta(hours=100), database_clock=StandingClock(clock)
+            url,
+            clock,
+            journal,
+            lease=timedelta(hours=100),
+            database_clock=StandingClock(clock, journal),
         )
     connection = memory.connect()
     return lambda: memory.opened(clock, journal, connection)

@@ -1,15 +1,21 @@
 """A lane belongs to one relay at a time, and a relay that has lost it can change nothing in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
+import psycopg
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.model import Done, Lane, Queued
+from graphrelay.model import Done, Lane, Queued, StorageUnavailable
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.postgres.bodies import Kept
+from graphrelay.spool.postgres.connections import Connection, connect
 from graphrelay.spool.postgres.leases import preferred
+from graphrelay.spool.postgres.statements.put import Deposit
+from graphrelay.spool.postgres.writer import Cursors, Job
 from graphrelay.spool.queries import InFlight
 from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.values import Take
@@ -90,6 +96,69 @@ async def test_a_relay_taken_for_dead_can_neither_begin_nor_finish(
     owned = await second.load(begun.id)
     await second.finish(owned, relayed(), Done("relayed"))
     assert await second.read(InFlight()) == []
+
+
+async def test_what_a_relay_that_stands_still_has_locked_goes_with_its_lease(
+    first: PostgresSpool,
+    database: str,
+    clock: FakeClock,
+    journal: Journal,
+    postgres_server_of_all: PostgresServer,
+) -> None:
+    await mail_in_every_lane(first)
+    for task in first._background:
+        task.cancel()  # it stands still
+    lease = timedelta(seconds=1)
+    locking = await connect(database, first._process)
+    await locking.execute("SET idle_in_transaction_session_timeout = 0")
+    await locking.execute("BEGIN")
+    await locking.execute("SELECT FROM lanes FOR UPDATE")
+    async with locking, a_relay(database, clock, journal, "second", lease=lease) as second:
+        postgres_server_of_all.execute(
+            "UPDATE graphrelay.relays SET expires_at = 0 WHERE host = 'first'",
+        )
+        async with asyncio.timeout(30):
+            while held(second) != set(LANES):
+                await clock.advance(lease / 4)
+                await second.renew()
+        with pytest.raises(psycopg.OperationalError, match="terminating connection"):
+            await locking.execute("SELECT 1")
+
+
+async def test_what_the_database_says_is_held_counts(first: PostgresSpool) -> None:
+    watcher = Watcher()
+    first.watch(watcher)
+    await mail_in_every_lane(first)
+    await first.renew()
+    del first._leases._held[LANES[3]]
+    await first.renew()
+    assert held(first) == set(LANES)
+    assert [lane for what, lane in watcher.told if what == "gained"] == [LANES[3]]
+
+
+async def test_a_lane_whose_making_was_rolled_back_is_made_by_the_next_mail(
+    first: PostgresSpool,
+) -> None:
+    class Failing:
+        doing = "fail"
+
+        def key(self, value: object) -> object:
+            return None
+
+        async def send(self, connection: Connection, values: Sequence[object]) -> Cursors:
+            return []
+
+        async def answers(
+            self, cursors: Cursors, values: Sequence[object]
+        ) -> Sequence[BaseException | None]:
+            raise psycopg.errors.DiskFull("no space left")
+
+    deposit = Deposit(a_message((plan(LANES[0]), _ANNA)), Kept(b""), NOON)
+    putting = first._writer.submit(first._put, deposit)
+    failing: Job[None, None] = first._writer.submit(Failing(), None)
+    with pytest.raises(StorageUnavailable):
+        await failing.future
+    assert (await putting.future).made == {LANES[0]}
 
 
 async def test_it_knows_when_it_renews_and_takes_part_again(

@@ -18,7 +18,7 @@ from graphrelay.spool.postgres.bodies import Kept, Pieces, Stored, Uploaded
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.postgres.leases import CHANNEL, Leases
-from graphrelay.spool.postgres.text import storable
+from graphrelay.spool.postgres.text import restored, storable
 from graphrelay.spool.postgres.writer import Cursors
 from graphrelay.spool.queue_ids import QueueIds, part_id
 
@@ -75,6 +75,15 @@ class Deposit:
     message: NewMessage
     stored: Stored
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """What became of a deposit, once that is committed."""
+
+    parts: tuple[Part, ...]
+    made: frozenset[Lane]
+    """Of its lanes those that nobody knew, and that are leased to this relay."""
 
 
 class _Rows:
@@ -155,9 +164,9 @@ class PutMail:
 
     async def answers(
         self, cursors: Cursors, values: Sequence[Deposit]
-    ) -> Sequence[tuple[Part, ...] | BaseException]:
+    ) -> Sequence[Deposited | BaseException]:
         put, *lanes = cursors
-        await note_created(lanes, self._leases)
+        new = await made(lanes, self._leases)
         numbers: dict[str, list[int]] = {}
         async for queue_id, _, number, whole in put:
             if not whole:
@@ -167,7 +176,10 @@ class PutMail:
                 )
             numbers.setdefault(queue_id, []).append(number)
         return [
-            self._submissions(queue_id, deposit, numbers[queue_id])
+            Deposited(
+                self._submissions(queue_id, deposit, numbers[queue_id]),
+                new & {plan.lane for plan, _ in deposit.message.parts},
+            )
             for queue_id, deposit in zip(self._given, values, strict=True)
         ]
 
@@ -211,18 +223,23 @@ async def announce(connection: Connection, leases: Leases, lanes: Iterable[Lane]
     return [made]
 
 
-async def note_created(cursors: Cursors, leases: Leases) -> None:
-    """The answers to `announce`."""
-    for cursor in cursors:
-        async for account, mailbox, owner in cursor:
-            leases.created(account, mailbox, owner)
+async def made(cursors: Cursors, leases: Leases) -> frozenset[Lane]:
+    """From the answers to `announce`: the new lanes that are this relay's after the commit."""
+    return frozenset(
+        [
+            Lane(restored(account), restored(mailbox))
+            for cursor in cursors
+            async for account, mailbox, owner in cursor
+            if owner and owner == leases.relay
+        ]
+    )
 
 
 def recipient_keys(envelope: Envelope) -> set[str]:
     return {storable(path.key) for path in envelope.forward_paths}
 
 
-async def put_one(connection: Connection, put: PutMail, deposit: Deposit) -> tuple[Part, ...]:
+async def put_one(connection: Connection, put: PutMail, deposit: Deposit) -> Deposited:
     """In a transaction of the caller's, without a pipeline."""
     cursors = await put.send(connection, [deposit])
     (answer,) = await put.answers(cursors, [deposit])
