@@ -34,6 +34,7 @@ ELSEWHERE = {
     "model/attempt.py": ("spool/contract/test_mail.py", TYPES_ALONE),
     "model/reception.py": ("smtp/reception.py", "a protocol, and the reception of the tests"),
     "oauth/entra/key_pair.py": ("oauth/entra/test_credentials.py", "a kind of credential"),
+    "oauth/entra/secret_files.py": ("oauth/entra/test_credentials.py", "what credentials are in"),
     "relay/policy/reporting.py": ("relay/reports/test_reporter.py", TYPES_ALONE),
     "relay/deliver/result.py": ("relay/deliver/test_courier.py", TYPES_ALONE),
     "spool/contract.py": ("spool/contract/test_mail.py", "a protocol, and the tests of engines"),

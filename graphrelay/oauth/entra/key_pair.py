@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from graphrelay.oauth.entra.credentials import CredentialProblem, read_octets, read_secret
+from graphrelay.oauth.entra.secret_files import CredentialProblem, read_octets, read_secret
 from graphrelay.oauth.scenario import Certificate
 
 

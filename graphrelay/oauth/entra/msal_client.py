@@ -20,14 +20,11 @@ from graphrelay.clock import Clock
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.claims import claims_of
-from graphrelay.oauth.entra.credentials import (
-    CredentialProblem,
-    MsalCredential,
-    msal_credential,
-)
+from graphrelay.oauth.entra.credentials import MsalCredential, msal_credential
 from graphrelay.oauth.entra.import_msal import msal
 from graphrelay.oauth.entra.msal_http import Http, RecordingClient, clock_error
 from graphrelay.oauth.entra.refusals import is_passing, refused, words
+from graphrelay.oauth.entra.secret_files import CredentialProblem
 from graphrelay.oauth.scenario import (
     Account,
     Application,

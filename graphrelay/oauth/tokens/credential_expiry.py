@@ -7,7 +7,7 @@ that a relay should not have, so the admin may configure the day that the portal
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from graphrelay.oauth.entra.credentials import CredentialProblem
+from graphrelay.oauth.entra.secret_files import CredentialProblem
 from graphrelay.oauth.scenario import Account, Application, Certificate, ClientSecret, Credential
 
 WARNED_BEFORE = timedelta(days=30)
