@@ -4,7 +4,8 @@
         ← console, doctor, guide (strangers) ← daemon ← cli
                           ← alerts (a stranger to relay, too) ←
 
-and the sandbox stands apart, as does sendmail, which shares one module of mime. Within relay, the
+and the sandbox stands apart, but for one module that shows HTML; as does sendmail, which shares one
+module of mime. Within relay, the
 wings look one way as well:
 
     policy, outgoing ← reports ← deliver ← queue ← accept
@@ -33,6 +34,7 @@ BASE = frozenset(
         "memory",
         "retry_after",
         "assumptions",
+        "mail_html",
     }
 )
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
@@ -49,6 +51,7 @@ MAY_IMPORT = {
     "memory": frozenset(),
     "retry_after": frozenset({"__init__"}),
     "assumptions": frozenset(),
+    "mail_html": frozenset(),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},
@@ -62,7 +65,7 @@ MAY_IMPORT = {
     | {"alerts", "drop", "relay", "control", "config", "console", "doctor", "guide", "daemon"},
     "guide": BASE | ROOMS | {"config", "control", "guide"},
     "sendmail": frozenset({"__init__", "sendmail", "mime"}),
-    "sandbox": frozenset({"__init__", "sandbox"}),
+    "sandbox": frozenset({"__init__", "sandbox", "mail_html"}),
 }
 EVERYTHING = frozenset({"cli", "__main__"})
 

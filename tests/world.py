@@ -13,6 +13,7 @@ import pytest
 from graphrelay.cli.demo import authorize
 from graphrelay.clock import Clock
 from graphrelay.config import load
+from graphrelay.control.verbs.reload import ReloadRequests
 from graphrelay.daemon.reading_process import read
 from graphrelay.daemon.relay import Relay, running
 from graphrelay.daemon.relay_settings import Found
@@ -105,7 +106,9 @@ async def world(
         with pytest.MonkeyPatch.context() as environment:
             environment.delenv("GRAPHRELAY_CONSOLE__ADDRESS", raising=False)
             settings = wired(load(config), config)
-        async with running(settings, clock, hear) as relay:
+        # With a console, accounts can be looked at in its page Set up; nothing is reloaded.
+        reloads = None if console == "off" else ReloadRequests()
+        async with running(settings, clock, hear, reloads=reloads, config=config) as relay:
             if authorized:
                 assert (await authorize(cloud, relay))["kind"] == "authorized"
             yield World(cloud, relay, config, entries, told)

@@ -30,6 +30,7 @@ VERBS = {
     "teach-headers": "Make header fields known to a mailbox that loses them.",
     "queue": "List and change the messages that are waiting.",
     "log": "Show what happened to messages.",
+    "resend": "Send a message once more, as it was.",
     "lanes": "Show the state of each account and mailbox.",
     "hosts": "List the relays that share the queue.",
     "spool": "Prepare the queue that several relays share, or copy it.",

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from graphrelay.sandbox import Sandbox
 
 
+KEEPS_MAIL = """
+[log]
+keep_messages = "1d"
+"""
+"""So that the console shows what was sent, and sends it again."""
+
+
 @click.command(name="demo")
 @click.option(
     "--smtp-port",
@@ -64,9 +71,13 @@ def command(smtp_port: int, page_port: int, console_port: int) -> None:
 
 
 async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
-    from graphrelay.config import load
+    from graphrelay.clock import SystemClock
+    from graphrelay.control.verbs.reload import ReloadRequests
+    from graphrelay.daemon.reading_process import read
     from graphrelay.daemon.relay import running
-    from graphrelay.daemon.wiring import wired
+    from graphrelay.daemon.relay_settings import Found
+    from graphrelay.daemon.signals import Reloader
+    from graphrelay.daemon.systemd import Notifier
     from graphrelay.sandbox import Sandbox
     from graphrelay.sandbox.config import relay_config
 
@@ -82,19 +93,31 @@ async def _demo(smtp_port: int, page_port: int, console_port: int) -> None:
                 console=f"127.0.0.1:{console_port}",
             )
             config = Path(folder, "config.toml")
+            text += KEEPS_MAIL
             config.write_text(text, encoding="utf-8")  # noqa: ASYNC240 (before anything is served)
-            async with running(wired(load(config), config), None, _stage) as relay:
-                end = await authorize(cloud, relay)
-                if end["kind"] != "authorized":
-                    raise CommandFailed(
-                        f"the demo's account could not be authorized: {end['reason']}"
-                    )
-                scopes = ", ".join(end["granted"])
-                _say("authorized", f"{end['who']} by authorization code with PKCE ({scopes})")
-                _invite(cloud, relay, relay.console.link("the demo") if relay.console else "")
-                await stop.wait()
-                click.echo("\nfinishing the requests in flight …")
+            found, reloads, clock = read(config), ReloadRequests(), SystemClock()
+            assert isinstance(found, Found)  # noqa: S101 (made above)
+            settings = found.settings
+            async with running(settings, clock, _stage, reloads=reloads, config=config) as relay:
+                reloader = Reloader(config, found, relay, Notifier({}), clock)
+                reloading = asyncio.create_task(reloader.run(reloads))
+                try:
+                    await _present(cloud, relay)
+                    await stop.wait()
+                    click.echo("\nfinishing the requests in flight …")
+                finally:
+                    reloading.cancel()
     click.echo("the demo has ended; nothing is left on this machine")
+
+
+async def _present(cloud: "Sandbox", relay: "Relay") -> None:
+    """Authorize the account, and say how to use it all."""
+    end = await authorize(cloud, relay)
+    if end["kind"] != "authorized":
+        raise CommandFailed(f"the demo's account could not be authorized: {end['reason']}")
+    scopes = ", ".join(end["granted"])
+    _say("authorized", f"{end['who']} by authorization code with PKCE ({scopes})")
+    _invite(cloud, relay, relay.console.link("the demo") if relay.console else "")
 
 
 async def authorize(
@@ -122,6 +145,8 @@ def _invite(cloud: "Sandbox", relay: "Relay", console: str) -> None:
     port = relay.addresses[0].rpartition(":")[2]
     page = click.style(cloud.page_url, bold=True)
     way_in = click.style(console or "nowhere, since it does not listen", bold=True)
+    from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
+
     click.echo(f"""
 The relay accepts mail on 127.0.0.1:{port}. What arrives is shown at {page}
 Its console, by a link that works once within five minutes: {way_in}
@@ -140,7 +165,16 @@ Send a message from another terminal:
             "Subject: Hello from PHP\\r\\n\\r\\nIt works.\\r\\n.", "QUIT"] as $c) {{
             if ($c) fwrite($s, "$c\\r\\n"); echo fgets($s); }}'
 
-The recipient can be any address. Ctrl-C ends the demo.
+The recipient can be any address.
+
+To try the console's page Set up:
+
+  tenant         contoso.onmicrosoft.com
+  a person       client id {PUBLIC_CLIENT}, user info@contoso.com, password pass
+  an application client id {CONFIDENTIAL_CLIENT}, mailbox *@contoso.com,
+                 secret {CLIENT_SECRET}
+
+Ctrl-C ends the demo.
 """)
 
 

@@ -56,6 +56,7 @@ class Moment(click.ParamType[datetime]):
             "moved",
             "deleted",
             "bounced",
+            "resent",
         ]
     ),
     help="Only events of this kind.",

@@ -1,5 +1,7 @@
 """`graphrelay queue …`."""
 
+import base64
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from graphrelay.cli.ask import CommandFailed, carry_out
 from graphrelay.cli.complete import accounts, queue_ids
 from graphrelay.cli.log import Moment
 from graphrelay.cli.output import Output, json_option
+from graphrelay.model import one_line, without_controls
 
 
 @click.group(name="queue")
@@ -231,6 +234,57 @@ def _happened(event: Output) -> str:
     words += [f"[{event['code']}]" if event.get("code") else ""]
     words += [f"request-id {event['request_id']}" if event.get("request_id") else ""]
     return " ".join(word for word in words if word)
+
+
+@command.command()
+@click.argument("queue_id", metavar="ID", shell_complete=queue_ids)
+@click.option(
+    "--file",
+    "number",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Write the octets of file N to standard output; 0 is the whole message.",
+)
+@json_option
+@click.pass_obj
+def content(config: Path, queue_id: str, number: int | None, as_json: bool) -> None:
+    """Show what a message says, or write one of its files.
+
+    The text is there while the message waits, and afterwards for as long as log.keep_messages says.
+
+    \b
+    Examples:
+      graphrelay queue content 4QX7K2M9
+      graphrelay queue content 4QX7K2M9 --file 1
+      graphrelay queue content 4QX7K2M9 --file 0
+    """
+    if number is None:
+        show = output.print_json if as_json else _print_content
+        carry_out(config, "queue-content", {"queue_id": queue_id}, show)
+        return
+    wanted = {"queue_id": queue_id, "number": number}
+    carry_out(config, "queue-file", wanted, output.print_json if as_json else _write_octets)
+
+
+def _print_content(found: Output) -> None:
+    for name, value in found["fields"]:
+        click.echo(f"{name}: {one_line(value, _LONGEST_FIELD)}")
+    click.echo()
+    click.echo("\n".join(map(without_controls, (found["sealed"] or found["text"]).splitlines())))
+    if found["cut"]:
+        click.echo("… (--file 0 has the rest)")
+    for one in found["files"]:
+        click.echo(
+            f"file {one['number']}: {one['name']} ({one['type']}, {output.size(one['size'])})"
+        )
+
+
+def _write_octets(event: Output) -> None:
+    if event["kind"] == "octets":
+        sys.stdout.buffer.write(base64.b64decode(event["base64"]))
+
+
+_LONGEST_FIELD = 2_000
 
 
 def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from graphrelay.cli.ask import CommandFailed, end_with_problems
 
@@ -19,9 +20,12 @@ DESCRIPTORS = 65_536
 
 
 @click.command(name="serve")
-@click.pass_obj
-def command(config: Path) -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """Run the relay in the foreground.
+
+    Without --config and $GRAPHRELAY_CONFIG the file may be missing: the relay then runs with
+    defaults and without an account, and the console (graphrelay console) sets one up.
 
     \b
     SIGTERM, SIGINT  stop: accept nothing more, finish the requests in flight within
@@ -35,8 +39,10 @@ def command(config: Path) -> None:
     """
     from graphrelay.daemon.reading import ConfigReading, Unusable
 
+    config: Path = context.obj
+    usual = context.find_root().get_parameter_source("config") is ParameterSource.DEFAULT
     try:
-        reading = ConfigReading(config)  # while all else is imported
+        reading = ConfigReading(config, may_be_missing=usual)  # while all else is imported
     except OSError as error:
         raise CommandFailed(f"no process to read the configuration: {error}") from error
     from graphrelay.daemon.relay import CannotStart

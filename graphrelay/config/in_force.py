@@ -46,7 +46,7 @@ def in_force(
 def read(path: Path | None) -> Files:
     """The files' text, or nothing where they cannot be read any more: then no line is named."""
     try:
-        return read_files(path) if path else Files("", ())
+        return read_files(path, may_be_missing=True) if path else Files("", ())
     except ConfigError:
         return Files("", ())
 

@@ -65,17 +65,21 @@ class ConfigDenied(ConfigError):  # noqa: N818 (a condition that has an answer)
 
 
 def load(
-    path: Path, elsewhere: Iterable[str] = (), more: tuple[account_files.AccountFile, ...] = ()
+    path: Path,
+    elsewhere: Iterable[str] = (),
+    more: tuple[account_files.AccountFile, ...] = (),
+    *,
+    may_be_missing: bool = False,
 ) -> Settings:
     """The settings in `path`, overridden by the environment and credentials.
 
     `elsewhere` names credentials that only another process can read. They count as present, with a
     placeholder as value, so that the rest can be checked. `more` are files of accounts, with their
-    text, as if they existed.
+    text, as if they existed. A file that is missing, and `may_be_missing`, is an empty one.
 
     Raises `ConfigError` with every mistake that was found.
     """
-    files = read_files(path, more)
+    files = read_files(path, more, may_be_missing=may_be_missing)
     written = _parsed(path, files.text, "")
     own = {file.name: _parsed(path, file.text, file.shown) for file in files.accounts}
     merged, problems = account_files.merged(path, written, own)
@@ -103,12 +107,31 @@ class Files:
 
     @property
     def places(self) -> Places:
-        return Places(self.text, {one.name: (one.shown, one.text) for one in self.accounts})
+        own = {one.name: _lenient(one.text) for one in self.accounts}
+        routes = account_files.in_order(_lenient(self.text), own)
+        return Places(
+            self.text,
+            {one.name: (one.shown, one.text) for one in self.accounts},
+            [(origin.account, origin.number) for origin, _ in routes],
+        )
 
 
-def read_files(path: Path, more: tuple[account_files.AccountFile, ...] = ()) -> Files:
+def _lenient(text: str) -> dict[str, Any]:
+    """Nothing for what is not TOML, which is reported elsewhere."""
+    try:
+        return toml_file.parse(text)
+    except ValueError:
+        return {}
+
+
+def read_files(
+    path: Path,
+    more: tuple[account_files.AccountFile, ...] = (),
+    *,
+    may_be_missing: bool = False,
+) -> Files:
     """All files of the configuration `path`. Raises `ConfigError`."""
-    text = text_of(path)
+    text = "" if may_be_missing and not os.path.lexists(path) else text_of(path)
     try:
         own = account_files.files_beside(path)
     except PermissionError as error:

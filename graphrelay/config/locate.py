@@ -6,7 +6,7 @@ the table around it, and 0 where there is none. It is used for messages only.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Key = tuple[str | int, ...]
@@ -46,8 +46,16 @@ class Places:
     """The places of the keys of a configuration: its main file, and for each account that has a
     file of its own that file's name and text."""
 
-    def __init__(self, text: str, accounts: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        text: str,
+        accounts: Mapping[str, tuple[str, str]],
+        routes: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """`routes`: for each in order the account in whose file it is, if any, and its number
+        there."""
         self._main = Lines(text)
+        self._routes = routes
         self._accounts = {name: (file, Lines(own)) for name, (file, own) in accounts.items()}
 
     def of(self, key: Key) -> Place:
@@ -55,6 +63,10 @@ class Places:
         file, lines = "", self._main
         if key[:1] == ("accounts",) and len(key) > 1:
             file, lines = self._accounts.get(str(key[1]), (file, lines))
+        if key[:1] == ("routes",) and len(key) > 1 and self._routes:
+            account, number = self._routes[int(key[1])]
+            key = ("routes", number, *key[2:]) if number >= 0 else ()
+            file, lines = self._accounts.get(account, (file, lines))
         return Place(lines.of(key), file)
 
 

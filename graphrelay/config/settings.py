@@ -364,6 +364,7 @@ class LogTable(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
     keep: Duration = timedelta(days=90)
+    keep_messages: Duration = timedelta(0)
     refusals: bool = True
 
 

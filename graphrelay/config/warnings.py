@@ -38,7 +38,7 @@ _SHARED_TENANTS = frozenset({"common", "organizations", "consumers"})
 def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tuple[Problem, ...]:
     """Everything doubtful in `settings`, which were read from `path`, in the order of its lines;
     `user` is the service's."""
-    files = read_files(path)
+    files = read_files(path, may_be_missing=True)
     places = files.places
     found = [
         Problem(places.of(key), dotted(key), text)
@@ -56,6 +56,9 @@ def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tup
     ]
     found += [Problem(places.of(key), dotted(key), text) for key, text in _files(settings, user)]
     found += [Problem(place, "", text) for place, text in _own_files(path, files, settings, user)]
+    if not path.exists():
+        text = "no such file; every setting has its default. graphrelay init creates it"
+        found.append(Problem(Place(), "", text))
     return tuple(sorted(found, key=lambda problem: problem.order))
 
 

@@ -3,7 +3,7 @@
 A page calls a verb as the command line does, and records in the journal who did what.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from graphrelay.console.access.links import Links
 from graphrelay.console.access.microsoft import MicrosoftSignIns
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession, Sessions
-from graphrelay.console.asking import asking
+from graphrelay.console.asking import asking, outputs
 from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
 from graphrelay.console.metrics.monitoring import Monitoring
@@ -59,6 +59,15 @@ class Desk:
     async def ask(self, verb: str, **arguments: Any) -> list[Output]:
         """Carry out a verb that asks no questions. Raises `VerbError`."""
         return await asking(self.verbs)(verb, **arguments)
+
+    def outputs(self, verb: str, **arguments: Any) -> AsyncGenerator[Output, None]:
+        """The same, one output after the other."""
+        return outputs(self.verbs, verb, **arguments)
+
+    def reason(self, visit: SignedInVisit, form: Mapping[str, Any]) -> str:
+        """What a form gives as the reason, with who sent it, for the mail log."""
+        by, reason = f"by {visit.session.who}", str(form.get("reason", "")).strip()
+        return f"{reason} ({by})" if reason else by
 
     def acted(self, visit: SignedInVisit, what: str, on: str) -> None:
         """Record in the journal who does what, before it is done."""

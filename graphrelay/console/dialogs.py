@@ -59,14 +59,16 @@ class Dialog:
         finally:
             self.asks = ""
 
-    def note(self, event: Output) -> None:
-        """Keep an event; a countdown replaces its last number."""
+    def note(self, event: Output) -> bool:
+        """Keep an event; a countdown replaces its last number. Returns whether it is news: an open
+        page counts down by itself."""
         counts = event.get("kind") == "waiting"
         if counts and self.events and self.events[-1].get("kind") == "waiting":
             self.events[-1] = event
-        else:
-            self.events.append(event)
+            return False
+        self.events.append(event)
         self.news()
+        return True
 
     def news(self) -> None:
         self._news.set()
@@ -86,7 +88,7 @@ _TO_DO: Final = ("open", "open-elsewhere", "device", "happened", "waits")
 
 
 class Dialogs:
-    """All of them; owns their tasks. `changed` is called after each event."""
+    """All of them; owns their tasks. `changed` is called after each event that is news."""
 
     def __init__(self, changed: Any) -> None:
         self._all: OrderedDict[str, Dialog] = OrderedDict()
@@ -130,8 +132,8 @@ class Dialogs:
     async def _carry_out(self, dialog: Dialog, verb: Verb, arguments: Mapping[str, Any]) -> None:
         try:
             async for event in verb(arguments, dialog.ask):
-                dialog.note(event)
-                self._changed()
+                if dialog.note(event):
+                    self._changed()
         except VerbError as error:
             dialog.error = str(error)
         except Exception as error:  # a bug: the page shows that there was one

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from graphrelay.console import texts
+
 _DIGITS = 15
 
 
@@ -12,7 +14,7 @@ def number(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
-        raise web.HTTPBadRequest(text="That is no number.")
+        raise web.HTTPBadRequest(text=texts.NO_NUMBER)
     return int(text)
 
 
@@ -25,4 +27,4 @@ def moment(text: str) -> str | None:
         found = found if found.tzinfo else found.replace(tzinfo=UTC)
         return found.astimezone(UTC).isoformat()
     except (ValueError, OverflowError) as error:
-        raise web.HTTPBadRequest(text=f"{text[:40]!r} is no date and time.") from error
+        raise web.HTTPBadRequest(text=texts.NO_MOMENT.format(text=text[:40])) from error

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from graphrelay.console import words
 from graphrelay.console.desk import Desk, SignedInVisit
+from graphrelay.console.texts import QUESTIONS
 
 NAVIGATION = (
     ("/", "Overview"),
@@ -49,6 +50,28 @@ class Renderer:
             now=self._desk.clock.now().isoformat(timespec="seconds"),
             alert=self._desk.alert() if visit else "",
             **values,
+        )
+
+    def question(
+        self,
+        visit: SignedInVisit,
+        what: str,
+        on: str,
+        *,
+        action: str,
+        back: str,
+        fields: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        """Asks whether to do `what`, by a form that leads to `action` with `sure`."""
+        asked = QUESTIONS[what]
+        return self.page(
+            "confirm",
+            visit,
+            title=asked.title.format(on=on),
+            asked=asked,
+            action=action,
+            fields=fields or {},
+            back=back,
         )
 
     def problem(self, visit: SignedInVisit | None, status: int, text: str) -> web.Response:

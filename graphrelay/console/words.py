@@ -6,14 +6,21 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-SCENARIOS = {
-    "user": "One signed-in user",
-    "personal": "A personal account (outlook.com)",
-    "any-user": "The application, as any mailbox of the tenant",
-    "scoped-users": "The application, as the mailboxes of its scope",
-}
-_GOOD = frozenset({"relayed", "Authorized", "open", "released", "retried"})
-_BAD = frozenset({"failed", "Refused", "Unauthorized", "Too broad", "bounced", "paused", "held"})
+from graphrelay.console import texts
+
+_GOOD = frozenset({"relayed", "Authorized", "open", "released", "retried", "resent"})
+_BAD = frozenset(
+    {
+        "failed",
+        "Refused",
+        "Unauthorized",
+        "Too broad",
+        "bounced",
+        "paused",
+        "held",
+        "nearly full",
+    }
+)
 
 
 def moment(text: str | None) -> Markup:
@@ -71,7 +78,7 @@ def people(addresses: Sequence[str], shown: int = 3) -> Markup:
 
 def scenario(name: str) -> str:
     """In words."""
-    return SCENARIOS.get(name, name)
+    return texts.SCENARIOS.get(name, name)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {

@@ -26,11 +26,9 @@ LIMIT = timedelta(minutes=1)
 """By then it is read, or nobody can say when it will be: a pipe, or a disk of a server that is
 gone."""
 _PROGRAM = """import sys
-path, sys.path[:] = sys.argv[1], sys.argv[2:]
+path, missing, sys.path[:] = sys.argv[1], sys.argv[2], sys.argv[3:]
 from graphrelay.daemon.reading_process import main
-main(path)"""
-
-
+main(path, may_be_missing=missing == "may be missing")"""
 _LESS = {"PYDANTIC_DISABLE_PLUGINS": "true"}
 """It looks for plugins in every package that is installed."""
 
@@ -45,11 +43,13 @@ class Unusable(Exception):  # noqa: N818 (a condition, reported to the admin)
 
 
 class ConfigReading:
-    """The configuration in `path` while it is read. It begins at once."""
+    """The configuration in `path` while it is read. It begins at once. A file that is missing, and
+    `may_be_missing`, is an empty one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, may_be_missing: bool = False) -> None:
         self._path = path
-        command = [sys.executable, "-P", "-c", _PROGRAM, str(path), *sys.path]
+        missing = "may be missing" if may_be_missing else ""
+        command = [sys.executable, "-P", "-c", _PROGRAM, str(path), missing, *sys.path]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | _LESS)
 
     async def found(self) -> "Found":

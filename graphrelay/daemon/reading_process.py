@@ -17,16 +17,16 @@ WEB_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_mini
 """Where the console and metrics listen; all else of them changes with a reload."""
 
 
-def main(path: str) -> None:
+def main(path: str, *, may_be_missing: bool) -> None:
     """Write what is found to standard output, for `ConfigReading`."""
     disable_core_dumps()
-    sys.stdout.buffer.write(pickle.dumps(read(Path(path))))
+    sys.stdout.buffer.write(pickle.dumps(read(Path(path), may_be_missing=may_be_missing)))
 
 
-def read(path: Path) -> Found | Unusable:
+def read(path: Path, *, may_be_missing: bool = False) -> Found | Unusable:
     """The configuration in `path`, with what is doubtful in it; or why it cannot be used."""
     try:
-        settings = load(path)
+        settings = load(path, may_be_missing=may_be_missing)
     except ConfigError as error:
         return Unusable(path, tuple(map(str, error.problems)))
     values = wired(settings, path)

@@ -41,6 +41,7 @@ from graphrelay.control.verbs.headers import HeaderVerbs
 from graphrelay.control.verbs.live import LiveVerbs
 from graphrelay.control.verbs.mail import Configured, IdleQueue, MailVerbs, QueueVerbs
 from graphrelay.control.verbs.reload import ReloadRequests, ReloadVerb
+from graphrelay.control.verbs.resend import ResendVerb
 from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon.account_setup import AccountSetup
@@ -187,7 +188,7 @@ async def _opened(
     with as_cannot_start():
         rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE, sends=True)
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
-        verbs |= {**_live_verbs(rooms, settings, clock), **more_verbs}
+        verbs |= {**_live_verbs(rooms, settings, journal, clock), **more_verbs}
         monitoring = Monitoring(asking(verbs), settings.health, clock)
         journal.add(monitoring.hear)
         identities = Identities(rooms.tokens)
@@ -357,7 +358,9 @@ def _spool(
     `SpoolUrlUnusable`."""
     directory, shared = settings.state_directory, settings.shared_spool
     if shared is None:
-        return SqliteSpool.open(directory, clock, journal, patience=patience)
+        return SqliteSpool.open(
+            directory, clock, journal, patience=patience, keep_messages=settings.keep_messages
+        )
     from graphrelay.spool.postgres import PostgresSpool  # psycopg is not everywhere
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # for the control socket
@@ -367,6 +370,7 @@ def _spool(
         journal,
         host=settings.hostname,
         sends=sends,
+        keep_messages=settings.keep_messages,
         lease=shared.lease,
         request_limit=shared.request_limit,
     )
@@ -543,7 +547,9 @@ def _reachable(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> Reachabl
     )
 
 
-def _live_verbs(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> dict[str, Verb]:
+def _live_verbs(
+    rooms: _Rooms, settings: RelaySettings, journal: Journal, clock: Clock
+) -> dict[str, Verb]:
     listener = settings.listeners[0].address if settings.listeners else ""
     live = LiveVerbs(
         rooms.reception,
@@ -554,7 +560,8 @@ def _live_verbs(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> dict[st
         rooms.transcripts,
         clock,
     )
-    return live.table()
+    resend = ResendVerb(rooms.spool, rooms.reception, journal, clock)
+    return live.table() | resend.table()
 
 
 def _console(

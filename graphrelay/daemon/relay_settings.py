@@ -79,6 +79,7 @@ class RelaySettings:
     log_level: Level
     log_format: Literal["text", "json"]
     log_keep: timedelta
+    keep_messages: timedelta
     log_refusals: bool
     console: ConsoleOptions | None
     metrics: MetricsOptions | None

@@ -59,6 +59,8 @@ class Reloader:
         self._relay = relay
         self._notifier = notifier
         self._clock = clock
+        self._may_be_missing = not path.exists()
+        """As at the start: a file that has gone since then is a mistake."""
 
     async def run(self, requests: ReloadRequests) -> None:
         """Reload each time that somebody asks; never returns."""
@@ -73,7 +75,8 @@ class Reloader:
         """Reload once. The journal has the result too."""
         journal, config = self._relay.journal, self._path
         try:
-            found = await ConfigReading(self._path).found()
+            reading = ConfigReading(self._path, may_be_missing=self._may_be_missing)
+            found = await reading.found()
             await self._relay.reload(found.settings)
         except Unusable as error:
             return self._refused(*error.problems)

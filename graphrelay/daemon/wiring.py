@@ -114,6 +114,7 @@ def wired(settings: Settings, file: Path | None = None) -> RelaySettings:
         log_level=settings.log.level,
         log_format=settings.log.format,
         log_keep=settings.log.keep,
+        keep_messages=settings.log.keep_messages,
         log_refusals=settings.log.refusals,
         console=console(settings),
         metrics=metrics(settings),

@@ -55,11 +55,12 @@ def scenarios() -> list[dict[str, str]]:
 def answered(config: Path, answers: Mapping[str, str]) -> AccountDraft:
     """From the `answers`, for the configuration `config`. Raises `ConfigError` if that has mistakes
     already."""
-    settings = load(config)
+    settings = load(config, may_be_missing=True)
     questions = FormQuestions(file_of(config.absolute(), "x").path, answers)
-    found, secret = interview_about_account(questions, settings.cloud)
+    others = bool(settings.accounts)
+    found, senders, secret = interview_about_account(questions, settings.cloud, others=others)
     name = found.account.name
-    file = file_of(config, name).with_text(account_text(found.account))
+    file = file_of(config, name).with_text(account_text(found.account, senders))
     fields = list(questions.fields)
     if name in settings.accounts or file.path.exists():
         text = "there is an account of this name; choose another"
@@ -74,7 +75,7 @@ def answered(config: Path, answers: Mapping[str, str]) -> AccountDraft:
 
 def _problems(config: Path, file: AccountFile) -> tuple[str, ...]:
     try:
-        load(config, more=(file,))
+        load(config, more=(file,), may_be_missing=True)
     except ConfigError as error:
         return tuple(map(str, error.problems))
     return ()
@@ -128,6 +129,7 @@ def write(config: Path, of: AccountDraft) -> Iterator[dict[str, Any]]:
 
 def _make_directory(path: Path, own: Callable[[int], None]) -> None:
     """Unless it exists, with its mode whatever the umask is. Raises `OSError`."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
@@ -156,8 +158,9 @@ def _put_all(files: list[tuple[Path, str]], own: Callable[[int], None]) -> None:
 
 
 def _owned_as(config: Path, mode: int) -> Callable[[int], None]:
-    """With `mode` and the group of the main file, if this process may set that."""
-    group = config.stat().st_gid
+    """With `mode` and the group of the main file, or of its directory, if this process may set
+    that."""
+    group = next((one.stat().st_gid for one in (config, config.parent) if one.exists()), -1)
 
     def own(descriptor: int) -> None:
         if os.geteuid() == 0 or group in {os.getegid(), *os.getgroups()}:

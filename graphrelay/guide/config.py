@@ -60,9 +60,20 @@ def config_text(setup: Setup, command: str) -> str:
     return "\n".join(_lines(setup, command)) + "\n"
 
 
-def account_text(account: Account) -> str:
-    """The table of the account alone, as it is in the file of an account."""
-    return "\n".join(_account(account)).lstrip("\n") + "\n"
+def account_text(account: Account, senders: Iterable[str] = ()) -> str:
+    """The table of the account, and the route for mail from `senders`, as in the file of an
+    account."""
+    lines = [*_account(account), *_route(account, tuple(senders))]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _route(account: Account, senders: tuple[str, ...]) -> Iterator[str]:
+    if senders:
+        yield ""
+        yield "[[routes]]"
+        yield "# Mail with these addresses in From goes through this account."
+        yield f"sender = {_list(senders)}"
+        yield f"account = {quoted(account.name)}"
 
 
 def _lines(setup: Setup, command: str) -> Iterator[str]:

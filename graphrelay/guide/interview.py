@@ -122,12 +122,25 @@ def interview(questions: Questions, show: Show) -> tuple[Setup, str | None]:
 
 
 def interview_about_account(
-    questions: Questions, cloud: CloudTable
-) -> tuple[Registration, str | None]:
-    """The same for an additional account of a configured relay; `cloud` is the relay's."""
+    questions: Questions, cloud: CloudTable, *, others: bool
+) -> tuple[Registration, tuple[str, ...], str | None]:
+    """The same for an additional account of a configured relay; `cloud` is the relay's. If it has
+    `others`, also the senders whose mail goes through this one."""
     found = _account(questions, lambda _: cloud)
+    senders = _senders(questions, found.account) if others else ()
     account, secret = _with_ids(questions, found.account)
-    return replace(found, account=account), secret
+    return replace(found, account=account), senders, secret
+
+
+def _senders(questions: Questions, account: Account) -> tuple[str, ...]:
+    own = (account.address or account.username,) if account.username else ()
+    why = (
+        "Which mail goes through this account? The addresses in From, separated by commas; "
+        "*@contoso.com means a whole domain. Left empty: its own addresses. All other mail goes "
+        "where it went before."
+    )
+    default = ", ".join(dict.fromkeys((*own, *account.mailboxes)))
+    return questions.ask("senders", why, "Senders", some_mailboxes, default)
 
 
 def _account(questions: Questions, cloud: Callable[[str], CloudTable]) -> Registration:

@@ -167,6 +167,14 @@ class Retried(Event):
     reason: str | None = None
 
 
+class Resent(Event):
+    """An administrator had a message sent once more; `queue_id` is the new one's."""
+
+    queue_id: str
+    of: str
+    reason: str | None = None
+
+
 class Deleted(Event, level="warning"):
     """An administrator deleted a message from the queue."""
 

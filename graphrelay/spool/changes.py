@@ -73,7 +73,16 @@ class NoteNdr:
     at: datetime
 
 
-Change = Hold | Release | Retry | Delete | Move | ForgetDraft | NoteNdr
+@dataclass(frozen=True, slots=True)
+class NoteResent:
+    """What was sent was accepted once more, as another message."""
+
+    submission_id: int
+    reason: str
+    at: datetime
+
+
+Change = Hold | Release | Retry | Delete | Move | ForgetDraft | NoteNdr | NoteResent
 
 # --- What came of it -----------------------------------------------------------------------------
 

@@ -110,10 +110,12 @@ class Spool(Protocol):
         """What is due in a lane, up to a limit. Nothing is marked: `load_to_send` does that."""
         ...
 
-    async def load(self, submission_id: int) -> Submission:
-        """A submission that is not done, for reading only.
+    async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
+        """A submission that is not done, for reading only; with `kept` also one that is done, as
+        long as its octets are kept.
 
-        Raises `NotQueued` if it is done, and `MailLost` if its octets are gone; it is then held.
+        Raises `NotQueued` if there is no such submission, and `MailLost` if its octets are
+        gone; it is then held.
         """
         ...
 
@@ -156,7 +158,8 @@ class Spool(Protocol):
 
         A `report` to the sender is accepted in the same transaction, so that it is sent exactly
         once; its parts are returned. Its body must not be used afterwards, even if this fails. When
-        the last part of a message is `Done`, its octets are deleted.
+        the last part of a message is `Done`, its octets are deleted, at once or after the time for
+        which the engine keeps them (`log.keep_messages`).
 
         Raises `NotQueued` if no such attempt was begun.
         """

@@ -84,6 +84,8 @@ class RefusalFilter(Query[list[RefusalRow]]):
     sender: str | None = None
     """As in `QueueFilter`. What a client wrote that is no address is compared as it is."""
     recipient: str | None = None
+    reply: str | None = None
+    """A part of the reply, such as its code."""
     since: datetime | None = None
     """Refused then or later, at least once."""
     until: datetime | None = None

@@ -139,6 +139,7 @@ What = Literal[
     "divided",
     "moved",
     "bounced",
+    "resent",
 ]
 OUTCOMES: tuple[What, ...] = get_args(What)
 
@@ -163,6 +164,8 @@ class LogRow:
     """Of the attempt."""
     started_at: datetime | None
     outcome: Outcome | None
+    octets_kept: bool
+    """Whether the message can still be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

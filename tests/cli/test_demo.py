@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from tests.tools import ROOT, needs
@@ -92,6 +93,35 @@ def test_its_link_to_the_console_leads_to_a_button_that_signs_in(demo: Demo) -> 
     assert found
     with urllib.request.urlopen(found[0]) as answer:
         assert "signs in <bdi>the demo</bdi> as operator" in answer.read().decode()
+
+
+def test_its_console_sets_up_an_account_with_the_answers_that_it_prints(demo: Demo) -> None:
+    base, link = re.search(r"(http://127\.0\.0\.1:\d+)(/enter/\S+)", demo.printed).groups()  # type: ignore[union-attr]
+    client = re.search(r"a person +client id (\S+), user (\S+),", demo.printed)
+    assert client
+    with httpx.Client(base_url=base, trust_env=False) as console:
+        token = {"token": token_of(console.get(link).text)}
+        assert console.post(link, data=token).status_code == 303
+        answers = {
+            "scenario": "user",
+            "account": "second",
+            "tenant": "contoso.onmicrosoft.com",
+            "username": client[2],
+            "client_id": client[1],
+            "act": "write",
+            "token": token_of(console.get("/setup").text),
+        }
+        written = console.post("/setup", data=answers)
+        assert written.headers["location"] == "/accounts#second"
+        page = console.get("/accounts").text
+        assert page.count("<article") == 2
+        assert '"/accounts/second/authorize"' in page
+
+
+def token_of(page: str) -> str:
+    found = re.search(r'name="token" value="(\w+)"', page)
+    assert found
+    return found[1]
 
 
 def test_ctrl_c_ends_it_cleanly(demo: Demo) -> None:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from graphrelay.cli import cli
 from graphrelay.cli.serve import take_descriptors
 
 COUNTED = """
@@ -55,3 +57,28 @@ def test_it_takes_as_many_descriptors_as_it_may(
     monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
     take_descriptors()
     assert limits == {resource.RLIMIT_NOFILE: has}
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "may_be_missing"),
+    [
+        ((), {}, True),
+        (("--config", "/nowhere.toml"), {}, False),
+        ((), {"GRAPHRELAY_CONFIG": "/nowhere.toml"}, False),
+    ],
+)
+def test_only_a_file_that_nobody_named_may_be_missing(
+    given: tuple[str, ...],
+    environ: dict[str, str],
+    may_be_missing: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+
+    def reading(_: object, *, may_be_missing: bool) -> None:
+        asked.append(may_be_missing)
+        raise OSError("enough")
+
+    monkeypatch.setattr("graphrelay.daemon.reading.ConfigReading", reading)
+    CliRunner(env={"GRAPHRELAY_CONFIG": None, **environ}).invoke(cli, [*given, "serve"])
+    assert asked == [may_be_missing]

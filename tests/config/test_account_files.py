@@ -49,11 +49,11 @@ def test_only_the_account_after_which_the_file_is_named_may_be_in_it(tmp_path: P
     own_file(tmp_path, "site", f"{SMALL}[smtp]\nhostname = 'x'\n")
     assert problems(written(tmp_path, "")) == [
         "accounts.d/shop.toml: accounts.shop: accounts.d/shop.toml may contain [accounts.shop] "
-        "alone, not accounts.site",
+        "and its [[routes]] alone, not accounts.site",
         "accounts.d/shop.toml: accounts.shop: accounts.d/shop.toml must contain the table "
         "[accounts.shop]",
         "accounts.d/site.toml, line 2: accounts.site: accounts.d/site.toml may contain "
-        "[accounts.site] alone, not smtp",
+        "[accounts.site] and its [[routes]] alone, not smtp",
     ]
 
 
@@ -85,3 +85,54 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert problems(written(tmp_path, "")) == [
         "accounts.d/shop.toml: cannot be read: Is a directory"
     ]
+
+
+IDENTITY = "managed_identity = true\n"
+ROUTE = '[[routes]]\nsender = ["*@shop.example"]\naccount = "site"\n'
+
+
+def order(path: Path) -> list[tuple[str, list[str]]]:
+    return [(route.account, route.sender) for route in load(path).routes]
+
+
+def test_routes_of_an_account_stand_before_what_takes_everything(tmp_path: Path) -> None:
+    own_file(tmp_path, "site", SMALL + ROUTE)
+    first = '[[routes]]\nsender = ["boss@shop.example"]\naccount = "alerts"\n'
+    rest = '[[routes]]\naccount = "alerts"\n'
+    path = written(tmp_path, APPLICATION + IDENTITY + first + rest)
+    assert order(path) == [
+        ("alerts", ["boss@shop.example"]),
+        ("site", ["*@shop.example"]),
+        ("alerts", []),
+    ]
+
+
+def test_where_the_main_file_has_no_route_the_account_without_one_takes_the_rest(
+    tmp_path: Path,
+) -> None:
+    own_file(tmp_path, "site", SMALL + ROUTE)
+    path = written(tmp_path, APPLICATION + IDENTITY)
+    assert order(path) == [("site", ["*@shop.example"]), ("alerts", [])]
+    own_file(tmp_path, "third", SMALL.replace("accounts.site", "accounts.third"))
+    said = 'routes: no route says when to use one of the accounts "alerts", "third"'
+    assert problems(path) == [said], "none takes it by chance"
+    own_file(tmp_path, "site", f'{SMALL}backup = "third"\n{ROUTE}')
+    assert order(path) == [("site", ["*@shop.example"]), ("alerts", [])], "nor does a backup"
+
+
+def test_a_route_in_the_file_of_an_account_is_its_own_and_has_a_condition(tmp_path: Path) -> None:
+    own_file(tmp_path, "site", f'{SMALL}{ROUTE}[[routes]]\naccount = "site"\n')
+    path = written(tmp_path, APPLICATION + IDENTITY)
+    assert problems(path) == [
+        "accounts.d/site.toml, line 11: routes[1].account: the route needs a condition (sender, "
+        "recipient, listener, login, client, header), or it would take all mail"
+    ]
+    own_file(tmp_path, "site", SMALL + ROUTE.replace('"site"', '"alerts"'))
+    assert "a route in the file of an account sends through that account" in problems(path)[0]
+
+
+def test_a_mistake_in_such_a_route_names_its_file_and_line(tmp_path: Path) -> None:
+    own_file(tmp_path, "site", SMALL + ROUTE + 'mailbox = "nobody"\n')
+    main = f'{APPLICATION}{IDENTITY}[[routes]]\nsender = ["a@b.c"]\naccount = "alerts"\n'
+    [problem] = problems(written(tmp_path, main))
+    assert problem.startswith("accounts.d/site.toml, line 10: routes[1].mailbox: must be")

@@ -10,7 +10,12 @@ def said(listener: Listener) -> str:
 
 def test_a_listener_with_tls_and_logins_says_so_to_each_program() -> None:
     text = said(Listener(address="0.0.0.0:587", tls="starttls", auth="required"))
-    assert "relay.test, port 587, encryption STARTTLS, user name and password" in text
+    assert (
+        "SMTP server: relay.test\nPort: 587\nEncryption: STARTTLS\nAuthentication: a name" in text
+    )
+    assert "Connection security: STARTTLS\nAuthentication: Username and password" in text
+    assert "MAILER_DSN=smtp://NAME:PASSWORD@relay.test:587\n" in text
+    assert "$mail->SMTPSecure = 'tls';" in text
     assert "define('WPMS_SSL', 'tls');" in text
     assert "define('WPMS_SMTP_AUTH', true);" in text
     assert "tls_starttls on" in text
@@ -18,9 +23,11 @@ def test_a_listener_with_tls_and_logins_says_so_to_each_program() -> None:
 
 def test_a_listener_on_loopback_is_named_by_its_address() -> None:
     text = said(Listener(address="127.0.0.1:2525"))
-    assert "SMTP server 127.0.0.1, port 2525, encryption none, no user name" in text
+    assert "Host: 127.0.0.1\nPort: 2525\nEncryption: none\nUser: none" in text
+    assert "MAILER_DSN=smtp://127.0.0.1:2525?auto_tls=false" in text
     assert "define('WPMS_SSL', '');" in text
     assert "auth off" in text
+    assert "smtps://[::1]:465" in said(Listener(address="[::1]:465", tls="implicit"))
 
 
 def test_the_socket_of_sendmail_is_for_local_programs() -> None:

@@ -451,6 +451,7 @@ ROW: Output = {
     "reason": "r",
     "client": "c",
     "code": "c",
+    "octets_kept": True,
     "lost": ["l"],
 }
 MESSAGE: Output = {
@@ -478,7 +479,9 @@ CONTENT: Output = {
     "text": "t",
     "is_html": False,
     "cut": False,
-    "files": [{"name": "n", "type": "t", "inline": False}],
+    "files": [
+        {"number": 1, "name": "n", "type": "t", "size": 1, "content_id": "i", "inline": False}
+    ],
     "sealed": "s",
 }
 REFUSAL: Output = dict.fromkeys(

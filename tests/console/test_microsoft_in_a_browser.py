@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from graphrelay.sandbox.directory import PUBLIC_CLIENT, contoso
-from tests.console.test_in_a_browser import Seen
+from tests.console.browsing import Seen
 from tests.sandbox.entra.test_pages import appears, click, typed
 from tests.sandbox.page.browser import browser
 from tests.tools import needs

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from graphrelay.console.plot import HEIGHT, bars
+from graphrelay.console.plot import HEIGHT, bars, waits
 from graphrelay.console.tallies import Interval
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -37,6 +37,17 @@ def test_it_says_in_words_what_it_shows() -> None:
     assert plot.get("aria-label") == "The <last> day: 1,200 relayed, 0 delayed, 1 failed"
     titles = [one.text for one in plot.findall(".//title")]
     assert titles == ["00:00 UTC: 1,200 relayed, 0 delayed, 1 failed"]
+
+
+def test_waits_are_averages_and_an_hour_is_marked_for_the_script() -> None:
+    one, two = intervals({"relayed": 4}, {"relayed": 1})
+    one.waited, two.waited = 40.0, 20.0
+    plot = ET.fromstring(waits([one, two], "Waits", "%H:00"))
+    heights = [float(rect.get("height", 0)) for rect in plot.findall(".//rect")]
+    assert heights == [(HEIGHT - 4) / 2, HEIGHT - 4]
+    assert plot.get("aria-label") == "Waits: 20 s at most"
+    titles = [(title.get("data-hour"), title.text) for title in plot.findall(".//title")]
+    assert titles[0] == (START.isoformat(), "00:00 UTC: 10 s")
 
 
 def test_nothing_at_all_is_an_empty_plot() -> None:

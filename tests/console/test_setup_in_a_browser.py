@@ -1,6 +1,8 @@
 """From a relay without an account to the first test mail, in a real Chromium, for each scenario."""
 
 import asyncio
+import json
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,17 +11,19 @@ import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.control.verbs.reload import ReloadRequests
+from graphrelay.daemon.reading_process import read
 from graphrelay.daemon.relay import running
+from graphrelay.daemon.relay_settings import Found
 from graphrelay.daemon.signals import Reloader
 from graphrelay.daemon.systemd import Notifier
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import limit_to_scope
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
-from tests.console.test_in_a_browser import Seen, consented, picture
+from tests.console.browsing import Seen, consented, submit
 from tests.sandbox.entra.test_pages import appears, typed
 from tests.sandbox.page.browser import browser
 from tests.tools import needs
-from tests.world import World, found_in, hearing
+from tests.world import World, hearing
 
 CONFIG = """state_directory = "{state}"
 [[smtp.listeners]]
@@ -45,15 +49,38 @@ ANSWERS = {
 }
 
 
+def in_the_environment(text: str) -> dict[str, str]:
+    """The same configuration, as a container would give it."""
+    found = tomllib.loads(text)
+    given = {"state_directory": found.pop("state_directory")}
+    for table, keys in found.items():
+        given |= {f"{table}__{key}": value for key, value in keys.items()}
+    return {
+        f"GRAPHRELAY_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in given.items()
+    }
+
+
 @asynccontextmanager
-async def from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Seen]:
-    """A relay without an account, as `serve` runs it, and an operator in its console."""
+async def from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_file: bool = True
+) -> AsyncIterator[Seen]:
+    """A relay without an account, as `serve` runs it, and an operator in its console. Without a
+    file, in a directory that is not there."""
     needs("chromium")
     monkeypatch.delenv("GRAPHRELAY_CONSOLE__ADDRESS", raising=False)
-    config = tmp_path / "config.toml"
+    config = tmp_path / "etc" / "config.toml"
     async with Sandbox() as cloud:
-        config.write_text(CONFIG.format(state=tmp_path / "state", cloud=cloud), "utf-8")
-        found, clock, reloads = found_in(config), SystemClock(), ReloadRequests()
+        text = CONFIG.format(state=tmp_path / "state", cloud=cloud)
+        if has_file:
+            config.parent.mkdir()
+            config.write_text(text, "utf-8")
+        else:
+            for name, value in in_the_environment(text).items():
+                monkeypatch.setenv(name, value)
+        found = read(config, may_be_missing=not has_file)
+        assert isinstance(found, Found)
+        clock, reloads = SystemClock(), ReloadRequests()
         hear, entries, told = hearing()
         async with running(found.settings, clock, hear, reloads=reloads, config=config) as relay:
             reloader = Reloader(config, found, relay, Notifier(), clock)
@@ -96,13 +123,24 @@ async def chosen(seen: Seen, scenario: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "scripts"),
-    [*((one, True) for one in ANSWERS), ("any-user", False), ("scoped-users", False)],
+    ("scenario", "scripts", "has_file"),
+    [
+        ("user", True, False),
+        ("personal", True, True),
+        ("any-user", True, True),
+        ("scoped-users", True, True),
+        ("any-user", False, False),
+        ("scoped-users", False, True),
+    ],
 )
 async def test_from_no_account_to_a_test_message_in_the_mailbox(
-    scenario: str, scripts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: str,
+    scripts: bool,
+    has_file: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with from_nothing(tmp_path, monkeypatch) as seen:
+    async with from_nothing(tmp_path, monkeypatch, has_file=has_file) as seen:
         if scenario == "scoped-users":
             limit_to_scope(seen.world.cloud.directory)
         if not scripts:
@@ -141,22 +179,25 @@ async def test_answers_are_checked_while_they_are_typed(
         assert seen.world.events("acted") == []
 
 
-async def test_set_up_is_accessible_in_both_schemes_and_at_every_width(
+async def test_another_account_gets_the_mail_of_its_senders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with from_nothing(tmp_path, monkeypatch) as seen:
-        found: dict[str, list[str]] = {}
-        for scheme, width in (("light", 1280), ("dark", 360)):
-            await seen.tab.prefer(scheme)
-            await seen.tab.resize(width, 900)
-            for scenario in ("", "user", "scoped-users"):
-                await seen.visit(f"/setup?scenario={scenario}")
-                name = f"setup-{scenario or 'choice'}-{scheme}-{width}"
-                if wrong := await seen.violations():
-                    found[name] = wrong
-                if await seen.is_wider_than_the_window():
-                    found.setdefault(name, []).append("wider than the window")
-                if scenario != "scoped-users":
-                    await seen.tab.picture(picture(f"console-{name}", tmp_path))
-        assert found == {}
-        assert seen.tab.problems == []
+        await set_up(seen, {**ANSWERS["any-user"], "mailboxes": "wp@contoso.com"})
+        second = {"account": "shop", "mailboxes": "info@contoso.com"}
+        await set_up(seen, {**ANSWERS["any-user"], **second})
+        await seen.shows("h2", "shop")
+        for sender in ("info@contoso.com", "wp@contoso.com"):
+            await asyncio.to_thread(submit, seen.world, "Order", sender=sender)
+        await seen.world.until(lambda: len(seen.world.events("relayed")) == 2)
+        mailboxes = [entry.fields["mailbox"] for entry in seen.world.events("relayed")]
+        assert sorted(map(str, mailboxes)) == ["info@contoso.com", "wp@contoso.com"]
+
+
+async def set_up(seen: Seen, answers: dict[str, str]) -> None:
+    await seen.visit("/setup?scenario=any-user&credential=secret")
+    for key, answer in answers.items():
+        await seen.tab.evaluate(f"document.querySelector('[name={key}]').value = ''")
+        await typed(seen.tab, f"[name={key}]", answer)
+    await seen.press("button[value=write]")
+    await seen.heading("Accounts")

@@ -31,3 +31,10 @@ def test_a_file_that_is_not_there_is_unusable(tmp_path: Path) -> None:
     found = read(tmp_path / "config.toml")
     assert isinstance(found, Unusable)
     assert "no such file" in found.problems[0]
+
+
+def test_a_file_that_may_be_missing_is_an_empty_one_and_that_is_said(tmp_path: Path) -> None:
+    found = read(tmp_path / "config.toml", may_be_missing=True)
+    assert isinstance(found, Found)
+    assert found.settings.accounts == ()
+    assert any("no such file; every setting has its default" in one for one in found.doubts)

@@ -84,11 +84,20 @@ def test_an_account_is_never_replaced(config: Path) -> None:
 
 
 def test_an_account_that_makes_the_configuration_unusable_is_refused(config: Path) -> None:
-    carried_out(config, COMPLETE, write_it=True)
-    (found,) = carried_out(config, {**COMPLETE, "account": "second"}, write_it=True)
+    config.write_text('[cloud]\nname = "china"\n', "utf-8")
+    personal = {**COMPLETE, "scenario": "personal"}
+    (found,) = carried_out(config, personal, write_it=True)
     (problem,) = found["problems"]
-    assert "with several accounts" in problem
-    assert not (config.parent / "accounts.d" / "second.toml").exists()
+    assert "exist in the global cloud only" in problem
+    assert not (config.parent / "accounts.d").exists()
+
+
+def test_where_there_is_no_main_file_an_account_is_added_all_the_same(tmp_path: Path) -> None:
+    config = tmp_path / "graphrelay" / "config.toml"
+    _, written = carried_out(config, COMPLETE, write_it=True)
+    assert written["kind"] == "written"
+    assert not config.exists()
+    assert list(load(config, may_be_missing=True).accounts) == ["website"]
 
 
 def test_where_nothing_may_be_written_the_answer_has_the_lines_to_paste(config: Path) -> None:
@@ -134,3 +143,23 @@ def test_every_scenario_says_what_an_intruder_could_do() -> None:
     found = {one["name"]: one["intruder"] for one in account.scenarios()}
     assert set(found) == {"user", "personal", "any-user", "scoped-users"}
     assert "as anyone in the tenant" in found["any-user"]
+
+
+def test_another_account_gets_the_mail_of_its_senders_and_the_first_keeps_the_rest(
+    config: Path,
+) -> None:
+    carried_out(config, COMPLETE, write_it=True)
+    found, written = carried_out(config, SECRET, write_it=True)
+    senders = next(one for one in found["fields"] if one["key"] == "senders")
+    assert (senders["optional"], senders["example"]) == (True, "*@contoso.com")
+    assert written["kind"] == "written"
+    routes = [(route.account, route.sender) for route in load(config).routes]
+    assert routes == [("alerts", ["*@contoso.com"]), ("website", [])]
+
+
+def test_the_senders_of_another_account_are_chosen(config: Path) -> None:
+    carried_out(config, COMPLETE, write_it=True)
+    carried_out(config, {**SECRET, "senders": "Shop@contoso.com"}, write_it=True)
+    assert load(config).routes[0].sender == ["Shop@contoso.com"]
+    (wrong,) = carried_out(config, {**SECRET, "senders": "shop"}, write_it=True)
+    assert next(one for one in wrong["fields"] if one["key"] == "senders")["problem"]

@@ -14,7 +14,7 @@ USER = {"scenario": "user", "tenant": "contoso.com", "username": "wp@contoso.com
 
 def asked(answers: dict[str, str]) -> FormQuestions:
     questions = FormQuestions(Path("/etc/graphrelay/accounts.d/x.toml"), answers)
-    interview_about_account(questions, CloudTable())
+    interview_about_account(questions, CloudTable(), others=False)
     return questions
 
 

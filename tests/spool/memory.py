@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,7 +97,11 @@ class MemorySpool(SqliteSpool):
     """On a connection that outlives it, where a test stops and starts the relay."""
 
     def __init__(
-        self, clock: Clock, journal: Journal, connection: sqlite3.Connection | None = None
+        self,
+        clock: Clock,
+        journal: Journal,
+        connection: sqlite3.Connection | None = None,
+        keep_messages: timedelta = timedelta(0),
     ) -> None:
         self.connection = connection or connect()
         self.folder = folder = Bodies()
@@ -107,7 +112,7 @@ class MemorySpool(SqliteSpool):
         loop: Any = None  # nothing here runs in a thread
         start = Start(NOWHERE, folder.disk, clock, journal, migrations(), loop)
         depositor = Depositor(self.connection, folder)
-        super().__init__(start, folder, writer, (reader, reader), depositor)
+        super().__init__(start, folder, writer, (reader, reader), depositor, keep_messages)
 
     @property
     def trouble(self) -> StorageUnavailable | None:
@@ -121,6 +126,6 @@ class MemorySpool(SqliteSpool):
 
 @asynccontextmanager
 async def opened(
-    clock: Clock, journal: Journal, connection: sqlite3.Connection
+    clock: Clock, journal: Journal, connection: sqlite3.Connection, **options: Any
 ) -> AsyncIterator[SqliteSpool]:
-    yield MemorySpool(clock, journal, connection)
+    yield MemorySpool(clock, journal, connection, **options)

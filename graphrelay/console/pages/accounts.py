@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
 from graphrelay.console.render import Renderer
@@ -65,7 +66,7 @@ class AccountsPage:
         account, form = request.match_info["account"], await request.post()
         method = str(form.get("method", ""))
         if method not in METHODS:
-            raise web.HTTPBadRequest(text="Choose how to sign in.")
+            raise web.HTTPBadRequest(text=texts.NO_METHOD)
         visit = request[VISIT]
         self._desk.acted(visit, f"authorize ({method})", account)
         self._desk.checked.pop(account, None)
@@ -82,17 +83,8 @@ class AccountsPage:
         """Asks first."""
         account, form = request.match_info["account"], await request.post()
         if form.get("sure") != "yes":
-            return self._renderer.page(
-                "confirm",
-                request[VISIT],
-                title=f"Delete the authorization of {account}?",
-                text="The relay forgets its tokens. Mail of this account waits from then on, until "
-                "somebody authorizes it again.",
-                action=str(request.rel_url),
-                fields={},
-                button="Delete authorization",
-                back="/accounts",
-                asks_reason=False,
+            return self._renderer.question(
+                request[VISIT], "revoke", account, action=str(request.rel_url), back="/accounts"
             )
         self._desk.acted(request[VISIT], "delete authorization", account)
         await self._desk.ask("revoke", account=account)

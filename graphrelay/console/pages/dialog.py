@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.dialogs import Dialog
 from graphrelay.console.guard import VISIT
@@ -13,7 +14,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
         who = request[VISIT].session.who
         dialog = desk.dialogs.find(request.match_info["dialog"], who)
         if dialog is None:
-            raise web.HTTPNotFound(text="This has ended. Begin again on the page Accounts.")
+            raise web.HTTPNotFound(text=texts.ENDED)
         return dialog
 
     async def show(request: web.Request) -> web.StreamResponse:
@@ -22,7 +23,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
             "dialog",
             request[VISIT],
             dialog=dialog,
-            title="Test message" if dialog.verb == "send-test" else "Authorize",
+            title=texts.TEST if dialog.verb == "send-test" else texts.AUTHORIZE,
             address=dialog.last("open", "open-elsewhere", "device"),
             incomplete=dialog.last("incomplete"),
             waiting=dialog.last("waiting"),

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import HEADERS, VISIT
 from graphrelay.console.live import stream
@@ -12,7 +13,7 @@ def register(app: web.Application, desk: Desk, _renderer: Renderer) -> None:
     async def events(request: web.Request) -> web.StreamResponse:
         session = request[VISIT].session
         if not desk.changes.enter(session.key):
-            raise web.HTTPServiceUnavailable(text="Too many pages are open.")
+            raise web.HTTPServiceUnavailable(text=texts.TOO_MANY_PAGES)
         try:
             response = web.StreamResponse(
                 headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}

@@ -12,7 +12,7 @@ from graphrelay.console.desk import Desk
 from graphrelay.console.forms import moment, number
 from graphrelay.console.guard import HEADERS, VISIT
 from graphrelay.console.render import Renderer
-from graphrelay.spool.values import OUTCOMES
+from graphrelay.spool.values import MOST_REFUSALS, OUTCOMES
 
 SHOWN = 100
 AT_ONCE = 1_000
@@ -34,6 +34,22 @@ COLUMNS = (
     "request_id",
     "reason",
 )
+REFUSED = ("client", "sender", "recipient", "reply", "since", "until")
+REFUSED_COLUMNS = (
+    "since",
+    "at",
+    "times",
+    "client",
+    "listener",
+    "login",
+    "stage",
+    "reply",
+    "reason",
+    "sender",
+    "recipient",
+)
+ENDS = ("relayed", "failed", "bounced")
+"""After these a message may be sent once more."""
 _TEXTS = ("sender", "recipient", "subject", "queue_id", "client")
 
 
@@ -44,6 +60,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
             web.get("/log", pages.show),
             web.get("/log.csv", pages.export),
             web.get("/log/refused", pages.refused),
+            web.get("/log/refused.csv", pages.export_refused),
             web.get("/log/transcript", pages.transcript),
         ]
     )
@@ -68,6 +85,7 @@ class LogPages:
             request[VISIT],
             rows=rows[:SHOWN],
             outcomes=OUTCOMES,
+            again=ENDS,
             wanted={
                 name: request.query.get(name, "") for name in (*_TEXTS, "outcome", "since", "until")
             },
@@ -78,13 +96,7 @@ class LogPages:
     async def export(self, request: web.Request) -> web.StreamResponse:
         """All that fits, newest first, a thousand at a time."""
         wanted = _filter(request.query)
-        response = web.StreamResponse(
-            headers={
-                **HEADERS,
-                "Content-Type": "text/csv; charset=utf-8",
-                "Content-Disposition": 'attachment; filename="graphrelay-log.csv"',
-            }
-        )
+        response = web.StreamResponse(headers=_csv("graphrelay-log"))
         await response.prepare(request)
         await response.write(_line(COLUMNS))
         before: int | None = None
@@ -97,14 +109,25 @@ class LogPages:
             before = rows[0]["id"]
 
     async def refused(self, request: web.Request) -> web.StreamResponse:
-        wanted = _filter(request.query)
-        given = {name: wanted.get(name) for name in ("sender", "recipient", "client")}
-        rows = await self._desk.ask("log-refused", **given, limit=SHOWN)
+        rows = await self._desk.ask("log-refused", **_refused(request.query), limit=SHOWN + 1)
+        rows.reverse()
+        given = {name: value for name, value in request.query.items() if value}
         return self._renderer.page(
             "refused",
             request[VISIT],
-            rows=rows[::-1],
-            wanted={name: value or "" for name, value in given.items()},
+            rows=rows[:SHOWN],
+            more=len(rows) > SHOWN,
+            wanted={name: request.query.get(name, "") for name in REFUSED},
+            export=f"/log/refused.csv?{urlencode(given)}",
+        )
+
+    async def export_refused(self, request: web.Request) -> web.StreamResponse:
+        """All that fit: there are never more than `MOST_REFUSALS`."""
+        wanted = _refused(request.query)
+        rows = await self._desk.ask("log-refused", **wanted, limit=MOST_REFUSALS)
+        lines = [_line([_field(row.get(name)) for name in REFUSED_COLUMNS]) for row in rows[::-1]]
+        return web.Response(
+            body=b"".join([_line(REFUSED_COLUMNS), *lines]), headers=_csv("graphrelay-refused")
         )
 
     async def transcript(self, request: web.Request) -> web.StreamResponse:
@@ -121,6 +144,19 @@ def _filter(given: Any) -> dict[str, Any]:
         found["outcome"] = given["outcome"]
     found["since"], found["until"] = moment(given.get("since", "")), moment(given.get("until", ""))
     return {name: value for name, value in found.items() if value}
+
+
+def _refused(given: Any) -> dict[str, Any]:
+    """The same for what was refused."""
+    return {**_filter(given), "reply": given.get("reply", "").strip()}
+
+
+def _csv(name: str) -> dict[str, str]:
+    return {
+        **HEADERS,
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="{name}.csv"',
+    }
 
 
 def _field(value: object) -> str:

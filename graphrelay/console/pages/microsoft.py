@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 from yarl import URL
 
+from graphrelay.console import texts
 from graphrelay.console.access.microsoft import Begun, Unwelcome
 from graphrelay.console.access.origin import loopback_port
 from graphrelay.console.desk import Desk
@@ -73,7 +74,7 @@ class MicrosoftPages:
 
     def _options(self) -> MicrosoftOptions:
         if self._desk.options.microsoft is None:
-            raise web.HTTPNotFound(text="Nobody signs in with Microsoft here.")
+            raise web.HTTPNotFound(text=texts.NO_MICROSOFT)
         return self._desk.options.microsoft
 
     def _refused(self, request: web.Request, found: Unwelcome) -> web.StreamResponse:

@@ -2,10 +2,12 @@
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
 from graphrelay.console.metrics.snapshot import Snapshots
-from graphrelay.console.plot import bars
+from graphrelay.console.needs import needs
+from graphrelay.console.plot import bars, waits
 from graphrelay.console.render import Renderer
 from graphrelay.console.tallies import Tallies
 
@@ -26,18 +28,19 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
     async def show(request: web.Request) -> web.StreamResponse:
         snapshot = await snapshots.latest()
         day, month = await tallies.day(), await tallies.month()
+        here = request[VISIT].caller.is_here
         return renderer.page(
             "overview",
             request[VISIT],
             accounts=snapshot.accounts,
             lanes=snapshot.lanes,
-            troubled=[lane for lane in snapshot.lanes if lane["state"] not in ("open", "resting")],
+            needs=list(needs(snapshot, desk.monitoring.limits, desk.clock.now(), here=here)),
             figures=snapshot.figures,
             today=tallies.today(day),
             refused=await refused_today(desk),
-            day=bars(day, "The last 24 hours, by hour", "%d %b %H:00"),
-            month=bars(month, "The last 30 days, by day", "%d %b"),
-            relayed_at_all=any(bar.counts["relayed"] for bar in month),
+            day=bars(day, texts.DAY, "%d %b %H:00"),
+            month=bars(month, texts.MONTH, "%d %b"),
+            waits=waits(day, texts.WAITS, "%d %b %H:00"),
         )
 
     app.router.add_get("/", show)

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.forms import number
 from graphrelay.console.guard import VISIT
@@ -12,12 +13,7 @@ from graphrelay.console.render import Renderer
 
 SHOWN = 100
 FILTER = ("state", "account", "mailbox", "route", "sender", "recipient")
-ACTS = {
-    "retry": "Try again now",
-    "hold": "Hold",
-    "release": "Release",
-    "delete": "Delete",
-}
+ACTS = {name: texts.QUESTIONS[name].button for name in ("retry", "hold", "release", "delete")}
 
 
 def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
@@ -51,6 +47,7 @@ class QueuePage:
             query=urlencode(wanted),
             next=f"/queue?{urlencode({**wanted, 'after': more})}" if more else "",
             acts=ACTS,
+            for_all=texts.FOR_ALL,
         )
 
     async def change(self, request: web.Request) -> web.StreamResponse:
@@ -59,18 +56,15 @@ class QueuePage:
         form = await request.post()
         what, queue_id = str(form.get("what", "")), str(form.get("queue_id", ""))
         if what not in ACTS:
-            raise web.HTTPBadRequest(text="The queue knows no such change.")
+            raise web.HTTPBadRequest(text=texts.NO_CHANGE)
         wanted = _filter(form)
         chosen: dict[str, Any] = {"queue_id": queue_id} if queue_id else {**wanted, "all": True}
         if form.get("sure") != "yes" and (what == "delete" or not queue_id):
             return await self._ask(request, what, queue_id, wanted)
-        reason = str(form.get("reason", "")).strip()
         on = queue_id or (urlencode(wanted) or "everything")
         self._desk.acted(request[VISIT], f"{what} mail", on)
-        by = f"by {request[VISIT].session.who}"
-        done = await self._desk.ask(
-            f"queue-{what}", what=what, reason=f"{reason} ({by})" if reason else by, **chosen
-        )
+        reason = self._desk.reason(request[VISIT], form)
+        done = await self._desk.ask(f"queue-{what}", what=what, reason=reason, **chosen)
         refused = [event for event in done if not event["changed"]]
         if refused:
             return self._renderer.page(
@@ -78,8 +72,11 @@ class QueuePage:
                 request[VISIT],
                 409,
                 code=409,
-                said=f"{len(done) - len(refused)} changed, {len(refused)} not: "
-                f"{refused[0]['queue_id']}: {refused[0]['reason']}",
+                said=texts.SOME_CHANGED.format(
+                    changed=len(done) - len(refused),
+                    kept=len(refused),
+                    first=f"{refused[0]['queue_id']}: {refused[0]['reason']}",
+                ),
             )
         if queue_id and what != "delete":
             raise web.HTTPSeeOther(f"/message/{queue_id}")
@@ -88,30 +85,18 @@ class QueuePage:
     async def _ask(
         self, request: web.Request, what: str, queue_id: str, wanted: dict[str, str]
     ) -> web.StreamResponse:
-        if queue_id:
-            title = f"{ACTS[what]} {queue_id}?"
-        else:
+        on = queue_id
+        if not queue_id:
             rows = await self._desk.ask("queue-list", **wanted, limit=1, count=True)
             count = next((row["total"] for row in rows if row.get("kind") == "total"), len(rows))
-            title = f"{ACTS[what]}: {count:,} message{'' if count == 1 else 's'}?"
-        text = {
-            "delete": "What is deleted is never sent, and its text is gone. The mail log keeps who "
-            "it was from and to, and the reason.",
-            "hold": "What is held waits until somebody releases it.",
-            "release": "What is released is sent as soon as its lane is open.",
-            "retry": "What waits for its next attempt is tried at once.",
-        }[what]
-        fields = {"what": what, **({"queue_id": queue_id} if queue_id else wanted)}
-        return self._renderer.page(
-            "confirm",
+            on = texts.messages(count)
+        return self._renderer.question(
             request[VISIT],
-            title=title,
-            text=text,
+            what,
+            on,
             action="/queue",
-            fields=fields,
-            button=ACTS[what],
             back=f"/message/{queue_id}" if queue_id else "/queue",
-            asks_reason=what in ("delete", "hold"),
+            fields={"what": what, **({"queue_id": queue_id} if queue_id else wanted)},
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
 from graphrelay.console.render import Renderer
@@ -33,7 +34,7 @@ class SetUpPage:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         if not request[VISIT].session.may_act:
-            raise web.HTTPForbidden(text="Setting up accounts is for operators.")
+            raise web.HTTPForbidden(text=texts.FOR_OPERATORS)
         given = {key: request.query.get(key, "") for key in ("scenario", "credential")}
         answers = {key: value for key, value in given.items() if value}
         found, *_ = await self._ask(answers, write=False)
@@ -62,7 +63,7 @@ class SetUpPage:
 
     async def _ask(self, answers: dict[str, str], *, write: bool) -> list[Output]:
         if "set-up" not in self._desk.verbs:
-            raise web.HTTPNotFound(text="This relay has no configuration file to add accounts to.")
+            raise web.HTTPNotFound(text=texts.NO_FILE)
         return await self._desk.ask("set-up", answers=answers, write=write)
 
     def _page(

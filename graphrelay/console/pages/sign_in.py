@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from graphrelay.console import texts
 from graphrelay.console.access.sessions import How
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import CALLER, COOKIE, VISIT, harmless, public, set_cookie
@@ -46,7 +47,7 @@ class SignInPages:
         name, password = str(form.get("name", "")), str(form.get("password", ""))
         target = inside(str(form.get("next", "/")))
         if max(len(name), len(password)) > LONGEST:
-            raise web.HTTPBadRequest(text="That is no name or password.")
+            raise web.HTTPBadRequest(text=texts.NO_LOGIN)
         client = request[CALLER].client
         verdict = await self._desk.logins.check(client, name, password)
         users = {user.login.name: user for user in self._desk.options.users}

@@ -12,6 +12,27 @@ function localize(within) {
     const parts = [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, "0"));
     time.textContent = `${parts.join("-")} ${at.toTimeString().slice(0, 8)}`;
   }
+  for (const hour of within.querySelectorAll("[data-hour]")) {
+    const at = new Date(hour.dataset.hour);
+    const text = `${at.getDate()} ${at.toLocaleString("en", { month: "short" })} ${at.toTimeString().slice(0, 5)}`;
+    hour.textContent = hour.tagName === "title" ? hour.textContent.replace(/^.*? UTC/, text) : text;
+    delete hour.dataset.hour;
+  }
+  for (const name of within.querySelectorAll("[data-zone]")) name.textContent = zone;
+}
+
+// Moments in a form: typed in the zone of the browser, sent in UTC.
+function localizeForm(form) {
+  const fields = [...form.querySelectorAll("input[data-moment]")];
+  const shift = (text, minutes) => new Date(Date.parse(`${text}Z`) - minutes * 60000).toISOString().slice(0, 16);
+  for (const field of fields) {
+    if (field.value) field.value = shift(field.value, new Date(`${field.value}Z`).getTimezoneOffset());
+  }
+  if (fields.length) form.addEventListener("formdata", (event) => {
+    for (const field of fields) {
+      if (field.value) event.formData.set(field.name, shift(field.value, -new Date(field.value).getTimezoneOffset()));
+    }
+  });
 }
 
 // Buttons that copy the text before them.
@@ -70,7 +91,7 @@ function listen() {
   if (document.hidden) {
     source?.close();
     source = null;
-  } else if (!source && document.querySelector("[data-live]") && document.querySelector("nav")) {
+  } else if (!source && document.querySelector("main [data-live]") && document.querySelector("nav")) {
     source = new EventSource("/events");
     source.addEventListener("message", hear);
   }
@@ -107,6 +128,10 @@ function checkWhileTyping(form) {
 localize(document);
 offerCopies(document);
 for (const form of document.querySelectorAll("form[data-checked]")) checkWhileTyping(form);
+for (const form of document.querySelectorAll("form[role=search]")) localizeForm(form);
 document.getElementById("zone").textContent = `Times are in the zone of this browser, ${zone}.`;
+setInterval(() => {
+  for (const left of document.querySelectorAll("[data-countdown]")) left.textContent = Math.max(0, left.textContent - 1);
+}, 1000);
 document.addEventListener("visibilitychange", listen);
 listen();

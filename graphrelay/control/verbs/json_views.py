@@ -113,6 +113,7 @@ def log_row(row: LogRow) -> Output:
         "account": row.lane.account,
         "mailbox": row.lane.mailbox,
         "attempt": row.number,
+        "octets_kept": row.octets_kept,
         "lost": _lost(row.outcome),
         **(_outcome(row.outcome) if row.outcome else {}),
     }

@@ -4,10 +4,10 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
+from graphrelay.mail_html import download
 from graphrelay.sandbox.cloud import Cloud
 from graphrelay.sandbox.faults import KINDS, BadFaultError, from_json, to_json
 from graphrelay.sandbox.mailbox_items import BodyNotKept, Mail
@@ -177,22 +177,4 @@ def _number(request: web.Request, name: str, default: int) -> int:
 
 
 def _file(octets: bytes, name: str, content_type: str) -> web.Response:
-    """A download: never shown or run by the browser, whatever it is."""
-    plain = "".join(one if one.isascii() and one.isprintable() and one not in '"\\%;/' else "_"
-                    for one in name)  # fmt: skip
-    return web.Response(
-        body=octets,
-        headers={
-            "Content-Type": content_type if _is_type(content_type) else "application/octet-stream",
-            "Content-Disposition": (
-                f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-            ),
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-        },
-    )
-
-
-def _is_type(text: str) -> bool:
-    kind, slash, rest = text.partition("/")
-    return bool(slash) and all(part.replace("-", "").replace(".", "").replace("+", "").isalnum()
-                               and part.isascii() for part in (kind, rest))  # fmt: skip
+    return web.Response(body=octets, headers=download(name, content_type))

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from graphrelay import mail_html
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PAGE_POLICY = (
@@ -17,11 +19,7 @@ PAGE_POLICY = (
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
-)
+MAIL_POLICY = f"{mail_html.MAIL_POLICY} allow-popups allow-popups-to-escape-sandbox"
 """For the HTML of a message: no scripts, no remote loads, no forms; links open elsewhere."""
 
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}

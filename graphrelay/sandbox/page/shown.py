@@ -1,28 +1,15 @@
 """A message in the form that the page shows: as JSON, and its HTML made harmless."""
 
-import base64
 import re
 from typing import Any
-from urllib.parse import unquote
 
+from graphrelay import mail_html
 from graphrelay.sandbox.mailbox_items import BodyNotKept, Mail
 from graphrelay.sandbox.mime import Attachment, Content, Person, fields_of, readable
 
-_CID = re.compile(r"cid:([^\"'\s)>]+)", re.IGNORECASE)
 _REMOTE = re.compile(
     r"""(?:src|background|poster)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?\s*(?:https?:)?//""",
     re.IGNORECASE,
-)
-_NEVER_SHOWN = re.compile(
-    r"<(/?)(?=(?:iframe|frame|frameset|object|embed|applet|portal|fencedframe|base|link|meta)\b)",
-    re.IGNORECASE,
-)
-"""Elements that no mail reader shows. The policy stops what they would load, yet Chromium
-connects to a frame's host before it asks the policy: so they are renamed as well."""
-_FRAME = (
-    '<!doctype html><meta charset="utf-8"><base target="_blank">'
-    "<style>html{background:#fff;color:#1c1c1e}body{margin:16px;font:15px/1.5 system-ui,"
-    "sans-serif;overflow-wrap:anywhere}img{max-width:100%;height:auto}</style>"
 )
 
 
@@ -94,29 +81,18 @@ def _body(mail: Mail) -> dict[str, Any]:
 
 
 def framed_html(content: Content) -> str:
-    """The HTML for the frame: images of the message itself are put in its text (`data:`)."""
+    """The HTML for the frame."""
     images = {
-        one.content_id: one
+        one.content_id: (one.content_type, one.content)
         for one in content.attachments
-        if one.content_id and one.content_type.startswith("image/")
+        if one.content_id
     }
-
-    def data_url(found: re.Match[str]) -> str:
-        image = images.get(unquote(found[1]))
-        return _data_url(image) if image else found[0]
-
-    return _FRAME + _CID.sub(data_url, _NEVER_SHOWN.sub(r"<\1x-", content.html))
+    return mail_html.framed(content.html, images.get, opens_links=True)
 
 
 def _is_used(one: Attachment, content: Content) -> bool:
     """An inline file that the text never shows must not be hidden from the reader."""
-    return bool(one.content_id) and any(
-        unquote(found[1]) == one.content_id for found in _CID.finditer(content.html)
-    )
-
-
-def _data_url(image: Attachment) -> str:
-    return f"data:{image.content_type};base64,{base64.b64encode(image.content).decode()}"
+    return bool(one.content_id) and one.content_id in mail_html.content_ids(content.html)
 
 
 def _people(people: tuple[Person, ...]) -> list[dict[str, str]]:

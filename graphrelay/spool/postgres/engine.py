@@ -13,7 +13,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -43,6 +43,7 @@ from graphrelay.spool.changes import (
     Hold,
     Move,
     NoteNdr,
+    NoteResent,
     Release,
     Retry,
     Verdict,
@@ -131,6 +132,7 @@ class PostgresSpool:
         *,
         inline_limit: int,
         request_limit: timedelta,
+        keep_messages: timedelta,
     ) -> None:
         self._connections = connections
         self._clock = clock
@@ -139,6 +141,7 @@ class PostgresSpool:
         self._leases = leases
         self._process = process
         self._request_limit = request_limit
+        self._keep_messages = keep_messages
         self._watcher: LaneWatcher | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ids: QueueIds | None = None
@@ -166,12 +169,14 @@ class PostgresSpool:
         inline_limit: int = INLINE_LIMIT,
         request_limit: timedelta = REQUEST_LIMIT,
         lease: timedelta = LEASE,
+        keep_messages: timedelta = timedelta(0),
         database_clock: DatabaseClock | None = None,
     ) -> AsyncIterator["PostgresSpool"]:
         """Share the queue in the database of `url` until the context ends.
 
         Bodies up to `inline_limit` octets stand in a row, larger ones in pieces. A process that
-        does not send leases no lanes. Raises `SpoolTooNew`, `StorageUnavailable`.
+        does not send leases no lanes. The octets of a message are deleted `keep_messages` after it
+        is done. Raises `SpoolTooNew`, `StorageUnavailable`.
         """
         process = uuid4().hex
         connections = Connections(url, process)
@@ -194,6 +199,7 @@ class PostgresSpool:
             process,
             inline_limit=inline_limit,
             request_limit=request_limit,
+            keep_messages=keep_messages,
         )
         await connections.open()
         try:
@@ -389,9 +395,9 @@ class PostgresSpool:
         clock = self._database_clock
         return await self._look(due.TakeDue(wanted, clock, clock.now()), "read the queue")
 
-    async def load(self, submission_id: int) -> Submission:
+    async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
         async def work(connection: Connection) -> attempts.Found | None:
-            cursor = await self._loader.execute(connection, [submission_id])
+            cursor = await self._loader.execute(connection, [submission_id], kept=kept)
             one = (await self._loader.found(cursor)).get(submission_id)
             if isinstance(one, attempts.OctetsLost):
                 now = self._clock.now()
@@ -553,6 +559,9 @@ class PostgresSpool:
                 return await changes.forget_draft(connection, change)
             case NoteNdr():
                 return await changes.note_ndr(connection, change)
+            case NoteResent(number, reason, at):
+                await attempts.note(connection, number, "resent", reason, at)
+                return Changed(())
 
     async def note_refusals(self, refused: Sequence[Refusal]) -> None:
         await self._transact(lambda c: refusals.note(c, refused), "record what was refused")
@@ -600,8 +609,16 @@ class PostgresSpool:
 
     async def keep_house(self, keep: timedelta) -> None:
         """Never returns: prunes the mail log, and sweeps what relays that have gone left."""
+        forgotten = datetime(1970, 1, 1, tzinfo=UTC)
         while True:
             try:
+                done = self._clock.now() - self._keep_messages
+                while await self._look(
+                    lambda c: prune.forget_octets(c, forgotten, done),  # noqa: B023
+                    "forget old messages",
+                ):
+                    pass
+                forgotten = done
                 before = self._clock.now() - keep
                 while await self._look(lambda c: prune.prune(c, before), "prune the mail log"):  # noqa: B023
                     pass
@@ -619,7 +636,8 @@ class PostgresSpool:
         return PutMail(self._queue_ids, self._database_clock, self._leases, self._pieces)
 
     def _new_finish(self) -> attempts.Finish:
-        return attempts.Finish(self._relay, self._database_clock)
+        keeps = self._keep_messages > timedelta(0)
+        return attempts.Finish(self._relay, self._database_clock, keep_octets=keeps)
 
     def _queue_ids(self) -> QueueIds:
         assert self._ids is not None  # noqa: S101 (made when the spool was opened)

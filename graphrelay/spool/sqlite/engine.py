@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -36,6 +36,7 @@ from graphrelay.spool.changes import (
     Hold,
     Move,
     NoteNdr,
+    NoteResent,
     Release,
     Retry,
     Verdict,
@@ -73,7 +74,13 @@ from graphrelay.spool.sqlite.statements import admin, attempts, due, history, nd
 from graphrelay.spool.sqlite.statements.begin_reading import BeginReading
 from graphrelay.spool.sqlite.statements.change_plan import ChangePlan
 from graphrelay.spool.sqlite.statements.divide import Divide
-from graphrelay.spool.sqlite.statements.prune import Prune, empty_wal, free_pages, give_pages_back
+from graphrelay.spool.sqlite.statements.prune import (
+    Prune,
+    empty_wal,
+    free_pages,
+    give_pages_back,
+    with_octets,
+)
 from graphrelay.spool.sqlite.statements.put import Deposit, Depositor, erase
 from graphrelay.spool.sqlite.wall_clock import WallClock
 from graphrelay.spool.values import Batch, Divided, Refusal, Stats, Take
@@ -100,6 +107,7 @@ class SqliteSpool:
         writer: Writer,
         readers: tuple[Reader, Reader],
         depositor: Depositor,
+        keep_messages: timedelta,
     ) -> None:
         """The first of `readers` is for the queue, the other for administrators: listing a year of
         mail must not delay the queue."""
@@ -112,6 +120,9 @@ class SqliteSpool:
         self._depositor = depositor
         self._process = uuid4().hex
         self._wall = WallClock(start.clock)
+        self._keep_messages = keep_messages
+        self._forgotten_until = datetime(1970, 1, 1, tzinfo=UTC)
+        """Messages that were done before then have no octets any more."""
 
     @classmethod
     @asynccontextmanager
@@ -127,13 +138,15 @@ class SqliteSpool:
         steps: Sequence[Migration] | None = None,
         patience: timedelta = timedelta(0),
         check_at_once: int = check.AT_ONCE,
+        keep_messages: timedelta = timedelta(0),
     ) -> AsyncIterator["SqliteSpool"]:
         """Open the spool in `directory`, which is created if necessary, until the context ends.
 
         Bodies up to `inline_limit` octets are stored in the database; new mail is refused when the
         disk has less than `reserve` left. Waits up to `patience` for another process to release the
-        spool. A database up to `check_at_once` octets is checked first. Raises `SpoolInUse`,
-        `SpoolTooNew`, `StorageUnavailable`.
+        spool. A database up to `check_at_once` octets is checked first. The octets of a message are
+        deleted `keep_messages` after it is done. Raises `SpoolInUse`, `SpoolTooNew`,
+        `StorageUnavailable`.
         """
         disk = disk or Disk()
         start = Start(
@@ -159,7 +172,7 @@ class SqliteSpool:
                 writer, readers, depositor = await asyncio.to_thread(_connect, start, folder)
                 try:
                     writer.start()
-                    yield cls(start, folder, writer, readers, depositor)
+                    yield cls(start, folder, writer, readers, depositor, keep_messages)
                 finally:
                     for reader in readers:
                         await reader.close()
@@ -228,15 +241,15 @@ class SqliteSpool:
             self._wall.follow()
         return await self._due.run(due.TakeDue(wanted, self._clock.now()), "read the queue")
 
-    async def load(self, submission_id: int) -> Submission:
-        return self._found(await self._run(self._load(submission_id), "load a message"))
+    async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
+        return self._found(await self._run(self._load(submission_id, kept), "load a message"))
 
     async def load_to_send(self, entry: QueueEntry) -> Submission:
         opening = BeginReading(entry, self._load(entry.submission_id), self._process)
         return self._found(await self._run(opening, "load a message"))
 
-    def _load(self, submission_id: int) -> attempts.Load:
-        return attempts.Load(submission_id, self._folder, self._clock.now())
+    def _load(self, submission_id: int, kept: bool = False) -> attempts.Load:
+        return attempts.Load(submission_id, self._folder, self._clock.now(), kept)
 
     def _found(self, found: Submission | attempts.OctetsLost) -> Submission:
         if isinstance(found, attempts.OctetsLost):
@@ -269,7 +282,9 @@ class SqliteSpool:
             divide = Divide(finish, following.pieces, self._depositor)
             await self._run(divide, "divide a message")
             return ()
-        finish = attempts.Finish(submission.id, attempt, following)
+        finish = attempts.Finish(
+            submission.id, attempt, following, keep_octets=self._keep_messages > timedelta(0)
+        )
         if report is None:
             await self._run(finish, "record an outcome")
             return ()
@@ -320,6 +335,8 @@ class SqliteSpool:
                 return await self._run(attempts.DropDraft(change), "forget a draft")
             case NoteNdr():
                 return await self._run(ndrs.Note(change), "note an NDR")
+            case NoteResent():
+                return await self._run(admin.NoteResending(change), "note a resending")
 
     async def note_refusals(self, refused: Sequence[Refusal]) -> None:
         await self._run(refusals.NoteRefusals(tuple(refused)), "record what was refused")
@@ -377,12 +394,27 @@ class SqliteSpool:
 
     async def prune(self, keep: timedelta) -> int:
         """Delete what was done or refused longer than `keep` ago. Returns how many."""
+        await self._forget_octets()
         before = self._clock.now() - keep
         forgotten = 0
         for prune in (Prune(before), refusals.PruneRefusals(before)):
             while count := await self._run(prune, "prune the mail log"):
                 forgotten += count
         return forgotten
+
+    async def _forget_octets(self) -> None:
+        """Of what was done longer than `keep_messages` ago."""
+        since, before = self._forgotten_until, self._clock.now() - self._keep_messages
+        while found := await self._reader.run(
+            lambda c: with_octets(c, since, before), "look for old messages"
+        ):
+
+            def forget(transaction: DatabaseTransaction, messages: list[int] = found) -> None:
+                for message in messages:
+                    attempts.forget_octets(transaction, message)
+
+            await self._run(forget, "forget old messages")
+        self._forgotten_until = before
 
     async def keep_house(self, keep: timedelta) -> None:
         """Never returns: prunes the mail log, and returns free space whenever nothing has happened

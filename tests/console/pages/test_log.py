@@ -4,7 +4,7 @@ import csv
 import io
 
 from tests.console.conftest import Opened, Opening
-from tests.console.test_guard import ROW
+from tests.console.test_guard import REFUSAL, ROW
 
 
 async def test_a_search_is_what_the_verb_is_asked(opened: Opened) -> None:
@@ -45,7 +45,38 @@ async def test_the_export_has_all_that_fits_in_the_columns_that_it_names(
 async def test_refusals_and_transcripts_are_found_by_client(opened: Opened) -> None:
     vera = await opened.viewer()
     await vera.get("/log/refused?client=192.0.2.7")
-    assert opened.verbs.calls("log-refused")[-1] == {"client": "192.0.2.7", "limit": 100}
+    assert opened.verbs.calls("log-refused")[-1] == {"client": "192.0.2.7", "limit": 101}
     page = await vera.get("/log/transcript?client=192.0.2.7")
     assert opened.verbs.calls("transcript") == [{"client": "192.0.2.7"}]
     assert "There is no transcript" in page.text
+
+
+async def test_refusals_are_searched_by_reply_and_time_and_exported(opening: Opening) -> None:
+    opened = await opening(log_refused=[{**REFUSAL, "times": 3, "helo": "x", "reply": "=550 no"}])
+    vera = await opened.viewer()
+    query = "reply=550&since=2026-11-23T12:00"
+    page = (await vera.get(f"/log/refused?{query}")).text
+    assert "/log/refused.csv?reply=550&amp;since=2026-11-23T12%3A00" in page
+    answer = await vera.get(f"/log/refused.csv?{query}")
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert (row["times"], row["reply"]) == ("3", "'=550 no")
+    asked = opened.verbs.calls("log-refused")[-2:]
+    since = "2026-11-23T12:00:00+00:00"
+    assert asked[0] == {"reply": "550", "since": since, "limit": 101}
+    assert asked[1] == {"reply": "550", "since": since, "limit": 10_000}
+
+
+async def test_only_an_operator_has_the_button_to_send_again_and_only_for_what_is_kept(
+    opening: Opening,
+) -> None:
+    rows = [
+        {**ROW, "outcome": "relayed", "queue_id": "KEPT"},
+        {**ROW, "outcome": "relayed", "queue_id": "GONE", "octets_kept": False},
+        {**ROW, "outcome": "delayed", "queue_id": "WAITS"},
+    ]
+    opened = await opening(log=rows)
+    page = (await (await opened.operator()).get("/log")).text
+    assert [name for name in ("KEPT", "GONE", "WAITS") if f"/message/{name}/resend" in page] == [
+        "KEPT"
+    ]
+    assert "/resend" not in (await (await opened.viewer()).get("/log")).text

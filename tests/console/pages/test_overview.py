@@ -1,10 +1,11 @@
 """The page Overview: whether everything is well, in one line."""
 
-from tests.console.conftest import STATUS, Opened, Opening
+from tests.console.conftest import FIGURES, STATUS, Opened, Opening
 from tests.console.test_guard import LANE
 
 
-async def test_everything_is_well(opened: Opened) -> None:
+async def test_everything_is_well(opening: Opening) -> None:
+    opened = await opening(figures=[{**FIGURES, "held": 0}])
     text = (await (await opened.viewer()).get("/")).text
     assert "Everything is well." in text
     assert "What needs a person" not in text
@@ -14,11 +15,21 @@ async def test_everything_is_well(opened: Opened) -> None:
 async def test_what_needs_a_person_is_named_with_where_to_go(opening: Opening) -> None:
     refused = {**STATUS, "well": False, "status": "Refused", "reason": "The password changed."}
     opened = await opening(status=[refused], lanes=[{**LANE, "account": "website"}])
-    text = (await (await opened.viewer()).get("/")).text
+    text = (await (await opened.operator()).get("/")).text
     assert "Something needs a person." in text
     assert "The password changed." in text
     assert 'href="/accounts#website"' in text
+    assert 'action="/accounts/website/authorize"' in text
+    shown = (await (await opened.viewer()).get("/")).text
+    assert 'href="/accounts#website"' in shown
+    assert 'action="/accounts/website/authorize"' not in shown, "a viewer authorizes nothing"
+
+
+async def test_a_lane_that_stands_has_its_buttons(opening: Opening) -> None:
+    opened = await opening(lanes=[{**LANE, "account": "website"}])
+    text = (await (await opened.operator()).get("/")).text
     assert 'href="/queue?account=website&amp;mailbox=m"' in text
+    assert "Try again now" in text
 
 
 async def test_an_alert_is_not_well(opened: Opened) -> None:

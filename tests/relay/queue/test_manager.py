@@ -557,7 +557,7 @@ async def test_what_was_on_its_way_at_a_crash_is_uncertain() -> None:
 
 async def test_what_breaks_at_the_recovery_of_one_message_stops_no_other() -> None:
     class Broken(ScriptedSpool):
-        async def load(self, submission_id: int) -> Submission:
+        async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
             if submission_id == 1:
                 raise RuntimeError("a bug")
             return await super().load(submission_id)

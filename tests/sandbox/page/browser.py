@@ -56,7 +56,7 @@ class Tab:
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
-        said = await asyncio.wait_for(answer, 30)
+        said = await asyncio.wait_for(answer, 60)
         assert "error" not in said, said
         result: dict[str, Any] = said["result"]
         return result
@@ -71,7 +71,7 @@ class Tab:
         """Return when the page has been loaded; it may be one in which scripts cannot run."""
         self._loaded.clear()
         await self.call("Page.navigate", url=url)
-        await asyncio.wait_for(self._loaded.wait(), 30)
+        await asyncio.wait_for(self._loaded.wait(), 60)
 
     async def resize(self, width: int, height: int) -> None:
         await self.call(
@@ -109,6 +109,20 @@ class Tab:
     async def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+
+    async def press_text(self, text: str) -> None:
+        """A key that types something: Enter is a carriage return."""
+        key = "Enter" if text == "\r" else text
+        code = {"\r": ("Enter", 13), " ": ("Space", 32)}[text]
+        for kind in ("keyDown", "keyUp"):
+            await self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=code[0],
+                text=text,
+                windowsVirtualKeyCode=code[1],
+            )
 
     async def picture(self, path: Path) -> None:
         shot = await self.call("Page.captureScreenshot")

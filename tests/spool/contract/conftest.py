@@ -16,7 +16,7 @@ from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool import memory
 
-Engine = Callable[[], AbstractAsyncContextManager[Spool]]
+Engine = Callable[..., AbstractAsyncContextManager[Spool]]
 
 
 class StandingClock(DatabaseClock):
@@ -33,18 +33,21 @@ def engine(
 ) -> Engine:
     """Opens the same spool each time: one process after the other."""
     if request.param == "sqlite":
-        return lambda: SqliteSpool.open(tmp_path / "spool", clock, journal, reserve=0)
+        return lambda **options: SqliteSpool.open(
+            tmp_path / "spool", clock, journal, reserve=0, **options
+        )
     if request.param == "postgres":
         url = request.getfixturevalue("database")
-        return lambda: PostgresSpool.open(
+        return lambda **options: PostgresSpool.open(
             url,
             clock,
             journal,
             lease=timedelta(hours=100),
             database_clock=StandingClock(clock, journal),
+            **options,
         )
     connection = memory.connect()
-    return lambda: memory.opened(clock, journal, connection)
+    return lambda **options: memory.opened(clock, journal, connection, **options)
 
 
 @pytest.fixture

@@ -61,6 +61,8 @@ async def test_what_differs_in_anything_is_a_row_of_its_own(spool: Spool, name: 
         (RefusalFilter(sender="@contoso.com"), "one"),
         (RefusalFilter(sender="<>"), "null"),
         (RefusalFilter(recipient="anna@example.org"), "null one"),
+        (RefusalFilter(reply="5.1.2"), "null one"),
+        (RefusalFilter(reply="5_1"), ""),
         (RefusalFilter(since=NOON + MINUTE), "null connect"),
         (RefusalFilter(until=NOON + MINUTE), "one"),
         (RefusalFilter(until=NOON), ""),

@@ -67,10 +67,10 @@ Found = Submission | OctetsLost
 # --- Loading -------------------------------------------------------------------------------------
 
 _LOAD = """SELECT s.id, m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at,
-           m.message_id, b.prefix, b.octets, b.pieces, b.size, s.attempts, d.progress
+           m.message_id, b.prefix, b.octets, b.pieces, b.size, s.attempts, d.progress, s.done_at
     FROM submissions s JOIN messages m ON m.id = s.message
     LEFT JOIN bodies b ON b.message = m.id LEFT JOIN drafts d ON d.submission = s.id
-    WHERE s.id = ANY(%s::bigint[]) AND s.done_at IS NULL"""
+    WHERE s.id = ANY(%s::bigint[]) AND (s.done_at IS NULL OR (%s AND b.message IS NOT NULL))"""
 _WHOLE = """SELECT body, sum(length(octets)) FROM pieces WHERE body = ANY(%s::text[])
     GROUP BY body"""
 
@@ -82,9 +82,11 @@ class Loader:
         self._pieces = pieces
         self._term = term
 
-    async def execute(self, connection: Connection, ids: Sequence[int]) -> Any:
-        """A cursor for `found`."""
-        return await connection.cursor(binary=True).execute(_LOAD, (list(ids),))
+    async def execute(
+        self, connection: Connection, ids: Sequence[int], *, kept: bool = False
+    ) -> Any:
+        """A cursor for `found`; with `kept` also for what is done and has its octets."""
+        return await connection.cursor(binary=True).execute(_LOAD, (list(ids), kept))
 
     async def found(self, cursor: Any) -> dict[int, Found]:
         return {row[0]: self._submission(row) for row in await cursor.fetchall()}
@@ -108,6 +110,8 @@ class Loader:
                 term=self._term(decided.lane),
             )
         except (ValueError, FileNotFoundError) as error:
+            if row[14] is not None:
+                raise NotQueued(f"The octets of submission {row[0]} are gone.") from error
             return OctetsLost(part_id(queue_id, part), f"Its octets are lost: {error}")
 
     def _body(self, octets: bytes | None, pieces: str | None, size: int | None) -> Body:
@@ -350,14 +354,14 @@ _FINISH = f"""WITH wanted AS (
 _LOCK_MESSAGES = """SELECT id FROM messages
     WHERE id IN (SELECT message FROM submissions WHERE id = ANY(%s::bigint[]))
     ORDER BY id FOR NO KEY UPDATE"""
-_FORGET_OCTETS = """WITH closed AS (
+_CLOSE = """WITH closed AS (
         UPDATE messages m SET done_at = (SELECT max(s.done_at) FROM submissions s
                                          WHERE s.message = m.id)
         WHERE m.id IN (SELECT message FROM submissions WHERE id = ANY(%s::bigint[]))
           AND NOT EXISTS (SELECT FROM submissions s WHERE s.message = m.id AND s.done_at IS NULL)
         RETURNING m.id
     ), gone AS (
-        DELETE FROM bodies WHERE message IN (SELECT id FROM closed) RETURNING pieces
+        DELETE FROM bodies WHERE message IN (SELECT id FROM closed) AND NOT %s RETURNING pieces
     )
     DELETE FROM pieces WHERE body IN (SELECT pieces FROM gone)"""
 
@@ -378,9 +382,13 @@ class Finish:
 
     doing = "record an outcome"
 
-    def __init__(self, relay: Callable[[], str], clock: DatabaseClock) -> None:
+    def __init__(
+        self, relay: Callable[[], str], clock: DatabaseClock, *, keep_octets: bool
+    ) -> None:
+        """`keep_octets`: also of messages that are done."""
         self._relay = relay
         self._clock = clock
+        self._keep_octets = keep_octets
 
     def key(self, value: Ending) -> object:
         return value.submission.id
@@ -395,7 +403,7 @@ class Finish:
         cursors = [await connection.execute(_FINISH, {**lists, "relay": self._relay()})]
         done = [value.submission.id for value in values if isinstance(value.following, Done)]
         if done:
-            await forget_octets_if_done(connection, done)
+            await close_if_done(connection, done, keep_octets=self._keep_octets)
         return cursors
 
     def _row(self, value: Ending) -> tuple[Any, ...]:
@@ -531,11 +539,13 @@ async def note(
     )
 
 
-async def forget_octets_if_done(connection: Connection, submissions: Sequence[int]) -> None:
-    """Where no part of a message waits any more, its octets go; the mail log stays.
+async def close_if_done(
+    connection: Connection, submissions: Sequence[int], *, keep_octets: bool = False
+) -> None:
+    """Where no part of a message waits any more, it is done, and its octets go; the mail log stays.
 
     The messages are locked first: of two relays that finish the last two parts at the same time
     the second one sees what the first one did.
     """
     await connection.execute(_LOCK_MESSAGES, (list(submissions),))
-    await connection.execute(_FORGET_OCTETS, (list(submissions),))
+    await connection.execute(_CLOSE, (list(submissions), keep_octets))

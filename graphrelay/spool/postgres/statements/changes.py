@@ -32,7 +32,7 @@ from graphrelay.spool.codec import PLAN, moment
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.postgres.statements.attempts import (
-    forget_octets_if_done,
+    close_if_done,
     note,
     set_state,
 )
@@ -82,7 +82,7 @@ class Verb:
             await set_state(connection, self.clock, part.id, self.to, self.now)
             await note(connection, part.id, self.what, self.reason, self.now)
         if isinstance(self.to, Done):
-            await forget_octets_if_done(connection, [part.id for part in chosen])
+            await close_if_done(connection, [part.id for part in chosen])
         return Changed(tuple(self._waiting(part.entry) for part in chosen))
 
     async def _find(self, connection: Connection) -> list[_Part]:
@@ -228,5 +228,5 @@ async def take_back(
     for one in every["ids"]:
         await set_state(connection, clock, one, Done("deleted", reason), now)
         await note(connection, one, "deleted", reason, now)
-    await forget_octets_if_done(connection, every["ids"])
+    await close_if_done(connection, every["ids"])
     return True

@@ -139,7 +139,8 @@ async def log(connection: Connection, wanted: LogFilter) -> list[LogRow]:
     order = "DESC" if wanted.after_id is None else "ASC"
     rows = await connection.execute(
         f"""SELECT l.id, l.at, m.queue_id, s.part, s.id, l.what, l.reason, s.envelope, m.size,
-                   m.subject, m.client, s.account, s.mailbox, l.number, l.started_at, l.outcome
+                   m.subject, m.client, s.account, s.mailbox, l.number, l.started_at, l.outcome,
+                   EXISTS (SELECT FROM bodies b WHERE b.message = m.id)
             FROM log l JOIN submissions s ON s.id = l.submission JOIN messages m ON m.id = s.message
             WHERE {where} ORDER BY l.id {order} LIMIT %s""",
         (*values, wanted.limit),
@@ -165,6 +166,7 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         number=row[13],
         started_at=_when(row[14]),
         outcome=None if row[15] is None else OUTCOME.value(row[15]),
+        octets_kept=bool(row[16]),
     )
 
 

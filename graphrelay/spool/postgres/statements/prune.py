@@ -24,6 +24,14 @@ _PRUNE = (
     "DELETE FROM left_drafts WHERE submission = ANY(%s)",
     "DELETE FROM submissions WHERE id = ANY(%s)",
 )
+_FORGET = """WITH gone AS (
+        DELETE FROM bodies WHERE message = ANY(%s::bigint[]) RETURNING pieces, message
+    ), freed AS (
+        DELETE FROM pieces WHERE body IN (SELECT pieces FROM gone)
+    )
+    SELECT count(*) FROM gone"""
+_WITH_OCTETS = """SELECT m.id FROM messages m JOIN bodies b ON b.message = m.id
+    WHERE m.done_at >= %s AND m.done_at < %s LIMIT %s"""
 
 
 async def prune(connection: Connection, before: datetime) -> int:
@@ -38,8 +46,21 @@ async def prune(connection: Connection, before: datetime) -> int:
         for statement in _PRUNE:
             await connection.execute(statement, ([submission for submission, _ in rows],))
         messages = list({message for _, message in rows})
+        await connection.execute(_FORGET, (messages,))
         await connection.execute("DELETE FROM messages WHERE id = ANY(%s)", (messages,))
         return len(messages)
+
+
+async def forget_octets(connection: Connection, since: datetime, before: datetime) -> int:
+    """Delete the octets of up to `PORTION` messages that were done from `since` on and before
+    `before`; how many."""
+    found = await connection.execute(
+        _WITH_OCTETS, (microseconds(since), microseconds(before), PORTION)
+    )
+    messages = [message async for (message,) in found]
+    if messages:
+        await connection.execute(_FORGET, (messages,))
+    return len(messages)
 
 
 async def sweep(connection: Connection) -> None:

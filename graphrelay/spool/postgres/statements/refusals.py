@@ -11,6 +11,7 @@ from graphrelay.spool.codec import microseconds, moment
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.statements.conditions import (
     Conditions,
+    containing,
     equal,
     joined,
     key_of,
@@ -100,6 +101,7 @@ async def log(connection: Connection, wanted: RefusalFilter) -> list[RefusalRow]
             *equal("client", wanted.client),
             *_same_address("sender_key", wanted.sender),
             *_same_address("recipient_key", wanted.recipient),
+            *containing("reply", wanted.reply),
             *moment_is("at >= %s", wanted.since),
             *moment_is("since < %s", wanted.until),
             *after,

@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
-from graphrelay.spool.changes import Changed, Delete, Hold, NotChanged, Release, Retry, Verdict
+from graphrelay.spool.changes import (
+    Changed,
+    Delete,
+    Hold,
+    NotChanged,
+    NoteResent,
+    Release,
+    Retry,
+    Verdict,
+)
 from graphrelay.spool.codec import moment
 from graphrelay.spool.queue_ids import normalised
 from graphrelay.spool.sqlite.database.text import restored
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.attempts import forget_octets_if_done, note, set_state
+from graphrelay.spool.sqlite.statements.attempts import close_if_done, note, set_state
 from graphrelay.spool.values import State, What
 
 
@@ -35,6 +44,18 @@ class _Part:
     def waiting(self, not_before: datetime) -> QueueEntry:
         whose = self.sender, self.size, self.login, self.client
         return QueueEntry(self.id, self.lane, self.received_at, not_before, *whose)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteResending:
+    """In the mail log of what was sent again."""
+
+    which: NoteResent
+
+    def __call__(self, transaction: DatabaseTransaction) -> Verdict:
+        one = self.which
+        note(transaction.connection, one.submission_id, "resent", one.reason, one.at)
+        return Changed(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +80,7 @@ class Verb:
             set_state(connection, part.id, self.to, self.now)
             note(connection, part.id, self.what, self.reason, self.now)
         if isinstance(self.to, Done):
-            forget_octets_if_done(transaction, chosen[0].id, self.now)
+            close_if_done(transaction, chosen[0].id, self.now)
         return Changed(tuple(part.waiting(self._when(part)) for part in chosen))
 
     def _when(self, part: _Part) -> datetime:

@@ -86,16 +86,18 @@ class Load:
     submission: int
     folder: BodyFolder
     now: datetime
+    kept: bool = False
+    """Also one that is done, whose octets are kept."""
 
     def __call__(self, transaction: DatabaseTransaction) -> Submission | OctetsLost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
-                      b.prefix, b.octets, b.file, b.size, s.attempts, d.progress
+                      b.prefix, b.octets, b.file, b.size, s.attempts, d.progress, s.done_at
                FROM submissions s JOIN messages m ON m.id = s.message
                LEFT JOIN bodies b ON b.message = m.id
                LEFT JOIN drafts d ON d.submission = s.id
-               WHERE s.id = ? AND s.done_at IS NULL""",
-            (self.submission,),
+               WHERE s.id = ? AND (s.done_at IS NULL OR (? AND b.message IS NOT NULL))""",
+            (self.submission, self.kept),
         ).fetchone()
         if row is None:
             raise NotQueued(f"The submission {self.submission} is not in the queue any more.")
@@ -115,6 +117,8 @@ class Load:
                 draft=None if row[12] is None else DRAFT.value(row[12]),
             )
         except (ValueError, FileNotFoundError) as error:
+            if row[13] is not None:
+                raise NotQueued(f"The octets of submission {self.submission} are gone.") from error
             lost = OctetsLost(part_id(queue_id, part), f"Its octets are lost: {error}")
             hold_lost(transaction, self.submission, lost.reason, self.now)
             return lost
@@ -186,6 +190,8 @@ class Finish:
     submission: int
     attempt: Attempt
     following: NextState
+    keep_octets: bool = False
+    """Also of a message that is done; `ForgetOctets` deletes them later."""
 
     def __call__(self, transaction: DatabaseTransaction) -> bool:
         """False if it was done before."""
@@ -223,7 +229,7 @@ class Finish:
         if isinstance(outcome, Relayed):
             _settle_draft(connection, self.submission)
         if isinstance(self.following, Done):
-            forget_octets_if_done(transaction, self.submission, at)
+            close_if_done(transaction, self.submission, at, keep_octets=self.keep_octets)
         return True
 
     def _check_finished(self, connection: sqlite3.Connection) -> None:
@@ -249,7 +255,7 @@ def take_back(
     for one in ids:
         set_state(connection, one, Done("deleted", reason), now)
         note(connection, one, "deleted", reason, now)
-        forget_octets_if_done(transaction, one, now)
+        close_if_done(transaction, one, now)
     return True
 
 
@@ -375,8 +381,11 @@ def note(
     )
 
 
-def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now: datetime) -> None:
-    """Delete the octets of the message if all its parts are done; the mail log stays."""
+def close_if_done(
+    transaction: DatabaseTransaction, submission: int, now: datetime, *, keep_octets: bool = False
+) -> None:
+    """If all parts of the message are done, so is the message, and its octets are deleted; the mail
+    log stays."""
     connection = transaction.connection
     closed = connection.execute(
         """UPDATE messages SET done_at = ?
@@ -385,16 +394,20 @@ def forget_octets_if_done(transaction: DatabaseTransaction, submission: int, now
                              WHERE message = messages.id AND done_at IS NULL)""",
         (microseconds(now), submission),
     )
-    if not closed.rowcount:
+    if not closed.rowcount or keep_octets:
         return
-    kept = connection.execute(
-        "SELECT message, file FROM bodies"
-        " WHERE message = (SELECT message FROM submissions WHERE id = ?)",
-        (submission,),
+    (message,) = connection.execute(
+        "SELECT message FROM submissions WHERE id = ?", (submission,)
     ).fetchone()
-    if kept is None:
+    forget_octets(transaction, message)
+
+
+def forget_octets(transaction: DatabaseTransaction, message: int) -> None:
+    """Delete the octets of the message, if there are any."""
+    connection = transaction.connection
+    row = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
+    if row is None:
         return
-    message, file = kept
-    if file is not None:
-        transaction.files_to_unlink.append(file)
+    if row[0] is not None:
+        transaction.files_to_unlink.append(row[0])
     connection.execute("DELETE FROM bodies WHERE message = ?", (message,))

@@ -168,7 +168,8 @@ def _rows(
     where, values = joined(conditions)
     rows = connection.execute(
         f"""SELECT l.id, l.at, m.queue_id, s.part, s.id, l.what, l.reason, s.envelope, m.size,
-                   m.subject, m.client, s.account, s.mailbox, l.number, l.started_at, l.outcome
+                   m.subject, m.client, s.account, s.mailbox, l.number, l.started_at, l.outcome,
+                   EXISTS (SELECT 1 FROM bodies b WHERE b.message = m.id)
             FROM {tables} WHERE {where} ORDER BY l.id {order} LIMIT ?""",  # noqa: S608
         (*values, limit),
     )
@@ -193,6 +194,7 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
         number=row[13],
         started_at=_when(row[14]),
         outcome=None if row[15] is None else OUTCOME.value(row[15]),
+        octets_kept=bool(row[16]),
     )
 
 

@@ -4,11 +4,13 @@ It works in small portions, each a separate transaction among the others, so tha
 history delays nothing.
 """
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 from graphrelay.spool.codec import ENVELOPE, microseconds
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
+from graphrelay.spool.sqlite.statements.attempts import forget_octets
 from graphrelay.spool.sqlite.statements.put import recipient_keys
 
 PORTION = 200
@@ -41,8 +43,20 @@ class Prune:
                 connection.execute("DELETE FROM drafts WHERE submission = ?", (submission,))
                 connection.execute("DELETE FROM left_drafts WHERE submission = ?", (submission,))
             connection.execute("DELETE FROM submissions WHERE message = ?", (message,))
+            forget_octets(transaction, message)
             connection.execute("DELETE FROM messages WHERE id = ?", (message,))
         return len(messages)
+
+
+def with_octets(connection: sqlite3.Connection, since: datetime, before: datetime) -> list[int]:
+    """Up to `PORTION` messages that were done from `since` on and before `before`, and whose octets
+    are kept."""
+    found = connection.execute(
+        """SELECT m.id FROM messages m JOIN bodies b ON b.message = m.id
+           WHERE m.done_at >= ? AND m.done_at < ? LIMIT ?""",
+        (microseconds(since), microseconds(before), PORTION),
+    )
+    return [message for (message,) in found]
 
 
 def free_pages(transaction: DatabaseTransaction) -> int:

@@ -13,6 +13,7 @@ from graphrelay.spool.queries import RefusalFilter
 from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.conditions import (
+    containing,
     equal,
     joined,
     key_of,
@@ -71,6 +72,7 @@ def log(connection: sqlite3.Connection, wanted: RefusalFilter) -> list[RefusalRo
             *equal("client", wanted.client),
             *_same_address("sender_key", wanted.sender),
             *_same_address("recipient_key", wanted.recipient),
+            *containing("reply", wanted.reply),
             *moment_is("at >= ?", wanted.since),
             *moment_is("since < ?", wanted.until),
             *([] if wanted.after_id is None else [("id > ?", (wanted.after_id,))]),
