@@ -80,7 +80,8 @@ class _Printer:
             click.echo(f"  {permission['name']:<16} {permission['reason']}")
         if event["admin"]:
             click.secho(
-                f"Note: by Microsoft's default users may not consent to {', '.join(event['admin'])}"
+                "Note: by Microsoft's default, users may not consent to "
+                f"{', '.join(event['admin'])}"
                 '; unless an admin has, the sign-in ends with "Need admin approval".',
                 fg="yellow",
             )

@@ -35,7 +35,7 @@ CLOUDS = ("global", "us-gov-high", "us-gov-dod", "china", "custom")
     type=click.Choice(CREDENTIALS),
     help="How an application proves itself (any-user, scoped-users).",
 )
-@click.option("--account", metavar="NAME", help="A name for the account, of your choice.")
+@click.option("--account", metavar="NAME", help="A name of your choice for the account.")
 @click.option("--tenant", metavar="ID", help="Directory (tenant) ID, or a verified domain.")
 @click.option("--client-id", metavar="ID", help="Application (client) ID.")
 @click.option("--username", metavar="ADDRESS", help="The user who signs in (user, personal).")
@@ -149,9 +149,9 @@ def command(config: Path, /, yes: bool, force: bool, **options: Any) -> None:
     if writing.service_cannot_read():
         files = " ".join(map(str, written))
         click.echo(
-            f"Only root may read {files}, since the service's group {writing.GROUP} is not there "
-            "yet. The Debian package gives them to the group when it is installed; for any other "
-            f"installation: chgrp {writing.GROUP} {files} && chmod 640 {files}"
+            f"Only root can read {files}, because the service's group {writing.GROUP} does not "
+            "exist yet. Installing the Debian package gives them to the group; with any other "
+            f"installation run: chgrp {writing.GROUP} {files} && chmod 640 {files}"
         )
     _show_what_is_next(config, setup)
 

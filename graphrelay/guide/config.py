@@ -47,7 +47,7 @@ INTRUDER: dict[type, str] = {
 """What somebody could do who has broken into the relay's machine."""
 
 _MAILBOXES = {
-    False: ("# The mailboxes that may be in From; other than the user's own need Send As.",),
+    False: ("# The mailboxes that may be in From; those other than the user's own need Send As.",),
     True: (
         "# The mailboxes that mail may be sent through: the one in From, or else the first of",
         "# these that is a full address.",

@@ -150,7 +150,7 @@ def _account(questions: Questions, cloud: Callable[[str], CloudTable]) -> Regist
     credential = _credential_name(questions, scenario)
     _refuse_what_is_missing(questions, scenario)
     name = questions.ask(
-        "account", "A name for this account, of your choice.", "Name", account_name, "website"
+        "account", "Choose a name for this account.", "Name", account_name, "website"
     )
     of = cloud(scenario)
     tenant = "" if scenario == "personal" else _tenant(questions)
@@ -336,9 +336,9 @@ def _options(questions: Questions) -> AccountOptions:
     )
     exact = questions.decide(
         "exact_once",
-        "If an answer of Microsoft's is lost, a message may be sent twice, unless the relay may "
-        "look whether it was sent; that needs Mail.ReadWrite, too.",
-        "Look before sending again",
+        "If Microsoft's answer to a request is lost, the message may be sent twice, unless the "
+        "relay can check whether it was sent; that needs Mail.ReadWrite too.",
+        "Check before sending again",
     )
     return AccountOptions(large_messages=large, exact_once=exact)
 

@@ -43,9 +43,9 @@ def test_who_may_sign_in_depends_on_the_scenario(scenario: Scenario) -> None:
 
 def test_an_application_for_a_personal_account_is_registered_in_a_directory() -> None:
     first, second, *_ = steps(setup(Personal("me@outlook.com")))
-    assert "can no longer be registered outside of a directory" in first
+    assert "can no longer be registered outside a directory" in first
     assert "App registrations > New registration" in second
-    assert "outside of a directory" not in text(setup(USER))
+    assert "outside a directory" not in text(setup(USER))
 
 
 def test_an_identity_of_azure_is_not_registered() -> None:

@@ -34,7 +34,7 @@ Environment=LD_LIBRARY_PATH={PYTHON}/lib PYTHONDONTWRITEBYTECODE=1
 ExecStart={PROGRAM}/bin/python -m tests.systemd.trial {TRIAL}/findings.json
 StandardOutput=journal+console
 StandardError=journal+console
-TimeoutStartSec=120
+TimeoutStartSec=240
 """
 
 
@@ -80,7 +80,7 @@ def _nspawn(nspawn: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=180,
+        timeout=280,
         check=False,
     )
 

@@ -219,7 +219,7 @@ def _sentence(account: Account, trouble: object) -> str:
         case Rejected(reason=reason, remedy=remedy) | VaultProblem(reason=reason, remedy=remedy):
             return f"{reason} {remedy}"
         case EntraUnreachable(reason=reason):
-            return f"Microsoft could not be reached: {reason}. {_again(account)}"
+            return f"{reason.rstrip('.')}. {_again(account)}"
     return str(trouble)
 
 

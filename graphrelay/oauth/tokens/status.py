@@ -103,6 +103,8 @@ class Evidence:
     superfluous: tuple[str, ...]
     credential_ends_at: datetime | None = None
     """When the application's secret or certificate expires, if known."""
+    token_expires_at: datetime | None = None
+    """When the newest access token expires."""
     issued_at: datetime | None = None
     """When Azure issued the token of a managed identity; `None` for other credentials."""
 
@@ -183,7 +185,7 @@ def _complete(account: Account, missing: tuple[str, ...]) -> str:
     if for_admins(asked) and not isinstance(account.scenario, Personal):
         return (
             f"Grant {what} as delegated permission to {account.client_id} in Entra (App "
-            "registrations > API permissions > Grant admin consent): by Microsoft's default users "
+            "registrations > API permissions > Grant admin consent): by Microsoft's default, users "
             f"may not consent to it themselves. Then run: graphrelay authorize {account.name}"
         )
     return f"Consent to {what}. Run: graphrelay authorize {account.name}"
@@ -227,6 +229,7 @@ def _evidence(account: Account, found: Authorization, ends_at: datetime | None) 
         missing=_missing(granted, needed),
         superfluous=_superfluous(granted, needed),
         credential_ends_at=ends_at,
+        token_expires_at=found.access.expires_at,
         issued_at=_issued_at(claims) if _is_managed(account) else None,
     )
 

@@ -13,6 +13,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Any, TypeVar
@@ -584,7 +585,7 @@ class PostgresSpool:
             case HistoryOf():
                 return await history.message(connection, query, clock)
             case Count():
-                return await history.figures(connection)
+                return replace(await history.figures(connection), commit=self._writer.commits)
             case Backlogs():
                 return await due.backlogs(connection)
             case Relays():
