@@ -219,6 +219,7 @@ class PostgresSpool:
             async with self._connections.one() as connection:
                 await self._prepare(connection)
             if sends:
+                await self.secrets.look()  # before anything reads them: what changes later is told
                 await self._leases.join()
                 await self._leases.round()
         except psycopg.Error as error:
@@ -305,7 +306,8 @@ class PostgresSpool:
                 connection = await connect(self._connections.url, self._process)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    await self._look_everywhere()  # something may have been told before
+                    self._leases.look_soon()  # something may have been told before
+                    await self._look_everywhere()
                     async for notification in connection.notifies():
                         self._notified(notification.payload)
             except psycopg.Error:  # told by the leases, which need the server too
