@@ -222,8 +222,8 @@ DEFENCES = (
     Defence(
         "a message that no process survives",
         "graphrelay/spool/sqlite/statements/begin_reading.py",
-        "if starts == MOST_STARTS:",
-        "if False:",
+        " AND starts < {MOST_STARTS}",
+        "",
         "tests/spool/contract/test_begin_reading.py -k three_processes",
     ),
     Defence(
@@ -643,7 +643,7 @@ BOUNDS = (
     ),
     Defence(
         "50,000 dotted keys: one deep key",
-        "graphrelay/config/load.py",
+        "graphrelay/toml_file.py",
         "if deep := _DEEP.search(text):",
         'if deep := re.search("(?!)", text):',
         "tests/config/test_load.py -k many_parts",
