@@ -643,7 +643,7 @@ BOUNDS = (
     ),
     Defence(
         "50,000 dotted keys: one deep key",
-        "graphrelay/config/load.py",
+        "graphrelay/toml_file.py",
         "if deep := _DEEP.search(text):",
         'if deep := re.search("(?!)", text):',
         "tests/config/test_load.py -k many_parts",
