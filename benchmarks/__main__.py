@@ -30,6 +30,7 @@ from benchmarks.sendmail import sendmail
 from benchmarks.servers import Cloud, cloud
 from benchmarks.standing import standing
 from benchmarks.throughput import accepting, both, relaying
+from benchmarks.viewers import pages, viewers
 
 
 def main() -> None:
@@ -69,6 +70,8 @@ BENCHMARKS: dict[str, Callable[[Cloud, Path, int], None]] = {
     "large": lambda _, folder, runs: large(folder, runs),
     "sendmail": sendmail,
     "readers": lambda _cloud, _folder, runs: readers(runs),
+    "viewers": viewers,
+    "pages": pages,
     "profile": profile,
 }
 

@@ -9,6 +9,7 @@ queue costs, and not what three machines can do. Mail is for ten mailboxes, whic
 
 import asyncio
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -28,9 +29,9 @@ from tests.spool.postgres_server import PostgresServer, running
 from tests.tools import needs
 
 MAILBOXES = tuple(f"shop{number}@contoso.com" for number in range(10))
-EACH = 150
+EACH = 100
 """Messages for each mailbox, from two connections."""
-TIMED = 500
+TIMED = 300
 """Messages whose final dot is timed."""
 DURABLE = ("max_connections=200",)
 GROWN = (("empty", 0, 0), ("1,000,000 in the mail log, 100,000 waiting", 1_000_000, 100_000))
@@ -71,6 +72,7 @@ def hosts(of: Cloud, folder: Path, runs: int) -> None:
         for name, start in starts.items():
             with start(folder / f"{name}-{run}") as tried:
                 found[name].append(_measured(tried))
+                print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
     head("relays", "accepted /s", "relayed /s", "99 % of final dots, ms", *_CPU, "CPU × SQLite")
     base = median(one.cpu + one.database for one in found["SQLite"])
     for name, measured in found.items():

@@ -45,7 +45,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until_greeted(port: int, process: Process, seconds: float = 30) -> float:
+def until_greeted(port: int, process: Process, seconds: float = 120) -> float:
     """Seconds until something answers 220 on `port`."""
     started = time.perf_counter()
     while time.perf_counter() - started < seconds:

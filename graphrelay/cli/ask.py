@@ -74,16 +74,31 @@ def readable(path: Path) -> Iterator[None]:
         raise
 
 
-def own_state_directory(config: Path, doing: str) -> Path:
-    """The state directory, if the queue is in it: "back up", "restore". Raises `CommandFailed`."""
+def own_state_directory(config: Path, instead: str) -> Path:
+    """The state directory, if the queue is in it. Raises `CommandFailed`, with what to do
+    `instead`."""
     from graphrelay.control.socket.place import spool_is_shared, state_directory_of
 
     with readable(config):
-        if spool_is_shared(config):
-            raise CommandFailed(
-                f"the queue is in PostgreSQL: {doing} the database with its own tools"
-            )
+        if spool_is_shared(config) or _shared_by_the_daemon(config):
+            raise CommandFailed(f"the queue is in PostgreSQL. {instead}")
         return state_directory_of(config)
+
+
+def _shared_by_the_daemon(config: Path) -> bool:
+    """Its own environment may name a database of which the configuration says nothing."""
+    from graphrelay.control.socket.client import NoDaemon
+    from graphrelay.control.verb import VerbError
+
+    async def any_host() -> bool:
+        return bool([host async for host in by_the_daemon(config, "hosts", {}, None)])
+
+    try:
+        return asyncio.run(any_host())
+    except (NoDaemon, PermissionError):  # then it is said what else prevents it
+        return False
+    except VerbError as error:
+        raise CommandFailed(str(error)) from error
 
 
 def end_with_problems(error: "ConfigError | Unusable") -> NoReturn:

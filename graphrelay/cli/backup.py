@@ -12,6 +12,11 @@ from graphrelay.cli import machine, output
 from graphrelay.cli.ask import CommandFailed, acting_as_owner, own_state_directory
 from graphrelay.files import sync_directory
 
+INSTEAD = (
+    "Back it up with: pg_dump --format=custom --schema=graphrelay --file=FILE URL   (the URL of"
+    " [spool]); and keep a copy of the vault's key"
+)
+
 
 @click.command(name="backup")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -38,7 +43,7 @@ def command(config: Path, file: Path, with_key: bool) -> None:
     from graphrelay.daemon.archive import BadArchive, Contents, back_up, verify
     from graphrelay.model import StorageUnavailable
 
-    directory = own_state_directory(config, "back up")
+    directory = own_state_directory(config, INSTEAD)
     with contextlib.suppress(PermissionError):  # an unknown user is reported below
         if not (directory / "spool.db").exists():
             raise CommandFailed(f"{directory} has no queue: there is nothing to back up")

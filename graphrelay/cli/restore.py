@@ -7,6 +7,11 @@ import click
 from graphrelay.cli import machine
 from graphrelay.cli.ask import CommandFailed, become_owner, own_state_directory
 
+INSTEAD = (
+    "Stop every relay, and restore it with: pg_restore --clean --if-exists --exit-on-error"
+    " --dbname=URL FILE"
+)
+
 
 @click.command(name="restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -30,7 +35,7 @@ def command(config: Path, file: Path, replace: bool, send: bool) -> None:
     from graphrelay.model import StorageUnavailable
     from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 
-    directory = own_state_directory(config, "restore")
+    directory = own_state_directory(config, INSTEAD)
     try:
         with file.open("rb") as archive:
             become_owner(directory, "restore", machine.start(config))

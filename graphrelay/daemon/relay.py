@@ -202,6 +202,7 @@ async def _opened(
     watching = tasks.create_task(alerts.run(journal, _Watched(rooms)), name="alerts")
     stack.callback(watching.cancel)
     _start_background(stack, tasks, rooms, settings)
+    webs = await stack.enter_async_context(AsyncExitStack())  # closed after the SMTP server
     if refusals:
         stack.push_async_callback(refusals.flush, rooms.spool, journal)
         noting = tasks.create_task(refusals.run(rooms.spool, journal), name="refusals")
@@ -218,7 +219,8 @@ async def _opened(
     for web in (one for one in (console, metrics) if one):
         await web.open()
         serving = tasks.create_task(web.run(), name="web")
-        stack.callback(serving.cancel)
+        webs.callback(serving.cancel)
+    stack.callback(monitoring.leave)
     return Relay(
         rooms.tokens,
         rooms.spool,

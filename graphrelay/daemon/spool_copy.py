@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from graphrelay.oauth.vault.files import Folder
+from graphrelay.oauth.vault.vault import SERVICE
 from graphrelay.spool.copying import Copied, Progress, copy_queue
 from graphrelay.spool.sqlite import rows as sqlite
 
@@ -14,7 +16,11 @@ def copy_spool(directory: Path, url: str, progress: Progress, *, back: bool) -> 
     """
     from graphrelay.spool.postgres import rows as postgres  # psycopg need not be installed
 
-    with sqlite.open_queue(directory) as ours, postgres.open_queue(url) as shared:
+    vaults = sqlite.Vaults(Folder, SERVICE)
+    with (
+        sqlite.open_queue(directory, vaults) as ours,
+        postgres.open_queue(url, SERVICE) as shared,
+    ):
         now = datetime.now(UTC)
         if back:
             return copy_queue(shared, ours, progress, now)

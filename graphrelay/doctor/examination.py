@@ -6,7 +6,7 @@ check, and its text appears in the table.
 """
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -176,7 +176,7 @@ class Examination:
     async def bare(self, method: str, url: str, headers: dict[str, str]) -> HttpResult:
         """Without a body, and without what a session adds."""
         request = Request(method, URL(url, encoded=True), headers, 0, LARGEST)
-        return await self._connections.send(request, _nothing())
+        return await self._connections.send(request, b"")
 
     async def look(self, path: str) -> dict[str, Any]:
         """What a GET in the mailbox shows. Raises `CannotTell`."""
@@ -339,8 +339,3 @@ def moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return found if found and found.tzinfo else None
-
-
-async def _nothing() -> AsyncGenerator[bytes, None]:
-    return
-    yield

@@ -2,7 +2,7 @@
 developers."""
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from graphrelay.clock import Clock
 from graphrelay.doctor.redaction import Redactor
 from graphrelay.graph.http.answer import HttpAnswer, read_error
-from graphrelay.graph.http.exchange import HttpResult, Lost, NotSent, Request
+from graphrelay.graph.http.exchange import HttpResult, Lost, NotSent, Request, RequestBody
 from graphrelay.graph.http.transport import Endpoint
 from graphrelay.graph.lane import LaneConnections
 
@@ -81,7 +81,7 @@ class RecordedConnections(LaneConnections):
         self.heard: Callable[[HttpAnswer], None] = lambda answer: None
         """Is called with each answer of which there is one."""
 
-    async def send(self, request: Request, body: AsyncGenerator[bytes, None]) -> HttpResult:
+    async def send(self, request: Request, body: RequestBody) -> HttpResult:
         clock = self._record.clock
         at, begun = clock.now(), clock.seconds()
         result = await super().send(request, body)

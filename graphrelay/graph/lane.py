@@ -4,10 +4,9 @@ Redirects are never followed: a token goes to the cloud's host and nowhere else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
-from graphrelay.graph.http.exchange import HttpAttempt, HttpResult, Request
+from graphrelay.graph.http.exchange import HttpAttempt, HttpResult, Request, RequestBody
 from graphrelay.graph.http.transport import Endpoint
 
 
@@ -29,10 +28,11 @@ class LaneConnections:
         self._requests = self._octets = 0
         return spent
 
-    async def send(self, request: Request, body: AsyncGenerator[bytes, None]) -> HttpResult:
+    async def send(self, request: Request, body: RequestBody) -> HttpResult:
         """Send a request in one of the lane's turns. Raises whatever reading `body` raises, and
         `BodyChanged`."""
-        async with self._turns, aclosing(body):
+        closing = nullcontext() if isinstance(body, bytes) else aclosing(body)
+        async with self._turns, closing:
             peer = self._endpoint.peer(request.url.host or "")
             attempt = HttpAttempt(request, body, peer, self._endpoint.timeouts)
             self._in_flight += 1

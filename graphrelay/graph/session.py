@@ -16,6 +16,7 @@ asked for just that.
 """
 
 import re
+from binascii import b2a_base64
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -27,13 +28,15 @@ from yarl import URL
 from graphrelay.clock import Clock
 from graphrelay.graph.base64stream import closing, encoded, encoded_size
 from graphrelay.graph.http.answer import HttpAnswer, claims_challenge
-from graphrelay.graph.http.exchange import HttpResult, Lost, NotSent, Request
+from graphrelay.graph.http.connection import AT_ONCE
+from graphrelay.graph.http.exchange import HttpResult, Lost, NotSent, Request, RequestBody
 from graphrelay.graph.lane import LaneConnections
 from graphrelay.graph.outcome import outcome_of
 from graphrelay.model import (
     Answer,
     Delayed,
     Lane,
+    OctetsInMemory,
     OctetSource,
     Outcome,
     Paused,
@@ -192,7 +195,7 @@ class MailboxSession:
             headers["Content-Range"] = content_range
         size = piece.size if piece is not None else 0
         request = Request(method, where, headers, size)
-        body = _octets(piece) if piece is not None else _nothing()
+        body = _octets(piece) if piece is not None else b""
         return self._reply(await self._connections.send(request, body))
 
     def take_spent(self) -> tuple[int, int]:
@@ -215,15 +218,19 @@ class MailboxSession:
             "return-client-request-id": "true",
             "Prefer": 'IdType="ImmutableId"',
         }
+        size = 0
+        body: RequestBody = b""
         match content:
+            case Mime(OctetsInMemory(octets)) if encoded_size(len(octets)) <= AT_ONCE:
+                headers["Content-Type"] = "text/plain"
+                body = b2a_base64(octets, newline=False)
+                size = len(body)
             case Mime(octets):
                 headers["Content-Type"] = "text/plain"
                 size, body = encoded_size(octets.size), encoded(octets.chunks())
             case Json(octets):
                 headers["Content-Type"] = "application/json"
                 size, body = octets.size, _octets(octets)
-            case None:
-                size, body = 0, _nothing()
         url = URL(f"{self._connections.graph}/v1.0{path}", encoded=True)
         request = Request(method, url, headers, size, keep)
         return self._reply(await self._connections.send(request, body), success)
@@ -272,11 +279,6 @@ def upload_url(url: str) -> URL | None:
     if found is None or not 0 < int(found["port"] or 443) < 1 << 16:
         return None
     return URL(url, encoded=True)
-
-
-async def _nothing() -> AsyncGenerator[bytes, None]:
-    return
-    yield
 
 
 async def _octets(body: OctetSource) -> AsyncGenerator[bytes, None]:

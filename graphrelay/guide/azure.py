@@ -6,7 +6,13 @@ They can be pasted as they are; values that the admin must fill in are marked by
 import shlex
 from collections.abc import Iterator
 
-from graphrelay.guide.setup import NO_ID, Registration, credential_of, name_of
+from graphrelay.guide.setup import (
+    CONSOLE_REDIRECT,
+    NO_ID,
+    Registration,
+    credential_of,
+    name_of,
+)
 from graphrelay.oauth.consent import APPROVAL, GRANTABLE, GRAPH, for_admins, id_of, to_grant
 from graphrelay.oauth.scenario import (
     Account,
@@ -39,7 +45,13 @@ def commands(setup: Registration) -> list[str]:
     if isinstance(identity, ManagedIdentity):
         return [*_login(setup), *_identity(setup, identity)]
     account = setup.account
-    return [*_login(setup), *_registration(account), *_credential(account), *_ids(account)]
+    return [
+        *_login(setup),
+        *_registration(account),
+        *_credential(account),
+        *_ids(account),
+        *_console(account),
+    ]
 
 
 def _login(setup: Registration) -> Iterator[str]:
@@ -130,6 +142,16 @@ def _ids(account: Account) -> Iterator[str]:
     if isinstance(account.scenario, ScopedUsers):
         yield "# For setup-scope: the object id of the enterprise application."
         yield 'echo "object id: $(az ad sp show --id "$APP_ID" --query id --output tsv)"'
+
+
+def _console(account: Account) -> Iterator[str]:
+    if isinstance(account.scenario, Personal):
+        return
+    option = "--web-redirect-uris"
+    if account.username:
+        option = "--public-client-redirect-uris http://localhost"  # the list is replaced
+    yield "# Only if people shall sign in to the console with Microsoft (docs/console.md):"
+    yield f'# az ad app update --id "$APP_ID" {option} {CONSOLE_REDIRECT}'
 
 
 def _identity(setup: Registration, identity: ManagedIdentity) -> Iterator[str]:

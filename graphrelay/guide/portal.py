@@ -6,7 +6,7 @@ https://learn.microsoft.com/entra/identity-platform/quickstart-register-app.
 
 from collections.abc import Iterator
 
-from graphrelay.guide.setup import Registration, credential_of, name_of
+from graphrelay.guide.setup import CONSOLE_REDIRECT, Registration, credential_of, name_of
 from graphrelay.oauth.consent import APPROVAL, for_admins, to_grant
 from graphrelay.oauth.scenario import (
     Account,
@@ -40,7 +40,13 @@ def steps(setup: Registration) -> list[str]:
     account = setup.account
     if isinstance(credential_of(account), ManagedIdentity):
         return list(_identity(account))
-    return [*_registration(setup), *_credential(account), *_permissions(account), *_ids(account)]
+    return [
+        *_registration(setup),
+        *_credential(account),
+        *_permissions(account),
+        *_ids(account),
+        *_console(account),
+    ]
 
 
 def _registration(setup: Registration) -> Iterator[str]:
@@ -119,6 +125,16 @@ def _ids(account: Account) -> Iterator[str]:
         yield (
             "Enterprise applications > the same name > Overview: copy the Object ID. Exchange "
             "needs this one, which differs from that of the app registration."
+        )
+
+
+def _console(account: Account) -> Iterator[str]:
+    if not isinstance(account.scenario, Personal):
+        platform = "Mobile and desktop applications" if account.username else "Web"
+        yield (
+            "Only if people shall sign in to the relay's console with Microsoft: Authentication > "
+            f"Add a platform > {platform}, redirect URI {CONSOLE_REDIRECT}, or https:// with the "
+            "console's name and port (docs/console.md)."
         )
 
 

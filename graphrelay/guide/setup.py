@@ -9,6 +9,8 @@ from graphrelay.oauth.scenario import Account, Application, Credential
 NO_ID = "00000000-0000-0000-0000-000000000000"
 """In place of an id that is not known yet."""
 DISPLAY_NAME = "graphrelay"
+CONSOLE_REDIRECT = "http://localhost/sign-in/microsoft"
+"""Where people who sign in to the console on this machine come back; Entra takes any port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -453,11 +453,19 @@ class SpoolMigrated(Event):
 
 
 class SpoolShared(Event):
-    """The queue is in PostgreSQL. `synchronous_commit` is what each 250 waits for."""
+    """The queue is in PostgreSQL. `synchronous_commit` is what each 250 waits for; where the server
+    or the URL `asked` for less than "on", the relay sets it in its own sessions."""
 
     server: str
     synchronous_commit: str
+    asked: str
     synchronous_standbys: str
+
+
+class SpoolAtRisk(Event, level="warning"):
+    """A setting of the server with which a power cut loses mail that was accepted."""
+
+    setting: str
 
 
 class ClockSet(Event, level="warning"):

@@ -6,10 +6,14 @@ No character of a value can end the line or control a terminal: what is not prin
 """
 
 import json
+import re
 from collections.abc import Mapping
 
 from graphrelay.journal.entry import Entry
 from graphrelay.journal.events import Value
+
+_PLAIN = re.compile(r"[!#-<>-~]+")
+"""What reads as one word and needs no quotes: most values."""
 
 
 def text_line(entry: Entry) -> str:
@@ -42,6 +46,8 @@ def _escaped(letter: str) -> str:
 
 
 def _word(value: Value) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str | int | float):

@@ -88,6 +88,13 @@ class HeaderSection:
         """The first field of that name with a value, which is the one that counts."""
         return next((found for found in self.find(name) if self.unfolded(found)), None)
 
+    def value_of(self, name: str) -> bytes:
+        """The value of that field, unfolded; empty if there is none."""
+        for found in self.find(name):
+            if value := self.unfolded(found):
+                return value
+        return b""
+
     @cached_property
     def charset(self) -> str:
         """The charset that Content-Type names, if any."""

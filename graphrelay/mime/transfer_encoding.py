@@ -29,9 +29,11 @@ class Content:
 
     @cached_property
     def size(self) -> int:
-        """The decoded size. Reads and decodes all of it if necessary; blocks."""
+        """The decoded size. Reads all of it if necessary; blocks."""
         if self.encoding not in _DECODERS:
             return self.end - self.start
+        if self.encoding == "base64":
+            return _size_of_base64(_raw(self.body, self.start, self.end))
         return sum(map(len, self.pieces()))
 
     def pieces(self) -> Iterator[bytes]:
@@ -73,6 +75,17 @@ def _base64(raw: Iterator[bytes]) -> Iterator[bytes]:
             break
     if len(held) > 1:
         yield binascii.a2b_base64(held + b"=" * (4 - len(held)))
+
+
+def _size_of_base64(raw: Iterator[bytes]) -> int:
+    """How many octets `_base64` gives, which need not be decoded for that."""
+    letters = 0
+    for piece in raw:
+        before, padding, _ = piece.translate(None, _NO_BASE64).partition(b"=")
+        letters += len(before)
+        if padding:
+            break
+    return letters * 3 // 4
 
 
 def _quoted_printable(raw: Iterator[bytes]) -> Iterator[bytes]:

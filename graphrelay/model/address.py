@@ -37,10 +37,7 @@ class Address:
     def key(self) -> str:
         """The form to compare: in lower case, the local part without unnecessary quotes, the domain
         in Unicode."""
-        local = self.local
-        if len(local) >= 2 and local[0] == local[-1] == '"':
-            local = local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
-        return in_small_letters(f"{local}@{_in_letters(self.domain)}")
+        return _key(self.local, self.domain)
 
     def matches(self, patterns: Iterable[str]) -> bool:
         """Whether one of the shell patterns (`*@contoso.com`, `s*@contoso.com`, `wp@contoso.com`)
@@ -61,6 +58,13 @@ class Address:
 def same_address(one: str, other: str) -> bool:
     """Whether two texts are the same address."""
     return Address.parse(one).key == Address.parse(other).key
+
+
+@lru_cache(1024)
+def _key(local: str, domain: str) -> str:
+    if len(local) >= 2 and local[0] == local[-1] == '"':
+        local = local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
+    return in_small_letters(f"{local}@{_in_letters(domain)}")
 
 
 @lru_cache(4096)

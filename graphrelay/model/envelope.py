@@ -58,6 +58,10 @@ class Origin:
     author: str = ""
     """The `key` of the first address in From, once that has been read; empty if there is none."""
 
+    def by(self, author: str) -> "Origin":
+        """The same of a message by that author."""
+        return Origin(self.listener, self.client, self.helo, self.login, self.tls, author)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

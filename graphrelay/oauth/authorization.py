@@ -72,7 +72,8 @@ class _Given:
     """When, by whom and for what an account was authorized, and the newest access token."""
 
     format: Literal[1] = 1
-    """Of the JSON text. What every version since 0.1 wrote must stay readable."""
+    """Of the JSON text. What every version since 0.1 wrote must stay readable, and, since relays
+    of two releases may share a vault, a release writes what the one before it can read."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     """Each sign-in or approval has another; a refresh keeps it."""
     authorized_at: datetime

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from graphrelay.model import Address, same_address
@@ -236,7 +237,7 @@ CONSUMERS = "consumers"
 """The authority of personal Microsoft accounts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
     """One authorization in Entra ID: who it is, how it may send, and through which mailboxes."""
 
@@ -255,7 +256,7 @@ class Account:
     """For mailboxes whose address is not the user principal name: the address, and the user
     principal name or object id. Graph finds a mailbox by these two alone."""
 
-    @property
+    @cached_property
     def username(self) -> str | None:
         """Who signs in; `None` for an application."""
         return self.scenario.username if isinstance(self.scenario, Delegated) else None
@@ -265,22 +266,22 @@ class Account:
         """The tenant of the authority: personal accounts have one of their own."""
         return CONSUMERS if isinstance(self.scenario, Personal) else self.tenant
 
-    @property
+    @cached_property
     def own_address(self) -> str | None:
         """What stands in From for the user's own mailbox, which is also what it is called here."""
         return (self.address or self.username) if self.username else None
 
-    @property
+    @cached_property
     def own_names(self) -> tuple[str, ...]:
         """Every name of the user's own mailbox: addresses and the user name."""
         return own_names(self.username, self.address, self.aliases)
 
-    @property
+    @cached_property
     def allowed(self) -> tuple[str, ...]:
         """The patterns that `may_use` compares with."""
         return self.mailboxes or self.own_names
 
-    @property
+    @cached_property
     def default_mailbox(self) -> str | None:
         """The user's own mailbox if it may be used, else the first that is named in full."""
         if self.own_address and self.may_use(self.own_address):

@@ -88,6 +88,10 @@ class RowSource(Protocol):
         """The octets of a large one, in pieces; fewer than its size if they are lost."""
         ...
 
+    def secrets(self) -> dict[str, bytes]:
+        """The authorizations by name, sealed as they are."""
+        ...
+
     def last_ids(self) -> dict[str, int]:
         """Of each of `NUMBERED`, the greatest id that was ever used."""
         ...
@@ -105,6 +109,10 @@ class RowTarget(RowSource, Protocol):
         ...
 
     def remove(self, table: CopiedTable, keys: Sequence[int]) -> None: ...
+
+    def put_secrets(self, secrets: dict[str, bytes]) -> None:
+        """These, and no others."""
+        ...
 
     def complete(self, last_ids: dict[str, int]) -> None:
         """All rows are there: make what the engine derives from them."""
@@ -194,6 +202,7 @@ def bring_up_to_date(source: RowSource, target: RowTarget, progress: Progress) -
     for table, keys in reversed(gone):  # rows before those that they refer to
         for start in range(0, len(keys), PORTION):
             target.remove(table, keys[start : start + PORTION])
+    target.put_secrets(source.secrets())
     target.complete(source.last_ids())
 
 
@@ -277,7 +286,16 @@ def ungrouped(table: CopiedTable, rows: Iterable[Row]) -> list[Row]:
 
 def compare(source: RowSource, target: RowSource, progress: Progress) -> list[Compared]:
     """Read both whole. Raises `NotTheSame`."""
-    return [_compare(table, source, target, progress) for table in TABLES]
+    tables = [_compare(table, source, target, progress) for table in TABLES]
+    return [*tables, _compare_secrets(source.secrets(), target.secrets())]
+
+
+def _compare_secrets(ours: dict[str, bytes], theirs: dict[str, bytes]) -> Compared:
+    if ours != theirs:
+        names = sorted(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+        raise NotTheSame(f"the authorization {names[0]!r} is not the same")
+    digest = hashlib.sha256(repr(sorted(theirs.items())).encode("utf-8", "surrogatepass"))
+    return Compared("authorizations", len(ours), 0, digest.hexdigest())
 
 
 def _compare(

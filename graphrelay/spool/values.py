@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
+from graphrelay.durations import Durations
 from graphrelay.model import (
     Address,
     Attempt,
@@ -305,6 +306,10 @@ class Stats:
     """Size of the database and its WAL in octets."""
     free: int | None
     """Octets free on the disk; `None` if the disk is another machine's."""
+    commit: Durations | None = field(default=None, compare=False)
+    """Of this relay's commits since it started."""
+    fsync: Durations | None = field(default=None, compare=False)
+    """Of the files of large messages; `None` where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,9 +31,8 @@ async def test_the_relays_of_a_shared_queue_are_listed_with_their_lanes(
     assert (row["version"], row["lanes"], row["with_mail"]) == (__version__, 1, 0)
     assert row["expires_in"] > 0
     assert "running" in table.stdout
-    assert [event.event for event in here.entries if event.event.startswith("spool")] == [
-        "spool-shared"
-    ]
+    told = [event.event for event in here.entries if event.event.startswith("spool")]
+    assert told == ["spool-shared", "spool-at-risk", "spool-at-risk"]
 
 
 def test_a_queue_that_is_not_shared_has_no_list(tmp_path: Path) -> None:

@@ -52,3 +52,22 @@ def test_a_copy_is_refused_where_it_makes_no_sense(
     assert "has no queue" in refused(database)
     monkeypatch.setenv("GRAPHRELAY_SPOOL__URL", database)
     assert "is in PostgreSQL already" in refused(database)
+
+
+def test_the_url_may_be_in_a_file_such_as_a_credential(tmp_path: Path, database: str) -> None:
+    credential = tmp_path / "spool.url"
+    credential.write_text(f"{database}\n")
+    config = Path(configured(tmp_path))
+    config.write_text(f'{config.read_text()}[spool]\nurl_file = "{credential}"\n')
+    shown = run("--config", str(config), "spool", "init")
+    assert shown.returncode == 0, shown.stderr
+    assert "(was new)" in shown.stdout
+    for verb in (("backup", "x.tar"), ("restore", "x.tar")):
+        refused = run("--config", str(config), *verb)
+        assert refused.returncode == 1
+        assert "pg_" in refused.stderr
+    credential.write_text("mysql://db")
+    refused = run("--config", str(config), "spool", "init")
+    assert f'{credential}: must begin with "postgresql://"' in refused.stderr
+    credential.unlink()
+    assert "spool.url" in run("--config", str(config), "spool", "init").stderr

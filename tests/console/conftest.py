@@ -62,6 +62,7 @@ STATUS: Output = {
     "authorized_at": "2026-11-23T12:00:00+00:00",
     "authorized_by": "root",
     "refreshed_at": "2026-11-23T12:00:00+00:00",
+    "token_expires_at": "2026-11-23T13:00:00+00:00",
     "issued_at": "2026-11-23T12:00:00+00:00",
     "lapses_at": None,
     "granted": ["Mail.Send"],
@@ -78,6 +79,8 @@ FIGURES: Output = {
     "oldest": None,
     "database": 10,
     "free": 5_000_000_000,
+    "commit": {"buckets": [[0.001, 3], [0.0025, 5], [None, 6]], "sum": 0.5},
+    "fsync": None,
 }
 IN_FORCE = ShownConfiguration(
     "config.toml",

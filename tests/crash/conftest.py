@@ -25,6 +25,11 @@ class Crasher:
         self._base = directory
         self._runs = 0
 
+    @property
+    def told(self) -> Path:
+        """The reports of the process that runs, or ran last."""
+        return self._base / f"told{self._runs}"
+
     def run(
         self,
         *,
@@ -36,13 +41,14 @@ class Crasher:
         record: str = "",
         load: str = "",
         directory: Path | None = None,
+        url: str = "",
     ) -> tuple[Path, Promises, bool]:
         """The spool's directory, what was promised, and whether the process was killed."""
         self._runs += 1
-        told = self._base / f"told{self._runs}"
+        told = self.told
         directory = directory or self._base / f"spool{self._runs}"
         directory.mkdir(mode=0o700, exist_ok=True)
-        order = Order(str(directory), str(told), at, act, only, error, times, record, load)
+        order = Order(str(directory), str(told), at, act, only, error, times, record, load, url)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(order.line())

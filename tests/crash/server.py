@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.crash.work import work
+from tests.crash.work import shared_work, work
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Order:
     load: str = ""
     """Not a little of everything, but many callers at once; their messages have this in their
     names."""
+    url: str = ""
+    """Of a database, where the queue is not in the directory; then nothing fails on the disk."""
 
     def line(self) -> str:
         return json.dumps(asdict(self)) + "\n"
@@ -45,6 +47,10 @@ def run(order: Order, library: ctypes.CDLL) -> None:
         library.faults_tell(line.encode())
         os.write(told, line.encode() + b"\n")
 
+    if order.url:
+        asyncio.run(shared_work(order.url, tell))
+        os.write(told, json.dumps({"what": "end", "steps": 0}).encode() + b"\n")
+        return
     library.faults_arm(
         order.directory.encode(),
         ctypes.c_long(order.at),

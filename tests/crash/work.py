@@ -9,6 +9,7 @@ StorageUnavailable; `doubtful` if the reason was not a lack of space.
 import asyncio
 import hashlib
 import json
+import os
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -31,7 +32,9 @@ from graphrelay.model import (
     StorageUnavailable,
     Submission,
 )
+from graphrelay.spool import Spool
 from graphrelay.spool.changes import Delete, Hold, Move, Release
+from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.sqlite.errors import is_full
@@ -41,6 +44,7 @@ from tests.spool.mail import NOON, a_message, attempt, plan, relayed
 
 INLINE_LIMIT = 2000
 TRIES = 4
+LONG = timedelta(hours=100)
 
 Teller = Callable[[str], None]
 
@@ -53,7 +57,7 @@ def octets_of(name: str, size: int) -> bytes:
 class Worker:
     """Carries out the work and reports it."""
 
-    def __init__(self, spool: SqliteSpool, tell: Teller) -> None:
+    def __init__(self, spool: Spool, tell: Teller) -> None:
         self._spool = spool
         self._tell = tell
         self._known: dict[str, Submission] = {}
@@ -208,7 +212,7 @@ class Worker:
             )
 
 
-async def a_little_of_everything(worker: Worker, spool: SqliteSpool) -> None:
+async def a_little_of_everything(worker: Worker, spool: Spool) -> None:
     await worker.put("small")
     await worker.put("large", 300_000)
     await asyncio.gather(
@@ -228,8 +232,9 @@ async def a_little_of_everything(worker: Worker, spool: SqliteSpool) -> None:
     await worker.release("together2")
     await worker.put("large deleted", 5000)
     await worker.delete("large deleted")
-    with suppress(StorageUnavailable):
-        await spool.tidy()
+    if isinstance(spool, SqliteSpool):
+        with suppress(StorageUnavailable):
+            await spool.tidy()
     await worker.put("after the checkpoint", 5000)
     await worker.begin("together0")
     await worker.draft("together0", 1)
@@ -271,6 +276,21 @@ async def work(directory: Path, tell: Teller, load: str = "") -> None:
                     await many_at_once(Worker(spool, tell), load)
                 else:
                     await a_little_of_everything(Worker(spool, tell), spool)
+                return
+        except StorageUnavailable as error:
+            tell(json.dumps({"what": "not opened", "why": str(error)}))
+
+
+async def shared_work(url: str, tell: Teller) -> None:
+    """On a queue in PostgreSQL, as the only relay."""
+    tell(json.dumps({"what": "began", "process": os.getpid()}))
+    clock = FakeClock()
+    for _ in range(TRIES):
+        try:
+            async with PostgresSpool.open(
+                url, clock, Journal(clock), inline_limit=INLINE_LIMIT, lease=LONG
+            ) as spool:
+                await a_little_of_everything(Worker(spool, tell), spool)
                 return
         except StorageUnavailable as error:
             tell(json.dumps({"what": "not opened", "why": str(error)}))

@@ -34,7 +34,7 @@ async def test_a_relay_that_is_stopped_hands_its_lanes_over_and_gets_its_share_a
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A lease that lasts longer than the test is not what the others wait for."""
-    setting = Setting(mailboxes=30, lease=600.0)
+    setting = Setting(mailboxes=30, lease=300.0)
     async with cluster(tmp_path, setting) as all_:
         await _all_is_sent(all_)
         leaving = all_.members[0]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
@@ -83,9 +84,10 @@ class Copying:
         return used.ru_maxrss * 1024
 
 
-STEPS = ("messages: .* copied", "submissions: .* copied", "bodies: .* compared")
+STEPS = ("messages: .* copied", "bodies: .* compared")
 
 
+@pytest.mark.timeout(900)
 def test_a_copy_that_is_killed_in_the_middle_continues_and_doubles_nothing(
     tmp_path: Path, database: str
 ) -> None:
@@ -98,12 +100,13 @@ def test_a_copy_that_is_killed_in_the_middle_continues_and_doubles_nothing(
     assert f"messages     {len(before['messages']):,}" in shown
     assert not (tmp_path / "state" / "spool.db").exists()
     (tmp_path / "again").mkdir()
-    for line in STEPS[:2]:
+    for line in STEPS[:1]:
         Copying(tmp_path / "again", database, back=True).kill_after(line)
     Copying(tmp_path / "again", database, back=True).complete()
     assert contents(tmp_path / "again" / "state") == before
 
 
+@pytest.mark.timeout(900)
 def test_a_large_message_is_never_in_memory_as_a_whole(tmp_path: Path, database: str) -> None:
     octets = 145_000_000
     asyncio.run(fill(tmp_path / "state", 0))

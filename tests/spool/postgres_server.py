@@ -44,6 +44,15 @@ class PostgresServer:
         folders = Path("/usr/lib/postgresql").glob("*/bin")
         self._programs = max(folders, key=lambda folder: int(folder.parent.name))
 
+    def keep(self, name: str, octets: bytes) -> Path:
+        """A file that only the server's user can read, as it wants the key of its certificate."""
+        path = self.folder / name
+        path.write_bytes(octets)
+        path.chmod(0o600)
+        if (user := _user()) != {}:
+            os.chown(path, user["user"], user["group"])
+        return path
+
     @property
     def data(self) -> Path:
         return self.folder / "data"

@@ -1,6 +1,7 @@
 """A queue is copied whole, from either engine to the other, and both are compared."""
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 from graphrelay.daemon.spool_copy import copy_spool
 from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable
+from graphrelay.oauth.vault import open_shared_vault, open_vault
+from graphrelay.oauth.vault.vault import Put
 from graphrelay.spool.changes import Delete, Hold
 from graphrelay.spool.copying import CannotCopy, Copied
 from graphrelay.spool.errors import SpoolInUse
 from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.postgres.schema import prepare
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
@@ -189,3 +193,39 @@ def test_a_relay_that_was_cut_off_cannot_write_to_a_queue_that_was_copied(
             await copied
 
     asyncio.run(comes_back())
+
+
+def test_authorizations_are_copied_as_they_are(
+    state: Path, tmp_path: Path, database: str, clock: FakeClock, journal: Journal
+) -> None:
+    """Encrypted, so the key has to be the same, and is not copied."""
+    key, again = (state / "vault.key"), tmp_path / "again"
+    vault = open_vault(state, "file")
+    vault.change("website", lambda _: Put("refresh token"))
+    vault.close()
+    before = {path.name: path.read_bytes() for path in (state / "vault").iterdir()}
+    copied = there(state, database)
+    assert copied.tables[-1].rows == 1
+    assert key.exists()
+    assert not (state / "vault").exists()
+
+    async def as_relays_read_it() -> str | None:
+        async with a_relay(database, clock, journal) as spool:
+            with closing(open_shared_vault(state, spool.secrets)) as vault:
+                return await asyncio.to_thread(vault.read, "website")
+
+    assert asyncio.run(as_relays_read_it()) == "refresh token"
+    back(again, database)
+    assert {path.name: path.read_bytes() for path in (again / "vault").iterdir()} == before
+
+
+def test_authorizations_that_are_there_already_are_not_replaced(
+    state: Path, database: str, postgres_server_of_all: PostgresServer
+) -> None:
+    asyncio.run(prepare(database))
+    postgres_server_of_all.execute(
+        "INSERT INTO graphrelay.secrets VALUES ('graphrelay', 'website', 1, 'sealed')"
+    )
+    with pytest.raises(CannotCopy, match="authorizations already"):
+        there(state, database)
+    assert (state / "spool.db").exists()

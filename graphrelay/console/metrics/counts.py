@@ -4,11 +4,11 @@ It does nothing but add, since the journal is written while mail is accepted and
 evaluated on request.
 """
 
-from bisect import bisect_left
+import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Final
 
+from graphrelay.durations import Durations
 from graphrelay.journal import Entry, events
 from graphrelay.model import Answer, Submission
 
@@ -16,30 +16,11 @@ STAGES: Final = frozenset({"CONNECT", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL"
 MOST_CODES: Final = 50
 """Different error codes of Graph; the table of outcomes knows fewer."""
 OTHER: Final = "other"
+NONE: Final = "none"
+_REPLY: Final = re.compile(r"([0-9]{3})[ -]?(?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.]))?")
+"""RFC 3463: the relay's own replies, of which there are a few dozen."""
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400)
 """Upper bounds of the histograms: a request takes a second, mail that was delayed may take days."""
-
-
-@dataclass(slots=True)
-class Durations:
-    """A histogram."""
-
-    counts: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
-    total: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """One more. A clock that was set back never makes a value negative."""
-        seconds = max(0.0, seconds)
-        self.counts[bisect_left(SECONDS, seconds)] += 1
-        self.total += seconds
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Upper bounds and how many were no longer, as Prometheus has them."""
-        below, found = 0, list[tuple[str, float]]()
-        for bound, count in zip((*SECONDS, float("inf")), self.counts, strict=True):
-            below += count
-            found.append(("+Inf" if bound == float("inf") else str(float(bound)), below))
-        return found
 
 
 class Counts:
@@ -49,13 +30,17 @@ class Counts:
         self.accepted: Counter[str] = Counter()
         """By listener."""
         self.octets = 0
-        self.refused: Counter[tuple[str, str]] = Counter()
-        """By stage and reply code."""
+        """Of what was accepted."""
+        self.relayed: Counter[str] = Counter()
+        """By account; a message in several parts counts once for each."""
+        self.relayed_octets: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str, str]] = Counter()
+        """By stage, reply code and enhanced status code, which says why."""
         self.attempts: Counter[tuple[str, str, str, str]] = Counter()
         """By account, outcome, HTTP status and error code."""
-        self.submitting = Durations()
+        self.submitting = Durations(SECONDS)
         """From the beginning of an attempt to the 202."""
-        self.under_way = Durations()
+        self.under_way = Durations(SECONDS)
         """From the 250 to the 202."""
         self._codes: set[str] = set()
 
@@ -67,6 +52,9 @@ class Counts:
                 self.octets += accepted.size
             case events.Relayed() as relayed:
                 self._attempt(relayed.submission, "relayed", relayed.outcome.answer)
+                account = relayed.submission.plan.lane.account
+                self.relayed[account] += 1
+                self.relayed_octets[account] += relayed.submission.size
                 self.submitting.add(relayed.took.total_seconds())
                 waited = entry.at - relayed.submission.received_at
                 self.under_way.add(waited.total_seconds())
@@ -80,15 +68,15 @@ class Counts:
                 self._count(paused.lane.account, "paused", paused.outcome.answer)
             case events.Refused() as refused:
                 stage = refused.stage if refused.stage in STAGES else OTHER
-                code = refused.reply[:3]
-                code = code if code.isascii() and code.isdigit() else OTHER
-                self.refused[stage, code] += 1
+                reply = _REPLY.match(refused.reply)
+                code, status = (reply[1], reply[2] or NONE) if reply else (OTHER, NONE)
+                self.refused[stage, code, status] += 1
 
     def _attempt(self, submission: Submission, outcome: str, answer: Answer) -> None:
         self._count(submission.plan.lane.account, outcome, answer)
 
     def _count(self, account: str, outcome: str, answer: Answer) -> None:
-        status = str(answer.http_status) if answer.http_status else "none"
+        status = str(answer.http_status) if answer.http_status else NONE
         self.attempts[account, outcome, status, self._bounded(answer.code)] += 1
 
     def _bounded(self, code: str) -> str:
@@ -97,4 +85,4 @@ class Counts:
             if len(self._codes) >= MOST_CODES:
                 return OTHER
             self._codes.add(code)
-        return code or "none"
+        return code or NONE

@@ -3,8 +3,9 @@
 https://prometheus.io/docs/specs/om/open_metrics_spec/
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import isinf
 from typing import Final
 
 from prometheus_client import ProcessCollector
@@ -18,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import CollectorRegistry
 
 from graphrelay import __version__
-from graphrelay.console.metrics.counts import OTHER, Counts, Durations
+from graphrelay.console.metrics.counts import OTHER, Counts
 from graphrelay.console.metrics.snapshot import Snapshot
 from graphrelay.control.verb import Output
 
@@ -47,6 +48,7 @@ class Families:
         yield InfoMetricFamily("graphrelay", "This program.", value={"version": __version__})
         yield from self._counted()
         yield from self._queue()
+        yield from self._storage()
         yield from self._lanes()
         yield from self._budgets()
         yield from self._accounts()
@@ -63,23 +65,53 @@ class Families:
             "graphrelay_accepted_bytes", "Octets of accepted messages.", value=counts.octets
         )
         refused = CounterMetricFamily(
-            "graphrelay_refused", "Commands that were refused.", labels=["stage", "code"]
+            "graphrelay_refused",
+            "Commands that were refused, by the reply and its enhanced status code (RFC 3463).",
+            labels=["stage", "code", "status"],
         )
-        for (stage, code), count in sorted(counts.refused.items()):
-            refused.add_metric([stage, code], count)
+        for labels, count in sorted(counts.refused.items()):
+            refused.add_metric(list(labels), count)
         yield refused
         attempts = CounterMetricFamily(
             "graphrelay_attempts",
             "Attempts to send, by what came of them.",
             labels=["account", "outcome", "http", "code"],
         )
-        for labels, count in sorted(counts.attempts.items()):
-            attempts.add_metric(list(labels), count)
+        for tried, count in sorted(counts.attempts.items()):
+            attempts.add_metric(list(tried), count)
         yield attempts
+        yield from self._relayed()
         yield _histogram(
-            "graphrelay_submit_seconds", "From an attempt to Graph's 202.", counts.submitting
+            "graphrelay_submit_seconds",
+            "From an attempt to Graph's 202.",
+            *counts.submitting.read(),
         )
-        yield _histogram("graphrelay_relay_seconds", "From the 250 to the 202.", counts.under_way)
+        yield _histogram(
+            "graphrelay_relay_seconds", "From the 250 to the 202.", *counts.under_way.read()
+        )
+
+    def _relayed(self) -> Iterator[Metric]:
+        messages = CounterMetricFamily(
+            "graphrelay_relayed_messages",
+            "Messages that Graph took (202); in several parts, once for each.",
+            labels=["account"],
+        )
+        octets = CounterMetricFamily(
+            "graphrelay_relayed_bytes", "Octets of them.", labels=["account"]
+        )
+        for account, count in sorted(self._counts.relayed.items()):
+            messages.add_metric([account], count)
+            octets.add_metric([account], self._counts.relayed_octets[account])
+        yield from (messages, octets)
+
+    def _storage(self) -> Iterator[Metric]:
+        for key, text in (
+            ("commit", "Commits of the database: the relay answers 250 afterwards."),
+            ("fsync", "Writing the file of a large message to the disk, with its folder."),
+        ):
+            if measured := self._snapshot.figures[key]:
+                buckets = [(_bound(bound), count) for bound, count in measured["buckets"]]
+                yield _histogram(f"graphrelay_{key}_seconds", text, buckets, measured["sum"])
 
     def _queue(self) -> Iterator[Metric]:
         figures = self._snapshot.figures
@@ -156,6 +188,11 @@ class Families:
             "When an authorization lapses that is not used.",
             labels=["account"],
         )
+        expires = GaugeMetricFamily(
+            "graphrelay_token_expires_timestamp_seconds",
+            "When the newest access token expires; it is renewed well before.",
+            labels=["account"],
+        )
         ends = GaugeMetricFamily(
             "graphrelay_credential_ends_timestamp_seconds",
             "When the credential of an application expires.",
@@ -163,11 +200,15 @@ class Families:
         )
         for found in self._snapshot.accounts:
             authorized.add_metric([found["account"]], float(found["well"]))
-            for family, key in ((lapses, "lapses_at"), (ends, "credential_ends_at")):
+            for family, key in (
+                (expires, "token_expires_at"),
+                (lapses, "lapses_at"),
+                (ends, "credential_ends_at"),
+            ):
                 if moment := found.get(key):
                     at = datetime.fromisoformat(moment).timestamp()
                     family.add_metric([found["account"]], at)
-        yield from (authorized, lapses, ends)
+        yield from (authorized, expires, lapses, ends)
 
     def _ranked(self) -> list[Output]:
         return sorted(self._snapshot.lanes, key=lambda lane: -int(lane["waiting"]))
@@ -178,8 +219,16 @@ class Families:
         return max(0.0, (self._now - datetime.fromisoformat(since)).total_seconds())
 
 
-def _histogram(name: str, text: str, durations: Durations) -> Metric:
-    return HistogramMetricFamily(name, text, buckets=durations.buckets(), sum_value=durations.total)
+def _histogram(
+    name: str, text: str, buckets: Sequence[tuple[float, float]], total: float
+) -> Metric:
+    named = [("+Inf" if isinf(bound) else str(float(bound)), count) for bound, count in buckets]
+    return HistogramMetricFamily(name, text, buckets=named, sum_value=total)
+
+
+def _bound(bound: float | None) -> float:
+    """As JSON has it: without infinity."""
+    return float("inf") if bound is None else bound
 
 
 def _is_paused(lane: Output) -> bool:

@@ -18,6 +18,11 @@ class Monitoring:
         self._clock = clock
         self._counts = Counts()
         self._snapshots = Snapshots(ask, clock)
+        self._leaving = False
+
+    def leave(self) -> None:
+        """The relay is going to stop: load balancers are to send clients elsewhere."""
+        self._leaving = True
 
     def hear(self, entry: Entry) -> None:
         """A sink of the journal."""
@@ -38,6 +43,7 @@ class Monitoring:
     async def health(self) -> tuple[bool, Output]:
         """Whether it accepts mail, and the same as JSON."""
         try:
+            self._refuse_if_leaving()
             await self._snapshots.latest()
         except VerbError as error:
             return False, {"alive": True, "accepting": False, "reason": str(error)}
@@ -46,8 +52,13 @@ class Monitoring:
     async def readiness(self) -> tuple[bool, Output]:
         """Whether mail that is accepted can be sent soon, and the reasons if it cannot."""
         try:
+            self._refuse_if_leaving()
             snapshot = await self._snapshots.latest()
         except VerbError as error:
             return False, {"ready": False, "problems": [str(error)]}
         found = list(problems(snapshot, self.limits, self._clock.now()))
         return not found, {"ready": not found, "problems": found}
+
+    def _refuse_if_leaving(self) -> None:
+        if self._leaving:
+            raise VerbError("the relay is stopping")

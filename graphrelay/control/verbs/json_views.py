@@ -6,8 +6,10 @@ The keys are part of the contract with other programs: they may be added to, nev
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isinf
 
 from graphrelay.control.verb import Output
+from graphrelay.durations import Durations
 from graphrelay.model import (
     Address,
     Attempt,
@@ -251,6 +253,17 @@ def figures(stats: Stats) -> Output:
         "oldest": when(stats.oldest),
         "database": stats.database,
         "free": stats.free,
+        "commit": stats.commit and _durations(stats.commit),
+        "fsync": stats.fsync and _durations(stats.fsync),
+    }
+
+
+def _durations(durations: Durations) -> Output:
+    """Seconds; the last bound, `None`, is infinite."""
+    buckets, total = durations.read()
+    return {
+        "buckets": [[None if isinf(bound) else bound, count] for bound, count in buckets],
+        "sum": total,
     }
 
 
@@ -336,6 +349,7 @@ def _evidence(evidence: Evidence) -> Output:
         "authorized_at": when(evidence.authorized_at),
         "authorized_by": evidence.authorized_by,
         "refreshed_at": when(evidence.refreshed_at),
+        "token_expires_at": when(evidence.token_expires_at),
         "issued_at": when(evidence.issued_at),
         "lapses_at": when(evidence.lapses_at),
         "granted": list(evidence.granted),

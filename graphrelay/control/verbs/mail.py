@@ -69,7 +69,8 @@ class IdleQueue:
 
     async def lanes(self) -> list[LaneView] | None:
         """As the relays on other hosts said last; `None` if there are none."""
-        if not await self._spool.read(Relays()):
+        relays = await self._spool.read(Relays())
+        if all(relay.expires_in < timedelta(0) for relay in relays):
             return None
         backlogs = {one.lane: one for one in await self._spool.read(Backlogs())}
         notes = await self._spool.read(LaneNotes())

@@ -43,6 +43,8 @@ class GraphError:
 
 def read_error(body: bytes) -> GraphError:
     """The error in a body; empty if the body is not an error of Graph."""
+    if not body:
+        return GraphError((), "")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

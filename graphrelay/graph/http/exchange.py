@@ -86,6 +86,9 @@ class Lost:
 
 HttpResult = HttpAnswer | NotSent | Lost
 
+RequestBody = bytes | AsyncGenerator[bytes, None]
+"""All of a small body, at most `AT_ONCE` octets, or the pieces of a large one."""
+
 
 class BodyChanged(Exception):  # noqa: N818 (a condition of our own disk, not of the other side)
     """The body has more or fewer octets than its size says. Nothing was sent whole."""
@@ -100,14 +103,14 @@ class HttpAttempt(aiohttp.Payload):
     def __init__(
         self,
         request: Request,
-        pieces: AsyncIterator[bytes],
+        body: bytes | AsyncIterator[bytes],
         peer: str,
         timeouts: Timeouts,
     ) -> None:
         super().__init__(None)
         self._size = request.size
         self._request = request
-        self._pieces = pieces
+        self._body = body
         self._peer = peer
         self._timeouts = timeouts
         self._deadline = asyncio.timeout(None)
@@ -124,7 +127,7 @@ class HttpAttempt(aiohttp.Payload):
     async def over(
         self, session: aiohttp.ClientSession, proxy_headers: LooseHeaders | None = None
     ) -> HttpResult:
-        """Send, and read the answer. Raises `BodyChanged`, and what reading `pieces` raises."""
+        """Send, and read the answer. Raises `BodyChanged`, and what reading `body` raises."""
         why = ""
         try:
             async with self._deadline:
@@ -206,11 +209,27 @@ class HttpAttempt(aiohttp.Payload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        """Small pieces are gathered; the last one goes out once all before it have drained."""
-        async with self._writing, aclosing(self._read()) as pieces:
+        """The last piece goes out once all before it have drained."""
+        async with self._writing:
             self.begun = True
-            self._let_pass(None)
-            gathered = b""
+            if isinstance(self._body, bytes):
+                last = self._body
+            else:
+                last = await self._write_all_but_last(writer, self._body)
+            if writer.transport is None or writer.transport.is_closing():
+                raise aiohttp.ClientConnectionResetError("the connection broke")
+            limit = self._timeouts.answer
+            self._let_pass(limit, f"no answer within {_seconds(limit)} s")
+            self._whole = True
+            await writer.write(last)
+
+    async def _write_all_but_last(
+        self, writer: AbstractStreamWriter, body: AsyncIterator[bytes]
+    ) -> bytes:
+        """Small pieces are gathered. Returns what is left to write."""
+        self._let_pass(None)
+        gathered = b""
+        async with aclosing(self._read(body)) as pieces:
             async for piece in pieces:
                 if len(gathered) + len(piece) <= AT_ONCE:
                     gathered += piece
@@ -221,19 +240,14 @@ class HttpAttempt(aiohttp.Payload):
                 await asyncio.sleep(0)  # so that what came in meanwhile is received
                 self._let_pass(None)
                 gathered = piece
-            if writer.transport is None or writer.transport.is_closing():
-                raise aiohttp.ClientConnectionResetError("the connection broke")
-            limit = self._timeouts.answer
-            self._let_pass(limit, f"no answer within {_seconds(limit)} s")
-            self._whole = True
-            await writer.write(gathered)
+        return gathered
 
-    async def _read(self) -> AsyncGenerator[bytes, None]:
+    async def _read(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The pieces, as long as they are `size` octets; what is wrong with them is kept, since
         aiohttp would take it for an error of the connection."""
         left = self._request.size
         try:
-            async for piece in self._pieces:
+            async for piece in body:
                 left -= len(piece)
                 if left < 0:
                     break

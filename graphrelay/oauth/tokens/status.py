@@ -103,6 +103,8 @@ class Evidence:
     superfluous: tuple[str, ...]
     credential_ends_at: datetime | None = None
     """When the application's secret or certificate expires, if known."""
+    token_expires_at: datetime | None = None
+    """When the newest access token expires."""
     issued_at: datetime | None = None
     """When Azure issued the token of a managed identity; `None` for other credentials."""
 
@@ -227,6 +229,7 @@ def _evidence(account: Account, found: Authorization, ends_at: datetime | None) 
         missing=_missing(granted, needed),
         superfluous=_superfluous(granted, needed),
         credential_ends_at=ends_at,
+        token_expires_at=found.access.expires_at,
         issued_at=_issued_at(claims) if _is_managed(account) else None,
     )
 

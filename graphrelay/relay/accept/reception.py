@@ -155,7 +155,7 @@ class MailReception:
         author = next((one.key for one in parsed.transaction.authors), "")
         return NewMessage(
             envelope=envelope,
-            origin=replace(origin, author=author),
+            origin=origin.by(author),
             received_at=received_at,
             message_id=parsed.message_id,
             subject=parsed.subject,
@@ -221,9 +221,10 @@ class MailReception:
         for plan, recipients in decided.parts:
             most = table.largest.get(plan.lane.account)
             sealed = decided.sealed and table.largest_mime is not None
-            in_one_piece = sealed or (most is not None and most < request)
+            if not sealed and (most is None or most >= request):
+                continue  # it may be taken apart
             named = sum(len(str(one)) for one in (*recipients, *envelope.forward_paths))
-            if not in_one_piece or size + 4 * len(section.octets) + 4 * named + ROOM <= request:
+            if size + 4 * len(section.octets) + 4 * named + ROOM <= request:
                 continue
             part = replace(envelope, forward_paths=recipients)
             work = len(section.octets) + reading.OF_A_RECIPIENT * len(recipients)
@@ -246,9 +247,9 @@ class MailReception:
     ) -> ParsedHeader:
         transaction = transaction_of(section, envelope, origin, table)
         prefix = trace.received(section, self._hostname, received_at)
-        if not _value(section, "date"):
+        if not section.value_of("date"):
             prefix += f"Date: {format_datetime(received_at)}\r\n".encode("ascii")
-        message_id = _message_id(_value(section, "message-id"))
+        message_id = _message_id(section.value_of("message-id"))
         if not message_id:
             message_id = f"<{self._random_word()}@{self._domain(transaction.sender)}>"
             prefix += f"Message-ID: {message_id}\r\n".encode("ascii")
@@ -295,12 +296,6 @@ def _refused_size(parts: Parts, size: int, sealed: str | None, table: RoutingTab
     )
 
 
-def _value(section: HeaderSection, name: str) -> bytes:
-    """The first value under that name that is not empty."""
-    found = section.telling(name)
-    return section.unfolded(found) if found else b""
-
-
 def transaction_of(
     section: HeaderSection, envelope: Envelope, origin: Origin, table: RoutingTable
 ) -> RoutingInput:
@@ -334,7 +329,7 @@ def _message_id(value: bytes) -> str:
 
 def _subject(section: HeaderSection) -> str:
     """Decoded, on one line, shortened."""
-    value = _value(section, "subject")[:4096]
+    value = section.value_of("subject")[:4096]
     return one_line(encoded_word.decode(value, charset.charset(section, value)), LONGEST_SUBJECT)
 
 

@@ -21,7 +21,13 @@ from typing import Any
 from graphrelay.mime import address_list, encoded_word, entity, reading
 from graphrelay.mime.address_list import Member
 from graphrelay.mime.header import HeaderSection
-from graphrelay.model import OctetSource, StorageUnavailable, Submission, without_controls
+from graphrelay.model import (
+    OctetsInMemory,
+    OctetSource,
+    StorageUnavailable,
+    Submission,
+    without_controls,
+)
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, redirect
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.body_parts import MessageBody, Sealed
@@ -235,7 +241,7 @@ async def attach_request(one: Attachment) -> OctetSource:
 async def upload_request(one: Attachment) -> OctetSource:
     """The body of `POST …/createUploadSession`. Raises `StorageUnavailable`."""
     described = await asyncio.to_thread(upload_item, one)
-    return as_mime.InMemory(_json({"AttachmentItem": described}))
+    return OctetsInMemory(_json({"AttachmentItem": described}))
 
 
 def upload_item(one: Attachment) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from graphrelay.model import (
     Body,
     Envelope,
     InlineBody,
+    OctetsInMemory,
     OctetSource,
     Origin,
     Plan,
@@ -28,20 +29,6 @@ PIECE = 256 * 1024
 
 class UnreadableHeader(Exception):  # noqa: N818 (a condition, not a programming error)
     """The header section has no end within the limit; acceptance refuses such messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class InMemory:
-    """A small message in memory."""
-
-    octets: bytes = field(repr=False)
-
-    @property
-    def size(self) -> int:
-        return len(self.octets)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +54,7 @@ class HeadAndBody:
             yield self.tail
 
 
-async def outgoing(submission: Submission) -> InMemory | HeadAndBody:
+async def outgoing(submission: Submission) -> OctetsInMemory | HeadAndBody:
     """The octets of `submission` for Graph. Raises `StorageUnavailable`."""
     beginning = await _beginning(submission)
     size = reading.header_size(beginning, len(submission.envelope.forward_paths))
@@ -78,12 +65,12 @@ async def bare(submission: Submission) -> tuple[OctetSource, tuple[str, ...]]:
     """The same without the header fields for which Exchange has no property, and their names: used
     if Graph refused one of them, as it does not reliably say which. Raises `StorageUnavailable`."""
     source = await outgoing(submission)
-    head = source.octets if isinstance(source, InMemory) else source.head
+    head = source.octets if isinstance(source, OctetsInMemory) else source.head
     return await reading.of(reading.header_size(head), _bare, source)
 
 
-def _bare(source: InMemory | HeadAndBody) -> tuple[OctetSource, tuple[str, ...]]:
-    octets = source.octets if isinstance(source, InMemory) else source.head
+def _bare(source: OctetsInMemory | HeadAndBody) -> tuple[OctetSource, tuple[str, ...]]:
+    octets = source.octets if isinstance(source, OctetsInMemory) else source.head
     section = header.read(octets)
     if section is None:
         raise UnreadableHeader("a header section of ours")
@@ -94,8 +81,8 @@ def _bare(source: InMemory | HeadAndBody) -> tuple[OctetSource, tuple[str, ...]]
         section.octets[one.start : one.value_start - 1].decode("ascii") for one in refused
     )
     lost = lost_fields(list(names), ": Graph refused a header field")
-    if isinstance(source, InMemory):
-        return InMemory(found), lost
+    if isinstance(source, OctetsInMemory):
+        return OctetsInMemory(found), lost
     return replace(source, head=found), lost
 
 
@@ -142,12 +129,12 @@ def _has_property(name: str) -> bool:
     return name in _PROPERTIES or name.startswith("content-")
 
 
-def _outgoing(submission: Submission, beginning: bytes) -> InMemory | HeadAndBody:
+def _outgoing(submission: Submission, beginning: bytes) -> OctetsInMemory | HeadAndBody:
     section, start = _section(submission, beginning)
     head, tail = rendered(section, submission)
     match submission.body:
         case InlineBody(octets):
-            return InMemory(head + octets[start:] + tail)
+            return OctetsInMemory(head + octets[start:] + tail)
         case body:
             return HeadAndBody(head, body, start, body.size, tail)
 
@@ -240,7 +227,9 @@ def _doubles(section: HeaderSection) -> Edits:
     replacements: dict[Field, bytes] = {}
     for name in ("date", "message-id", "subject"):
         given = list(section.find(name))
-        counts = section.telling(name) or next(iter(given), None)
+        if len(given) < 2:
+            continue
+        counts = section.telling(name) or given[0]
         replacements |= {
             one: b"X-Graphrelay-" + section.line(one) if section.unfolded(one) else b""
             for one in given

@@ -27,6 +27,8 @@ def subject_edits(section: HeaderSection, prefix: str = "") -> Edits:
     if found is None:
         return Edits(added=_subject(prefix)) if prefix else Edits()
     value = section.value(found)
+    if value.isascii() and not prefix:
+        return Edits()
     text = encoded_word.decode(section.unfolded(found), charset(section, value))
     missing = prefix if prefix not in text else ""
     if value.isascii() and not missing:

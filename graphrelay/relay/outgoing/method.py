@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from graphrelay.graph.base64stream import encoded_size
 from graphrelay.graph.session import Json, Mime
-from graphrelay.model import Failed, OctetSource, Outcome, Submission
+from graphrelay.model import Failed, OctetsInMemory, OctetSource, Outcome, Submission
 from graphrelay.oauth.scenario import AccountOptions
 from graphrelay.relay.outgoing import as_json, as_mime, mime_draft
 from graphrelay.relay.outgoing.as_json import Converted
@@ -123,7 +123,7 @@ async def _mime_draft(submission: Submission, allowed: Allowance) -> ByDraft | N
     found = await mime_draft.convert(submission, allowed.request)
     if found is None:
         return None
-    return ByDraft(Mime(as_mime.InMemory(found.octets)), found.attachments, found.lost, found)
+    return ByDraft(Mime(OctetsInMemory(found.octets)), found.attachments, found.lost, found)
 
 
 def _leaving_a_copy(mime: SubmissionMethod) -> SubmissionMethod:
@@ -165,7 +165,7 @@ async def _taken_apart(
         reason = "the header section alone is larger than one request to Graph can be"
         return Failed(status="5.3.4", reason=reason)
     lost = found.lost if save else (*found.lost, COPY_STAYS)
-    return ByDraft(Json(as_mime.InMemory(draft)), found.attachments, lost)
+    return ByDraft(Json(OctetsInMemory(draft)), found.attachments, lost)
 
 
 _LET_THROUGH = "; large_messages = true for the account would let it through"

@@ -114,7 +114,8 @@ def _convert(submission: Submission, most: int) -> MimeDraft | None:
     if not parts.files or len(parts.sealed) > MOST_SEALED or not _stays(whole, cut):
         return None
     rest = len(section.octets) + sum(_size(whole, cut))
-    if encoded_size(rest) > most or rest + MARGIN >= sum(one.content.size for one in parts.files):
+    files = sum(one.content.size for one in parts.attachments)  # kept there for the uploads
+    if encoded_size(rest) > most or rest + MARGIN >= files:
         return None
     octets = b"".join([section.octets, b"\r\n", *_written(whole, cut)])
     sealed = tuple(body.read(one.start, one.end).strip(b"\r\n") for one in parts.sealed)

@@ -103,6 +103,8 @@ class _Window:
         self._steps.append((number, amount))
 
     def free_at(self, now: timedelta) -> timedelta:
+        if self._used < self.limit.most:
+            return now
         self._forget(now)
         left = self._used
         for number, amount in self._steps:

@@ -56,11 +56,12 @@ class _Turns:
 
     def has(self, path: tuple[Hashable, ...]) -> bool:
         """Whether there is anything below `path`, which may end above the last level."""
-        first, *others = path
-        below = self.below.get(first)
-        if isinstance(below, _Turns) and others:
-            return below.has(tuple(others))
-        return below is not None
+        found: _Turns | _Heap | None = self
+        for name in path:
+            if not isinstance(found, _Turns):
+                break
+            found = found.below.get(name)
+        return found is not None
 
     def first(self, *, small_only: bool) -> int | None:
         found = self._next(small_only)

@@ -181,7 +181,7 @@ class LaneQueue:
                 self._more_large = True
             else:
                 self._more_small = True
-            self._stale |= self._has_no_turn(entry)
+            self._stale = self._stale or self._has_no_turn(entry)
         else:
             self._places[entry.submission_id] = _Place(entry)
             self._due.push(entry)
@@ -227,7 +227,7 @@ class LaneQueue:
 
     def wants(self, now: timedelta, longest_wait: timedelta) -> Take | None:
         """What to ask the spool, if something may start and only the spool knows what."""
-        if self._asking is not None or not self.may_start(now) or not self._must_ask(now):
+        if self._asking is not None or not self._must_ask(now) or not self.may_start(now):
             return None
         if self._stale:
             self._drop_due()

@@ -319,7 +319,7 @@ class QueueManager:
         if not self._spool.sends(entry.lane):
             return
         queue = self._queue_of(entry.lane)
-        if entry.not_before > max(self._clock.now(), entry.received_at):
+        if entry.not_before > entry.received_at and entry.not_before > self._clock.now():
             queue.expect(self._due_at(entry.not_before))
         else:
             queue.add(entry)

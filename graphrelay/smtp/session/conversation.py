@@ -52,14 +52,11 @@ class Conversation:
         """`ended` is called when the connection is closed in both directions."""
         self._descriptor = int(transport.get_extra_info("socket").fileno())
         self.session = Session(context, transport)
+        self.buffer: ConnectionBuffer = self.session.buffer
         self.tls_and_auth = TlsAndAuth(self.session)
         self.mail = MailCommands(self.session)
         self._ended = ended
         self._transcript: Transcript | None = None
-
-    @property
-    def buffer(self) -> ConnectionBuffer:
-        return self.session.buffer
 
     def lost(self, error: Exception | None) -> None:
         """In TLS 1.3 only this shows, after the handshake, that the client did not accept it."""

@@ -53,6 +53,8 @@ class Session:
         self.buffer = ConnectionBuffer(
             transport, self.server.clock.seconds, self.server.for_a_command
         )
+        self.say = self.buffer.say
+        """Add a reply as it goes over the wire."""
         self.client = client_address(transport.get_extra_info("peername"))
         self.counted_as = self.client
         """What limits hold for: the client's address, or the user of a Unix socket."""
@@ -78,10 +80,6 @@ class Session:
         )
 
     # --- Answers ----------------------------------------------------------------------------------
-
-    def say(self, octets: bytes) -> None:
-        """A reply as it goes over the wire."""
-        self.buffer.say(octets)
 
     def reply(self, reply: Reply) -> None:
         self.buffer.say(replies.octets(reply))

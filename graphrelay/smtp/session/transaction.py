@@ -15,6 +15,7 @@ from graphrelay.model import (
     DsnRequest,
     Envelope,
     IncomingBody,
+    Origin,
     Reply,
     StorageUnavailable,
 )
@@ -35,6 +36,8 @@ _TINY = 512
 class Transaction:
     """From MAIL to the end of the data."""
 
+    origin: Origin
+    """Nothing in it changes during a transaction: a login, TLS and a greeting end it."""
     reverse_path: Address | None
     limit: int
     """Octets that the message may have."""
@@ -91,19 +94,20 @@ class MailCommands:
         if isinstance(command, Reply):
             self._session.refuse("MAIL", command, sender=argument[:SHOWN])
             return
-        limit = self._server.reception.size_limit(self._session.origin)
-        refusal = self._refusal_of_sender(command, limit)
+        origin = self._session.origin
+        limit = self._server.reception.size_limit(origin)
+        refusal = self._refusal_of_sender(command, origin, limit)
         if refusal is not None:
             sender = str(command.path or "<>")
             self._session.refuse("MAIL", refusal, sender=sender, size=command.size or None)
             return
-        self._transaction = Transaction(command.path, limit, command)
+        self._transaction = Transaction(origin, command.path, limit, command)
         self._session.say(replies.SENDER_OK)
 
-    def _refusal_of_sender(self, command: MailFrom, limit: int) -> Reply | None:
+    def _refusal_of_sender(self, command: MailFrom, origin: Origin, limit: int) -> Reply | None:
         if command.size > limit:
             return replies.too_big(limit)
-        return self._server.reception.sender(command.path, self._session.origin)
+        return self._server.reception.sender(command.path, origin)
 
     async def rcpt(self, argument: str) -> None:
         """RFC 5321 section 4.1.1.3."""
@@ -123,18 +127,19 @@ class MailCommands:
             self._refuse_recipient(transaction, argument, command)
             return
         refusal = self._server.reception.recipient(
-            command.path, transaction.reverse_path, self._session.origin
+            command.path, transaction.reverse_path, transaction.origin
         )
         if refusal is not None:
             self._refuse_recipient(transaction, str(command.path), refusal)
             return
         self._session.say(replies.RECIPIENT_OK)
-        if command.path.key in transaction.recipients:
+        key = command.path.key
+        if key in transaction.recipients:
             self._session.spend(1)  # or a client could repeat it without end
         else:
-            transaction.recipients[command.path.key] = command.path
+            transaction.recipients[key] = command.path
             if command.dsn:
-                transaction.dsn_requests[command.path.key] = command.dsn
+                transaction.dsn_requests[key] = command.dsn
 
     def _refuse_recipient(self, transaction: Transaction, recipient: str, reply: Reply) -> None:
         transaction.refused += 1
@@ -243,7 +248,7 @@ class MailCommands:
         self, transaction: Transaction, body: IncomingBody, refusal: Reply | None
     ) -> None:
         self._transaction = None
-        answer = refusal or await self._accepted(transaction.envelope(), body)
+        answer = refusal or await self._accepted(transaction, body)
         if isinstance(answer, Accepted):
             self._session.restore_patience()
             self._session.say(f"250 2.0.0 Ok: queued as {answer.queue_id}\r\n".encode())
@@ -252,10 +257,11 @@ class MailCommands:
         self._session.note_refused("DATA", str(answer), sender=transaction.sender)
         self._session.reply(answer)
 
-    async def _accepted(self, envelope: Envelope, body: IncomingBody) -> Accepted | Reply:
+    async def _accepted(self, transaction: Transaction, body: IncomingBody) -> Accepted | Reply:
         """Hand the message over; nothing that the client does can interrupt it."""
+        reception, envelope = self._server.reception, transaction.envelope()
         try:
-            return await self._server.reception.accept(envelope, self._session.origin, body)
+            return await reception.accept(envelope, transaction.origin, body)
         except Exception as error:
             self._session.note_trouble(error)
             return reply_to(error)

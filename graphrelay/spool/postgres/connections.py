@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.errors import connection_lost
 
 # It writes each attempt to connect to the log; the journal has one line for that (leases.py).
@@ -74,6 +75,36 @@ async def connect(url: str, process: str = "") -> Connection:
         await connection.close()
         raise
     return connection
+
+
+async def refuse_shared_sessions(url: str, one: Connection) -> None:
+    """A pooler such as PgBouncer in transaction mode gives each transaction another session. Raises
+    `StorageUnavailable` for one, and `psycopg.Error`."""
+    if await _session_of(one) == one.info.backend_pid:
+        return  # there is no pooler
+    async with await AsyncConnection.connect(completed(url), autocommit=True) as other:
+        for _ in range(_LOOKS):
+            before = await _session_of(one)
+            async with other.transaction():
+                taken = await _session_of(other)
+                after = await _session_of(one)
+            if taken == before or after != before:
+                raise StorageUnavailable(SHARED_SESSIONS)
+
+
+async def _session_of(connection: Connection) -> int:
+    """The process of the server that works for it now."""
+    found = await connection.execute("SELECT pg_backend_pid()")
+    [(process,)] = await found.fetchall()
+    return int(process)
+
+
+_LOOKS = 5
+SHARED_SESSIONS = (
+    "The URL of the spool leads to PgBouncer, or another pooler, in transaction mode. LISTEN, the"
+    " settings of a session (search_path, synchronous_commit) and prepared statements do not work"
+    " there. Set pool_mode = session for this database, or name the server itself."
+)
 
 
 def pool_for(url: str, process: str) -> Pool:

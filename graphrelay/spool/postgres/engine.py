@@ -13,6 +13,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Any, TypeVar
@@ -53,7 +54,12 @@ from graphrelay.spool.errors import ENDED, MailLost, NotQueued
 from graphrelay.spool.postgres import lane_notes, schema
 from graphrelay.spool.postgres.alerts import CommonAlerts
 from graphrelay.spool.postgres.bodies import Incoming, Pieces
-from graphrelay.spool.postgres.connections import Connection, Connections, connect
+from graphrelay.spool.postgres.connections import (
+    Connection,
+    Connections,
+    connect,
+    refuse_shared_sessions,
+)
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
 from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, translated
 from graphrelay.spool.postgres.leases import CHANNEL, LEASE, Leases
@@ -216,8 +222,10 @@ class PostgresSpool:
     async def _start(self, *, sends: bool) -> None:
         try:
             async with self._connections.one() as connection:
+                await refuse_shared_sessions(self._connections.url, connection)
                 await self._prepare(connection)
             if sends:
+                await self.secrets.look()  # before anything reads them: what changes later is told
                 await self._leases.join()
                 await self._leases.round()
         except psycopg.Error as error:
@@ -238,15 +246,18 @@ class PostgresSpool:
         if before not in (0, now):
             self._journal.write(events.SpoolMigrated(from_version=before, to_version=now))
         found = await connection.execute(_SERVER)
-        [(at, version, durability, standbys)] = await found.fetchall()
+        [(at, version, durability, asked, standbys, *risks)] = await found.fetchall()
         self._database_clock.follow(at)
         self._journal.write(
             events.SpoolShared(
                 server=f"PostgreSQL {version}",
                 synchronous_commit=durability,
+                asked=asked,
                 synchronous_standbys=standbys or "none",
             )
         )
+        for setting in (name for name, on in zip(_SYNCING, risks, strict=True) if on == "off"):
+            self._journal.write(events.SpoolAtRisk(setting=f"{setting} = off"))
         await connection.execute(FIRST, (self._process,))
         found = await connection.execute("SELECT max(queue_id) FROM messages")
         [(last,)] = await found.fetchall()
@@ -304,7 +315,8 @@ class PostgresSpool:
                 connection = await connect(self._connections.url, self._process)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    await self._look_everywhere()  # something may have been told before
+                    self._leases.look_soon()  # something may have been told before
+                    await self._look_everywhere()
                     async for notification in connection.notifies():
                         self._notified(notification.payload)
             except psycopg.Error:  # told by the leases, which need the server too
@@ -584,7 +596,7 @@ class PostgresSpool:
             case HistoryOf():
                 return await history.message(connection, query, clock)
             case Count():
-                return await history.figures(connection)
+                return replace(await history.figures(connection), commit=self._writer.commits)
             case Backlogs():
                 return await due.backlogs(connection)
             case Relays():
@@ -682,8 +694,12 @@ class PostgresSpool:
 
 
 _ID_BITS = 9
+_SYNCING = ("fsync", "full_page_writes")
 _SERVER = f"""SELECT {NOW}, current_setting('server_version'),
-    current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
+    current_setting('synchronous_commit'),
+    (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'),
+    current_setting('synchronous_standby_names'),
+    {", ".join(f"current_setting('{name}')" for name in _SYNCING)}"""  # noqa: S608 (our own words)
 _LISTEN_AGAIN = timedelta(seconds=1)
 _WITHDRAW_AGAIN = timedelta(seconds=1)
 

@@ -47,7 +47,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 class PostgresRows:
     """copying.RowTarget."""
 
-    def __init__(self, read: Connection, write: Connection) -> None:
+    def __init__(self, read: Connection, write: Connection, service: str) -> None:
+        """`service`: that of the secrets which are authorizations."""
+        self._service = service
         self._read = read
         self._write = write
         self._numbers = count()
@@ -90,6 +92,12 @@ class PostgresRows:
         with self._read.transaction(), self._read.cursor(name=name) as cursor:
             cursor.itersize = at_once
             yield from cursor.execute(query, values, binary=True)
+
+    def secrets(self) -> dict[str, bytes]:
+        found = self._read.execute(
+            "SELECT name, octets FROM secrets WHERE service = %s", (self._service,)
+        )
+        return {restored(name): octets for name, octets in found}
 
     def last_ids(self) -> dict[str, int]:
         found = {}
@@ -170,6 +178,16 @@ class PostgresRows:
             (list(messages),),
         )
 
+    def put_secrets(self, secrets: dict[str, bytes]) -> None:
+        rows = [(self._service, storable(name), octets) for name, octets in secrets.items()]
+        with self._write.transaction():
+            self._write.execute("DELETE FROM secrets WHERE service = %s", (self._service,))
+            self._write.cursor().executemany(
+                "INSERT INTO secrets (service, name, version, octets)"
+                " VALUES (%s, %s, nextval('secret_versions'), %b)",
+                rows,
+            )
+
     def complete(self, last_ids: dict[str, int]) -> None:
         with self._write.transaction():
             self._write.execute(_LANES)
@@ -200,8 +218,9 @@ def _route(plan: str) -> str:
 class PostgresQueue:
     """A database that is copied from or into. Owns two connections."""
 
-    def __init__(self, url: str, read: Connection, write: Connection) -> None:
+    def __init__(self, url: str, read: Connection, write: Connection, service: str) -> None:
         self._url = url
+        self._service = service
         self._read = read
         self._write = write
 
@@ -256,7 +275,7 @@ class PostgresQueue:
     def _rows_in(self, schema: str) -> PostgresRows:
         for connection in (self._read, self._write):
             connection.execute(f"SET search_path = {schema}")
-        return PostgresRows(self._read, self._write)
+        return PostgresRows(self._read, self._write, self._service)
 
     def put_in_place(self, now: datetime) -> None:
         """The copy becomes the queue, at once and durably. Raises `CannotCopy`."""
@@ -266,25 +285,39 @@ class PostgresQueue:
                 self._write.execute(f"LOCK TABLE {SCHEMA}.messages, {SCHEMA}.relays")
                 if self.has_mail():
                     raise CannotCopy("mail came into the queue in PostgreSQL meanwhile")
+                if _has_secrets(self._write, self._service):
+                    raise CannotCopy(
+                        "PostgreSQL has authorizations already, which the copy would replace:"
+                        " revoke them, or drop the schema graphrelay"
+                    )
                 self._write.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
             self._write.execute(f"ALTER SCHEMA {COPYING} RENAME TO {SCHEMA}")
 
 
 _MAIL = (
     *("messages", "bodies", "pieces", "uploads", "submissions", "recipients", "in_flight", "log"),
-    *("refusals", "drafts", "left_drafts", "readings", "relays", "lanes"),
+    *("refusals", "drafts", "left_drafts", "readings", "secrets", "relays", "lanes"),
 )
 
 
-def _exists(connection: Connection, schema: str) -> bool:
+def _has_secrets(connection: Connection, service: str) -> bool:
+    if not _exists(connection, SCHEMA, "secrets"):
+        return False
     found = connection.execute(
-        "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'messages'", (schema,)
+        f"SELECT EXISTS (SELECT FROM {SCHEMA}.secrets WHERE service = %s)", (service,)
+    )
+    return found.fetchone() == (True,)
+
+
+def _exists(connection: Connection, schema: str, table: str = "messages") -> bool:
+    found = connection.execute(
+        "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = %s", (schema, table)
     )
     return found.fetchone() is not None
 
 
 @contextmanager
-def open_queue(url: str) -> Iterator[PostgresQueue]:
+def open_queue(url: str, service: str) -> Iterator[PostgresQueue]:
     """Raises `CannotCopy`, `SpoolTooNew`, `StorageUnavailable`."""
     try:
         with (
@@ -293,7 +326,7 @@ def open_queue(url: str) -> Iterator[PostgresQueue]:
         ):
             for connection in (read, write):
                 connection.execute(_SESSION)
-            yield PostgresQueue(url, read, write)
+            yield PostgresQueue(url, read, write, service)
     except psycopg.errors.InsufficientPrivilege as error:
         raise CannotCopy(
             f"the role may not do this in PostgreSQL ({error.diag.message_primary}): copy as the"

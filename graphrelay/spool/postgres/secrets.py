@@ -39,7 +39,7 @@ class Secrets:
         self._connections = connections
         self._process = process
         self._loop = asyncio.get_running_loop()
-        self._seen: dict[tuple[str, str], int] | None = None
+        self._seen: dict[tuple[str, str], int] = {}
         self._changed: Callable[[str, str], None] = lambda _service, _name: None
 
     # In any thread but the loop's. Each raises `StorageUnavailable`. ----------------------------
@@ -138,10 +138,9 @@ class Secrets:
             found = await connection.execute(_VERSIONS)
             now = {(service, restored(name)): version async for service, name, version in found}
         before, self._seen = self._seen, now
-        if before is not None:
-            for one in sorted(before.keys() | now.keys()):
-                if before.get(one) != now.get(one):
-                    self._changed(*one)
+        for one in sorted(before.keys() | now.keys()):
+            if before.get(one) != now.get(one):
+                self._changed(*one)
 
 
 _READ = "SELECT version, octets FROM secrets WHERE service = %s AND name = %s"

@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import psycopg
 
+from graphrelay.durations import STORAGE, Durations
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.connections import Connection, Connections
 from graphrelay.spool.postgres.database_clock import NOW
@@ -85,6 +86,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._closing = False
         self._number = 0
+        self.commits = Durations(STORAGE)
 
     # For callers ------------------------------------------------------------------------------
 
@@ -183,7 +185,8 @@ class Writer:
             async with self._connections.one() as connection:
                 await self._execute(connection, jobs, answers)
                 committing = True
-                await connection.execute("COMMIT")
+                with self.commits.measured():
+                    await connection.execute("COMMIT")
         except psycopg.Error as error:
             if not (committing and connection_lost(error)):
                 raise

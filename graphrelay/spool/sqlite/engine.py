@@ -388,6 +388,8 @@ class SqliteSpool:
             oldest=None if oldest is None else moment(oldest),
             database=self._start.database_size(),
             free=self._start.disk.free(self._start.directory),
+            commit=self._writer.commits,
+            fsync=self._folder.syncs,
         )
 
     # Housekeeping --------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
@@ -41,16 +42,44 @@ from graphrelay.spool.sqlite.startup.start import DATABASE
 
 BODY_FILES = "bodies"
 PARTIAL = "copying"
+VAULT = "vault"
 _OCTETS = ("prefix", "octets")
+
+
+class SecretFiles(Protocol):
+    """Files of sealed secrets (oauth/vault/files.py)."""
+
+    def names(self, service: str) -> Iterator[str]: ...
+
+    def read(self, service: str, username: str) -> bytes | None: ...
+
+    def replace(self, service: str, username: str, octets: bytes) -> None: ...
+
+    def remove(self, service: str, username: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Vaults:
+    """How authorizations are kept in files."""
+
+    files: Callable[[Path], SecretFiles]
+    """Those in a directory."""
+    service: str
 
 
 class SqliteRows:
     """copying.RowTarget, made by `open_rows`."""
 
     def __init__(
-        self, directory: Path, read: sqlite3.Connection, write: sqlite3.Connection
+        self,
+        directory: Path,
+        read: sqlite3.Connection,
+        write: sqlite3.Connection,
+        vault: Vaults,
     ) -> None:
         self.directory = directory
+        self._service = vault.service
+        self._vault = vault.files(directory / VAULT)
         self._read = read
         self._write = write
         self._disk = Disk()
@@ -78,6 +107,13 @@ class SqliteRows:
         with file:
             while piece := file.read(PIECE):
                 yield piece
+
+    def secrets(self) -> dict[str, bytes]:
+        found = {name: self._vault.read(self._service, name) for name in self._names()}
+        return {name: octets for name, octets in found.items() if octets is not None}
+
+    def _names(self) -> list[str]:
+        return list(self._vault.names(self._service))
 
     def last_ids(self) -> dict[str, int]:
         found = dict(self._read.execute("SELECT name, seq FROM sqlite_sequence"))
@@ -130,6 +166,13 @@ class SqliteRows:
         with self._transaction():
             self._write.execute(f"DELETE FROM {table.name} WHERE {which}", (json.dumps(keys),))
 
+    def put_secrets(self, secrets: dict[str, bytes]) -> None:
+        for name in self._names():
+            if name not in secrets:
+                self._vault.remove(self._service, name)
+        for name, octets in secrets.items():
+            self._vault.replace(self._service, name, octets)
+
     def complete(self, last_ids: dict[str, int]) -> None:
         with self._transaction():
             for name, last in last_ids.items():
@@ -166,8 +209,9 @@ def _storable(value: Any) -> Any:
 class SqliteQueue:
     """A state directory that is copied from or into. Owns its lock and the connections."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, vault: Vaults) -> None:
         self._directory = directory
+        self._vault = vault
         self._disk = Disk()
         self._lock: Lock | None = None
         self._connections = ExitStack()
@@ -202,11 +246,15 @@ class SqliteQueue:
         aside = self._directory / f"copied-{now:%Y%m%dT%H%M%S}"
         aside.mkdir(0o700)
         _write_back(self._directory / DATABASE)
-        for name in (DATABASE, BODY_FILES):
-            self._disk.rename(self._directory / name, aside / name)
-            self._disk.sync_directory(aside)
-            self._disk.sync_directory(self._directory)
+        self._move((DATABASE, BODY_FILES, VAULT), self._directory, aside)
         return str(aside)
+
+    def _move(self, names: Iterable[str], here: Path, there: Path) -> None:
+        for name in names:
+            if (here / name).exists():
+                self._disk.rename(here / name, there / name)
+                self._disk.sync_directory(there)
+                self._disk.sync_directory(here)
 
     # As the target ----------------------------------------------------------------------------
 
@@ -225,9 +273,11 @@ class SqliteQueue:
         if (self._directory / DATABASE).exists():  # without mail
             _write_back(self._directory / DATABASE)
         shutil.rmtree(self._directory / BODY_FILES, ignore_errors=True)
-        for name in (BODY_FILES, DATABASE):
-            self._disk.rename(partial / name, self._directory / name)
-            self._disk.sync_directory(self._directory)
+        if (self._directory / VAULT).exists():
+            replaced = self._directory / f"replaced-{now:%Y%m%dT%H%M%S}"
+            self._disk.make_directory(replaced)
+            self._move((VAULT,), self._directory, replaced)
+        self._move((VAULT, BODY_FILES, DATABASE), partial, self._directory)
         shutil.rmtree(partial)
 
     # Both -------------------------------------------------------------------------------------
@@ -252,7 +302,7 @@ class SqliteQueue:
         write = self._connections.enter_context(closing(self._disk.connect(database)))
         configure(write)
         read = self._connections.enter_context(closing(self._disk.connect_to_read(database)))
-        return SqliteRows(directory, read, write)
+        return SqliteRows(directory, read, write, self._vault)
 
 
 def _write_back(database: Path) -> None:
@@ -262,10 +312,10 @@ def _write_back(database: Path) -> None:
 
 
 @contextmanager
-def open_queue(directory: Path) -> Iterator[SqliteQueue]:
+def open_queue(directory: Path, vault: Vaults) -> Iterator[SqliteQueue]:
     """Raises `CannotCopy`, `SpoolInUse`, `SpoolTooNew`, `StorageUnavailable`."""
     try:
-        with closing(SqliteQueue(directory)) as queue:
+        with closing(SqliteQueue(directory, vault)) as queue:
             yield queue
     except (sqlite3.Error, OSError) as error:
         raise translated(error, "be copied", directory) from error

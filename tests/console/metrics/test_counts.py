@@ -1,9 +1,10 @@
 """What happened, counted; and a bounded number of labels, whatever strangers send."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 from graphrelay import model
-from graphrelay.console.metrics.counts import MOST_CODES, Counts, Durations
+from graphrelay.console.metrics.counts import MOST_CODES, Counts
 from graphrelay.journal import Entry, events
 from graphrelay.model import Answer, Lane, Origin, Submission, Trouble
 from tests.spool.mail import plan
@@ -22,7 +23,7 @@ def submission() -> Submission:
         received_at=NOON,
         message_id="<m>",
         prefix=b"",
-        body=None,  # type: ignore[arg-type]
+        body=SimpleNamespace(size=1_000),
         attempts=0,
     )
 
@@ -47,7 +48,23 @@ def test_what_was_refused_is_counted_once_whether_or_not_it_was_a_line() -> None
         events.Refused(ORIGIN, "RCPT", "550 5.7.1 no route", before=1),
         events.Refused(ORIGIN, "X-ANYTHING", "odd"),
     )
-    assert dict(counts.refused) == {("RCPT", "550"): 2, ("other", "other"): 1}
+    assert dict(counts.refused) == {
+        ("RCPT", "550", "5.7.1"): 2,
+        ("other", "other", "none"): 1,
+    }
+
+
+def test_the_reason_of_a_refusal_is_its_enhanced_status_code_and_nothing_longer() -> None:
+    replies = ("452 4.3.1 Full", "535-5.7.8 no", "500 What?", "550 5.7.1.2.3 x", "250", "5.7.1 x")
+    counts = counted(*(events.Refused(ORIGIN, "MAIL", reply) for reply in replies))
+    assert set(counts.refused) == {
+        ("MAIL", "452", "4.3.1"),
+        ("MAIL", "535", "5.7.8"),
+        ("MAIL", "500", "none"),
+        ("MAIL", "550", "none"),
+        ("MAIL", "250", "none"),
+        ("MAIL", "other", "none"),
+    }
 
 
 def test_attempts_are_counted_by_what_came_of_them() -> None:
@@ -78,8 +95,9 @@ def test_attempts_are_counted_by_what_came_of_them() -> None:
         (account, "uncertain", "none", "none"): 1,
         ("website", "paused", "429", "ApplicationThrottled"): 1,
     }
-    assert counts.submitting.total == 0.3
-    assert counts.under_way.total == 3
+    assert (counts.relayed[account], counts.relayed_octets[account]) == (1, submission().size)
+    assert counts.submitting.read()[1] == 0.3
+    assert counts.under_way.read()[1] == 3
 
 
 def test_codes_beyond_a_limit_are_one_label() -> None:
@@ -90,12 +108,3 @@ def test_codes_beyond_a_limit_are_one_label() -> None:
         counts.hear(Entry(NOON, events.Failed(submission(), failed)))
     assert len(counts.attempts) == MOST_CODES + 1
     assert counts.attempts[plan().lane.account, "failed", "400", "other"] == 20
-
-
-def test_a_histogram_counts_up_to_each_bound() -> None:
-    durations = Durations()
-    for seconds in (0.05, 0.06, 7, 1e9, -5):
-        durations.add(seconds)
-    buckets = dict(durations.buckets())
-    assert (buckets["0.05"], buckets["0.1"], buckets["10.0"], buckets["+Inf"]) == (2, 3, 4, 5)
-    assert durations.total == 0.05 + 0.06 + 7 + 1e9

@@ -52,6 +52,16 @@ def test_the_queue_the_lanes_and_the_accounts_are_there() -> None:
     assert found["process_resident_memory_bytes", ()] > 1_000_000
 
 
+def test_how_long_commits_take_and_when_a_token_expires() -> None:
+    found = values([])
+    assert found["graphrelay_commit_seconds_bucket", ("0.0025",)] == 5
+    assert found["graphrelay_commit_seconds_bucket", ("+Inf",)] == 6
+    assert found["graphrelay_commit_seconds_sum", ()] == 0.5
+    assert not [name for name, _ in found if "fsync" in name], "there are no files of messages"
+    expires = (NOON + timedelta(hours=1)).timestamp()
+    assert found["graphrelay_token_expires_timestamp_seconds", ("website",)] == expires
+
+
 def test_a_disk_of_another_machine_has_no_figure() -> None:
     assert ("graphrelay_disk_free_bytes", ()) not in values([], free=None)
 
@@ -71,12 +81,16 @@ def test_counts_and_histograms_are_as_prometheus_has_them() -> None:
     counts = Counts()
     counts.accepted["127.0.0.1:2525"] += 2
     counts.attempts["website", "relayed", "202", "none"] += 1
-    counts.refused["RCPT", "550"] += 4
+    counts.refused["RCPT", "550", "5.7.1"] += 4
+    counts.relayed["website"] += 1
+    counts.relayed_octets["website"] += 1_000
     counts.under_way.add(0.3)
     found = values([], counts)
     assert found["graphrelay_accepted_messages_total", ("127.0.0.1:2525",)] == 2
     assert found["graphrelay_attempts_total", ("website", "none", "202", "relayed")] == 1
-    assert found["graphrelay_refused_total", ("550", "RCPT")] == 4
+    assert found["graphrelay_refused_total", ("550", "RCPT", "5.7.1")] == 4
+    assert found["graphrelay_relayed_messages_total", ("website",)] == 1
+    assert found["graphrelay_relayed_bytes_total", ("website",)] == 1_000
     assert found["graphrelay_relay_seconds_bucket", ("0.25",)] == 0
     assert found["graphrelay_relay_seconds_bucket", ("0.5",)] == 1
     assert found["graphrelay_relay_seconds_count", ()] == 1

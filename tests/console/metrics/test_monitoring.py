@@ -37,3 +37,11 @@ async def test_the_limits_may_change() -> None:
     assert (await of.readiness())[0]
     of.limits = HealthLimits(disk_below=700_000_000)
     assert not (await of.readiness())[0]
+
+
+async def test_one_that_is_stopping_is_neither_ready_nor_accepting() -> None:
+    of = monitoring()
+    of.leave()
+    assert (await of.readiness())[1]["problems"] == ["the relay is stopping"]
+    is_well, found = await of.health()
+    assert (is_well, found["alive"], found["accepting"]) == (False, True, False)

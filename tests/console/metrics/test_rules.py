@@ -28,10 +28,12 @@ def exposition() -> str:
     counts = Counts()
     counts.accepted["127.0.0.1:2525"] += 1
     counts.attempts["website", "relayed", "202", "none"] += 1
-    counts.refused["RCPT", "550"] += 1
+    counts.refused["RCPT", "550", "5.7.1"] += 1
+    counts.relayed["website"] += 1
     status = {**STATUS, "lapses_at": STATUS["refreshed_at"]}
     status["credential_ends_at"] = STATUS["refreshed_at"]
-    snapshot = Snapshot(FIGURES, [LANE], [status])
+    figures = {**FIGURES, "fsync": FIGURES["commit"]}
+    snapshot = Snapshot(figures, [LANE], [status])
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     return generate_latest(Families(counts, snapshot, now).registry()).decode()
 

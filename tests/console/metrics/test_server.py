@@ -1,5 +1,7 @@
 """`[metrics] address`: metrics and health on a listener of their own, and nothing else there."""
 
+import asyncio
+import re
 import ssl
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,6 +14,7 @@ from graphrelay.control.verb import VerbError
 from graphrelay.smtp.access.listener import Listener
 from tests.console.conftest import Opening, options
 from tests.console.metrics.conftest import Open, get
+from tests.world import world
 
 PATHS = ("/metrics", "/healthz", "/readyz")
 ELSEWHERE = (ip_network("192.0.2.0/24"),)
@@ -70,3 +73,27 @@ async def test_the_console_has_them_no_more(opening: Opening) -> None:
     for path in PATHS:
         assert (await operator.get(path)).status == 404
         assert (await (await opened.browser()).get(path)).status == 303
+
+
+async def test_a_relay_without_a_console_has_them_and_counts_real_mail(tmp_path: Path) -> None:
+    async with world(tmp_path, extra='\n[metrics]\naddress = "127.0.0.1:0"\n') as here:
+        assert here.relay.console is None
+        assert here.relay.metrics
+
+        def submit(size: int) -> None:
+            with here.client() as client:
+                text = f"From: wp@contoso.com\r\nSubject: x\r\n\r\n{'x' * 70}\r\n" + "y\r\n" * size
+                client.sendmail("wp@contoso.com", ["alice@contoso.com"], text)
+
+        for number, size in enumerate((1, 50_000), 1):
+            await asyncio.to_thread(submit, size)
+            await here.until(lambda wanted=number: len(here.events("relayed")) == wanted)  # type: ignore[misc]
+        url = f"http://{here.relay.metrics.address}"
+        status, text = await get(f"{url}/metrics")
+        assert status == 200
+        found = dict(re.findall(r"(?m)^(graphrelay_\S+) (\S+)$", text))
+        assert float(found['graphrelay_relayed_messages_total{account="website"}']) == 2
+        assert float(found["graphrelay_commit_seconds_count"]) >= 4
+        assert float(found["graphrelay_fsync_seconds_count"]) == 1, "the second has a file"
+        assert float(found['graphrelay_token_expires_timestamp_seconds{account="website"}']) > 1e9
+        assert (await get(f"{url}/readyz"))[0] == 200

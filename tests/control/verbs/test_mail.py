@@ -17,8 +17,10 @@ from graphrelay.relay.queue.lane_view import LaneView
 from graphrelay.spool import Spool
 from graphrelay.spool.queries import HistoryOf, LogFilter
 from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.values import LaneNote
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, BERT, NOON, WEBSITE, WP, a_message, plan, put, waiting_in
+from tests.spool.postgres.relays import Watcher, a_relay
 
 INFO = Lane("website", "info@contoso.com")
 ALERTS = Address("Alerts", "fabrikam.com")
@@ -227,3 +229,22 @@ async def test_a_message_says_why_it_waits(desk: Desk) -> None:
     desk.queue.views = []
     (row,) = await desk.do("list")
     assert (row["waits"], row["due"]) == (None, True)
+
+
+async def test_without_a_relay_here_lanes_are_as_the_relays_elsewhere_say(
+    database: str,
+) -> None:
+    clock = FakeClock()
+    journal = Journal(clock)
+    async with a_relay(database, clock, journal, "desk", sends=False) as here:
+        async with a_relay(database, clock, journal, "mail1") as there:
+            await put(there, message=a_message((plan(INFO), (ANNA,))))
+            watcher = Watcher()
+            full = '{"state": "quota", "reason": "The mailbox is full."}'
+            watcher.noted = [LaneNote(lane=INFO, text=full, wakes_at=None)]
+            there.watch(watcher)
+            await there.renew()
+            [seen] = await IdleQueue(here).lanes() or []
+            assert (seen.lane, seen.host, seen.state) == (INFO, "mail1", "quota")
+            assert (seen.reason, seen.waiting) == ("The mailbox is full.", 1)
+        assert await IdleQueue(here).lanes() is None, "no relay runs"

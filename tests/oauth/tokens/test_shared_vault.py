@@ -12,6 +12,7 @@ import pytest
 from graphrelay.journal import Journal
 from graphrelay.model import Delayed
 from graphrelay.oauth.answers import Granted, Unauthorized
+from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault
 from graphrelay.oauth.vault.key import new_key_text
@@ -187,3 +188,33 @@ async def test_an_answer_that_could_not_be_stored_is_stored_later_and_nothing_as
     assert world.asked() == asked
     await clock.advance(DAY)
     assert isinstance(await b.token(), Granted)
+
+
+async def test_a_relay_that_stood_still_while_it_refreshed_overwrites_nothing(
+    two: tuple[Relay, Relay],
+    world: World,
+    clock: FakeClock,
+    postgres_server_of_all: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a, b = two
+    await world.authorize(a.tokens)
+    await clock.advance(DAY)
+    loop, renewal = asyncio.get_running_loop(), a.tokens._states["website"].renewal
+    ask, newer = renewal._ask, list[object]()
+
+    def frozen(found: Authorization, challenge: str) -> object:
+        """Between Microsoft's answer and its storing, in the thread that renews."""
+        answer = ask(found, challenge)
+        if not newer:
+            postgres_server_of_all.execute("UPDATE graphrelay.turns SET until = 0")
+            newer.append(asyncio.run_coroutine_threadsafe(b.token(), loop).result(30))
+        return answer
+
+    monkeypatch.setattr(renewal, "_ask", frozen)
+    assert await a.token() == newer[0]
+    assert isinstance(newer[0], Granted)
+    text = await a.tokens.with_vault(lambda vault: vault.read("website"))
+    kept = from_text(text or "")
+    assert isinstance(kept, SignedIn)
+    assert kept.access.text == newer[0].access_token

@@ -681,6 +681,21 @@ async def test_retry_now_does_not_wait_and_lets_a_paused_lane_look() -> None:
         assert post.spool.state(1) == Done("relayed")
 
 
+async def test_a_retry_that_was_asked_of_another_relay_lets_a_paused_lane_look() -> None:
+    async with running(Post()) as post:
+        post.graph.say(FULL)
+        post.take(1, 2)
+        await settle(3)
+        [note] = post.queue.notes()
+        assert (note.lane, '"state": "quota"' in note.text) == (LANE, True)
+        assert note.wakes_at
+        assert note.wakes_at > post.clock.now()
+        post.queue.probe(LANE)
+        await settle(50)
+        assert post.spool.state(1) == Done("relayed")
+        assert post.told("paused", "resumed") == ["paused", "resumed"]
+
+
 async def test_what_is_on_its_way_is_not_touched() -> None:
     post = Post()
     post.graph.gate = asyncio.Event()

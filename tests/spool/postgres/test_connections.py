@@ -1,9 +1,21 @@
 """What a connection string leaves open is chosen so that mail is safe."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import trustme
 from psycopg.conninfo import conninfo_to_dict
 
+from graphrelay.journal import Journal
+from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.connections import NAME_LENGTH, completed, connect
-from tests.spool.postgres_server import PostgresServer
+from tests.clock import FakeClock
+from tests.e2e.kill_nine import free_port
+from tests.spool.mail import put
+from tests.spool.postgres.relays import a_relay
+from tests.spool.postgres_server import PostgresServer, running
 
 
 def test_a_standby_is_not_taken_and_a_server_that_is_gone_is_noticed() -> None:
@@ -33,3 +45,94 @@ async def test_a_session_commits_durably_where_the_server_does_not(
         async with connection:
             found = await connection.execute("SHOW synchronous_commit")
             assert await found.fetchone() == (got,)
+
+
+@pytest.fixture
+def tls_server() -> Iterator[tuple[PostgresServer, trustme.CA]]:
+    """A server on loopback that offers TLS, and asks for a password there."""
+    ca = trustme.CA()
+    certificate = ca.issue_cert("localhost")
+    with running(port=free_port()) as server:
+        server.execute("ALTER ROLE relay PASSWORD 'open sesame'")
+        server.keep("server.pem", b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        server.keep("server.key", certificate.private_key_pem.bytes())
+        server.options += (
+            "ssl=on",
+            f"ssl_cert_file={server.folder}/server.pem",
+            f"ssl_key_file={server.folder}/server.key",
+        )
+        server.stop()
+        (server.data / "pg_hba.conf").write_text(
+            "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+            "hostssl all all ::1/128 scram-sha-256\n"
+        )
+        server.start()
+        yield server, ca
+
+
+def passfile(folder: Path) -> Path:
+    kept = folder / "passfile"
+    kept.write_text("*:*:*:relay:open sesame\n")
+    kept.chmod(0o600)
+    return kept
+
+
+async def test_the_server_is_verified_as_libpq_does_it(
+    tls_server: tuple[PostgresServer, trustme.CA],
+    tmp_path: Path,
+    clock: FakeClock,
+    journal: Journal,
+) -> None:
+    server, ca = tls_server
+    trusted, other = tmp_path / "ca.pem", tmp_path / "other.pem"
+    ca.cert_pem.write_to_path(str(trusted))
+    trustme.CA().cert_pem.write_to_path(str(other))
+
+    def url(host: str, root: Path) -> str:
+        return (
+            f"postgresql://relay@{host}:{server.port}/postgres?sslmode=verify-full"
+            f"&sslrootcert={root}&passfile={passfile(tmp_path)}"
+        )
+
+    async with a_relay(url("localhost", trusted), clock, journal) as spool:
+        await put(spool)
+        rows = server.execute(
+            "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            " WHERE application_name LIKE 'graphrelay%'"
+        )
+        assert set(rows) == {(True,)}
+    for wrong in (url("localhost", other), url("127.0.0.1", trusted)):
+        with pytest.raises(psycopg.OperationalError, match="certificate"):
+            await connect(wrong)
+
+
+async def test_a_service_file_names_server_and_password(
+    tls_server: tuple[PostgresServer, trustme.CA],
+    tmp_path: Path,
+    clock: FakeClock,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, _ = tls_server
+    services = tmp_path / "pg_service.conf"
+    services.write_text(
+        f"[mail]\nhost=localhost\nport={server.port}\nuser=relay\ndbname=postgres\n"
+        "password=open sesame\nsslmode=require\n"
+    )
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    async with a_relay("postgresql:///?service=mail", clock, journal) as spool:
+        await put(spool)
+    services.write_text(services.read_text().replace("sesame", "barley"))
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        await connect("postgresql:///?service=mail")
+
+
+async def test_a_wrong_password_is_a_server_that_is_away(
+    tls_server: tuple[PostgresServer, trustme.CA], clock: FakeClock, journal: Journal
+) -> None:
+    server, _ = tls_server
+    url = f"postgresql://relay:wrong@localhost:{server.port}/postgres?connect_timeout=2"
+    with pytest.raises(StorageUnavailable) as refused:
+        async with a_relay(url, clock, journal):
+            pass
+    assert "wrong" not in str(refused.value)

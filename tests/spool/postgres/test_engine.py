@@ -5,7 +5,7 @@ from signal import SIGKILL
 
 import pytest
 
-from graphrelay.journal import Journal
+from graphrelay.journal import Entry, Journal
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres import PostgresSpool, connections
 from tests.clock import FakeClock
@@ -76,3 +76,16 @@ async def _put_until_refused(spool: PostgresSpool) -> None:
     """The server takes a moment to read its configuration."""
     while True:
         await put(spool)
+
+
+@pytest.mark.parametrize(("asked", "uses"), [("off", "on"), ("remote_apply", "remote_apply")])
+async def test_what_a_commit_waits_for_is_reported_at_the_start(
+    database: str, clock: FakeClock, journal: Journal, entries: list[Entry], asked: str, uses: str
+) -> None:
+    url = f"{database}&options=-csynchronous_commit%3D{asked}"
+    async with a_relay(url, clock, journal):
+        pass
+    [shared] = [entry.fields for entry in entries if entry.event == "spool-shared"]
+    assert (shared["asked"], shared["synchronous_commit"]) == (asked, uses)
+    risks = [entry.fields["setting"] for entry in entries if entry.event == "spool-at-risk"]
+    assert risks == ["fsync = off", "full_page_writes = off"]

@@ -114,12 +114,14 @@ async def test_a_turn_is_one_relays_until_it_ends_it_or_its_time_is_over(
 
 
 async def test_every_relay_hears_of_a_change(spool: PostgresSpool, other: PostgresSpool) -> None:
+    """It may come before the other one listens."""
     heard = Heard(other)
     version = await put(spool, b"one")
     await heard.until(1)
     assert version
+    heard.names.clear()
     await threaded(lambda: spool.secrets.remove("s", "website", version))
-    await heard.until(2)
+    await heard.until(1)
     assert set(heard.names) == {"website"}
 
 
@@ -127,7 +129,6 @@ async def test_a_lost_notification_costs_no_more_than_the_poll(
     other: PostgresSpool, clock: FakeClock, postgres_server_of_all: PostgresServer
 ) -> None:
     heard = Heard(other)
-    await other.secrets.look()
     postgres_server_of_all.execute("INSERT INTO graphrelay.secrets VALUES ('s', 'website', 1, 'x')")
     await clock.advance(POLL)
     await heard.until(1)

@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
 
+from graphrelay.durations import STORAGE, Durations
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.sqlite.files.disk import Disk
 
@@ -84,6 +85,7 @@ class Writer:
         self._thread = Thread(target=self._serve, name="spool-writer", daemon=True)
         self._open = False
         self._doubtful: deque[str] = deque()
+        self.commits = Durations(STORAGE)
         self.changes = 0
         """The number of committed transactions that wrote: shows whether anything has happened."""
 
@@ -180,7 +182,8 @@ class Writer:
         try:
             self._disk.begin(self._connection)
             _do(transaction, jobs)
-            self._disk.commit(self._connection)
+            with self.commits.measured():
+                self._disk.commit(self._connection)
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.rollback()

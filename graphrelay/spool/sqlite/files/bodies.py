@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphrelay.clock import Clock
+from graphrelay.durations import STORAGE, Durations
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.disk import Disk
@@ -93,6 +94,7 @@ class BodyFolder:
         self.inline_limit = inline_limit
         self.piece = piece
         self._room = Room(database or path, disk, clock, reserve)
+        self.syncs = Durations(STORAGE)
         self._threads = all_started(THREADS, "spool-body")
 
     def incoming(self) -> "Incoming":
@@ -233,8 +235,9 @@ class Incoming:
             rest = rest[disk.write(self._descriptor, rest) :]
 
     def _sync(self) -> None:
-        self._folder.disk.sync(self._descriptor)
-        self._folder.disk.sync_directory(self._folder.path)
+        with self._folder.syncs.measured():
+            self._folder.disk.sync(self._descriptor)
+            self._folder.disk.sync_directory(self._folder.path)
 
     async def _thread(self, work: Callable[[], T], doing: str) -> T:
         """Completes even if the caller is cancelled, so that no descriptor in use is closed."""

@@ -405,9 +405,10 @@ def close_if_done(
 def forget_octets(transaction: DatabaseTransaction, message: int) -> None:
     """Delete the octets of the message, if there are any."""
     connection = transaction.connection
-    row = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
-    if row is None:
+    small = connection.execute("DELETE FROM bodies WHERE message = ? AND file IS NULL", (message,))
+    if small.rowcount:
         return
-    if row[0] is not None:
+    row = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
+    if row is not None:
         transaction.files_to_unlink.append(row[0])
-    connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
+        connection.execute("DELETE FROM bodies WHERE message = ?", (message,))

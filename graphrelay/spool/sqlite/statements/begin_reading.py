@@ -31,25 +31,26 @@ class BeginReading:
 
     def _mark(self, transaction: DatabaseTransaction) -> OctetsLost | None:
         connection, submission = transaction.connection, self.entry.submission_id
+        marked = connection.execute(
+            f"""INSERT INTO readings SELECT s.id, 1, :process FROM submissions s WHERE {WAITS}
+                ON CONFLICT DO UPDATE SET starts = starts + 1, process = excluded.process
+                WHERE process <> excluded.process AND starts < {MOST_STARTS}""",  # noqa: S608
+            waits(submission, self.entry.lane) | {"process": self.process},
+        )
+        if marked.rowcount:
+            return None
         row = connection.execute(
-            f"""SELECT m.queue_id, s.part, r.starts, r.process
+            f"""SELECT m.queue_id, s.part, r.process
                 FROM submissions s JOIN messages m ON m.id = s.message
-                LEFT JOIN readings r ON r.submission = s.id
+                JOIN readings r ON r.submission = s.id
                 WHERE {WAITS}""",  # noqa: S608 (our own words)
             waits(submission, self.entry.lane),
         ).fetchone()
         if row is None:
             raise NotQueued(f"The submission {submission} is not waiting in {self.entry.lane}.")
-        queue_id, part, starts, process = row
+        queue_id, part, process = row
         if process == self.process:
             return None
-        if starts == MOST_STARTS:
-            connection.execute("DELETE FROM readings WHERE submission = ?", (submission,))
-            hold_lost(transaction, submission, ENDED, self.load.now)
-            return OctetsLost(part_id(queue_id, part), ENDED)
-        connection.execute(
-            """INSERT INTO readings VALUES (?, 1, ?)
-               ON CONFLICT DO UPDATE SET starts = starts + 1, process = excluded.process""",
-            (submission, self.process),
-        )
-        return None
+        connection.execute("DELETE FROM readings WHERE submission = ?", (submission,))
+        hold_lost(transaction, submission, ENDED, self.load.now)
+        return OctetsLost(part_id(queue_id, part), ENDED)
