@@ -14,7 +14,7 @@ from benchmarks import load
 from graphrelay.clock import SystemClock
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Envelope, Lane, NewMessage, Origin, Plan
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.sqlite.startup.start import DATABASE

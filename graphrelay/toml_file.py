@@ -39,4 +39,4 @@ def parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise tomllib.TOMLDecodeError(str(error)) from error
+        raise ValueError(str(error)) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from graphrelay.alerts.alert import LONGEST, AlertKind
 from graphrelay.journal import events
-from graphrelay.journal.events import Event
+from graphrelay.journal.event import Event
 from graphrelay.model import Trouble, one_line
 
 

@@ -10,9 +10,8 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus, urlsplit
-
-import httpx
 
 from graphrelay.alerts.address import mistake
 from graphrelay.alerts.alert import LONGEST, Alert
@@ -21,6 +20,9 @@ from graphrelay.alerts.shapes import Shape, payload
 from graphrelay.clock import Clock, SystemClock, timeout
 from graphrelay.model import one_line
 from graphrelay.retry_after import retry_after
+
+if TYPE_CHECKING:
+    import httpx  # imported with the first alert: most relays have no webhook
 
 TIME_LIMIT = timedelta(seconds=20)
 """For one attempt as a whole."""
@@ -58,6 +60,8 @@ class Webhook:
         return f"webhook {self.label}" if self.label else place
 
     async def send(self, alert: Alert) -> Sent | AlertNotSent:
+        import httpx
+
         try:
             url = self.url.read()
             value = self.header_value.read() if self.header_value else ""
@@ -74,6 +78,8 @@ class Webhook:
             return AlertNotSent(one_line(_hidden(_why(error), url, value), LONGEST), again=True)
 
     async def _post(self, url: str, value: str, alert: Alert) -> Sent | AlertNotSent:
+        import httpx
+
         tls = self.tls if self.tls else await asyncio.to_thread(_system_trust)
         headers = {self.header: value} if value else {}
         client = httpx.AsyncClient(
@@ -96,7 +102,7 @@ def _system_trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def _beginning(answer: httpx.Response) -> str:
+async def _beginning(answer: "httpx.Response") -> str:
     octets = b""
     async for piece in answer.aiter_bytes():
         octets += piece

@@ -4,7 +4,6 @@ Exit status: 0 success, 1 the answer is "no" (not authorized, not sent), 2 usage
 configuration cannot be used.
 """
 
-import difflib
 import errno
 import importlib
 import sys
@@ -63,6 +62,8 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], VERBS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")

@@ -77,7 +77,7 @@ def _spool(settings: "Settings") -> str:
 
 def _large(account: "AnyAccountTable", settings: "Settings") -> str:
     """What happens to messages above the documented size limit of one request."""
-    from graphrelay.relay.outgoing.method import REQUEST
+    from graphrelay.graph.base64stream import REQUEST
 
     given, most = settings.delivery.max_mime_request, settings.smtp.max_message_size
     request = f"{(given or REQUEST) / 1_000_000:.3g} MB"

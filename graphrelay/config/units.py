@@ -28,9 +28,11 @@ Network = IPv4Network | IPv6Network
 
 
 def duration(value: object) -> timedelta:
-    """`"90d"`, `"4 h"`, `"1.5min"`, `"30s"`. Raises `ValueError` saying what is allowed."""
+    """`"90d"`, `"4 h"`, `"1.5min"`, `"30s"`, `"0"`. Raises `ValueError` saying what is allowed."""
     if isinstance(value, timedelta):
         return value
+    if value == "0":
+        return timedelta(0)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError('must be a duration such as "30s", "10min", "4h" or "5d"')

@@ -14,8 +14,6 @@ from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography.x509 import load_pem_x509_certificates
-
 from graphrelay.config.load import Files, Problem, dotted, read_files
 from graphrelay.config.locate import Key, Place
 from graphrelay.config.settings import (
@@ -278,6 +276,8 @@ def _no_certificate(path: Path) -> Iterator[str]:
         return  # reported already
     if octets.startswith(b"\x30"):
         return
+    from cryptography.x509 import load_pem_x509_certificates  # slow, and most have no certificate
+
     try:
         first = load_pem_x509_certificates(octets)[0]
     except ValueError:

@@ -7,8 +7,6 @@ does so itself because no daemon is running.
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
-from graphrelay.model import one_line
-
 Output = dict[str, Any]
 """What `--json` prints as one line."""
 LONGEST_SAID = 500
@@ -32,4 +30,6 @@ Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Output]]
 def said(arguments: Mapping[str, Any], name: str) -> str:
     """What a person wrote there for other people: one printable line of bounded length. The person
     who reads it may be root at a terminal, and need not be the person who wrote it."""
+    from graphrelay.model import one_line  # the command line does not need it: it starts sooner
+
     return one_line(arguments.get(name) or "", LONGEST_SAID)

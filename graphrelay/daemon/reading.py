@@ -11,6 +11,7 @@ trusted as this process is.
 """
 
 import asyncio
+import os
 import pickle
 import subprocess
 import sys
@@ -28,6 +29,8 @@ _PROGRAM = """import sys
 path, missing, sys.path[:] = sys.argv[1], sys.argv[2], sys.argv[3:]
 from graphrelay.daemon.reading_process import main
 main(path, may_be_missing=missing == "may be missing")"""
+_LESS = {"PYDANTIC_DISABLE_PLUGINS": "true"}
+"""It looks for plugins in every package that is installed."""
 
 
 class Unusable(Exception):  # noqa: N818 (a condition, reported to the admin)
@@ -47,7 +50,7 @@ class ConfigReading:
         self._path = path
         missing = "may be missing" if may_be_missing else ""
         command = [sys.executable, "-P", "-c", _PROGRAM, str(path), missing, *sys.path]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | _LESS)
 
     async def found(self) -> "Found":
         """To be called once. Raises `Unusable`."""

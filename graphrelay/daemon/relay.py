@@ -76,7 +76,7 @@ from graphrelay.relay.reports.reporter import Reporter
 from graphrelay.smtp.access.listener import ListenError
 from graphrelay.smtp.connection.transcript import Transcripts
 from graphrelay.smtp.server import Server
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 from graphrelay.spool.queries import Count
 from graphrelay.spool.sqlite import SqliteSpool
@@ -256,6 +256,7 @@ async def verbs_without_daemon(settings: RelaySettings) -> AsyncIterator[Mapping
 class _Rooms:
     """What runs before clients can connect."""
 
+    tls: SSLContext
     tokens: TokenManager
     graph: GraphClient
     spool: Spool
@@ -337,6 +338,7 @@ async def _rooms(
     leftovers = StaleDrafts(spool, graph, clock, journal)
     bounces = NdrPoll(graph, spool, lambda: tokens.accounts, clock, journal)
     return _Rooms(
+        tls,
         tokens,
         graph,
         spool,
@@ -538,10 +540,9 @@ def _verbs(
 
 def _reachable(rooms: _Rooms, settings: RelaySettings, clock: Clock) -> Reachable:
     """Microsoft, as the lanes reach it."""
-    proxy, tls = settings.proxy, client_context(settings.ca_file)
     return Reachable(
         graph_url=settings.cloud.graph_url,
-        endpoint=Endpoint(tls, proxy, Timeouts()),
+        endpoint=Endpoint(rooms.tls, settings.proxy, Timeouts()),
         tokens=rooms.tokens,
         limits=rooms.limits,
         clock=clock,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from graphrelay.alerts.channel import Channel
 from graphrelay.alerts.watch import Thresholds
@@ -19,18 +19,20 @@ from graphrelay.console.options import (
     ShownConfiguration,
 )
 from graphrelay.graph.clouds import Cloud
-from graphrelay.graph.http.transport import Proxy
+from graphrelay.graph.proxy import Proxy
 from graphrelay.journal import Level
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import Account
-from graphrelay.oauth.vault.choice import BackendName
 from graphrelay.relay.accept.router import RoutingTable
+from graphrelay.relay.policy.backups import Backups
+from graphrelay.relay.policy.reporting import ReportPolicy
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.queue.backup import Backups
-from graphrelay.relay.reports.reporter import ReportPolicy
 from graphrelay.smtp.access.listener import Limits, Listener, Network
 from graphrelay.smtp.access.login import Login
 from graphrelay.spool.url import SharedSpool
+
+if TYPE_CHECKING:
+    from graphrelay.oauth.vault.choice import BackendName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class RelaySettings:
     proxy_url: str | None = field(repr=False)
     """The same as written, with its login."""
     accounts: tuple[Account, ...]
-    vault_backend: BackendName
+    vault_backend: "BackendName"
     # People
     thresholds: Thresholds
     channels: tuple[Channel, ...]

@@ -44,9 +44,9 @@ from graphrelay.console.options import (
 from graphrelay.control.socket.place import control_socket_in, state_directory_or_default
 from graphrelay.daemon.relay_settings import RelaySettings
 from graphrelay.file_access import FileUser
-from graphrelay.graph.base64stream import encoded_size
+from graphrelay.graph.base64stream import REQUEST, encoded_size
 from graphrelay.graph.clouds import CLOUDS, Cloud, custom_cloud
-from graphrelay.graph.http.transport import Proxy
+from graphrelay.graph.proxy import Proxy
 from graphrelay.model import Address
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import (
@@ -70,11 +70,10 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.relay.accept import router
 from graphrelay.relay.accept.router import Route, RoutingTable
-from graphrelay.relay.outgoing.method import REQUEST
+from graphrelay.relay.policy.backups import Backups
 from graphrelay.relay.policy.budget import Limit, What
+from graphrelay.relay.policy.reporting import ReportPolicy, ReportTo
 from graphrelay.relay.policy.schedule import DeliveryPolicy
-from graphrelay.relay.queue.backup import Backups
-from graphrelay.relay.reports.reporter import ReportPolicy, ReportTo
 from graphrelay.smtp.access.listener import Limits, Listener
 from graphrelay.smtp.access.login import Login
 from graphrelay.spool.url import SharedSpool

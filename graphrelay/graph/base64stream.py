@@ -9,6 +9,8 @@ import binascii
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
+REQUEST = 4_000_000
+"""Octets of the largest request that Graph accepts; documented as "4 MB", read as MB, not MiB."""
 PIECE = 48 * 1024
 """Octets of the message in a piece; a multiple of three."""
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from graphrelay.clock import Clock
 from graphrelay.graph.clouds import Cloud
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.transport import Endpoint, Proxy
+from graphrelay.graph.http.transport import Endpoint
 from graphrelay.graph.lane import LaneConnections
+from graphrelay.graph.proxy import Proxy
 from graphrelay.graph.session import MailboxSession, TokenSource
 from graphrelay.model import Delayed, Lane, Paused
 

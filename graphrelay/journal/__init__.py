@@ -13,7 +13,8 @@ from typing import Literal
 
 from graphrelay.clock import Clock
 from graphrelay.journal.entry import Entry, Sink
-from graphrelay.journal.events import LEVELS, Event, JournalLost, Level
+from graphrelay.journal.event import LEVELS, Event, Level
+from graphrelay.journal.events import JournalLost
 from graphrelay.journal.lines import json_line, text_line
 
 __all__ = ["Entry", "Journal", "Level", "Sink", "json_line", "stream_sink", "text_line"]

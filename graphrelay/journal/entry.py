@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.journal.events import Event, Level, Value
+from graphrelay.journal.event import Event, Level, Value
 
 
 @dataclass(frozen=True, slots=True)

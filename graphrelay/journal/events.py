@@ -1,49 +1,16 @@
-"""The events, each a type: the catalogue of the journal's lines.
+"""The events, each a type: the catalogue of the journal's lines (event.py says what an event is).
 
-    class Resumed(Event):           resumed account=… mailbox=… reason=…
-        lane: Lane
-        reason: str
-
-An event is a frozen dataclass (`Event` makes it one). The line has the name of the class and shows
-its fields in their order, unless `fields` is overridden: events of mail take the relay's own values
-and choose what the line shows. Listeners (the alerts) match types and read typed fields; no code
-compares names.
-
-An event holds no body, no secret and no token.
+It is one file, so that whoever looks for a line of the log finds all of them.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Literal, TypedDict, dataclass_transform
+from typing import TypedDict
 
 from graphrelay import model
-from graphrelay.model import Address, Answer, Lane, Origin, Submission
-
-Value = str | int | float | bool | None | Sequence[str]
-Level = Literal["debug", "info", "warning", "error"]
-LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-
-
-@dataclass_transform(frozen_default=True)
-class Event:
-    """Something that happened."""
-
-    level: ClassVar[Level]
-    name: ClassVar[str]
-    """The class's name, in lower case with hyphens."""
-
-    def __init_subclass__(cls, level: Level = "info") -> None:
-        dataclass(frozen=True)(cls)
-        cls.level = level
-        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
-
-    def fields(self) -> Mapping[str, Value]:
-        """What the line shows. `queue_id`, if there is one, comes first and without a key."""
-        return {name: _plain(value) for name, value in vars(self).items()}
-
+from graphrelay.journal.event import Event, Value, answer_of, path, paths, plain
+from graphrelay.model import Address, Lane, Origin, Submission
 
 # --- Mail ----------------------------------------------------------------------------------------
 
@@ -61,8 +28,8 @@ class Accepted(Event):
     def fields(self) -> Mapping[str, Value]:
         return {
             "queue_id": self.queue_id,
-            "sender": _path(self.reverse_path),
-            "recipients": _paths(self.recipients),
+            "sender": path(self.reverse_path),
+            "recipients": paths(self.recipients),
             "size": self.size,
             "client": self.origin.client,
             "listener": self.origin.listener,
@@ -99,7 +66,7 @@ class Relayed(Event):
         return {
             "queue_id": self.submission.queue_id,
             "mailbox": self.submission.plan.lane.mailbox,
-            "recipients": _paths(self.submission.envelope.forward_paths),
+            "recipients": paths(self.submission.envelope.forward_paths),
             "redirected_to": self.submission.plan.redirect_to,
             "http": self.outcome.answer.http_status,
             "request_id": self.outcome.answer.request_id,
@@ -120,8 +87,8 @@ class Delayed(Event, level="warning"):
             "queue_id": self.submission.queue_id,
             "status": self.outcome.status,
             "reason": self.outcome.reason,
-            "until": _plain(self.until),
-            **_answer(self.outcome.answer),
+            "until": plain(self.until),
+            **answer_of(self.outcome.answer),
         }
 
 
@@ -136,8 +103,8 @@ class Failed(Event, level="error"):
             "queue_id": self.submission.queue_id,
             "status": self.outcome.status,
             "reason": self.outcome.reason,
-            "recipients": _paths(self.submission.envelope.forward_paths),
-            **_answer(self.outcome.answer),
+            "recipients": paths(self.submission.envelope.forward_paths),
+            **answer_of(self.outcome.answer),
         }
 
 
@@ -153,7 +120,7 @@ class Uncertain(Event, level="warning"):
             "queue_id": self.submission.queue_id,
             "reason": self.outcome.reason,
             "next": self.next,
-            **_answer(self.outcome.answer),
+            **answer_of(self.outcome.answer),
             "client_request_id": self.outcome.answer.client_request_id or None,
         }
 
@@ -336,7 +303,7 @@ class Paused(Event, level="error"):
             "status": self.outcome.status,
             "reason": self.outcome.reason,
             "remedy": self.outcome.remedy or None,
-            "until": _plain(self.until),
+            "until": plain(self.until),
             "http": self.outcome.answer.http_status,
             "code": self.outcome.answer.code or None,
         }
@@ -922,34 +889,3 @@ class JournalLost(Event, level="error"):
 
     lines: int
     reason: str
-
-
-# --- How values are shown ------------------------------------------------------------------------
-
-
-def _plain(value: object) -> Value:
-    match value:
-        case datetime():
-            return value.isoformat(timespec="seconds")
-        case None | str() | int() | float():
-            return value
-        case tuple() | list():
-            return list(value)
-        case _:
-            return str(value)
-
-
-def _path(path: Address | None) -> str:
-    return f"<{path}>" if path else "<>"
-
-
-def _paths(paths: Sequence[Address]) -> list[str]:
-    return [_path(path) for path in paths]
-
-
-def _answer(answer: Answer) -> dict[str, Value]:
-    return {
-        "http": answer.http_status,
-        "code": answer.code or None,
-        "request_id": answer.request_id or None,
-    }

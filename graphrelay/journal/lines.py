@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from graphrelay.journal.entry import Entry
-from graphrelay.journal.events import Value
+from graphrelay.journal.event import Value
 
 _PLAIN = re.compile(r"[!#-<>-~]+")
 """What reads as one word and needs no quotes: most values."""

@@ -6,7 +6,7 @@ from graphrelay.alerts.alert import Alert, AlertKind, Cause, State
 from graphrelay.alerts.signals import signals
 from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds, Watch
 from graphrelay.journal import events
-from graphrelay.journal.events import Event
+from graphrelay.journal.event import Event
 from graphrelay.model import Lane, Paused, Trouble
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

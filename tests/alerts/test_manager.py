@@ -10,7 +10,7 @@ from graphrelay.alerts.channel import AlertNotSent, Sent
 from graphrelay.alerts.manager import MOST_WAITING, PAUSES, AlertManager
 from graphrelay.alerts.watch import Figures, SpoolUnreadable, Thresholds
 from graphrelay.journal import Entry, Journal, events
-from graphrelay.journal.events import Event
+from graphrelay.journal.event import Event
 from tests.alerts.story import FINE, paused, resumed
 from tests.clock import FakeClock, settle
 

@@ -5,7 +5,7 @@ import pytest
 from graphrelay.alerts.alert import LONGEST, AlertKind
 from graphrelay.alerts.signals import SPOOL, Cleared, MessageFailed, Raised, signals
 from graphrelay.journal import events
-from graphrelay.journal.events import Event
+from graphrelay.journal.event import Event
 from graphrelay.model import Failed, Trouble
 from tests.alerts.story import paused, resumed, unauthorized
 from tests.relay.delivery import submission

@@ -6,7 +6,7 @@ from datetime import timedelta
 from graphrelay.alerts.alert import Alert, AlertKind, State
 from graphrelay.alerts.watch import Figures, SpoolUnreadable
 from graphrelay.journal import events
-from graphrelay.journal.events import Event
+from graphrelay.journal.event import Event
 from graphrelay.model import Failed, Trouble
 from tests.alerts.story import FINE, NOON, Story, paused, resumed, unauthorized
 from tests.relay.delivery import submission

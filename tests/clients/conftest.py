@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from graphrelay.sandbox.mailbox_settings import MailSettings
-from graphrelay.smtp import hash_password
+from graphrelay.smtp.access.login import hash_password
 from tests.clients import wordpress_site
 from tests.clients.arrivals import LOGIN, Arrival, Relay, Sendmail
 from tests.clients.wordpress_site import Site

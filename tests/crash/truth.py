@@ -17,7 +17,7 @@ from typing import Any
 
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import InlineBody
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import HistoryOf, InFlight
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock

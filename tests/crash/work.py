@@ -32,8 +32,8 @@ from graphrelay.model import (
     StorageUnavailable,
     Submission,
 )
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Delete, Hold, Move, Release
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool

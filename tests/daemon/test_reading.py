@@ -49,15 +49,28 @@ async def test_a_file_that_cannot_be_read_to_its_end_holds_nobody_up(
         await ConfigReading(tmp_path / "config.toml").found()
 
 
+def loaded(program: str, *unwanted: str) -> str:
+    """Which of these modules a process has that runs `program`."""
+    shown = f"{program}\nimport sys\nprint(*{set(unwanted)!r} & sys.modules.keys())"
+    return subprocess.check_output([sys.executable, "-c", shown], text=True).strip()
+
+
 def test_the_process_that_relays_never_loads_what_checks_a_configuration(tmp_path: Path) -> None:
     program = f"""
-import asyncio, sys
+import asyncio
 from pathlib import Path
 from graphrelay.daemon.reading import ConfigReading
 import graphrelay.cli.serve, graphrelay.daemon.signals
 asyncio.run(ConfigReading(Path({configured(tmp_path)!r})).found())
-unwanted = {{"pydantic", "pydantic_settings", "graphrelay.config"}}
-print(*unwanted & sys.modules.keys())
 """
-    said = subprocess.check_output([sys.executable, "-c", program], text=True)
-    assert said.strip() == ""
+    assert not loaded(program, "pydantic", "pydantic_settings", "graphrelay.config")
+
+
+def test_the_process_that_relays_does_not_load_what_it_seldom_needs() -> None:
+    seldom = "requests", "urllib3", "jwt", "cryptography.x509", "aiohttp.web", "jinja2"
+    assert not loaded("import graphrelay.daemon.signals", *seldom)
+
+
+def test_the_process_that_reads_loads_none_of_what_relays() -> None:
+    relaying = "aiohttp", "aiosmtpd", "cryptography", "httpx", "keyring", "msal", "sqlite3"
+    assert not loaded("import graphrelay.daemon.reading_process", *relaying)

@@ -10,7 +10,8 @@ import pytest
 from graphrelay.doctor import network
 from graphrelay.doctor.finding import Different, LeftOut
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.transport import Endpoint, Proxy
+from graphrelay.graph.http.transport import Endpoint
+from graphrelay.graph.proxy import Proxy
 from graphrelay.sandbox.faults import Answer
 from tests.doctor.practice import HurriedClock, differing, only, practice
 from tests.doctor.worlds import Row, finds, worlds_of

@@ -13,7 +13,7 @@ import pytest
 
 from graphrelay.graph.http.exchange import BodyChanged, Timeouts
 from graphrelay.graph.http.tls import client_context
-from graphrelay.graph.http.transport import Proxy
+from graphrelay.graph.proxy import Proxy
 from graphrelay.graph.session import MailboxSession, Mime
 from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Uncertain
 from tests.graph.scripted import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.oauth.entra.credentials import load_key_pair
+from graphrelay.oauth.entra.key_pair import load_key_pair
 from graphrelay.oauth.scenario import (
     Certificate,
 )

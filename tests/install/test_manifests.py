@@ -106,6 +106,7 @@ def test_the_relay_takes_the_configuration_and_the_credentials(
 def test_the_compose_file_is_as_its_specification_says() -> None:
     schema = json.loads(needs("compose-spec").read_text("utf-8"))
     found = yaml.safe_load(COMPOSE.read_text("utf-8"))
+    schema["$schema"] = jsonschema.Draft7Validator.META_SCHEMA["$schema"]  # it has it with https
     jsonschema.validate(found, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**found, "services": {"relay1": {"imag": "x"}}}, schema)

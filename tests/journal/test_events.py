@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from graphrelay.journal import events
-from graphrelay.journal.events import LEVELS, Event
+from graphrelay.journal.event import LEVELS, Event
 from graphrelay.model import Origin
 
 CATALOGUE = [

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from graphrelay.graph.base64stream import REQUEST
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.http.exchange import Timeouts
@@ -29,14 +30,14 @@ from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.deliver.result import Answered, DeliveryResult
 from graphrelay.relay.deliver.stale_drafts import StaleDrafts
 from graphrelay.relay.outgoing.as_mime import outgoing
-from graphrelay.relay.outgoing.method import REQUEST
+from graphrelay.relay.policy.reporting import ReportPolicy
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.queue.manager import QueueManager
-from graphrelay.relay.reports.reporter import Reporter, ReportPolicy
+from graphrelay.relay.reports.reporter import Reporter
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_items import Mail
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 

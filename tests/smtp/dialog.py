@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from graphrelay.model import Reply
-from graphrelay.smtp import Listener, Login
+from graphrelay.smtp.access.listener import Listener
+from graphrelay.smtp.access.login import Login
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import Client, House, MemoryReception
 

@@ -13,8 +13,9 @@ from typing import Self
 from graphrelay.clock import Clock, SystemClock
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import Accepted, Address, Envelope, IncomingBody, Origin, Reply
-from graphrelay.smtp import Limits, Listener, Login, Server
-from graphrelay.smtp.access.listener import Network
+from graphrelay.smtp.access.listener import Limits, Listener, Network
+from graphrelay.smtp.access.login import Login
+from graphrelay.smtp.server import Server
 from graphrelay.smtp.session.conversation import Conversation
 
 PATIENCE = 20.0

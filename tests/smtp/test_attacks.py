@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from graphrelay.smtp import Limits
+from graphrelay.smtp.access.listener import Limits
 from tests.smtp.reception import serving, until
 
 IDLE = 2_000

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from graphrelay.smtp import Limits
+from graphrelay.smtp.access.listener import Limits
 from graphrelay.smtp.connection.buffer import Patience, Waited, overdue
 from graphrelay.smtp.context import patience_for_a_command, patience_for_a_message
 

@@ -9,7 +9,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrelay.smtp import Limits, Listener, Login
+from graphrelay.smtp.access.listener import Limits, Listener
+from graphrelay.smtp.access.login import Login
 from tests.smtp.fuzzing import fuzz, unhurried
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import MemoryReception, serving

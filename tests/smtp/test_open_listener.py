@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from graphrelay.smtp import Listener
+from graphrelay.smtp.access.listener import Listener
 from tests.smtp.reception import serving
 
 

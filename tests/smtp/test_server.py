@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.smtp import Limits, Listener, ListenError, Login, Server
+from graphrelay.smtp.access.listener import Limits, Listener, ListenError
+from graphrelay.smtp.access.login import Login
+from graphrelay.smtp.server import Server
 from tests.clock import FakeClock
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import Client, House, MemoryReception, serving

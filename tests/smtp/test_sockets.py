@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.smtp import ListenError
+from graphrelay.smtp.access.listener import ListenError
 from graphrelay.smtp.sockets import close_all, name_of, open_sockets
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from graphrelay.smtp import Limits
+from graphrelay.smtp.access.listener import Limits
 from graphrelay.smtp.connection.protocol import Connection
 from tests.smtp.reception import Client, House, MemoryBody, MemoryReception, serving, until
 

@@ -10,8 +10,8 @@ from typing import Any
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal
 from graphrelay.model import Done, DraftProgress, Lane, Origin, Queued
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Hold
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.copying import TABLES
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.values import Divided

@@ -17,7 +17,7 @@ from graphrelay.model import (
     Relayed,
     Submission,
 )
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.values import Refusal
 

@@ -21,7 +21,7 @@ from graphrelay.model import Submission
 from graphrelay.relay.outgoing import as_mime, body_parts
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.body_parts import MessageBody, Sealed
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 
 LONGEST = 200_000
 """Characters of text, HTML and header fields that are shown, each."""

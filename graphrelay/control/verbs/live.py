@@ -16,7 +16,7 @@ from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.relay.queue.lane_view import LaneView, empty
 from graphrelay.relay.queue.manager import QueueManager
 from graphrelay.smtp.connection.transcript import Transcripts
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import HistoryOf
 from graphrelay.spool.values import MessageHistory
 

@@ -16,7 +16,6 @@ from graphrelay.control.verbs.json_views import WhyWaiting
 from graphrelay.model import Lane, StorageUnavailable, in_small_letters
 from graphrelay.oauth.scenario import Account
 from graphrelay.relay.queue.lane_view import LaneView, noted
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import (
     Changed,
     Delete,
@@ -26,6 +25,7 @@ from graphrelay.spool.changes import (
     Retry,
     Verdict,
 )
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import (
     Backlogs,
     Count,

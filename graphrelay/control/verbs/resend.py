@@ -18,8 +18,8 @@ from graphrelay.control.verbs.stored_message import history, with_octets
 from graphrelay.journal import Journal, events
 from graphrelay.model import Accepted, Done, Envelope, Reply, Submission, one_line
 from graphrelay.relay.accept.reception import MailReception
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import NoteResent
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queue_ids import normalised, part_id
 from graphrelay.spool.values import MessageHistory, PartHistory
 

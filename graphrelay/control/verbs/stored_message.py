@@ -3,7 +3,7 @@
 from graphrelay.control.verb import VerbError
 from graphrelay.control.verbs.mail import stored
 from graphrelay.model import Done, Submission
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.queries import HistoryOf
 from graphrelay.spool.values import MessageHistory, PartHistory

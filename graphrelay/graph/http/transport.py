@@ -7,10 +7,8 @@ Either way the TLS session ends at Graph itself, so a proxy sees the host's name
 redirect is followed, no cookie is kept, and nothing is retried: only the queue decides that.
 """
 
-import base64
 import ssl
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.typedefs import LooseHeaders
@@ -18,33 +16,7 @@ from yarl import URL
 
 from graphrelay.graph.http.connection import LONGEST_HEAD, Connector
 from graphrelay.graph.http.exchange import Timeouts, once
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """An HTTP proxy; `authorization` is the value for Proxy-Authorization, or empty."""
-
-    host: str
-    port: int
-    tls: bool = False
-    authorization: str = field(default="", repr=False)
-
-    @classmethod
-    def parse(cls, url: str) -> "Proxy":
-        """From `http://[user:password@]host[:port]`. Raises `ValueError`."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a proxy must have the form http://host:port")
-        tls = parts.scheme == "https"
-        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        basic = "Basic " + base64.b64encode(login.encode()).decode() if parts.username else ""
-        return cls(parts.hostname, parts.port or (443 if tls else 8080), tls, basic)
-
-    @property
-    def url(self) -> URL:
-        """Without the login."""
-        scheme = "https" if self.tls else "http"
-        return URL.build(scheme=scheme, host=self.host, port=self.port)
+from graphrelay.graph.proxy import Proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +42,7 @@ class Endpoint:
         connector = Connector(self.tls, self.timeouts.idle)
         session = aiohttp.ClientSession(
             connector=connector,
-            proxy=self.proxy.url if self.proxy else None,
+            proxy=_url(self.proxy) if self.proxy else None,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
@@ -80,3 +52,9 @@ class Endpoint:
             middlewares=(once,),
         )
         return session, connector
+
+
+def _url(proxy: Proxy) -> URL:
+    """Without the login."""
+    scheme = "https" if proxy.tls else "http"
+    return URL.build(scheme=scheme, host=proxy.host, port=proxy.port)

@@ -5,17 +5,22 @@ JWTs. So what is read here is shown, or compared with what was requested, and ne
 a token is used. Nothing is verified: the token came from Entra over TLS.
 """
 
+import base64
+import json
 from typing import Any
-
-import jwt
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """The payload of a JWT; empty for anything else."""
-    try:
-        return jwt.decode(token, options={"verify_signature": False})
-    except (jwt.InvalidTokenError, RecursionError, ValueError):
-        return {}
+    """The payload of a JWT (RFC 7519 section 3); empty for anything else."""
+    match token.split("."):
+        case [_, payload, _]:
+            padded = payload + "=" * (-len(payload) % 4)
+            try:
+                claims = json.loads(base64.b64decode(padded, altchars="-_", validate=True))
+            except (RecursionError, ValueError):
+                return {}
+            return claims if isinstance(claims, dict) else {}
+    return {}
 
 
 def roles_of(token: str) -> tuple[str, ...]:

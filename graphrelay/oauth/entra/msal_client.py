@@ -12,24 +12,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import msal as untyped_msal
 
 from graphrelay.clock import Clock
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
 from graphrelay.oauth.cloud import TokenCloud
-from graphrelay.oauth.entra.assertion import client_assertion
 from graphrelay.oauth.entra.claims import claims_of
-from graphrelay.oauth.entra.credentials import (
-    CredentialProblem,
-    KeyPair,
-    MsalCredential,
-    msal_credential,
-)
+from graphrelay.oauth.entra.credentials import MsalCredential, msal_credential
+from graphrelay.oauth.entra.import_msal import msal
 from graphrelay.oauth.entra.msal_http import Http, RecordingClient, clock_error
 from graphrelay.oauth.entra.refusals import is_passing, refused, words
+from graphrelay.oauth.entra.secret_files import CredentialProblem
 from graphrelay.oauth.scenario import (
     Account,
     Application,
@@ -39,7 +34,8 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.retry_after import retry_after
 
-msal: Any = untyped_msal
+if TYPE_CHECKING:
+    from graphrelay.oauth.entra.key_pair import KeyPair
 
 # msal logs whole answers when they are not JSON, and requests at level debug.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
@@ -166,7 +162,9 @@ class Entra:
             self._account.client_id, client_credential=found.for_msal, **common
         )
 
-    def _sign(self, pair: KeyPair) -> str:
+    def _sign(self, pair: "KeyPair") -> str:
+        from graphrelay.oauth.entra.assertion import client_assertion
+
         endpoint = f"{self._cloud.authority(self._account.authority_tenant)}/oauth2/v2.0/token"
         return client_assertion(
             pair.private_key,

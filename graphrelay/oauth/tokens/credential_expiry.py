@@ -7,7 +7,7 @@ that a relay should not have, so the admin may configure the day that the portal
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from graphrelay.oauth.entra.credentials import CredentialProblem, load_key_pair
+from graphrelay.oauth.entra.secret_files import CredentialProblem
 from graphrelay.oauth.scenario import Account, Application, Certificate, ClientSecret, Credential
 
 WARNED_BEFORE = timedelta(days=30)
@@ -26,6 +26,8 @@ def credential_ends_at(account: Account) -> datetime | None:
     """The moment, if it is known. Reads the certificate."""
     match _credential(account):
         case Certificate() as certificate:
+            from graphrelay.oauth.entra.key_pair import load_key_pair
+
             try:
                 return load_key_pair(certificate).ends_at
             except CredentialProblem:

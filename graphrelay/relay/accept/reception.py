@@ -33,7 +33,7 @@ from graphrelay.relay.accept import router, trace
 from graphrelay.relay.accept.router import Parts, RoutingInput, RoutingTable
 from graphrelay.relay.outgoing import as_mime, body_parts, charset, originator
 from graphrelay.relay.policy.sender import shown
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 
 FIRST_READ = 16 * 1024
 LONGEST_SUBJECT = 200

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from graphrelay.clock import Clock
 from graphrelay.journal import Entry, Journal, events
 from graphrelay.model import StorageUnavailable, one_line
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.values import Refusal
 
 PAUSE = timedelta(seconds=2)

@@ -50,8 +50,8 @@ from graphrelay.relay.outgoing import as_json
 from graphrelay.relay.outgoing.attachment import Attachment
 from graphrelay.relay.outgoing.method import ByDraft
 from graphrelay.relay.outgoing.upload_chunks import PieceReader
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import ForgetDraft
+from graphrelay.spool.contract import Spool
 
 PIECE = 10 * 320 * 1024
 """Octets of a chunk: below 4 MB (https://learn.microsoft.com/en-us/graph/outlook-large-attachments)

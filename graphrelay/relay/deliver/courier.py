@@ -50,7 +50,7 @@ from graphrelay.relay.policy.budget import Spent
 from graphrelay.relay.policy.decision import Decision, Slower, Stops, decide
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports.reporter import Report, Reporter
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.values import Divided, Interrupted
 

@@ -58,7 +58,7 @@ from graphrelay.relay.policy.settle import (
     judge,
     judge_draft,
 )
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import HistoryOf, SharesMessageId
 from graphrelay.spool.values import Interrupted
 

@@ -24,8 +24,8 @@ from graphrelay.oauth.scenario import Account
 from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.reports import ndr
 from graphrelay.relay.reports.ndr import Failure, Ndr
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, NoteNdr
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import LanesUsed, RelayedTo
 
 LOOK_EVERY = timedelta(minutes=5)

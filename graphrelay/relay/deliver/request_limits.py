@@ -21,9 +21,9 @@ from pathlib import Path
 
 from graphrelay.clock import Clock
 from graphrelay.files import sync_directory, write_beside
+from graphrelay.graph.base64stream import REQUEST
 from graphrelay.journal import Journal, events
 from graphrelay.model import Lane
-from graphrelay.relay.outgoing.method import REQUEST
 
 REMEMBERED = timedelta(days=1)
 MEASURED = timedelta(days=30)

@@ -15,8 +15,8 @@ from graphrelay.graph.drafts import Seen
 from graphrelay.journal import Journal, events
 from graphrelay.model import Delayed, Paused, StorageUnavailable
 from graphrelay.relay.deliver.courier import Graph
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import ForgetDraft
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import LeftDrafts
 from graphrelay.spool.values import LeftBehind
 

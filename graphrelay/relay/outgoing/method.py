@@ -15,7 +15,7 @@ fit into a request. Only JSON can leave no copy in Sent Items
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from graphrelay.graph.base64stream import encoded_size
+from graphrelay.graph.base64stream import REQUEST, encoded_size
 from graphrelay.graph.session import Json, Mime
 from graphrelay.model import Failed, OctetsInMemory, OctetSource, Outcome, Submission
 from graphrelay.oauth.scenario import AccountOptions
@@ -28,8 +28,6 @@ from graphrelay.relay.outgoing.mime_draft import MimeDraft
 Compose = Callable[[Submission], Awaitable[OctetSource]]
 """Returns the octets for Graph: the message with its header section edited."""
 
-REQUEST = 4_000_000
-"""Octets of the largest request that Graph accepts; documented as "4 MB", read as MB, not MiB."""
 NO_OPTIONS = AccountOptions()
 COPY_STAYS = "no copy in Sent Items: a message of this size leaves one"
 INVITATION_STAYS = "no copy in Sent Items: an invitation that goes as MIME leaves one"

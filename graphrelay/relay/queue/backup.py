@@ -12,74 +12,23 @@ already or have a draft, since only their own mailbox can show which; and messag
 large for the backup.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-
 from graphrelay.journal import Journal, events
 from graphrelay.mime import reading
 from graphrelay.model import (
-    Address,
     Delayed,
     Lane,
     Paused,
-    Plan,
     QueueEntry,
     Submission,
-    Trouble,
-    in_small_letters,
-    same_address,
 )
 from graphrelay.relay.deliver.courier import Graph
 from graphrelay.relay.outgoing import as_mime, originator
-from graphrelay.relay.policy.mailbox import SendingAccount, usable
+from graphrelay.relay.policy.backups import Backups
 from graphrelay.relay.policy.settle import doubt_in
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Move
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import MailLost, NotQueued
 from graphrelay.spool.queries import HistoryOf
-
-
-@dataclass(frozen=True, slots=True)
-class Backups:
-    """The backup account of each account."""
-
-    accounts: Mapping[str, SendingAccount] = field(default_factory=dict)
-    backup_of: Mapping[str, str] = field(default_factory=dict)
-    """Names of accounts, as in the configuration."""
-    largest: Mapping[str, int] = field(default_factory=dict)
-    """For each account the size in octets of the largest message that it can submit; without an
-    entry, there is no limit."""
-
-    def for_lane(self, lane: Lane, trouble: Trouble) -> Lane | None:
-        """The lane that takes over from a paused lane. It has the same mailbox if only the
-        authorization has failed and the backup may use that mailbox; else the backup's own."""
-        other = self.accounts.get(self.backup_of.get(lane.account, ""))
-        if other is None:
-            return None
-        if trouble is Trouble.AUTHORIZATION and other.may_use(lane.mailbox):
-            return Lane(other.name, in_small_letters(other.mailbox_of(lane.mailbox)))
-        mailbox = other.default_mailbox
-        if mailbox is None or same_address(mailbox, lane.mailbox):
-            return None
-        return Lane(other.name, in_small_letters(mailbox))
-
-    def plan(self, plan: Plan, authors: Iterable[Address], lane: Lane) -> Plan:
-        """The plan for `lane`. From is kept if it is the mailbox, or one that the signed-in user
-        may use; an application is assumed to have Send As for no other mailbox."""
-        other = self.accounts[lane.account]
-        written = next(iter(authors), None)
-        if plan.from_address:
-            written = Address.parse(plan.from_address)
-        stays = (
-            written is None
-            or same_address(str(written), lane.mailbox)
-            or (
-                other.username is not None
-                and usable(other, written)
-                and other.may_stand_in_from(str(written))
-            )
-        )
-        return replace(plan, lane=lane, from_address=plan.from_address if stays else lane.mailbox)
 
 
 class TakeOver:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from graphrelay.clock import Clock
 from graphrelay.model import Lane, StorageUnavailable
 from graphrelay.relay.deliver.courier import WITHOUT_DISK
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import InFlight
 from graphrelay.spool.values import Interrupted
 

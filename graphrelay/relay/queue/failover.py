@@ -14,9 +14,10 @@ from datetime import timedelta
 
 from graphrelay.journal import Journal, events
 from graphrelay.model import Lane, Paused, QueueEntry, StorageUnavailable
-from graphrelay.relay.queue.backup import Backups, TakeOver
+from graphrelay.relay.policy.backups import Backups
+from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.lane import LaneQueue, Stopped
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import QueueFilter
 
 PAGE = 100

@@ -39,18 +39,19 @@ from graphrelay.relay.deliver.result import (
     NotBegun,
     NotWaiting,
 )
+from graphrelay.relay.policy.backups import Backups
 from graphrelay.relay.policy.budget import in_words
 from graphrelay.relay.policy.decision import Feedback, Slower
 from graphrelay.relay.policy.schedule import DeliveryPolicy, longest_wait
-from graphrelay.relay.queue.backup import Backups, TakeOver
+from graphrelay.relay.queue.backup import TakeOver
 from graphrelay.relay.queue.earlier_requests import EarlierRequests
 from graphrelay.relay.queue.failover import HandOver
 from graphrelay.relay.queue.lane import LaneQueue, NewlyPaused, Resumed, Stopped
 from graphrelay.relay.queue.lane_view import LaneView, note_of, noted, view
 from graphrelay.relay.queue.timer import Alarms
 from graphrelay.retry_after import LONGEST_RETRY_AFTER
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Delete, Hold, Release, Retry, Verdict
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import Backlogs, InFlight, LaneNotes
 from graphrelay.spool.values import Divided, Interrupted, LaneNote, Take

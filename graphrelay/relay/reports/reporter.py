@@ -44,13 +44,11 @@ from graphrelay.model import (
     Uncertain,
 )
 from graphrelay.relay.policy.decision import Decision
+from graphrelay.relay.policy.reporting import ReportPolicy
 from graphrelay.relay.reports import dsn
 from graphrelay.relay.reports.dsn import Dsn, DsnEntry, DsnParties
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import HistoryOf
-
-ReportTo = Literal["sender", "nobody"] | Address
-"""Who gets reports: the envelope's sender, nobody, or always the same address."""
 
 TOGETHER = timedelta(minutes=1)
 """Failures within it make one report."""
@@ -62,17 +60,6 @@ _HOUR = timedelta(hours=1)
 
 ORIGIN = Origin(listener="the relay itself", client="localhost")
 _HEAD = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportPolicy:
-    """Who gets which reports."""
-
-    to: ReportTo = "sender"
-    delay_notice: timedelta | None = None
-    """After how long a delay is reported; `None`: never."""
-    lifetime: timedelta = timedelta(days=5)
-    """As in DeliveryPolicy; a report of a delay says until when the relay tries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from psycopg_pool import AsyncConnectionPool
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.errors import connection_lost
 
-# It writes each attempt to connect to the log; the journal has one line for that (leases.py).
-logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+# It writes each attempt to connect, and each connection that breaks, to the log; the journal has
+# one line for that (leases.py).
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 SCHEMA = "graphrelay"
 PATIENCE = 5.0

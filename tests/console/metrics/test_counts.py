@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from graphrelay import model
 from graphrelay.console.metrics.counts import MOST_CODES, Counts
 from graphrelay.journal import Entry, events
+from graphrelay.journal.event import Event
 from graphrelay.model import Answer, Lane, Origin, Submission, Trouble
 from tests.spool.mail import plan
 
@@ -28,7 +29,7 @@ def submission() -> Submission:
     )
 
 
-def counted(*what: events.Event) -> Counts:
+def counted(*what: Event) -> Counts:
     counts = Counts()
     for event in what:
         counts.hear(Entry(NOON + timedelta(seconds=3), event))

@@ -10,7 +10,7 @@ from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.content import LONGEST, PIECE, WHOLE, ContentVerbs
 from graphrelay.journal import Journal
 from graphrelay.model import Done
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, put, relayed

@@ -14,7 +14,7 @@ from graphrelay.journal import Journal
 from graphrelay.model import Address, Lane, Submission
 from graphrelay.oauth.scenario import Account, SendAsUser
 from graphrelay.relay.queue.lane_view import LaneView
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import HistoryOf, LogFilter
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.values import LaneNote

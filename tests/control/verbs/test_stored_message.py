@@ -10,7 +10,7 @@ from graphrelay.control.verb import VerbError
 from graphrelay.control.verbs.stored_message import any_with_octets
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Done
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.sqlite import SqliteSpool
 from tests.clock import FakeClock
 from tests.spool.mail import ANNA, NOON, a_message, plan, put, relayed

@@ -16,13 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from graphrelay.oauth.answers import EntraUnreachable, Granted, TokenRefused
 from graphrelay.oauth.cloud import GLOBAL
-from graphrelay.oauth.entra.credentials import (
-    CredentialProblem,
-    load_key_pair,
-    read_secret,
-    read_token,
-)
+from graphrelay.oauth.entra.key_pair import load_key_pair
 from graphrelay.oauth.entra.msal_client import Entra
+from graphrelay.oauth.entra.secret_files import CredentialProblem, read_secret, read_token
 from graphrelay.oauth.scenario import (
     Account,
     AnyUser,

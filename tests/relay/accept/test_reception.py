@@ -27,7 +27,7 @@ from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.router import Route, RoutingTable
 from graphrelay.relay.outgoing import as_mime
 from graphrelay.relay.queue.fair_order import Due
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.values import Take

@@ -18,7 +18,7 @@ from graphrelay.relay.accept.refusals import (
     SEVERAL,
     RefusalLog,
 )
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import RefusalFilter
 from graphrelay.spool.values import Refusal
 from tests.clock import FakeClock

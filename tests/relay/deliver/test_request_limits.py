@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from graphrelay.graph.base64stream import REQUEST
 from graphrelay.journal import Entry, Journal
 from graphrelay.relay.deliver.request_limits import FILE, RequestLimits
-from graphrelay.relay.outgoing.method import REQUEST
 from tests.clock import FakeClock
 from tests.relay.cloud import INFO, WP
 

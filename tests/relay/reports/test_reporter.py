@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from graphrelay.model import Address, Lane, Plan, StorageUnavailable
+from graphrelay.relay.policy.reporting import ReportPolicy
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.relay.reports import reporter
 from graphrelay.relay.reports.dsn import MARK
-from graphrelay.relay.reports.reporter import ReportPolicy
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import User
 from graphrelay.sandbox.graph.faults import Refuse, UnknownRecipient

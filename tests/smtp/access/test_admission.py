@@ -11,7 +11,6 @@ import pytest
 
 from graphrelay.journal import Entry, Journal, events
 from graphrelay.model import Origin
-from graphrelay.smtp import Limits
 from graphrelay.smtp.access.admission import (
     MOST_LINES,
     Gate,
@@ -21,6 +20,7 @@ from graphrelay.smtp.access.admission import (
     local_user,
     short_of_descriptors,
 )
+from graphrelay.smtp.access.listener import Limits
 from tests.clock import FakeClock
 
 TOO_MANY_FILES = "421 4.3.2 Too many open files in this relay; try again later"

@@ -8,8 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from graphrelay.smtp import Login, hash_password, is_password_hash, verify
-from graphrelay.smtp.access.login import LockedOut, LoginBook, WrongPassword
+from graphrelay.smtp.access.login import (
+    LockedOut,
+    Login,
+    LoginBook,
+    WrongPassword,
+    hash_password,
+    is_password_hash,
+    verify,
+)
 from tests.clock import FakeClock, settle
 from tests.smtp.passwords import quick_hash
 

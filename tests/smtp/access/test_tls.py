@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from graphrelay.journal import Entry, Journal
-from graphrelay.smtp import Listener, ListenError
+from graphrelay.smtp.access.listener import Listener, ListenError
 from graphrelay.smtp.access.tls import ListenerCertificate
 from tests.clock import FakeClock
 from tests.smtp.conftest import Certificates, make_certificates

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.smtp import Listener
+from graphrelay.smtp.access.listener import Listener
 from tests.smtp.conftest import Certificates
 from tests.smtp.reception import serving
 

@@ -4,7 +4,8 @@ import ipaddress
 
 import pytest
 
-from graphrelay.smtp import Listener, Login
+from graphrelay.smtp.access.listener import Listener
+from graphrelay.smtp.access.login import Login
 from graphrelay.smtp.connection.transcript import Transcript
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import House, serving, until

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from graphrelay.smtp import Limits
+from graphrelay.smtp.access.listener import Limits
 from graphrelay.smtp.connection import transcript
 from graphrelay.smtp.connection.buffer import ConnectionBuffer
 from graphrelay.smtp.session.conversation import COMMANDS

@@ -1,7 +1,8 @@
 """What a session knows about its client, and how many mistakes it tolerates."""
 
 from graphrelay.model import Reply
-from graphrelay.smtp import Listener, Login
+from graphrelay.smtp.access.listener import Listener
+from graphrelay.smtp.access.login import Login
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import ENVELOPE, QUEUED, MemoryReception, send_message, serving
 

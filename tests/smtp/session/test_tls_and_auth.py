@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from graphrelay.journal import Entry
-from graphrelay.smtp import LOOPBACK, Limits, Listener, Login
+from graphrelay.smtp.access.listener import LOOPBACK, Limits, Listener
+from graphrelay.smtp.access.login import Login
 from tests.smtp.conftest import Certificates
 from tests.smtp.passwords import quick_hash
 from tests.smtp.reception import (

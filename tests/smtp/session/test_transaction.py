@@ -3,7 +3,7 @@
 import pytest
 
 from graphrelay.model import Address, Envelope, Reply, StorageAway, StorageUnavailable
-from graphrelay.smtp import Limits
+from graphrelay.smtp.access.listener import Limits
 from tests.smtp.reception import (
     ENVELOPE,
     QUEUED,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.sqlite import SqliteSpool

@@ -8,8 +8,8 @@ import pytest
 
 from graphrelay.journal import Entry
 from graphrelay.model import Held, Queued
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Delete, Release
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import ENDED, MailLost, NotQueued
 from graphrelay.spool.queries import InFlight, QueueFilter
 from graphrelay.spool.values import Take

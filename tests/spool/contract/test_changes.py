@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.model import Done, Held, Queued, QueueEntry, Submission
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Change, Changed, Delete, Hold, NotChanged, Release, Retry
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
 from graphrelay.spool.values import HistoryEvent

@@ -14,8 +14,8 @@ from graphrelay.model import (
     Queued,
     Submission,
 )
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import ForgetDraft
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, InFlight, LeftDrafts, QueueFilter
 from graphrelay.spool.values import Divided, HistoryEvent, LeftBehind, MessageHistory

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from graphrelay.model import Delayed, Done, DraftProgress, Failed, Lane, Queued, Relayed, Submission
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Delete, ForgetDraft, Move
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, LeftDrafts
 from tests.spool.contract.conftest import Engine

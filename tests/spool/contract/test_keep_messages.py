@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.model import Done, Submission
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Delete
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import Count, HistoryOf
 from tests.clock import FakeClock

@@ -17,7 +17,7 @@ from graphrelay.model import (
     Submission,
     Uncertain,
 )
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, InFlight, LogFilter, QueueFilter
 from tests.spool.contract.conftest import Engine

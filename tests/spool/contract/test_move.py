@@ -3,8 +3,8 @@
 import pytest
 
 from graphrelay.model import Lane, Plan
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, Hold, Move, NotChanged
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.queries import HistoryOf, QueueFilter
 from graphrelay.spool.values import HistoryEvent

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from graphrelay.model import Address, Done, Lane
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Changed, NotChanged, NoteNdr
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import HistoryOf, LanesUsed, LogFilter, RelayedTo
 from graphrelay.spool.values import RelayedPart
 from tests.spool.mail import ANNA, BERT, NOON, WEBSITE, a_message, plan, put, relayed

@@ -9,8 +9,8 @@ import pytest
 
 from graphrelay.journal import Journal
 from graphrelay.model import Address, Done, Lane, NewMessage, Origin, Queued, Submission
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Hold
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import (
     Count,
     HistoryOf,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.spool import Spool
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import RefusalFilter
 from graphrelay.spool.values import MOST_REFUSALS, REFUSALS_ADDED_UP, Refusal
 from tests.clock import FakeClock

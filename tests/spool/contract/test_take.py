@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from graphrelay.model import Address, Lane, Queued, QueueEntry, Submission
-from graphrelay.spool import Spool
 from graphrelay.spool.changes import Hold
+from graphrelay.spool.contract import Spool
 from graphrelay.spool.queries import Backlogs
 from graphrelay.spool.values import LARGE, Backlog, Batch, Take
 from tests.clock import FakeClock

@@ -16,7 +16,7 @@ from pathlib import Path
 from graphrelay.clock import Clock
 from graphrelay.file_access import FileUser
 from graphrelay.journal import Journal, events
-from graphrelay.journal.events import Event
+from graphrelay.journal.event import Event
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.queue_ids import part_id

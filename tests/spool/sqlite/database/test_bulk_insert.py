@@ -1,6 +1,8 @@
 """Many rows are inserted with few statements, in their order."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -8,10 +10,10 @@ from graphrelay.spool.sqlite.database.bulk_insert import Insert
 
 
 @pytest.fixture
-def connection() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("CREATE TABLE t (number INTEGER, name TEXT)")
-    return connection
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE t (number INTEGER, name TEXT)")
+        yield connection
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Text from octets that were not UTF-8 comes back from a column unchanged."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,8 +12,8 @@ from graphrelay.spool.sqlite.database.text import restored, storable
     "text", ["", "anna", "Jürgen", "\U0001f4e7", b"J\xfcrgen".decode("utf-8", "surrogateescape")]
 )
 def test_text_comes_back_from_a_column_unchanged(text: str) -> None:
-    connection = sqlite3.connect(":memory:")
-    (kept,) = connection.execute("SELECT ?", (storable(text),)).fetchone()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        (kept,) = connection.execute("SELECT ?", (storable(text),)).fetchone()
     assert restored(kept) == text
 
 
