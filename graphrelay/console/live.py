@@ -9,6 +9,7 @@ browser that does not read is cut off, and the number of streams is limited.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -24,13 +25,22 @@ MOST: Final = 50
 MOST_EACH: Final = 10
 
 
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One that is counted. Its handler notices only at its next event that the browser has left,
+    so `has_left` is asked before others are refused."""
+
+    session: bytes
+    has_left: Callable[[], bool]
+
+
 class Changes:
     """Counts changes, and wakes everything that waits for the next one."""
 
     def __init__(self) -> None:
         self.count = 0
         self._next = asyncio.Event()
-        self._streams: list[bytes] = []
+        self._streams: list[Stream] = []
 
     def hear(self, _: Entry) -> None:
         """A sink of the journal: whatever is written there may show on a page."""
@@ -50,16 +60,19 @@ class Changes:
 
     # Streams ---------------------------------------------------------------------------------
 
-    def enter(self, session: bytes) -> bool:
-        """Count a stream of a session, unless there are too many."""
-        if len(self._streams) >= MOST or self._streams.count(session) >= MOST_EACH:
-            return False
-        self._streams.append(session)
-        return True
+    def enter(self, session: bytes, has_left: Callable[[], bool]) -> Stream | None:
+        """Count a stream of a session; `None` if there are too many whose browsers are there."""
+        self._streams = [one for one in self._streams if not one.has_left()]
+        of_session = sum(one.session == session for one in self._streams)
+        if len(self._streams) >= MOST or of_session >= MOST_EACH:
+            return None
+        self._streams.append(entered := Stream(session, has_left))
+        return entered
 
-    def leave(self, session: bytes) -> None:
+    def leave(self, stream: Stream) -> None:
         """A stream has ended."""
-        self._streams.remove(session)
+        if stream in self._streams:
+            self._streams.remove(stream)
 
 
 async def stream(

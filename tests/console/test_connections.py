@@ -146,10 +146,30 @@ async def test_of_500_streams_of_a_session_ten_are_served_and_pages_go_on(
         for _ in range(500):
             answer = await session.get(f"{otto.base}/events", cookies=cookies)
             statuses[answer.status] += 1
-            if answer.status != 200:
+            if answer.status == 200:
+                stack.callback(answer.close)
+            else:
                 await answer.read()
         assert (await otto.get("/")).status == 200
     assert statuses == {200: STREAMS_EACH, 503: 500 - STREAMS_EACH}
+
+
+async def test_pages_that_are_closed_leave_their_streams_to_others_at_once(
+    opened: Opened,
+) -> None:
+    otto = await opened.operator()
+    statuses: list[int] = []
+    for _ in range(3):
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(STREAMS_EACH):
+                session = await stack.enter_async_context(
+                    aiohttp.ClientSession(cookies=otto.cookies())
+                )
+                answer = await session.get(f"{otto.base}/events", cookies=otto.cookies())
+                statuses.append(answer.status)
+                stack.callback(answer.close)
+        await settle(20)
+    assert statuses == [200] * 3 * STREAMS_EACH
 
 
 async def test_people_behind_a_proxy_have_no_share_of_one_address(opening: Opening) -> None:

@@ -82,14 +82,31 @@ async def test_everybody_who_waits_hears_of_a_change() -> None:
     assert await asyncio.gather(*waiting) == [1] * 10
 
 
+def stays() -> bool:
+    return False
+
+
 def test_a_session_and_all_together_have_only_so_many() -> None:
     changes = Changes()
-    assert [changes.enter(b"a") for _ in range(MOST_EACH + 1)] == [True] * MOST_EACH + [False]
-    others = [bytes([n]) for n in range(MOST - MOST_EACH)]
-    assert all(changes.enter(one) for one in others)
-    assert not changes.enter(b"last")
-    changes.leave(b"a")
-    assert changes.enter(b"last")
+    entered = [changes.enter(b"a", stays) for _ in range(MOST_EACH + 1)]
+    assert [one is not None for one in entered] == [True] * MOST_EACH + [False]
+    others = [changes.enter(bytes([n]), stays) for n in range(MOST - MOST_EACH)]
+    assert all(others)
+    assert not changes.enter(b"last", stays)
+    assert entered[0] is not None
+    changes.leave(entered[0])
+    assert changes.enter(b"last", stays)
+
+
+def test_a_stream_whose_browser_has_left_makes_room_before_its_handler_ends() -> None:
+    changes, left = Changes(), set[int]()
+    entered = [changes.enter(b"a", lambda n=n: n in left) for n in range(MOST_EACH)]  # type: ignore[misc]
+    assert not changes.enter(b"a", stays)
+    left.add(0)
+    assert changes.enter(b"a", stays)
+    assert entered[0] is not None
+    changes.leave(entered[0])
+    assert not changes.enter(b"a", stays), "its end is not counted twice"
 
 
 def test_the_pause_is_long_enough_for_ten_viewers() -> None:

@@ -12,7 +12,8 @@ from graphrelay.console.render import Renderer
 def register(app: web.Application, desk: Desk, _renderer: Renderer) -> None:
     async def events(request: web.Request) -> web.StreamResponse:
         session = request[VISIT].session
-        if not desk.changes.enter(session.key):
+        entered = desk.changes.enter(session.key, lambda: request.transport is None)
+        if entered is None:
             raise web.HTTPServiceUnavailable(text=texts.TOO_MANY_PAGES)
         try:
             response = web.StreamResponse(
@@ -29,7 +30,7 @@ def register(app: web.Application, desk: Desk, _renderer: Renderer) -> None:
             if request.transport is not None:
                 request.transport.abort()
         finally:
-            desk.changes.leave(session.key)
+            desk.changes.leave(entered)
         return response
 
     app.router.add_get("/events", events)
