@@ -91,6 +91,24 @@ async def test_a_caller_who_gives_up_leaves_nothing_behind(spool: PostgresSpool)
     assert len(left) == len(answered) + 2
 
 
+async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(
+    spool: PostgresSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = spool._writer.submit
+
+    def submit(kind: Any, value: Any) -> Any:
+        job = real(kind, value)
+        job.future.add_done_callback(lambda _: taking.cancel())
+        return job
+
+    monkeypatch.setattr(spool._writer, "submit", submit)
+    taking = asyncio.create_task(put(spool))
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await asyncio.gather(*spool._tasks)
+    assert await spool.read(QueueFilter()) == []
+
+
 async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
     spool: PostgresSpool,
 ) -> None:
