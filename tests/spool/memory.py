@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphrelay.clock import Clock
+from graphrelay.durations import STORAGE, Durations
 from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.sqlite.database.reader import Reader
@@ -67,6 +68,7 @@ class Bodies(BodyFolder):
 
     def __init__(self) -> None:
         self.path, self.disk, self.inline_limit, self.piece = NOWHERE, _Disk(), 1 << 40, 1 << 40
+        self.syncs = Durations(STORAGE)
 
     def incoming(self) -> Incoming:
         return Incoming(self)

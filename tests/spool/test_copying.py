@@ -20,6 +20,7 @@ from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.schema import prepare
 from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter
 from graphrelay.spool.sqlite import SqliteSpool
+from graphrelay.spool.sqlite.files.disk import Disk
 from tests.clock import FakeClock
 from tests.spool.copies import contents, filled
 from tests.spool.mail import put
@@ -98,6 +99,53 @@ def test_a_copy_that_was_complete_but_for_its_last_step_is_found_complete(
         (aside / name).rename(state / name)
     assert there(state, database).before
     assert not (state / "spool.db").exists()
+
+
+def test_a_copy_that_was_killed_while_it_was_put_in_place_is_continued(
+    state: Path, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(state)
+    there(state, database)
+    rename = Disk.rename
+
+    def killed(disk: Disk, old: Path, new: Path) -> None:
+        if old.name == "spool.db":
+            raise KeyboardInterrupt
+        rename(disk, old, new)
+
+    monkeypatch.setattr(Disk, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        back(tmp_path / "again", database)
+    monkeypatch.undo()
+    back(tmp_path / "again", database)
+    assert contents(tmp_path / "again") == before
+
+
+def test_the_last_steps_of_a_copy_wait_for_the_disk(
+    state: Path, tmp_path: Path, database: str, postgres_server_of_all: PostgresServer
+) -> None:
+    for sql in _NOTE_RENAMES:
+        postgres_server_of_all.execute(sql)
+    there(state, database)
+    back(tmp_path / "again", database)
+    found = postgres_server_of_all.execute("SELECT setting FROM public.renames")
+    for sql in _NO_MORE:
+        postgres_server_of_all.execute(sql)
+    assert found == [("on",), ("on",)]
+
+
+_NOTE_RENAMES = (
+    "CREATE TABLE public.renames (setting text)",
+    """CREATE FUNCTION public.note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+       INSERT INTO public.renames VALUES (current_setting('synchronous_commit')); END $$""",
+    """CREATE EVENT TRIGGER note ON ddl_command_end WHEN TAG IN ('ALTER SCHEMA')
+       EXECUTE FUNCTION public.note()""",
+)
+_NO_MORE = (
+    "DROP EVENT TRIGGER note",
+    "DROP FUNCTION public.note()",
+    "DROP TABLE public.renames",
+)
 
 
 def test_another_queue_is_not_replaced(

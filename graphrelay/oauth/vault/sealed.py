@@ -116,9 +116,10 @@ class SealedSecrets(KeyringBackend):
             if self.store.shared:
                 raise VaultFailure(
                     "The vault is shared, and a new key made here would be missing elsewhere.",
-                    "On each host put the new key (`openssl rand -base64 32`) as the first line of "
-                    "vault.key and the old one as the second, restart graphrelay, run "
-                    "`graphrelay vault rotate` on one host, then remove the second lines.",
+                    "On each host add the new key (`openssl rand -base64 32`) as the second line "
+                    "of vault.key, and restart graphrelay. When all have it, make it the first "
+                    "line on each, restart, run `graphrelay vault rotate` on one host, and remove "
+                    "the second lines.",
                 )
             self.keys = with_new_key(self.keys)
         every = [(service, name) for service in services for name in self.names(service)]

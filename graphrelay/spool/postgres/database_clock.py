@@ -15,7 +15,7 @@ altogether: it sets its `Clock` by it.
 
 from datetime import datetime, timedelta
 
-from graphrelay.clock import Clock
+from graphrelay.clock import TOLERANCE, Clock
 from graphrelay.journal import Journal, events
 from graphrelay.spool.codec import MICROSECOND, moment
 
@@ -31,8 +31,12 @@ class DatabaseClock:
         self._journal = journal
         self._base = 0
 
-    def follow(self, now: int) -> None:
-        """What the database says now."""
+    def follow(self, now: int, asked_at: timedelta | None = None) -> None:
+        """What the database says now. If it was asked at `asked_at` (monotonic), and this process
+        stood still or waited for its turn before it saw the answer, that is old by now, and left
+        aside."""
+        if asked_at is not None and self._clock.monotonic() - asked_at >= TOLERANCE / 2:
+            return
         self._base = now - self._clock.monotonic() // MICROSECOND
         ahead = self._clock.set(moment(now))
         if ahead is not None:

@@ -375,13 +375,21 @@ class PostgresSpool:
             async with asyncio.timeout(ACCEPT_LIMIT):
                 return await asyncio.shield(job.future)
         except asyncio.CancelledError:
-            self._writer.give_up(job, self._take_back)
+            self._give_up(job)
             raise
         except TimeoutError as error:
-            self._writer.give_up(job, self._take_back)
+            self._give_up(job)
             raise StorageAway(
                 "The spool could not take a message in PostgreSQL: the server does not answer."
             ) from error
+
+    def _give_up(self, job: Job[Deposit, Deposited]) -> None:
+        if job.future.done() and job.future.exception() is None:  # the answer came just now
+            task = asyncio.create_task(self._take_back(job.future.result()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._writer.give_up(job, self._take_back)
 
     async def _take_back(self, put: Deposited) -> None:
         """What nobody was given a 250 for; where that fails, it is sent all the same."""

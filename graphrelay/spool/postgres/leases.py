@@ -189,6 +189,7 @@ class Leases:
     async def _round(self) -> None:
         asked_at = self._clock.monotonic()
         async with self._connections.one() as connection:
+            sent_at = self._clock.monotonic()
             found = await connection.execute(_RENEW, (self._microseconds(), self.relay))
             row = await found.fetchone()
             if row is None:
@@ -196,7 +197,7 @@ class Leases:
                 return
             stood_still = not self.alive()
             self._until = asked_at + self._lease
-            self._database_clock.follow(row[0])
+            self._database_clock.follow(row[0], sent_at)
             steady_since = self._steady_since
             if steady_since is None:
                 steady_since = self._steady_since = asked_at

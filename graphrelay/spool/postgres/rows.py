@@ -255,7 +255,8 @@ class PostgresQueue:
 
     def set_aside(self, now: datetime) -> str:
         """Nobody is to find the queue under its name any more; the new one."""
-        name = f"graphrelay_copied_{now:%Y%m%dt%H%M%S}"
+        name = f"graphrelay_copied_{now:%Y%m%dt%H%M%S%f}"
+        self._read.execute("SET LOCAL synchronous_commit = on")
         self._read.execute(f"ALTER SCHEMA {SCHEMA} RENAME TO {name}")
         self._read.execute("COMMIT")
         return f"schema {name} of PostgreSQL"
@@ -338,7 +339,7 @@ def open_queue(url: str, service: str) -> Iterator[PostgresQueue]:
         raise translated(error, "be copied")  # noqa: B904 (it carries its cause)
 
 
-# Commits of a copy need not wait for the disk: the last one does, and what was before it with it.
+# Commits of a copy need not wait for the disk: the last ones do, and what was before with them.
 _SESSION = """SELECT set_config('idle_in_transaction_session_timeout', '0', false),
     set_config('statement_timeout', '0', false), set_config('lock_timeout', '10s', false),
     set_config('synchronous_commit', 'off', false)"""

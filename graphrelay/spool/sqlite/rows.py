@@ -161,6 +161,16 @@ class SqliteRows:
             os.close(descriptor)
         self._disk.sync_directory(folder)
 
+    def forget_lost_bodies(self) -> None:
+        """They are copied once more: who was killed in `put_in_place` had moved their files."""
+        there = json.dumps([file.name for file in (self.directory / BODY_FILES).iterdir()])
+        with self._transaction():
+            self._write.execute(
+                "DELETE FROM bodies WHERE file IS NOT NULL"
+                " AND file NOT IN (SELECT value FROM json_each(?))",
+                (there,),
+            )
+
     def remove(self, table: CopiedTable, keys: Sequence[int]) -> None:
         which = f"{table.key} IN (SELECT value FROM json_each(?))"
         with self._transaction():
@@ -243,7 +253,7 @@ class SqliteQueue:
 
     def set_aside(self, now: datetime) -> str:
         self._connections.close()
-        aside = self._directory / f"copied-{now:%Y%m%dT%H%M%S}"
+        aside = self._directory / f"copied-{now:%Y%m%dT%H%M%S%f}"
         aside.mkdir(0o700)
         _write_back(self._directory / DATABASE)
         self._move((DATABASE, BODY_FILES, VAULT), self._directory, aside)
@@ -263,7 +273,9 @@ class SqliteQueue:
         self._own()
         partial = self._directory / PARTIAL
         self._current(partial)
-        return self._rows(partial)
+        rows = self._rows(partial)
+        rows.forget_lost_bodies()
+        return rows
 
     def put_in_place(self, now: datetime) -> None:
         """The database comes last: with it, the queue is there."""
@@ -274,7 +286,7 @@ class SqliteQueue:
             _write_back(self._directory / DATABASE)
         shutil.rmtree(self._directory / BODY_FILES, ignore_errors=True)
         if (self._directory / VAULT).exists():
-            replaced = self._directory / f"replaced-{now:%Y%m%dT%H%M%S}"
+            replaced = self._directory / f"replaced-{now:%Y%m%dT%H%M%S%f}"
             self._disk.make_directory(replaced)
             self._move((VAULT,), self._directory, replaced)
         self._move((VAULT, BODY_FILES, DATABASE), partial, self._directory)

@@ -94,6 +94,28 @@ async def test_a_host_with_another_key_says_so_when_it_opens_it_and_changes_noth
     assert rows(postgres_server_of_all) == before
 
 
+async def test_a_key_is_changed_on_one_host_after_the_other(
+    relay: PostgresSpool, tmp_path: Path
+) -> None:
+    new = new_key_text()
+    one = Host(given(tmp_path / "a", KEY), relay)
+    other = Host(given(tmp_path / "b", KEY), relay)
+    await one.put("secret")
+    with pytest.raises(VaultFailure) as caught:
+        await one.do(Vault.rotate)
+    assert "second line of vault.key" in caught.value.remedy
+    for keys in ((KEY, new), (new, KEY)):
+        for state in "ab":
+            given(tmp_path / state, *keys)
+            for host, reader in ((one, other), (other, one)):
+                await host.put(state)
+                assert await reader.read() == state
+    assert await one.do(Vault.rotate) == 2
+    for state in "ab":
+        given(tmp_path / state, new)
+    assert [await host.read() for host in (one, other)] == ["b", "b"]
+
+
 async def test_a_host_without_a_key_makes_none_of_its_own(
     relay: PostgresSpool, tmp_path: Path
 ) -> None:

@@ -22,9 +22,9 @@ Engine = Callable[..., AbstractAsyncContextManager[Spool]]
 class StandingClock(DatabaseClock):
     """The database's clock, which the test moves."""
 
-    def follow(self, now: int) -> None:
+    def follow(self, now: int, asked_at: timedelta | None = None) -> None:
         if not self._base:
-            super().follow(now)
+            super().follow(now, asked_at)
 
 
 @pytest.fixture(params=["sqlite", "memory", "postgres"])

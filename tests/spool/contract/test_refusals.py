@@ -16,7 +16,15 @@ from tests.spool.mail import NOON, REFUSED
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-CONNECT = replace(REFUSED, client="192.0.2.8", stage="CONNECT", login="", sender="", recipient="")
+CONNECT = replace(
+    REFUSED,
+    client="192.0.2.8",
+    stage="CONNECT",
+    reply="554 5.7.1",
+    login="",
+    sender="",
+    recipient="",
+)
 
 
 def at(moment: timedelta, refusal: Refusal = REFUSED, times: int = 1) -> Refusal:

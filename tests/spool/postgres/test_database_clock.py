@@ -39,3 +39,15 @@ def test_a_machine_with_another_time_goes_by_the_databases_and_says_so() -> None
         there.follow(microseconds(their_time))
     assert abs(here.now() - their_time) < TOLERANCE
     assert [entry.event for entry in entries] == ["clock-set"]
+
+
+async def test_an_answer_that_was_seen_late_says_nothing_of_the_time() -> None:
+    here = FakeClock()
+    there = DatabaseClock(here, Journal(here))
+    there.follow(5_000_000)
+    asked_at = here.monotonic()
+    await here.advance(MINUTE)
+    there.follow(5_500_000, asked_at)
+    assert there.now() == 65_000_000
+    there.follow(66_000_000, here.monotonic())
+    assert there.now() == 66_000_000

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.model import Done, Lane, Queued, StorageUnavailable
+from graphrelay.model import Done, DraftProgress, Lane, Queued, StorageUnavailable
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.bodies import Kept
@@ -213,6 +213,24 @@ async def test_what_an_earlier_owner_had_in_flight_keeps_no_lane_from_being_left
     assert second.sends(lane)
     (interrupted,) = await second.read(InFlight())
     assert interrupted.submission_id == begun.id
+
+
+async def test_a_request_for_a_draft_is_waited_for_from_the_last_step_on(
+    first: PostgresSpool, second: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    await mail_in_every_lane(first)
+    await settled(first, second)
+    lane = min(held(first))
+    (begun,) = await put(first, message=a_message((plan(lane), _ANNA)))
+    await first.begin(begun, NOON, "c")
+    postgres_server_of_all.execute(
+        "UPDATE graphrelay.in_flight SET begun_at = begun_at - 3600000000"
+    )
+    await first.keep_draft(begun, DraftProgress(id="D-1", sending=True))
+    seem_dead(postgres_server_of_all, "first")
+    await second.renew()
+    (interrupted,) = await second.read(InFlight())
+    assert interrupted.settle_in > timedelta(0)
 
 
 async def test_the_owner_of_a_lane_hears_of_mail_that_another_relay_took(

@@ -1,18 +1,25 @@
 """Messages that are put together in Drafts before they are sent, and drafts that are left there."""
 
+# ruff: noqa: S608 (our own words; values are bound)
+
 from graphrelay.model import DraftProgress, Lane, Submission
 from graphrelay.spool.codec import DRAFT
 from graphrelay.spool.errors import NotQueued
 from graphrelay.spool.postgres.connections import Connection
+from graphrelay.spool.postgres.database_clock import NOW
 from graphrelay.spool.postgres.text import restored, storable
 from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.values import LeftBehind
 
-_KEEP = """INSERT INTO drafts (submission, draft, sending, progress)
-    SELECT submission, %s, %s, %s FROM in_flight f
-    WHERE f.submission = %s AND EXISTS
-        (SELECT FROM lanes WHERE account = %s AND mailbox = %s AND owner = %s AND term = %s
-         FOR SHARE)
+# Each step is followed by a request, which counts from then on.
+_KEEP = f"""WITH under_way AS (
+        UPDATE in_flight SET begun_at = {NOW} WHERE submission = %s AND EXISTS
+            (SELECT FROM lanes WHERE account = %s AND mailbox = %s AND owner = %s AND term = %s
+             FOR SHARE)
+        RETURNING submission
+    )
+    INSERT INTO drafts (submission, draft, sending, progress)
+    SELECT submission, %s, %s, %s FROM under_way
     ON CONFLICT (submission) DO UPDATE SET
         draft = excluded.draft, sending = excluded.sending, progress = excluded.progress"""
 _LEAVE = """WITH left_one AS (
@@ -45,14 +52,14 @@ async def keep(
     kept = await connection.execute(
         _KEEP,
         (
-            progress.id,
-            progress.sending,
-            DRAFT.text(progress),
             submission.id,
             storable(lane.account),
             storable(lane.mailbox),
             relay,
             term,
+            progress.id,
+            progress.sending,
+            DRAFT.text(progress),
         ),
     )
     if not kept.rowcount:

@@ -73,4 +73,7 @@ async def sweep(connection: Connection) -> None:
     await connection.execute("DELETE FROM lane_notes WHERE relay NOT IN (SELECT id FROM relays)")
     await connection.execute(f"DELETE FROM turns WHERE until < {NOW} - 86400000000")
     await connection.execute(f"DELETE FROM alerts WHERE sent_at < {NOW} - 2592000000000")
-    await connection.execute(f"DELETE FROM commits WHERE at < {NOW} - 2592000000000")
+    await connection.execute(
+        f"""DELETE FROM commits WHERE at < {NOW} - 2592000000000
+            AND process NOT IN (SELECT split_part(id, '.', 1) FROM relays)"""
+    )

@@ -249,12 +249,17 @@ async def put_one(connection: Connection, put: PutMail, deposit: Deposit) -> Dep
 
 
 async def erase(connection: Connection, parts: Sequence[Part]) -> None:
-    """Forget a message that was never acknowledged, whole, unless it is being sent already."""
+    """Forget a message that was never acknowledged, whole, unless it is being sent already or the
+    mail log has something of it."""
     ids = [part.id for part in parts]
     async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM submissions WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (ids,)
+        )
         found = await connection.execute(
-            "SELECT message, state = 'queued' AND attempts = 0 FROM submissions"
-            " WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+            "SELECT message, state = 'queued' AND attempts = 0"
+            " AND NOT EXISTS (SELECT FROM log l WHERE l.submission = s.id)"
+            " FROM submissions s WHERE id = ANY(%s)",
             (ids,),
         )
         rows = await found.fetchall()

@@ -40,3 +40,14 @@ async def test_what_was_done_long_ago_is_forgotten(spool: PostgresSpool) -> None
     assert await spool._look(lambda c: prune.prune(c, later), "prune") == 1
     assert await spool.read(LogFilter()) == []
     assert (await spool.load(waiting.id)).id == waiting.id
+
+
+async def test_the_last_transaction_of_a_relay_that_lives_is_not_forgotten(
+    spool: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    """However long ago it was: without it, the relay would take its next one for undone."""
+    postgres_server_of_all.execute("UPDATE graphrelay.commits SET at = 0")
+    postgres_server_of_all.execute("INSERT INTO graphrelay.commits VALUES ('gone', 7, 0)")
+    await spool._look(prune.sweep, "sweep")
+    found = postgres_server_of_all.execute("SELECT process FROM graphrelay.commits")
+    assert found == [(spool._process,)]
