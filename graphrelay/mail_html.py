@@ -19,6 +19,9 @@ MAIL_POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox"
 )
 """Content-Security-Policy of the frame's document. What is appended is a flag of `sandbox`."""
+MOST_OCTETS: Final = 20_000_000
+"""Of images in one document, each as often as it is shown: a message may show one a thousand
+times."""
 _CID = re.compile(r"cid:([^\"'\s)>]+)", re.IGNORECASE)
 _NEVER_SHOWN = re.compile(
     r"<(/?)(?=(?:iframe|frame|frameset|object|embed|applet|portal|fencedframe|base|link|meta)\b)",
@@ -40,19 +43,22 @@ def framed(html: str, images: Images, *, opens_links: bool = False) -> str:
     """The document for the frame; `opens_links`: in another tab, if the policy allows that."""
     base = '<base target="_blank">' if opens_links else ""
     harmless = _NEVER_SHOWN.sub(r"<\1x-", html)
-    return _HEAD + base + _STYLE + _CID.sub(lambda found: _data_url(found, images), harmless)
+    left = MOST_OCTETS
+
+    def shown(found: re.Match[str]) -> str:
+        nonlocal left
+        image = images(unquote(found[1]))
+        if image is None or not _IMAGE_TYPE.fullmatch(image[0]) or len(image[1]) > left:
+            return found[0]
+        left -= len(image[1])
+        return f"data:{image[0]};base64,{base64.b64encode(image[1]).decode()}"
+
+    return _HEAD + base + _STYLE + _CID.sub(shown, harmless)
 
 
 def content_ids(html: str) -> frozenset[str]:
     """Those that the HTML names."""
     return frozenset(unquote(found[1]) for found in _CID.finditer(html))
-
-
-def _data_url(found: re.Match[str], images: Images) -> str:
-    image = images(unquote(found[1]))
-    if image is None or not _IMAGE_TYPE.fullmatch(image[0]):
-        return found[0]
-    return f"data:{image[0]};base64,{base64.b64encode(image[1]).decode()}"
 
 
 def download(name: str, content_type: str) -> dict[str, str]:

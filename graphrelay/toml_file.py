@@ -9,7 +9,8 @@ from typing import Any
 
 LARGEST = 1 << 20
 """Octets; room for thousands of accounts."""
-_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
+_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_DEEP = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{50}}")
 
 
 class TooMuch(ValueError):  # noqa: N818 (a condition with its place)

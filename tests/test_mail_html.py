@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.mail_html import MAIL_POLICY, content_ids, download, framed
+from graphrelay.mail_html import MAIL_POLICY, MOST_OCTETS, content_ids, download, framed
 
 LOGO = "image/png", b"\x89PNG"
 
@@ -29,6 +29,12 @@ def test_images_of_the_message_are_put_in_its_text() -> None:
     assert shown.count("data:image/png;base64,iVBORw==") == 2
     assert '<img src="cid:other">' in shown
     assert content_ids(html) == {"logo+1@x", "other"}
+
+
+def test_an_image_that_is_shown_a_thousand_times_does_not_fill_the_memory() -> None:
+    image = "image/png", bytes(MOST_OCTETS // 20)
+    shown = framed('<img src="cid:a">' * 1_000, {"a": image}.get)
+    assert (shown.count("data:"), shown.count("cid:a")) == (20, 980)
 
 
 @pytest.mark.parametrize("kind", ["text/html", 'image/png"><script>', "image/", "IMAGE"])

@@ -24,6 +24,7 @@ def test_marks_and_line_ends_of_other_systems_make_no_difference(tmp_path: Path)
         ("[log]\na" + ".a" * 60 + " = 1\n", 2),
         ("a" + ".a" * 400_000 + " = 1", 1),
         ("[" + "a." * 400_000 + "b]", 1),
+        (r'"\"".' * 200_000 + "a = 1", 1),
         ("x = {" + '"a" . ' * 150_000 + "b = 1}", 1),
     ],
 )

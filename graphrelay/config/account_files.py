@@ -130,14 +130,16 @@ def merged(
     added: dict[str, Any] = {}
     for name, content in own.items():
         key, file = ("accounts", name), file_of(config, name)
-        tables = content.get("accounts")
-        table = tables.get(name) if isinstance(tables, dict) else None
+        tables = dict(_accounts(content))
+        table = tables.get(name)
         strangers = [one for one in content if one not in ("accounts", "routes")]
-        strangers += [f"accounts.{one}" for one in tables or () if one != name]
+        strangers += [f"accounts.{one}" for one in tables if one != name]
         if strangers:
             text = f"{file.shown} may contain [accounts.{name}] and its [[routes]] alone, not "
             text += ", ".join(strangers)
             problems.append((key, text))
+        if not isinstance(content.get("routes", []), list):
+            problems.append((key, f"the routes of {file.shown} must be written as [[routes]]"))
         if not isinstance(table, dict):
             problems.append((key, f"{file.shown} must contain the table [accounts.{name}]"))
         elif name in accounts:
@@ -156,7 +158,9 @@ def merged(
         known = ", ".join(f'"{name}"' for name in rest)
         problems.append((("routes",), f"no route says when to use one of the accounts {known}"))
     together = {**written, "accounts": {**accounts, **added}}
-    return (together | {"routes": [one for _, one in routes]} if routes else together), problems
+    if routes and isinstance(written.get("routes", []), list):
+        together["routes"] = [one for _, one in routes]
+    return together, problems
 
 
 def _misplaced(account: str, route: object) -> str:

@@ -53,6 +53,7 @@ class WebConnection(asyncio.Protocol):
         self._since = clock.monotonic()
         self._requests = 0
         self._is_full = False
+        self._unread = 0
 
     # The transport calls ---------------------------------------------------------------------
 
@@ -95,14 +96,20 @@ class WebConnection(asyncio.Protocol):
         """Since when it asks for nothing; `None` while a request is answered."""
         return None if self._requests else self._since
 
-    @property
     def is_late(self) -> bool:
-        """Whether a deadline has passed."""
-        waited = self._clock.monotonic() - self._since
+        """Whether a deadline has passed. Asked every `LOOK`: a client that has read since then has
+        as much time again."""
+        now = self._clock.monotonic()
+        before, self._unread = self._unread, self._waiting()
+        if self._unread < before:
+            self._since = now
         if self._is_full:
-            return waited >= UNREAD
-        unread = self._transport.get_write_buffer_size() if self._transport else 0
-        return not self._requests and waited >= (UNREAD if unread else HEAD)
+            return now - self._since >= UNREAD
+        return not self._requests and now - self._since >= (UNREAD if self._unread else HEAD)
+
+    def _waiting(self) -> int:
+        """Octets that the client has yet to read."""
+        return self._transport.get_write_buffer_size() if self._transport else 0
 
     def close(self) -> None:
         """End it at once, in whatever state it is."""
@@ -196,7 +203,7 @@ class WebConnections:
             while self._open:
                 await self._clock.sleep(LOOK)
                 for one in tuple(self._open.values()):
-                    if one.is_late:
+                    if one.is_late():
                         self._close(one)
             self._somebody.clear()
 

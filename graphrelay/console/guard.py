@@ -122,23 +122,28 @@ class Guard:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         request[CALLER] = origin.caller(self._desk.options, peer, request.headers)
+        response = await self._answered(request, handler)
+        if request.writer.output_size and not response.prepared:
+            return _cut(request)
+        self.dress(request, response)
+        return response
+
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            response = self._refusal(request) or await self._let_in(request, handler)
+            return self._refusal(request) or await self._let_in(request, handler)
         except web.HTTPException as answer:
-            response = self._plain(request, answer)
+            return self._plain(request, answer)
         except VerbError as error:
-            response = self._renderer.problem(request.get(VISIT), 409, str(error))
+            return self._renderer.problem(request.get(VISIT), 409, str(error))
         except ConnectionError:
-            raise
+            return _cut(request)
         except Exception as error:  # a bug, whose details must not be shown
             reason = f"{type(error).__name__}: {error}"
             self._desk.journal.write(
                 events.ConsoleBroke(path=one_line(request.path, 200), reason=one_line(reason, 500))
             )
             text = "The console made a mistake; the journal says which. Mail is not affected."
-            response = self._renderer.problem(request.get(VISIT), 500, text)
-        self.dress(request, response)
-        return response
+            return self._renderer.problem(request.get(VISIT), 500, text)
 
     def dress(self, request: web.Request, response: web.StreamResponse) -> None:
         """Set the usual fields where the answer has none of its own."""
@@ -224,6 +229,14 @@ class Guard:
                 text=f"{session.who} may look at everything here and change nothing. "
                 'An operator may: role = "operator" in [[console.users]].'
             )
+
+
+def _cut(request: web.Request) -> web.Response:
+    """For an answer that has begun and cannot be completed: whatever follows would be taken for a
+    part of it, so the connection ends."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def by_navigation(request: web.Request) -> bool:

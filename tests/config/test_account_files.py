@@ -57,6 +57,30 @@ def test_only_the_account_after_which_the_file_is_named_may_be_in_it(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize("accounts", ["5", "'site'", "[]"])
+def test_accounts_that_are_no_table_are_a_mistake_in_the_file(
+    tmp_path: Path, accounts: str
+) -> None:
+    own_file(tmp_path, "site", f"accounts = {accounts}\n")
+    assert problems(written(tmp_path, "")) == [
+        "accounts.d/site.toml, line 1: accounts.site: accounts.d/site.toml must contain the table "
+        "[accounts.site]"
+    ]
+
+
+def test_a_route_in_single_brackets_is_a_mistake_and_not_ignored(tmp_path: Path) -> None:
+    route = 'account = "site"\nsender = ["a@contoso.com"]\n'
+    own = own_file(tmp_path, "site", f"{SMALL}[routes]\n{route}")
+    assert problems(written(tmp_path, "")) == [
+        "accounts.d/site.toml, line 2: accounts.site: the routes of accounts.d/site.toml must be "
+        "written as [[routes]]"
+    ]
+    own.write_text(f"{SMALL}[[routes]]\n{route}", "utf-8")
+    assert problems(written(tmp_path, f"[routes]\n{route}")) == [
+        "line 1: routes: must be a valid list, not a table"
+    ]
+
+
 def test_a_mistake_names_the_file_and_its_line(tmp_path: Path) -> None:
     own_file(tmp_path, "site", SMALL.replace("client_id", "client_ids"))
     assert problems(written(tmp_path, "")) == [

@@ -20,8 +20,9 @@ from graphrelay.console.live import MOST as MOST_STREAMS
 from graphrelay.console.live import MOST_EACH as STREAMS_EACH
 from graphrelay.console.pages.log import AT_ONCE
 from graphrelay.smtp.access.listener import Listener
+from graphrelay.spool.values import MOST_REFUSALS
 from tests.clock import settle
-from tests.console.conftest import Opened, Opening, options
+from tests.console.conftest import Browser, Opened, Opening, options
 from tests.console.test_guard import ROW
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -258,17 +259,20 @@ async def test_a_handshake_has_to_end_in_time(opening: Opening, tmp_path: Path) 
             assert (await another.get(url, ssl=context)).status == 200
 
 
+def request_by(opened: Opened, who: Browser, path: str) -> bytes:
+    cookie = "; ".join(f"{name}={value}" for name, value in who.cookies().items())
+    head = (f"GET {path} HTTP/1.1", f"Host: {opened.console.address}", f"Cookie: {cookie}")
+    return ("\r\n".join(head) + "\r\n\r\n").encode()
+
+
 async def test_a_client_that_reads_nothing_is_cut_off(opening: Opening) -> None:
     """It asks for an export that never ends."""
     rows = [{**ROW, "subject": "s" * 900} for _ in range(AT_ONCE)]
     opened = await opening(log=rows)
     otto = await opened.operator()
-    cookie = "; ".join(f"{name}={value}" for name, value in otto.cookies().items())
     with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         deaf.connect(("127.0.0.1", int(opened.console.address.rpartition(":")[2])))
-        asked = f"GET /log.csv HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n"
-        deaf.sendall(asked.encode())
+        deaf.sendall(request_by(opened, otto, "/log.csv"))
         read, still = -1, 0
         while still < 50:  # until the server can write no more
             await asyncio.sleep(0.01)
@@ -280,3 +284,24 @@ async def test_a_client_that_reads_nothing_is_cut_off(opening: Opening) -> None:
             while deaf.recv(1_000_000):
                 pass
     assert (await otto.get("/")).status == 200
+
+
+async def test_a_client_that_reads_slowly_gets_all_of_a_large_answer(opening: Opening) -> None:
+    opened = await opening(log_refused=[{"reason": "s" * 3_000} for _ in range(MOST_REFUSALS)])
+    otto = await opened.operator()
+    with socket.socket() as slow:
+        slow.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(slow, ("127.0.0.1", int(opened.console.address.rpartition(":")[2])))
+        await loop.sock_sendall(slow, request_by(opened, otto, "/log/refused.csv"))
+        head, _, rest = (await loop.sock_recv(slow, 65_536)).partition(b"\r\n\r\n")
+        length, got, paused = int(head.partition(b"Content-Length: ")[2].split()[0]), len(rest), 0
+        while got < length:
+            async with asyncio.timeout(SOON):
+                octets = await loop.sock_recv(slow, 65_536)
+            assert octets, f"cut off after {got:,} of {length:,} octets"
+            got += len(octets)
+            if got // 2_000_000 > paused:
+                paused += 1
+                await pass_by(opened, UNREAD * 2 / 3)
+        assert paused > 2

@@ -1,8 +1,16 @@
 """A message: what it says, its files, and once more."""
 
+import asyncio
 import base64
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
+import pytest
+
+from graphrelay.control.verb import Asker, Output, VerbError
 from tests.console.conftest import Opening
+from tests.console.test_connections import SOON, request_by
 from tests.console.test_guard import MESSAGE, ROW
 
 IMAGE = {
@@ -23,7 +31,7 @@ CONTENT = {
     "files": [IMAGE, {**IMAGE, "number": 2, "content_id": "", "name": "a.svg"}],
     "sealed": "",
 }
-FILE = [
+FILE: list[Output] = [
     {"kind": "file", "name": "Résumé.pdf", "type": "application/pdf", "size": 8},
     {"kind": "octets", "base64": base64.b64encode(b"%PDF").decode()},
     {"kind": "octets", "base64": base64.b64encode(b"-1.7").decode()},
@@ -66,6 +74,27 @@ async def test_a_file_is_saved_and_never_shown_by_the_browser(opening: Opening) 
     assert disposition.startswith('attachment; filename="R_sum_.pdf"')
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert opened.verbs.calls("queue-file") == [{"queue_id": "X", "number": 1}]
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_is_no_complete_download(
+    opening: Opening, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        yield {**FILE[0], "size": 100}
+        yield FILE[1]
+        raise VerbError("the disk is gone")
+
+    opened = await opening()
+    opened.verbs["queue-file"] = broken
+    asked = request_by(opened, await opened.viewer(), "/message/X/files/1")
+    host, _, port = opened.console.address.rpartition(":")
+    with caplog.at_level(logging.WARNING):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(asked)
+        answer = await asyncio.wait_for(reader.read(), SOON)
+        writer.close()
+    assert answer.partition(b"\r\n\r\n")[2] == b"%PDF"
+    assert not caplog.records
 
 
 async def test_a_message_that_is_done_is_sent_again_after_a_question(opening: Opening) -> None:
