@@ -12,7 +12,8 @@ measured. No acknowledged message may be lost, and no mailbox may ever get more 
 at a time. Only messages in flight at a failure may be duplicated, and with `--exact-once` none.
 
 A relay's requests count for the request limit after it was lost, since nobody knows what became of
-them; here the cloud answers at once, and the limit is short.
+them; here the cloud answers at once, and the limit is short. So is the time after which a relay
+looks for mail that is in doubt, with `--exact-once`: see `tests.e2e.prompt`.
 """
 
 # ruff: noqa: ASYNC110 (other processes bring about what is waited for)
@@ -39,7 +40,7 @@ import psycopg
 from graphrelay.oauth.vault.key import CREDENTIAL_NAME, new_key_text
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
-from graphrelay.sandbox.directory import User, contoso
+from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT, User, contoso
 from graphrelay.sandbox.mailbox_settings import MailSettings
 from tests.e2e.flood import Flood
 from tests.e2e.kill_nine import Daemon, Verdict, bad_day, free_port, judge, withheld
@@ -82,6 +83,10 @@ class Setting:
     troubles: tuple[Trouble, ...] = OF_RELAYS
     environments: tuple[Mapping[str, str], ...] = ({}, {}, {})
     """Of each relay's process."""
+
+    @property
+    def program(self) -> str:
+        return "tests.e2e.prompt" if self.exact_once else "graphrelay"
 
     def config(self, cloud: Sandbox, folder: Path, host: str, port: int, url: str) -> str:
         account = "exact_once = true\n" if self.exact_once else ""
@@ -171,7 +176,11 @@ class Member:
     line: Line
     flood: Flood
     """Asks it directly."""
+    program: str
     works: bool = True
+
+    async def start(self) -> None:
+        await self.daemon.start(self.program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +251,14 @@ class Cluster:
                     )
                 return await (await self._session.execute(sql.encode())).fetchall()
             except psycopg.OperationalError:
-                self._session = None
+                await self.close()
                 await asyncio.sleep(0.1)
+
+    async def close(self) -> None:
+        """End its own session with the database."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def mailboxes_of(self, host: str) -> set[str]:
         return await self._mailboxes(f"r.host = '{host}'")
@@ -310,7 +325,7 @@ class Cluster:
         await self._taken_over(member.host, theirs, kind, began)
         match kind:
             case "killed":
-                await member.daemon.start()
+                await member.start()
             case "frozen":
                 member.daemon.thaw()
             case "cut off":
@@ -395,6 +410,10 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
     directory = contoso()
     tenant = directory.users[0].tenant_id
     directory.users += [User(upn=name, display_name=name, tenant_id=tenant) for name in names]
+    if setting.exact_once:
+        app = directory.app(CONFIDENTIAL_CLIENT)
+        assert app is not None
+        app.roles.add("Mail.ReadWrite")
     haproxy, database_port = needs("haproxy"), free_port()
     async with AsyncExitStack() as stack:
         quick = ("fsync=off", "full_page_writes=off", "max_connections=200")
@@ -415,7 +434,7 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
             url = f"postgresql://relay@127.0.0.1:{line.port}/postgres?sslmode=disable"
             daemon = Daemon(place, setting.config(cloud, place, host, port, url), environment)
             stack.push_async_callback(daemon.abandon)
-            members.append(Member(host, daemon, line, flood_to(port)))
+            members.append(Member(host, daemon, line, flood_to(port), setting.program))
             ports.append(port)
         front = free_port()
         arguments = (str(haproxy), "-db", "-f", str(_haproxy(folder, front, ports)))
@@ -425,13 +444,15 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
         stack.push_async_callback(balancer.wait)
         stack.callback(balancer.kill)
         flood = flood_to(front)
+        await members[0].daemon.authorize()  # which all of them share
         for member in members:
-            await member.daemon.authorize()
-            await member.daemon.start()
+            await member.start()
         for member in members:
             await member.flood.greeted()
         await flood.greeted()
-        yield Cluster(cloud, server, members, flood, set(names))
+        all_ = Cluster(cloud, server, members, flood, set(names))
+        stack.push_async_callback(all_.close)
+        yield all_
 
 
 async def run(rounds: int, seed: int, folder: Path, setting: Setting) -> Report:

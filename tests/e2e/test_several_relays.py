@@ -50,7 +50,7 @@ async def test_a_relay_that_is_stopped_hands_its_lanes_over_and_gets_its_share_a
         with capsys.disabled():
             print(f"\n{len(theirs)} lanes were handed over {took:.2f} s after SIGTERM")
         await _all_is_sent(all_)
-        await leaving.daemon.start()
+        await leaving.start()
         await leaving.flood.greeted()
         while not await all_.mailboxes_of(leaving.host):
             await asyncio.sleep(0.01)
