@@ -183,6 +183,11 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        assert self._process is not None
+        return self._process.returncode is not None
+
     async def says(self, word: str, times: int = 1) -> None:
         """Return when the journal contains it this many times."""
         async with asyncio.timeout(30):

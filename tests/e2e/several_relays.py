@@ -330,9 +330,11 @@ class Cluster:
                 member.daemon.thaw()
             case "cut off":
                 await member.line.mend()
-        async with asyncio.timeout(PATIENCE):
-            await member.flood.greeted()
-            while not await self._is_there(member.host):
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+            greeted = tasks.create_task(member.flood.greeted())
+            while not (greeted.done() and await self._is_there(member.host)):
+                if member.daemon.ended:  # the database was killed while it started
+                    await member.start()  # as its service manager does
                 await asyncio.sleep(0.1)
         member.works = True
 

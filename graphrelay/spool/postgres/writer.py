@@ -76,6 +76,13 @@ class Job(Generic[V, R]):
     """What takes it back, where its caller was told that it was not done."""
 
 
+def _answered(future: asyncio.Future[Any]) -> None:
+    """Whoever waits for it gets the exception. Where the caller has been cancelled, nobody does,
+    and asyncio would write a traceback to the journal."""
+    if not future.cancelled():
+        future.exception()
+
+
 class Writer:
     """Owns the queue of jobs. Lives in one event loop."""
 
@@ -95,6 +102,7 @@ class Writer:
         if self._closing:
             raise StorageUnavailable(f"The spool could not {kind.doing}: it is closed.")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_answered)
         job = Job(kind, value, future)
         self._jobs.append(job)
         self._wake.set()

@@ -1,6 +1,7 @@
 """Group commit, and what happens when the answer to a commit is lost."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -107,6 +108,30 @@ async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(
         await taking
     await asyncio.gather(*spool._tasks)
     assert await spool.read(QueueFilter()) == []
+
+
+async def test_a_failure_that_no_caller_waits_for_does_not_reach_the_journal_as_a_traceback(
+    spool: PostgresSpool, lose: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, jobs, complaints = spool._writer.submit, list[Any](), list[Any]()
+
+    def submit(kind: Any, value: Any) -> Any:
+        jobs.append(real(kind, value))
+        return jobs[0]
+
+    monkeypatch.setattr(spool._writer, "submit", submit)
+    asyncio.get_running_loop().set_exception_handler(lambda _, found: complaints.append(found))
+    lose(False)
+    taking = asyncio.create_task(put(spool))
+    while not (jobs and jobs[0].begun):
+        await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.wait([taking, jobs[0].future])
+    assert taking.cancelled()
+    await asyncio.sleep(0)
+    del taking, jobs[:]
+    gc.collect()
+    assert not complaints
 
 
 async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
