@@ -150,11 +150,11 @@ class Leases:
     async def run(self) -> None:
         """Never returns: renews, takes and leaves lanes."""
         while True:
+            self._again.clear()  # what changes during the round is looked at in the next one
             await self._round_if_possible()
             await self._pause()
 
     async def _pause(self) -> None:
-        self._again.clear()
         wait = self._lease / RENEWALS
         if any(held.leaving for held in self._held.values()):
             wait = min(wait, _SOON)

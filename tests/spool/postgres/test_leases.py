@@ -71,6 +71,29 @@ async def test_a_new_relay_gets_its_share_and_no_lane_has_two_owners(
     assert held(first) == set(LANES)
 
 
+async def test_what_changes_while_a_relay_looks_at_the_lanes_makes_it_look_once_more(
+    first: PostgresSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, looked, again = first._leases._look, asyncio.Event(), asyncio.Event()
+
+    async def look(connection: Connection) -> None:
+        await real(connection)
+        if looked.is_set():
+            again.set()
+        else:
+            looked.set()
+            first._leases.look_soon()
+
+    for task in first._background:  # which would have it look, too
+        task.cancel()
+    await asyncio.gather(*first._background, return_exceptions=True)
+    monkeypatch.setattr(first._leases, "_look", look)
+    looking = asyncio.create_task(first._leases.run())
+    async with asyncio.timeout(10):
+        await again.wait()
+    looking.cancel()
+
+
 async def test_a_relay_taken_for_dead_can_neither_begin_nor_finish(
     first: PostgresSpool, second: PostgresSpool, postgres_server_of_all: PostgresServer
 ) -> None:
