@@ -438,7 +438,12 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
             stack.push_async_callback(daemon.abandon)
             members.append(Member(host, daemon, line, flood_to(port), setting.program))
             ports.append(port)
-        front = free_port()
+        await members[0].daemon.authorize()  # which all of them share
+        for member in members:
+            await member.start()
+        for member in members:
+            await member.flood.greeted()
+        front = free_port()  # HAProxy takes for up what it has not looked at yet
         arguments = (str(haproxy), "-db", "-f", str(_haproxy(folder, front, ports)))
         balancer = await asyncio.create_subprocess_exec(
             *arguments, stderr=asyncio.subprocess.DEVNULL
@@ -446,11 +451,6 @@ async def cluster(folder: Path, setting: Setting) -> AsyncIterator[Cluster]:
         stack.push_async_callback(balancer.wait)
         stack.callback(balancer.kill)
         flood = flood_to(front)
-        await members[0].daemon.authorize()  # which all of them share
-        for member in members:
-            await member.start()
-        for member in members:
-            await member.flood.greeted()
         await flood.greeted()
         all_ = Cluster(cloud, server, members, flood, set(names))
         stack.push_async_callback(all_.close)
