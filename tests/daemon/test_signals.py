@@ -136,7 +136,7 @@ async def test_a_listener_of_no_possible_name_is_refused_and_the_relay_lives_on(
 async def test_an_exception_in_a_reload_is_logged_and_the_next_reload_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_more_threads(_: object) -> None:
+    def no_more_threads(_: object, **_options: object) -> None:
         raise RuntimeError("can't start new thread")
 
     async with world(tmp_path) as here:

@@ -60,6 +60,7 @@ NOT_TRIED = {
     "cut-mid-body": "an outage",
     "delay": "an outage",
     "endless": "an outage",
+    "refresh-once": "stricter than Entra ID: for relays that share an authorization",
     "refuse": "an error of the catalogue",
     "refuse-after": "an error of the catalogue",
     "stall": "an outage",

@@ -130,25 +130,28 @@ class Renewal:
             return _granted(found)
         with self._vault.turn(name):
             now = self._vault.read(name)
-            if now == text or challenge:
-                return self._ask_and_store(now, challenge)
+            asks = now == text or bool(challenge)
+            answer = self._ask_and_store(now, challenge) if asks else None
+        if answer is not None:
+            return answer
+        if asks:
+            raise _Overtaken
         # Another relay renewed or replaced it meanwhile: that is as new as an answer of our own.
         newer = self._load(now)
         return RefreshResult(newer) if isinstance(newer, Unauthorized) else _granted(newer)
 
-    def _ask_and_store(self, text: str | None, challenge: str) -> RefreshResult:
+    def _ask_and_store(self, text: str | None, challenge: str) -> RefreshResult | None:
+        """`None` where another process changed the authorization meanwhile."""
         found = self._load(text)
         if isinstance(found, Unauthorized) or text is None:
-            raise _Overtaken
+            return None
         response = self._ask(found, challenge)
         if not isinstance(response, TokenResponse):
-            if self._vault.read(self._account.name) != text:
-                raise _Overtaken
-            return RefreshResult(response)
+            unchanged = self._vault.read(self._account.name) == text
+            return RefreshResult(response) if unchanged else None
         self._unsaved = text, response
-        if (stored := self._save()) is None:
-            raise _Overtaken
-        return _granted(stored)
+        stored = self._save()
+        return _granted(stored) if stored else None
 
     @property
     def _is_application(self) -> bool:

@@ -11,7 +11,6 @@ import resource
 import socket
 import struct
 from collections import Counter, OrderedDict
-from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, Protocol
@@ -165,4 +164,4 @@ class QuietJournal:
         self._noted.move_to_end(key)
         while len(self._noted) > _KEPT:
             self._noted.popitem(last=False)
-        self._journal.write(replace(refused, before=quiet or None))
+        self._journal.write(events.Refused(**vars(refused) | {"before": quiet or None}))

@@ -4,8 +4,9 @@
        └─────▶ beyond: rows of pieces, and one in `uploads` ──accept──▶ without the latter: ours
 
 Pieces are written while the message comes in, a transaction each that does not wait for the disk:
-the commit that accepts the message comes later in the same log, and flushes them with it. What no
-message came to is swept when its relay has gone.
+the commit that accepts the message comes later in the same log, and flushes them with it. A server
+that breaks down before may have lost some, so it is accepted only if all are there. What no message
+came to is swept when its relay has gone.
 """
 
 import asyncio

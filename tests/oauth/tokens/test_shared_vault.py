@@ -16,11 +16,12 @@ from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
 from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault
 from graphrelay.oauth.vault.key import new_key_text
-from graphrelay.oauth.vault.vault import SERVICE
+from graphrelay.oauth.vault.vault import SERVICE, Remove
 from graphrelay.sandbox.entra.faults import RefreshOnce
 from graphrelay.spool.postgres import PostgresSpool
 from tests.clock import FakeClock
 from tests.oauth.conftest import WEBSITE, World, files_only
+from tests.oauth.tokens.test_renewal import meanwhile
 from tests.oauth.vault.test_shared import given
 from tests.spool.postgres.relays import a_relay
 from tests.spool.postgres_server import PostgresServer
@@ -108,6 +109,22 @@ async def test_of_relays_that_refresh_at_the_same_time_one_asks(
         assert all(isinstance(answer, Granted) for answer in answers), answers
         assert world.asked() == asked + 1
     assert "authorization-refused" not in world.events()
+
+
+async def test_a_relay_that_was_overtaken_in_its_turn_ends_it(
+    two: tuple[Relay, Relay],
+    world: World,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_server_of_all: PostgresServer,
+) -> None:
+    a, b = two
+    await world.authorize(a.tokens)
+    await clock.advance(DAY)
+    grants, other = a.tokens._states["website"].grants, b.tokens._vault
+    meanwhile(monkeypatch, grants, lambda: other.change("website", lambda _: Remove()))
+    assert isinstance(await a.token(), Unauthorized)
+    assert postgres_server_of_all.execute("SELECT * FROM graphrelay.turns") == []
 
 
 async def test_authorizing_on_one_host_resumes_the_lanes_of_all(

@@ -156,8 +156,11 @@ async def test_a_redirect_without_a_path_comes_back_with_a_slash(
 
 
 async def test_the_only_registered_redirect_is_the_default(
-    visitor: Visitor, client: Client
+    cloud: Sandbox, visitor: Visitor, client: Client
 ) -> None:
+    app = cloud.directory.app(PUBLIC_CLIENT)
+    assert app is not None
+    app.public_redirect_uris = ["http://localhost"]
     landing = await visitor.sign_in(client.authorize_url(redirect_uri=None), "wp@contoso.com")
     assert landing.startswith("http://localhost/?code")
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 SAYS = """
-import graphrelay.smtp
+import graphrelay.smtp.server
 from {module} import log
 log.warning("a client that said %r", "EHLO")
 log.error("trouble")

@@ -135,3 +135,18 @@ async def test_one_that_cannot_be_kept_fails_no_other(
     assert isinstance(found[0], StorageUnavailable)
     both = await asyncio.gather(large(), large())
     assert len(await waiting_in(spool)) == len(both)
+
+
+async def test_a_message_of_which_the_server_lost_a_piece_is_not_taken(
+    spool: PostgresSpool, postgres_server_of_all: PostgresServer
+) -> None:
+    """Pieces do not wait for the disk: a server that breaks down meanwhile may lose the last."""
+    body = spool.incoming()
+    for _ in range(4):
+        await body.write(bytes(300_000))
+    postgres_server_of_all.execute("DELETE FROM graphrelay.pieces WHERE start = 524288")
+    with pytest.raises(StorageUnavailable):
+        await spool.accept(a_message(), body)
+    assert await waiting_in(spool) == []
+    (whole,) = await put(spool, bytes(1_200_000))
+    assert await waiting_in(spool) == [whole.id]

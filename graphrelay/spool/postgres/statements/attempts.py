@@ -71,8 +71,6 @@ _LOAD = """SELECT s.id, m.queue_id, s.part, s.envelope, m.origin, s.plan, s.rece
     FROM submissions s JOIN messages m ON m.id = s.message
     LEFT JOIN bodies b ON b.message = m.id LEFT JOIN drafts d ON d.submission = s.id
     WHERE s.id = ANY(%s::bigint[]) AND (s.done_at IS NULL OR (%s AND b.message IS NOT NULL))"""
-_WHOLE = """SELECT body, sum(length(octets)) FROM pieces WHERE body = ANY(%s::text[])
-    GROUP BY body"""
 
 
 class Loader:

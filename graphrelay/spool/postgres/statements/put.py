@@ -58,7 +58,8 @@ _PUT = """WITH new AS (
         JOIN message m USING (queue_id) JOIN submission s ON s.message = m.id AND s.part = r.part
     )
     SELECT m.queue_id, s.part, s.id,
-           n.pieces IS NULL OR n.pieces IN (SELECT body FROM uploaded)
+           n.pieces IS NULL OR n.pieces IN (SELECT body FROM uploaded) AND n.body_size =
+               (SELECT sum(length(p.octets)) FROM pieces p WHERE p.body = n.pieces)
     FROM submission s JOIN message m ON m.id = s.message JOIN new n USING (queue_id)
     ORDER BY s.id"""
 _LANES = """INSERT INTO lanes (account, mailbox, owner, term)
@@ -171,8 +172,8 @@ class PutMail:
         async for queue_id, _, number, whole in put:
             if not whole:
                 raise StorageAway(
-                    "The spool could not take a message: this relay was taken for dead while it"
-                    " came in, and what had come was swept."
+                    "The spool could not take a message: what had come in is not whole, since this"
+                    " relay was taken for dead or the server broke down meanwhile."
                 )
             numbers.setdefault(queue_id, []).append(number)
         return [
