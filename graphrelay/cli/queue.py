@@ -255,28 +255,32 @@ def content(config: Path, queue_id: str, number: int | None, as_json: bool) -> N
     \b
     Examples:
       graphrelay queue content 4QX7K2M9
-      graphrelay queue content 4QX7K2M9 --file 1
-      graphrelay queue content 4QX7K2M9 --file 0
+      graphrelay queue content 4QX7K2M9 --file 1 >invoice.pdf
+      graphrelay queue content 4QX7K2M9 --file 0 >message.eml
     """
     if number is None:
         show = output.print_json if as_json else _print_content
         carry_out(config, "queue-content", {"queue_id": queue_id}, show)
         return
+    if sys.stdout.isatty() and not as_json:
+        raise click.UsageError(
+            "A file of a message can contain commands for this terminal. Write it to a file: "
+            f"graphrelay queue content {queue_id} --file {number} >FILE"
+        )
     wanted = {"queue_id": queue_id, "number": number}
     carry_out(config, "queue-file", wanted, output.print_json if as_json else _write_octets)
 
 
 def _print_content(found: Output) -> None:
     for name, value in found["fields"]:
-        click.echo(f"{name}: {one_line(value, _LONGEST_FIELD)}")
+        click.echo(f"{one_line(name)}: {one_line(value, _LONGEST_FIELD)}")
     click.echo()
     click.echo("\n".join(map(without_controls, (found["sealed"] or found["text"]).splitlines())))
     if found["cut"]:
         click.echo("… (--file 0 has the rest)")
     for one in found["files"]:
-        click.echo(
-            f"file {one['number']}: {one['name']} ({one['type']}, {output.size(one['size'])})"
-        )
+        kind = f"{one_line(one['type'])}, {output.size(one['size'])}"
+        click.echo(f"file {one['number']}: {one_line(one['name'])} ({kind})")
 
 
 def _write_octets(event: Output) -> None:

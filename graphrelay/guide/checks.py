@@ -64,7 +64,11 @@ def an_id(text: str) -> str:
 
 
 def absolute(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    """Raises `ValueError`."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{text.partition('/')[0]} is the home of nobody here") from error
 
 
 def mailboxes(text: str) -> tuple[str, ...]:

@@ -214,7 +214,7 @@ def test_status_without_a_daemon_answers_no_and_what_to_run(tmp_path: Path) -> N
 def test_an_unreachable_cloud_is_a_sentence_and_a_no(tmp_path: Path) -> None:
     shown = run("--config", configured(tmp_path), "authorize", "website", "--device")
     assert shown.returncode == 1
-    assert "could not be reached" in shown.stderr
+    assert "cannot be reached" in shown.stderr
     assert "Traceback" not in shown.stderr
 
 

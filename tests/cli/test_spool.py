@@ -33,7 +33,7 @@ def test_a_newer_schema_is_left_alone(
 ) -> None:
     monkeypatch.setenv("GRAPHRELAY_SPOOL__URL", database)
     run("--config", configured(tmp_path), "spool", "init")
-    postgres_server_of_all.execute("INSERT INTO graphrelay.schema_version VALUES (99)")
+    postgres_server_of_all.execute("INSERT INTO graphrelay.schema_version VALUES (99, 99)")
     shown = run("--config", configured(tmp_path), "spool", "init")
     assert shown.returncode == 1
     assert "schema version 99" in shown.stderr

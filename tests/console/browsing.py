@@ -184,7 +184,7 @@ async def redirected(tab: Tab) -> str:
             ends = [url for url in tab.requests if url.startswith("http://localhost/?")]
             if ends:
                 return ends[0]
-            await tab.evaluate("new Promise(requestAnimationFrame)")
+            await asyncio.sleep(0.05)  # no promise of a page that is about to be left
 
 
 async def loaded(tab: Tab) -> None:

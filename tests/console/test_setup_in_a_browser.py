@@ -197,6 +197,7 @@ async def test_another_account_gets_the_mail_of_its_senders(
 async def set_up(seen: Seen, answers: dict[str, str]) -> None:
     await seen.visit("/setup?scenario=any-user&credential=secret")
     for key, answer in answers.items():
+        await appears(seen.tab, f"[name={key}]")
         await seen.tab.evaluate(f"document.querySelector('[name={key}]').value = ''")
         await typed(seen.tab, f"[name={key}]", answer)
     await seen.press("button[value=write]")

@@ -25,7 +25,7 @@ BECOMES_NOBODY = """
 import os, sys
 sys.path.insert(0, {root!r})
 # The Python that runs the tests may lie where nobody else can read.
-import encodings.idna, grp, importlib, pwd
+import encodings.idna, grp, importlib, importlib.readers, pwd
 import graphrelay.cli.authorize, graphrelay.memory, graphrelay.daemon.relay
 import graphrelay.control.socket.client
 import graphrelay.daemon.archive, graphrelay.guide.writing
@@ -34,7 +34,7 @@ for name in graphrelay.cli.VERBS:
 from graphrelay.daemon import reading, reading_process
 
 class ReadHere:  # since nobody can start it
-    def __init__(self, path):
+    def __init__(self, path, *, may_be_missing=False):
         self.path = path
 
     async def found(self):

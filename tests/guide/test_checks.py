@@ -37,6 +37,7 @@ def test_a_usable_answer_becomes_a_value(
         (checks.a_tenant, "contoso", "must be a domain such as contoso.com"),
         (checks.an_id, "graphrelay", "must be an id such as"),
         (checks.account_name, "../etc", "must be letters, digits, - and _"),
+        (checks.absolute, "~nobody-here/x.pem", "~nobody-here is the home of nobody here"),
         (checks.some_mailboxes, " , ", "must be at least one mail address"),
         (checks.day_or_nothing, "soon", "2027"),
         (checks.no_secret_id, GUID, "this is the secret's ID"),

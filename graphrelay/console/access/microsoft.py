@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -26,6 +26,7 @@ from graphrelay.oauth.entra.grants import CodeRequest
 from graphrelay.oauth.sign_in.authorizer import SIGN_IN_TIME
 from graphrelay.oauth.sign_in.identities import Identities, Unidentified
 
+_CHANGED: Final = "The configuration was changed meanwhile."
 _MOST: Final = 100
 """Sign-ins under way at once; beyond that the oldest is void."""
 _MOST_ASKING: Final = 10
@@ -97,9 +98,10 @@ class MicrosoftSignIns:
         return Begun(request.url, cookie)
 
     async def complete(
-        self, options: MicrosoftOptions, cookie: str, answer: Mapping[str, str]
+        self, current: Callable[[], MicrosoftOptions], cookie: str, answer: Mapping[str, str]
     ) -> Welcome | Unwelcome:
-        """Who has come back; `options` are those of this moment."""
+        """Who has come back; `current` are the options, which may change while Entra is asked."""
+        options = current()
         pending = self._pending.get(_key(cookie))
         state = answer.get("state", "").encode()
         if pending is None or not hmac.compare_digest(state, pending.request.state.encode()):
@@ -110,9 +112,11 @@ class MicrosoftSignIns:
         if self._clock.monotonic() >= pending.until:
             return Unwelcome("The sign-in took too long.")
         if pending.options != options:
-            return Unwelcome("The configuration was changed meanwhile.")
+            return Unwelcome(_CHANGED)
         async with self._asking:
             person = await self._identities.identify(options.account, pending.request, answer)
+        if current() != options:
+            return Unwelcome(_CHANGED)
         if isinstance(person, Unidentified):
             return Unwelcome(person.reason)
         named = f"{one_line(person.username, 200)} (object id {one_line(person.object_id, 40)})"

@@ -37,7 +37,10 @@ class Monitoring:
         from graphrelay.console.metrics.families import Families
 
         snapshot = await self._snapshots.latest()
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:  # the library compares a version that is no number
+            encode, content_type = choose_encoder("")
         return encode(Families(self._counts, snapshot, self._clock.now()).registry()), content_type
 
     async def health(self) -> tuple[bool, Output]:

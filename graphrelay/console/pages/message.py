@@ -91,6 +91,7 @@ class MessagePages:
     async def html(self, request: web.Request) -> web.StreamResponse:
         """For the frame in the page above, with the message's own images."""
         queue_id = request.match_info["queue_id"]
+        self._desk.acted(request[VISIT], "read the HTML of", queue_id)
         [found] = await self._desk.ask("queue-content", queue_id=queue_id)
         html = found["text"] if found["is_html"] else ""
         images = await self._images(queue_id, html, found["files"])

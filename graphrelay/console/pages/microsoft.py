@@ -58,10 +58,9 @@ class MicrosoftPages:
 
     @public
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        options = self._options()
         name = self._cookie(request)
         found = await self._desk.microsoft.complete(
-            options, request.cookies.get(name, ""), request.query
+            self._options, request.cookies.get(name, ""), request.query
         )
         if isinstance(found, Unwelcome):
             return self._refused(request, found)

@@ -88,6 +88,8 @@ def _chosen(found: MessageHistory, queue_id: str) -> list[PartHistory]:
     parts = [
         part for part in found.parts if number is None or part.queue_id == part_id(name, number)
     ]
+    if not parts:
+        raise VerbError(f"{name} has no part {number}; it has {len(found.parts)}")
     for part in parts:
         if not isinstance(part.state, Done):
             raise VerbError(

@@ -150,7 +150,10 @@ class Grants:
             )
         scope = self._cloud.default_scope
         return self._request(
-            lambda app: app.acquire_token_for_client([scope], claims_challenge=claims)
+            # Unless the exceptions of the HTTP client are named, msal imports requests for its own.
+            lambda app: app.acquire_token_for_client(
+                [scope], claims_challenge=claims, http_exceptions=(httpx.HTTPError,)
+            )
         )
 
     # A person in a browser -------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Sign-ins that are under way, without Entra: the same browser, once, in time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from graphrelay.console.access.microsoft import Begun, MicrosoftSignIns, Unwelcome, Welcome
@@ -49,8 +50,8 @@ async def begun(of: MicrosoftSignIns) -> str:
 async def test_who_is_listed_is_welcome_once() -> None:
     of, _ = sign_ins()
     cookie = await begun(of)
-    assert await of.complete(OPTIONS, cookie, BACK) == Welcome(ANNA, "/queue")
-    assert isinstance(await of.complete(OPTIONS, cookie, BACK), Unwelcome)
+    assert await of.complete(lambda: OPTIONS, cookie, BACK) == Welcome(ANNA, "/queue")
+    assert isinstance(await of.complete(lambda: OPTIONS, cookie, BACK), Unwelcome)
 
 
 async def test_cookie_and_state_are_of_one_sign_in() -> None:
@@ -58,20 +59,31 @@ async def test_cookie_and_state_are_of_one_sign_in() -> None:
     first, second = await begun(of), await begun(of)
     assert first != second
     for cookie, state in ((second, "s1"), (first, "s2"), ("", "s1"), ("x", "s1")):
-        assert isinstance(await of.complete(OPTIONS, cookie, BACK | {"state": state}), Unwelcome)
-    assert isinstance(await of.complete(OPTIONS, first, BACK), Welcome)
+        assert isinstance(
+            await of.complete(lambda: OPTIONS, cookie, BACK | {"state": state}), Unwelcome
+        )
+    assert isinstance(await of.complete(lambda: OPTIONS, first, BACK), Welcome)
 
 
 async def test_it_ends_in_time() -> None:
     of, clock = sign_ins()
     cookie = await begun(of)
     await clock.advance(SIGN_IN_TIME)
-    assert await of.complete(OPTIONS, cookie, BACK) == Unwelcome("The sign-in took too long.")
+    assert await of.complete(lambda: OPTIONS, cookie, BACK) == Unwelcome(
+        "The sign-in took too long."
+    )
+
+
+async def test_who_is_removed_while_entra_is_asked_stays_out() -> None:
+    of, _ = sign_ins()
+    changing = iter((OPTIONS, replace(OPTIONS, users=())))
+    found = await of.complete(lambda: next(changing), await begun(of), BACK)
+    assert found == Unwelcome("The configuration was changed meanwhile.")
 
 
 async def test_name_and_object_id_must_be_those_of_one_user() -> None:
     for person in (Person("0b", "anna@contoso.com"), Person("0a", "eve@contoso.com")):
         of, _ = sign_ins(person)
-        assert isinstance(await of.complete(OPTIONS, await begun(of), BACK), Unwelcome)
+        assert isinstance(await of.complete(lambda: OPTIONS, await begun(of), BACK), Unwelcome)
     of, _ = sign_ins(Unidentified("no"))
-    assert await of.complete(OPTIONS, await begun(of), BACK) == Unwelcome("no")
+    assert await of.complete(lambda: OPTIONS, await begun(of), BACK) == Unwelcome("no")

@@ -24,6 +24,11 @@ async def test_what_the_journal_says_is_counted() -> None:
     assert content_type.startswith("text/plain")
 
 
+async def test_a_form_of_a_version_that_is_no_number_gives_the_usual_one() -> None:
+    _, content_type = await monitoring().metrics("application/openmetrics-text; version=abc")
+    assert content_type.startswith("text/plain")
+
+
 async def test_it_is_well_or_says_why_not() -> None:
     assert await monitoring().readiness() == (True, {"ready": True, "problems": []})
     is_ready, found = await monitoring(status=[{**STATUS, "well": False}]).readiness()

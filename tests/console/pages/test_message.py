@@ -60,9 +60,14 @@ async def test_who_reads_a_message_or_a_file_is_in_the_journal(opening: Opening)
     opened = await opening(queue_content=[CONTENT], queue_file=FILE)
     vera = await opened.viewer()
     await vera.get("/message/X/content")
+    await vera.get("/message/X/html")
     await vera.get("/message/X/2/files/3")
     acted = [(one["who"], one["what"], one["on"]) for one in opened.events("acted")]
-    assert acted == [("vera", "read the text of", "X"), ("vera", "download file 3 of", "X/2")]
+    assert acted == [
+        ("vera", "read the text of", "X"),
+        ("vera", "read the HTML of", "X"),
+        ("vera", "download file 3 of", "X/2"),
+    ]
 
 
 async def test_a_file_is_saved_and_never_shown_by_the_browser(opening: Opening) -> None:

@@ -91,5 +91,8 @@ mailbox = "info@contoso.com"
         [shown] = await asked(here, "queue-show", queue_id=queue_id)
         part = shown["parts"][1]
         [event] = await asked(here, "resend", queue_id=part["queue_id"])
+        message = queue_id.partition("/")[0]
+        with pytest.raises(VerbError, match=f"{message} has no part 7; it has 2"):
+            await asked(here, "resend", queue_id=f"{message}/7")
         assert event["recipients"] == part["recipients"]
         assert len(event["recipients"]) == 1

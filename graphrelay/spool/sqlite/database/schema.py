@@ -8,7 +8,6 @@ can be undone by hand. A newer database is refused and not changed.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from graphrelay.spool.errors import SpoolTooNew
@@ -35,7 +34,9 @@ class Migration:
 
 
 def _packaged(version: int, name: str) -> Migration:
-    return Migration(version, (files(__package__) / "migrations" / name).read_text("utf-8"))
+    # Without importlib.resources, which loads all it needs for ZIP files with the first call.
+    path = Path(__file__).parent / "migrations" / name
+    return Migration(version, path.read_text("utf-8"))
 
 
 def migrations() -> tuple[Migration, ...]:
