@@ -240,25 +240,28 @@ class Cluster:
     taken_over: list[float] = field(default_factory=list)
 
     _session: psycopg.AsyncConnection | None = None
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Waits for the server, where it is being restarted."""
         while True:
             try:
-                if self._session is None:
-                    self._session = await psycopg.AsyncConnection.connect(
-                        self.server.url(), autocommit=True
-                    )
-                return await (await self._session.execute(sql.encode())).fetchall()
+                async with self._asking:  # so that no two connect at once
+                    if self._session is None:
+                        self._session = await psycopg.AsyncConnection.connect(
+                            self.server.url(), autocommit=True
+                        )
+                    session = self._session
+                return await (await session.execute(sql.encode())).fetchall()
             except psycopg.OperationalError:
                 await self.close()
                 await asyncio.sleep(0.1)
 
     async def close(self) -> None:
         """End its own session with the database."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def mailboxes_of(self, host: str) -> set[str]:
         return await self._mailboxes(f"r.host = '{host}'")
