@@ -66,9 +66,10 @@ def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]
 
 def matching(connection: sqlite3.Connection, wanted: QueueFilter) -> int:
     where, values = joined(_waiting(wanted))
+    # Only the sender is in messages, and to look there for each row takes ten times as long.
+    messages = "JOIN messages m ON m.id = s.message" if wanted.sender is not None else ""
     [count] = connection.execute(
-        f"""SELECT count(*) FROM submissions s JOIN messages m ON m.id = s.message
-            WHERE {where}""",  # noqa: S608 (our own words; values are bound)
+        f"SELECT count(*) FROM submissions s {messages} WHERE {where}",  # noqa: S608 (as above)
         values,
     ).fetchone()
     return int(count)
