@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,10 @@ _FLAGS = [
     "--disable-dev-shm-usage",
     "--remote-debugging-port=0",
 ]
+
+
+class PageWasLeftError(AssertionError):
+    """While a promise of it was waited for."""
 
 
 class Tab:
@@ -57,6 +62,8 @@ class Tab:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         said = await asyncio.wait_for(answer, 60)
+        if "navigated" in said.get("error", {}).get("message", ""):
+            raise PageWasLeftError(said)
         assert "error" not in said, said
         result: dict[str, Any] = said["result"]
         return result
@@ -95,16 +102,18 @@ class Tab:
         return said["result"].get("value")
 
     async def until(self, condition: str) -> Any:
-        """Wait for the page to change so that `condition` holds; its value."""
-        return await self.evaluate(
-            f"""new Promise((done) => {{
+        """Wait for the page, or the one that comes after it, to change so that `condition` holds;
+        its value."""
+        promise = f"""new Promise((done) => {{
                 const look = () => {{
                     const value = (() => {{ try {{ return {condition}; }} catch {{ }} }})();
                     if (value) done(value); else requestAnimationFrame(look);
                 }};
                 look();
             }})"""
-        )
+        while True:
+            with contextlib.suppress(PageWasLeftError):
+                return await self.evaluate(promise)
 
     async def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
