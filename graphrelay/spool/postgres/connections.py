@@ -8,17 +8,18 @@ that the relay has forgotten: a lost client must not keep its locks.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.postgres.errors import connection_lost
+from graphrelay.spool.postgres.errors import connection_lost, translated
 
 # It writes each attempt to connect, and each connection that breaks, to the log; the journal has
 # one line for that (leases.py).
@@ -31,6 +32,7 @@ MOST = 8
 """Connections of the pool."""
 NOT_DURABLE = ("off", "local", "remote_write")
 
+T = TypeVar("T")
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
@@ -150,6 +152,18 @@ class Connections:
                     await connection.close()
                     await self._pool.drain()
                 raise
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]], doing: str) -> T:
+        """What `work` answers, which runs once more where its connection turned out to be an old
+        one: it must bear that. Raises as `translated` does, with `doing` in the words."""
+        for again in (True, False):
+            try:
+                async with self.one() as connection:
+                    return await work(connection)
+            except psycopg.Error as error:
+                if not (again and connection_lost(error)):
+                    raise translated(error, doing)  # noqa: B904 (it carries its cause)
+        raise AssertionError("unreachable")
 
 
 def _read_only(error: BaseException) -> bool:

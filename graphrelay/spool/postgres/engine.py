@@ -61,7 +61,7 @@ from graphrelay.spool.postgres.connections import (
     refuse_shared_sessions,
 )
 from graphrelay.spool.postgres.database_clock import NOW, DatabaseClock
-from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, translated
+from graphrelay.spool.postgres.errors import CONFLICTS, translated
 from graphrelay.spool.postgres.leases import CHANNEL, LEASE, Leases
 from graphrelay.spool.postgres.secrets import Secrets
 from graphrelay.spool.postgres.statements import (
@@ -406,14 +406,18 @@ class PostgresSpool:
 
     async def lanes(self) -> tuple[Lane, ...]:
         relay = self._leases.relay
-        found = await self._look(lambda c: due.lanes_with_mail(c, relay), "list the lanes")
+        found = await self._connections.run(
+            lambda c: due.lanes_with_mail(c, relay), "list the lanes"
+        )
         return tuple(lane for lane in found if self._leases.holds(lane))
 
     async def take(self, wanted: Take) -> Batch:
         if not self._leases.holds(wanted.lane):
             return Batch(entries=(), more_small=False, more_large=False, next_in=None)
         clock = self._database_clock
-        return await self._look(due.TakeDue(wanted, clock, clock.now()), "read the queue")
+        return await self._connections.run(
+            due.TakeDue(wanted, clock, clock.now()), "read the queue"
+        )
 
     async def load(self, submission_id: int, *, kept: bool = False) -> Submission:
         async def work(connection: Connection) -> attempts.Found | None:
@@ -587,7 +591,7 @@ class PostgresSpool:
         await self._transact(lambda c: refusals.note(c, refused), "record what was refused")
 
     async def read(self, query: Query[T]) -> T:
-        answer: T = await self._look(lambda c: self._answer(c, query), "answer a query")
+        answer: T = await self._connections.run(lambda c: self._answer(c, query), "answer a query")
         return answer
 
     async def _answer(self, connection: Connection, query: Query[Any]) -> Any:
@@ -633,17 +637,24 @@ class PostgresSpool:
         while True:
             try:
                 done = self._clock.now() - self._keep_messages
-                while await self._look(
+                while await self._connections.run(
                     lambda c: prune.forget_octets(c, forgotten, done),  # noqa: B023
                     "forget old messages",
                 ):
                     pass
                 forgotten = done
                 before = self._clock.now() - keep
-                while await self._look(lambda c: prune.prune(c, before), "prune the mail log"):  # noqa: B023
+                doing = "prune the mail log"
+                while await self._connections.run(
+                    lambda c: prune.prune(c, before),  # noqa: B023
+                    doing,
+                ):
                     pass
-                await self._look(lambda c: refusals.prune(c, before), "prune the mail log")  # noqa: B023
-                await self._look(prune.sweep, "sweep")
+                await self._connections.run(
+                    lambda c: refusals.prune(c, before),  # noqa: B023
+                    doing,
+                )
+                await self._connections.run(prune.sweep, "sweep")
             except StorageUnavailable as error:
                 self._journal.write(events.SpoolHousekeeping(reason=str(error)))
             except Exception as error:  # a mistake of ours, which must not stop the mail
@@ -670,17 +681,6 @@ class PostgresSpool:
         """Of the lease under which it was loaded. What was just accepted into a lane that nobody
         had was loaded by that."""
         return submission.term or self._leases.term(submission.plan.lane)
-
-    async def _look(self, work: Work[T], doing: str) -> T:
-        """Read, and once more where the connection turned out to be an old one."""
-        for again in (True, False):
-            try:
-                async with self._connections.one() as connection:
-                    return await work(connection)
-            except psycopg.Error as error:
-                if not (again and connection_lost(error)):
-                    raise translated(error, doing)  # noqa: B904 (it carries its cause)
-        raise AssertionError("unreachable")
 
     async def _transact(self, work: Work[T], doing: str) -> T:
         """A transaction of its own, to its end also where the caller is cancelled."""

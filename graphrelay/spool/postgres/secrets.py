@@ -18,12 +18,9 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import psycopg
-
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.connections import Connection, Connections
 from graphrelay.spool.postgres.database_clock import NOW
-from graphrelay.spool.postgres.errors import connection_lost, translated
 from graphrelay.spool.postgres.leases import CHANNEL
 from graphrelay.spool.postgres.text import restored, storable
 
@@ -100,7 +97,11 @@ class Secrets:
         return self._blocking(work, doing)
 
     def _blocking(self, work: Callable[[Connection], Coroutine[Any, Any, T]], doing: str) -> T:
-        asked: Future[T] = asyncio.run_coroutine_threadsafe(self._do(work, doing), self._loop)
+        """A write that runs once more, but was committed all the same, finds its own version gone,
+        and its caller reads again."""
+        asked: Future[T] = asyncio.run_coroutine_threadsafe(
+            self._connections.run(work, doing), self._loop
+        )
         try:
             return asked.result(LIMIT)
         except TimeoutError as error:
@@ -108,18 +109,6 @@ class Secrets:
             raise StorageUnavailable(
                 f"The spool could not {doing} in PostgreSQL: the server does not answer."
             ) from error
-
-    async def _do(self, work: Callable[[Connection], Coroutine[Any, Any, T]], doing: str) -> T:
-        """Once more where the connection turned out to be an old one. A write that was committed
-        all the same then finds its own version gone, and its caller reads again."""
-        for again in (True, False):
-            try:
-                async with self._connections.one() as connection:
-                    return await work(connection)
-            except psycopg.Error as error:
-                if not (again and connection_lost(error)):
-                    raise translated(error, doing)  # noqa: B904 (it carries its cause)
-        raise AssertionError("unreachable")
 
     # In the loop --------------------------------------------------------------------------------
 

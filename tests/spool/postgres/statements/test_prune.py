@@ -24,7 +24,7 @@ async def test_what_a_relay_that_has_gone_was_receiving_is_swept(
         await spool.incoming().write(bytes(600_000))
     async with a_relay(database, clock, journal) as spool:
         (kept,) = await put(spool, bytes(600_000))
-        await spool._look(prune.sweep, "sweep")
+        await spool._connections.run(prune.sweep, "sweep")
         found = postgres_server_of_all.execute("SELECT count(DISTINCT body) FROM graphrelay.pieces")
         assert found == [(1,)]
         assert (await spool.load(kept.id)).size == 600_000
@@ -36,8 +36,8 @@ async def test_what_was_done_long_ago_is_forgotten(spool: PostgresSpool) -> None
     await spool.begin(old, NOON, "c")
     await spool.finish(old, relayed(), Done("relayed"))
     later = NOON + timedelta(days=1)
-    assert await spool._look(lambda c: prune.prune(c, NOON), "prune") == 0
-    assert await spool._look(lambda c: prune.prune(c, later), "prune") == 1
+    assert await spool._connections.run(lambda c: prune.prune(c, NOON), "prune") == 0
+    assert await spool._connections.run(lambda c: prune.prune(c, later), "prune") == 1
     assert await spool.read(LogFilter()) == []
     assert (await spool.load(waiting.id)).id == waiting.id
 
@@ -48,6 +48,6 @@ async def test_the_last_transaction_of_a_relay_that_lives_is_not_forgotten(
     """However long ago it was: without it, the relay would take its next one for undone."""
     postgres_server_of_all.execute("UPDATE graphrelay.commits SET at = 0")
     postgres_server_of_all.execute("INSERT INTO graphrelay.commits VALUES ('gone', 7, 0)")
-    await spool._look(prune.sweep, "sweep")
+    await spool._connections.run(prune.sweep, "sweep")
     found = postgres_server_of_all.execute("SELECT process FROM graphrelay.commits")
     assert found == [(spool._process,)]
