@@ -73,8 +73,8 @@ async def _all_is_sent(all_: Cluster) -> None:
 @pytest.fixture
 def wrong_clock(tmp_path: Path) -> Path:
     library, source = tmp_path / "clock.so", Path(__file__).with_name("clock.c")
-    command = [needs("cc"), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([*command, "-o", library, source, "-ldl"], check=True)
+    command = [str(needs("cc")), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", str(library), str(source), "-ldl"], check=True)
     return library
 
 
