@@ -85,7 +85,7 @@ def _lane(lane: Output) -> Need:
         lane["state"],
         f"{lane['reason']} {lane['remedy']} {waiting}",
         (
-            Button(texts.TRY_AGAIN, "/queue", {"what": "retry", **which}, main=True),
+            Button(texts.TRY_AGAIN, "/queue/retry", which, main=True),
             Button(texts.SHOW_WAITING, f"/queue?{urlencode(which)}"),
         ),
         until=lane["until"],

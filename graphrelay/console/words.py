@@ -28,7 +28,7 @@ def moment(text: str | None) -> Markup:
     if not text:
         return Markup("–")
     shown = datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time datetime="{}">{}</time>').format(text, shown)
+    return Markup('<time datetime="%s">%s</time>') % (text, shown)
 
 
 def size(octets: int) -> str:
@@ -66,7 +66,8 @@ def tone(state: str) -> str:
 
 def cell(text: object) -> Markup:
     """Text from a stranger, isolated in its own writing direction."""
-    return Markup("<bdi>{}</bdi>").format(escape(text))
+    # A page has hundreds, and `Markup.format` takes four times as long.
+    return Markup(f"<bdi>{escape(text)}</bdi>")  # noqa: S704 (it is escaped)
 
 
 def people(addresses: Sequence[str], shown: int = 3) -> Markup:
