@@ -166,7 +166,7 @@ def _state(row: Output) -> str:
 @json_option
 @click.pass_obj
 def show(config: Path, queue_id: str, as_json: bool) -> None:
-    """Show everything about a message: its route, every attempt, and Microsoft's answers."""
+    """Show a message: its route, every attempt, Microsoft's answers."""
     carry_out(
         config,
         "queue-show",
