@@ -40,6 +40,8 @@ async def test_mail_is_refused_while_the_server_is_away_and_taken_again_when_it_
         (one,) = await put(spool)
         own_server.stop(SIGKILL)
         with pytest.raises(StorageUnavailable):
+            await put(spool)  # on a connection that has just been lost
+        with pytest.raises(StorageUnavailable, match=r"no connection to the server: .* refused"):
             await put(spool)
         own_server.start()
         (other,) = await put(spool)
