@@ -23,7 +23,7 @@ from graphrelay.cli.typed import typed_line
     "--paste",
     "method",
     flag_value="paste",
-    help="Sign in in a browser elsewhere, and paste the address at which it ends.",
+    help="Sign in with a browser elsewhere, and paste the address at which it ends.",
 )
 @json_option
 @click.pass_obj
@@ -48,7 +48,7 @@ def command(config: Path, account: str | None, method: str | None, as_json: bool
       graphrelay authorize website
       graphrelay authorize website --device
 
-    Exit status: 0 if the account is authorized, 1 if not.
+    Exit status: 0 if the account is authorized with every permission that it needs, 1 if not.
     """
     printer = _Printer(as_json)
     arguments = {"account": account, "method": method or "browser", "by": getpass.getuser()}

@@ -22,10 +22,9 @@ def command(config: Path, queue_id: str, reason: str | None, as_json: bool) -> N
     message are kept after it is done for as long as log.keep_messages says; without that setting,
     nothing can be sent again.
 
-    \\b
-    Examples:
+    \b
+    Example:
       graphrelay resend 4QX7K2M9 --reason "the recipient deleted it"
-      graphrelay log --outcome failed
     """
 
     def show(event: Output) -> None:

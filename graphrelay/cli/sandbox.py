@@ -74,7 +74,7 @@ def command(
     on at /api/faults of the mail reader's port (docs/sandbox.md).
 
     \b
-    Example:
+    Examples:
       graphrelay sandbox --scenario user --directory sandbox
       graphrelay --config sandbox/config.toml authorize website
       graphrelay --config sandbox/config.toml serve

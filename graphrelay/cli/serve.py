@@ -33,7 +33,7 @@ def command(context: click.Context) -> None:
     SIGHUP           read the configuration again; a bad one is refused, and the old one
                      stays in effect
 
-    As a systemd service (Type=notify-reload) it reports when it is ready, reloading and stopping.
+    As a systemd service (Type=notify) it reports when it is ready, reloading and stopping.
 
     Exit status: 0 after a stop, 1 if it cannot start, 78 if the configuration cannot be used.
     """

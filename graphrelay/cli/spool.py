@@ -76,12 +76,12 @@ _SAY_EVERY = 5.0
 @json_option
 @click.pass_obj
 def copy(config: Path, target: str, as_json: bool) -> None:
-    """Copy queue, mail log and authorizations from SQLite to PostgreSQL, or back.
+    """Copy queue, mail log and authorizations to another engine.
 
-    The source is what the configuration names. No relay may run on either side. If the copy is
-    interrupted, run it again: it continues. At the end every row and every message is compared,
-    and the copy becomes the queue of the target if all are the same. The source is kept where no
-    relay sends from it. Then change [spool] url.
+    From SQLite to PostgreSQL, or back. The source is what the configuration names. No relay may run
+    on either side. If the copy is interrupted, run it again: it continues. At the end every row and
+    every message is compared, and the copy becomes the queue of the target if all are the same. The
+    source is kept where no relay sends from it. Then change [spool] url.
 
     Authorizations are copied if they are in the vault's files ("file" in [vault]), encrypted as
     they are: the vault's key is not copied.

@@ -24,7 +24,7 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def list_(config: Path, as_json: bool) -> None:
-    """Show the backend, why it was chosen, and the names of what it holds."""
+    """Show the backend, why it was chosen, and the names in it."""
     found: list[Output] = []
     carry_out(config, "vault-list", {}, output.print_json if as_json else found.append)
     if as_json:

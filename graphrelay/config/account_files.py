@@ -58,7 +58,7 @@ def files_beside(config: Path) -> tuple[AccountFile, ...]:
     """Those that exist, by name; without their text. Raises `OSError`."""
     try:
         found = sorted((config.parent / DIRECTORY).iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return ()
     return tuple(
         AccountFile(one)

@@ -134,10 +134,9 @@ def read_files(
     text = "" if may_be_missing and not os.path.lexists(path) else text_of(path)
     try:
         own = account_files.files_beside(path)
-    except PermissionError as error:
-        where = Place(file=account_files.DIRECTORY)
-        denied = f"permission denied; {advice(path.parent / account_files.DIRECTORY)}"
-        raise ConfigDenied(path, (Problem(where, "", denied),)) from error
+    except OSError as error:
+        folder = path.parent / account_files.DIRECTORY
+        raise _unreadable(path, folder, Place(file=account_files.DIRECTORY), error) from error
     return Files(text, (*(one.with_text(text_of(path, one)) for one in own), *more))
 
 
@@ -179,12 +178,17 @@ def text_of(path: Path, of: account_files.AccountFile | None = None) -> str:
     except FileNotFoundError as error:
         missing = "no such file; create it with graphrelay init, or name another with --config"
         raise ConfigError(path, (Problem(where, "", missing),)) from error
-    except PermissionError as error:
-        denied = f"permission denied; {advice(file)}"
-        raise ConfigDenied(path, (Problem(where, "", denied),)) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(path, (Problem(where, "", f"cannot be read: {reason}"),)) from error
+        raise _unreadable(path, file, where, error) from error
+
+
+def _unreadable(path: Path, one: Path, where: Place, error: OSError | ValueError) -> ConfigError:
+    """`one` of the files of the configuration `path`."""
+    if isinstance(error, PermissionError):
+        denied = f"permission denied; {advice(one)}"
+        return ConfigDenied(path, (Problem(where, "", denied),))
+    reason = getattr(error, "strerror", None) or str(error)
+    return ConfigError(path, (Problem(where, "", f"cannot be read: {reason}"),))
 
 
 def _credentials(elsewhere: Iterable[str]) -> dict[str, Any]:

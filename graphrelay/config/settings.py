@@ -384,7 +384,7 @@ class SpoolTable(Table):
     url: SecretStr | None = None
     url_file: Path | None = None
     lease: Duration = timedelta(seconds=8)
-    request_limit: Duration = timedelta(seconds=230)
+    request_limit: SomeTime = timedelta(seconds=230)
 
     @model_validator(mode="after")
     def _can_be_opened(self) -> Self:

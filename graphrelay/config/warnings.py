@@ -10,7 +10,7 @@ import grp
 import os
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from graphrelay.config.settings import (
     ListenerTable,
     SendAsUserTable,
     Settings,
+    SpoolTable,
 )
 from graphrelay.config.units import GUID
 from graphrelay.file_access import FileUser, obstacle
@@ -49,6 +50,7 @@ def warnings(path: Path, settings: Settings, user: FileUser, today: date) -> tup
             _expiry,
             _listeners,
             _patterns,
+            _spool,
             _control,
             _proxy,
         )
@@ -204,6 +206,14 @@ def _proxy(settings: Settings, _: date) -> Warnings:
             ("cloud", "proxy"),
             f"{named[0]} is set, and is not used; if a proxy is needed, set it here",
         )
+
+
+def _spool(settings: Settings, _: date) -> Warnings:
+    longest = SpoolTable().request_limit
+    if settings.spool.request_limit < longest:
+        text = f"a request may take {longest // timedelta(seconds=1)} s; with less, a mailbox may "
+        text += "see more than four requests, and a message may be sent twice"
+        yield ("spool", "request_limit"), text
 
 
 def _control(settings: Settings, _: date) -> Warnings:

@@ -1,6 +1,7 @@
 """What runs in the process that reads the configuration (reading.py)."""
 
 import pickle
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ WEB_ONLY_AT_START = ("address", "tls", "certificate_file", "key_file", "tls_mini
 def main(path: str, *, may_be_missing: bool) -> None:
     """Write what is found to standard output, for `ConfigReading`."""
     disable_core_dumps()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the relay may have been stopped meanwhile
     sys.stdout.buffer.write(pickle.dumps(read(Path(path), may_be_missing=may_be_missing)))
 
 

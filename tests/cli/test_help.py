@@ -43,6 +43,13 @@ def test_every_option_says_what_it_does(path: str) -> None:
     assert [one.name for one in options if not one.help] == []
 
 
+@pytest.mark.parametrize("path", ["", *ALL])
+def test_nothing_is_cut_off_and_no_mark_of_a_paragraph_shows(path: str) -> None:
+    shown = CliRunner().invoke(cli, [*path.split(), "--help"], terminal_width=80).output
+    assert "..." not in shown.replace("[ARGS]...", "").replace("NAME...", "")
+    assert "\\b" not in shown
+
+
 def test_the_list_of_commands_says_what_the_commands_say() -> None:
     shown = CliRunner().invoke(cli, ["--help"], terminal_width=100).output
     for name, summary in VERBS.items():

@@ -111,6 +111,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_in_place_of_the_folder_is_a_mistake_and_not_ignored(tmp_path: Path) -> None:
+    (tmp_path / "accounts.d").write_text(SMALL, "utf-8")
+    assert problems(written(tmp_path, SMALL)) == ["accounts.d: cannot be read: Not a directory"]
+
+
 IDENTITY = "managed_identity = true\n"
 ROUTE = '[[routes]]\nsender = ["*@shop.example"]\naccount = "site"\n'
 

@@ -90,6 +90,7 @@ def test_an_invalid_webhook_is_refused_without_showing_its_secret(
         ('repeat_after = "1min"', '"10min" or more'),
         ('proxy = "socks5://x"', "http://host:port"),
         ("failures_per_hour = 0", "greater than or equal to 1"),
+        ('[spool]\nrequest_limit = "0"', 'request_limit: must be "1s" or more'),
     ],
 )
 def test_other_mistakes_are_reported(tmp_path: Path, text: str, said: str) -> None:

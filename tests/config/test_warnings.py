@@ -81,6 +81,7 @@ LISTENER = '[[smtp.listeners]]\naddress = "{}"\n'
         (LISTENER.format("127.0.0.1:25") * 2, "[1].address: 127.0.0.1:25 is also that of smtp"),
         (LISTENER.format("0.0.0.0:25"), "allow_from: lets in this machine only, though"),
         (LISTENER.format("127.0.0.1:25") + 'auth = "required"', 'auth: "required", but there'),
+        ('[spool]\nrequest_limit = "60s"', "a request may take 230 s; with less"),
         ('[control]\nsocket = "/run/x"\ngroup = "nobodys"', "there is no group nobodys"),
         ('[[routes]]\naccount = "site"\nsender = ["contoso.com"]', 'write "*@contoso.com"'),
         ('[[routes]]\naccount = "site"\nrecipient = ["@a.org"]', 'write "*@a.org"'),

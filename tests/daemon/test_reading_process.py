@@ -1,5 +1,9 @@
 """What is found in a configuration."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from graphrelay.daemon.reading import Unusable
@@ -38,3 +42,15 @@ def test_a_file_that_may_be_missing_is_an_empty_one_and_that_is_said(tmp_path: P
     assert isinstance(found, Found)
     assert found.settings.accounts == ()
     assert any("no such file; every setting has its default" in one for one in found.doubts)
+
+
+def test_a_relay_that_is_stopped_before_it_has_read_it_leaves_no_traceback(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    path = str(tmp_path / "config.toml")
+    program = "from graphrelay.daemon.reading_process import main; "
+    program += f"main({path!r}, may_be_missing=True)"
+    command = [sys.executable, "-c", program]
+    child = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (child.returncode, child.stderr) == (-signal.SIGPIPE, b"")

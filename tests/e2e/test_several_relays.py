@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC110 (other processes bring about what is waited for)
 
 import asyncio
+import subprocess
 import time
 from pathlib import Path
 
@@ -69,15 +70,21 @@ async def _all_is_sent(all_: Cluster) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_hosts_whose_clocks_are_an_hour_apart_behave_as_one(tmp_path: Path) -> None:
-    needs("faketime")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+@pytest.fixture
+def wrong_clock(tmp_path: Path) -> Path:
+    library, source = tmp_path / "clock.so", Path(__file__).with_name("clock.c")
+    command = [str(needs("cc")), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", str(library), str(source), "-ldl"], check=True)
+    return library
 
+
+async def test_hosts_whose_clocks_are_an_hour_apart_behave_as_one(
+    tmp_path: Path, wrong_clock: Path
+) -> None:
     def off_by(seconds: str) -> dict[str, str]:
-        words = {"LD_PRELOAD": str(library), "FAKETIME": seconds}
-        return words | {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+        return {"LD_PRELOAD": str(wrong_clock), "CLOCK_OFF_BY": seconds}
 
-    setting = Setting(mailboxes=12, environments=(off_by("+1800"), {}, off_by("-1800")))
+    setting = Setting(mailboxes=12, environments=(off_by("1800"), {}, off_by("-1800")))
     began = time.time()
     async with cluster(tmp_path, setting) as all_:
         await _all_is_sent(all_)

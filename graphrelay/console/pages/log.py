@@ -3,6 +3,7 @@ device."""
 
 import csv
 import io
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -160,9 +161,14 @@ def _csv(name: str) -> dict[str, str]:
 
 
 def _field(value: object) -> str:
-    """A cell that no spreadsheet interprets as a formula, whoever wrote the text."""
+    """A cell in which no spreadsheet finds a formula, whoever wrote the text, also if it divides
+    the line at semicolons or tabs."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return _FORMULA.sub("\\g<0>'", text)
+
+
+_FORMULA = re.compile(r"""(?:^|[;\t\r\n])(?=[\s"]*[=+@-])""")
+"""Where one would begin."""
 
 
 def _line(cells: Any) -> bytes:

@@ -27,6 +27,7 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
+    Incomplete,
     Pending,
     PendingDevice,
     Rejected,
@@ -214,6 +215,9 @@ def _sentence(account: Account, trouble: object) -> str:
     match trouble:
         case WrongAccount(signed_in=who, expected=expected, remedy=remedy):
             return f"{who} signed in, but account {account.name} is for {expected}. {remedy}"
+        case Incomplete(who=who, missing=missing, remedy=remedy):
+            verb = "is" if len(missing) == 1 else "are"
+            return f"{who} may sign in, but {' and '.join(missing)} {verb} missing. {remedy}"
         case TokenRefused(description=text, remedy=remedy, error=error):
             return f"Microsoft refused ({error}): {text} {remedy}"
         case Rejected(reason=reason, remedy=remedy) | VaultProblem(reason=reason, remedy=remedy):

@@ -18,12 +18,13 @@ from typing import Any
 
 from graphrelay.model import same_address
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
-from graphrelay.oauth.authorization import Approved, Binding, SignedIn, User
+from graphrelay.oauth.authorization import Approved, Authorization, Binding, SignedIn, User
 from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, NotYet, TokenResponse
 from graphrelay.oauth.entra.refusals import refused_in_browser
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.manager import TokenManager
+from graphrelay.oauth.tokens.status import Lacking
 
 SIGN_IN_TIME = timedelta(minutes=10)
 """How long a user has on the sign-in page."""
@@ -66,6 +67,15 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incomplete:
+    """In the vault, but without something that the configuration needs."""
+
+    who: str
+    missing: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrongAccount:
     """Another user signed in. Nothing was stored."""
 
@@ -83,7 +93,9 @@ class Rejected:
     remedy: str
 
 
-SignInFailure = WrongAccount | Rejected | TokenRefused | EntraUnreachable | VaultProblem
+SignInFailure = (
+    Incomplete | WrongAccount | Rejected | TokenRefused | EntraUnreachable | VaultProblem
+)
 SignInResult = Stored | SignInFailure
 
 
@@ -191,9 +203,8 @@ class Authorizer:
             binding=Binding.of(account, self._tokens.cloud),
             access=response.access,
         )
-        problem = await self._tokens.adopt(account, approved)
         who = f"application {account.client_id}" if account.client_id else "managed identity"
-        return problem or Stored(who=who, granted=response.access.scopes)
+        return await self._stored(account, approved, who)
 
     # The end of each -------------------------------------------------------------------------
 
@@ -217,8 +228,16 @@ class Authorizer:
                 refresh_token=response.refresh_token or "",
             ),
         )
-        problem = await self._tokens.adopt(account, signed_in)
-        return problem or Stored(who=who, granted=response.access.scopes)
+        return await self._stored(account, signed_in, who)
+
+    async def _stored(self, account: Account, given: Authorization, who: str) -> SignInResult:
+        problem = await self._tokens.adopt(account, given)
+        if problem is not None:
+            return problem
+        verdict = (await self._tokens.status(account.name, prove=False)).verdict
+        if isinstance(verdict, Lacking):
+            return Incomplete(who=who, missing=verdict.missing, remedy=verdict.remedy)
+        return Stored(who=who, granted=given.access.scopes)
 
 
 def username_of(id_claims: Mapping[str, Any]) -> str:

@@ -10,13 +10,13 @@ that the relay has forgotten: a lost client must not keep its locks.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.errors import connection_lost, translated
@@ -110,20 +110,6 @@ SHARED_SESSIONS = (
 )
 
 
-def pool_for(url: str, process: str) -> Pool:
-    return AsyncConnectionPool(
-        completed(url, process),
-        connection_class=AsyncConnection[TupleRow],
-        min_size=2,
-        max_size=MOST,
-        timeout=PATIENCE,
-        configure=configure,
-        open=False,
-        name="spool",
-        reconnect_timeout=2,
-    )
-
-
 class Connections:
     """Owns the pool."""
 
@@ -131,7 +117,35 @@ class Connections:
         """`process` names these sessions, so that others can end them when it is dead."""
         self.url = url
         self.process = process
-        self._pool = pool_for(url, process)
+        self._refusal: psycopg.Error | None = None
+        """Why the last attempt to connect failed: the pool says only that it did."""
+        self._pool = Pool(
+            completed(url, process),
+            connection_class=self._noting_refusals(),
+            min_size=2,
+            max_size=MOST,
+            timeout=PATIENCE,
+            configure=configure,
+            open=False,
+            name="spool",
+            reconnect_timeout=2,
+        )
+
+    def _noting_refusals(self) -> type[Connection]:
+        this = self
+
+        class Noting(AsyncConnection[TupleRow]):
+            @classmethod
+            async def connect(cls, conninfo: str = "", **options: Any) -> Self:
+                try:
+                    connection = await super().connect(conninfo, **options)
+                except psycopg.Error as error:
+                    this._refusal = error.with_traceback(None)
+                    raise
+                this._refusal = None
+                return connection
+
+        return Noting
 
     async def open(self) -> None:
         """Does not wait for the server."""
@@ -143,15 +157,19 @@ class Connections:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:
         """A connection for a while. Raises `psycopg.Error`."""
-        async with self._pool.connection() as connection:
-            try:
-                yield connection
-            except Exception as error:
-                if connection_lost(error) or _read_only(error):
-                    # Others are likely to be as old; the pool makes new ones.
-                    await connection.close()
-                    await self._pool.drain()
-                raise
+        try:
+            async with self._pool.connection() as connection:
+                try:
+                    yield connection
+                except Exception as error:
+                    if connection_lost(error) or _read_only(error):
+                        # Others are likely to be as old; the pool makes new ones.
+                        await connection.close()
+                        await self._pool.drain()
+                    raise
+        except PoolTimeout:
+            why = "" if self._refusal is None else f": {self._refusal}"
+            raise PoolTimeout(f"no connection to the server{why}") from None
 
     async def run(self, work: Callable[[Connection], Awaitable[T]], doing: str) -> T:
         """What `work` answers, which runs once more where its connection turned out to be an old

@@ -8,7 +8,6 @@ is, so that it is seen.
 
 import psycopg
 from psycopg import errors
-from psycopg_pool import PoolTimeout
 
 from graphrelay.model import StorageAway, StorageUnavailable, one_line
 
@@ -53,8 +52,6 @@ _MAY_END = (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege, errors.
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, PoolTimeout):
-        return "no connection to the server"
     return one_line(str(error)).rstrip(".") or type(error).__name__
 
 

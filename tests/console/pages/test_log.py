@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pytest
+
 from tests.console.conftest import Opened, Opening
 from tests.console.test_guard import REFUSAL, ROW
 
@@ -40,6 +42,25 @@ async def test_the_export_has_all_that_fits_in_the_columns_that_it_names(
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["recipients"], row["subject"]) == ("a@b.c, d@e.f", 'x, "y"')
     assert opened.verbs.calls("log")[-1] == {"outcome": "relayed", "limit": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("subject", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\t@SUM(A1)", "'\t'@SUM(A1)"),
+        ("a;=1+1", "a;'=1+1"),
+        ('a; "=1+1', "a;' \"=1+1"),
+        ("a;b - c=d", "a;b - c=d"),
+    ],
+)
+async def test_no_cell_becomes_a_formula_wherever_a_spreadsheet_divides_the_line(
+    opening: Opening, subject: str, cell: str
+) -> None:
+    opened = await opening(log=[{**ROW, "subject": subject}])
+    answer = await (await opened.viewer()).get("/log.csv")
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert row["subject"] == cell
 
 
 async def test_refusals_and_transcripts_are_found_by_client(opened: Opened) -> None:

@@ -10,13 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 import pytest
 
+from graphrelay.cli.demo import authorize
 from graphrelay.control.verb import Output
 from graphrelay.sandbox.visitor import Visitor
 from tests.clock import FakeClock, settle
 from tests.e2e.person import Person, person
 from tests.e2e.scenarios import PERSONS, asked, relay_for
 from tests.e2e.test_scenarios import one_message, status
-from tests.world import World
+from tests.world import World, world
 
 USER = next(case for case in PERSONS if str(case) == "user by browser")
 
@@ -220,3 +221,12 @@ async def test_an_address_that_was_cut_off_is_asked_for_again_and_one_account_ne
         "authorized",
     ]
     assert events[-2]["missing"] in ("code", "state")
+
+
+async def test_an_application_without_a_permission_that_it_needs_is_not_authorized(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, account="exact_once = true\n", authorized=False) as here:
+        end = await authorize(here.cloud, here.relay)
+    assert end["kind"] == "refused"
+    assert "may sign in, but Mail.ReadWrite is missing. Grant Mail.ReadWrite as" in end["reason"]

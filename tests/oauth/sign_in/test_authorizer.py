@@ -25,6 +25,7 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.oauth.sign_in.authorizer import (
     Authorizer,
+    Incomplete,
     Pending,
     PendingDevice,
     Rejected,
@@ -560,6 +561,18 @@ async def test_an_application_is_approved_by_its_first_token(world: World) -> No
     stored = await world.authorize(manager, DAEMON)
     assert isinstance(stored, Stored)
     assert stored.granted == ("Mail.Send",)
+
+
+async def test_an_application_that_lacks_what_is_configured_is_not_called_authorized(
+    world: World,
+) -> None:
+    account = replace(DAEMON, options=AccountOptions(exact_once=True))
+    incomplete = await world.authorize(world.manager(account), account)
+    assert isinstance(incomplete, Incomplete)
+    assert incomplete.missing == ("Mail.ReadWrite",)
+    assert incomplete.remedy.startswith("Grant Mail.ReadWrite as application permission")
+    assert incomplete.remedy.endswith("Then run: graphrelay status daemon")
+    assert isinstance(await world.manager(account).token("daemon"), Granted)
 
 
 async def test_a_refused_credential_approves_nothing(world: World) -> None:
