@@ -36,6 +36,7 @@ BASE = frozenset(
         "retry_after",
         "assumptions",
         "mail_html",
+        "task_group",
     }
 )
 ROOMS = frozenset({"smtp", "spool", "oauth", "graph"})
@@ -54,6 +55,7 @@ MAY_IMPORT = {
     "retry_after": frozenset({"__init__"}),
     "assumptions": frozenset(),
     "mail_html": frozenset(),
+    "task_group": frozenset(),
     **{room: BASE | {room} for room in ROOMS},
     "drop": BASE | {"smtp", "drop"},
     "alerts": BASE | {"alerts"},

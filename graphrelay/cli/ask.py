@@ -5,26 +5,23 @@ there ever gets another owner. A person who is neither that owner nor root gets 
 what to run.
 """
 
-import asyncio
 import contextlib
 import os
 import pwd
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
 from graphrelay.cli import machine
+from graphrelay.control.verb import Asker, Output, VerbError
 
 if TYPE_CHECKING:
     from graphrelay.config import ConfigError, Settings
     from graphrelay.daemon.reading import Unusable
-
-Output = dict[str, Any]
 
 NO, USAGE, BAD_CONFIG = 1, 2, 78
 
@@ -88,13 +85,9 @@ def own_state_directory(config: Path, instead: str) -> Path:
 def _shared_by_the_daemon(config: Path) -> bool:
     """Its own environment may name a database of which the configuration says nothing."""
     from graphrelay.control.socket.client import NoDaemon
-    from graphrelay.control.verb import VerbError
-
-    async def any_host() -> bool:
-        return bool([host async for host in by_the_daemon(config, "hosts", {}, None)])
 
     try:
-        return asyncio.run(any_host())
+        return any(by_the_daemon(config, "hosts", {}))
     except (NoDaemon, PermissionError):  # then it is said what else prevents it
         return False
     except VerbError as error:
@@ -117,22 +110,20 @@ class _Taken(Exception):  # noqa: N818 (a condition that may pass)
     """Another process has the spool open."""
 
 
+async def _no_answer(what: str) -> str:
+    raise VerbError(f"the verb asked for {what}, which this command cannot answer")
+
+
 def carry_out(
     config: Path,
     verb: str,
     arguments: Mapping[str, Any],
     show: Callable[[Output], None],
-    ask: Callable[[str], Awaitable[str]] | None = None,
+    ask: Asker = _no_answer,
 ) -> bool:
     """Carry out `verb`, and pass each event to `show`; whether the running relay did it. Raises
     `CommandFailed`."""
     from graphrelay.control.socket.client import NoDaemon
-    from graphrelay.control.verb import VerbError
-
-    async def put_question(what: str) -> str:
-        if ask is None:
-            raise VerbError(f"the verb asked for {what}, which this command cannot answer")
-        return await ask(what)
 
     async def show_all(answers: AsyncIterator[Output]) -> None:
         async for event in answers:
@@ -146,14 +137,17 @@ def carry_out(
         nonlocal taken, by_the_relay
         by_the_relay = True
         with readable(config):
-            answers = by_the_daemon(config, verb, arguments, put_question)
+            answers = by_the_daemon(config, verb, arguments, ask)
         try:
-            asyncio.run(show_all(answers))
+            for event in answers:
+                show(event)
         except NoDaemon:
+            import asyncio
+
             by_the_relay = False
             settings, start = settings_from(config), machine.start(config)
             try:
-                asyncio.run(show_all(_by_ourselves(settings, start, verb, arguments, put_question)))
+                asyncio.run(show_all(_by_ourselves(settings, start, verb, arguments, ask)))
             except _Taken as error:
                 taken = error
                 return False
@@ -173,20 +167,28 @@ def carry_out(
 
 
 def by_the_daemon(
-    config: Path, verb: str, arguments: Mapping[str, Any], ask: Any
-) -> AsyncIterator[Output]:
+    config: Path,
+    verb: str,
+    arguments: Mapping[str, Any],
+    ask: Asker = _no_answer,
+    limit: float | None = None,
+) -> Iterator[Output]:
     """Reads only where the daemon is from the configuration: the daemon has read the rest, with
     secrets that this process may not have."""
     from graphrelay.control.socket.client import converse
     from graphrelay.control.socket.place import control_socket
 
-    return converse(control_socket(config), verb, arguments, ask)
+    def answered(what: str) -> str:
+        import asyncio
+
+        return asyncio.run(ask(what))
+
+    return converse(control_socket(config), verb, arguments, answered, limit)
 
 
 async def _by_ourselves(
-    settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Any
+    settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Asker
 ) -> AsyncIterator[Output]:
-    from graphrelay.control.verb import VerbError
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import wired
     from graphrelay.memory import disable_core_dumps
@@ -208,8 +210,6 @@ async def _by_ourselves(
 
 def become_owner(directory: Path, doing: str, start: str) -> None:
     """Continue as the owner of `directory`. Raises `VerbError` where that is not possible."""
-    from graphrelay.control.verb import VerbError
-
     owner = _owner_to_become(directory, doing, start)
     if owner is None:
         return
@@ -241,8 +241,7 @@ def acting_as_owner(directory: Path, doing: str, start: str) -> Iterator[None]:
         os.setegid(ours)
 
 
-@dataclass(frozen=True, slots=True)
-class _Owner:
+class _Owner(NamedTuple):
     user: int
     group: int
     name: str
@@ -269,8 +268,6 @@ def _owner_to_become(directory: Path, doing: str, start: str) -> _Owner | None:
 
 
 def _refuse(directory: Path, doing: str, user: str, start: str) -> NoReturn:
-    from graphrelay.control.verb import VerbError
-
     raise VerbError(
         f"no relay is running, and {directory} belongs to {user}. Run {doing} with sudo, or start "
         f"the relay first: {start}"

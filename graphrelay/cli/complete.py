@@ -4,7 +4,6 @@ Completion never fails and never takes long: if the configuration cannot be read
 not answer, nothing is offered.
 """
 
-import asyncio
 import contextlib
 from pathlib import Path
 
@@ -42,17 +41,13 @@ def queue_ids(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The messages waiting in the running relay, each with its sender."""
-    found: list[CompletionItem] = []
-    with contextlib.suppress(Exception):
-        asyncio.run(asyncio.wait_for(_ask(_config(context), found), _LIMIT))
-    return [item for item in found if item.value.startswith(incomplete.upper())]
-
-
-async def _ask(config: Path, found: list[CompletionItem]) -> None:
     from graphrelay.cli.ask import by_the_daemon
 
-    async for row in by_the_daemon(config, "queue-list", {"limit": 100}, None):
-        found.append(CompletionItem(row["queue_id"], help=f"from {row['sender']}"))
+    found: list[CompletionItem] = []
+    with contextlib.suppress(Exception):
+        for row in by_the_daemon(_config(context), "queue-list", {"limit": 100}, limit=_LIMIT):
+            found.append(CompletionItem(row["queue_id"], help=f"from {row['sender']}"))
+    return [item for item in found if item.value.startswith(incomplete.upper())]
 
 
 def _config(context: click.Context) -> Path:

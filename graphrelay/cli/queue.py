@@ -14,7 +14,6 @@ from graphrelay.cli.ask import CommandFailed, carry_out
 from graphrelay.cli.complete import accounts, queue_ids
 from graphrelay.cli.log import Moment
 from graphrelay.cli.output import Output, json_option
-from graphrelay.model import one_line, without_controls
 
 
 @click.group(name="queue")
@@ -272,6 +271,8 @@ def content(config: Path, queue_id: str, number: int | None, as_json: bool) -> N
 
 
 def _print_content(found: Output) -> None:
+    from graphrelay.model import one_line, without_controls
+
     for name, value in found["fields"]:
         click.echo(f"{one_line(name)}: {one_line(value, _LONGEST_FIELD)}")
     click.echo()

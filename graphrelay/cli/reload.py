@@ -1,6 +1,5 @@
 """`graphrelay reload`."""
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -26,23 +25,16 @@ def command(config: Path, as_json: bool) -> None:
 
     try:
         with readable(config):
-            asyncio.run(_reload(config, as_json))
+            for event in by_the_daemon(config, "reload", {}):
+                if as_json:
+                    output.print_json(event)
+                else:
+                    _print(config, event)
     except NoDaemon as error:
         checked(config)  # ends here if the file has mistakes
         raise CommandFailed(f"no relay answers at {error}. Run: {machine.start(config)}") from error
     except VerbError as error:
         raise CommandFailed(str(error)) from error
-
-
-async def _reload(config: Path, as_json: bool) -> None:
-    async def nothing_to_ask(what: str) -> str:
-        raise AssertionError(what)
-
-    async for event in by_the_daemon(config, "reload", {}, nothing_to_ask):
-        if as_json:
-            output.print_json(event)
-        else:
-            _print(config, event)
 
 
 def _print(config: Path, event: Output) -> None:

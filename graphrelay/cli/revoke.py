@@ -8,7 +8,6 @@ from graphrelay.cli import machine
 from graphrelay.cli.ask import carry_out
 from graphrelay.cli.complete import accounts
 from graphrelay.cli.output import Output
-from graphrelay.cli.typed import typed_line
 
 
 @click.command(name="revoke")
@@ -25,6 +24,8 @@ def command(config: Path, account: str, yes: bool) -> None:
     """
 
     async def confirmed(_: str) -> str:
+        from graphrelay.cli.typed import typed_line
+
         question = f"Mail of {account} will wait until it is authorized again. Continue? [y/N]: "
         click.echo(question, nl=False, err=True)
         return await typed_line()

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from graphrelay.assumptions import SAID
 from graphrelay.cli import machine, output
 from graphrelay.cli.ask import NO, CommandFailed, carry_out
 from graphrelay.cli.complete import accounts
@@ -173,6 +172,8 @@ def _print_relay(event: Output) -> None:
 
 
 def _print_evidence(status: Output) -> None:
+    from graphrelay.assumptions import SAID
+
     click.echo(f"  who         {status['who']} in tenant {status['tenant']}")
     if status["mailbox"]:
         click.echo(f"  mailbox     {status['mailbox']}")

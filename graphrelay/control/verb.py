@@ -20,7 +20,7 @@ class VerbError(Exception):
 class Asker(Protocol):
     """How a verb asks its user a question while it runs."""
 
-    async def __call__(self, what: str) -> str: ...
+    async def __call__(self, what: str, /) -> str: ...
 
 
 Verb = Callable[[Mapping[str, Any], Asker], AsyncIterator[Output]]

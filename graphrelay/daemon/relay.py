@@ -81,6 +81,7 @@ from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
 from graphrelay.spool.queries import Count
 from graphrelay.spool.sqlite import SqliteSpool
 from graphrelay.spool.url import SpoolUrlUnusable
+from graphrelay.task_group import unwrapped
 
 if TYPE_CHECKING:
     from graphrelay.spool.postgres import PostgresSpool
@@ -165,7 +166,7 @@ async def running(
     refusals = RefusalLog(clock) if settings.log_refusals else None
     hearing = (alerts.hear, refusals.hear) if refusals else (alerts.hear,)
     journal = Journal(clock, *(sinks or (log_sink(settings),)), *hearing)
-    with _unwrapped():
+    with unwrapped():
         async with AsyncExitStack() as stack:
             configuration = Configuration(settings)
             more = ReloadVerb(reloads).table() if reloads else {}
@@ -597,17 +598,6 @@ def _console(
 def log_sink(settings: RelaySettings) -> Sink:
     """Standard error, which systemd keeps, in the style of `[log]`."""
     return stream_sink(style=settings.log_format, level=settings.log_level)
-
-
-@contextmanager
-def _unwrapped() -> Iterator[None]:
-    """Unwrap a single exception from the group that the TaskGroup puts around it."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """Completion: verbs, accounts, and queue ids of the relay."""
 
-import asyncio
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_nothing_is_offered_where_there_is_nothing_to_read(
 def test_what_waits_is_offered_with_its_sender(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def answer(*_: Any) -> AsyncIterator[Output]:
+    def answer(*_: Any, **__: Any) -> Iterator[Output]:
         yield {"queue_id": "4QX7K2M9", "sender": "wp@contoso.com"}
         yield {"queue_id": "5AAAAAAA", "sender": "info@contoso.com"}
 
@@ -76,12 +76,11 @@ def test_what_waits_is_offered_with_its_sender(
 def test_a_relay_that_does_not_answer_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def silence(*_: Any) -> AsyncIterator[Output]:
-        await asyncio.Event().wait()
-        yield {}
-
-    monkeypatch.setattr(ask, "by_the_daemon", silence)
+    monkeypatch.setenv("GRAPHRELAY_CONTROL__SOCKET", str(tmp_path / "control.sock"))
     monkeypatch.setattr(complete, "_LIMIT", 0.01)
     context = click.Context(cli, info_name="graphrelay")
     context.params["config"] = tmp_path / "config.toml"
-    assert complete.queue_ids(context, cli.params[0], "") == []
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "control.sock"))
+        silent.listen()
+        assert complete.queue_ids(context, cli.params[0], "") == []

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.place import control_socket_in
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.doctor.checks import CHECKS
 from graphrelay.doctor.verb import DoctorVerbs
+from tests.control.socket.asking import converse
 from tests.doctor.practice import ADDRESS, TO, Practice, only, practice, strict
 
 

@@ -19,7 +19,6 @@ from cryptography.x509.oid import NameOID
 from graphrelay.cli import cli
 from graphrelay.clock import Clock
 from graphrelay.config import load
-from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Asker, Output
 from graphrelay.daemon.relay import running
 from graphrelay.daemon.wiring import control_socket, wired
@@ -33,6 +32,7 @@ from graphrelay.sandbox.directory import (
     FederatedCredential,
 )
 from graphrelay.sandbox.faults import part_of
+from tests.control.socket.asking import converse
 from tests.world import World, hearing
 
 Prepare = Callable[[Sandbox, Path, pytest.MonkeyPatch], list[str]]

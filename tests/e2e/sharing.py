@@ -24,7 +24,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Output
 from graphrelay.oauth.vault.key import new_key_text
 from graphrelay.sandbox import Sandbox
@@ -33,6 +32,7 @@ from graphrelay.sandbox.directory import User, contoso
 from graphrelay.sandbox.entra.faults import RefreshOnce
 from graphrelay.sandbox.mailbox_settings import MailSettings
 from graphrelay.sandbox.visitor import Visitor
+from tests.control.socket.asking import converse
 from tests.e2e.flood import Flood
 from tests.e2e.kill_nine import Daemon, free_port
 from tests.e2e.several_relays import given_key

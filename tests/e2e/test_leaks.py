@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import VerbError
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
@@ -28,6 +27,7 @@ from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.entra.faults import EntraError
 from graphrelay.sandbox.faults import Answer, AnswerAfter, CutAfter, CutBefore, Fault
 from graphrelay.sandbox.visitor import Visitor
+from tests.control.socket.asking import converse
 from tests.e2e.commands import graphrelay, started
 from tests.e2e.scenarios import certificate, confidential, pem_key
 

@@ -8,11 +8,11 @@ import pytest
 
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
-from graphrelay.control.socket.client import converse
 from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox.faults import CutBefore
 from graphrelay.sandbox.mailbox_items import Kept
 from tests.clock import FakeClock
+from tests.control.socket.asking import converse
 from tests.world import Scenario, World, world
 
 MESSAGE = (

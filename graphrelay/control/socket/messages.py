@@ -10,7 +10,6 @@
 A client that disconnects cancels its verb.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -27,12 +26,9 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
-async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next line, or `None` at the end. Raises `VerbError` for what is not a message."""
-    try:
-        line = await reader.readline()
-    except (ValueError, ConnectionError) as error:
-        raise VerbError(f"the line is too long or was cut off: {error}") from error
+def decode(line: bytes) -> dict[str, Any] | None:
+    """What a line says, or `None` where it was cut off. Raises `VerbError` for what is not a
+    message."""
     if not line.endswith(b"\n"):
         return None
     try:

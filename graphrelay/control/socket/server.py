@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from graphrelay.clock import Clock, timeout
-from graphrelay.control.socket.messages import LIMIT, encode, read_message
+from graphrelay.control.socket.messages import LIMIT, decode, encode
 from graphrelay.control.verb import Verb, VerbError
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.admission import peer_uid
@@ -122,7 +122,7 @@ class ControlServer:
         """The request, or `None` if the client disconnected. Raises `VerbError`."""
         try:
             async with timeout(self._clock, _TIME_TO_ASK):
-                return await read_message(reader)
+                return await _next(reader)
         except TimeoutError as error:
             raise VerbError("no request came in time") from error
 
@@ -152,7 +152,7 @@ class ControlServer:
                     await answering.aclose()
 
         async def listen() -> None:
-            while (message := await read_message(reader)) is not None:
+            while (message := await _next(reader)) is not None:
                 if answers.full():
                     return  # more answers than questions; they are not kept
                 answers.put_nowait(str(message.get("answer", "")))
@@ -168,6 +168,14 @@ class ControlServer:
             for task in (speaking, listening):
                 task.cancel()
             await asyncio.gather(speaking, listening, return_exceptions=True)
+
+
+async def _next(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """What the client says next, or `None` after its end. Raises `VerbError`."""
+    try:
+        return decode(await reader.readline())
+    except (ValueError, ConnectionError) as error:
+        raise VerbError(f"the line is too long or was cut off: {error}") from error
 
 
 def _bound(path: Path, group: str | None) -> socket.socket:

@@ -83,6 +83,10 @@ def _answered(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
+def _closed(doing: str) -> StorageUnavailable:
+    return StorageUnavailable(f"The spool could not {doing}: it is closed.")
+
+
 class Writer:
     """Owns the queue of jobs. Lives in one event loop."""
 
@@ -100,7 +104,7 @@ class Writer:
     def submit(self, kind: Kind[V, R], value: V) -> Job[V, R]:
         """Raises `StorageUnavailable` where the spool is closed."""
         if self._closing:
-            raise StorageUnavailable(f"The spool could not {kind.doing}: it is closed.")
+            raise _closed(kind.doing)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_answered)
         job = Job(kind, value, future)
@@ -122,17 +126,31 @@ class Writer:
     # The task ---------------------------------------------------------------------------------
 
     async def serve(self) -> None:
-        """Until `close`; then everything that was asked for has been done."""
-        while self._jobs or not self._closing:
-            if not self._jobs:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            await self._together(self._next())
+        """Until `close`; then everything that was asked for has been done. If it ends before, what
+        waits fails."""
+        batch = list[Job[Any, Any]]()
+        try:
+            while self._jobs or not self._closing:
+                if not self._jobs:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                batch = self._next()
+                await self._together(batch)
+        finally:
+            self._closing = True
+            for job in (*batch, *self._jobs):
+                if not job.future.done():
+                    job.future.set_exception(_closed(job.kind.doing))
 
     def close(self) -> None:
         self._closing = True
         self._wake.set()
+
+    async def forget(self) -> None:
+        """Nobody will ask any more what was committed here. Raises `psycopg.Error`."""
+        async with self._connections.one() as connection:
+            await connection.execute("DELETE FROM commits WHERE process = %s", (self._process,))
 
     def _next(self) -> list[Job[Any, Any]]:
         """What shares a transaction: of each key one."""

@@ -44,6 +44,7 @@ from graphrelay.spool.changes import (
 from graphrelay.spool.codec import moment
 from graphrelay.spool.contract import LaneWatcher, Report
 from graphrelay.spool.errors import MailLost
+from graphrelay.spool.housekeeping import again_and_again
 from graphrelay.spool.queries import (
     Backlogs,
     Count,
@@ -328,7 +329,7 @@ class SqliteSpool:
         now = self._clock.now()
         match change:
             case Hold() | Release() | Retry() | Delete():
-                return await self._run(admin.verb(change, now), "change the queue")
+                return await self._run(admin.Apply(change, now), "change the queue")
             case Move():
                 return await self._run(ChangePlan(change, now), "move a message")
             case ForgetDraft():
@@ -422,7 +423,9 @@ class SqliteSpool:
         """Never returns: prunes the mail log, and returns free space whenever nothing has happened
         for a while. Errors are written to the journal and retried later."""
         looked, tidied, verified = self._writer.changes, -1, False
-        while True:
+
+        async def work() -> None:
+            nonlocal looked, tidied, verified
             try:
                 if not verified:
                     await self._verify_if_large()
@@ -430,12 +433,10 @@ class SqliteSpool:
                 elif await self.prune(keep) == 0 and looked == self._writer.changes != tidied:
                     await self.tidy()
                     tidied = self._writer.changes
-            except StorageUnavailable as error:
-                self._journal.write(events.SpoolHousekeeping(reason=str(error)))
-            except Exception as error:  # a bug, which must not stop the mail
-                self._journal.write(events.SpoolBroke(reason=repr(error)))
-            looked = self._writer.changes
-            await self._clock.sleep(IDLE)
+            finally:
+                looked = self._writer.changes
+
+        await again_and_again(work, IDLE, self._clock, self._journal)
 
     async def _verify_if_large(self) -> None:
         """A small database was checked at startup."""

@@ -1,11 +1,13 @@
 """A control server with a verb that counts, and a client that asks it."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphrelay.control.socket.client import converse
+from graphrelay.control.socket import client
 from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Asker, Output
 from graphrelay.journal import Journal
@@ -14,6 +16,26 @@ from tests.clock import FakeClock
 
 async def nobody(what: str) -> str:
     raise AssertionError(f"asked for {what}")
+
+
+async def converse(
+    path: Path, verb: str, arguments: Mapping[str, Any], ask: Asker = nobody
+) -> AsyncIterator[Output]:
+    """The client, in threads beside the event loop of the server that answers it; if it is
+    cancelled, it disconnects."""
+    loop = asyncio.get_running_loop()
+
+    def answered(what: str) -> str:
+        return asyncio.run_coroutine_threadsafe(ask(what), loop).result()
+
+    with client.connected(path) as connection:
+        events = client.asked(connection, verb, arguments, answered)
+        try:
+            while (event := await asyncio.to_thread(next, events, None)) is not None:
+                yield event
+        finally:
+            with contextlib.suppress(OSError):  # the daemon has disconnected
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 async def count(arguments: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:

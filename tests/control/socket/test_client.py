@@ -1,6 +1,7 @@
 """The command line's end: events, questions, and a daemon that is not there."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from graphrelay.control.socket.client import NoDaemon
-from graphrelay.control.socket.messages import encode
+from graphrelay.control.socket.messages import LIMIT, encode
 from graphrelay.control.verb import Asker, Output, VerbError
 from tests.control.socket.asking import collected, count, server
 
@@ -52,6 +53,21 @@ async def test_a_refusal_of_the_verb_reaches_the_person_as_its_sentence(path: Pa
 async def test_a_daemon_that_is_not_there_is_reported_as_such(path: Path) -> None:
     with pytest.raises(NoDaemon):
         await collected(path, "count", to=1)
+
+
+async def test_a_line_without_end_is_not_read_to_its_end(path: Path) -> None:
+    async def fill(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * LIMIT)
+                await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_unix_server(fill, path)
+    async with listening:
+        with pytest.raises(VerbError, match="longer than"):
+            await collected(path, "count", to=1)
 
 
 async def test_a_daemon_that_dies_is_not_taken_for_the_end(path: Path) -> None:

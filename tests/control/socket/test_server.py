@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.messages import LIMIT, encode
 from graphrelay.control.socket.server import ControlServer
 from graphrelay.control.verb import Asker, Output, VerbError
 from graphrelay.journal import Entry, Journal
 from tests.clock import FakeClock
-from tests.control.socket.asking import collected, count, nobody, server, until
+from tests.control.socket.asking import collected, converse, count, nobody, server, until
 
 
 async def test_the_socket_is_for_its_owner_alone_and_removed_at_the_end(path: Path) -> None:
@@ -69,6 +68,12 @@ async def test_a_socket_where_too_many_clients_wait_belongs_to_a_living_relay(pa
             async with server(path, count=count):
                 pass
         assert path.exists()
+
+
+async def test_a_request_that_is_too_long_is_refused(path: Path) -> None:
+    async with server(path, count=count):
+        with pytest.raises(VerbError, match="too long"):
+            await collected(path, "count", to="1" * LIMIT)
 
 
 async def test_answers_without_a_question_are_not_kept(path: Path) -> None:

@@ -11,7 +11,6 @@ from graphrelay.alerts.manager import TICK
 from graphrelay.alerts.watch import CALM, GATHER
 from graphrelay.cli.demo import authorize
 from graphrelay.config import load
-from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.daemon.relay import verbs_without_daemon
 from graphrelay.daemon.signals import _listening
@@ -19,6 +18,7 @@ from graphrelay.daemon.wiring import control_socket, wired
 from tests.alerts.receiver import receiving
 from tests.cli.test_commands import configured
 from tests.clock import FakeClock
+from tests.control.socket.asking import converse
 from tests.world import World, world
 
 

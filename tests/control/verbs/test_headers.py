@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.control.socket.client import converse
 from graphrelay.control.socket.place import control_socket_in
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.sandbox.mailbox_settings import PROMOTED, MailSettings
+from tests.control.socket.asking import converse
 from tests.world import World, world
 
 

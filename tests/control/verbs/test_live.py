@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from graphrelay.config import load
-from graphrelay.control.socket.client import converse
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.daemon.wiring import control_socket
 from graphrelay.sandbox.faults import Answer
+from tests.control.socket.asking import converse
 from tests.world import World, world
 
 

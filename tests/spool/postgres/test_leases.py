@@ -17,7 +17,6 @@ from graphrelay.spool.postgres.leases import preferred
 from graphrelay.spool.postgres.statements.put import Deposit
 from graphrelay.spool.postgres.writer import Cursors, Job
 from graphrelay.spool.queries import InFlight
-from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.values import Take
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, entry, plan, put, relayed
@@ -132,7 +131,7 @@ async def test_what_a_relay_that_stands_still_has_locked_goes_with_its_lease(
     for task in first._background:
         task.cancel()  # it stands still
     lease = timedelta(seconds=1)
-    locking = await connect(database, first._process)
+    locking = await connect(database, first._connections.process)
     await locking.execute("SET idle_in_transaction_session_timeout = 0")
     await locking.execute("BEGIN")
     await locking.execute("SELECT FROM lanes FOR UPDATE")
@@ -177,7 +176,7 @@ async def test_a_lane_whose_making_was_rolled_back_is_made_by_the_next_mail(
             raise psycopg.errors.DiskFull("no space left")
 
     deposit = Deposit(a_message((plan(LANES[0]), _ANNA)), Kept(b""), NOON)
-    putting = first._writer.submit(first._put, deposit)
+    putting = first._writer.submit(first._acceptance._together, deposit)
     failing: Job[None, None] = first._writer.submit(Failing(), None)
     with pytest.raises(StorageUnavailable):
         await failing.future
@@ -256,21 +255,6 @@ async def test_a_request_for_a_draft_is_waited_for_from_the_last_step_on(
     assert interrupted.settle_in > timedelta(0)
 
 
-async def test_the_owner_of_a_lane_hears_of_mail_that_another_relay_took(
-    first: PostgresSpool, second: PostgresSpool
-) -> None:
-    watcher = Watcher()
-    second.watch(watcher)
-    await mail_in_every_lane(first)
-    await settled(first, second)
-    lane = min(held(second))
-    watcher.told.clear()
-    (one,) = await put(first, message=a_message((plan(lane), _ANNA)))
-    await watcher.hears("changed", lane)
-    found = await second.take(Take(lane=lane, limit=16, longest_wait=LONG))
-    assert one.id in [due.submission_id for due in found.entries]
-
-
 async def test_a_request_is_not_made_by_a_relay_that_stood_still_since_it_asked(
     first: PostgresSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +263,7 @@ async def test_a_request_is_not_made_by_a_relay_that_stood_still_since_it_asked(
     with pytest.raises(NotQueued):
         await first.begin(one, NOON, "c")
     monkeypatch.undo()
-    await asyncio.gather(*first._tasks)
+    await asyncio.gather(*first._transactions.under_way)
     assert await first.begin(one, NOON, "c") == 2
 
 
@@ -306,13 +290,3 @@ def test_when_a_relay_leaves_only_its_lanes_get_another_owner() -> None:
 
 
 _ANNA = a_message().parts[0][1]
-
-
-async def test_two_relays_that_choose_the_same_queue_id_both_accept_their_message(
-    first: PostgresSpool, second: PostgresSpool
-) -> None:
-    """As where a clock is set back, and ids go on from the last one."""
-    for spool in (first, second):
-        spool._ids = QueueIds(chance=lambda bits: 0)
-    ours, theirs = [(await put(spool))[0] for spool in (first, second)]
-    assert ours.queue_id < theirs.queue_id

@@ -10,7 +10,7 @@ import pytest
 from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres import PostgresSpool
-from graphrelay.spool.postgres.engine import POLL
+from graphrelay.spool.postgres.notifications import POLL
 from tests.clock import FakeClock
 from tests.spool.postgres.relays import a_relay
 from tests.spool.postgres_server import PostgresServer

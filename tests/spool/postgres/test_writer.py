@@ -10,10 +10,8 @@ import psycopg
 import pytest
 
 from graphrelay.model import StorageUnavailable, Submission
-from graphrelay.spool.changes import Hold, Release
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.connections import Connections
-from graphrelay.spool.postgres.statements.put import Deposited
 from graphrelay.spool.queries import QueueFilter
 from tests.spool.mail import NOON, a_message, put, waiting_in
 from tests.spool.postgres_server import PostgresServer
@@ -76,40 +74,6 @@ async def test_a_commit_that_was_not_done_keeps_nothing(spool: PostgresSpool, lo
     await put(spool)
 
 
-async def test_a_caller_who_gives_up_leaves_nothing_behind(spool: PostgresSpool) -> None:
-    taking = [asyncio.create_task(put(spool)) for _ in range(20)]
-    kept = asyncio.create_task(put(spool))
-    while not any(task.done() for task in taking):
-        for task in taking[1:]:
-            task.cancel()
-        await asyncio.sleep(0)
-    done = await asyncio.gather(*taking, return_exceptions=True)
-    (one,) = await kept
-    await put(spool)  # which is committed after what was taken back
-    left = {row.submission_id for row in await spool.read(QueueFilter())}
-    answered = {part.id for parts in done if isinstance(parts, tuple) for part in parts}
-    assert {one.id} | answered < left
-    assert len(left) == len(answered) + 2
-
-
-async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(
-    spool: PostgresSpool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = spool._writer.submit
-
-    def submit(kind: Any, value: Any) -> Any:
-        job = real(kind, value)
-        job.future.add_done_callback(lambda _: taking.cancel())
-        return job
-
-    monkeypatch.setattr(spool._writer, "submit", submit)
-    taking = asyncio.create_task(put(spool))
-    with pytest.raises(asyncio.CancelledError):
-        await taking
-    await asyncio.gather(*spool._tasks)
-    assert await spool.read(QueueFilter()) == []
-
-
 async def test_a_failure_that_no_caller_waits_for_does_not_reach_the_journal_as_a_traceback(
     spool: PostgresSpool, lose: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,16 +96,6 @@ async def test_a_failure_that_no_caller_waits_for_does_not_reach_the_journal_as_
     del taking, jobs[:]
     gc.collect()
     assert not complaints
-
-
-async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
-    spool: PostgresSpool,
-) -> None:
-    (one,) = await put(spool)
-    await spool.change(Hold(one.id, "by a person"))
-    await spool.change(Release(one.id, "by a person"))
-    await spool._take_back(Deposited((one,), frozenset()))
-    assert await waiting_in(spool) == [one.id]
 
 
 async def test_one_that_cannot_be_kept_fails_no_other(

@@ -1,9 +1,5 @@
 """What people do to the queue, and what the relay finds out outside of attempts.
 
-A queue id without a part means every part of the message; `ID/2` means that part. While a request
-for any of them is on its way nothing is changed, since nobody knows yet what it would apply to.
-Parts that are done already stay as they are. All or nothing, in one transaction.
-
 The rows are locked first and read by the next statement, which then sees all that was committed
 before the locks were given: also a `begin` by another relay.
 """
@@ -11,12 +7,12 @@ before the locks were given: also a `begin` by another relay.
 # ruff: noqa: S608 (our own words; values are bound)
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
+from graphrelay.model import Done, Lane, QueueEntry
 from graphrelay.spool.changes import (
+    Change,
     Changed,
     Delete,
     ForgetDraft,
@@ -24,6 +20,7 @@ from graphrelay.spool.changes import (
     Move,
     NotChanged,
     NoteNdr,
+    NoteResent,
     Release,
     Retry,
     Verdict,
@@ -31,14 +28,10 @@ from graphrelay.spool.changes import (
 from graphrelay.spool.codec import PLAN, moment
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
-from graphrelay.spool.postgres.statements.attempts import (
-    close_if_done,
-    note,
-    set_state,
-)
+from graphrelay.spool.postgres.statements.attempts import close_if_done, note, set_state
 from graphrelay.spool.postgres.text import restored, storable
 from graphrelay.spool.queue_ids import normalised
-from graphrelay.spool.values import State, What
+from graphrelay.spool.verbs import Part, Verb, verb
 
 _LOCK = """SELECT id FROM submissions s WHERE {which} ORDER BY id FOR UPDATE"""
 _BY_ID = "s.id = %(id)s"
@@ -49,70 +42,40 @@ _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox
     FROM submissions s LEFT JOIN in_flight f ON f.submission = s.id WHERE {which} ORDER BY s.part"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    entry: QueueEntry
-    state: State
-    in_flight: bool
+async def change(
+    connection: Connection, change: Change, now: datetime, clock: DatabaseClock
+) -> Verdict:
+    match change:
+        case Hold() | Release() | Retry() | Delete():
+            return await _apply(connection, verb(change, now), now, clock)
+        case Move():
+            return await _move(connection, change, now, clock)
+        case ForgetDraft():
+            return await _forget_draft(connection, change)
+        case NoteNdr():
+            return await _note_ndr(connection, change)
+        case NoteResent(number, reason, at):
+            await note(connection, number, "resent", reason, at)
+            return Changed(())
 
-    @property
-    def id(self) -> int:
-        return self.entry.submission_id
 
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """The work of one verb on what `which` names (a queue id, or a submission's id)."""
-
-    which: str | int
-    what: What
-    from_states: tuple[State, ...]
-    to: NextState
-    reason: str
-    now: datetime
-    clock: DatabaseClock
-
-    async def __call__(self, connection: Connection) -> Verdict:
-        parts = await self._find(connection)
-        chosen = [part for part in parts if part.state in self.from_states]
-        refusal = self._refusal(parts, chosen)
-        if refusal is not None:
-            return refusal
-        for part in chosen:
-            await set_state(connection, self.clock, part.id, self.to, self.now)
-            await note(connection, part.id, self.what, self.reason, self.now)
-        if isinstance(self.to, Done):
-            await close_if_done(connection, [part.id for part in chosen])
-        return Changed(tuple(self._waiting(part.entry) for part in chosen))
-
-    async def _find(self, connection: Connection) -> list[_Part]:
-        words, values = _named(self.which)
-        await connection.execute(_LOCK.format(which=words), values)
-        found = await connection.execute(_PARTS.format(which=words), values)
-        return [self._part(row) async for row in found]
-
-    def _part(self, row: tuple[Any, ...]) -> _Part:
-        return _Part(entry_of((row[0], *row[3:]), self.clock, self.now), row[1], row[2])
-
-    def _waiting(self, entry: QueueEntry) -> QueueEntry:
-        if not isinstance(self.to, Queued):
-            return entry
-        return _due_at(entry, self.to.not_before)
-
-    def _refusal(self, parts: list[_Part], chosen: list[_Part]) -> NotChanged | None:
-        if not parts:
-            return NotChanged("unknown", f"There is no message {self.which} in the spool.")
-        if any(part.in_flight for part in parts):
-            return NotChanged(
-                "in flight", f"{self.which} is on its way to Microsoft just now. Try again shortly."
-            )
-        if chosen:
-            return None
-        if all(part.state not in ("queued", "held") for part in parts):
-            return NotChanged("done", f"{self.which} is {parts[0].state} already.")
-        if any(part.state == "held" for part in parts):
-            return NotChanged("held", f"{self.which} is held. Release it to let it go on.")
-        return NotChanged("not held", f"{self.which} is not held; it waits in the queue.")
+async def _apply(
+    connection: Connection, verb: Verb, now: datetime, clock: DatabaseClock
+) -> Verdict:
+    words, values = _named(verb.which)
+    await connection.execute(_LOCK.format(which=words), values)
+    found = await connection.execute(_PARTS.format(which=words), values)
+    chosen = verb.choose(
+        [Part(entry_of((row[0], *row[3:]), clock, now), row[1], row[2]) async for row in found]
+    )
+    if isinstance(chosen, NotChanged):
+        return chosen
+    for entry in chosen:
+        await set_state(connection, clock, entry.submission_id, verb.to, now)
+        await note(connection, entry.submission_id, verb.what, verb.reason, now)
+    if isinstance(verb.to, Done):
+        await close_if_done(connection, [entry.submission_id for entry in chosen])
+    return Changed(chosen)
 
 
 def _named(which: str | int) -> tuple[str, dict[str, Any]]:
@@ -120,20 +83,6 @@ def _named(which: str | int) -> tuple[str, dict[str, Any]]:
         return _BY_ID, {"id": which}
     name, part = normalised(which)
     return _BY_NAME, {"name": storable(name), "part": part}
-
-
-def verb(change: Hold | Release | Retry | Delete, now: datetime, clock: DatabaseClock) -> Verb:
-    which, reason = change.which, change.reason
-    match change:
-        case Hold():
-            return Verb(which, "held", ("queued",), Held(reason), reason, now, clock)
-        case Release():
-            return Verb(which, "released", ("held",), Queued(now), reason, now, clock)
-        case Retry():
-            return Verb(which, "retried", ("queued",), Queued(now), reason, now, clock)
-        case Delete():
-            done = Done("deleted", reason)
-            return Verb(which, "deleted", ("queued", "held"), done, reason, now, clock)
 
 
 def entry_of(row: Sequence[Any], clock: DatabaseClock, now: datetime) -> QueueEntry:
@@ -151,11 +100,6 @@ def entry_of(row: Sequence[Any], clock: DatabaseClock, now: datetime) -> QueueEn
     )
 
 
-def _due_at(entry: QueueEntry, not_before: datetime) -> QueueEntry:
-    whose = entry.sender, entry.size, entry.login, entry.client
-    return QueueEntry(entry.submission_id, entry.lane, entry.received_at, not_before, *whose)
-
-
 _MOVE = """UPDATE submissions s
     SET plan = %(plan)s, route = %(route)s, account = %(account)s, mailbox = %(mailbox)s
     WHERE id = %(id)s AND state = 'queued'
@@ -163,7 +107,7 @@ _MOVE = """UPDATE submissions s
     RETURNING id, account, mailbox, received_at, not_before, sender_key, size, login, client"""
 
 
-async def move(
+async def _move(
     connection: Connection, change: Move, now: datetime, clock: DatabaseClock
 ) -> Verdict:
     """Refused where it does not wait, or is in flight."""
@@ -186,7 +130,7 @@ async def move(
     return Changed((entry_of(row, clock, now),))
 
 
-async def forget_draft(connection: Connection, change: ForgetDraft) -> Verdict:
+async def _forget_draft(connection: Connection, change: ForgetDraft) -> Verdict:
     """A newer one, which has another id, stays."""
     which = (change.submission_id, change.draft)
     for table in ("drafts", "left_drafts"):
@@ -194,7 +138,7 @@ async def forget_draft(connection: Connection, change: ForgetDraft) -> Verdict:
     return Changed(())
 
 
-async def note_ndr(connection: Connection, change: NoteNdr) -> Verdict:
+async def _note_ndr(connection: Connection, change: NoteNdr) -> Verdict:
     """Refused where it is known already."""
     await connection.execute(_LOCK.format(which=_BY_ID), {"id": change.submission_id})
     known = await connection.execute(

@@ -1,15 +1,10 @@
-"""Changes by an administrator: hold, release, retry, delete.
-
-A queue id without a part means every part of the message; `ID/2` means that part. While a request
-for any of them is in flight the verb is refused, since its result is not known yet. Parts that are
-done are not changed. The verb applies to all the others or to none, in one transaction.
-"""
+"""Changes by an administrator: hold, release, retry, delete."""
 
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from graphrelay.model import Done, Held, Lane, NextState, Queued, QueueEntry
+from graphrelay.model import Done, Lane, QueueEntry
 from graphrelay.spool.changes import (
     Changed,
     Delete,
@@ -25,25 +20,7 @@ from graphrelay.spool.queue_ids import normalised
 from graphrelay.spool.sqlite.database.text import restored
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.sqlite.statements.attempts import close_if_done, note, set_state
-from graphrelay.spool.values import State, What
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    id: int
-    state: State
-    in_flight: bool
-    lane: Lane
-    received_at: datetime
-    not_before: datetime | None
-    sender: str
-    size: int
-    login: str
-    client: str
-
-    def waiting(self, not_before: datetime) -> QueueEntry:
-        whose = self.sender, self.size, self.login, self.client
-        return QueueEntry(self.id, self.lane, self.received_at, not_before, *whose)
+from graphrelay.spool.verbs import Part, verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,62 +36,23 @@ class NoteResending:
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
-    """One verb, applied to what `which` names (a queue id, or a submission's id)."""
+class Apply:
+    """Applies a verb."""
 
-    which: str | int
-    what: What
-    from_states: tuple[State, ...]
-    to: NextState
-    reason: str
+    change: Hold | Release | Retry | Delete
     now: datetime
 
     def __call__(self, transaction: DatabaseTransaction) -> Verdict:
-        connection = transaction.connection
-        parts = _find(connection, self.which)
-        chosen = [part for part in parts if part.state in self.from_states]
-        refusal = self._refusal(parts, chosen)
-        if refusal is not None:
-            return refusal
-        for part in chosen:
-            set_state(connection, part.id, self.to, self.now)
-            note(connection, part.id, self.what, self.reason, self.now)
-        if isinstance(self.to, Done):
-            close_if_done(transaction, chosen[0].id, self.now)
-        return Changed(tuple(part.waiting(self._when(part)) for part in chosen))
-
-    def _when(self, part: _Part) -> datetime:
-        if isinstance(self.to, Queued):
-            return self.to.not_before
-        return part.not_before or self.now
-
-    def _refusal(self, parts: list[_Part], chosen: list[_Part]) -> NotChanged | None:
-        if not parts:
-            return NotChanged("unknown", f"There is no message {self.which} in the spool.")
-        if any(part.in_flight for part in parts):
-            return NotChanged(
-                "in flight", f"{self.which} is on its way to Microsoft just now. Try again shortly."
-            )
-        if chosen:
-            return None
-        if all(part.state not in ("queued", "held") for part in parts):
-            return NotChanged("done", f"{self.which} is {parts[0].state} already.")
-        if any(part.state == "held" for part in parts):
-            return NotChanged("held", f"{self.which} is held. Release it to let it go on.")
-        return NotChanged("not held", f"{self.which} is not held; it waits in the queue.")
-
-
-def verb(change: Hold | Release | Retry | Delete, now: datetime) -> Verb:
-    which, reason = change.which, change.reason
-    match change:
-        case Hold():
-            return Verb(which, "held", ("queued",), Held(reason), reason, now)
-        case Release():
-            return Verb(which, "released", ("held",), Queued(now), reason, now)
-        case Retry():
-            return Verb(which, "retried", ("queued",), Queued(now), reason, now)
-        case Delete():
-            return Verb(which, "deleted", ("queued", "held"), Done("deleted", reason), reason, now)
+        connection, now, asked = transaction.connection, self.now, verb(self.change, self.now)
+        chosen = asked.choose(_find(connection, asked.which, now))
+        if isinstance(chosen, NotChanged):
+            return chosen
+        for entry in chosen:
+            set_state(connection, entry.submission_id, asked.to, now)
+            note(connection, entry.submission_id, asked.what, asked.reason, now)
+        if isinstance(asked.to, Done):
+            close_if_done(transaction, chosen[0].submission_id, now)
+        return Changed(chosen)
 
 
 _PARTS = """SELECT s.id, s.state, f.submission IS NOT NULL, s.account, s.mailbox,
@@ -125,27 +63,29 @@ _BY_NAME = f"""{_PARTS} WHERE s.message = (SELECT id FROM messages WHERE queue_i
                AND (? IS NULL OR s.part = ?) ORDER BY s.part"""  # noqa: S608 (constants)
 
 
-def _find(connection: sqlite3.Connection, which: str | int) -> list[_Part]:
+def _find(connection: sqlite3.Connection, which: str | int, now: datetime) -> list[Part]:
     if isinstance(which, int):
         rows = connection.execute(_BY_ID, (which,))
     else:
         name, part = normalised(which)
         rows = connection.execute(_BY_NAME, (name, part, part))
     return [
-        _Part(
-            row,
+        Part(
+            QueueEntry(
+                number,
+                Lane(restored(account), restored(mailbox)),
+                moment(received_at),
+                now if not_before is None else moment(not_before),
+                restored(sender),
+                size,
+                restored(login),
+                restored(client),
+            ),
             state,
             bool(in_flight),
-            Lane(restored(account), restored(mailbox)),
-            moment(received_at),
-            None if not_before is None else moment(not_before),
-            restored(sender),
-            size,
-            restored(login),
-            restored(client),
         )
         for (
-            row,
+            number,
             state,
             in_flight,
             account,

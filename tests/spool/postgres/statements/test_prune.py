@@ -50,4 +50,4 @@ async def test_the_last_transaction_of_a_relay_that_lives_is_not_forgotten(
     postgres_server_of_all.execute("INSERT INTO graphrelay.commits VALUES ('gone', 7, 0)")
     await spool._connections.run(prune.sweep, "sweep")
     found = postgres_server_of_all.execute("SELECT process FROM graphrelay.commits")
-    assert found == [(spool._process,)]
+    assert found == [(spool._connections.process,)]

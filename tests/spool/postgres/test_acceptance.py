@@ -1,0 +1,71 @@
+"""What nobody was given a 250 for is not kept, and what was accepted has an id of its own."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from graphrelay.journal import Journal
+from graphrelay.spool.changes import Hold, Release
+from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.postgres.statements.put import Deposited
+from graphrelay.spool.queries import QueueFilter
+from graphrelay.spool.queue_ids import QueueIds
+from tests.clock import FakeClock
+from tests.spool.mail import put, waiting_in
+from tests.spool.postgres.relays import a_relay
+
+
+async def test_a_caller_who_gives_up_leaves_nothing_behind(spool: PostgresSpool) -> None:
+    taking = [asyncio.create_task(put(spool)) for _ in range(20)]
+    kept = asyncio.create_task(put(spool))
+    while not any(task.done() for task in taking):
+        for task in taking[1:]:
+            task.cancel()
+        await asyncio.sleep(0)
+    done = await asyncio.gather(*taking, return_exceptions=True)
+    (one,) = await kept
+    await put(spool)  # which is committed after what was taken back
+    left = {row.submission_id for row in await spool.read(QueueFilter())}
+    answered = {part.id for parts in done if isinstance(parts, tuple) for part in parts}
+    assert {one.id} | answered < left
+    assert len(left) == len(answered) + 2
+
+
+async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(
+    spool: PostgresSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = spool._writer.submit
+
+    def submit(kind: Any, value: Any) -> Any:
+        job = real(kind, value)
+        job.future.add_done_callback(lambda _: taking.cancel())
+        return job
+
+    monkeypatch.setattr(spool._writer, "submit", submit)
+    taking = asyncio.create_task(put(spool))
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await asyncio.gather(*spool._transactions.under_way)
+    assert await spool.read(QueueFilter()) == []
+
+
+async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
+    spool: PostgresSpool,
+) -> None:
+    (one,) = await put(spool)
+    await spool.change(Hold(one.id, "by a person"))
+    await spool.change(Release(one.id, "by a person"))
+    await spool._acceptance.take_back(Deposited((one,), frozenset()))
+    assert await waiting_in(spool) == [one.id]
+
+
+async def test_two_relays_that_choose_the_same_queue_id_both_accept_their_message(
+    database: str, spool: PostgresSpool, clock: FakeClock, journal: Journal
+) -> None:
+    """As where a clock is set back, and ids go on from the last one."""
+    async with a_relay(database, clock, journal, "second") as second:
+        for relay in (spool, second):
+            relay._acceptance.ids = QueueIds(chance=lambda bits: 0)
+        ours, theirs = [(await put(relay))[0] for relay in (spool, second)]
+        assert ours.queue_id < theirs.queue_id
