@@ -5,20 +5,24 @@ and a long mail log.
               each event, as console.js does; the same messages go in and out each time
     pages     the first time that each page is asked for, and again; memory before and after
 
-A loss is that of one pair of turns; the figure is the median of all pairs. Elapsed time has in it
-what the ten browsers take of the machine, which is their own; the CPU is that of the relay alone.
+A loss is that of one pair of turns; the figure is the median of all pairs. The CPU is that of the
+relay alone. The rate has in it what the viewers' own program takes of the machine: it sends
+requests that are made once, and discards what it reads.
 """
 
 import asyncio
 import json
 import os
 import re
+import selectors
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -38,21 +42,24 @@ LONG = 100_000
 def viewers(of: Cloud, folder: Path, runs: int) -> None:
     """Accepting and relaying, while somebody looks and while nobody does."""
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    renewed = list[int]()
     with _console() as port, relay(of, folder / "state", authorized=True) as server:
-        cookie = _signed_in(folder / "state")
+        cookies = [_signed_in(folder / "state") for _ in range(VIEWERS)]
         _through(of, server, WARM_UP)
         for run in range(runs):
             for watched in ((False, True), (True, False))[run % 2]:
-                with _watching(port, cookie) if watched else _nobody():
+                with _watching(port, cookies if watched else []) as seen:
                     found[watched].append(_through(of, server, MESSAGES))
+                renewed += [one.renewed for one in seen]
     pairs = list(zip(found[False], found[True], strict=True))
-    head(f"{MESSAGES} messages in and out", "relayed /s", "CPU µs a message")
+    head(f"{MESSAGES} messages in and out", "relayed /s", "CPU µs a message", "pages")
     for watched, name in ((False, "nobody looks"), (True, f"{VIEWERS} viewers")):
         rates, costs = zip(*found[watched], strict=True)
-        row(name, with_noise(rates), with_noise(costs))
+        shown = sum(renewed) // runs if watched else 0
+        row(name, with_noise(rates), with_noise(costs), shown)
     slower = [1 - with_[0] / without[0] for without, with_ in pairs]
     dearer = [with_[1] / without[1] - 1 for without, with_ in pairs]
-    row("loss", f"{median(slower):.1%}", f"{median(dearer):.1%}")
+    row("loss", f"{median(slower):.1%}", f"{median(dearer):.1%}", "")
 
 
 def pages(of: Cloud, folder: Path, runs: int) -> None:
@@ -103,46 +110,68 @@ async def _entered(url: str) -> dict[str, str]:
     return {"Cookie": "; ".join(f"{one.key}={one.value}" for one in jar)}
 
 
-@contextmanager
-def _nobody() -> Iterator[None]:
-    yield
+class Viewer:
+    """One who has a page open."""
+
+    def __init__(self, port: int, cookie: dict[str, str], page: str) -> None:
+        same = f"Host: 127.0.0.1:{port}\r\nCookie: {cookie['Cookie']}\r\n"
+        self._request = f"GET {page} HTTP/1.1\r\n{same}X-Renewal: 1\r\n\r\n".encode()
+        self.events, self.page = (socket.create_connection(("127.0.0.1", port)) for _ in range(2))
+        self.events.sendall(f"GET /events HTTP/1.1\r\n{same}\r\n".encode())
+        self.renewed = 0
+        self._begins = True
+
+    def hear(self) -> None:
+        """After an event the page is asked for again."""
+        if b"data:" in self._received(self.events):
+            self.page.sendall(self._request)
+            self._begins = True
+
+    def read(self) -> None:
+        """Read of a page what is there."""
+        octets = self._received(self.page)
+        if self._begins:
+            assert octets.startswith(b"HTTP/1.1 200 "), octets
+            self.renewed += 1
+            self._begins = False
+
+    def _received(self, one: socket.socket) -> bytes:
+        if octets := one.recv(65536):
+            return octets
+        raise ConnectionError("the console has closed a connection")
+
+    def close(self) -> None:
+        self.events.close()
+        self.page.close()
 
 
 @contextmanager
-def _watching(port: int, cookie: dict[str, str]) -> Iterator[None]:
-    """Ten pages are open."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    future = asyncio.run_coroutine_threadsafe(_all_watch(port, cookie), loop)
-    try:
-        yield
-        if future.done():
-            future.result()
-    finally:
-        future.cancel()
-        loop.call_soon_threadsafe(loop.call_later, 0.2, loop.stop)
-        thread.join()
+def _watching(port: int, cookies: list[dict[str, str]]) -> Iterator[list[Viewer]]:
+    """Whoever has these cookies has a page open."""
+    over = threading.Event()
+    with ExitStack() as stack:
+        seen = [
+            Viewer(port, cookie, PAGES[number % 5 % len(PAGES)])
+            for number, cookie in enumerate(cookies)
+        ]
+        for one in seen:
+            stack.callback(one.close)
+        reading = stack.enter_context(ThreadPoolExecutor(1)).submit(_read, seen, over)
+        try:
+            yield seen
+        finally:
+            over.set()
+        reading.result()
 
 
-async def _all_watch(port: int, cookie: dict[str, str]) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(VIEWERS):
-            tasks.create_task(_watch(port, cookie, PAGES[number % 5 % len(PAGES)]))
-
-
-async def _watch(port: int, cookie: dict[str, str], page: str) -> None:
-    base = f"http://127.0.0.1:{port}"
-    async with (
-        aiohttp.ClientSession(base, headers=cookie, trust_env=False) as session,
-        session.get("/events", timeout=aiohttp.ClientTimeout()) as events,
-    ):
-        events.raise_for_status()
-        async for line in events.content:
-            if line.startswith(b"data:"):
-                async with session.get(page, headers={"X-Renewal": "1"}) as shown:
-                    shown.raise_for_status()
-                    await shown.read()
+def _read(viewers: list[Viewer], over: threading.Event) -> None:
+    with selectors.DefaultSelector() as selector:
+        for one in viewers:
+            selector.register(one.events, selectors.EVENT_READ, one.hear)
+            selector.register(one.page, selectors.EVENT_READ, one.read)
+        while not over.is_set():
+            for key, _ in selector.select(0.1):
+                key.data()
 
 
 async def _timed(port: int, cookie: dict[str, str], page: str) -> tuple[float, float]:

@@ -5,7 +5,7 @@ A page calls a verb as the command line does, and records in the journal who did
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from graphrelay.clock import Clock
@@ -53,6 +53,8 @@ class Desk:
     clock: Clock
     host: str
     """This machine, as the relay calls itself."""
+    zone: tzinfo | None
+    """In which a day begins at midnight; `None`: that of this machine."""
     checked: dict[str, tuple[datetime, Output]] = field(default_factory=dict)
     """For each account what Entra answered when somebody checked, and when."""
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from graphrelay.clock import Clock, timeout
+from graphrelay.console import texts
 from graphrelay.control.verb import Output, Verb, VerbError
 
 MOST: Final = 20
@@ -137,7 +138,7 @@ class Dialogs:
         except VerbError as error:
             dialog.error = str(error)
         except Exception as error:  # a bug: the page shows that there was one
-            dialog.error = f"The relay failed: {type(error).__name__}: {error}"
+            dialog.error = texts.RELAY_BROKE.format(error=f"{type(error).__name__}: {error}")
         finally:
             dialog.over = True
             dialog.news()

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from graphrelay.clock import timeout
+from graphrelay.console import texts
 from graphrelay.console.access import origin
 from graphrelay.console.access.origin import Caller
 from graphrelay.console.access.sessions import ConsoleSession
@@ -101,7 +102,9 @@ def refused(
     """The answer, and a line in the journal."""
     path = one_line(request.path, 200)
     journal.write(events.RequestRefused(client=caller.client, path=path, reason=refusal.reason))
-    return web.Response(status=refusal.status, text=f"Refused: {refusal.reason}.\n")
+    return web.Response(
+        status=refusal.status, text=f"{texts.REFUSED.format(reason=refusal.reason)}\n"
+    )
 
 
 class Guard:
@@ -142,8 +145,7 @@ class Guard:
             self._desk.journal.write(
                 events.ConsoleBroke(path=one_line(request.path, 200), reason=one_line(reason, 500))
             )
-            text = "The console made a mistake; the journal says which. Mail is not affected."
-            return self._renderer.problem(request.get(VISIT), 500, text)
+            return self._renderer.problem(request.get(VISIT), 500, texts.BROKE)
 
     def dress(self, request: web.Request, response: web.StreamResponse) -> None:
         """Set the usual fields where the answer has none of its own."""
@@ -204,7 +206,7 @@ class Guard:
 
     def _to_sign_in(self, request: web.Request) -> web.StreamResponse:
         if request.method != "GET" or not by_navigation(request):
-            return web.Response(status=401, text="Not signed in.\n")
+            return web.Response(status=401, text=f"{texts.NOT_SIGNED_IN}\n")
         if request.path == "/":
             raise web.HTTPSeeOther("/sign-in")
         raise web.HTTPSeeOther(f"/sign-in?next={quote(request.path_qs, safe='')}")
@@ -218,17 +220,12 @@ class Guard:
             async with timeout(self._desk.clock, BODY):
                 form = await request.post()
         except TimeoutError:
-            raise web.HTTPRequestTimeout(text="The form did not arrive in time.") from None
+            raise web.HTTPRequestTimeout(text=texts.FORM_TOO_LATE) from None
         token = str(form.get("token", ""))
         if not self._desk.sessions.is_form_token(request[COOKIE], token):
-            raise web.HTTPForbidden(
-                text="This form is too old, or not from this console. Open the page again."
-            )
+            raise web.HTTPForbidden(text=texts.FORM_TOO_OLD)
         if session and not session.may_act and not getattr(route, "harmless", False):
-            raise web.HTTPForbidden(
-                text=f"{session.who} may look at everything here and change nothing. "
-                'An operator may: role = "operator" in [[console.users]].'
-            )
+            raise web.HTTPForbidden(text=texts.FOR_OPERATOR.format(who=session.who))
 
 
 def _cut(request: web.Request) -> web.Response:

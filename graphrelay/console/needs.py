@@ -30,6 +30,8 @@ class Button:
     path: str
     fields: dict[str, str] = field(default_factory=dict)
     main: bool = False
+    tab: str = ""
+    """`_blank`: a new one, which goes to Microsoft and back."""
 
     @property
     def acts(self) -> bool:
@@ -66,7 +68,9 @@ def _account(found: Output, here: bool) -> Need:
     if found["scenario"] in APPLICATIONS:
         authorize = Button(texts.AUTHORIZE, path, {"method": "browser"}, main=True)
     elif here:
-        authorize = Button(texts.AUTHORIZE_HERE, path, {"method": "browser"}, main=True)
+        authorize = Button(
+            texts.AUTHORIZE_HERE, path, {"method": "browser"}, main=True, tab="_blank"
+        )
     else:
         authorize = Button(texts.AUTHORIZE_BY_CODE, path, {"method": "device"}, main=True)
     why = f"{found['reason']} {found['remedy']}".strip()
@@ -85,7 +89,7 @@ def _lane(lane: Output) -> Need:
         lane["state"],
         f"{lane['reason']} {lane['remedy']} {waiting}",
         (
-            Button(texts.TRY_AGAIN, "/queue", {"what": "retry", **which}, main=True),
+            Button(texts.TRY_AGAIN, "/queue/retry", which, main=True),
             Button(texts.SHOW_WAITING, f"/queue?{urlencode(which)}"),
         ),
         until=lane["until"],

@@ -4,7 +4,8 @@
     waits   how long mail was under way, on average
 
 The picture contains no colours: the style sheet gives each kind one that suits both colour schemes.
-The script shows the hours in the zone of the browser; a day is a day of UTC.
+The script shows the hours in the zone of the browser; days are those of their own zone, which is
+named.
 """
 
 from collections.abc import Callable, Sequence
@@ -108,13 +109,13 @@ def _bar(
 
 def _titled(start: datetime, label: str, text: str) -> Markup:
     """What is shown of a bar that is pointed at."""
-    return Markup("<title{}: {}</title>").format(_label(start, label, " UTC"), text)
+    return Markup("<title{}: {}</title>").format(_label(start, f"{label} %Z"), text)
 
 
-def _label(start: datetime, label: str, zone: str = "") -> Markup:
+def _label(start: datetime, label: str) -> Markup:
     """The rest of an opening tag, and its text; an hour is marked for the script."""
     hour = Markup(' data-hour="{}"').format(start.isoformat()) if "%H" in label else ""
-    return Markup("{}>{}{}").format(hour, start.strftime(label), zone)
+    return Markup("{}>{}").format(hour, start.strftime(label))
 
 
 def _total(interval: Interval) -> int:

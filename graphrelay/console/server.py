@@ -1,6 +1,7 @@
 """The console as a part of the daemon."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from graphrelay.clock import Clock
@@ -40,8 +41,10 @@ class Console:
         journal: Journal,
         clock: Clock,
         host: str,
+        zone: tzinfo | None = None,
     ) -> None:
-        """`in_force`: the configuration; `alert`: what is wrong; `host`: this machine's name."""
+        """`in_force`: the configuration; `alert`: what is wrong; `host`: this machine's name;
+        `zone`: in which days begin at midnight, if not that of this machine."""
         changes = Changes()
         self._journal = journal
         self._server = WebServer("console", lambda: self._desk.options, self._app, journal, clock)
@@ -62,6 +65,7 @@ class Console:
             journal=journal,
             clock=clock,
             host=host,
+            zone=zone,
         )
 
     def hear(self, entry: Entry) -> None:

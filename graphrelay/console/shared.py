@@ -1,9 +1,11 @@
-"""An answer of the spool that several pages share for a moment.
+"""An answer of the spool that several pages share for a moment: those that ask while it is read
+wait for it.
 
 An answer that took long to read is kept longer, so that pages never use more than a fiftieth of the
 spool's time, however long the queue is and however many pages are open.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
@@ -23,13 +25,15 @@ class SharedAnswer(Generic[T]):
         self._read = read
         self._answer: T | None = None
         self._until: timedelta | None = None
+        self._reading = asyncio.Lock()
 
     async def get(self) -> T:
         """The answer, read again unless it is recent. An open page hears of a change `PAUSE` later,
         so an answer from before the change is old by then."""
-        began = self._clock.monotonic()
-        if self._answer is None or self._until is None or began >= self._until:
-            self._answer = await self._read()
-            took = self._clock.monotonic() - began
-            self._until = began + max(PAUSE, SHARE * took)
-        return self._answer
+        async with self._reading:
+            began = self._clock.monotonic()
+            if self._answer is None or self._until is None or began >= self._until:
+                self._answer = await self._read()
+                took = self._clock.monotonic() - began
+                self._until = began + max(PAUSE, SHARE * took)
+            return self._answer

@@ -60,6 +60,20 @@ FOR_ALL: Final = {
     "delete": "Delete all",
 }
 
+METHODS: Final = {
+    "browser": (
+        "In this browser",
+        "Opens Microsoft in a new tab. The browser must run on the relay's machine: the way back "
+        "leads to localhost.",
+    ),
+    "device": ("With a code", "On any device. Some tenants block it."),
+    "paste": (
+        "By pasting an address",
+        "In any browser. The last page cannot be displayed, and its address is pasted here.",
+    ),
+}
+"""How a user signs in for an account: a button, and what it is about."""
+
 # Buttons for what needs a person
 AUTHORIZE: Final = "Authorize"
 AUTHORIZE_HERE: Final = "Authorize in this browser"
@@ -84,16 +98,41 @@ WAITS: Final = "From accepted to relayed, by hour"
 TEST: Final = "Test message"
 ENDED: Final = "This has ended. Begin again on the page Accounts."
 
+# Signing in
+WRONG_LOGIN: Final = "The name or the password is wrong."
+LOCKED_OUT: Final = "Too many wrong passwords came from this address. Try again in five minutes."
+VOID_LINK: Final = (
+    "This link has been used, or is older than five minutes. For another one run: "
+    "graphrelay console"
+)
+TOO_MANY_SIGN_INS: Final = "Too many people are signing in at the moment; try again."
+CONFIGURATION_CHANGED: Final = "The configuration was changed meanwhile."
+NO_SUCH_SIGN_IN: Final = (
+    "This answer belongs to no sign-in that was begun in this browser, or was used."
+)
+SIGN_IN_TOO_LATE: Final = "The sign-in took too long."
+NOT_LISTED: Final = "{named} is not in [[console.microsoft_users]]."
+OTHER_NAME: Final = "Entra calls this user {named}; [[console.microsoft_users]] says {username}."
+
 # What is refused
 NO_METHOD: Final = "Choose how to sign in."
 NO_MICROSOFT: Final = "Nobody signs in with Microsoft here."
 NO_LOGIN: Final = "That is no name or password."
-NO_CHANGE: Final = "The queue knows no such change."
 NO_NUMBER: Final = "That is no number."
 NO_MOMENT: Final = "{text!r} is no date and time."
 NO_FILE: Final = "This relay has no configuration file to add accounts to."
 FOR_OPERATORS: Final = "Setting up accounts is for operators."
 TOO_MANY_PAGES: Final = "Too many pages are open."
+FORM_TOO_OLD: Final = "This form is too old, or not from this console. Open the page again."
+FORM_TOO_LATE: Final = "The form did not arrive in time."
+FOR_OPERATOR: Final = (
+    '{who} may look at everything here and change nothing. An operator may: role = "operator" in '
+    "[[console.users]]."
+)
+NOT_SIGNED_IN: Final = "Not signed in."
+REFUSED: Final = "Refused: {reason}."
+BROKE: Final = "The console made a mistake; the journal says which. Mail is not affected."
+RELAY_BROKE: Final = "The relay failed: {error}"
 SOME_CHANGED: Final = "{changed} changed, {kept} not: {first}"
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from graphrelay.model import Lane
 from graphrelay.spool.values import (
@@ -106,12 +106,14 @@ class Count(Query[Stats]):
     """Totals of the queue."""
 
 
+HOUR: Final = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally(Query[list[Tallied]]):
-    """The mail log in figures, in intervals of `step` that are counted from 1970 in UTC."""
+    """The mail log in figures, for each hour from `since` on."""
 
     since: datetime
-    step: timedelta
     waits: bool = False
     """Whether it is added up how long mail was under way."""
 

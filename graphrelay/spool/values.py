@@ -171,7 +171,7 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tallied:
-    """How often something was logged in an interval."""
+    """How often something was logged in an hour."""
 
     start: datetime
     what: What

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any, cast
 
 import aiohttp
@@ -250,6 +251,7 @@ class Opening:
             journal,
             clock,
             "relay.test",
+            UTC,
         )
         journal.add(console.hear)
         made = Opened(console, clock, verbs, entries, self._stack)

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 from graphrelay.console.plot import HEIGHT, bars, waits
 from graphrelay.console.tallies import Interval
@@ -48,6 +48,14 @@ def test_waits_are_averages_and_an_hour_is_marked_for_the_script() -> None:
     assert plot.get("aria-label") == "Waits: 20 s at most"
     titles = [(title.get("data-hour"), title.text) for title in plot.findall(".//title")]
     assert titles[0] == (START.isoformat(), "00:00 UTC: 10 s")
+
+
+def test_a_day_names_its_zone() -> None:
+    start = datetime(2026, 11, 23, tzinfo=timezone(timedelta(hours=1), "CET"))
+    day = Interval(start, Counter({"relayed": 1}))
+    [title] = ET.fromstring(bars([day], "Days", "%d %b")).findall(".//title")
+    assert title.text == "23 Nov CET: 1 relayed, 0 delayed, 0 failed"
+    assert title.get("data-hour") is None, "the browser would show another day"
 
 
 def test_nothing_at_all_is_an_empty_plot() -> None:

@@ -98,8 +98,7 @@ async def from_nothing(
 
 async def signed_in(seen: Seen, tmp_path: Path) -> None:
     """Authorize by pasting the address, with the sandbox's sign-in in another browser."""
-    await seen.press("input[value=paste]")
-    await seen.press("form[action$='/authorize'] button")
+    await seen.press("button[value=paste]")
     await seen.heading("Authorize: website")
     address = await seen.tab.evaluate('document.querySelector("a[target=_blank]").href')
     ended = await consented(address, tmp_path)

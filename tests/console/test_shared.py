@@ -1,10 +1,11 @@
 """Answers that are shared for a moment."""
 
+import asyncio
 from datetime import timedelta
 
 from graphrelay.console.live import PAUSE
 from graphrelay.console.shared import SHARE, SharedAnswer
-from tests.clock import FakeClock
+from tests.clock import FakeClock, settle
 
 MOMENT = timedelta(milliseconds=1)
 
@@ -39,3 +40,19 @@ async def test_what_took_long_is_kept_so_much_longer() -> None:
     assert await kept.get() == 1
     await spool.clock.advance(MOMENT)
     assert await kept.get() == 2
+
+
+async def test_who_asks_while_it_is_read_gets_the_same_answer() -> None:
+    clock, may_answer, reads = FakeClock(), asyncio.Event(), 0
+
+    async def read() -> int:
+        nonlocal reads
+        reads += 1
+        await may_answer.wait()
+        return reads
+
+    kept = SharedAnswer(clock, read)
+    asking = [asyncio.create_task(kept.get()) for _ in range(10)]
+    await settle()
+    may_answer.set()
+    assert await asyncio.gather(*asking) == [1] * 10

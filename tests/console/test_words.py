@@ -44,11 +44,11 @@ def test_sizes_and_numbers() -> None:
     assert words.number(1234567) == "1,234,567"
 
 
-def test_a_state_has_a_tone() -> None:
-    assert [words.tone(state) for state in ("relayed", "failed", "odd")] == [
-        "good",
-        "bad",
-        "between",
+def test_a_state_has_a_colour_and_is_no_markup() -> None:
+    assert [words.label(state) for state in ("relayed", "failed", "<b>")] == [
+        '<span class="label good">relayed</span>',
+        '<span class="label bad">failed</span>',
+        '<span class="label between">&lt;b&gt;</span>',
     ]
     assert words.scenario("user") == "One signed-in user"
     assert words.scenario("odd") == "odd"

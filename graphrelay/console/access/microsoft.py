@@ -20,13 +20,13 @@ from datetime import timedelta
 from typing import Final
 
 from graphrelay.clock import Clock
+from graphrelay.console import texts
 from graphrelay.console.options import MicrosoftOptions, MicrosoftUser
 from graphrelay.model import one_line, same_address
 from graphrelay.oauth.entra.grants import CodeRequest
 from graphrelay.oauth.sign_in.authorizer import SIGN_IN_TIME
 from graphrelay.oauth.sign_in.identities import Identities, Unidentified
 
-_CHANGED: Final = "The configuration was changed meanwhile."
 _MOST: Final = 100
 """Sign-ins under way at once; beyond that the oldest is void."""
 _MOST_ASKING: Final = 10
@@ -81,7 +81,7 @@ class MicrosoftSignIns:
     ) -> Begun | Unwelcome:
         """Start one for a browser."""
         if self._waiting >= _MOST_ASKING:
-            return Unwelcome("Too many people are signing in at the moment; try again.")
+            return Unwelcome(texts.TOO_MANY_SIGN_INS)
         self._waiting += 1
         try:
             async with self._asking:
@@ -105,27 +105,25 @@ class MicrosoftSignIns:
         pending = self._pending.get(_key(cookie))
         state = answer.get("state", "").encode()
         if pending is None or not hmac.compare_digest(state, pending.request.state.encode()):
-            return Unwelcome(
-                "This answer belongs to no sign-in that was begun in this browser, or was used."
-            )
+            return Unwelcome(texts.NO_SUCH_SIGN_IN)
         del self._pending[_key(cookie)]
         if self._clock.monotonic() >= pending.until:
-            return Unwelcome("The sign-in took too long.")
+            return Unwelcome(texts.SIGN_IN_TOO_LATE)
         if pending.options != options:
-            return Unwelcome(_CHANGED)
+            return Unwelcome(texts.CONFIGURATION_CHANGED)
         async with self._asking:
             person = await self._identities.identify(options.account, pending.request, answer)
         if current() != options:
-            return Unwelcome(_CHANGED)
+            return Unwelcome(texts.CONFIGURATION_CHANGED)
         if isinstance(person, Unidentified):
             return Unwelcome(person.reason)
         named = f"{one_line(person.username, 200)} (object id {one_line(person.object_id, 40)})"
         user = next((one for one in options.users if one.object_id == person.object_id), None)
         if user is None:
-            return Unwelcome(f"{named} is not in [[console.microsoft_users]].")
+            return Unwelcome(texts.NOT_LISTED.format(named=named))
         if not same_address(user.username, person.username):
             return Unwelcome(
-                f"Entra calls this user {named}; [[console.microsoft_users]] says {user.username}.",
+                texts.OTHER_NAME.format(named=named, username=user.username),
                 user.username,
             )
         return Welcome(user, pending.target)

@@ -4,8 +4,9 @@ from graphrelay.clock import Clock
 from graphrelay.console.asking import Ask
 from graphrelay.console.metrics.counts import Counts
 from graphrelay.console.metrics.health import problems
-from graphrelay.console.metrics.snapshot import Snapshots
+from graphrelay.console.metrics.snapshot import take_snapshot
 from graphrelay.console.options import HealthLimits
+from graphrelay.console.shared import SharedAnswer
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.journal import Entry
 
@@ -17,7 +18,7 @@ class Monitoring:
         self.limits = limits
         self._clock = clock
         self._counts = Counts()
-        self._snapshots = Snapshots(ask, clock)
+        self._snapshot = SharedAnswer(clock, lambda: take_snapshot(ask))
         self._leaving = False
 
     def leave(self) -> None:
@@ -36,7 +37,7 @@ class Monitoring:
 
         from graphrelay.console.metrics.families import Families
 
-        snapshot = await self._snapshots.latest()
+        snapshot = await self._snapshot.get()
         try:
             encode, content_type = choose_encoder(accept)
         except TypeError:  # the library compares a version that is no number
@@ -47,7 +48,7 @@ class Monitoring:
         """Whether it accepts mail, and the same as JSON."""
         try:
             self._refuse_if_leaving()
-            await self._snapshots.latest()
+            await self._snapshot.get()
         except VerbError as error:
             return False, {"alive": True, "accepting": False, "reason": str(error)}
         return True, {"alive": True, "accepting": True}
@@ -56,7 +57,7 @@ class Monitoring:
         """Whether mail that is accepted can be sent soon, and the reasons if it cannot."""
         try:
             self._refuse_if_leaving()
-            snapshot = await self._snapshots.latest()
+            snapshot = await self._snapshot.get()
         except VerbError as error:
             return False, {"ready": False, "problems": [str(error)]}
         found = list(problems(snapshot, self.limits, self._clock.now()))

@@ -6,11 +6,11 @@ from aiohttp import web
 
 from graphrelay.console import texts
 from graphrelay.console.desk import Desk
+from graphrelay.console.dialogs import Dialog
 from graphrelay.console.guard import VISIT
+from graphrelay.console.pages.dialog import path_of
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import Output
-
-METHODS = ("browser", "device", "paste")
 
 
 async def all_statuses(desk: Desk) -> list[Output]:
@@ -51,7 +51,11 @@ class AccountsPage:
                 }
             )
         return self._renderer.page(
-            "accounts", request[VISIT], accounts=accounts, here=request[VISIT].caller.is_here
+            "accounts",
+            request[VISIT],
+            accounts=accounts,
+            here=request[VISIT].caller.is_here,
+            methods=[(method, *words) for method, words in texts.METHODS.items()],
         )
 
     async def check(self, request: web.Request) -> web.StreamResponse:
@@ -65,19 +69,24 @@ class AccountsPage:
     async def authorize(self, request: web.Request) -> web.StreamResponse:
         account, form = request.match_info["account"], await request.post()
         method = str(form.get("method", ""))
-        if method not in METHODS:
+        if method not in texts.METHODS:
             raise web.HTTPBadRequest(text=texts.NO_METHOD)
         visit = request[VISIT]
         self._desk.acted(visit, f"authorize ({method})", account)
         self._desk.checked.pop(account, None)
         arguments = {"account": account, "method": method, "by": visit.session.who}
-        return await self._begin(request, "authorize", account, arguments)
+        dialog = await self._begin(request, "authorize", account, arguments)
+        if found := dialog.last("open"):
+            return self._renderer.page(
+                "leave", visit, account=account, target=found["url"], progress=path_of(dialog)
+            )
+        raise web.HTTPSeeOther(path_of(dialog))
 
     async def test(self, request: web.Request) -> web.StreamResponse:
         account, form = request.match_info["account"], await request.post()
         arguments = {"recipient": str(form.get("to", "")), "sender": str(form.get("from", ""))}
         self._desk.acted(request[VISIT], "send a test", f"{account} to {arguments['recipient']}")
-        return await self._begin(request, "send-test", account, arguments)
+        raise web.HTTPSeeOther(path_of(await self._begin(request, "send-test", account, arguments)))
 
     async def revoke(self, request: web.Request) -> web.StreamResponse:
         """Asks first."""
@@ -93,11 +102,11 @@ class AccountsPage:
 
     async def _begin(
         self, request: web.Request, verb: str, account: str, arguments: dict[str, Any]
-    ) -> web.StreamResponse:
-        """Start a dialog, and lead to its page."""
+    ) -> Dialog:
+        """Start a dialog, and wait for its first answer."""
         given = {name: value for name, value in arguments.items() if value}
         dialog = self._desk.dialogs.begin(
             self._desk.verbs[verb], verb, account, request[VISIT].session.who, given
         )
         await dialog.begun(self._desk.clock)
-        raise web.HTTPSeeOther(f"/dialogs/{dialog.id}")
+        return dialog

@@ -9,6 +9,11 @@ from graphrelay.console.guard import VISIT
 from graphrelay.console.render import Renderer
 
 
+def path_of(dialog: Dialog) -> str:
+    """Where its page is."""
+    return f"/dialogs/{dialog.id}"
+
+
 def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
     def found(request: web.Request) -> Dialog:
         who = request[VISIT].session.who
@@ -35,7 +40,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
         dialog, form = found(request), await request.post()
         dialog.answer(str(form.get("answer", "")).strip())
         await dialog.begun(desk.clock)
-        raise web.HTTPSeeOther(f"/dialogs/{dialog.id}")
+        raise web.HTTPSeeOther(path_of(dialog))
 
     async def end(request: web.Request) -> web.StreamResponse:
         dialog = found(request)

@@ -1,46 +1,52 @@
 """Overview: whether everything is well, and what needs attention."""
 
+from typing import Any
+
 from aiohttp import web
 
 from graphrelay.console import texts
 from graphrelay.console.desk import Desk
 from graphrelay.console.guard import VISIT
-from graphrelay.console.metrics.snapshot import Snapshots
+from graphrelay.console.metrics.snapshot import take_snapshot
 from graphrelay.console.needs import needs
 from graphrelay.console.plot import bars, waits
 from graphrelay.console.render import Renderer
-from graphrelay.console.tallies import Tallies
+from graphrelay.console.shared import SharedAnswer
+from graphrelay.console.tallies import Tallies, midnight
 
 MOST = 10_000
 """Rows of refusals that are added up."""
 
 
-async def refused_today(desk: Desk) -> int:
-    """What clients were refused since midnight in UTC."""
-    midnight = desk.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = await desk.ask("log-refused", since=midnight.isoformat(), limit=MOST)
+async def refused_since(desk: Desk, since: str) -> int:
+    """What clients were refused."""
+    rows = await desk.ask("log-refused", since=since, limit=MOST)
     return sum(row["times"] for row in rows)
 
 
 def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
-    tallies, snapshots = Tallies(desk), Snapshots(desk.ask, desk.clock)
+    tallies = Tallies(desk.ask, desk.zone)
+
+    async def read() -> dict[str, Any]:
+        """What all viewers see, drawn once for all of them."""
+        now = desk.clock.now()
+        lately = await tallies.lately(now)
+        return {
+            "snapshot": await take_snapshot(desk.ask),
+            "today": lately.days[-1],
+            "zone": now.astimezone(desk.zone).tzname(),
+            "refused": await refused_since(desk, midnight(now, desk.zone).isoformat()),
+            "day": bars(lately.hours, texts.DAY, "%d %b %H:%M"),
+            "month": bars(lately.days, texts.MONTH, "%d %b"),
+            "waits": waits(lately.hours, texts.WAITS, "%d %b %H:%M"),
+        }
+
+    shared = SharedAnswer(desk.clock, read)
 
     async def show(request: web.Request) -> web.StreamResponse:
-        snapshot = await snapshots.latest()
-        day, month = await tallies.day(), await tallies.month()
+        values, now = await shared.get(), desk.clock.now()
         here = request[VISIT].caller.is_here
-        return renderer.page(
-            "overview",
-            request[VISIT],
-            accounts=snapshot.accounts,
-            lanes=snapshot.lanes,
-            needs=list(needs(snapshot, desk.monitoring.limits, desk.clock.now(), here=here)),
-            figures=snapshot.figures,
-            today=tallies.today(day),
-            refused=await refused_today(desk),
-            day=bars(day, texts.DAY, "%d %b %H:00"),
-            month=bars(month, texts.MONTH, "%d %b"),
-            waits=waits(day, texts.WAITS, "%d %b %H:00"),
-        )
+        found = list(needs(values["snapshot"], desk.monitoring.limits, now, here=here))
+        return renderer.page("overview", request[VISIT], needs=found, **values)
 
     app.router.add_get("/", show)

@@ -15,10 +15,12 @@ SHOWN = 100
 FILTER = ("state", "account", "mailbox", "route", "sender", "recipient")
 ACTS = {name: texts.QUESTIONS[name].button for name in ("retry", "hold", "release", "delete")}
 
+CHANGE = f"/queue/{{what:{'|'.join(ACTS)}}}"
+
 
 def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
     pages = QueuePage(desk, renderer)
-    app.add_routes([web.get("/queue", pages.show), web.post("/queue", pages.change)])
+    app.add_routes([web.get("/queue", pages.show), web.post(CHANGE, pages.change)])
 
 
 class QueuePage:
@@ -53,10 +55,8 @@ class QueuePage:
     async def change(self, request: web.Request) -> web.StreamResponse:
         """One message, or all that fit the filter. Deleting, and any action on many messages, asks
         for confirmation."""
-        form = await request.post()
-        what, queue_id = str(form.get("what", "")), str(form.get("queue_id", ""))
-        if what not in ACTS:
-            raise web.HTTPBadRequest(text=texts.NO_CHANGE)
+        what, form = request.match_info["what"], await request.post()
+        queue_id = str(form.get("queue_id", ""))
         wanted = _filter(form)
         chosen: dict[str, Any] = {"queue_id": queue_id} if queue_id else {**wanted, "all": True}
         if form.get("sure") != "yes" and (what == "delete" or not queue_id):
@@ -94,9 +94,9 @@ class QueuePage:
             request[VISIT],
             what,
             on,
-            action="/queue",
+            action=f"/queue/{what}",
             back=f"/message/{queue_id}" if queue_id else "/queue",
-            fields={"what": what, **({"queue_id": queue_id} if queue_id else wanted)},
+            fields={"queue_id": queue_id} if queue_id else wanted,
         )
 
 

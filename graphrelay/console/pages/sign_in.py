@@ -57,11 +57,7 @@ class SignInPages:
         reason = "locked out after many wrong passwords" if locked else "wrong name or password"
         who = name if name in users else ""
         self._desk.journal.write(events.SignInRefused(client=client, who=who, reason=reason))
-        said = (
-            "Too many wrong passwords came from this address. Try again in five minutes."
-            if locked
-            else "The name or the password is wrong."
-        )
+        said = texts.LOCKED_OUT if locked else texts.WRONG_LOGIN
         return self._form(request, "sign-in", 403, said=said, next=target)
 
     @public
@@ -88,11 +84,7 @@ class SignInPages:
 
     def _void(self, request: web.Request) -> web.StreamResponse:
         reason = "a link that was used, is older than five minutes, or never was"
-        said = (
-            "This link has been used, or is older than five minutes. "
-            "For another one run: graphrelay console"
-        )
-        return self.refused(request, "", reason, said)
+        return self.refused(request, "", reason, texts.VOID_LINK)
 
     def refused(
         self, request: web.Request, who: str, reason: str, said: str = ""

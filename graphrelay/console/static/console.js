@@ -42,8 +42,9 @@ function offerCopies(within) {
     button.hidden = false;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.previousElementSibling.textContent.trim());
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      const before = button.textContent;
+      button.textContent = button.dataset.copy;
+      setTimeout(() => { button.textContent = before; }, 2000);
     });
   }
 }
@@ -134,7 +135,7 @@ localize(document);
 offerCopies(document);
 for (const form of document.querySelectorAll("form[data-checked]")) checkWhileTyping(form);
 for (const form of document.querySelectorAll("form[role=search]")) localizeForm(form);
-document.getElementById("zone").textContent = `Times are in the zone of this browser, ${zone}.`;
+document.getElementById("zone").hidden = false;
 setInterval(() => {
   for (const left of document.querySelectorAll("[data-countdown]")) left.textContent = Math.max(0, left.textContent - 1);
 }, 1000);

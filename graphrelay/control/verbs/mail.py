@@ -248,10 +248,9 @@ class MailVerbs:
                 yield json_views.log_row(row)
 
     async def _tally(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
-        """What was logged since a moment, counted; `step` in seconds."""
+        """What was logged since a moment, counted for each hour."""
         wanted = Tally(
             since=datetime.fromisoformat(str(arguments["since"])),
-            step=timedelta(seconds=int(arguments["step"])),
             waits=bool(arguments.get("waits")),
         )
         for row in await stored(self._spool.read(wanted)):

@@ -1,24 +1,16 @@
-"""One query for all requests."""
+"""What is read for metrics, for health, and for the page Overview."""
 
-from datetime import timedelta
-
-from graphrelay.console.live import PAUSE
-from graphrelay.console.metrics.snapshot import Snapshots
+from graphrelay.console.metrics.snapshot import Snapshot, take_snapshot
 from graphrelay.control.verb import Output
-from tests.clock import FakeClock
 
 
-async def test_a_snapshot_is_kept_for_a_few_seconds() -> None:
-    clock, asked = FakeClock(), list[str]()
+async def test_accounts_are_not_asked_of_entra() -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
 
-    async def ask(verb: str, **_: object) -> list[Output]:
-        asked.append(verb)
-        return [{"asked": len(asked)}]
+    async def ask(verb: str, **arguments: object) -> list[Output]:
+        asked.append((verb, arguments))
+        return [{"of": verb}]
 
-    snapshots = Snapshots(ask, clock)
-    first = await snapshots.latest()
-    await clock.advance(PAUSE - timedelta(milliseconds=1))
-    assert await snapshots.latest() is first
-    assert asked == ["figures", "lanes", "status"]
-    await clock.advance(timedelta(milliseconds=1))
-    assert await snapshots.latest() is not first
+    figures, lanes, status = ({"of": verb} for verb in ("figures", "lanes", "status"))
+    assert await take_snapshot(ask) == Snapshot(figures, [lanes], [status])
+    assert asked[-1] == ("status", {"prove": False})

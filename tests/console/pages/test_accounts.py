@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from graphrelay.console.guard import POLICY
 from graphrelay.control.verb import VerbError
 from tests.console.conftest import STATUS, Opened, Opening
 
@@ -53,15 +54,40 @@ async def test_deleting_an_authorization_asks_first(opened: Opened) -> None:
     assert opened.verbs.calls("revoke") == [{"account": "website"}]
 
 
-@pytest.mark.parametrize("method", ["browser", "device", "paste"])
+@pytest.mark.parametrize("method", ["device", "paste"])
 async def test_authorizing_begins_a_dialog_that_knows_who(opening: Opening, method: str) -> None:
-    opened = await opening(authorize=[{"kind": "open", "url": "https://login.example/"}])
+    opened = await opening(authorize=[{"kind": "device", "url": "https://login.example/"}])
     otto = await opened.operator()
     answer = await otto.post("/accounts/website/authorize", {"method": method})
     assert re.fullmatch(r"/dialogs/[\w-]+", answer.headers["Location"])
     assert opened.verbs.calls("authorize") == [
         {"account": "website", "method": method, "by": "otto"}
     ]
+
+
+async def test_in_this_browser_the_answer_leads_to_microsoft_under_the_policy_of_every_page(
+    opening: Opening,
+) -> None:
+    """By a refresh: a redirect would be part of the form, and `form-action` stops it."""
+    url = "https://login.example/?a=1&b=<"
+    opened = await opening(authorize=[{"kind": "open", "url": url}])
+    otto = await opened.operator()
+    text = (await otto.get("/accounts")).text
+    assert re.findall(r'value="(\w+)"[^>]* formtarget="_blank"', text) == ["browser"]
+    answer = await otto.post("/accounts/website/authorize", {"method": "browser"})
+    assert answer.status == 200
+    assert 'content="0; url=https://login.example/?a=1&amp;b=&lt;"' in answer.text
+    assert answer.headers["Content-Security-Policy"] == POLICY
+    [progress] = re.findall(r'href="(/dialogs/[\w-]+)"', answer.text)
+    assert (await otto.get(progress)).status == 200
+
+
+async def test_a_viewer_is_led_nowhere(opening: Opening) -> None:
+    opened = await opening(authorize=[{"kind": "open", "url": "https://login.example/"}])
+    vera = await opened.viewer()
+    answer = await vera.post("/accounts/website/authorize", {"method": "browser"})
+    assert answer.status == 403
+    assert "login.example" not in answer.text
 
 
 async def test_a_method_that_there_is_not_is_refused(opened: Opened) -> None:

@@ -1,5 +1,8 @@
 """The page Overview: whether everything is well, in one line."""
 
+import asyncio
+
+from graphrelay.console.live import PAUSE
 from tests.console.conftest import FIGURES, STATUS, Opened, Opening
 from tests.console.test_guard import LANE
 
@@ -52,3 +55,21 @@ async def test_refusals_of_today_are_added_up(opening: Opening) -> None:
     text = (await (await opened.viewer()).get("/")).text
     assert '<a href="/log/refused">42</a>' in text
     assert opened.verbs.calls("log-refused")[0]["since"] == "2026-11-23T00:00:00+00:00"
+
+
+async def test_however_many_look_everything_is_read_once_in_a_while(opened: Opened) -> None:
+    viewer, operator = await opened.viewer(), await opened.operator()
+    await opened.clock.advance(PAUSE)
+    opened.verbs.asked.clear()
+    shown = await asyncio.gather(*(one.get("/") for one in (viewer, operator) * 5))
+    assert all("Today" in one.text for one in shown)
+    assert [name for name, _ in opened.verbs.asked] == [
+        "tally",
+        "figures",
+        "lanes",
+        "status",
+        "log-refused",
+    ]
+    await opened.clock.advance(PAUSE)
+    await viewer.get("/")
+    assert len(opened.verbs.asked) == 10

@@ -39,7 +39,7 @@ async def test_one_message_is_changed_at_once(opening: Opening, what: str) -> No
     opened = await opening()
     opened.verbs.answers[f"queue-{what}"] = [{"queue_id": "X", "changed": 1}]
     otto = await opened.operator()
-    answer = await otto.post("/queue", {"what": what, "queue_id": "X", "reason": "odd"})
+    answer = await otto.post(f"/queue/{what}", {"queue_id": "X", "reason": "odd"})
     assert answer.headers["Location"] == "/message/X"
     assert opened.verbs.calls(f"queue-{what}") == [
         {"what": what, "queue_id": "X", "reason": "odd (by otto)"}
@@ -49,11 +49,11 @@ async def test_one_message_is_changed_at_once(opening: Opening, what: str) -> No
 async def test_deleting_asks_first(opening: Opening) -> None:
     opened = await opening(queue_delete=[{"queue_id": "X", "changed": 1}])
     otto = await opened.operator()
-    form = {"what": "delete", "queue_id": "X"}
-    page = await otto.post("/queue", form)
+    form = {"queue_id": "X"}
+    page = await otto.post("/queue/delete", form)
     assert "Delete X?" in page.text
     assert opened.verbs.calls("queue-delete") == []
-    answer = await otto.post("/queue", {**form, "sure": "yes"})
+    answer = await otto.post("/queue/delete", {**form, "sure": "yes"})
     assert answer.headers["Location"] == "/queue"
     assert opened.verbs.calls("queue-delete") == [
         {"what": "delete", "queue_id": "X", "reason": "by otto"}
@@ -68,10 +68,10 @@ async def test_what_is_done_to_many_says_to_how_many_and_keeps_the_filter(
         queue_hold=[{"queue_id": "X", "changed": 1}],
     )
     otto = await opened.operator()
-    page = await otto.post("/queue", {"what": "hold", **FILTERED})
+    page = await otto.post("/queue/hold", FILTERED)
     assert "Hold 412 messages?" in page.text
     assert 'name="sender" value="@contoso.com"' in page.text
-    await otto.post("/queue", {"what": "hold", "sure": "yes", **FILTERED})
+    await otto.post("/queue/hold", {"sure": "yes", **FILTERED})
     assert opened.verbs.calls("queue-hold") == [
         {"what": "hold", "all": True, "reason": "by otto", **FILTERED}
     ]
@@ -81,11 +81,11 @@ async def test_what_could_not_be_changed_is_said(opening: Opening) -> None:
     events = [{"queue_id": "X", "changed": 0, "reason": "on its way"}]
     opened = await opening(queue_retry=events)
     otto = await opened.operator()
-    answer = await otto.post("/queue", {"what": "retry", "sure": "yes"})
+    answer = await otto.post("/queue/retry", {"sure": "yes"})
     assert answer.status == 409
     assert "X: on its way" in answer.text
 
 
 async def test_a_change_that_there_is_not_is_refused(opened: Opened) -> None:
     otto = await opened.operator()
-    assert (await otto.post("/queue", {"what": "burn", "queue_id": "X"})).status == 400
+    assert (await otto.post("/queue/burn", {"queue_id": "X"})).status == 404

@@ -35,7 +35,10 @@ class PageWasLeftError(AssertionError):
 class Tab:
     """One page. Everything waits for the page itself, never for time."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, address: str, socket: aiohttp.ClientWebSocketResponse
+    ) -> None:
+        self.session, self.address = session, address
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -139,12 +142,13 @@ class Tab:
 
 
 @asynccontextmanager
-async def browser(profile: Path) -> AsyncIterator[Tab]:
+async def browser(profile: Path, *more_flags: str) -> AsyncIterator[Tab]:
     """Chromium with an empty profile; `profile` is a new folder. Skips if Chromium is not
     installed."""
     process = await asyncio.create_subprocess_exec(
         needs("chromium"),
         *_FLAGS,
+        *more_flags,
         f"--user-data-dir={profile}",
         "about:blank",
         stdout=asyncio.subprocess.DEVNULL,
@@ -154,25 +158,51 @@ async def browser(profile: Path) -> AsyncIterator[Tab]:
         assert process.stderr is not None
         url = await asyncio.wait_for(_devtools_url(process.stderr), 60)
         drain = asyncio.create_task(_drain(process.stderr))
-        async with aiohttp.ClientSession(trust_env=False) as session:
-            port = url.split("/")[2]
-            async with session.get(f"http://{port}/json") as answer:
-                pages = [one for one in await answer.json() if one["type"] == "page"]
-            address = pages[0]["webSocketDebuggerUrl"]
-            async with session.ws_connect(address, max_msg_size=0) as socket:
-                tab = Tab(socket)
-                listening = asyncio.create_task(tab.listen())
-                try:
-                    yield tab
-                finally:
-                    listening.cancel()
-                    await asyncio.gather(listening, return_exceptions=True)
+        async with aiohttp.ClientSession(f"http://{url.split('/')[2]}", trust_env=False) as session:
+            [address] = await _tabs(session)
+            async with _connected(session, address) as tab:
+                yield tab
         drain.cancel()
         await asyncio.gather(drain, return_exceptions=True)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+@asynccontextmanager
+async def opened_at(url: str, by: Tab) -> AsyncIterator[Tab]:
+    """The other tab, once it is at a page whose URL begins so."""
+    found = set[str]()
+    async with asyncio.timeout(60):
+        while not found:
+            found = await _tabs(by.session, url) - {by.address}
+    [address] = found
+    async with _connected(by.session, address) as other:
+        yield other
+
+
+async def _tabs(session: aiohttp.ClientSession, url: str = "") -> set[str]:
+    """Where those at such a page are controlled."""
+    async with session.get("/json") as answer:
+        pages = await answer.json()
+    return {
+        one["webSocketDebuggerUrl"]
+        for one in pages
+        if one["type"] == "page" and one["url"].startswith(url)
+    }
+
+
+@asynccontextmanager
+async def _connected(session: aiohttp.ClientSession, address: str) -> AsyncIterator[Tab]:
+    async with session.ws_connect(address, max_msg_size=0) as socket:
+        tab = Tab(session, address, socket)
+        listening = asyncio.create_task(tab.listen())
+        try:
+            yield tab
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
 async def _devtools_url(stderr: asyncio.StreamReader) -> str:

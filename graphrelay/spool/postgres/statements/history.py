@@ -31,7 +31,14 @@ from graphrelay.spool.postgres.statements.conditions import (
     sender_is,
 )
 from graphrelay.spool.postgres.text import restored, storable
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId, Tally
+from graphrelay.spool.queries import (
+    HOUR,
+    HistoryOf,
+    LogFilter,
+    QueueFilter,
+    SharesMessageId,
+    Tally,
+)
 from graphrelay.spool.queue_ids import normalised, part_id
 from graphrelay.spool.values import (
     HistoryEvent,
@@ -290,17 +297,21 @@ async def figures(connection: Connection) -> Stats:
 
 
 async def tally(connection: Connection, query: Tally) -> list[Tallied]:
-    step = query.step // MICROSECOND
     waited = "coalesce(sum(l.at - s.received_at), 0)::bigint" if query.waits else "0"
     joined_to = "JOIN submissions s ON s.id = l.submission" if query.waits else ""
     found = await connection.execute(
-        f"""SELECT l.at / %(step)s * %(step)s AS start, l.what, count(*), {waited}
+        f"""SELECT (l.at - %(since)s) / %(hour)s, l.what, count(*), {waited}
             FROM log l {joined_to} WHERE l.at >= %(since)s GROUP BY 1, 2 ORDER BY 1, 2""",
-        {"step": step, "since": microseconds(query.since)},
+        {"since": microseconds(query.since), "hour": HOUR // MICROSECOND},
     )
     return [
-        Tallied(start=moment(start), what=what, count=count, waited=passed * MICROSECOND)
-        async for start, what, count, passed in found
+        Tallied(
+            start=query.since + number * HOUR,
+            what=what,
+            count=count,
+            waited=passed * MICROSECOND,
+        )
+        async for number, what, count, passed in found
     ]
 
 

@@ -20,7 +20,14 @@ from graphrelay.spool.codec import (
     microseconds,
     moment,
 )
-from graphrelay.spool.queries import HistoryOf, LogFilter, QueueFilter, SharesMessageId, Tally
+from graphrelay.spool.queries import (
+    HOUR,
+    HistoryOf,
+    LogFilter,
+    QueueFilter,
+    SharesMessageId,
+    Tally,
+)
 from graphrelay.spool.queue_ids import normalised, part_id
 from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.statements.conditions import (
@@ -200,22 +207,22 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
 
 
 def tally(connection: sqlite3.Connection, wanted: Tally) -> list[Tallied]:
-    step = wanted.step // MICROSECOND
+    since, hour = microseconds(wanted.since), HOUR // MICROSECOND
     waited = "sum(l.at - s.received_at)" if wanted.waits else "0"
     joined = "JOIN submissions s ON s.id = l.submission" if wanted.waits else ""
     rows = connection.execute(
-        f"""SELECT l.at / ?, l.what, count(*), {waited} FROM log l {joined}
-            WHERE l.at >= ? GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
-        (step, microseconds(wanted.since)),
+        f"""SELECT (l.at - :since) / :hour, l.what, count(*), {waited} FROM log l {joined}
+            WHERE l.at >= :since GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 (our own words)
+        {"since": since, "hour": hour},
     )
     return [
         Tallied(
-            start=moment(interval * step),
+            start=wanted.since + number * HOUR,
             what=what,
             count=count,
             waited=timedelta(microseconds=passed),
         )
-        for interval, what, count, passed in rows
+        for number, what, count, passed in rows
     ]
 
 
