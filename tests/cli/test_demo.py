@@ -158,6 +158,20 @@ def test_a_port_in_use_is_a_sentence_that_says_which_option_to_use(demo: Demo) -
     assert "Traceback" not in second.stderr
 
 
+def test_output_that_nobody_takes_is_not_blamed_on_the_ports() -> None:
+    command = f"{sys.executable} -m graphrelay demo --smtp-port 0 --page-port 0 --console-port 0"
+    ended = subprocess.run(
+        ["bash", "-c", f"{command} >/dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    said = "graphrelay: the output could not be written: No space left on device\n"
+    assert ended.stderr == said
+
+
 def test_make_passes_the_ports_on() -> None:
     shown = subprocess.run(
         ["make", "--dry-run", "demo", "PORT=2600", "PAGE=8100"],
