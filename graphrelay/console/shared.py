@@ -1,8 +1,8 @@
 """An answer of the spool that several pages share for a moment: those that ask while it is read
 wait for it.
 
-An answer that took long to read is kept longer, so that pages never use more than a fiftieth of the
-spool's time, however long the queue is and however many pages are open.
+An answer that took long to read is kept longer, so that pages that renew themselves never use more
+than a fiftieth of the spool's time, however long the queue is and however many of them are open.
 """
 
 import asyncio
