@@ -22,7 +22,7 @@ async def test_what_needs_a_person_is_named_with_where_to_go(opening: Opening) -
     assert "Something needs a person." in text
     assert "The password changed." in text
     assert 'href="/accounts#website"' in text
-    assert 'action="/accounts/website/authorize"' in text
+    assert 'action="/accounts/website/authorize" class="inline" target="_blank"' in text
     shown = (await (await opened.viewer()).get("/")).text
     assert 'href="/accounts#website"' in shown
     assert 'action="/accounts/website/authorize"' not in shown, "a viewer authorizes nothing"
