@@ -4,7 +4,6 @@ Exit status: 0 success, 1 the answer is "no" (not authorized, not sent), 2 usage
 configuration cannot be used.
 """
 
-import errno
 import importlib
 import sys
 from pathlib import Path
@@ -123,7 +122,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+        if error.errno not in output.UNWRITTEN:
             raise
         output.close_quietly(error)
         sys.exit(1)

@@ -66,6 +66,8 @@ def command(smtp_port: int, page_port: int, console_port: int) -> None:
     try:
         asyncio.run(_demo(smtp_port, page_port, console_port))
     except (CannotStart, OSError) as error:
+        if isinstance(error, OSError) and error.errno in output.UNWRITTEN:
+            raise
         ports = "choose other ports with --smtp-port and --page-port, or make demo PORT=… PAGE=…"
         raise CommandFailed(f"{error} ({ports})") from error
 

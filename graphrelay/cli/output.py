@@ -36,6 +36,10 @@ def never_fail() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+UNWRITTEN = (errno.EPIPE, errno.ENOSPC)
+"""What an output that cannot be written fails with: nobody reads it, or the disk is full."""
+
+
 def close_quietly(error: OSError) -> None:
     """Standard output cannot be written. A pipe closed by its reader, such as head(1), is not an
     error; a full disk is."""

@@ -299,7 +299,12 @@ def _changing(what: str, help_text: str, *, takes_reason: bool = False) -> None:
     @click.option(
         "--dry-run", is_flag=True, help="List the messages that would be changed; change none."
     )
-    @click.option("--reason", help="The reason, for the mail log.")
+    @click.option(
+        "--reason",
+        help="The reason, for the mail log. Required, except with --dry-run."
+        if takes_reason
+        else "The reason, for the mail log.",
+    )
     @json_option
     @click.pass_obj
     def change(

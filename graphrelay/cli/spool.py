@@ -68,14 +68,19 @@ _SAY_EVERY = 5.0
 @command.command()
 @click.option(
     "--to",
-    "target",
-    required=True,
     metavar="URL",
     help='"postgresql://…", or "sqlite" for the state directory.',
 )
+@click.option(
+    "--to-file",
+    "url_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A file with the URL, such as that of [spool] url_file.",
+)
 @json_option
 @click.pass_obj
-def copy(config: Path, target: str, as_json: bool) -> None:
+def copy(config: Path, to: str | None, url_file: Path | None, as_json: bool) -> None:
     """Copy queue, mail log and authorizations to another engine.
 
     From SQLite to PostgreSQL, or back. The source is what the configuration names. No relay may run
@@ -86,9 +91,13 @@ def copy(config: Path, target: str, as_json: bool) -> None:
     Authorizations are copied if they are in the vault's files ("file" in [vault]), encrypted as
     they are: the vault's key is not copied.
 
+    Everybody on the machine can read a password in --to. Keep it in the file of --to-file, in a
+    passfile (~/.pgpass), or in a service: --to "postgresql:///?service=NAME".
+
     \b
     Examples:
       sudo graphrelay spool copy --to postgresql://graphrelay@db/graphrelay
+      sudo graphrelay spool copy --to-file /etc/graphrelay/spool.url
       sudo graphrelay spool copy --to sqlite
     """
     from graphrelay.control.verb import VerbError
@@ -97,8 +106,9 @@ def copy(config: Path, target: str, as_json: bool) -> None:
     from graphrelay.model import StorageUnavailable
     from graphrelay.spool.copying import CannotCopy, NotTheSame
     from graphrelay.spool.errors import SpoolInUse, SpoolTooNew
-    from graphrelay.spool.url import SpoolUrlUnusable, described, mistake_in_url
+    from graphrelay.spool.url import SpoolUrlUnusable, described
 
+    target = _target(to, url_file)
     settings = settings_from(config)
     values, shared = wiring.wired(settings), wiring.shared_spool(settings.spool)
     if target == SQLITE and shared is None:
@@ -107,8 +117,6 @@ def copy(config: Path, target: str, as_json: bool) -> None:
         raise CommandFailed(
             "the queue is in PostgreSQL already; use pg_dump to take it to another server"
         )
-    if target != SQLITE and (text := mistake_in_url(target)):
-        raise CommandFailed(f"--to {text}")
     directory = values.state_directory
     try:
         url = target if shared is None else shared.read_url()
@@ -141,6 +149,30 @@ def copy(config: Path, target: str, as_json: bool) -> None:
         click.echo(f"Now remove url from [spool] in {config}, and start one relay")
     else:
         click.echo(f"Now set url in [spool] in {config}, and start the relays")
+
+
+def _target(to: str | None, url_file: Path | None) -> str:
+    """A URL that can be used, or `SQLITE`."""
+    from graphrelay.spool.url import SpoolUrlUnusable, has_password, mistake_in_url, url_in
+
+    if url_file is not None and to is None:
+        try:
+            return url_in(url_file)
+        except (OSError, SpoolUrlUnusable) as error:
+            raise CommandFailed(str(error)) from error
+    if to is None or url_file is not None:
+        raise click.UsageError("exactly one is needed of --to, --to-file")
+    if to != SQLITE:
+        if text := mistake_in_url(to):
+            raise CommandFailed(f"--to {text}")
+        if has_password(to):
+            click.secho(
+                "warning: everybody on this machine can read the password in --to while this runs,"
+                " and the shell may keep it; use --to-file or a passfile",
+                fg="yellow",
+                err=True,
+            )
+    return to
 
 
 class _Progress:

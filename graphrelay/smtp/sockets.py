@@ -62,7 +62,7 @@ def _sentence(error: OSError) -> str:
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
     if error.errno == errno.EACCES:
         reason += (
-            "; a port below 1024 needs the capability CAP_NET_BIND_SERVICE, "
+            "; a port below 1024 needs graphrelay.socket or CAP_NET_BIND_SERVICE, "
             "a Unix socket a directory that the relay may write to"
         )
     if error.errno == errno.EADDRINUSE:

@@ -29,12 +29,18 @@ class SharedSpool:
 
     def read_url(self) -> str:
         """Raises `SpoolUrlUnusable`, and `OSError` if the file cannot be read."""
-        if self.url_file is None:
-            return self.url
-        url = self.url_file.read_text("utf-8").strip()
-        if text := mistake_in_url(url):
-            raise SpoolUrlUnusable(f"{self.url_file}: {text}")
-        return url
+        return self.url if self.url_file is None else url_in(self.url_file)
+
+
+def url_in(file: Path) -> str:
+    """Raises `SpoolUrlUnusable`, and `OSError` if the file cannot be read."""
+    try:
+        url = file.read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        raise SpoolUrlUnusable(f"{file}: is not UTF-8") from None
+    if text := mistake_in_url(url):
+        raise SpoolUrlUnusable(f"{file}: {text}")
+    return url
 
 
 def mistake_in_url(url: str) -> str:
@@ -51,6 +57,12 @@ def mistake_in_url(url: str) -> str:
     except psycopg.ProgrammingError:  # its text may show the password
         return "is no connection string of PostgreSQL"
     return ""
+
+
+def has_password(url: str) -> bool:
+    from psycopg.conninfo import conninfo_to_dict
+
+    return "password" in conninfo_to_dict(url)
 
 
 def described(url: str) -> str:

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -48,10 +50,10 @@ class Demo:
         return messages
 
 
-@pytest.fixture
-def demo() -> Iterator[Demo]:
-    command = [sys.executable, "-m", "graphrelay", "demo"]
-    command += ["--smtp-port", "0", "--page-port", "0", "--console-port", "0"]
+@contextmanager
+def demo_of(*program: str | Path, cwd: Path = ROOT) -> Iterator[Demo]:
+    """On ports that are free."""
+    command = [*program, "demo", "--smtp-port", "0", "--page-port", "0", "--console-port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("GRAPHRELAY_CONSOLE__ADDRESS", None)
     with subprocess.Popen(
@@ -60,6 +62,7 @@ def demo() -> Iterator[Demo]:
         stderr=subprocess.STDOUT,
         text=True,
         env=environment,
+        cwd=cwd,
     ) as process:
         assert process.stdout is not None
         printed = ""
@@ -67,9 +70,17 @@ def demo() -> Iterator[Demo]:
             printed += line
             if "Ctrl-C ends the demo" in line:
                 break
-        yield Demo(process, printed)
-        if process.poll() is None:
-            process.kill()
+        try:
+            yield Demo(process, printed)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    with demo_of(sys.executable, "-m", "graphrelay") as demo:
+        yield demo
 
 
 def test_the_account_is_authorized_by_itself_with_an_authorization_code(demo: Demo) -> None:
@@ -145,6 +156,20 @@ def test_a_port_in_use_is_a_sentence_that_says_which_option_to_use(demo: Demo) -
     assert "in use" in second.stderr
     assert "--smtp-port" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_output_that_nobody_takes_is_not_blamed_on_the_ports() -> None:
+    command = f"{sys.executable} -m graphrelay demo --smtp-port 0 --page-port 0 --console-port 0"
+    ended = subprocess.run(
+        ["bash", "-c", f"{command} >/dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    said = "graphrelay: the output could not be written: No space left on device\n"
+    assert ended.stderr == said
 
 
 def test_make_passes_the_ports_on() -> None:

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,28 +68,3 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["files", "--to", str(tmp_path / "file" / "below")])
     assert done.exit_code == 1
     assert f"cannot write {tmp_path}/file" in done.stderr
-
-
-def test_a_wheel_carries_them(tmp_path: Path) -> None:
-    """Built without an index: the backend is one of the tests' packages."""
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.iterdir()
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-    code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from pathlib import Path\n"
-        "from graphrelay.cli import files\n"
-        f"assert files.__file__.startswith({str(tmp_path)!r})\n"
-        "files._CHECKOUT = Path('/nonexistent')\n"
-        "print(len(list(files.all_files(Path('/x')))))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) == len(list(all_files(Path("x"))))

@@ -11,6 +11,8 @@ from tests.cli.test_commands import configured, run
 from tests.cli.test_lanes import send
 from tests.world import world
 
+VERBS = {"retry": "sent now", "hold": "held", "delete": "deleted", "release": "released"}
+
 
 def test_verbs_of_the_queue_want_to_know_which_messages(tmp_path: Path) -> None:
     asked = ("--config", configured(tmp_path), "queue", "delete", "--reason", "spam")
@@ -67,15 +69,13 @@ async def test_all_is_deleted_only_after_a_question(tmp_path: Path) -> None:
         assert sure.stdout.count(": deleted") == 2
 
 
-async def test_a_dry_run_lists_and_changes_nothing(tmp_path: Path) -> None:
+async def test_a_dry_run_lists_and_changes_nothing_and_a_list_says_why_mail_waits(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, scenario="user", authorized=False) as here:
         await asyncio.to_thread(send, here, 2)
         await here.event("paused")
         asked = ("--config", str(here.config), "queue")
-        delete = (*asked, "delete", "--sender", "@contoso.com")
-        trial = await asyncio.to_thread(run, *delete, "--dry-run")
-        assert trial.returncode == 0, trial.stderr
-        assert trial.stdout.count(": would be deleted (") == 2
         listed = await asyncio.to_thread(run, *asked, "list", "--limit", "1")
         assert "waits: authorization" in listed.stdout
         assert listed.stdout.count("website") == 2
@@ -83,3 +83,12 @@ async def test_a_dry_run_lists_and_changes_nothing(tmp_path: Path) -> None:
         assert "1 of 2 messages; --limit shows more" in listed.stderr
         unknown = await asyncio.to_thread(run, *asked, "list", "--account", "webseite")
         assert "there is no account 'webseite', only website" in unknown.stderr
+        for verb, done in VERBS.items():
+            if verb == "release":
+                held = await asyncio.to_thread(run, *asked, "hold", "--all", "--reason", "so")
+                assert held.returncode == 0, held
+            trial = await asyncio.to_thread(
+                run, *asked, verb, "--sender", "@contoso.com", "--dry-run"
+            )
+            assert trial.returncode == 0, trial.stderr
+            assert trial.stdout.count(f": would be {done} (") == 2

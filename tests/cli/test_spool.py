@@ -71,3 +71,24 @@ def test_the_url_may_be_in_a_file_such_as_a_credential(tmp_path: Path, database:
     assert f'{credential}: must begin with "postgresql://"' in refused.stderr
     credential.unlink()
     assert "spool.url" in run("--config", str(config), "spool", "init").stderr
+
+
+def test_the_url_of_a_copy_is_better_in_a_file_than_on_the_command_line(
+    tmp_path: Path, database: str
+) -> None:
+    def copied(*to: str) -> tuple[int, str]:
+        shown = run("--config", configured(tmp_path), "spool", "copy", *to)
+        return shown.returncode, shown.stderr
+
+    file = tmp_path / "spool.url"
+    file.write_text(f"{database}&password=secret\n")
+    status, said = copied("--to-file", str(file))
+    assert (status, "has no queue" in said, "warning" in said) == (1, True, False)
+    status, said = copied("--to", f"{database}&password=secret")
+    assert "everybody on this machine can read the password" in said
+    assert "secret" not in said
+    file.write_text("mysql://db")
+    assert f'{file}: must begin with "postgresql://"' in copied("--to-file", str(file))[1]
+    file.write_bytes(b"\xff")
+    assert "not UTF-8" in copied("--to-file", str(file))[1]
+    assert copied()[0] == copied("--to", "sqlite", "--to-file", str(file))[0] == 2

@@ -38,7 +38,7 @@ from graphrelay.model import (
 from graphrelay.spool.changes import Change, Changed, Retry, Verdict
 from graphrelay.spool.codec import EPOCH
 from graphrelay.spool.contract import LaneWatcher, Report
-from graphrelay.spool.errors import ENDED, MailLost, NotQueued
+from graphrelay.spool.errors import ENDED, ENDS, MailLost, NotQueued
 from graphrelay.spool.housekeeping import again_and_again
 from graphrelay.spool.postgres.acceptance import Acceptance
 from graphrelay.spool.postgres.alerts import CommonAlerts
@@ -173,7 +173,7 @@ class PostgresSpool:
                 await self._leases.join()
                 await self._leases.round()
         except psycopg.Error as error:
-            raise translated(error, "be opened")  # noqa: B904 (it carries its cause)
+            raise translated(error, "be opened", ENDS)  # noqa: B904 (it carries its cause)
         self._serving = self._tasks.create_task(self._writer.serve(), name="spool-writer")
         if sends:
             works = {

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors
 
 from graphrelay.model import StorageAway, StorageUnavailable, one_line
+from graphrelay.spool.errors import GOES_ON
 
 _OURS = (
     psycopg.IntegrityError,
@@ -31,16 +32,16 @@ def connection_lost(error: BaseException) -> bool:
     return False
 
 
-def translated(error: BaseException, doing: str) -> BaseException:
-    """`StorageUnavailable` with a sentence for what the server did; all else as it is."""
+def translated(error: BaseException, doing: str, then: str = GOES_ON) -> BaseException:
+    """`StorageUnavailable`, which says what the server did and what happens `then`; all else as it
+    is."""
     if isinstance(error, _MAY_END):
         pass
     elif isinstance(error, _OURS) or not isinstance(error, psycopg.Error):
         return error
     kind = StorageUnavailable if isinstance(error, errors.DiskFull) else StorageAway
     unavailable = kind(
-        f"The spool could not {doing} in PostgreSQL: {_reason(error)}."
-        f" {_advice(error)}; what was accepted before is kept, and the relay goes on by itself."
+        f"The spool could not {doing} in PostgreSQL: {_reason(error)}. {_advice(error)}; {then}."
     )
     # Without the frames that it went through: they know who keeps the error.
     unavailable.__cause__ = error.with_traceback(None)

@@ -29,6 +29,7 @@ from graphrelay.spool.copying import (
     grouped,
     ungrouped,
 )
+from graphrelay.spool.errors import ENDS
 from graphrelay.spool.postgres.bodies import PIECE
 from graphrelay.spool.postgres.connections import SCHEMA, completed
 from graphrelay.spool.postgres.database_clock import NOW
@@ -336,7 +337,7 @@ def open_queue(url: str, service: str) -> Iterator[PostgresQueue]:
     except psycopg.errors.LockNotAvailable as error:
         raise CannotCopy("something still writes to the queue in PostgreSQL: stop it") from error
     except psycopg.Error as error:
-        raise translated(error, "be copied")  # noqa: B904 (it carries its cause)
+        raise translated(error, "be copied", ENDS)  # noqa: B904 (it carries its cause)
 
 
 # Commits of a copy need not wait for the disk: the last ones do, and what was before with them.

@@ -19,7 +19,7 @@ from importlib.resources import files
 import psycopg
 from psycopg import AsyncConnection
 
-from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.errors import ENDS, SpoolTooNew
 from graphrelay.spool.postgres.connections import (
     NOT_DURABLE,
     SCHEMA,
@@ -73,7 +73,7 @@ async def prepare(url: str, schema: str = SCHEMA) -> Prepared:
             before, after = await migrate(connection, schema)
             return Prepared(before, after, server, durability)
     except psycopg.Error as error:
-        raise translated(error, "be prepared")  # noqa: B904 (it carries its cause)
+        raise translated(error, "be prepared", ENDS)  # noqa: B904 (it carries its cause)
 
 
 async def version_of(connection: Connection, schema: str = SCHEMA) -> int:

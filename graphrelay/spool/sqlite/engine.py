@@ -43,7 +43,7 @@ from graphrelay.spool.changes import (
 )
 from graphrelay.spool.codec import moment
 from graphrelay.spool.contract import LaneWatcher, Report
-from graphrelay.spool.errors import MailLost
+from graphrelay.spool.errors import ENDS, GOES_ON, MailLost
 from graphrelay.spool.housekeeping import again_and_again
 from graphrelay.spool.queries import (
     Backlogs,
@@ -478,10 +478,10 @@ def _ours(body: IncomingBody) -> Incoming:
 
 
 def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, tuple[Reader, Reader], Depositor]:
-    def explain(error: BaseException, doing: str) -> BaseException:
+    def explain(error: BaseException, doing: str, then: str = GOES_ON) -> BaseException:
         if is_damage(error):
             start.mark_damaged(str(error))
-        return translated(error, doing, start.directory)
+        return translated(error, doing, start.directory, then)
 
     def unlink(names: Sequence[str]) -> None:
         for name in names:
@@ -498,6 +498,6 @@ def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, tuple[Reader, Re
             connection.close()
             raise
     except (sqlite3.Error, OSError) as error:
-        raise explain(error, "be opened")  # noqa: B904 (it has its cause)
+        raise explain(error, "be opened", ENDS)  # noqa: B904 (it has its cause)
     writer = Writer(connection, start.disk, explain, unlink)
     return writer, (Reader(for_queue, explain), Reader(for_people, explain)), depositor

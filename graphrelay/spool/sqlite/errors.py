@@ -12,6 +12,7 @@ import sqlite3
 from pathlib import Path
 
 from graphrelay.model import StorageUnavailable
+from graphrelay.spool.errors import GOES_ON
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _OURS = (
@@ -40,8 +41,9 @@ def _primary_code(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def translated(error: BaseException, doing: str, where: Path) -> BaseException:
-    """`StorageUnavailable` with a description of the failure; any other error unchanged.
+def translated(error: BaseException, doing: str, where: Path, then: str = GOES_ON) -> BaseException:
+    """`StorageUnavailable` with a description of the failure, and of what happens `then`; any other
+    error unchanged.
 
     SQLite's own lack of memory is a `MemoryError` too.
     """
@@ -56,8 +58,7 @@ def translated(error: BaseException, doing: str, where: Path) -> BaseException:
     else:
         advice = "Look at the disk and its mount"
     unavailable = StorageUnavailable(
-        f"The spool could not {doing} in {where}: {_reason(error)}."
-        f" {advice}; accepted mail is safe, and the relay resumes by itself."
+        f"The spool could not {doing} in {where}: {_reason(error)}. {advice}; {then}."
     )
     # Without its traceback: the frames refer to whatever keeps the error, a circle that would hold
     # the octets of a refused message in memory until the garbage collector runs.

@@ -29,6 +29,7 @@ from graphrelay.spool.copying import (
     grouped,
     ungrouped,
 )
+from graphrelay.spool.errors import ENDS
 from graphrelay.spool.sqlite.database.schema import configure
 from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.engine import SqliteSpool
@@ -330,4 +331,4 @@ def open_queue(directory: Path, vault: Vaults) -> Iterator[SqliteQueue]:
         with closing(SqliteQueue(directory, vault)) as queue:
             yield queue
     except (sqlite3.Error, OSError) as error:
-        raise translated(error, "be copied", directory) from error
+        raise translated(error, "be copied", directory, ENDS) from error

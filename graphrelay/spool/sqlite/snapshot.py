@@ -19,6 +19,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from graphrelay.model import StorageUnavailable
+from graphrelay.spool.errors import ENDS
 from graphrelay.spool.sqlite.errors import translated
 from graphrelay.spool.sqlite.files.disk import Disk
 from graphrelay.spool.sqlite.startup.start import DATABASE
@@ -42,7 +43,7 @@ def snapshot(directory: Path, disk: Disk | None = None) -> Iterator[Path]:
             whole.callback(_remove, stage)
             _fill(directory, stage, disk)
         except (sqlite3.Error, OSError) as error:
-            raise translated(error, "be backed up", directory) from error
+            raise translated(error, "be backed up", directory, ENDS) from error
         yield stage  # an error of the block is not about this directory
 
 

@@ -4,7 +4,10 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from graphrelay.clock import SystemClock
+from graphrelay.journal import Journal
 from graphrelay.model import StorageAway, StorageUnavailable
+from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.errors import connection_lost, translated
 
 
@@ -41,3 +44,11 @@ def test_an_answer_that_did_not_come_is_distinguished_from_one_that_says_no() ->
     assert connection_lost(errors.AdminShutdown("terminating"))
     assert not connection_lost(errors.DiskFull("no space"))
     assert not connection_lost(errors.DeadlockDetected("deadlock"))
+
+
+async def test_a_relay_that_cannot_start_does_not_say_that_it_goes_on(journal: Journal) -> None:
+    clock = SystemClock()
+    with pytest.raises(StorageUnavailable, match="This process ends") as caught:
+        async with PostgresSpool.open("postgresql://127.0.0.1:1/none", clock, journal):
+            pass
+    assert "goes on" not in str(caught.value)

@@ -18,7 +18,7 @@ from graphrelay.file_access import FileUser
 from graphrelay.journal import Journal, events
 from graphrelay.journal.event import Event
 from graphrelay.model import StorageUnavailable
-from graphrelay.spool.errors import SpoolTooNew
+from graphrelay.spool.errors import ENDS, SpoolTooNew
 from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
@@ -70,9 +70,9 @@ class Start:
         except PermissionError as error:
             if text := _of_another(self.directory):
                 raise StorageUnavailable(text) from error
-            raise translated(error, "be opened", self.directory) from error
+            raise translated(error, "be opened", self.directory, ENDS) from error
         except OSError as error:
-            raise translated(error, "be opened", self.directory) from error
+            raise translated(error, "be opened", self.directory, ENDS) from error
 
     def _make_directories(self) -> None:
         for directory in (self.directory, self.directory / "bodies"):
