@@ -183,8 +183,7 @@ class Guard:
         name = cookie_name(request, request[CALLER].is_secure)
         request[COOKIE] = cookie = request.cookies.get(name, "")
         # A page that refreshes itself does not keep a session alive after the user has left.
-        by_person = "X-Renewal" not in request.headers
-        session = self._desk.sessions.find(cookie, uses=by_person) if cookie else None
+        session = self._desk.sessions.find(cookie, uses=by_person(request)) if cookie else None
         if session:
             token = self._desk.sessions.form_token(cookie)
             request[VISIT] = SignedInVisit(session, request[CALLER], token)
@@ -214,13 +213,15 @@ class Guard:
     async def _check_form(
         self, request: web.Request, session: ConsoleSession | None, route: Any
     ) -> None:
-        if request.content_type != "application/x-www-form-urlencoded":
+        if not is_form(request):
             raise web.HTTPUnsupportedMediaType
         try:
             async with timeout(self._desk.clock, BODY):
                 form = await request.post()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text=texts.FORM_TOO_LATE) from None
+        except UnicodeDecodeError:
+            raise web.HTTPBadRequest(text=texts.FORM_UNREADABLE) from None
         token = str(form.get("token", ""))
         if not self._desk.sessions.is_form_token(request[COOKIE], token):
             raise web.HTTPForbidden(text=texts.FORM_TOO_OLD)
@@ -234,6 +235,20 @@ def _cut(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+def is_form(request: web.Request) -> bool:
+    """Whether the body is one that a form of this console has."""
+    return (
+        request.content_type == "application/x-www-form-urlencoded"
+        and (request.charset or "utf-8").lower() == "utf-8"
+        and "Content-Encoding" not in request.headers
+    )
+
+
+def by_person(request: web.Request) -> bool:
+    """Whether a person asks, and not a page that renews itself."""
+    return "X-Renewal" not in request.headers
 
 
 def by_navigation(request: web.Request) -> bool:

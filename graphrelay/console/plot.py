@@ -18,7 +18,7 @@ from graphrelay.console.words import number, span
 
 KINDS = ("failed", "delayed", "relayed")
 """From the bottom up."""
-WIDTH, HEIGHT, FOOT, HEAD = 600, 120, 20, 20
+WIDTH, HEIGHT, FOOT, HEAD = 360, 90, 16, 16
 GAP = 2
 
 

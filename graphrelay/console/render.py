@@ -42,14 +42,16 @@ class Renderer:
         return web.Response(status=status, text=text, content_type="text/html")
 
     def text(self, name: str, visit: SignedInVisit | None, values: Mapping[str, Any]) -> str:
+        """`now` among the values: of when they are, if that was earlier."""
+        now = values.get("now", self._desk.clock.now())
         return self._environment.get_template(f"{name}.html").render(
+            values,
             page=name,
             visit=visit,
             navigation=NAVIGATION,
             host=self._desk.host,
-            now=self._desk.clock.now().isoformat(timespec="seconds"),
+            now=now.isoformat(timespec="seconds"),
             alert=self._desk.alert() if visit else "",
-            **values,
         )
 
     def question(

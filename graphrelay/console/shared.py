@@ -1,8 +1,8 @@
 """An answer of the spool that several pages share for a moment: those that ask while it is read
 wait for it.
 
-An answer that took long to read is kept longer, so that pages never use more than a fiftieth of the
-spool's time, however long the queue is and however many pages are open.
+An answer that took long to read is kept longer, so that pages that renew themselves never use more
+than a fiftieth of the spool's time, however long the queue is and however many of them are open.
 """
 
 import asyncio
@@ -24,16 +24,20 @@ class SharedAnswer(Generic[T]):
         self._clock = clock
         self._read = read
         self._answer: T | None = None
+        self._began = timedelta(0)
         self._until: timedelta | None = None
         self._reading = asyncio.Lock()
 
-    async def get(self) -> T:
+    async def get(self, *, for_person: bool = False) -> T:
         """The answer, read again unless it is recent. An open page hears of a change `PAUSE` later,
-        so an answer from before the change is old by then."""
+        so an answer from before the change is old by then. A person who has just done something
+        gets no answer from before."""
+        asked = self._clock.monotonic()
         async with self._reading:
             began = self._clock.monotonic()
-            if self._answer is None or self._until is None or began >= self._until:
-                self._answer = await self._read()
+            is_old = self._until is None or began >= self._until
+            if self._answer is None or is_old or (for_person and self._began < asked):
+                self._answer, self._began = await self._read(), began
                 took = self._clock.monotonic() - began
                 self._until = began + max(PAUSE, SHARE * took)
             return self._answer

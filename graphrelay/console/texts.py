@@ -129,6 +129,7 @@ FOR_OPERATOR: Final = (
     '{who} may look at everything here and change nothing. An operator may: role = "operator" in '
     "[[console.users]]."
 )
+FORM_UNREADABLE: Final = "The form is not in UTF-8."
 NOT_SIGNED_IN: Final = "Not signed in."
 REFUSED: Final = "Refused: {reason}."
 BROKE: Final = "The console made a mistake; the journal says which. Mail is not affected."

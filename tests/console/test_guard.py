@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from graphrelay.control.verb import Output
 from tests.clock import settle
 from tests.console.conftest import PASSWORD, STATUS, Browser, Opened, Opening, options
 
+FORM = "application/x-www-form-urlencoded"
 PAGES = ("/", "/accounts", "/queue", "/log", "/log/refused", "/log/transcript", "/settings")
 ACTS = (
     "/accounts/website/check",
@@ -104,6 +106,29 @@ async def test_what_is_no_form_of_a_page_is_refused(opened: Opened) -> None:
     for method in ("PUT", "DELETE", "PATCH"):
         assert (await otto.send(method, "/queue/delete")).status == 405
     assert opened.verbs.calls("revoke") == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "octets"),
+    [
+        ({"Content-Type": f"{FORM}; charset=nonsense"}, b"name=a"),
+        ({"Content-Type": f"{FORM}; charset=utf-7"}, b"name=+AAA-"),
+        ({"Content-Type": FORM, "Content-Encoding": "gzip"}, b"name=a"),
+        ({"Content-Type": FORM, "Content-Encoding": "deflate"}, zlib.compress(b"a" * 100_000_000)),
+        ({"Content-Type": FORM}, b"name=\xff&token=%FF%00"),
+        ({"Content-Type": FORM}, b"&" * 60_000),
+    ],
+    ids=["no charset", "utf-7", "no gzip", "zip bomb", "no UTF-8", "60,000 fields"],
+)
+async def test_no_form_of_a_stranger_is_a_mistake_of_ours(
+    opened: Opened, headers: dict[str, str], octets: bytes
+) -> None:
+    """It would be a line in the journal at each try, and a reason to look for a bug."""
+    stranger = await opened.browser()
+    await stranger.get("/sign-in")
+    answer = await stranger.send("POST", "/sign-in", data=octets, headers=headers)
+    assert answer.status in (400, 403, 413, 415)
+    assert opened.events("console-broke") == []
 
 
 async def test_a_page_asks_for_nothing_to_be_done_by_a_link(opened: Opened) -> None:

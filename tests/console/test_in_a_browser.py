@@ -49,30 +49,23 @@ async def test_an_account_is_authorized_from_nothing_and_a_test_message_arrives(
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-@pytest.mark.parametrize(
-    ("path", "button", "result"),
-    [
-        ("/", "form[target=_blank] button", "Everything is well."),
-        ("/accounts", "button[value=browser]", "Authorize again"),
-    ],
-)
 async def test_one_click_leads_to_microsoft_in_a_new_tab_and_the_page_shows_the_result(
-    tmp_path: Path, path: str, button: str, result: str, scripts: bool
+    tmp_path: Path, scripts: bool
 ) -> None:
     async with person(tmp_path, authorized=False) as seen:
         await seen.tab.call("Emulation.setScriptExecutionDisabled", value=not scripts)
-        await seen.visit(path)
+        await seen.visit("/accounts")
         await loaded(seen.tab)
-        await seen.press_by_key(button)
+        await seen.press_by_key("button[value=browser]")
         async with opened_at(seen.world.cloud.login_url, seen.tab) as other:
             await accept(other)
             await Seen(seen.world, other).shows("p", "wp@contoso.com")
         await seen.tab.call("Page.bringToFront")
         async with asyncio.timeout(30):
-            while result not in await seen.tab.evaluate("document.body.innerText"):
+            while "Authorize again" not in await seen.tab.evaluate("document.body.innerText"):
                 if not scripts:
-                    await seen.visit(path)  # the overview is some seconds old at most
-        assert await seen.tab.evaluate("location.pathname") == path
+                    await seen.visit("/accounts")
+        assert await seen.tab.evaluate("location.pathname") == "/accounts"
 
 
 async def test_an_account_is_authorized_by_a_code_and_the_page_shows_how_far_it_is(

@@ -56,3 +56,19 @@ async def test_who_asks_while_it_is_read_gets_the_same_answer() -> None:
     await settle()
     may_answer.set()
     assert await asyncio.gather(*asking) == [1] * 10
+
+
+async def test_a_person_gets_no_answer_from_before() -> None:
+    spool = Spool(timedelta(0))
+    kept = SharedAnswer(spool.clock, spool.read)
+    await kept.get()
+    await spool.clock.advance(MOMENT)
+    assert await kept.get() == 1
+    assert await kept.get(for_person=True) == 2
+    assert await kept.get() == 2
+
+
+async def test_people_who_ask_at_the_same_time_share_one_answer() -> None:
+    spool = Spool(timedelta(0))
+    kept = SharedAnswer(spool.clock, spool.read)
+    assert await asyncio.gather(*(kept.get(for_person=True) for _ in range(10))) == [1] * 10

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from graphrelay.console import texts
 from graphrelay.console.desk import Desk
-from graphrelay.console.guard import VISIT
+from graphrelay.console.guard import VISIT, by_person
 from graphrelay.console.metrics.snapshot import take_snapshot
 from graphrelay.console.needs import needs
 from graphrelay.console.plot import bars, waits
@@ -34,6 +34,7 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
         return {
             "snapshot": await take_snapshot(desk.ask),
             "today": lately.days[-1],
+            "now": now,
             "zone": now.astimezone(desk.zone).tzname(),
             "refused": await refused_since(desk, midnight(now, desk.zone).isoformat()),
             "day": bars(lately.hours, texts.DAY, "%d %b %H:%M"),
@@ -44,9 +45,9 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
     shared = SharedAnswer(desk.clock, read)
 
     async def show(request: web.Request) -> web.StreamResponse:
-        values, now = await shared.get(), desk.clock.now()
+        values = await shared.get(for_person=by_person(request))
         here = request[VISIT].caller.is_here
-        found = list(needs(values["snapshot"], desk.monitoring.limits, now, here=here))
+        found = list(needs(values["snapshot"], desk.monitoring.limits, values["now"], here=here))
         return renderer.page("overview", request[VISIT], needs=found, **values)
 
     app.router.add_get("/", show)

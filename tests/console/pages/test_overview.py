@@ -22,7 +22,7 @@ async def test_what_needs_a_person_is_named_with_where_to_go(opening: Opening) -
     assert "Something needs a person." in text
     assert "The password changed." in text
     assert 'href="/accounts#website"' in text
-    assert 'action="/accounts/website/authorize"' in text
+    assert 'action="/accounts/website/authorize" class="inline" target="_blank"' in text
     shown = (await (await opened.viewer()).get("/")).text
     assert 'href="/accounts#website"' in shown
     assert 'action="/accounts/website/authorize"' not in shown, "a viewer authorizes nothing"
@@ -61,7 +61,8 @@ async def test_however_many_look_everything_is_read_once_in_a_while(opened: Open
     viewer, operator = await opened.viewer(), await opened.operator()
     await opened.clock.advance(PAUSE)
     opened.verbs.asked.clear()
-    shown = await asyncio.gather(*(one.get("/") for one in (viewer, operator) * 5))
+    renewing = (one.get("/", X_Renewal="1") for one in (viewer, operator) * 5)
+    shown = await asyncio.gather(*renewing)
     assert all("Today" in one.text for one in shown)
     assert [name for name, _ in opened.verbs.asked] == [
         "tally",
@@ -70,6 +71,16 @@ async def test_however_many_look_everything_is_read_once_in_a_while(opened: Open
         "status",
         "log-refused",
     ]
-    await opened.clock.advance(PAUSE)
-    await viewer.get("/")
+    await opened.clock.advance(PAUSE / 2)
+    assert "12:00:02" in (await viewer.get("/", X_Renewal="1")).text, "as of when it was read"
+    await opened.clock.advance(PAUSE / 2)
+    await viewer.get("/", X_Renewal="1")
     assert len(opened.verbs.asked) == 10
+
+
+async def test_a_person_sees_what_is_true_now(opened: Opened) -> None:
+    otto = await opened.operator()
+    assert "Authorized</span>" in (await otto.get("/")).text
+    opened.verbs.answers["status"] = [{**STATUS, "well": False, "status": "Unauthorized"}]
+    await opened.clock.advance(PAUSE / 10)
+    assert "Unauthorized</span>" in (await otto.get("/")).text
