@@ -25,6 +25,8 @@ from benchmarks.multiplied import multiply_shared
 from benchmarks.processes import free_port, until_greeted
 from benchmarks.servers import Cloud, forwarding_postfix, relay
 from benchmarks.throughput import SMALL
+from graphrelay.oauth.vault.key import new_key_text
+from tests.e2e.several_relays import given_key
 from tests.spool.postgres_server import PostgresServer, running
 from tests.tools import needs
 
@@ -34,6 +36,8 @@ EACH = 100
 TIMED = 300
 """Messages whose final dot is timed."""
 DURABLE = ("max_connections=200",)
+_KEY = new_key_text()
+"""Of the vault, which all relays share."""
 GROWN = (("empty", 0, 0), ("1,000,000 in the mail log, 100,000 waiting", 1_000_000, 100_000))
 
 
@@ -150,9 +154,12 @@ def _relays_on(
     extra = f'{_ROUTE}\n[spool]\nurl = "{url}"\n'
     before = of.submitted()
     with ExitStack() as stack:
+        places = [state / str(number) for number in range(count)]
+        for place in places:
+            given_key(place, _KEY)
         relays = [
-            stack.enter_context(relay(of, state / str(number), authorized=authorized, extra=extra))
-            for number in range(count)
+            stack.enter_context(relay(of, place, authorized=authorized, extra=extra))
+            for place in places
         ]
         front = stack.enter_context(_haproxy(state, [one.port for one in relays]))
         processes = [one.process.pid for one in relays]

@@ -191,6 +191,8 @@ class Report:
     exact_once: bool
     most_at_once: int
     """Requests that one mailbox saw at the same time."""
+    held: dict[str, str]
+    """Message-IDs of what waits for a person, with the reason: it is neither lost nor sent."""
     gone_on: dict[Trouble, list[float]]
     """Seconds until another relay sent from a mailbox of the one in trouble; after the database
     was killed, until any did."""
@@ -203,6 +205,7 @@ class Report:
         waits = [seconds for every in self.gone_on.values() for seconds in every]
         return (
             found.holds
+            and not self.held
             and not (self.exact_once and found.extra)
             and self.most_at_once <= 4
             and max(waits, default=0) < PATIENCE
@@ -210,6 +213,7 @@ class Report:
 
     def __str__(self) -> str:
         lines = [str(self.verdict), f"at most {self.most_at_once} requests at once in a mailbox"]
+        lines += [f"held: {message_id}: {reason}" for message_id, reason in self.held.items()]
         for trouble, waits in self.gone_on.items():
             if waits:
                 lines.append(f"{trouble} {len(waits)} times: mail went on after {_worst(waits)}")
@@ -499,13 +503,20 @@ async def verdict_of(all_: Cluster, setting: Setting, unanswered: int = 0) -> Re
     for member in all_.members:
         await member.daemon.stop()
     told = all_.flood.told
+    held = dict(
+        await all_.ask(
+            "SELECT m.message_id, s.reason FROM graphrelay.submissions s"
+            " JOIN graphrelay.messages m ON m.id = s.message WHERE s.state = 'held'"
+        )
+    )
+    told.acknowledged -= held.keys()
     # What was refused since nobody knew whether it was committed may have been begun elsewhere.
     told.unanswered |= told.turned_away
     submissions = all_.cloud.mailboxes.submissions
     verdict = judge(all_.flood, submissions, all_.troubles, unanswered, all_.in_doubt)
     peaks = all_.cloud.mailboxes.peaks_in_flight
     most = max(peaks.values(), default=0)
-    return Report(verdict, setting.exact_once, most, all_.gone_on, all_.taken_over)
+    return Report(verdict, setting.exact_once, most, held, all_.gone_on, all_.taken_over)
 
 
 def main() -> int:

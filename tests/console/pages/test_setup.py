@@ -93,7 +93,7 @@ async def test_what_is_missing_is_marked_and_nothing_is_written(
 async def test_where_the_relay_may_not_write_the_lines_are_shown(
     opened: Opened, config: Path
 ) -> None:
-    (config.parent / "accounts.d").write_text("in the way", "utf-8")
+    (config.parent / "accounts.d").symlink_to("missing")
     page = await (await opened.operator()).post("/setup", {**SECRET, "act": "write"})
     assert "Add the account by hand" in page.text
     assert "[accounts.alerts]" in page.text

@@ -21,9 +21,11 @@ from graphrelay.spool.values import Backlog, Batch, Take, Turns
 _LEVELS = "login", "client", "sender_key"
 _LATER = "s.not_before > %(now)s AND s.not_before <= %(far)s"
 _DUE = f"""s.state = 'queued' AND s.account = %(account)s AND s.mailbox = %(mailbox)s
-    AND (s.size >= 1048576) = %(large)s AND NOT ({_LATER})
+    AND (s.size >= 1048576) = (SELECT %(large)s) AND NOT ({_LATER})
     AND s.id <> ALL(%(besides)s::bigint[])
     AND NOT EXISTS (SELECT FROM in_flight f WHERE f.submission = s.id)"""
+"""The value in `(SELECT …)` is unknown to the planner, which would otherwise turn the comparison
+with false into `size < 1048576`. The index does not have that."""
 _OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size,
         EXISTS (SELECT FROM readings r WHERE r.submission = s.id)
     FROM submissions s WHERE {_DUE} AND s.login = %(login)s AND s.client = %(client)s
