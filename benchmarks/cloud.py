@@ -1,4 +1,5 @@
-"""The sandbox with a thousand additional mailboxes, discarding bodies.
+"""The sandbox with a thousand additional mailboxes, discarding bodies. All of them may send as the
+sender of each message of the load.
 
 Run as `python -m benchmarks.cloud PAGE-PORT FOLDER`; it prints a line when it is ready.
 """
@@ -23,7 +24,10 @@ async def serve(page_port: int, folder: Path) -> None:
     """Until SIGTERM; the configuration of a relay for it is in `folder`."""
     directory = contoso()
     tenant = directory.tenants[0].id
-    directory.users += [User(upn=name, display_name="Shop", tenant_id=tenant) for name in MAILBOXES]
+    directory.users += [
+        User(upn=name, display_name="Shop", tenant_id=tenant, can_send_as={"wp@contoso.com"})
+        for name in MAILBOXES
+    ]
     settings = MailSettings(keep_bodies=False, request_limit=_LIMIT, message_limit=_LIMIT)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

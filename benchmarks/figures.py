@@ -1,6 +1,8 @@
 """How figures are made: medians, and tables that people and programs can read."""
 
 import statistics
+import sys
+import time
 from collections.abc import Iterable
 
 
@@ -15,6 +17,14 @@ def with_noise(values: Iterable[float], digits: int = 0) -> str:
     middle = median(found)
     noise = (max(found) - min(found)) / 2 / middle if middle else 0.0
     return f"{middle:.{digits}f} ± {noise:.0%}"
+
+
+_BEGAN = time.perf_counter()
+
+
+def progress(text: str) -> None:
+    """What is measured next, on standard error, with the seconds since the start."""
+    print(f"{time.perf_counter() - _BEGAN:6.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

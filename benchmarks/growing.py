@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import head, median, row
+from benchmarks.figures import head, median, progress, row
 from benchmarks.multiplied import multiply
 from benchmarks.processes import cpu_seconds, resident
 from benchmarks.servers import Cloud, Server, relay
@@ -83,6 +83,7 @@ def _measured(
     found = []
     for run in range(runs):
         state = folder / f"{count}-{lanes}" / str(run if lanes > 1 else 0)
+        progress(f"{count:,} messages, lanes: {lanes}, run {run + 1} of {runs}")
         if not state.exists():
             multiply(state, count, lanes=lanes, done=done)
         found.append(_figures(of, state, WARM_UP + CONNECTIONS * lanes))
@@ -91,6 +92,7 @@ def _measured(
 
 
 def _figures(of: Cloud, state: Path, warm_up: int) -> Figures:
+    progress("  filled; the relay starts, and accepts")
     with relay(of, state, authorized=False) as server:
         _settle(server)
         memory = resident(server.process)
@@ -99,6 +101,7 @@ def _figures(of: Cloud, state: Path, warm_up: int) -> Figures:
         send(server, AT_ONCE, MEASURED, 1)
         accepting = _each(cpu_seconds(server.process) - before, MEASURED)
         listing, start = _listed(state), server.started_in
+    progress("  it starts again, and relays")
     seen = of.submitted()
     with relay(of, state, authorized=True) as server:
         of.until(seen + warm_up)
