@@ -110,7 +110,7 @@ def test_its_console_sets_up_an_account_with_the_answers_that_it_prints(demo: De
     base, link = re.search(r"(http://127\.0\.0\.1:\d+)(/enter/\S+)", demo.printed).groups()  # type: ignore[union-attr]
     client = re.search(r"a person +client id (\S+), user (\S+),", demo.printed)
     assert client
-    with httpx.Client(base_url=base, trust_env=False) as console:
+    with httpx.Client(base_url=base, trust_env=False, timeout=60) as console:
         token = {"token": token_of(console.get(link).text)}
         assert console.post(link, data=token).status_code == 303
         answers = {
