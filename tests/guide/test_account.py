@@ -101,7 +101,7 @@ def test_where_there_is_no_main_file_an_account_is_added_all_the_same(tmp_path: 
 
 
 def test_where_nothing_may_be_written_the_answer_has_the_lines_to_paste(config: Path) -> None:
-    (config.parent / "accounts.d").write_text("in the way", "utf-8")
+    (config.parent / "accounts.d").symlink_to("missing")
     _, paste = carried_out(config, SECRET, write_it=True)
     assert paste["kind"] == "paste"
     assert paste["reason"].endswith("exists")
