@@ -56,7 +56,7 @@ async def fill(spool: SqliteSpool, size: int) -> list[Submission]:
         try:
             taken += await put(spool, os.urandom(size))
         except StorageUnavailable as error:
-            assert "the relay goes on by itself" in str(error)  # noqa: PT017
+            assert "the relay resumes by itself" in str(error)  # noqa: PT017
             return taken
 
 
