@@ -1,6 +1,6 @@
 """Errors of the spool besides `StorageUnavailable`, whichever engine is used."""
 
-GOES_ON = "what was accepted before is kept, and the relay goes on by itself"
+GOES_ON = "what was accepted before is kept, and the relay resumes by itself"
 """What follows a failure of a call to the spool."""
 ENDS = "what was accepted before is kept. This process ends, and may be started again"
 """What follows where the spool cannot be opened, or a command cannot do its work."""

@@ -110,7 +110,7 @@ async def test_a_full_disk_refuses_the_message_and_leaves_nothing_of_it(
         return  # no such step for a small message
     disk.fail(step, database_full() if in_database else no_room())
 
-    with pytest.raises(StorageUnavailable, match=r"Free some space there; .* goes on by itself"):
+    with pytest.raises(StorageUnavailable, match=r"Free some space there; .* resumes by itself"):
         await put(faulty, bytes(size))
 
     assert sorted(file.name for file in (tmp_path / "bodies").iterdir()) == files
