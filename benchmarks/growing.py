@@ -96,7 +96,7 @@ def _figures(of: Cloud, state: Path, warm_up: int) -> Figures:
     with relay(of, state, authorized=False) as server:
         _settle(server)
         memory = resident(server.process)
-        send(server, AT_ONCE, WARM_UP, 1)
+        send(server, AT_ONCE, 2 * WARM_UP, 1)  # more than relaying needs to warm up
         before = cpu_seconds(server.process)
         send(server, AT_ONCE, MEASURED, 1)
         accepting = _each(cpu_seconds(server.process) - before, MEASURED)
