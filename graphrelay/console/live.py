@@ -2,9 +2,10 @@
 
     journal ─▶ Changes ─▶ stream ─▶ browser, which asks for its page again
 
-An event says only that something has changed, and is sent `PAUSE` after the change: a stream never
-carries more than one event in that time, and the page then receives data newer than the change. A
-browser that does not read is cut off, and the number of streams is limited.
+An event says only that something has changed, and is sent `PAUSE` after the change, later where
+many pages are open: a stream never carries more than one event in that time, all streams together
+not more than one each second, and the page then receives data newer than the change. A browser that
+does not read is cut off, and the number of streams is limited.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from graphrelay.clock import Clock, timeout
 from graphrelay.journal import Entry
 
 PAUSE: Final = timedelta(seconds=2)
+EACH: Final = timedelta(seconds=1)
+"""For each stream, where there are so many."""
 SIGN_OF_LIFE: Final = timedelta(seconds=15)
 UNREAD: Final = timedelta(seconds=10)
 """How long an event may wait for its browser to read."""
@@ -60,6 +63,12 @@ class Changes:
 
     # Streams ---------------------------------------------------------------------------------
 
+    @property
+    def pause(self) -> timedelta:
+        """From a change to its event: the more pages are open, the less often each is renewed, so
+        that they do not take the relay's time from the mail."""
+        return max(PAUSE, EACH * len(self._streams))
+
     def enter(self, session: bytes, has_left: Callable[[], bool]) -> Stream | None:
         """Count a stream of a session; `None` if there are too many whose browsers are there."""
         self._streams = [one for one in self._streams if not one.has_left()]
@@ -89,7 +98,7 @@ async def stream(
         try:
             async with timeout(clock, SIGN_OF_LIFE):
                 await changes.after(seen)
-            await clock.sleep(PAUSE)  # changes in the meantime are part of the same event
+            await clock.sleep(changes.pause)  # changes in the meantime are part of the same event
             seen = changes.count
             line = b"data: %d\n\n" % seen
         except TimeoutError:

@@ -6,7 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from graphrelay.console.live import MOST, MOST_EACH, PAUSE, SIGN_OF_LIFE, UNREAD, Changes, stream
+from graphrelay.console.live import (
+    EACH,
+    MOST,
+    MOST_EACH,
+    PAUSE,
+    SIGN_OF_LIFE,
+    UNREAD,
+    Changes,
+    stream,
+)
 from tests.clock import FakeClock, settle
 
 
@@ -109,5 +118,15 @@ def test_a_stream_whose_browser_has_left_makes_room_before_its_handler_ends() ->
     assert not changes.enter(b"a", stays), "its end is not counted twice"
 
 
-def test_the_pause_is_long_enough_for_ten_viewers() -> None:
-    assert timedelta(seconds=1) <= PAUSE
+@pytest.mark.parametrize(("streams", "pause"), [(1, PAUSE), (10, 10 * EACH)])
+async def test_the_more_pages_are_open_the_less_often_each_is_renewed(
+    streams: int, pause: timedelta
+) -> None:
+    changes, clock, reader = Changes(), FakeClock(), Reader()
+    assert all(changes.enter(b"%d" % number, stays) for number in range(streams))
+    streaming = asyncio.create_task(stream(changes, clock, lambda: True, reader.write))
+    await clock.advance(pause - timedelta(milliseconds=1))
+    assert not reader.lines
+    await clock.advance(timedelta(milliseconds=1))
+    assert len(reader.lines) == 1
+    streaming.cancel()
