@@ -11,6 +11,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import shutil
 import smtplib
 import statistics
 import subprocess
@@ -19,11 +20,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.figures import head, row
 from benchmarks.processes import forget_peak, free_port, peak, resident, running, until_greeted
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.config import relay_config
 from graphrelay.sandbox.directory import CONFIDENTIAL_CLIENT
 from graphrelay.sandbox.mailbox_settings import MailSettings
+from tests.spool import postgres_server
 
 ATTACHMENTS = 5
 SIZE = 30_000_000
@@ -48,13 +51,15 @@ def letter(size: int = SIZE) -> bytes:
     return head + b"".join(parts) + b"--b--\r\n"
 
 
-def measure(folder: Path, runs: int, size: int = SIZE) -> Iterator[tuple[float, float, float]]:
-    """Idle MB, added MB, and seconds from the 250 to the 202, of each run."""
+def measure(
+    folder: Path, runs: int, size: int = SIZE, settings: str = ""
+) -> Iterator[tuple[float, float, float]]:
+    """Idle MB, added MB, and seconds from the 250 to the 202, of each run. `settings` is TOML."""
     message = letter(size)
     for run in range(runs):
         here = folder / f"large-{run}"
         here.mkdir(parents=True)
-        with _cloud(here) as cloud, _relay(here) as (port, process):
+        with _cloud(here) as cloud, _relay(here, settings) as (port, process):
             idle = resident(process)
             forget_peak(process)
             with smtplib.SMTP("127.0.0.1", port, timeout=120) as client:
@@ -68,13 +73,18 @@ def measure(folder: Path, runs: int, size: int = SIZE) -> Iterator[tuple[float, 
 
 def large(folder: Path, runs: int) -> None:
     """For `python -m benchmarks`."""
-    print(f"| message MB | idle MB | added MB (at most {LIMIT}) | s from 250 to 202 |")
-    print("| ---: | ---: | ---: | ---: |")
+    head("message MB", "in", "idle MB", f"added MB (at most {LIMIT})", "s from 250 to 202")
     for size in (SIZE, LARGEST):
-        rows = list(measure(folder / str(size), min(runs, 3), size))
-        columns = [statistics.median(column) for column in zip(*rows, strict=True)]
-        shown = " | ".join(f"{column:.1f}" for column in columns)
-        print(f"| {size / 1e6:.0f} | {shown} |", flush=True)
+        found = {"SQLite": list(measure(folder / f"{size}", min(runs, 3), size))}
+        if shutil.which("pg_lsclusters"):  # of Debian's postgresql
+            with postgres_server.running(()) as server:
+                settings = f'\n[spool]\nurl = "{server.url()}"\n'
+                found["PostgreSQL"] = list(
+                    measure(folder / f"{size}-shared", min(runs, 1), size, settings)
+                )
+        for engine, rows in found.items():
+            columns = (statistics.median(column) for column in zip(*rows, strict=True))
+            row(f"{size / 1e6:.0f}", engine, *(f"{column:.1f}" for column in columns))
 
 
 @contextlib.contextmanager
@@ -87,10 +97,11 @@ def _cloud(folder: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 @contextlib.contextmanager
-def _relay(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
+def _relay(folder: Path, settings: str) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
     port = free_port()
     config = folder / "config.toml"
-    config.write_text(config.read_text("utf-8").replace("127.0.0.1:2525", f"127.0.0.1:{port}"))
+    written = config.read_text("utf-8").replace("127.0.0.1:2525", f"127.0.0.1:{port}")
+    config.write_text(written + settings)
     command = ["graphrelay", "--config", str(config)]
     subprocess.run(
         [sys.executable, "-m", *command, "authorize", "website"],
