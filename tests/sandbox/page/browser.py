@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -195,7 +196,8 @@ async def _tabs(session: aiohttp.ClientSession, url: str = "") -> set[str]:
 
 @asynccontextmanager
 async def _connected(session: aiohttp.ClientSession, address: str) -> AsyncIterator[Tab]:
-    async with session.ws_connect(address, max_msg_size=0) as socket:
+    # aiohttp 3.8 of Debian 12 takes no whole address where the session has a beginning of it.
+    async with session.ws_connect(urlsplit(address).path, max_msg_size=0) as socket:
         tab = Tab(session, address, socket)
         listening = asyncio.create_task(tab.listen())
         try:
