@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.pq import ExecStatus
 
 from tests.tools import needs
 
@@ -147,7 +148,9 @@ class PostgresServer:
         """For statements that a test executes directly."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(sql.encode())
-            return cursor.fetchall() if cursor.description else []
+            # Not by `description`: a SELECT without columns has rows, and none.
+            found = cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+            return cursor.fetchall() if found else []
 
 
 @contextmanager
