@@ -3,9 +3,9 @@
     journal ─▶ Changes ─▶ stream ─▶ browser, which asks for its page again
 
 An event says only that something has changed, and is sent `PAUSE` after the change, later where
-many pages are open: a stream never carries more than one event in that time, all streams together
-not more than one each second, and the page then receives data newer than the change. A browser that
-does not read is cut off, and the number of streams is limited.
+many pages are open (`pause`): a stream never carries more than one event in that time, and the page
+then receives data newer than the change. A browser that does not read is cut off, and the number of
+streams is limited.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from graphrelay.journal import Entry
 
 PAUSE: Final = timedelta(seconds=2)
 EACH: Final = timedelta(seconds=1)
-"""For each stream, where there are so many."""
+"""What each open stream takes of the pause: on average there is one event in that time."""
 SIGN_OF_LIFE: Final = timedelta(seconds=15)
 UNREAD: Final = timedelta(seconds=10)
 """How long an event may wait for its browser to read."""
