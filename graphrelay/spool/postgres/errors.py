@@ -64,6 +64,8 @@ def _advice(error: BaseException) -> str:
             return "The server is a standby or set read-only; let the URL name the primary"
         case errors.InsufficientPrivilege() | errors.UndefinedTable():
             return "Run: graphrelay spool init"
+        case errors.LockNotAvailable():
+            return "Wait for whoever uses the tables, such as a backup"
         case errors.TooManyConnections():
             return "Raise max_connections of the server"
         case _:
