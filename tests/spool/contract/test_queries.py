@@ -217,6 +217,17 @@ async def test_the_figures(spool: Spool, names: dict[int, str]) -> None:
     assert stats.free is None or stats.free > 0
 
 
+async def test_the_octets_of_a_message_count_once_until_its_last_part_is_done(
+    spool: Spool,
+) -> None:
+    parts = await put(spool, message=a_message((plan(), (ANNA,)), (plan(), (BERT,))))
+    found = [(await spool.read(Count())).octets]
+    for part in parts:
+        await relay(spool, part)
+        found.append((await spool.read(Count())).octets)
+    assert found == [7, 7, 0]
+
+
 async def test_an_empty_spool_has_figures_too(spool: Spool) -> None:
     stats = await spool.read(Count())
     assert (stats.queued, stats.held, stats.octets, stats.oldest) == (0, 0, 0, None)

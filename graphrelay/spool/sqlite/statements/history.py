@@ -315,15 +315,17 @@ def _history(connection: sqlite3.Connection, submission: int) -> Iterator[Attemp
 
 
 def figures(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | None]:
-    """Queued, held, in flight, octets, and when the oldest that is queued was received."""
+    """Queued, held, in flight, octets (a message's once, with its first part that is not done), and
+    when the oldest that is queued was received."""
     row: tuple[int, int, int, int, int | None] = connection.execute(
         """SELECT coalesce(sum(state = 'queued'), 0), coalesce(sum(state = 'held'), 0),
                   (SELECT count(*) FROM in_flight),
-                  (SELECT coalesce(sum(size), 0) FROM messages WHERE id IN
-                    (SELECT message FROM submissions INDEXED BY submissions_open
-                     WHERE done_at IS NULL)),
+                  coalesce(sum(CASE WHEN part = 1 OR NOT EXISTS
+                    (SELECT 1 FROM submissions o
+                     WHERE o.message = s.message AND o.part < s.part AND o.done_at IS NULL)
+                    THEN size END), 0),
                   min(CASE WHEN state = 'queued' THEN received_at END)
-           FROM submissions INDEXED BY submissions_open WHERE done_at IS NULL"""
+           FROM submissions s INDEXED BY submissions_open WHERE done_at IS NULL"""
     ).fetchone()
     return row
 
