@@ -83,6 +83,12 @@ def cookie_name(request: web.Request, secure: bool) -> str:
     return f"graphrelay-{port}" if port else "graphrelay"
 
 
+def cookie_of(request: web.Request, name: str) -> str:
+    """Its value, or empty. Those that were given out are ASCII."""
+    value = request.cookies.get(name, "")
+    return value if value.isascii() else ""
+
+
 def set_cookie(request: web.Request, response: web.StreamResponse, value: str) -> None:
     """Sent by the browser to this console alone, and never shown to scripts."""
     secure = request[CALLER].is_secure
@@ -181,7 +187,7 @@ class Guard:
 
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         name = cookie_name(request, request[CALLER].is_secure)
-        request[COOKIE] = cookie = request.cookies.get(name, "")
+        request[COOKIE] = cookie = cookie_of(request, name)
         # A page that refreshes itself does not keep a session alive after the user has left.
         session = self._desk.sessions.find(cookie, uses=by_person(request)) if cookie else None
         if session:

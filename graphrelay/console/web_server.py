@@ -6,6 +6,7 @@ effect on mail: an address that is in use is reported in the journal.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -15,7 +16,8 @@ from graphrelay.clock import Clock
 from graphrelay.console.connections import Certificate, WebConnections
 from graphrelay.console.options import WebAddress
 from graphrelay.journal import Journal, events
-from graphrelay.smtp.access.admission import is_among
+from graphrelay.model import one_line
+from graphrelay.smtp.access.admission import LOCAL, client_address, is_among
 from graphrelay.smtp.access.listener import ListenError
 from graphrelay.smtp.access.tls import ListenerCertificate
 from graphrelay.smtp.sockets import close_all, name_of, open_sockets
@@ -106,7 +108,13 @@ class WebServer:
                 return await handler(request)
 
         app.middlewares.insert(0, answering)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=_logger(self._journal),
+            handle_signals=False,
+            shutdown_timeout=0.5,
+        )
         await runner.setup()
         connections = WebConnections(cast(Any, runner.server), self._clock, self._is_proxy)
         try:
@@ -116,6 +124,35 @@ class WebServer:
 
     def _is_proxy(self, client: str) -> bool:
         return is_among(client, self._where().proxy_from)
+
+
+def _logger(journal: Journal) -> logging.Logger:
+    """For what aiohttp says by itself."""
+    logger = logging.Logger("graphrelay.console", logging.WARNING)
+    logger.addHandler(_Journaled(journal))
+    return logger
+
+
+class _Journaled(logging.Handler):
+    """A line in the journal for a request that is no HTTP, which no page and no `allow_from` has
+    seen; with a traceback for each, anybody could fill the system's log."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from aiohttp.http_exceptions import HttpProcessingError
+        from aiohttp.web import RequestPayloadError
+
+        error = record.exc_info[1] if record.exc_info else None
+        reason = one_line(f"{type(error).__name__}: {error}" if error else record.getMessage(), 200)
+        if isinstance(error, HttpProcessingError | RequestPayloadError):
+            address = record.args[0] if isinstance(record.args, tuple) and record.args else ""
+            client = client_address((address, 0)) if address else LOCAL
+            self._journal.write(events.RequestRefused(client=client, path="", reason=reason))
+        else:
+            self._journal.write(events.ConsoleBroke(path="", reason=reason))
 
 
 async def _first_client(sockets: list[socket.socket]) -> None:

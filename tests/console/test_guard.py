@@ -603,3 +603,75 @@ async def test_a_mistake_of_ours_shows_nothing_of_what_it_was_about(opening: Ope
     assert answer.status == 500
     assert "hunter2" not in answer.text
     assert opened.events("console-broke")[0]["path"] == "/"
+
+
+# --- Octets that no browser sends ----------------------------------------------------------------
+
+
+async def answered(opened: Opened, octets: bytes) -> bytes:
+    """The status line of the answer."""
+    host, _, port = opened.console.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(octets)
+    line = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    return line.strip()
+
+
+@pytest.mark.parametrize(
+    ("target", "field", "status"),
+    [
+        (b"/sign-in?next=//[", b"", b"200"),
+        (b"/sign-in?next=http://[", b"", b"200"),
+        (b"/sign-in?next=%ED%A0%80", b"", b"200"),
+        (b"/sign-in", b"Cookie: graphrelay=\xff\xfe", b"200"),
+        (b"/sign-in/microsoft", b"Cookie: graphrelay-microsoft=\xff", b"404"),
+        (b"/enter/%FF%ED%A0%80", b"", b"403"),
+        (b"/sign-in", b"Sec-Fetch-Site: \xff<script>", b"403"),
+        (b"/metrics", b"Accept: \xff;q=x", b"200"),
+    ],
+)
+async def test_no_octet_of_a_stranger_is_a_mistake_of_ours(
+    opened: Opened, target: bytes, field: bytes, status: bytes
+) -> None:
+    octets = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n" % (target, field or b"A: b")
+    assert (await answered(opened, octets)).split()[1] == status
+    assert opened.events("console-broke") == []
+
+
+@pytest.mark.parametrize(
+    "host", [b"::1", b"fe80::1%<script>", b"[fe80::1%25eth0]", b"\xff", b"a@localhost", b"["]
+)
+async def test_a_host_that_is_no_address_in_its_form_is_refused(
+    opened: Opened, host: bytes
+) -> None:
+    status = await answered(opened, b"GET /sign-in HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
+    assert status.split()[1] == b"421"
+    assert opened.events("console-broke") == []
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"GET /\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n",
+        b"GET <script>\r\n\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n"
+        b"Content-Length: 10\r\n\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding : chunked\r\n\r\n",
+        b"GET /sign-in HTTP/1.1\nHost: 127.0.0.1\n\n",
+    ],
+)
+async def test_what_is_no_http_or_has_two_ends_is_refused_with_a_line_in_the_journal(
+    opened: Opened, octets: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a proxy before the console would read otherwise (request smuggling); and no traceback in
+    the system's log."""
+    assert (await answered(opened, octets)).split()[1] == b"400"
+    [line] = opened.events("request-refused")
+    assert line["client"] == "127.0.0.1"
+    assert "\n" not in line["reason"]
+    assert not caplog.records

@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from graphrelay.console.options import WebAddress
@@ -50,3 +51,29 @@ async def test_it_ends_while_nobody_has_come() -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert server.address == ""
+
+
+async def test_an_error_that_no_page_caught_is_one_line_in_the_journal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(_: web.Request) -> web.Response:
+        raise ZeroDivisionError("2\n3")
+
+    def load() -> web.Application:
+        app = web.Application()
+        app.router.add_get("/", broken)
+        return app
+
+    clock, entries = FakeClock(), list[Entry]()
+    server = WebServer("metrics", lambda: WHERE, load, Journal(clock, entries.append), clock)
+    await server.open()
+    running = asyncio.create_task(server.run())
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{server.address}/") as answer,
+    ):
+        assert answer.status == 500
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert dict(entries[-1].fields) == {"path": "", "reason": "ZeroDivisionError: 2 3"}
+    assert not caplog.records

@@ -21,6 +21,7 @@ from graphrelay.model import one_line
 from graphrelay.smtp.access.admission import LOCAL, client_address, is_among
 
 _OWN_SITE = frozenset({"none", "same-origin"})
+_SITES = _OWN_SITE | {"same-site", "cross-site"}
 _PORT = re.compile(
     r"[0-9]{0,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
 )
@@ -94,14 +95,14 @@ def may_connect(options: WebAddress, client: str) -> bool:
 def is_ours(options: WebAddress, host: str) -> bool:
     """Whether a Host header names this console. A name can be rebound, an address cannot."""
     name = _without_port(host).lower()
-    return name == "localhost" or bool(_bare(name)) or name in map(str.lower, options.hosts)
+    return name == "localhost" or bool(_number(name)) or name in map(str.lower, options.hosts)
 
 
 def loopback_port(host: str) -> int | None:
     """The port in a Host header that names a loopback address by its number (80 where it is left
     out); `None` for any other."""
     name = _without_port(host)
-    number = _bare(name)
+    number = _number(name)
     if not number or not _is_loopback(number):
         return None
     return int(host[len(name) + 1 :] or 80)
@@ -110,6 +111,7 @@ def loopback_port(host: str) -> int | None:
 def strange(method: str, headers: Mapping[str, str]) -> str | None:
     """Why no page of this console can have made the request; `None` where one can."""
     site = headers.get("Sec-Fetch-Site", "none")
+    site = site if site in _SITES else "strange"
     if method in _READS:
         follows_link = headers.get("Sec-Fetch-Dest") == "document"
         return None if site in _OWN_SITE or follows_link else f"asked for by a {site} page"
@@ -124,6 +126,13 @@ def strange(method: str, headers: Mapping[str, str]) -> str | None:
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and _PORT.fullmatch(port) and not name.endswith(":") else host
+
+
+def _number(name: str) -> str:
+    """The IP address that a Host header names, or empty for what is none; IPv6 is in brackets
+    there, and has no zone (RFC 3986 3.2.2)."""
+    is_bracketed = name.startswith("[") and name.endswith("]")
+    return _bare(name) if is_bracketed == (":" in name) and "%" not in name else ""
 
 
 def _bare(text: str) -> str:

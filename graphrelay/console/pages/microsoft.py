@@ -20,7 +20,7 @@ from graphrelay.console import texts
 from graphrelay.console.access.microsoft import Begun, Unwelcome
 from graphrelay.console.access.origin import loopback_port
 from graphrelay.console.desk import Desk
-from graphrelay.console.guard import CALLER, cookie_name, public, set_cookie
+from graphrelay.console.guard import CALLER, cookie_name, cookie_of, public, set_cookie
 from graphrelay.console.options import MicrosoftOptions
 from graphrelay.console.pages.sign_in import SignInPages, inside
 from graphrelay.console.render import Renderer
@@ -60,7 +60,7 @@ class MicrosoftPages:
     async def complete(self, request: web.Request) -> web.StreamResponse:
         name = self._cookie(request)
         found = await self._desk.microsoft.complete(
-            self._options, request.cookies.get(name, ""), request.query
+            self._options, cookie_of(request, name), request.query
         )
         if isinstance(found, Unwelcome):
             return self._refused(request, found)

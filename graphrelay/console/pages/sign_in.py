@@ -1,7 +1,5 @@
 """Signing in by a link or a password, and out."""
 
-from urllib.parse import urlsplit
-
 from aiohttp import web
 
 from graphrelay.console import texts
@@ -133,11 +131,9 @@ class SignInPages:
 
 def inside(target: str) -> str:
     """A path of this console, and of no other site; else the first page."""
-    parts = urlsplit(target) if target.isascii() and target.isprintable() else None
     within = (
-        parts
-        and not parts.scheme
-        and not parts.netloc
+        target.isascii()
+        and target.isprintable()
         and target.startswith("/")
         and not target.startswith("//")
         and "\\" not in target
