@@ -32,6 +32,12 @@ def connection_lost(error: BaseException) -> bool:
     return False
 
 
+def passes(error: psycopg.Error) -> bool:
+    """Whether it may be gone when the server is asked again, though nobody changes anything for
+    this relay."""
+    return not isinstance(error, _OURS)
+
+
 def translated(error: BaseException, doing: str, then: str = GOES_ON) -> BaseException:
     """`StorageUnavailable`, which says what the server did and what happens `then`; all else as it
     is."""
