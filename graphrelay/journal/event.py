@@ -45,12 +45,16 @@ class Event:
 
     def __init__(self, *values: object, **named: object) -> None:
         """Raises `TypeError` unless each field has one value, or a default."""
-        names = self.__match_args__
+        names, own = self.__match_args__, vars(self)
+        if len(values) + len(named) == len(names):  # in their order, as most are
+            own.update(zip(names, values, strict=False), **named)
+            if (*own,) == names:
+                return
+            own.clear()
         given = dict(zip(names, values, strict=False))
         if len(values) > len(names) or not given.keys().isdisjoint(named):
             raise TypeError(f"{type(self).__name__}: more values than fields")
         given |= named
-        own = vars(self)
         for name in names:
             if name not in given and not hasattr(type(self), name):
                 raise TypeError(f"{type(self).__name__}: {name} is missing")

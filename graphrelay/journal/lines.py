@@ -46,12 +46,15 @@ def _escaped(letter: str) -> str:
 
 
 def _word(value: Value) -> str:
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return value
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else _text(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str | int | float):
-        text = str(value)
-        plain = text and text.isprintable() and not (" " in text or '"' in text or "=" in text)
-        return text if plain else _quoted(text)
-    return ",".join(_word(part) for part in value or ())
+    if isinstance(value, int | float):
+        return str(value)
+    return ",".join(map(_word, value or ()))
+
+
+def _text(text: str) -> str:
+    plain = text and text.isprintable() and not (" " in text or '"' in text or "=" in text)
+    return text if plain else _quoted(text)

@@ -59,6 +59,10 @@ class RoutingTable:
     destroys signatures and encryption."""
     request: int | None = None
     """Octets that one request carries: `largest_mime` with what is added to a message."""
+    plans: "dict[tuple[int, Address | None, bool], Plan | Reply]" = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What `_planned` has found for senders, who are few and come again."""
 
 
 def table(
@@ -104,7 +108,7 @@ def route(transaction: RoutingInput, table: RoutingTable) -> Parts | Reply:
         groups.setdefault(id(found), (found, []))[1].append(recipient)
     parts: list[tuple[Plan, tuple[Address, ...]]] = []
     for found, group in groups.values():
-        planned = plan(found, transaction, table)
+        planned = _planned(found, transaction, table)
         if isinstance(planned, Reply):
             return planned
         always = map(Address.parse, found.bcc_always)
@@ -182,6 +186,8 @@ def refused_reverse_path(path: Address | None, origin: Origin, table: RoutingTab
 def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | None:
     """The refusal of any address from which the message would be sent."""
     path, login = transaction.envelope.reverse_path, transaction.origin.login
+    if login is None:
+        return None
     claimed = {
         "MAIL FROM": (path,) if path else (),
         "From": transaction.authors,
@@ -196,16 +202,34 @@ def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | No
 # --- Plans ---------------------------------------------------------------------------------------
 
 
-def plan(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan | Reply:
-    """The plan of `route` for the message, or why there is none."""
-    account = table.accounts[route.account]
-    mailbox = _mailbox(route, account, transaction.sender)
+_MOST_PLANS = 1_000
+
+
+def _planned(route: Route, transaction: RoutingInput, table: RoutingTable) -> Plan | Reply:
+    """The plan of a route of `table` for the message, or why there is none."""
+    plans, account = table.plans, table.accounts[route.account]
+    key = id(route), transaction.sender, bool(transaction.authors)
+    found = plans.get(key)
+    if found is None:
+        if len(plans) >= _MOST_PLANS:
+            plans.clear()
+        found = plans[key] = _plan(route, account, *key[1:])
+    return found
+
+
+def _plan(
+    route: Route, account: SendingAccount, sender: Address | None, is_author: bool
+) -> Plan | Reply:
+    """`is_author`: whether the sender is in From."""
+    mailbox = _mailbox(route, account, sender)
     if isinstance(mailbox, Reply):
         return mailbox
     return Plan(
         route=route.name,
         lane=Lane(account.name, in_small_letters(mailbox)),
-        from_address=_from_address(route.rewrite_from, account, mailbox, transaction.authors),
+        from_address=_from_address(
+            route.rewrite_from, account, mailbox, sender if is_author else None
+        ),
         content=route.content,
         save_to_sent_items=route.save_to_sent_items,
         invitations=route.invitations,
@@ -234,12 +258,11 @@ def _mailbox(route: Route, account: SendingAccount, sender: Address | None) -> s
 
 
 def _from_address(
-    rewrite: RewriteFrom, account: SendingAccount, mailbox: str, authors: tuple[Address, ...]
+    rewrite: RewriteFrom, account: SendingAccount, mailbox: str, author: Address | None
 ) -> str | None:
     """The address for From; `None` if it is not to be changed."""
-    if rewrite == "always" or not authors:
+    if rewrite == "always" or author is None:
         return mailbox
-    author = authors[0]
     if rewrite == "never":
         return None
     may_stay = author.key == Address.parse(mailbox).key or usable(account, author)

@@ -68,6 +68,33 @@ def test_without_an_account_mail_is_refused_for_now_only() -> None:
     assert (reply.code, reply.status) == (450, "4.3.5")
 
 
+def test_a_plan_is_remembered_for_its_route_its_sender_and_its_table() -> None:
+    kept = Route(name="kept", account="tenant", recipient=("*@kept.example",))
+    table = router.table([kept, LAST], [WEBSITE, TENANT])
+    to = "a@kept.example", "a@b.example"
+
+    def plans(sender: str, **more: Any) -> dict[str, Plan]:
+        parts = router.route(transaction(sender, *to, **more), table)
+        assert not isinstance(parts, Reply)
+        return {plan.route: plan for plan, _ in parts}
+
+    first, again = plans("wp@contoso.com"), plans("wp@contoso.com")
+    assert all(again[name] is first[name] for name in ("kept", "last"))
+    assert first["kept"].lane.mailbox == "wp@contoso.com"
+    assert first["last"].lane.mailbox == "last@contoso.com"
+    assert plans("info@contoso.com")["kept"].lane.mailbox == "info@contoso.com"
+    assert first["kept"].from_address is None
+    assert plans("wp@contoso.com", authors=())["kept"].from_address == "wp@contoso.com"
+    assert not replace(table, routes=(LAST,)).plans
+
+
+def test_not_more_plans_than_a_thousand_are_remembered() -> None:
+    table = router.table([], [TENANT])
+    for number in range(2_500):
+        assert not isinstance(router.route(transaction(f"{number}@contoso.com"), table), Reply)
+    assert 0 < len(table.plans) <= 1_000
+
+
 # --- Which route ----------------------------------------------------------------------------------
 
 LAST = Route(name="last", account="tenant", mailbox="last@contoso.com")

@@ -12,9 +12,8 @@ from typing import Any
 
 Row = tuple[Any, ...]
 
-_PORTIONS = (64, 32, *range(16, 0, -1))
-"""Few sizes, so that the statements stay prepared (disk.STATEMENTS); 64 rows of twelve values stay
-below the limit of 999 variables in old SQLite versions."""
+_MOST = 64
+"""64 rows of fourteen values stay below the limit of 999 variables in old SQLite versions."""
 
 
 class Insert:
@@ -29,9 +28,17 @@ class Insert:
         return self._head + ", ".join([self._marks] * rows)
 
     def into(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-        done = 0
-        for portion in _PORTIONS:
-            while len(rows) - done >= portion:
-                values = [value for row in rows[done : done + portion] for value in row]
-                connection.execute(self._statement(portion), values)
-                done += portion
+        done, count = 0, len(rows)
+        while done < count:
+            portion = _portion(count - done)
+            values = [value for row in rows[done : done + portion] for value in row]
+            connection.execute(self._statement(portion), values)
+            done += portion
+
+
+def _portion(left: int) -> int:
+    """How many of them to insert with the next statement. There are few sizes, so that the
+    statements stay prepared (disk.STATEMENTS)."""
+    if left <= 16:
+        return left
+    return min(_MOST, 1 << left.bit_length() - 1)

@@ -48,6 +48,7 @@ def migrations() -> tuple[Migration, ...]:
         "004_readings.sql",
         "005_turns.sql",
         "006_refusals.sql",
+        "007_states.sql",
     )
     return tuple(_packaged(version, name) for version, name in enumerate(names, 1))
 

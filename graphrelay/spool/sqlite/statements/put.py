@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 
 from graphrelay.model import (
     Body,
@@ -28,7 +27,8 @@ _MESSAGES = Insert(
     "messages",
     "id, queue_id, received_at, sender, sender_key, client, origin, message_id, subject, size",
 )
-_BODIES = Insert("bodies", "message, size, file, prefix, octets")
+_SMALL_BODIES = Insert("bodies", "message, size, prefix, octets")
+_LARGE_BODIES = Insert("bodies", "message, size, prefix, file")
 _SUBMISSIONS = Insert(
     "submissions",
     "id, message, part, received_at, sender_key, login, client, size, envelope, plan, account,"
@@ -49,7 +49,8 @@ class Deposit:
 @dataclass(slots=True)
 class _Rows:
     messages: list[Row] = field(default_factory=list)
-    bodies: list[Row] = field(default_factory=list)
+    small_bodies: list[Row] = field(default_factory=list)
+    large_bodies: list[Row] = field(default_factory=list)
     submissions: list[Row] = field(default_factory=list)
     recipients: list[Row] = field(default_factory=list)
 
@@ -65,6 +66,44 @@ class _Common:
     size: int
 
 
+_RESERVED = 1_000
+
+
+class _RowIds:
+    """Row ids of new rows in a table, greater than all that were ever used there.
+
+    `sqlite_sequence` has the last one (https://www.sqlite.org/autoinc.html). It is written for many
+    ids in advance: otherwise it would be another page in each transaction. After a restart, those
+    that were not used are left out.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, table: str) -> None:
+        self._table = table
+        row = connection.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)
+        ).fetchone()
+        self._last: int = row[0] if row else 0
+        self._reserved = self._last
+
+    def next(self) -> int:
+        self._last += 1
+        return self._last
+
+    def reserve(self, connection: sqlite3.Connection) -> None:
+        """To be called before rows with new ids are inserted. If the transaction fails, SQLite
+        itself writes the last id until the next reservation."""
+        if self._last <= self._reserved:
+            return
+        self._reserved = self._last + _RESERVED
+        kept = connection.execute(
+            "UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (self._reserved, self._table)
+        )
+        if not kept.rowcount:
+            connection.execute(
+                "INSERT INTO sqlite_sequence VALUES (?, ?)", (self._table, self._reserved)
+            )
+
+
 class Depositor:
     """Puts all waiting messages at once. Owned by the writer's thread.
 
@@ -77,22 +116,23 @@ class Depositor:
         self._folder = folder
         (queue_id,) = connection.execute("SELECT max(queue_id) FROM messages").fetchone()
         self._ids = QueueIds(queue_id or "")
-        last = dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))
-        self._messages = count(last.get("messages", 0) + 1)
-        self._submissions = count(last.get("submissions", 0) + 1)
+        self._messages = _RowIds(connection, "messages")
+        self._submissions = _RowIds(connection, "submissions")
 
     def next_submission(self) -> int:
         """The id of a new row in `submissions`."""
-        number: int = next(self._submissions)
-        return number
+        return self._submissions.next()
 
     def put(
         self, transaction: DatabaseTransaction, deposits: Sequence[Deposit]
     ) -> list[tuple[Submission, ...]]:
         rows = _Rows()
         answers = [self._add(rows, deposit) for deposit in deposits]
+        self._messages.reserve(transaction.connection)
+        self._submissions.reserve(transaction.connection)
         _MESSAGES.into(transaction.connection, rows.messages)
-        _BODIES.into(transaction.connection, rows.bodies)
+        _SMALL_BODIES.into(transaction.connection, rows.small_bodies)
+        _LARGE_BODIES.into(transaction.connection, rows.large_bodies)
         _SUBMISSIONS.into(transaction.connection, rows.submissions)
         _RECIPIENTS.into(transaction.connection, rows.recipients)
         return answers
@@ -100,7 +140,7 @@ class Depositor:
     def _add(self, rows: _Rows, deposit: Deposit) -> tuple[Submission, ...]:
         new, stored, sender = deposit.message, deposit.stored, deposit.message.envelope.reverse_path
         common = _Common(
-            message=next(self._messages),
+            message=self._messages.next(),
             queue_id=self._ids.next(deposit.now),
             received_at=microseconds(new.received_at),
             sender_key=storable(sender.key) if sender else "",
@@ -120,13 +160,15 @@ class Depositor:
                 common.size,
             )
         )
+        # For None and bytes sqlite3 would look for an adapter, which takes longer than a copy.
+        about = common.message, stored.size, bytearray(new.prefix)
         match stored:
             case Kept(octets):
                 body: Body = InlineBody(octets)
-                rows.bodies.append((common.message, stored.size, None, new.prefix, octets))
+                rows.small_bodies.append((*about, bytearray(octets)))
             case Filed(name, size):
                 body = FileBody(self._folder.file(name), size)
-                rows.bodies.append((common.message, size, name, new.prefix, None))
+                rows.large_bodies.append((*about, name))
         return tuple(
             self._add_part(rows, new, body, common, part) for part in range(1, len(new.parts) + 1)
         )
@@ -136,7 +178,7 @@ class Depositor:
     ) -> Submission:
         plan, recipients = new.parts[part - 1]
         envelope = new.envelope.to(recipients)
-        submission = next(self._submissions)
+        submission = self._submissions.next()
         rows.submissions.append(
             (
                 submission,

@@ -152,3 +152,30 @@ def test_what_waited_before_turns_were_kept_has_its_login_and_client(
     migrate(connection, path, migrations(), Disk())
     found = connection.execute("SELECT login, client FROM submissions ORDER BY id").fetchall()
     assert found == [("scanner", "10.0.0.9"), ("", "10.0.0.9"), ("", "10.0.0.9")]
+
+
+def test_the_states_of_an_older_database_are_checked_as_before(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    before = [step for step in migrations() if step.version < 7]
+    migrate(connection, path, before, Disk())
+    connection.execute("INSERT INTO messages VALUES (1, 'Q', 0, '', '', '', '', '', '', 0, NULL)")
+    connection.execute(
+        """INSERT INTO submissions (message, part, received_at, sender_key, size, envelope, plan,
+                                    account, mailbox, state, not_before)
+           VALUES (1, 1, 0, '', 0, '', '', '', '', 'queued', 0)"""
+    )
+    migrate(connection, path, migrations(), Disk())
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("PRAGMA writable_schema").fetchone() == (0,)
+    for state in ("held", "queued"):
+        connection.execute(
+            "UPDATE submissions SET state = ?, not_before = iif(? = 'queued', 0, NULL)",
+            (state, state),
+        )
+    for state in ("relayed", "failed", "deleted"):
+        connection.execute(
+            "UPDATE submissions SET state = ?, not_before = NULL, done_at = 1", (state,)
+        )
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        connection.execute("UPDATE submissions SET state = 'lost'")

@@ -37,6 +37,7 @@ def rows(connection: sqlite3.Connection) -> list[int]:
 def test_many_messages_take_one_statement_for_each_table(
     connection: sqlite3.Connection, depositor: Depositor
 ) -> None:
+    depositor.put(DatabaseTransaction(connection), deposits(1))
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
     answers = depositor.put(DatabaseTransaction(connection), deposits(16))
@@ -45,7 +46,49 @@ def test_many_messages_take_one_statement_for_each_table(
     assert [one.split()[2] for one in statements] == list(TABLES)
     assert len({part.id for parts in answers for part in parts}) == 32
     assert len({parts[0].queue_id for parts in answers}) == 16
-    assert rows(connection) == [16, 16, 32, 32]
+    assert rows(connection) == [17, 17, 34, 34]
+
+
+def test_a_message_makes_sqlite_prepare_no_table_in_memory(connection: sqlite3.Connection) -> None:
+    """As it does for a CHECK with an IN of more than two values, once for each statement."""
+    for written in (
+        "INSERT INTO submissions (message, state) VALUES (?, ?)",
+        "UPDATE submissions SET state = ?, done_at = ? WHERE id = ?",
+    ):
+        values = ("x",) * written.count("?")
+        program = connection.execute(f"EXPLAIN {written}", values).fetchall()
+        assert "OpenEphemeral" not in [operation for _, operation, *_ in program]
+
+
+def sequence(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, seq FROM sqlite_sequence"))
+
+
+def test_row_ids_are_reserved_for_many_messages(
+    connection: sqlite3.Connection, depositor: Depositor
+) -> None:
+    transaction = DatabaseTransaction(connection)
+    depositor.put(transaction, deposits(1))
+    reserved = sequence(connection)
+    for _ in range(20):
+        depositor.put(transaction, deposits(10))
+    assert sequence(connection) == reserved
+    for _ in range(100):
+        depositor.put(transaction, deposits(10))
+    (last,) = connection.execute("SELECT max(id) FROM submissions").fetchone()
+    assert reserved["submissions"] < last <= sequence(connection)["submissions"]
+
+
+def test_a_reservation_that_was_rolled_back_lets_no_id_be_used_twice(
+    connection: sqlite3.Connection, depositor: Depositor
+) -> None:
+    connection.execute("BEGIN")
+    depositor.put(DatabaseTransaction(connection), deposits(1))
+    connection.execute("ROLLBACK")
+    [[first, second]] = depositor.put(DatabaseTransaction(connection), deposits(1))
+    connection.executescript(";".join(f"DELETE FROM {table}" for table in reversed(TABLES)))
+    [[later, _]] = Depositor(connection, Bodies()).put(DatabaseTransaction(connection), deposits(1))
+    assert first.id < second.id < later.id
 
 
 def test_all_of_a_message_that_is_erased_is_gone_and_nothing_else(
