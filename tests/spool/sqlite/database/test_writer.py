@@ -267,6 +267,22 @@ async def test_where_syncing_cannot_be_switched_nothing_is_committed_without_it(
     assert await writer.run(level, "read") == 2
 
 
+async def test_syncing_that_was_switched_off_with_an_error_is_switched_on_again(
+    writer: Writer, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = disk.sync_commits
+
+    def switched_and_failed(connection: sqlite3.Connection, on: bool) -> None:
+        switch(connection, on)
+        raise database_full()
+
+    monkeypatch.setattr(disk, "sync_commits", switched_and_failed)
+    with pytest.raises(StorageUnavailable):
+        await writer.run_unsynced(insert(1), "write")
+    monkeypatch.undo()
+    assert await writer.run(level, "read") == 2
+
+
 async def test_a_doubtful_file_stays_until_something_was_synced(
     writer: Writer, unlinked: list[str]
 ) -> None:
