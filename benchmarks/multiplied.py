@@ -103,7 +103,7 @@ _SHARED = (
     f"""INSERT INTO messages (id, queue_id, received_at, sender, sender_key, client, origin,
             message_id, subject, size, done_at)
         SELECT i, lpad(i::text, 10, '0'), received_at, sender, sender_key, client, origin,
-            message_id, subject, size, CASE WHEN %(done)s THEN received_at END
+            format('<%%s@contoso.com>', i), subject, size, CASE WHEN %(done)s THEN received_at END
         FROM messages, {_NUMBER} WHERE id = 1""",
     f"""INSERT INTO bodies SELECT i, size, prefix, octets, pieces FROM bodies, {_NUMBER}
         WHERE message = 1 AND NOT %(done)s""",

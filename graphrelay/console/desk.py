@@ -3,7 +3,7 @@
 A page calls a verb as the command line does, and records in the journal who did what.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
@@ -18,6 +18,7 @@ from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
 from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
+from graphrelay.console.turns import Turns
 from graphrelay.control.verb import Output, Verb
 from graphrelay.journal import Journal, events
 from graphrelay.smtp.access.login import LoginBook
@@ -31,6 +32,11 @@ class SignedInVisit:
     caller: Caller
     token: str
     """For its forms."""
+
+    @property
+    def user(self) -> Hashable:
+        """Who it is, in all sessions."""
+        return self.session.how, self.session.who
 
 
 @dataclass(slots=True)
@@ -48,6 +54,7 @@ class Desk:
     logins: LoginBook
     dialogs: Dialogs
     changes: Changes
+    turns: Turns
     monitoring: Monitoring
     journal: Journal
     clock: Clock

@@ -21,6 +21,7 @@ from graphrelay.console.access.sessions import ConsoleSession
 from graphrelay.console.connections import BODY
 from graphrelay.console.desk import Desk, SignedInVisit
 from graphrelay.console.render import Renderer
+from graphrelay.console.turns import TooManyAtOnce
 from graphrelay.control.verb import VerbError
 from graphrelay.journal import Journal, events
 from graphrelay.model import one_line
@@ -71,6 +72,12 @@ def scraped(handler: F) -> F:
 def harmless(handler: F) -> F:
     """A viewer may send this form."""
     handler.harmless = True  # type: ignore[attr-defined]
+    return handler
+
+
+def streamed(handler: F) -> F:
+    """This answer takes long: it is no turn of its user, and takes turns by itself."""
+    handler.streamed = True  # type: ignore[attr-defined]
     return handler
 
 
@@ -144,6 +151,8 @@ class Guard:
             return self._plain(request, answer)
         except VerbError as error:
             return self._renderer.problem(request.get(VISIT), 409, str(error))
+        except TooManyAtOnce:
+            return self._renderer.problem(request.get(VISIT), 429, texts.TOO_MANY_AT_ONCE)
         except ConnectionError:
             return _cut(request)
         except Exception as error:  # a bug, whose details must not be shown
@@ -202,6 +211,10 @@ class Guard:
             if request.match_info.http_exception is not None and request.method != "GET":
                 raise request.match_info.http_exception
             return self._to_sign_in(request)
+        is_page = not is_open and request.method != "POST"
+        if session and is_page and not getattr(route, "streamed", False):
+            async with self._desk.turns.turn(request[VISIT].user):
+                return await handler(request)
         return await handler(request)
 
     def _is_scraper(self, request: web.Request) -> bool:

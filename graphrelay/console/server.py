@@ -13,6 +13,7 @@ from graphrelay.console.dialogs import Dialogs
 from graphrelay.console.live import Changes
 from graphrelay.console.metrics.monitoring import Monitoring
 from graphrelay.console.options import ConsoleOptions, ShownConfiguration
+from graphrelay.console.turns import Turns
 from graphrelay.console.web_server import WebServer
 from graphrelay.control.verb import Asker, Output, Verb, VerbError, said
 from graphrelay.control.verbs.json_views import when
@@ -61,6 +62,7 @@ class Console:
             logins=LoginBook(_logins(options), clock),
             dialogs=Dialogs(changes.changed),
             changes=changes,
+            turns=Turns(clock),
             monitoring=monitoring,
             journal=journal,
             clock=clock,

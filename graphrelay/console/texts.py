@@ -123,6 +123,7 @@ NO_MOMENT: Final = "{text!r} is no date and time."
 NO_FILE: Final = "This relay has no configuration file to add accounts to."
 FOR_OPERATORS: Final = "Setting up accounts is for operators."
 TOO_MANY_PAGES: Final = "Too many pages are open."
+TOO_MANY_AT_ONCE: Final = "Too many pages were asked for at once. Open this one again in a moment."
 FORM_TOO_OLD: Final = "This form is too old, or not from this console. Open the page again."
 FORM_TOO_LATE: Final = "The form did not arrive in time."
 FOR_OPERATOR: Final = (

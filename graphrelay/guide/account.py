@@ -63,14 +63,19 @@ def answered(config: Path, answers: Mapping[str, str]) -> AccountDraft:
     file = file_of(config, name).with_text(account_text(found.account, senders))
     fields = list(questions.fields)
     if name in settings.accounts or file.path.exists():
-        text = "there is an account of this name; choose another"
-        fields = [
-            replace(one, problem=one.problem or text) if one.key == "account" else one
-            for one in fields
-        ]
+        fields = [_taken(one) if one.key == "account" else one for one in fields]
     complete = not any(one.missing or one.problem for one in fields)
     problems = _problems(config, file) if complete else ()
     return AccountDraft(tuple(fields), complete, found, file, secret, problems)
+
+
+def _taken(name: FormField) -> FormField:
+    """The question about the name, if the configuration has an account of that name. If it was only
+    proposed, it becomes an example."""
+    if not name.answer:
+        return replace(name, missing=True, optional=False)
+    text = "there is an account of this name; choose another"
+    return replace(name, problem=name.problem or text)
 
 
 def _problems(config: Path, file: AccountFile) -> tuple[str, ...]:

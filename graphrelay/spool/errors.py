@@ -18,10 +18,16 @@ class SpoolInUse(Exception):  # noqa: N818 (a condition, not a programming error
 class SpoolTooNew(Exception):  # noqa: N818
     """The spool was written by a later version of the program; it was not touched."""
 
-    def __init__(self, where: object, found: int, known: int) -> None:
+    def __init__(
+        self,
+        where: object,
+        found: int,
+        known: int,
+        remedy: str = "Install the newer graphrelay again, or restore the copy made at the upgrade",
+    ) -> None:
         super().__init__(
             f"The spool {where} has schema version {found}; this program supports up to {known}."
-            " Install the newer graphrelay again, or restore the copy made at the upgrade."
+            f" {remedy}."
         )
 
 

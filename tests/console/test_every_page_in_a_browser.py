@@ -83,7 +83,7 @@ PAGES = (
     Page("sign-in", "/sign-in", "/sign-in"),
     Page("enter", "/enter/{link}", "/enter/{link}"),
     Page("question", "", "/message/{kept}", "Send again"),
-    Page("question-without-reason", "", "/accounts", "Delete authorization"),
+    Page("question-without-reason", "", "/queue", "Try all again now"),
     Page("no-page", "", "/nothing"),
 )
 NOT_PAGES = {

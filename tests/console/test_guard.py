@@ -3,6 +3,7 @@
 import asyncio
 import re
 import zlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from graphrelay.console.guard import HEADERS, POLICY
 from graphrelay.console.live import MOST_EACH
-from graphrelay.control.verb import Output
+from graphrelay.console.turns import MOST_WAITING
+from graphrelay.control.verb import Asker, Output
 from tests.clock import settle
 from tests.console.conftest import PASSWORD, STATUS, Browser, Opened, Opening, options
 
@@ -675,3 +677,32 @@ async def test_what_is_no_http_or_has_two_ends_is_refused_with_a_line_in_the_jou
     assert line["client"] == "127.0.0.1"
     assert "\n" not in line["reason"]
     assert not caplog.records
+
+
+# --- Who is impatient ----------------------------------------------------------------------------
+
+
+async def test_who_asks_for_many_pages_at_once_has_one_question_under_way(
+    opening: Opening,
+) -> None:
+    may_answer, asked = asyncio.Event(), 0
+
+    async def slow(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        nonlocal asked
+        asked += 1
+        await may_answer.wait()
+        yield ROW
+
+    opened = await opening()
+    vera, otto = await opened.viewer(), await opened.operator()
+    opened.verbs["queue-list"] = slow
+    pages = [asyncio.create_task(vera.get("/queue")) for _ in range(MOST_WAITING + 2)]
+    refused = await asyncio.wait(pages, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert [one.result().status for one in refused[0]] == [429]
+    assert asked == 1
+    assert (await vera.get("/static/console.css")).status == 200
+    assert (await otto.get("/log")).status == 200, "others go on"
+    acted = await vera.post("/sign-out")
+    assert acted.status == 303, "and so do forms"
+    may_answer.set()
+    assert [one.status for one in await asyncio.gather(*pages)].count(200) == MOST_WAITING + 1

@@ -149,7 +149,7 @@ class Daemon:
     def __init__(
         self, folder: Path, config: str, environment: Mapping[str, str] | None = None
     ) -> None:
-        self._environment = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
         self._config = folder / "config.toml"
         self._config.write_text(config, "utf-8")
         self._journal = folder / "journal"
@@ -175,7 +175,7 @@ class Daemon:
                 *(sys.executable, "-m", program, "--config", str(self._config), "serve"),
                 stdout=journal,
                 stderr=journal,
-                env=self._environment,
+                env=self.environment,
             )
 
     @property
@@ -187,6 +187,12 @@ class Daemon:
     def ended(self) -> bool:
         assert self._process is not None
         return self._process.returncode is not None
+
+    async def ends(self) -> int:
+        """Its exit status, when it has ended by itself."""
+        assert self._process is not None
+        async with asyncio.timeout(60):
+            return await self._process.wait()
 
     async def says(self, word: str, times: int = 1) -> None:
         """Return when the journal contains it this many times."""

@@ -83,6 +83,18 @@ def test_an_account_is_never_replaced(config: Path) -> None:
     assert name["problem"] == "there is an account of this name; choose another"
 
 
+def test_a_name_that_is_taken_is_no_mistake_of_somebody_who_has_typed_nothing(
+    config: Path,
+) -> None:
+    carried_out(config, COMPLETE, write_it=True)
+    answers = {key: answer for key, answer in COMPLETE.items() if key != "account"}
+    (found,) = carried_out(config, answers | {"senders": "*@contoso.com"}, write_it=True)
+    (name,) = (one for one in found["fields"] if one["key"] == "account")
+    assert (name["problem"], name["missing"], name["optional"]) == ("", True, False)
+    assert name["example"] == "website"
+    assert not found["complete"]
+
+
 def test_an_account_that_makes_the_configuration_unusable_is_refused(config: Path) -> None:
     config.write_text('[cloud]\nname = "china"\n', "utf-8")
     personal = {**COMPLETE, "scenario": "personal"}

@@ -1,9 +1,11 @@
 """Log: what happened to mail, what was refused on reception, and the last conversation of a
 device."""
 
+import asyncio
 import csv
 import io
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,13 +13,16 @@ from aiohttp import web
 
 from graphrelay.console.desk import Desk
 from graphrelay.console.forms import moment, number
-from graphrelay.console.guard import HEADERS, VISIT
+from graphrelay.console.guard import HEADERS, VISIT, streamed
 from graphrelay.console.render import Renderer
+from graphrelay.control.verb import Output
 from graphrelay.spool.values import MOST_REFUSALS, OUTCOMES
 
 SHOWN = 100
-AT_ONCE = 1_000
+AT_ONCE = 200
 """Rows of an export that are in memory together."""
+_WRITTEN = 50
+"""Rows that are written in one go; then whatever else waits goes first, such as mail."""
 COLUMNS = (
     "at",
     "queue_id",
@@ -94,20 +99,26 @@ class LogPages:
             export=f"/log.csv?{urlencode(given)}",
         )
 
+    @streamed
     async def export(self, request: web.Request) -> web.StreamResponse:
-        """All that fits, newest first, a thousand at a time."""
+        """All that fits, newest first, some at a time, each in a turn of the user."""
         wanted = _filter(request.query)
         response = web.StreamResponse(headers=_csv("graphrelay-log"))
         await response.prepare(request)
-        await response.write(_line(COLUMNS))
+        await response.write(_lines([COLUMNS]))
         before: int | None = None
         while True:
-            rows = await self._desk.ask("log", **wanted, before_id=before, limit=AT_ONCE)
-            for row in reversed(rows):
-                await response.write(_line([_field(row.get(name)) for name in COLUMNS]))
+            async with self._desk.turns.turn(request[VISIT].user):
+                rows = await self._desk.ask("log", **wanted, before_id=before, limit=AT_ONCE)
+                rows.reverse()
+                written = bytearray()
+                for start in range(0, len(rows), _WRITTEN):
+                    await asyncio.sleep(0)
+                    written += _rows(rows[start : start + _WRITTEN], COLUMNS)
+            await response.write(written)
             if len(rows) < AT_ONCE:
                 return response
-            before = rows[0]["id"]
+            before = rows[-1]["id"]
 
     async def refused(self, request: web.Request) -> web.StreamResponse:
         rows = await self._desk.ask("log-refused", **_refused(request.query), limit=SHOWN + 1)
@@ -126,10 +137,8 @@ class LogPages:
         """All that fit: there are never more than `MOST_REFUSALS`."""
         wanted = _refused(request.query)
         rows = await self._desk.ask("log-refused", **wanted, limit=MOST_REFUSALS)
-        lines = [_line([_field(row.get(name)) for name in REFUSED_COLUMNS]) for row in rows[::-1]]
-        return web.Response(
-            body=b"".join([_line(REFUSED_COLUMNS), *lines]), headers=_csv("graphrelay-refused")
-        )
+        body = _lines([REFUSED_COLUMNS]) + _rows(rows[::-1], REFUSED_COLUMNS)
+        return web.Response(body=body, headers=_csv("graphrelay-refused"))
 
     async def transcript(self, request: web.Request) -> web.StreamResponse:
         client = request.query.get("client", "").strip()
@@ -160,18 +169,26 @@ def _csv(name: str) -> dict[str, str]:
     }
 
 
+def _rows(rows: Sequence[Output], columns: Sequence[str]) -> bytes:
+    return _lines([_field(row.get(name)) for name in columns] for row in rows)
+
+
 def _field(value: object) -> str:
     """A cell in which no spreadsheet finds a formula, whoever wrote the text, also if it divides
     the line at semicolons or tabs."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    # Most cells begin with a letter or a digit, and to look for more costs most of an export.
+    if not text or (text[0].isalnum() and not _DIVIDER.search(text)):
+        return text
     return _FORMULA.sub("\\g<0>'", text)
 
 
-_FORMULA = re.compile(r"""(?:^|[;\t\r\n])(?=[\s"]*[=+@-])""")
-"""Where one would begin."""
+_DIVIDER = re.compile(r"[;\t\r\n]")
+_FORMULA = re.compile(r"""(?:^|[;\t\r\n])(?=[\s"\x00-\x1f]*[=+@\-＝＋＠－])""")
+"""Where one would begin; some spreadsheets take signs of full width as well."""
 
 
-def _line(cells: Any) -> bytes:
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "backslashreplace")

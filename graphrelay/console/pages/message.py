@@ -11,7 +11,7 @@ from aiohttp import web
 from graphrelay import mail_html
 from graphrelay.console.desk import Desk
 from graphrelay.console.forms import number
-from graphrelay.console.guard import HEADERS, VISIT
+from graphrelay.console.guard import HEADERS, VISIT, streamed
 from graphrelay.console.pages.queue import ACTS
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import Output, VerbError
@@ -124,6 +124,7 @@ class MessagePages:
         events = await self._desk.ask("queue-file", queue_id=queue_id, number=number)
         return b"".join(_octets(event) for event in events)
 
+    @streamed
     async def file(self, request: web.Request) -> web.StreamResponse:
         """A download, a piece at a time."""
         queue_id = request.match_info["queue_id"]
@@ -131,7 +132,8 @@ class MessagePages:
         self._desk.acted(request[VISIT], f"download file {which} of", queue_id)
         file = self._desk.outputs("queue-file", queue_id=queue_id, number=which)
         async with aclosing(file) as events:
-            first = await anext(events)
+            async with self._desk.turns.turn(request[VISIT].user):
+                first = await anext(events)
             response = web.StreamResponse(
                 headers={**HEADERS, **mail_html.download(first["name"], first["type"])}
             )

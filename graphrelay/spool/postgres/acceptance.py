@@ -130,7 +130,9 @@ class Acceptance:
             self._writer.give_up(job, self.take_back)
 
     async def take_back(self, put: Deposited) -> None:
-        """What nobody was given a 250 for; where that fails, it is sent all the same."""
+        """What nobody was given a 250 for; where that fails, it is sent all the same. The lanes
+        that it made stay."""
+        self._leases.made(put.made)
 
         async def work(connection: Connection) -> None:
             await erase(connection, put.parts)

@@ -287,9 +287,10 @@ class PostgresSpool:
             submission, self._term(submission), started_at, client_request_id
         )
         number = await self._writer.run(self._begin, begun)
-        if not self._leases.alive():
+        lane = submission.plan.lane
+        if not self._leases.alive() or self._leases.term(lane) != begun.term:
             self._transactions.afterwards(self._withdraw(begun, number))
-            raise NotQueued(f"The lane {submission.plan.lane} may be another relay's by now.")
+            raise NotQueued(f"The lane {lane} may be another relay's by now.")
         return number
 
     async def _withdraw(self, begun: attempts.Beginning, number: int) -> None:

@@ -32,6 +32,12 @@ def connection_lost(error: BaseException) -> bool:
     return False
 
 
+def passes(error: psycopg.Error) -> bool:
+    """Whether it may be gone when the server is asked again, though nobody changes anything for
+    this relay."""
+    return not isinstance(error, _OURS)
+
+
 def translated(error: BaseException, doing: str, then: str = GOES_ON) -> BaseException:
     """`StorageUnavailable`, which says what the server did and what happens `then`; all else as it
     is."""
@@ -64,6 +70,8 @@ def _advice(error: BaseException) -> str:
             return "The server is a standby or set read-only; let the URL name the primary"
         case errors.InsufficientPrivilege() | errors.UndefinedTable():
             return "Run: graphrelay spool init"
+        case errors.LockNotAvailable():
+            return "Wait for whoever uses the tables, such as a backup"
         case errors.TooManyConnections():
             return "Raise max_connections of the server"
         case _:

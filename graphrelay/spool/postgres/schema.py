@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 
+from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import ENDS, SpoolTooNew
 from graphrelay.spool.postgres.connections import (
     NOT_DURABLE,
@@ -27,7 +28,8 @@ from graphrelay.spool.postgres.connections import (
     completed,
     configure,
 )
-from graphrelay.spool.postgres.errors import translated
+from graphrelay.spool.postgres.errors import CONFLICTS, translated
+from graphrelay.spool.postgres.writer import TRIES
 
 _LOCK = 0x677270736368
 _MIGRATIONS = (
@@ -36,6 +38,9 @@ _MIGRATIONS = (
     ("002_sharing.sql", 1),
 )
 
+_STALL = 3000
+"""Milliseconds for which the change of a table waits for who uses it, such as a backup: relays that
+come later wait behind it, and must renew their leases."""
 
 # Not to_regclass(): it may answer from a cache of before the lock was given.
 _MADE = """SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -88,14 +93,32 @@ async def version_of(connection: Connection, schema: str = SCHEMA) -> int:
 
 async def migrate(connection: Connection, schema: str = SCHEMA) -> tuple[int, int]:
     """Bring the database to the last version; the versions before and after. Writes nothing where
-    that is so already, or it is a newer one that may be used. Raises `SpoolTooNew` and
-    `psycopg.Error`."""
+    that is so already, or it is a newer one that may be used. Raises `SpoolTooNew`,
+    `StorageUnavailable` and `psycopg.Error`."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        raise StorageUnavailable(
+            f"The database of the spool has the encoding {encoding}, in which not all mail can be"
+            " kept. Make one with: createdb --template template0 --encoding UTF8"
+        )
     found = await version_of(connection, schema)
     if found >= newest():
         await _check_that_it_may_be_used(connection, schema, found)
         return found, found
+    tries = TRIES
+    while True:
+        tries -= 1
+        try:
+            return await _migrate(connection, schema)
+        except (*CONFLICTS, errors.LockNotAvailable):
+            if not tries:
+                raise
+
+
+async def _migrate(connection: Connection, schema: str) -> tuple[int, int]:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute(f"SET LOCAL lock_timeout = {_STALL}")
         found = await version_of(connection, schema)
         if found >= newest():
             await _check_that_it_may_be_used(connection, schema, found)
@@ -123,4 +146,5 @@ async def _check_that_it_may_be_used(connection: Connection, schema: str, found:
         )
         [(works_from,)] = await answer.fetchall()
         if works_from > newest():
-            raise SpoolTooNew(f"in schema {schema} of PostgreSQL", found, newest())
+            where = f"in schema {schema} of PostgreSQL"
+            raise SpoolTooNew(where, found, newest(), "Install the graphrelay of the other relays")

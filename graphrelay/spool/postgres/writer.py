@@ -9,6 +9,8 @@ job is tried in a transaction of its own: one caller's failure never fails anoth
 **An answer that is lost.** When the connection breaks during COMMIT, nobody knows what became of
 it. So each transaction first writes its number into the row of the process in `commits`, and the
 writer looks there before it does anything else: the row's lock waits for the old session to end.
+It looks until the server can say it. If the server says that it never will (the table is gone), the
+relay ends: to try again might take a message twice, to report a failure might lose track of one.
 Who cannot wait so long (`give_up`) is told that nothing was kept, and what turns out to have been
 kept is taken back.
 """
@@ -27,7 +29,7 @@ from graphrelay.durations import STORAGE, Durations
 from graphrelay.model import StorageUnavailable
 from graphrelay.spool.postgres.connections import Connection, Connections
 from graphrelay.spool.postgres.database_clock import NOW
-from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, translated
+from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, passes, translated
 
 V = TypeVar("V")
 R = TypeVar("R")
@@ -74,6 +76,15 @@ class Job(Generic[V, R]):
     begun: bool = False
     given_up: Callable[[R], Awaitable[None]] | None = None
     """What takes it back, where its caller was told that it was not done."""
+
+
+class FateUnknown(Exception):  # noqa: N818 (a condition)
+    """The server will not say whether a transaction was committed."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(
+            f"It cannot be found out whether PostgreSQL committed a transaction: {why}"
+        )
 
 
 def _answered(future: asyncio.Future[Any]) -> None:
@@ -170,6 +181,8 @@ class Writer:
     async def _together(self, jobs: list[Job[Any, Any]]) -> None:
         try:
             answers = await self._transact(jobs)
+        except FateUnknown:
+            raise
         except Exception as error:
             if len(jobs) > 1 and not connection_lost(error):
                 for job in jobs:
@@ -244,14 +257,17 @@ class Writer:
             raise
 
     async def _was_committed(self) -> bool:
-        """What became of the last transaction, once the server can be asked."""
+        """What became of the last transaction, once the server can be asked. Raises
+        `FateUnknown`."""
         while True:
             try:
                 async with self._connections.one() as connection:
                     found = await connection.execute(_LAST, (self._process,))
                     row = await found.fetchone()
                     return row is not None and row[0] == self._number
-            except psycopg.Error:
+            except psycopg.Error as error:
+                if not passes(error):
+                    raise FateUnknown(error) from error
                 await asyncio.sleep(LOOK_AGAIN)
 
 

@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 
 def imported(template: Path) -> list[str]:
     """What Zabbix's frontend has against it; the last line is how much was read."""
+    needs("php-bcmath")
     done = subprocess.run(
         [needs("php"), HERE / "zabbix.php", needs("zabbix").parents[1], template],
         capture_output=True,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from graphrelay.console.guard import POLICY
-from graphrelay.control.verb import VerbError
+from graphrelay.control.verb import Output, VerbError
 from tests.console.conftest import STATUS, Opened, Opening
 
 BY_CREDENTIAL = {**STATUS, "scenario": "any-user", "risk": "It may send as everybody."}
@@ -28,6 +28,17 @@ async def test_an_account_without_an_authorization_says_what_to_do(opening: Open
     assert "Nobody signed in." in text
     assert ">Authorize<" in text
     assert "Authorize again" not in text
+    assert "Delete authorization" not in text
+
+
+@pytest.mark.parametrize(
+    "status", [{**NOWHERE, "status": "Vault problem"}, {**STATUS, "status": "Unauthorized"}]
+)
+async def test_what_is_stored_or_cannot_be_read_can_be_deleted(
+    opening: Opening, status: Output
+) -> None:
+    opened = await opening(status=[status])
+    assert "Delete authorization" in (await (await opened.operator()).get("/accounts")).text
 
 
 async def test_an_application_is_not_asked_how_it_signs_in(opening: Opening) -> None:

@@ -1,11 +1,17 @@
 """The page Log: what is asked of the verbs, and the export."""
 
+import asyncio
 import csv
 import io
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
+from graphrelay.console.pages.log import AT_ONCE
+from graphrelay.control.verb import Asker, Output
 from tests.console.conftest import Opened, Opening
+from tests.console.test_connections import SOON, request_by
 from tests.console.test_guard import REFUSAL, ROW
 
 
@@ -41,7 +47,7 @@ async def test_the_export_has_all_that_fits_in_the_columns_that_it_names(
     assert answer.headers["Content-Disposition"].startswith("attachment")
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["recipients"], row["subject"]) == ("a@b.c, d@e.f", 'x, "y"')
-    assert opened.verbs.calls("log")[-1] == {"outcome": "relayed", "limit": 1_000}
+    assert opened.verbs.calls("log")[-1] == {"outcome": "relayed", "limit": AT_ONCE}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,11 @@ async def test_the_export_has_all_that_fits_in_the_columns_that_it_names(
         ("a;=1+1", "a;'=1+1"),
         ('a; "=1+1', "a;' \"=1+1"),
         ("a;b - c=d", "a;b - c=d"),
+        ("＝1+1", "'＝1+1"),
+        ("\x01\x00=1+1", "'\x01\x00=1+1"),
+        ('"=1+1', "'\"=1+1"),
+        ("4=1+1", "4=1+1"),
+        ("4;=1+1", "4;'=1+1"),
     ],
 )
 async def test_no_cell_becomes_a_formula_wherever_a_spreadsheet_divides_the_line(
@@ -61,6 +72,50 @@ async def test_no_cell_becomes_a_formula_wherever_a_spreadsheet_divides_the_line
     answer = await (await opened.viewer()).get("/log.csv")
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert row["subject"] == cell
+
+
+async def test_mail_goes_before_the_next_rows_of_an_export(opening: Opening) -> None:
+    others, seen = 0, list[int]()
+
+    async def log(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        seen.append(others)
+        for number in range(AT_ONCE if len(seen) == 1 else 1):
+            yield {**ROW, "id": number}
+
+    async def count() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    opened = await opening()
+    opened.verbs["log"] = log
+    vera = await opened.viewer()
+    counting = asyncio.create_task(count())
+    answer = await vera.get("/log.csv")
+    counting.cancel()
+    assert answer.text.count("\n") == AT_ONCE + 2
+    assert seen[1] - seen[0] >= AT_ONCE / 50
+
+
+async def test_an_export_that_nobody_reads_is_in_the_way_of_no_page(opening: Opening) -> None:
+    asked = asyncio.Event()
+
+    async def log(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        asked.set()
+        for number in range(AT_ONCE):
+            yield {**ROW, "id": number, "subject": "x" * 10_000}
+
+    opened = await opening()
+    opened.verbs["log"] = log
+    vera = await opened.viewer()
+    host, _, port = opened.console.address.rpartition(":")
+    _reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request_by(opened, vera, "/log.csv"))
+    await asyncio.wait_for(asked.wait(), SOON)
+    answer = await asyncio.wait_for(vera.get("/queue"), SOON)
+    assert answer.status == 200
+    writer.close()
 
 
 async def test_refusals_and_transcripts_are_found_by_client(opened: Opened) -> None:

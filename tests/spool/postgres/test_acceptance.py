@@ -12,7 +12,7 @@ from graphrelay.spool.postgres.statements.put import Deposited
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.queue_ids import QueueIds
 from tests.clock import FakeClock
-from tests.spool.mail import put, waiting_in
+from tests.spool.mail import WEBSITE, put, waiting_in
 from tests.spool.postgres.relays import a_relay
 
 
@@ -48,6 +48,7 @@ async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(
         await taking
     await asyncio.gather(*spool._transactions.under_way)
     assert await spool.read(QueueFilter()) == []
+    assert spool.sends(WEBSITE)  # the lane that it made is this relay's
 
 
 async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(

@@ -3,13 +3,15 @@
 import asyncio
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from graphrelay.journal import Journal
+from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import SpoolTooNew
 from graphrelay.spool.postgres import schema
-from graphrelay.spool.postgres.connections import connect
+from graphrelay.spool.postgres.connections import Connection, connect
 from graphrelay.spool.queries import QueueFilter
 from tests.clock import FakeClock
 from tests.spool.mail import put
@@ -69,6 +71,52 @@ async def test_the_schema_of_the_release_before_is_brought_up_to_date_with_its_m
     assert postgres_server_of_all.execute("SELECT term FROM graphrelay.lanes") == [(7,)]
     async with a_relay(database, clock, journal) as spool:
         await put(spool)
+
+
+async def waiting(connection: Connection) -> bool:
+    """Whether a session waits for a lock."""
+    found = await connection.execute("SELECT FROM pg_locks WHERE NOT granted")
+    return bool(await found.fetchall())
+
+
+async def test_a_migration_in_the_way_of_another_session_is_tried_again(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relays and backups use the tables meanwhile: here a deadlock, of which it is the victim."""
+    (tmp_path / "next.sql").write_text(
+        "ALTER TABLE submissions ADD COLUMN next text; ALTER TABLE lanes ADD COLUMN next text"
+    )
+    async with await connect(database) as ours, await connect(database) as theirs:
+        await schema.migrate(ours)
+        newer = (*schema._MIGRATIONS, (str(tmp_path / "next.sql"), 1))
+        monkeypatch.setattr(schema, "_MIGRATIONS", newer)
+        await theirs.execute("SET deadlock_timeout = '60s'")
+        await theirs.execute("BEGIN")
+        await theirs.execute("LOCK TABLE lanes IN ROW EXCLUSIVE MODE")
+        migrating = asyncio.create_task(schema.migrate(ours))
+        async with await connect(database) as looking:
+            while not await waiting(looking):  # noqa: ASYNC110 (the server makes it wait)
+                await asyncio.sleep(0.01)
+        await theirs.execute("SELECT count(*) FROM submissions")
+        await theirs.execute("COMMIT")
+        assert await migrating == (len(newer) - 1, len(newer))
+
+
+async def test_a_migration_keeps_nobody_waiting_for_long(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup that takes hours: what waits behind the migration would wait as long."""
+    (tmp_path / "next.sql").write_text("ALTER TABLE lanes ADD COLUMN next text")
+    async with await connect(database) as ours, await connect(database) as theirs:
+        await schema.migrate(ours)
+        newer = (*schema._MIGRATIONS, (str(tmp_path / "next.sql"), 1))
+        monkeypatch.setattr(schema, "_MIGRATIONS", newer)
+        monkeypatch.setattr(schema, "_STALL", 10)
+        async with theirs.transaction():
+            await theirs.execute("LOCK TABLE lanes IN ACCESS SHARE MODE")
+            with pytest.raises(StorageUnavailable, match="Wait for whoever uses the tables"):
+                await schema.prepare(database)
+        assert (await schema.prepare(database)).after == len(newer)
 
 
 def test_migrations_only_add() -> None:

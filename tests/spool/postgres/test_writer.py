@@ -2,26 +2,38 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
+from psycopg import errors
 
+from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable, Submission
-from graphrelay.spool.postgres import PostgresSpool
+from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.postgres import PostgresSpool, writer
 from graphrelay.spool.postgres.connections import Connections
+from graphrelay.spool.postgres.writer import FateUnknown
 from graphrelay.spool.queries import QueueFilter
+from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, put, waiting_in
+from tests.spool.postgres.relays import a_relay
 from tests.spool.postgres_server import PostgresServer
+
+Meanwhile = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    pass
 
 
 class _BreaksAtCommit:
     """A connection that is lost at the next COMMIT, before or after the server did it."""
 
-    def __init__(self, connection: Any, *, done: bool) -> None:
-        self._connection, self._done = connection, done
+    def __init__(self, connection: Any, done: bool, meanwhile: Meanwhile) -> None:
+        self._connection, self._done, self._meanwhile = connection, done, meanwhile
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -32,23 +44,28 @@ class _BreaksAtCommit:
         if self._done:
             await self._connection.execute(query)
         await self._connection.close()
+        await self._meanwhile()
         raise psycopg.OperationalError("the connection is lost")
 
 
-Break = Callable[[bool], None]
+class Break(Protocol):
+    def __call__(self, done: bool, meanwhile: Meanwhile = ...) -> None: ...
 
 
 @pytest.fixture
 def lose(monkeypatch: pytest.MonkeyPatch) -> Break:
-    """The answer to the next COMMIT is lost."""
+    """The answer to the next COMMIT is lost, and much may happen before another is asked for."""
     real = Connections.one
 
-    def lose(done: bool) -> None:
+    def lose(done: bool, meanwhile: Meanwhile = nothing) -> None:
         @asynccontextmanager
         async def one(self: Connections) -> AsyncIterator[Any]:
-            monkeypatch.setattr(Connections, "one", real)
             async with real(self) as connection:
-                yield _BreaksAtCommit(connection, done=done)
+                yield _BreaksAtCommit(connection, done, once)
+
+        async def once() -> None:
+            monkeypatch.setattr(Connections, "one", real)
+            await meanwhile()
 
         monkeypatch.setattr(Connections, "one", one)
 
@@ -72,6 +89,68 @@ async def test_a_commit_that_was_not_done_keeps_nothing(spool: PostgresSpool, lo
         await put(spool)
     assert await spool.read(QueueFilter()) == []
     await put(spool)
+
+
+async def test_what_became_of_a_commit_is_asked_until_the_server_can_say_it(
+    spool: PostgresSpool, lose: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refused = Connections.one, list[psycopg.Error]()
+    monkeypatch.setattr(writer, "LOOK_AGAIN", 0.0)
+
+    @asynccontextmanager
+    async def one(self: Connections) -> AsyncIterator[Any]:
+        if not refused:
+            monkeypatch.setattr(Connections, "one", real)
+        else:
+            raise refused.pop()
+        async with real(self) as connection:
+            yield connection
+
+    async def standby_first() -> None:
+        refused.extend((psycopg.OperationalError("away"), errors.ReadOnlySqlTransaction("standby")))
+        monkeypatch.setattr(Connections, "one", one)
+
+    lose(True, standby_first)
+    (mail,) = await put(spool)
+    assert refused == []
+    assert await waiting_in(spool) == [mail.id]
+
+
+async def test_a_relay_that_can_never_know_what_became_of_a_commit_ends(
+    database: str,
+    clock: FakeClock,
+    journal: Journal,
+    lose: Break,
+    postgres_server_of_all: PostgresServer,
+) -> None:
+    """Neither are the jobs tried once more, each for itself."""
+
+    async def drop() -> None:
+        postgres_server_of_all.execute("DROP TABLE graphrelay.commits")
+
+    async def run() -> None:
+        async with a_relay(database, clock, journal) as spool:
+            lose(True, drop)
+            await asyncio.gather(put(spool), put(spool))
+
+    with pytest.raises(FateUnknown, match='"commits" does not exist'):
+        await run()
+    assert postgres_server_of_all.execute("SELECT count(*) FROM graphrelay.messages") == [(2,)]
+
+
+async def test_nothing_begins_in_a_lane_that_was_lost_before_its_commit_was_known(
+    spool: PostgresSpool, lose: Break, postgres_server_of_all: PostgresServer
+) -> None:
+    """Cut off from the database for longer than its lease, the relay is back under another name."""
+
+    async def replaced() -> None:
+        postgres_server_of_all.execute("DELETE FROM graphrelay.relays")
+        await spool.renew()
+
+    (mail,) = await put(spool)
+    lose(True, replaced)
+    with pytest.raises(NotQueued, match="another relay's by now"):
+        await spool.begin(mail, NOON, "c")
 
 
 async def test_a_failure_that_no_caller_waits_for_does_not_reach_the_journal_as_a_traceback(

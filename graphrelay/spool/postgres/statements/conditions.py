@@ -10,6 +10,11 @@ from graphrelay.spool.queue_ids import normalised
 
 Conditions = list[tuple[str, tuple[Any, ...]]]
 
+HAS_MESSAGE_ID = (
+    "left(m.message_id, 200) = left(%(message_id)s, 200) AND m.message_id = %(message_id)s"
+)
+"""As the index `messages_by_message_id` finds it."""
+
 
 def joined(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
     """The conditions in one expression, with its values."""

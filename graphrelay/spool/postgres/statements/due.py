@@ -33,26 +33,31 @@ _OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size,
     ORDER BY s.received_at, s.id LIMIT %(limit)s"""
 
 
-def _names(level: int) -> str:
-    """Who has something due, after those above him, each once and found with a seek: those after
-    `after`, up to `until`."""
+def _names(level: int, *, after: bool, until: bool) -> str:
+    """Who has something due, below the names of the levels above, each once and found with a seek;
+    within the bounds that are there. A plan that is kept for any values has only bounds that stand
+    alone, and no `%(after)s IS NULL OR …`."""
     column = f"s.{_LEVELS[level]}"
     above = "".join(f" AND s.{one} = %({one})s" for one in _LEVELS[:level])
+    last = f" AND {column} <= %(until)s" if until else ""
 
     def first(bound: str) -> str:
-        return f"""SELECT {column} FROM submissions s WHERE {_DUE}{above} AND {bound}
-            AND (%(until)s::text IS NULL OR {column} <= %(until)s)
+        return f"""SELECT {column} FROM submissions s WHERE {_DUE}{above}{bound}{last}
             ORDER BY {column} LIMIT 1"""
 
     return f"""WITH RECURSIVE names (name, number) AS (
-            SELECT ({first(f"(%(after)s::text IS NULL OR {column} > %(after)s)")}), 1
+            SELECT ({first(f" AND {column} > %(after)s" if after else "")}), 1
             UNION ALL
-            SELECT ({first(f"{column} > names.name")}), number + 1 FROM names
+            SELECT ({first(f" AND {column} > names.name")}), number + 1 FROM names
             WHERE name IS NOT NULL AND number < %(limit)s
         ) SELECT name FROM names WHERE name IS NOT NULL ORDER BY number"""
 
 
-_NAMES = [_names(level) for level in range(len(_LEVELS))]
+_NAMES = {
+    (level, after, until): _names(level, after=after, until=until)
+    for level in range(len(_LEVELS))
+    for after, until in ((False, False), (True, False), (False, True))
+}
 _NEXT_DUE = f"""SELECT min(s.not_before) FROM submissions s
     WHERE s.state = 'queued' AND s.account = %(account)s AND s.mailbox = %(mailbox)s AND {_LATER}"""
 _WITH_MAIL = """SELECT l.account, l.mailbox FROM lanes l
@@ -126,7 +131,8 @@ class TakeDue:
         for after, until in rounds:
             if len(names) < limit:
                 bounds = {"after": after, "until": until, "limit": limit - len(names)}
-                found = await connection.execute(_NAMES[level], values | bounds)
+                sql = _NAMES[level, after is not None, until is not None]
+                found = await connection.execute(sql, values | bounds)
                 names += [name async for (name,) in found]
         return names
 

@@ -21,6 +21,7 @@ from graphrelay.spool.codec import (
 from graphrelay.spool.postgres.connections import Connection
 from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.postgres.statements.conditions import (
+    HAS_MESSAGE_ID,
     Conditions,
     containing,
     equal,
@@ -118,9 +119,9 @@ def _queue_row(row: tuple[Any, ...], clock: DatabaseClock) -> QueueRow:
 
 async def shares_message_id(connection: Connection, wanted: SharesMessageId) -> bool:
     found = await connection.execute(
-        """SELECT 1 FROM messages m JOIN submissions s ON s.message = m.id
-           WHERE m.message_id = %s AND s.id <> %s LIMIT 1""",
-        (storable(wanted.message_id), wanted.besides),
+        f"""SELECT 1 FROM messages m JOIN submissions s ON s.message = m.id
+           WHERE {HAS_MESSAGE_ID} AND s.id <> %(besides)s LIMIT 1""".encode(),
+        {"message_id": storable(wanted.message_id), "besides": wanted.besides},
     )
     return await found.fetchone() is not None
 

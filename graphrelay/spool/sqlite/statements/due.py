@@ -39,18 +39,22 @@ _OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size,
     ORDER BY s.received_at, s.id LIMIT :limit"""
 
 
-def _next(level: int, *, first: bool) -> str:
-    """The next name on this level with something due, after the last one and below the names of the
-    levels above."""
+def _next(level: int, *, after: bool, until: bool) -> str:
+    """The first name on this level with something due, below the names of the levels above; within
+    the bounds that are there, which the index is searched by only where they stand alone."""
     column = f"s.{_LEVELS[level]}"
-    above = "".join(f" AND s.{one} = :{one}" for one in _LEVELS[:level])
-    after = "" if first else f" AND {column} > :after"
-    return f"""SELECT {column} FROM {_QUEUE} WHERE {_DUE}{above}{after}
-        AND (:until IS NULL OR {column} <= :until) ORDER BY {column} LIMIT 1"""
+    terms = [_DUE, *(f"s.{one} = :{one}" for one in _LEVELS[:level])]
+    terms += [f"{column} > :after"] * after + [f"{column} <= :until"] * until
+    return f"""SELECT {column} FROM {_QUEUE} WHERE {" AND ".join(terms)}
+        ORDER BY {column} LIMIT 1"""
 
 
-_FIRST = [_next(level, first=True) for level in range(len(_LEVELS))]
-_NEXT = [_next(level, first=False) for level in range(len(_LEVELS))]
+_NEXT = {
+    (level, after, until): _next(level, after=after, until=until)
+    for level in range(len(_LEVELS))
+    for after in (False, True)
+    for until in (False, True)
+}
 _NEXT_DUE = f"""SELECT min(s.not_before) FROM {_QUEUE}
     WHERE s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox AND {_LATER}"""
 _NEXT_MAILBOX = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
@@ -117,7 +121,7 @@ class TakeDue:
         for after, until in rounds:
             bounds = values | {"until": until}
             while row := connection.execute(
-                _FIRST[level] if after is None else _NEXT[level], bounds | {"after": after}
+                _NEXT[level, after is not None, until is not None], bounds | {"after": after}
             ).fetchone():
                 (after,) = row
                 yield after

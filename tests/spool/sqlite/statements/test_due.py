@@ -3,6 +3,7 @@ lanes exist is tested for every engine in tests/spool/contract/test_take.py."""
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,23 @@ from graphrelay.model import Address, Lane
 from graphrelay.spool.sqlite.statements.due import TakeDue, lanes
 from graphrelay.spool.values import Take
 from tests.clock import FakeClock
-from tests.spool.mail import ANNA, NOON, WEBSITE, a_message, plan, put
+from tests.spool.mail import ANNA, NOON, ORIGIN, WEBSITE, a_message, plan, put
 from tests.spool.memory import MemorySpool
 
-TAKE = TakeDue(Take(lane=WEBSITE, limit=16, longest_wait=timedelta(hours=1)), NOON)
+ASKED = Take(lane=WEBSITE, limit=16, longest_wait=timedelta(hours=1))
+TAKE = TakeDue(ASKED, NOON)
+LATER_TURN = TakeDue(
+    replace(
+        ASKED,
+        after_small={
+            (): "",
+            ("",): ORIGIN.client,
+            ("", ORIGIN.client): "sender4@contoso.com",
+        },
+    ),
+    NOON,
+)
+"""The last in its turn was the one login with its one client, and the fifth of its senders."""
 
 
 async def queued(clock: FakeClock, journal: Journal, each: int) -> sqlite3.Connection:
@@ -42,7 +56,7 @@ def steps(connection: sqlite3.Connection, read: Callable[[sqlite3.Connection], o
     return taken
 
 
-@pytest.mark.parametrize("read", [TAKE, lanes], ids=["take", "lanes"])
+@pytest.mark.parametrize("read", [TAKE, LATER_TURN, lanes], ids=["take", "later turn", "lanes"])
 async def test_reading_takes_no_longer_where_much_more_is_queued(
     clock: FakeClock, journal: Journal, read: Callable[[sqlite3.Connection], object]
 ) -> None:
