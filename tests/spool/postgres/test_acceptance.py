@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from graphrelay.journal import Journal
+from graphrelay.model import StorageAway
 from graphrelay.spool.changes import Hold, Release
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.statements.put import Deposited
@@ -59,6 +60,25 @@ async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
     await spool.change(Release(one.id, "by a person"))
     await spool._acceptance.take_back(Deposited((one,), frozenset()))
     assert await waiting_in(spool) == [one.id]
+
+
+async def test_a_message_is_taken_back_also_where_the_connection_breaks_then(
+    spool: PostgresSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it may, since nobody knew in time whether it had been committed."""
+    (one,) = await put(spool)
+    real, broken = spool._transactions.run, list[str]()
+
+    async def run(work: Any, doing: str) -> Any:
+        if not broken:
+            broken.append(doing)
+            raise StorageAway("the connection is lost")
+        return await real(work, doing)
+
+    monkeypatch.setattr(spool._transactions, "run", run)
+    await spool._acceptance.take_back(Deposited((one,), frozenset()))
+    assert broken == ["take a message back"]
+    assert await spool.read(QueueFilter()) == []
 
 
 async def test_two_relays_that_choose_the_same_queue_id_both_accept_their_message(
