@@ -58,9 +58,7 @@ def completed(url: str, process: str = "") -> str:
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,
     }
-    return make_conninfo(
-        **asked, **{key: value for key, value in usual.items() if key not in asked}
-    )
+    return make_conninfo(url, **{key: value for key, value in usual.items() if key not in asked})
 
 
 async def configure(connection: Connection, schema: str = SCHEMA) -> None:
