@@ -20,6 +20,10 @@ from tests.console.browsing import (
 from tests.console.conftest import HASH, PASSWORD
 from tests.sandbox.entra.test_pages import typed
 from tests.sandbox.page.browser import opened_at
+from tests.sandbox.page.test_reader import NASTY, Tracker, tracker
+from tests.world import World
+
+__all__ = ["tracker"]  # a fixture
 
 OTTO = f"""
 [[console.users]]
@@ -286,3 +290,53 @@ async def test_every_other_act_is_done_by_the_keyboard(
         ]
         assert {entry.fields["who"] for entry in here.events("acted")} == {"otto"}
         assert tab.problems == []
+
+
+MORE = """<link rel="preconnect" href="http://evil.example">
+<link rel="prefetch" href="http://evil.example/p"><svg><image href="http://evil.example/i"/>
+<use href="http://evil.example/u#a"/><foreignObject><iframe src="http://evil.example/f"></iframe>
+</foreignObject><style>@font-face { font-family: a; src: url(http://evil.example/font) }
+* { font-family: a; cursor: url(http://evil.example/c), auto }</style></svg>
+<video src="http://evil.example/v" poster="http://evil.example/o" autoplay></video>
+<audio src="http://evil.example/a" autoplay></audio><embed src="http://evil.example/e">
+<input type="image" src="http://evil.example/n"><table background="http://evil.example/t"><tr><td>
+<a id="out" href="http://evil.example/x" ping="http://evil.example/ping" target="_top">x</a>
+<math><mtext><img src="http://evil.example/m"></mtext></math><img srcset="http://evil.example/s 2x">
+<script type="speculationrules">{"prefetch":[{"source":"list","urls":["http://evil.example/r"]}]}
+</script><template shadowrootmode="open"><img src="http://evil.example/h"></template>
+"""
+
+
+async def test_nothing_in_the_html_of_a_message_runs_or_loads_anything(
+    tmp_path: Path, tracker: Tracker
+) -> None:
+    nasty = (MORE + NASTY).replace("evil.example", f"127.0.0.1:{tracker.port}")
+    head = "To: alice@contoso.com\nMIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n"
+
+    def send(here: World) -> None:
+        with here.client() as client:
+            text = f"From: wp@contoso.com\n{head}{nasty}".replace("\n", "\r\n")
+            client.sendmail("wp@contoso.com", ["alice@contoso.com"], text)
+
+    async with person(tmp_path, extra='\n[log]\nkeep_messages = "1d"\n') as seen:
+        await asyncio.to_thread(send, seen.world)
+        await seen.world.event("relayed")
+        message = f"/message/{seen.world.events('relayed')[0].queue_id}"
+        await seen.visit(f"{message}/content")
+        title = await seen.tab.evaluate("document.title")
+        await seen.tab.until(
+            "performance.getEntriesByType('resource')"
+            ".some((one) => one.name.endsWith('/html') && one.responseEnd)"
+        )
+        assert await seen.tab.evaluate("document.querySelector('iframe').contentDocument") is None
+        for path in (f"{message}/html", f"{message}/content"):
+            await seen.visit(path)
+            assert await seen.tab.evaluate("typeof window.hacked") == "undefined"
+        assert await seen.tab.evaluate("document.title") == title
+        assert tracker.visits == 0
+        # The same without a policy is loaded, so that it can be seen here.
+        (tmp_path / "page.html").write_text(nasty, "utf-8")
+        await seen.tab.call("Page.navigate", url=(tmp_path / "page.html").as_uri())
+        async with asyncio.timeout(30):
+            while not tracker.visits:
+                await seen.tab.evaluate("1")

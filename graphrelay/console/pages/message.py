@@ -3,6 +3,7 @@ files, while the relay has them; and a button to send it again. The journal reco
 """
 
 import base64
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -12,6 +13,7 @@ from graphrelay import mail_html
 from graphrelay.console.desk import Desk
 from graphrelay.console.forms import number
 from graphrelay.console.guard import HEADERS, VISIT, streamed
+from graphrelay.console.options import ConfiguredKey
 from graphrelay.console.pages.queue import ACTS
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import Output, VerbError
@@ -19,6 +21,7 @@ from graphrelay.control.verb import Output, VerbError
 ID = r"{queue_id:[^/]+(?:/[0-9]{1,9})?}"
 """A part has a number after its message's id: `4QX7K2M9/2`."""
 LARGEST_IMAGE = 2_000_000
+_CONDITIONS = frozenset({"sender", "recipient", "listener", "login", "client", "header"})
 MOST_IMAGES = 20
 """Of the images in a message, those that are shown in its text; all are among its files."""
 
@@ -63,6 +66,7 @@ class MessagePages:
             request[VISIT],
             message=message,
             acts=acts,
+            conditions=conditions(self._desk.in_force().keys),
             can_resend=message["octets_kept"] and not waits,
         )
 
@@ -142,6 +146,21 @@ class MessagePages:
             async for event in events:
                 await response.write(_octets(event))
         return response
+
+
+def conditions(keys: Sequence[ConfiguredKey]) -> dict[str, str]:
+    """By the name of a route, why it takes mail: its conditions in the present configuration."""
+    names: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
+    for one in keys:
+        route, _, key = one.key.partition(".")
+        if not route.startswith("routes["):
+            continue
+        if key == "name" and one.value.startswith('"'):
+            names[route] = one.value.strip('"')
+        if key in _CONDITIONS and one.value != "[]":
+            found.setdefault(route, []).append(f"{key} = {one.value}")
+    return {names.get(route, route): ", ".join(text) for route, text in found.items()}
 
 
 def _octets(event: Output) -> bytes:

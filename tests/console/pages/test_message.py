@@ -4,12 +4,15 @@ import asyncio
 import base64
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from graphrelay.console.options import ConfiguredKey
+from graphrelay.console.pages.message import conditions
 from graphrelay.control.verb import Asker, Output, VerbError
-from tests.console.conftest import Opening
+from tests.console.conftest import IN_FORCE, Opening
 from tests.console.test_connections import SOON, request_by
 from tests.console.test_guard import MESSAGE, ROW
 
@@ -115,6 +118,31 @@ async def test_a_message_that_is_done_is_sent_again_after_a_question(opening: Op
     vera = await opened.viewer()
     assert "Send again" not in (await vera.get("/message/X")).text
     assert (await vera.post("/message/X/resend", {"sure": "yes"})).status == 403
+
+
+async def test_a_message_says_why_its_route_took_it(
+    opening: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = (
+        ConfiguredKey("routes[0].name", '"shop"', "line 8"),
+        ConfiguredKey("routes[0].sender", '["*@shop.example"]', "line 9"),
+        ConfiguredKey("routes[0].login", '["<b>"]', "line 9"),
+        ConfiguredKey("routes[0].client", "[]", "default"),
+        ConfiguredKey("routes[0].account", '"website"', "line 10"),
+        ConfiguredKey("routes[1].name", "unset", "default"),
+        ConfiguredKey("routes[1].client", '["10.0.0.0/8"]', "line 12"),
+        ConfiguredKey("log.level", '"info"', "default"),
+    )
+    assert conditions(keys) == {
+        "shop": 'sender = ["*@shop.example"], login = ["<b>"]',
+        "routes[1]": 'client = ["10.0.0.0/8"]',
+    }
+    part = {**MESSAGE["parts"][0], "route": "shop"}
+    opened = await opening(queue_show=[{**MESSAGE, "parts": [part]}])
+    monkeypatch.setattr(opened.console._desk, "in_force", lambda: replace(IN_FORCE, keys=keys))
+    text = (await (await opened.viewer()).get("/message/X")).text
+    assert "It takes mail with <bdi>sender = [&#34;*@shop.example&#34;]" in text
+    assert "&lt;b&gt;" in text
 
 
 async def test_what_waits_or_is_not_kept_is_not_sent_again(opening: Opening) -> None:
