@@ -21,7 +21,11 @@ from graphrelay.console.options import ConsoleOptions, ShownConfiguration
 from graphrelay.console.turns import Turns
 from graphrelay.control.verb import Output, Verb
 from graphrelay.journal import Journal, events
+from graphrelay.model import one_line
 from graphrelay.smtp.access.login import LoginBook
+
+LONGEST_REASON = 200
+"""Characters; the verbs cut what is longer than 500, and with it who gave the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Desk:
 
     def reason(self, visit: SignedInVisit, form: Mapping[str, Any]) -> str:
         """What a form gives as the reason, with who sent it, for the mail log."""
-        by, reason = f"by {visit.session.who}", str(form.get("reason", "")).strip()
+        by, reason = f"by {visit.session.who}", one_line(form.get("reason", ""), LONGEST_REASON)
         return f"{reason} ({by})" if reason else by
 
     def acted(self, visit: SignedInVisit, what: str, on: str) -> None:

@@ -4,9 +4,10 @@
                 │ ▲
            take ▼ └── change (what people do, and what the relay finds out later)
 
-When a call returns, its effect is durable. Every call may raise `StorageUnavailable`: then it had
-no effect and may be repeated. A call that has started is completed even if its caller is cancelled;
-only `accept` is rolled back in that case, since no client has received a 250.
+When a call returns, its effect is durable; that of `load_to_send` need only survive the process.
+Every call may raise `StorageUnavailable`: then it had no effect and may be repeated. A call that
+has started is completed even if its caller is cancelled; only `accept` is rolled back in that case,
+since no client has received a 250.
 
 Mail is queued in lanes. The spool never returns a whole queue: the queue manager asks lane by lane
 what is due, a bounded number at a time, and keeps nothing else in memory. Whether something is due
@@ -120,7 +121,8 @@ class Spool(Protocol):
         ...
 
     async def load_to_send(self, entry: QueueEntry) -> Submission:
-        """Load a submission in order to send it, after this has been recorded on the disk.
+        """Load a submission in order to send it, after this has been recorded so that it survives
+        this process.
 
         Raises `NotQueued` if it is not queued in the entry's lane, and `MailLost` if its octets are
         gone or too many processes have died between this call and `begin`; it is then held.

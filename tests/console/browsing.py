@@ -5,7 +5,7 @@ import json
 import os
 import smtplib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.entra.test_pages import appears, click, typed
-from tests.sandbox.page.browser import Tab, browser
+from tests.sandbox.page.browser import PageWasLeftError, Tab, browser
 from tests.tools import ROOT, needs
 from tests.world import World, world
 
@@ -70,6 +70,38 @@ class Seen:
         await appears(self.tab, selector)
         await self.tab.evaluate(f"document.querySelector({selector!r}).focus()")
         await self.tab.press_text("\r")
+
+    async def click_as_a_person(self, selector: str) -> None:
+        """At once, so that a page that renews itself cannot put another button there meanwhile."""
+        await appears(self.tab, selector)
+        await self.tab.call(
+            "Runtime.evaluate",
+            expression=f"document.querySelector({selector!r}).click()",
+            userGesture=True,
+        )
+
+    async def does(self, text: str, following: str) -> None:
+        """Press the first button that says so by a key; then a page with this heading comes."""
+        words = json.dumps(text)
+        focus = (
+            "(() => { const one = [...document.querySelectorAll('button, a.button')].find("
+            f"(one) => one.textContent.trim() === {words} && one.checkVisibility());"
+            " one?.focus(); return document.activeElement === one; })()"
+        )
+        await self._becomes(focus)
+        await self.tab.evaluate("void (window.left = false)")
+        await self.tab.press_text("\r")
+        heading = f"document.querySelector('h1')?.textContent.trim() === {json.dumps(following)}"
+        await self._becomes(
+            f"window.left === undefined && document.readyState === 'complete' && {heading}"
+        )
+
+    async def _becomes(self, condition: str) -> None:
+        """Wait without a promise of the page: its scripts may be off, and it may be left."""
+        while True:
+            with suppress(PageWasLeftError):
+                if await self.tab.evaluate(condition):
+                    return
 
     async def press_named(self, text: str, within: str = "main") -> None:
         """The first button or link that says so."""

@@ -1,6 +1,7 @@
 """What people do at the console, in a real Chromium, with a real relay and the sandbox's cloud."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,16 @@ from tests.console.browsing import (
     person,
     submit,
 )
+from tests.console.conftest import HASH, PASSWORD
 from tests.sandbox.entra.test_pages import typed
 from tests.sandbox.page.browser import opened_at
+
+OTTO = f"""
+[[console.users]]
+name = "otto"
+password_hash = "{HASH}"
+role = "operator"
+"""
 
 
 async def test_an_account_is_authorized_from_nothing_and_a_test_message_arrives(
@@ -115,10 +124,9 @@ async def test_moments_of_a_search_are_typed_in_the_zone_of_the_browser(tmp_path
         await seen.tab.evaluate("document.querySelector('[name=since]').value = '2026-11-23T21:00'")
         await seen.press_named("Search")
         await seen.shows("label", "Since (Asia/Tokyo)")
-        await seen.tab.until("location.search.includes('since')")
-        assert "since=2026-11-23T12%3A00" in await seen.tab.evaluate("location.search")
-        shown = await seen.tab.evaluate("document.querySelector('[name=since]').value")
-        assert shown == "2026-11-23T21:00"
+        await seen.tab.until("location.search.includes('since=2026-11-23T12%3A00')")
+        shown = "document.querySelector('[name=since]').value"
+        await seen.tab.until(f"{shown} === '2026-11-23T21:00'")
 
 
 async def test_a_page_that_is_open_shows_what_happens_without_being_loaded_again(
@@ -131,6 +139,21 @@ async def test_a_page_that_is_open_shows_what_happens_without_being_loaded_again
         await asyncio.to_thread(submit, seen.world, "Live")
         await seen.shows("td", "Live")
         assert await seen.tab.evaluate("window.unloaded") is False
+
+
+async def test_an_overview_that_is_older_than_the_last_change_renews_itself_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a long queue, where it is kept for long; and nothing else happens meanwhile."""
+    monkeypatch.setattr("graphrelay.console.shared.PAUSE", timedelta(seconds=8))
+    async with person(tmp_path) as seen:
+        await seen.visit("/")
+        await asyncio.to_thread(submit, seen.world, "Order")
+        await seen.world.event("relayed")
+        so_far = len(seen.world.entries)
+        async with asyncio.timeout(60):
+            await seen.shows("[data-live=figures] div:first-child dd", "1")
+        assert len(seen.world.entries) == so_far
 
 
 async def test_times_are_in_the_zone_of_the_browser(tmp_path: Path) -> None:
@@ -181,3 +204,85 @@ async def test_held_mail_is_deleted_after_a_question(tmp_path: Path) -> None:
         await seen.shows("[role=status]", "0 messages wait")
         await seen.visit("/log")
         await seen.shows("td", "a trial (by root)")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+async def test_one_click_on_the_overview_leads_to_microsoft_and_it_says_that_all_is_well(
+    tmp_path: Path, scripts: bool
+) -> None:
+    async with person(tmp_path, authorized=False) as seen:
+        await seen.tab.call("Emulation.setScriptExecutionDisabled", value=not scripts)
+        await seen.visit("/")
+        await loaded(seen.tab)
+        await seen.click_as_a_person("form[target=_blank] button")
+        async with opened_at(seen.world.cloud.login_url, seen.tab) as other:
+            await accept(other)
+            await Seen(seen.world, other).shows("p", "wp@contoso.com")
+        await seen.world.event("authorized")
+        await seen.tab.call("Page.bringToFront")
+        while "Everything is well." not in await seen.tab.evaluate("document.body.innerText"):
+            if not scripts:
+                await seen.visit("/")
+        assert await seen.tab.evaluate("location.pathname") == "/"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "scheme", "width"),
+    [(True, "light", 1280), (True, "dark", 360), (False, "light", 360), (False, "dark", 1280)],
+)
+async def test_every_other_act_is_done_by_the_keyboard(
+    tmp_path: Path, scripts: bool, scheme: str, width: int
+) -> None:
+    """With a password, from signing in to signing out."""
+    async with person(tmp_path, extra=OTTO) as seen:
+        tab, here = seen.tab, seen.world
+        await tab.call("Emulation.setScriptExecutionDisabled", value=not scripts)
+        await tab.prefer(scheme)
+        await tab.resize(width, 900)
+        await seen.visit("/accounts")
+        await seen.does("Sign out", "Sign in")
+        await typed(tab, "[name=name]", "otto")
+        await typed(tab, "[name=password]", PASSWORD)
+        await seen.does("Sign in", "Overview")
+        await seen.visit("/accounts")
+        await seen.does("Check status", "Accounts")
+        await seen.does("With a code", "Authorize: website")
+        await seen.does("Stop", "Accounts")
+        await seen.does("Delete authorization", "Delete the authorization of website?")
+        await seen.does("Delete authorization", "Accounts")
+        for subject in ("One", "Two"):
+            await asyncio.to_thread(submit, here, subject)
+        await seen.visit("/queue")
+        await seen.does("Hold all", "Hold 2 messages?")
+        await typed(tab, "[name=reason]", "a trial")
+        await seen.does("Hold", "Queue")
+        await seen.does("Release all", "Release 2 messages?")
+        await seen.does("Release", "Queue")
+        await seen.does("Try all again now", "Try again now: 2 messages?")
+        await seen.does("Try again now", "Queue")
+        await seen.does("Hold", "One")
+        await seen.does("Release", "One")
+        await seen.does("Try again now", "One")
+        await seen.visit("/queue")
+        await seen.does("Delete all", "Delete 2 messages?")
+        await seen.does("Delete", "Queue")
+        assert "0 messages wait" in await tab.evaluate("document.body.innerText")
+        await seen.visit("/log")
+        assert "a trial (by otto)" in await tab.evaluate("document.body.innerText")
+        await seen.does("Sign out", "Sign in")
+        acts = [str(entry.fields["what"]) for entry in here.events("acted")]
+        assert acts == [
+            "check status",
+            "authorize (device)",
+            "stop authorize",
+            "delete authorization",
+            "hold mail",
+            "release mail",
+            "retry mail",
+            "hold mail",
+            "release mail",
+            "retry mail",
+            "delete mail",
+        ]
+        assert {entry.fields["who"] for entry in here.events("acted")} == {"otto"}
+        assert tab.problems == []

@@ -68,6 +68,20 @@ async def test_a_person_gets_no_answer_from_before() -> None:
     assert await kept.get() == 2
 
 
+async def test_what_is_from_before_a_change_says_when_there_is_a_newer_answer() -> None:
+    spool, changes = Spool(timedelta(seconds=1)), 7
+    kept = SharedAnswer(spool.clock, spool.read, lambda: changes)
+    assert kept.newer_in is None
+    await kept.get()
+    assert kept.newer_in is None
+    changes += 1
+    assert kept.newer_in == timedelta(seconds=SHARE - 1)
+    await spool.clock.advance(timedelta(seconds=SHARE))
+    assert kept.newer_in == timedelta(0)
+    await kept.get()
+    assert kept.newer_in is None
+
+
 async def test_people_who_ask_at_the_same_time_share_one_answer() -> None:
     spool = Spool(timedelta(0))
     kept = SharedAnswer(spool.clock, spool.read)

@@ -48,7 +48,7 @@ def run(order: Order, library: ctypes.CDLL) -> None:
         os.write(told, line.encode() + b"\n")
 
     if order.url:
-        asyncio.run(shared_work(order.url, tell))
+        asyncio.run(shared_work(order.url, tell, order.load))
         os.write(told, json.dumps({"what": "end", "steps": 0}).encode() + b"\n")
         return
     library.faults_arm(

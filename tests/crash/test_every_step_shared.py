@@ -4,6 +4,7 @@ in the database."""
 import asyncio
 import json
 import os
+import random
 import signal
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,7 @@ from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.queries import HistoryOf, InFlight
 from tests.clock import FakeClock
 from tests.crash.conftest import Crasher
+from tests.crash.test_under_load import ROUNDS
 from tests.crash.truth import OPEN, WAITS, Promises
 from tests.crash.wire import Wire
 from tests.crash.work import INLINE_LIMIT, LONG, octets_of
@@ -51,14 +53,17 @@ def wire(server: PostgresServer) -> Iterator[Wire]:
         yield wire
 
 
-def carried_out(
-    crasher: Crasher, server: PostgresServer, wire: Wire, at: int, strike: Callable[[], None]
-) -> tuple[Promises, bool]:
-    """The work on an empty database; what was promised, and whether its process was killed."""
+def emptied(server: PostgresServer) -> None:
     server.execute("DROP SCHEMA IF EXISTS graphrelay CASCADE")
+
+
+def carried_out(
+    crasher: Crasher, wire: Wire, at: int, strike: Callable[[], None], load: str = ""
+) -> tuple[Promises, bool]:
+    """The work; what was promised, and whether its process was killed."""
     wire.arm(at, strike)
     url = f"postgresql://relay@127.0.0.1:{wire.port}/postgres?sslmode=disable&gssencmode=disable"
-    _, promises, killed = crasher.run(url=url)
+    _, promises, killed = crasher.run(url=url, load=load)
     wire.disarm()
     return promises, killed
 
@@ -72,10 +77,7 @@ async def check(server: PostgresServer, promises: Promises) -> None:
         server.url(), clock, Journal(clock), inline_limit=INLINE_LIMIT, lease=LONG
     ) as spool:
         await spool.renew()
-        with psycopg.connect(server.url(), options="-csearch_path=graphrelay") as connection:
-            rows = connection.execute(_STATES).fetchall()
-        assert len({key for key, _, _ in rows}) == len(rows), "a recipient stands in two places"
-        found = {key.removesuffix("@example.org"): (state, row) for key, row, state in rows}
+        found = states(server)
         for name, allowed in promises.allowed.items():
             assert found.get(name, ("absent", 0))[0] in allowed, (name, found.get(name), allowed)
         assert set(found) <= set(promises.allowed)
@@ -86,6 +88,13 @@ async def check(server: PostgresServer, promises: Promises) -> None:
         for state, row in found.values():
             if state in OPEN:
                 await _whole(spool, row)
+
+
+def states(server: PostgresServer) -> dict[str, tuple[str, int]]:
+    with psycopg.connect(server.url(), options="-csearch_path=graphrelay") as connection:
+        rows = connection.execute(_STATES).fetchall()
+    assert len({key for key, _, _ in rows}) == len(rows), "a recipient stands in two places"
+    return {key.removesuffix("@example.org"): (state, row) for key, row, state in rows}
 
 
 async def _whole(spool: PostgresSpool, row: int) -> None:
@@ -101,7 +110,8 @@ async def _whole(spool: PostgresSpool, row: int) -> None:
 async def test_without_failures_everything_is_kept(
     crasher: Crasher, server: PostgresServer, wire: Wire
 ) -> None:
-    promises, killed = carried_out(crasher, server, wire, 0, lambda: None)
+    emptied(server)
+    promises, killed = carried_out(crasher, wire, 0, lambda: None)
     assert not killed
     assert promises.ended
     assert wire.steps > 100
@@ -109,10 +119,7 @@ async def test_without_failures_everything_is_kept(
     await check(server, promises)
 
 
-@pytest.mark.parametrize("who", ["relay", "database"])
-async def test_killed_at_a_step_it_has_what_was_promised(
-    crasher: Crasher, server: PostgresServer, wire: Wire, who: str
-) -> None:
+def strike_at(who: str, crasher: Crasher, server: PostgresServer) -> Callable[[], None]:
     def kill_relay() -> None:
         first = crasher.told.read_text().splitlines()[0]
         os.kill(json.loads(first)["process"], signal.SIGKILL)
@@ -121,7 +128,14 @@ async def test_killed_at_a_step_it_has_what_was_promised(
         server.stop(signal.SIGKILL)
         server.start()
 
-    strike = kill_relay if who == "relay" else kill_database
+    return kill_relay if who == "relay" else kill_database
+
+
+@pytest.mark.parametrize("who", ["relay", "database"])
+async def test_killed_at_a_step_it_has_what_was_promised(
+    crasher: Crasher, server: PostgresServer, wire: Wire, who: str
+) -> None:
+    strike = strike_at(who, crasher, server)
     at, kills, reached = 1, 0, True
     while reached:
         reached = False
@@ -131,10 +145,35 @@ async def test_killed_at_a_step_it_has_what_was_promised(
             reached = True
             strike()
 
-        promises, killed = carried_out(crasher, server, wire, at, struck)
+        emptied(server)
+        promises, killed = carried_out(crasher, wire, at, struck)
         assert killed == (reached and who == "relay")
         await check(server, promises)
         kills += reached
         at += EVERY
     print(f"the {who} was killed at {kills} steps")
     assert kills >= 100 // EVERY
+
+
+@pytest.mark.parametrize("who", ["relay", "database"])
+async def test_killed_again_and_again_under_load_it_has_what_was_promised(
+    crasher: Crasher, server: PostgresServer, wire: Wire, who: str
+) -> None:
+    chance = random.Random(who)
+    strike = strike_at(who, crasher, server)
+    sure: dict[str, set[str]] = {}
+    emptied(server)
+    kills, rounds = 0, ROUNDS // 4
+
+    def struck() -> None:
+        nonlocal kills
+        kills += 1
+        strike()
+
+    for number in range(rounds):
+        at, load = chance.randrange(1, 1500), f"r{number}"
+        promises, _ = carried_out(crasher, wire, at, struck, load)
+        await check(server, Promises({**sure, **promises.allowed}))
+        sure = {name: {state} for name, (state, _) in states(server).items()}
+    print(f"the {who} was killed {kills} times, {len(sure)} messages, 0 lost")
+    assert kills > rounds // 2

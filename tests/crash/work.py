@@ -17,6 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+import psycopg
+
 from graphrelay.journal import Journal
 from graphrelay.model import (
     Address,
@@ -265,6 +267,13 @@ async def many_at_once(worker: Worker, name: str) -> None:
     await asyncio.gather(*(caller(number) for number in range(20)))
 
 
+async def _use(spool: Spool, tell: Teller, load: str) -> None:
+    if load:
+        await many_at_once(Worker(spool, tell), load)
+    else:
+        await a_little_of_everything(Worker(spool, tell), spool)
+
+
 async def work(directory: Path, tell: Teller, load: str = "") -> None:
     clock = FakeClock()
     for _ in range(TRIES):
@@ -272,16 +281,13 @@ async def work(directory: Path, tell: Teller, load: str = "") -> None:
             async with SqliteSpool.open(
                 directory, clock, Journal(clock), inline_limit=INLINE_LIMIT, reserve=0
             ) as spool:
-                if load:
-                    await many_at_once(Worker(spool, tell), load)
-                else:
-                    await a_little_of_everything(Worker(spool, tell), spool)
+                await _use(spool, tell, load)
                 return
         except StorageUnavailable as error:
             tell(json.dumps({"what": "not opened", "why": str(error)}))
 
 
-async def shared_work(url: str, tell: Teller) -> None:
+async def shared_work(url: str, tell: Teller, load: str = "") -> None:
     """On a queue in PostgreSQL, as the only relay."""
     tell(json.dumps({"what": "began", "process": os.getpid()}))
     clock = FakeClock()
@@ -290,7 +296,15 @@ async def shared_work(url: str, tell: Teller) -> None:
             async with PostgresSpool.open(
                 url, clock, Journal(clock), inline_limit=INLINE_LIMIT, lease=LONG
             ) as spool:
-                await a_little_of_everything(Worker(spool, tell), spool)
+                await _use(spool, tell, load)
                 return
         except StorageUnavailable as error:
             tell(json.dumps({"what": "not opened", "why": str(error)}))
+            await _alone(url)
+
+
+async def _alone(url: str) -> None:
+    """If the answer was lost when it joined, it is still one of the relays, under another name."""
+    with suppress(psycopg.Error):
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute("DELETE FROM graphrelay.relays")

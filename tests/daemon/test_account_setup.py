@@ -63,6 +63,32 @@ async def test_an_account_that_the_relay_refuses_does_not_stay(config: Path) -> 
     assert list((config.parent / "accounts.d").iterdir()) == []
 
 
+async def test_of_two_who_set_up_the_same_account_at_once_one_has_it(config: Path) -> None:
+    async def nobody(what: str) -> str:
+        raise AssertionError(what)
+
+    async def answer() -> None:
+        await reloads.asked()
+        reloads.answer(InForce((), ()))
+
+    async def one(client: str) -> list[Output]:
+        answers = {**COMPLETE, "senders": "*@contoso.com", "client_id": client}
+        return [output async for output in verb({"answers": answers, "write": True}, nobody)]
+
+    reloads = ReloadRequests()
+    verb = AccountSetup(config, reloads).table()["set-up"]
+    answering = asyncio.create_task(answer())
+    ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2)]
+    first, second = await asyncio.gather(*map(one, ids))
+    await answering
+    assert [event["kind"] for event in first] == ["answered", "written", "reloaded"]
+    assert [event["kind"] for event in second] == ["answered"], "and nothing was reloaded"
+    [name] = (field for field in second[0]["fields"] if field["key"] == "account")
+    assert name["problem"] == "there is an account of this name; choose another"
+    [file] = (config.parent / "accounts.d").iterdir()
+    assert ids[0] in file.read_text("utf-8")
+
+
 async def test_a_configuration_with_mistakes_is_said(config: Path) -> None:
     config.write_text("[smtpd]\n", "utf-8")
     with pytest.raises(VerbError, match=r"has mistakes; correct them first\.\n.*smtpd"):

@@ -13,7 +13,8 @@ import pytest
 from graphrelay.spool.sqlite import Disk
 
 Step = str
-"""`create`, `write`, `sync`, `sync_directory`, `rename`, `link`, `unlink`, `begin`, `commit`."""
+"""`create`, `write`, `sync`, `sync_directory`, `rename`, `link`, `unlink`, `begin`, `commit`,
+`sync_commits on`, `sync_commits off`."""
 
 
 def no_room() -> OSError:
@@ -109,6 +110,10 @@ class FaultyDisk(Disk):
     def free(self, path: Path) -> int:
         self.looks += 1
         return super().free(path) if self.free_octets is None else self.free_octets
+
+    def sync_commits(self, connection: sqlite3.Connection, on: bool) -> None:
+        self._step(f"sync_commits {'on' if on else 'off'}")
+        super().sync_commits(connection, on)
 
     def begin(self, connection: sqlite3.Connection) -> None:
         self._step("begin")

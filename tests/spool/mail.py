@@ -78,7 +78,7 @@ async def put(
 
 async def waiting_in(spool: Spool) -> list[int]:
     """What is queued and not in flight, due or not, in the order of acceptance."""
-    rows = await spool.read(QueueFilter(state="queued"))
+    rows = await spool.read(QueueFilter(state="queued", limit=1_000_000))
     return [row.submission_id for row in rows if row.in_flight_since is None]
 
 

@@ -35,10 +35,17 @@ def _explained(error: BaseException, doing: str) -> BaseException:
 class _Writer(Writer):
     trouble: StorageUnavailable | None = None
 
-    def submit(self, work: Work[T] | Shared[Any, T], doing: str, *, alone: bool = False) -> Job[T]:
+    def submit(
+        self,
+        work: Work[T] | Shared[Any, T],
+        doing: str,
+        *,
+        alone: bool = False,
+        synced: bool = True,
+    ) -> Job[T]:
         if self.trouble:
             raise self.trouble
-        job = Job(work, doing, asyncio.get_running_loop().create_future(), alone)
+        job = Job(work, doing, asyncio.get_running_loop().create_future(), alone, synced)
         if alone:
             self._alone(job)
         else:

@@ -48,7 +48,7 @@ def caller(options: WebAddress, peername: object, headers: MultiMapping[str]) ->
     tls = options.listener.tls != "off"
     by_proxy = client == LOCAL or is_among(client, options.proxy_from)
     if by_proxy and (named := _last(headers, "X-Forwarded-For")):
-        named = _bare(named)
+        named = _bare(named) or _bare(_without_port(named))
         scheme = _last(headers, "X-Forwarded-Proto").lower()
         return Caller(named or client, scheme == "https", False)
     return Caller(client, tls, _is_loopback(client))

@@ -1,5 +1,6 @@
 """Overview: whether everything is well, and what needs attention."""
 
+from math import ceil
 from typing import Any
 
 from aiohttp import web
@@ -42,12 +43,16 @@ def register(app: web.Application, desk: Desk, renderer: Renderer) -> None:
             "waits": waits(lately.hours, texts.WAITS, "%d %b %H:%M"),
         }
 
-    shared = SharedAnswer(desk.clock, read)
+    shared = SharedAnswer(desk.clock, read, lambda: desk.changes.count)
 
     async def show(request: web.Request) -> web.StreamResponse:
         values = await shared.get(for_person=by_person(request))
         here = request[VISIT].caller.is_here
         found = list(needs(values["snapshot"], desk.monitoring.limits, values["now"], here=here))
-        return renderer.page("overview", request[VISIT], needs=found, **values)
+        page = renderer.page("overview", request[VISIT], needs=found, **values)
+        if not by_person(request) and (left := shared.newer_in) is not None:
+            seconds = max(left, desk.changes.pause).total_seconds()
+            page.headers["X-Renew-In"] = str(ceil(seconds))
+        return page
 
     app.router.add_get("/", show)

@@ -49,6 +49,8 @@ function offerCopies(within) {
   }
 }
 
+let later = 0;
+
 const FOCUSABLE = "a[href], button, summary, [tabindex]";
 
 // Replaces the parts of the page that are marked as live with their current content. A part in which
@@ -57,6 +59,9 @@ async function renew() {
   const answer = await fetch(location.href, { headers: { "X-Renewal": "1" } });
   if (answer.status === 401 || answer.redirected) { location.reload(); return; }
   if (!answer.ok) return;
+  // The answer is from before the last change, and no event may follow.
+  clearTimeout(later);
+  if (answer.headers.has("X-Renew-In")) later = setTimeout(hear, 1000 * answer.headers.get("X-Renew-In"));
   const now = new DOMParser().parseFromString(await answer.text(), "text/html");
   const selected = getSelection();
   for (const part of document.querySelectorAll("[data-live]")) {

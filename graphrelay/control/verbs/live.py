@@ -74,6 +74,8 @@ class LiveVerbs:
     async def _send_test(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         """Ends with the message's result, or when it waits for longer than `patience`."""
         sender = Address.parse(str(arguments["sender"])) if arguments.get("sender") else None
+        if not arguments.get("recipient"):
+            raise VerbError("a test message needs a recipient")
         recipient = Address.parse(str(arguments["recipient"]))
         listener = str(arguments.get("listener") or self._listener)
         origin = Origin(listener=listener, client="127.0.0.1", helo="graphrelay send-test")

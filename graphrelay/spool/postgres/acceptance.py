@@ -24,7 +24,7 @@ from graphrelay.spool.postgres.database_clock import DatabaseClock
 from graphrelay.spool.postgres.leases import Leases
 from graphrelay.spool.postgres.statements.put import Deposit, Deposited, PutMail, erase, put_one
 from graphrelay.spool.postgres.transactions import Transactions, Work
-from graphrelay.spool.postgres.writer import Job, Writer
+from graphrelay.spool.postgres.writer import TRIES, Job, Writer
 from graphrelay.spool.queue_ids import QueueIds
 
 ACCEPT_LIMIT = 10.0
@@ -130,15 +130,20 @@ class Acceptance:
             self._writer.give_up(job, self.take_back)
 
     async def take_back(self, put: Deposited) -> None:
-        """What nobody was given a 250 for; where that fails, it is sent all the same."""
+        """What nobody was given a 250 for; where that fails, it is sent all the same. The lanes
+        that it made stay."""
+        self._leases.made(put.made)
 
         async def work(connection: Connection) -> None:
             await erase(connection, put.parts)
 
-        try:
-            await self._transactions.run(work, "take a message back")
-        except StorageUnavailable as error:
-            self._journal.write(events.SpoolCancelledCallKept(reason=str(error)))
+        for left in reversed(range(TRIES)):
+            try:
+                await self._transactions.run(work, "take a message back")
+                break
+            except StorageUnavailable as error:
+                if not left:
+                    self._journal.write(events.SpoolCancelledCallKept(reason=str(error)))
 
     def _new_put(self) -> PutMail:
         return PutMail(lambda: self.ids, self._database_clock, self._leases, self._pieces)

@@ -4,7 +4,8 @@
     one  ── LISTEN (relays.py)
 
 Every session has the schema as its search path, commits durably, and does not stay in a transaction
-that the relay has forgotten: a lost client must not keep its locks.
+that the relay has forgotten: a lost client must not keep its locks. Each statement sees what was
+committed before it, whatever the role's isolation level is: some transactions lock, and look then.
 """
 
 import logging
@@ -43,11 +44,13 @@ NAME_LENGTH = 32
 
 def completed(url: str, process: str = "") -> str:
     """The connection string, with what its author did not decide: that a standby is not taken, and
-    that a server which is gone is noticed."""
+    that a server which is gone is noticed. Text is in UTF-8, whatever a role's setting says."""
     asked = conninfo_to_dict(url)
+    asked.pop("client_encoding", None)
     name = str(asked.pop("application_name", "graphrelay"))[:30]
     usual: dict[str, Any] = {
         "application_name": f"{name} {process}".strip(),
+        "client_encoding": "UTF8",
         "connect_timeout": 5,
         "target_session_attrs": "read-write",
         "keepalives_idle": 5,
@@ -64,6 +67,7 @@ async def configure(connection: Connection, schema: str = SCHEMA) -> None:
     await connection.execute(
         f"""SELECT set_config('search_path', '{schema}', false),
                   set_config('idle_in_transaction_session_timeout', '5s', false),
+                  set_config('default_transaction_isolation', 'read committed', false),
                   CASE WHEN current_setting('synchronous_commit') IN {NOT_DURABLE!r}
                        THEN set_config('synchronous_commit', 'on', false) END"""
     )

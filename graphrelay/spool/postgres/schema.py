@@ -19,6 +19,7 @@ from importlib.resources import files
 import psycopg
 from psycopg import AsyncConnection, errors
 
+from graphrelay.model import StorageUnavailable
 from graphrelay.spool.errors import ENDS, SpoolTooNew
 from graphrelay.spool.postgres.connections import (
     NOT_DURABLE,
@@ -92,8 +93,14 @@ async def version_of(connection: Connection, schema: str = SCHEMA) -> int:
 
 async def migrate(connection: Connection, schema: str = SCHEMA) -> tuple[int, int]:
     """Bring the database to the last version; the versions before and after. Writes nothing where
-    that is so already, or it is a newer one that may be used. Raises `SpoolTooNew` and
-    `psycopg.Error`."""
+    that is so already, or it is a newer one that may be used. Raises `SpoolTooNew`,
+    `StorageUnavailable` and `psycopg.Error`."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        raise StorageUnavailable(
+            f"The database of the spool has the encoding {encoding}, in which not all mail can be"
+            " kept. Make one with: createdb --template template0 --encoding UTF8"
+        )
     found = await version_of(connection, schema)
     if found >= newest():
         await _check_that_it_may_be_used(connection, schema, found)

@@ -247,7 +247,8 @@ class SqliteSpool:
 
     async def load_to_send(self, entry: QueueEntry) -> Submission:
         opening = BeginReading(entry, self._load(entry.submission_id), self._process)
-        return self._found(await self._run(opening, "load a message"))
+        # It protects from a message that ends the process: the machine goes on.
+        return self._found(await self._writer.run_unsynced(opening, "load a message"))
 
     def _load(self, submission_id: int, kept: bool = False) -> attempts.Load:
         return attempts.Load(submission_id, self._folder, self._clock.now(), kept)

@@ -30,6 +30,23 @@ def test_a_proxy_that_names_nobody_is_the_client() -> None:
     assert caller(PROXY, ("192.0.2.1", 4711), unknown).client == "192.0.2.1"
 
 
+@pytest.mark.parametrize(
+    ("named", "client"),
+    [
+        ("198.51.100.7:4711", "198.51.100.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+    ],
+)
+def test_a_proxy_may_name_the_port_as_well(named: str, client: str) -> None:
+    """As IIS does; its own address would pass for everybody's."""
+    fields = CIMultiDict({"X-Forwarded-For": named})
+    assert caller(PROXY, ("192.0.2.1", 4711), fields).client == client
+
+
 def test_a_field_that_the_proxy_adds_counts_and_not_the_one_that_the_client_sent() -> None:
     fields = CIMultiDict(
         [

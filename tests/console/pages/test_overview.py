@@ -1,8 +1,13 @@
 """The page Overview: whether everything is well, in one line."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any
 
 from graphrelay.console.live import PAUSE
+from graphrelay.console.shared import SHARE
+from graphrelay.control.verb import Asker, Output
 from tests.console.conftest import FIGURES, STATUS, Opened, Opening
 from tests.console.test_guard import LANE
 
@@ -76,6 +81,24 @@ async def test_however_many_look_everything_is_read_once_in_a_while(opened: Open
     await opened.clock.advance(PAUSE / 2)
     await viewer.get("/", X_Renewal="1")
     assert len(opened.verbs.asked) == 10
+
+
+async def test_a_page_that_is_from_before_a_change_is_asked_for_once_more(opened: Opened) -> None:
+    """An answer that took long is kept for longer than an event takes."""
+
+    async def slow(_: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
+        await opened.clock.advance(timedelta(seconds=1))
+        yield FIGURES
+
+    opened.verbs["figures"] = slow
+    vera = await opened.viewer()
+    opened.console.hear(opened.entries[-1])
+    await opened.clock.advance(PAUSE)
+    page = await vera.get("/", X_Renewal="1")
+    assert page.headers["X-Renew-In"] == str(SHARE - 3)
+    await opened.clock.advance(timedelta(seconds=SHARE - 3))
+    page = await vera.get("/", X_Renewal="1")
+    assert "X-Renew-In" not in page.headers
 
 
 async def test_a_person_sees_what_is_true_now(opened: Opened) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from graphrelay.control.verb import said
 from tests.console.conftest import Opened, Opening
 from tests.console.test_guard import ROW
 
@@ -44,6 +45,15 @@ async def test_one_message_is_changed_at_once(opening: Opening, what: str) -> No
     assert opened.verbs.calls(f"queue-{what}") == [
         {"what": what, "queue_id": "X", "reason": "odd (by otto)"}
     ]
+
+
+async def test_a_reason_however_long_says_who_gave_it(opening: Opening) -> None:
+    opened = await opening(queue_hold=[{"queue_id": "X", "changed": 1}])
+    otto = await opened.operator()
+    await otto.post("/queue/hold", {"queue_id": "X", "reason": " a\r\n\0b" + "x" * 50_000})
+    [asked] = opened.verbs.calls("queue-hold")
+    assert asked["reason"].startswith("a bxxx")
+    assert said(asked, "reason").endswith("x… (by otto)")
 
 
 async def test_deleting_asks_first(opening: Opening) -> None:

@@ -50,6 +50,12 @@ async def test_a_sender_that_no_route_takes_is_refused_before_anything_is_stored
         assert await asked(here, "lanes") == []
 
 
+async def test_a_test_message_to_nobody_is_refused(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        with pytest.raises(VerbError, match="needs a recipient"):
+            await asked(here, "send-test")
+
+
 async def test_a_client_without_a_failed_session_has_no_transcript(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         assert await asked(here, "transcript", client="192.0.2.7") == []

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from graphrelay.journal import Journal
+from graphrelay.model import StorageAway
 from graphrelay.spool.changes import Hold, Release
 from graphrelay.spool.postgres import PostgresSpool
 from graphrelay.spool.postgres.statements.put import Deposited
 from graphrelay.spool.queries import QueueFilter
 from graphrelay.spool.queue_ids import QueueIds
 from tests.clock import FakeClock
-from tests.spool.mail import put, waiting_in
+from tests.spool.mail import WEBSITE, put, waiting_in
 from tests.spool.postgres.relays import a_relay
 
 
@@ -48,6 +49,7 @@ async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(
         await taking
     await asyncio.gather(*spool._transactions.under_way)
     assert await spool.read(QueueFilter()) == []
+    assert spool.sends(WEBSITE)  # the lane that it made is this relay's
 
 
 async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
@@ -58,6 +60,25 @@ async def test_what_somebody_else_has_changed_by_then_is_not_taken_back(
     await spool.change(Release(one.id, "by a person"))
     await spool._acceptance.take_back(Deposited((one,), frozenset()))
     assert await waiting_in(spool) == [one.id]
+
+
+async def test_a_message_is_taken_back_also_where_the_connection_breaks_then(
+    spool: PostgresSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it may, since nobody knew in time whether it had been committed."""
+    (one,) = await put(spool)
+    real, broken = spool._transactions.run, list[str]()
+
+    async def run(work: Any, doing: str) -> Any:
+        if not broken:
+            broken.append(doing)
+            raise StorageAway("the connection is lost")
+        return await real(work, doing)
+
+    monkeypatch.setattr(spool._transactions, "run", run)
+    await spool._acceptance.take_back(Deposited((one,), frozenset()))
+    assert broken == ["take a message back"]
+    assert await spool.read(QueueFilter()) == []
 
 
 async def test_two_relays_that_choose_the_same_queue_id_both_accept_their_message(

@@ -9,11 +9,12 @@ import trustme
 from psycopg.conninfo import conninfo_to_dict
 
 from graphrelay.journal import Journal
-from graphrelay.model import StorageUnavailable
+from graphrelay.model import Done, StorageUnavailable
 from graphrelay.spool.postgres.connections import NAME_LENGTH, completed, connect
+from graphrelay.spool.queries import HistoryOf
 from tests.clock import FakeClock
 from tests.e2e.kill_nine import free_port
-from tests.spool.mail import put
+from tests.spool.mail import NOON, a_message, put, relayed
 from tests.spool.postgres.relays import a_relay
 from tests.spool.postgres_server import PostgresServer, running
 
@@ -45,6 +46,55 @@ async def test_a_session_commits_durably_where_the_server_does_not(
         async with connection:
             found = await connection.execute("SHOW synchronous_commit")
             assert await found.fetchone() == (got,)
+
+
+_ODD = {
+    "DateStyle": "German",
+    "TimeZone": "Asia/Kathmandu",
+    "bytea_output": "escape",
+    "client_encoding": "LATIN1",
+    "default_transaction_isolation": "serializable",
+    "search_path": "other",
+    "standard_conforming_strings": "off",
+    "transform_null_equals": "on",
+}
+
+
+async def test_what_an_admin_has_set_for_the_role_changes_nothing(
+    postgres_server_of_all: PostgresServer, database: str, clock: FakeClock, journal: Journal
+) -> None:
+    server = postgres_server_of_all
+    server.execute("CREATE SCHEMA other; CREATE TABLE other.messages (id text)")
+    try:
+        for name, value in _ODD.items():
+            server.execute(f"ALTER ROLE relay SET {name} = '{value}'")
+        async with a_relay(database, clock, journal) as spool:
+            odd = r"\ ' \' \\ $1 %s ☎ ö" + "\0\udce4"
+            (mail,) = await put(spool, bytes(range(256)), a_message(subject=odd))
+            number = await spool.begin(mail, NOON, "c")
+            await spool.finish(mail, relayed(number), Done("relayed"))
+            shown = await spool.read(HistoryOf(mail.queue_id))
+            assert shown is not None
+            assert shown.subject == odd
+        connection = await connect(database)
+        async with connection:
+            found = await connection.execute("SHOW transaction_isolation")
+            assert await found.fetchone() == ("read committed",)
+    finally:
+        server.execute("ALTER ROLE relay RESET ALL; DROP SCHEMA other CASCADE")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_keep_all_text_is_refused(
+    postgres_server_of_all: PostgresServer, encoding: str, clock: FakeClock, journal: Journal
+) -> None:
+    name = f"in_{encoding.lower()}"
+    postgres_server_of_all.execute(
+        f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'"
+    )
+    with pytest.raises(StorageUnavailable, match=f"encoding {encoding}"):
+        async with a_relay(postgres_server_of_all.url(name), clock, journal):
+            pass
 
 
 @pytest.fixture

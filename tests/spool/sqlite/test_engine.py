@@ -45,6 +45,7 @@ from tests.spool.mail import (
     NOON,
     a_message,
     attempt,
+    entry,
     put,
     relayed,
     waiting_in,
@@ -61,6 +62,25 @@ async def test_a_large_body_is_a_file_with_the_same_octets(spool: SqliteSpool) -
     assert submission.body.path.read_bytes() == LARGE
     assert submission.body.path.stat().st_mode & 0o777 == 0o600
     assert await spool.load(submission.id) == submission
+
+
+async def test_only_the_mark_of_reading_is_not_synced(
+    tmp_path: Path, clock: FakeClock, journal: Journal
+) -> None:
+    disk = FaultyDisk()
+
+    def switches() -> list[Step]:
+        return [step for step in disk.steps if step.startswith("sync_commits")]
+
+    async with SqliteSpool.open(tmp_path, clock, journal, disk=disk) as spool:
+        (submission,) = await put(spool)
+        assert switches() == []
+        submission = await spool.load_to_send(entry(submission))
+        assert switches() == ["sync_commits off"]
+        number = await spool.begin(submission, NOON, "c")
+        assert switches() == ["sync_commits off", "sync_commits on"]
+        await spool.finish(submission, relayed(number), Done("relayed"))
+        assert len(switches()) == 2
 
 
 async def test_a_relayed_message_leaves_its_log_and_no_octets(

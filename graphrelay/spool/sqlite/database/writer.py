@@ -5,7 +5,7 @@
 
 While one transaction is being synced, the next callers queue up and then share a commit. No caller
 returns before the commit has. The event loop is woken once for each transaction, not for each
-caller.
+caller. A transaction in which nothing has to survive the machine is not synced.
 
 If anything in a shared transaction fails, all of it is rolled back and each `Work` is repeated in
 its own transaction: so one caller's failure never affects another, and the usual case needs no
@@ -17,6 +17,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -62,6 +63,7 @@ class Job(Generic[T]):
     doing: str
     future: asyncio.Future[T]
     alone: bool = False
+    synced: bool = True
     answer: T | None = None
     error: BaseException | None = None
 
@@ -84,6 +86,8 @@ class Writer:
         self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="spool-writer", daemon=True)
         self._open = False
+        self._syncs = True
+        """Whether the connection syncs its commits."""
         self._doubtful: deque[str] = deque()
         self.commits = Durations(STORAGE)
         self.changes = 0
@@ -101,18 +105,30 @@ class Writer:
         """
         return await self.submit(work, doing).future
 
+    async def run_unsynced(self, work: Work[T], doing: str) -> T:
+        """As `run`, but the commit is only sure to survive the end of this process, and not that of
+        the machine, until the next one that is synced. The work must leave no file to unlink."""
+        return await self.submit(work, doing, synced=False).future
+
     async def run_alone(self, work: Work[T], doing: str) -> T:
         """As `run`, but outside of a transaction: for what SQLite does not do in one."""
         return await self.submit(work, doing, alone=True).future
 
-    def submit(self, work: Work[T] | Shared[Any, T], doing: str, *, alone: bool = False) -> Job[T]:
+    def submit(
+        self,
+        work: Work[T] | Shared[Any, T],
+        doing: str,
+        *,
+        alone: bool = False,
+        synced: bool = True,
+    ) -> Job[T]:
         """As `run`, for a caller that needs the job itself.
 
         In a transaction, shared works are done first, then the others in this order.
         """
         if not self._open:
             raise StorageUnavailable(f"The spool could not {doing}: it is closed.")
-        job = Job(work, doing, self._loop.create_future(), alone)
+        job = Job(work, doing, self._loop.create_future(), alone, synced)
         self._jobs.put(job)
         return job
 
@@ -120,7 +136,7 @@ class Writer:
         """For the body of a transaction whose commit failed while it was being synced.
 
         Its frames may be complete in the WAL, so a crash now could restore the row, which must then
-        have its body. The next commit overwrites the frames; then the file may be deleted.
+        have its body. The next synced commit overwrites the frames; then the file may be deleted.
         """
         self._doubtful.append(name)
 
@@ -179,10 +195,15 @@ class Writer:
     def _transact(self, jobs: list[Job[Any]]) -> None:
         transaction = DatabaseTransaction(self._connection)
         before, doubtful = self._connection.total_changes, len(self._doubtful)
+        synced = any(job.synced for job in jobs)
+        if synced != self._syncs:
+            self._syncs = False  # whatever happens now
+            self._disk.sync_commits(self._connection, synced)
+            self._syncs = synced
         try:
             self._disk.begin(self._connection)
             _do(transaction, jobs)
-            with self.commits.measured():
+            with self.commits.measured() if synced else nullcontext():
                 self._disk.commit(self._connection)
         except BaseException:
             if self._connection.in_transaction:
@@ -191,7 +212,8 @@ class Writer:
         self._unlink(transaction.files_to_unlink)
         if self._connection.total_changes > before:
             self.changes += 1
-            self._unlink([self._doubtful.popleft() for _ in range(doubtful)])
+            if synced:
+                self._unlink([self._doubtful.popleft() for _ in range(doubtful)])
 
 
 def _do(transaction: DatabaseTransaction, jobs: list[Job[Any]]) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 STATEMENTS = 256
 """How many statements stay prepared: see bulk_insert.py."""
 
+_FULL = 2
+
 
 class Disk:
     """This machine's file system and SQLite."""
@@ -85,11 +87,21 @@ class Disk:
             address, uri=True, isolation_level=None, check_same_thread=False, timeout=5
         )
 
+    def sync_commits(self, connection: sqlite3.Connection, on: bool) -> None:
+        """Whether the next commits are synced. One that is not survives this process, since the
+        kernel has its octets, but perhaps not the machine; it cannot damage the database, and the
+        next synced one syncs it as well (https://www.sqlite.org/pragma.html#pragma_synchronous).
+        """
+        connection.execute(f"PRAGMA synchronous = {'FULL' if on else 'NORMAL'}")
+        [level] = connection.execute("PRAGMA synchronous").fetchone()
+        if (level >= _FULL) != on:
+            raise sqlite3.OperationalError(f"cannot turn syncing {'on' if on else 'off'}")
+
     def begin(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
 
     def commit(self, connection: sqlite3.Connection) -> None:
-        """The commit point of the relay: when this returns, the relay is responsible for the
-        mail.
+        """The commit point of the relay: when this returns, and commits are synced, the relay is
+        responsible for the mail.
         """
         connection.execute("COMMIT")

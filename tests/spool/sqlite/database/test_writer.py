@@ -230,6 +230,69 @@ async def test_a_doubtful_file_stays_until_something_else_was_written(
     assert unlinked == ["a.body"]
 
 
+def level(transaction: DatabaseTransaction) -> int:
+    """2 is FULL: the commit is synced; 1 is NORMAL."""
+    (synchronous,) = transaction.connection.execute("PRAGMA synchronous").fetchone()
+    return int(synchronous)
+
+
+async def test_a_commit_is_synced_unless_nothing_in_it_needs_it(
+    writer: Writer, disk: FaultyDisk
+) -> None:
+    assert await writer.run(level, "read") == 2
+    assert await writer.run_unsynced(level, "read") == 1
+    gate = Gate(disk)
+    first = writer.submit(level, "read", synced=False)
+    await gate.reached.wait()
+    shared = [writer.submit(level, "read", synced=synced) for synced in (False, True, False)]
+    gate.open()
+    assert await first.future == 1
+    assert [await job.future for job in shared] == [2, 2, 2]
+    assert await writer.run_unsynced(level, "read") == 1
+    assert await writer.run(level, "read") == 2
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+async def test_where_syncing_cannot_be_switched_nothing_is_committed_without_it(
+    writer: Writer, disk: FaultyDisk, tmp_path: Path, switch: str
+) -> None:
+    write = writer.run_unsynced
+    if switch == "on":
+        await writer.run_unsynced(level, "read")
+        write = writer.run
+    disk.fail(f"sync_commits {switch}", database_full())
+    with pytest.raises(StorageUnavailable):
+        await write(insert(1), "write")
+    assert numbers(tmp_path) == []
+    assert await writer.run(level, "read") == 2
+
+
+async def test_syncing_that_was_switched_off_with_an_error_is_switched_on_again(
+    writer: Writer, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = disk.sync_commits
+
+    def switched_and_failed(connection: sqlite3.Connection, on: bool) -> None:
+        switch(connection, on)
+        raise database_full()
+
+    monkeypatch.setattr(disk, "sync_commits", switched_and_failed)
+    with pytest.raises(StorageUnavailable):
+        await writer.run_unsynced(insert(1), "write")
+    monkeypatch.undo()
+    assert await writer.run(level, "read") == 2
+
+
+async def test_a_doubtful_file_stays_until_something_was_synced(
+    writer: Writer, unlinked: list[str]
+) -> None:
+    writer.unlink_after_next_commit("a.body")
+    await writer.run_unsynced(insert(1), "write")
+    assert unlinked == []
+    await writer.run(insert(2), "write")
+    assert unlinked == ["a.body"]
+
+
 async def test_a_mistake_of_ours_is_not_called_a_full_disk(writer: Writer) -> None:
     def wrong(transaction: DatabaseTransaction) -> None:
         raise KeyError("ours")

@@ -69,3 +69,13 @@ def test_a_connection_to_read_creates_no_database_and_writes_to_none(tmp_path: P
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         reader.execute("INSERT INTO t VALUES (1)")
+
+
+def test_commits_are_synced_again_after_they_were_not(tmp_path: Path) -> None:
+    with closing(DISK.connect(tmp_path / "spool.db")) as connection:
+        for on, level in ((False, 1), (True, 2), (True, 2)):
+            DISK.sync_commits(connection, on)
+            assert connection.execute("PRAGMA synchronous").fetchone() == (level,)
+        DISK.begin(connection)
+        with pytest.raises(sqlite3.OperationalError):  # SQLite refuses it in a transaction
+            DISK.sync_commits(connection, False)
