@@ -23,6 +23,8 @@ Configured = Mapping[tuple[How, str], object]
 """What is configured of each user, by how the user signs in and the name of the session."""
 MOST = 1_000
 """Sessions at once; beyond that the one that was idle longest ends."""
+MOST_EACH = 50
+"""Of one user, who could end everybody else's by signing in again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ class Sessions:
         now = self._clock.monotonic()
         key = _key(value)
         self._open[key] = ConsoleSession(key, who, role, how, now, now)
+        own = [one.key for one in self._open.values() if (one.how, one.who) == (how, who)]
+        if len(own) > MOST_EACH:
+            self._end(own[0], "too many sessions of one user")
         while len(self._open) > MOST:
             self._end(next(iter(self._open)), "too many sessions")
         return value

@@ -3,7 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from graphrelay.console.access.sessions import MOST, Configured, ConsoleSession, Sessions
+from graphrelay.console.access.sessions import (
+    MOST,
+    MOST_EACH,
+    Configured,
+    ConsoleSession,
+    Sessions,
+)
 from graphrelay.smtp.access.login import Login
 from tests.clock import FakeClock
 from tests.console.conftest import OPERATOR, VIEWER
@@ -86,10 +92,24 @@ def test_a_reload_ends_the_sessions_of_users_who_were_removed_or_changed() -> No
 def test_there_are_never_more_than_so_many() -> None:
     sessions = Kept()
     first = sessions.open("otto", "operator", "link")
-    for _ in range(MOST):
-        last = sessions.open("otto", "operator", "link")
+    for number in range(MOST):
+        last = sessions.open(f"user {number}", "viewer", "password")
     assert sessions.find(first) is None
     assert sessions.find(last)
+    assert sessions.ends == [("otto", "too many sessions")]
+
+
+def test_who_signs_in_again_and_again_ends_nobody_elses_sessions() -> None:
+    sessions = Kept()
+    other = sessions.open("otto", "operator", "link")
+    vera = [sessions.open("vera", "viewer", "password") for _ in range(MOST_EACH)]
+    assert sessions.find(vera[0])
+    for _ in range(MOST):
+        sessions.open("vera", "viewer", "password")
+    assert sessions.find(other)
+    assert sessions.ends[0] == ("vera", "too many sessions of one user")
+    assert len(sessions.ends) == MOST
+    assert sessions.find(vera[0]) is None
 
 
 def test_a_form_token_belongs_to_one_cookie_of_one_process() -> None:
