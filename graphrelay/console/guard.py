@@ -75,9 +75,9 @@ def harmless(handler: F) -> F:
     return handler
 
 
-def streamed(handler: F) -> F:
-    """This answer takes long: it is no turn of its user, and takes turns by itself."""
-    handler.streamed = True  # type: ignore[attr-defined]
+def no_turn(handler: F) -> F:
+    """This answer is no turn of its user: it takes turns by itself, or does not ask the spool."""
+    handler.no_turn = True  # type: ignore[attr-defined]
     return handler
 
 
@@ -212,7 +212,7 @@ class Guard:
                 raise request.match_info.http_exception
             return self._to_sign_in(request)
         is_page = not is_open and request.method != "POST"
-        if session and is_page and not getattr(route, "streamed", False):
+        if session and is_page and not getattr(route, "no_turn", False):
             async with self._desk.turns.turn(request[VISIT].user):
                 return await handler(request)
         return await handler(request)

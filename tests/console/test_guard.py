@@ -701,6 +701,8 @@ async def test_who_asks_for_many_pages_at_once_has_one_question_under_way(
     assert [one.result().status for one in refused[0]] == [429]
     assert asked == 1
     assert (await vera.get("/static/console.css")).status == 200
+    # For operators; it starts a process, which takes long and asks the spool nothing.
+    assert (await vera.get("/setup")).status == 403
     assert (await otto.get("/log")).status == 200, "others go on"
     acted = await vera.post("/sign-out")
     assert acted.status == 303, "and so do forms"

@@ -4,13 +4,13 @@ from aiohttp import web
 
 from graphrelay.console import texts
 from graphrelay.console.desk import Desk
-from graphrelay.console.guard import HEADERS, VISIT, streamed
+from graphrelay.console.guard import HEADERS, VISIT, no_turn
 from graphrelay.console.live import stream
 from graphrelay.console.render import Renderer
 
 
 def register(app: web.Application, desk: Desk, _renderer: Renderer) -> None:
-    @streamed
+    @no_turn
     async def events(request: web.Request) -> web.StreamResponse:
         session = request[VISIT].session
         entered = desk.changes.enter(session.key, lambda: request.transport is None)

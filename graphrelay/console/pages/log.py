@@ -13,7 +13,7 @@ from aiohttp import web
 
 from graphrelay.console.desk import Desk
 from graphrelay.console.forms import moment, number
-from graphrelay.console.guard import HEADERS, VISIT, streamed
+from graphrelay.console.guard import HEADERS, VISIT, no_turn
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import Output
 from graphrelay.spool.values import MOST_REFUSALS, OUTCOMES
@@ -99,7 +99,7 @@ class LogPages:
             export=f"/log.csv?{urlencode(given)}",
         )
 
-    @streamed
+    @no_turn
     async def export(self, request: web.Request) -> web.StreamResponse:
         """All that fits, newest first, some at a time, each in a turn of the user."""
         wanted = _filter(request.query)

@@ -12,7 +12,7 @@ from aiohttp import web
 from graphrelay import mail_html
 from graphrelay.console.desk import Desk
 from graphrelay.console.forms import number
-from graphrelay.console.guard import HEADERS, VISIT, streamed
+from graphrelay.console.guard import HEADERS, VISIT, no_turn
 from graphrelay.console.options import ConfiguredKey
 from graphrelay.console.pages.queue import ACTS
 from graphrelay.console.render import Renderer
@@ -128,7 +128,7 @@ class MessagePages:
         events = await self._desk.ask("queue-file", queue_id=queue_id, number=number)
         return b"".join(_octets(event) for event in events)
 
-    @streamed
+    @no_turn
     async def file(self, request: web.Request) -> web.StreamResponse:
         """A download, a piece at a time."""
         queue_id = request.match_info["queue_id"]

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from graphrelay.console import texts
 from graphrelay.console.desk import Desk
-from graphrelay.console.guard import VISIT
+from graphrelay.console.guard import VISIT, no_turn
 from graphrelay.console.render import Renderer
 from graphrelay.control.verb import Output, VerbError
 
@@ -32,6 +32,7 @@ class SetUpPage:
         self._desk = desk
         self._renderer = renderer
 
+    @no_turn
     async def show(self, request: web.Request) -> web.StreamResponse:
         if not request[VISIT].session.may_act:
             raise web.HTTPForbidden(text=texts.FOR_OPERATORS)
