@@ -1,7 +1,7 @@
-"""The first pages over 100,000 messages: fast, and of the same size in memory."""
+"""The first pages over 100,000 messages. How long they take, and what memory they need, is measured
+by `python -m benchmarks pages`."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import aiohttp
@@ -12,14 +12,10 @@ from tests.console.conftest import Browser
 from tests.world import world
 
 LONG = 100_000
-FAST = 0.2
-"""Seconds of this process's CPU: the clock of a busy machine says nothing. The least of three
-times, since the relay checks its database meanwhile."""
-PAGES = ("/queue", "/log", "/")
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["waiting", "in the mail log"])
-async def test_the_first_page_takes_less_than_a_fifth_of_a_second_and_memory_stays(
+async def test_a_long_list_is_counted_and_its_first_page_has_a_hundred_rows(
     tmp_path: Path, done: bool
 ) -> None:
     await asyncio.to_thread(multiply, tmp_path / "state", LONG, done=done)
@@ -32,22 +28,7 @@ async def test_the_first_page_takes_less_than_a_fifth_of_a_second_and_memory_sta
         path = here.relay.console.link("root").removeprefix(browser.base)
         await browser.get(path)
         assert (await browser.post(path)).status == 303
-        before = resident()
-        took = {page: min([await seconds(browser, page) for _ in range(3)]) for page in PAGES}
-        assert max(took.values()) < FAST, took
-        assert resident() - before < 30e6
+        assert (await browser.get("/")).status == 200
         listed = (await browser.get("/log" if done else "/queue")).text
         assert listed.count('<a href="/message/') == 100
         assert done or "100,001 messages wait" in listed
-
-
-async def seconds(browser: Browser, page: str) -> float:
-    began = time.process_time()
-    answer = await browser.get(page)
-    assert answer.status == 200
-    return time.process_time() - began
-
-
-def resident() -> int:
-    """Octets of memory of this process."""
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
