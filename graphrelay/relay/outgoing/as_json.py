@@ -202,8 +202,8 @@ def _headers(section: HeaderSection, most: int) -> tuple[list[dict[str, str]], t
             lost[name] = None
     ordered = sorted(wanted.values(), key=lambda one: one["name"].startswith("X-Graphrelay-"))
     lost |= {one["name"]: None for one in ordered[most:]}
-    told = [name for name in lost if not name.startswith("X-Graphrelay-")]
-    return ordered[:most], as_mime.lost_fields(told)
+    reported = [name for name in lost if not name.startswith("X-Graphrelay-")]
+    return ordered[:most], as_mime.lost_fields(reported)
 
 
 def kept(section: HeaderSection) -> frozenset[str]:

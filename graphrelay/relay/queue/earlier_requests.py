@@ -25,7 +25,7 @@ class EarlierRequests:
     """Owns a task for each lane that has such requests."""
 
     def __init__(self, spool: Spool, clock: Clock, settle: Settle, counted: Counted) -> None:
-        """`counted` is told how many there may be in a lane, whenever that changes."""
+        """`counted` is called with how many there may be in a lane, whenever that changes."""
         self._spool = spool
         self._clock = clock
         self._settle = settle
@@ -71,7 +71,7 @@ class EarlierRequests:
         while True:
             try:
                 found = await self._spool.read(InFlight())
-            except StorageUnavailable:  # told by whoever else needs the spool
+            except StorageUnavailable:  # whatever else needs the spool reports it
                 await self._clock.sleep(WITHOUT_DISK)
             else:
                 here = (one for one in found if one.lane == lane)

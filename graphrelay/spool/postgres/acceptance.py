@@ -1,7 +1,7 @@
 """How a message becomes ours: its octets stand ready, and one transaction takes it.
 
 A client is answered within `ACCEPT_LIMIT`. What turns out to have been committed for a client that
-was told otherwise, or has gone, is taken back.
+got another answer, or has gone, is taken back.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from graphrelay.spool.postgres.writer import TRIES, Job, Writer
 from graphrelay.spool.queue_ids import QueueIds
 
 ACCEPT_LIMIT = 10.0
-"""Seconds after which a client is told that its message could not be taken."""
+"""Seconds after which a client gets the answer that its message could not be taken."""
 _ID_BITS = 9
 
 

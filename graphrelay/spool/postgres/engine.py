@@ -169,7 +169,7 @@ class PostgresSpool:
             last = await prepare(self._connections, self._database_clock, self._journal)
             self._acceptance.go_on_from(last)
             if sends:
-                await self.secrets.look()  # before anything reads them: what changes later is told
+                await self.secrets.look()  # before anything reads them; later changes are notified
                 await self._leases.join()
                 await self._leases.round()
         except psycopg.Error as error:
@@ -304,7 +304,7 @@ class PostgresSpool:
                     lambda c: attempts.withdraw(c, begun, number, relay), "withdraw an attempt"
                 )
                 break
-            except StorageUnavailable:  # told by the leases, which need the server too
+            except StorageUnavailable:  # the leases report it
                 await self._clock.sleep(_WITHDRAW_AGAIN)
         if self._watcher is not None:
             self._watcher.changed(lane)

@@ -50,24 +50,24 @@ class Notifications:
                     await self._look_everywhere()
                     async for notification in connection.notifies():
                         self._notified(notification.payload)
-            except psycopg.Error:  # told by the leases, which need the server too
+            except psycopg.Error:  # the leases report it
                 await self._clock.sleep(_LISTEN_AGAIN)
 
     async def poll(self) -> None:
         """Never returns."""
         while True:
             await self._clock.sleep(POLL)
-            with suppress(psycopg.Error):  # told by the leases, which need the server too
+            with suppress(psycopg.Error):  # the leases report it
                 await self._look_everywhere()
 
     def _notified(self, payload: str) -> None:
-        """What another release tells besides is left aside, as is what is none of ours: any role of
-        the database may notify."""
+        """What only another release knows is ignored, as is what is none of ours: any role of the
+        database may notify."""
         try:
-            told = json.loads(payload)
+            notice = json.loads(payload)
         except (ValueError, RecursionError):
             return
-        match told:
+        match notice:
             case {"lanes": _}:
                 self._leases.look_soon()
             case {"secret": [str(service), str(name)]}:

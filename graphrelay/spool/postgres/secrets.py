@@ -52,13 +52,13 @@ class Secrets:
         where = service, storable(name)
         sql = _REPLACE if version else _INSERT
         values = (octets, *where, version) if version else (*where, octets)
-        row = self._row(sql, values, "keep an authorization", told=(service, name))
+        row = self._row(sql, values, "keep an authorization", changed=(service, name))
         return None if row is None else int(row[0])
 
     def remove(self, service: str, name: str, version: int) -> bool:
         """Delete that version; whether it was there."""
         where = service, storable(name), version
-        row = self._row(_REMOVE, where, "delete an authorization", told=(service, name))
+        row = self._row(_REMOVE, where, "delete an authorization", changed=(service, name))
         return row is not None
 
     def names(self, service: str) -> list[str]:
@@ -83,14 +83,14 @@ class Secrets:
         sql: str,
         values: tuple[Any, ...],
         doing: str,
-        told: tuple[str, str] | None = None,
+        changed: tuple[str, str] | None = None,
     ) -> tuple[Any, ...] | None:
         async def work(connection: Connection) -> tuple[Any, ...] | None:
             async with connection.transaction():
                 found = await connection.execute(sql.encode(), values)
                 row = await found.fetchone()
-                if row is not None and told is not None:
-                    payload = json.dumps({"secret": told})
+                if row is not None and changed is not None:
+                    payload = json.dumps({"secret": changed})
                     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
             return row
 

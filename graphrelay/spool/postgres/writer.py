@@ -11,8 +11,8 @@ it. So each transaction first writes its number into the row of the process in `
 writer looks there before it does anything else: the row's lock waits for the old session to end.
 It looks until the server can say it. If the server says that it never will (the table is gone), the
 relay ends: to try again might take a message twice, to report a failure might lose track of one.
-Who cannot wait so long (`give_up`) is told that nothing was kept, and what turns out to have been
-kept is taken back.
+A caller that cannot wait so long (`give_up`) gets the answer that nothing was kept, and what turns
+out to have been kept is taken back.
 """
 
 # ruff: noqa: S608 (our own words; values are bound)
@@ -75,7 +75,7 @@ class Job(Generic[V, R]):
     future: asyncio.Future[R]
     begun: bool = False
     given_up: Callable[[R], Awaitable[None]] | None = None
-    """What takes it back, where its caller was told that it was not done."""
+    """Takes it back, where its caller got the answer that it was not done."""
 
 
 class FateUnknown(Exception):  # noqa: N818 (a condition)
@@ -88,8 +88,8 @@ class FateUnknown(Exception):  # noqa: N818 (a condition)
 
 
 def _answered(future: asyncio.Future[Any]) -> None:
-    """Whoever waits for it gets the exception. Where the caller has been cancelled, nobody does,
-    and asyncio would write a traceback to the journal."""
+    """Mark the exception as seen: where the caller has been cancelled, nobody gets it, and asyncio
+    would write a traceback to the journal."""
     if not future.cancelled():
         future.exception()
 

@@ -411,7 +411,7 @@ class Finish:
         state, not_before, why, done_at = columns_of(
             value.following, attempt.finished_at, self._clock
         )
-        told = isinstance(value.following, Queued) or state == what
+        is_in_outcome = isinstance(value.following, Queued) or state == what
         return (
             value.submission.id,
             storable(lane.account),
@@ -427,7 +427,7 @@ class Finish:
             not_before,
             why,
             done_at,
-            None if told else state,
+            None if is_in_outcome else state,
         )
 
     async def answers(
