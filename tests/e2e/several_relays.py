@@ -153,8 +153,9 @@ class Line:
             pass  # the connection is over, which is all that a caller needs to know
         finally:
             self._carrying.discard(task)
-            for one in writers:
+            for one in writers:  # all of them before it waits, since it may be cancelled there
                 one.transport.abort()
+            for one in writers:
                 with contextlib.suppress(OSError):
                     await one.wait_closed()
 
