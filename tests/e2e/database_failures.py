@@ -95,9 +95,11 @@ class Pair:
         _until(self.primary, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'")
 
     def be_synchronous(self) -> None:
-        """From now on a commit waits for the standby; also on a standby that is promoted."""
-        self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        self.primary.execute("SELECT pg_reload_conf()")
+        """From now on a commit waits for the standby; also on a standby that is promoted, whose
+        settings are its own."""
+        for server in (self.primary, self.standby):
+            server.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            server.execute("SELECT pg_reload_conf()")
         _until(self.primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 
     def hold_replication_up(self) -> None:
@@ -144,6 +146,7 @@ async def synchronous(rounds: int, messages: int, seed: int, folder: Path) -> Ve
                     await flood.acknowledged(before + dice.randrange(1, messages))
                     await asyncio.to_thread(both.fail_over)
                     # Until there is another standby, no commit is answered.
+                    assert both.primary.execute("SHOW synchronous_standby_names") == [("*",)]
                     await asyncio.to_thread(both.replicate)
                 print(
                     f"round {number + 1}: {len(flood.told.acknowledged)} acknowledged", flush=True
