@@ -61,6 +61,13 @@ async def test_an_account_is_authorized_from_nothing_and_a_test_message_arrives(
         assert PUBLIC_CLIENT not in str(acts)
 
 
+async def accepted_in_a_new_tab(seen: Seen) -> None:
+    """What the person does where the button has led to."""
+    async with opened_at(seen.world.cloud.login_url, seen.tab) as other:
+        await accept(other)
+        await Seen(seen.world, other).shows("p", "wp@contoso.com")
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 async def test_one_click_leads_to_microsoft_in_a_new_tab_and_the_page_shows_the_result(
     tmp_path: Path, scripts: bool
@@ -70,9 +77,7 @@ async def test_one_click_leads_to_microsoft_in_a_new_tab_and_the_page_shows_the_
         await seen.visit("/accounts")
         await loaded(seen.tab)
         await seen.press_by_key("button[value=browser]")
-        async with opened_at(seen.world.cloud.login_url, seen.tab) as other:
-            await accept(other)
-            await Seen(seen.world, other).shows("p", "wp@contoso.com")
+        await accepted_in_a_new_tab(seen)
         await seen.tab.call("Page.bringToFront")
         async with asyncio.timeout(30):
             while "Authorize again" not in await seen.tab.evaluate("document.body.innerText"):
@@ -219,9 +224,7 @@ async def test_one_click_on_the_overview_leads_to_microsoft_and_it_says_that_all
         await seen.visit("/")
         await loaded(seen.tab)
         await seen.click_as_a_person("form[target=_blank] button")
-        async with opened_at(seen.world.cloud.login_url, seen.tab) as other:
-            await accept(other)
-            await Seen(seen.world, other).shows("p", "wp@contoso.com")
+        await accepted_in_a_new_tab(seen)
         await seen.world.event("authorized")
         await seen.tab.call("Page.bringToFront")
         while "Everything is well." not in await seen.tab.evaluate("document.body.innerText"):

@@ -186,8 +186,6 @@ def refused_reverse_path(path: Address | None, origin: Origin, table: RoutingTab
 def refused_sender(transaction: RoutingInput, table: RoutingTable) -> Reply | None:
     """The refusal of any address from which the message would be sent."""
     path, login = transaction.envelope.reverse_path, transaction.origin.login
-    if login is None:
-        return None
     claimed = {
         "MAIL FROM": (path,) if path else (),
         "From": transaction.authors,
