@@ -52,16 +52,17 @@ from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
 from graphrelay.graph.http.transport import Endpoint
+from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.sign_in.identities import Identities
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault, open_vault
 from graphrelay.oauth.vault.choice import Chosen
-from graphrelay.oauth.vault.vault import SERVICE
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.shared import open_shared_vault
+from graphrelay.oauth.vault.vault import SERVICE, Vault, open_vault
 from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier

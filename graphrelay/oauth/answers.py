@@ -70,7 +70,8 @@ class VaultProblem:
     """Whether it ends by itself: the database that keeps it is away."""
 
 
-NotGranted = Unauthorized | TokenRefused | EntraUnreachable | VaultProblem
+EntraFailure = TokenRefused | EntraUnreachable
+NotGranted = Unauthorized | EntraFailure | VaultProblem
 TokenAnswer = Granted | NotGranted
 
 

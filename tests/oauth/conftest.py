@@ -22,9 +22,9 @@ from graphrelay.oauth.scenario import (
 )
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, SignInResult
 from graphrelay.oauth.tokens.manager import PATIENCE, TokenManager
-from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
 from graphrelay.oauth.vault.unit import ServiceUnit
+from graphrelay.oauth.vault.vault import Vault, open_vault
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
 from graphrelay.sandbox.visitor import Visitor

@@ -24,7 +24,7 @@ from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.vault.vault import open_vault
 from tests.oauth.conftest import WEBSITE, files_only
 
 

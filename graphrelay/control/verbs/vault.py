@@ -9,8 +9,10 @@ from typing import Any, TypeVar, get_args
 
 from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy
 from graphrelay.oauth.vault.choice import BackendName, Chosen
+from graphrelay.oauth.vault.move import clear, copy
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Vault
 
 T = TypeVar("T")
 

@@ -42,7 +42,7 @@ from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, CachedToken
 from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_soon
 from graphrelay.oauth.tokens.renewal import RefreshResult, Renewal
 from graphrelay.oauth.tokens.status import Status, status_of, too_broad
-from graphrelay.oauth.vault import Vault
+from graphrelay.oauth.vault.vault import Vault
 from graphrelay.threads import Worker
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ account. An answer that could not be stored is stored before anything else is as
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from graphrelay.oauth.answers import TokenAnswer, Unauthorized, VaultProblem
+from graphrelay.oauth.answers import EntraFailure, TokenAnswer, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import (
     AccessToken,
     Approved,
@@ -31,12 +31,12 @@ from graphrelay.oauth.authorization import (
     renewed,
     to_text,
 )
-from graphrelay.oauth.entra.grants import Grants, TokenResponse
-from graphrelay.oauth.entra.msal_client import EntraFailure
+from graphrelay.oauth.entra.grants import Grants
+from graphrelay.oauth.entra.responses import TokenResponse
 from graphrelay.oauth.scenario import Account, Application
 from graphrelay.oauth.tokens.cached import granted_of
-from graphrelay.oauth.vault import Vault, VaultFailure
-from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove, Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ import pytest
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.journal import Journal
-from graphrelay.oauth.vault import Vault, open_shared_vault, open_vault
 from graphrelay.oauth.vault.key import new_key_text
+from graphrelay.oauth.vault.shared import open_shared_vault
+from graphrelay.oauth.vault.vault import Vault, open_vault
 from tests.clock import FakeClock
 from tests.oauth.conftest import World, clock, files_only, world  # noqa: F401 (fixtures)
 from tests.oauth.vault.test_shared import given

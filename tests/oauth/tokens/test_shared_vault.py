@@ -14,9 +14,10 @@ from graphrelay.model import Delayed
 from graphrelay.oauth.answers import Granted, Unauthorized
 from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault
 from graphrelay.oauth.vault.key import new_key_text
-from graphrelay.oauth.vault.vault import SERVICE, Remove
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.shared import open_shared_vault
+from graphrelay.oauth.vault.vault import SERVICE, Remove, Vault
 from graphrelay.sandbox.entra.faults import RefreshOnce
 from graphrelay.spool.postgres import PostgresSpool
 from tests.clock import FakeClock

@@ -17,8 +17,9 @@ from jeepney.io.blocking import (  # type: ignore[import-untyped]
 
 from graphrelay.oauth.answers import Granted, VaultProblem
 from graphrelay.oauth.sign_in.authorizer import Stored
-from graphrelay.oauth.vault import Vault, VaultFailure, move, open_vault
-from graphrelay.oauth.vault.vault import Put, Remove
+from graphrelay.oauth.vault.move import move
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Put, Remove, Vault, open_vault
 from tests.bus import message_bus_in
 from tests.oauth.conftest import WEBSITE, World, files_only
 from tests.tools import needs

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy, move
 from graphrelay.oauth.vault.choice import Choice
-from graphrelay.oauth.vault.vault import Put
+from graphrelay.oauth.vault.move import clear, copy, move
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Put, Vault
 from tests.oauth.vault.test_vault import Memory, put
 
 

@@ -9,9 +9,9 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, NoKeyringError, PasswordDeleteError
 
-from graphrelay.oauth.vault import Vault, VaultFailure
 from graphrelay.oauth.vault.choice import Choice
-from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove, Vault
 
 MakeVault = Callable[[], Vault]
 
