@@ -1,6 +1,5 @@
 """The Secret Service: a real gnome-keyring on a message bus of its own."""
 
-import asyncio
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ def test_secrets_of_any_length_are_kept(vault: Vault) -> None:
 
 def test_auto_takes_it_in_a_desktop_session(desktop: Desktop, tmp_path: Path) -> None:
     vault = open_vault(tmp_path / "state", "auto", timeout=LONG)
-    told = asyncio.run(vault.describe())
+    told = vault.describe()
     vault.close()
     assert told == "secret-service (auto: the desktop session's Secret Service)"
     assert not (tmp_path / "state" / "vault.key").exists()
@@ -122,7 +121,7 @@ def test_auto_takes_it_in_a_desktop_session(desktop: Desktop, tmp_path: Path) ->
 def test_without_a_keyring_auto_takes_files(desktop: Desktop, tmp_path: Path) -> None:
     desktop.end_keyring()
     vault = open_vault(tmp_path / "state", "auto", timeout=LONG)
-    told = asyncio.run(vault.describe())
+    told = vault.describe()
     vault.close()
     assert told.startswith("file (auto: no Secret Service answers in this session; ")
 
