@@ -235,6 +235,14 @@ async def test_it_stays_while_somebody_signs_in(world: World) -> None:
     assert world.pid is None
 
 
+async def test_it_stays_while_somebody_looks_at_what_is_not_authorized(world: World) -> None:
+    await world.tokens.status("website", prove=False)
+    kept = world.pid
+    world.tokens._rest()
+    await world.tokens._in_thread(lambda: None)
+    assert world.pid == kept is not None
+
+
 async def test_it_stores_what_entra_answers_after_the_relay_was_killed(world: World) -> None:
     await world.authorize()
     before, cloud = world.refresh_token(), world.cloud

@@ -136,7 +136,8 @@ class TokenManager:
         self._changed_elsewhere: set[str] = set()
         self._look = asyncio.Event()
         self._busy = False
-        """Whether a person has asked for something since the last look at all accounts."""
+        """Whether a person has asked for something since the last look at all accounts, and may
+        ask for more."""
         self._states = {account.name: self._new_state(account) for account in accounts}
 
     @property
@@ -348,8 +349,8 @@ class TokenManager:
         if state is None:
             where = await self._in_thread(self._keeper.vault.describe)
             return Status(account, "", _not_configured(account), None, where)
-        self._busy = self._busy or prove
         answer = await self._refreshed(state, Purpose.PROOF) if prove else await self.token(account)
+        self._busy = self._busy or prove or not isinstance(answer, Granted)
         found: Authorization | Unauthorized | VaultProblem
         if isinstance(answer, Granted) and state.found:
             found = state.found
