@@ -152,19 +152,14 @@ def hold_lost(
     note(transaction.connection, submission, "held", reason, now)
 
 
-QUEUED = """s.id = :submission AND s.state = 'queued'
-    AND s.account = :account AND s.mailbox = :mailbox"""
+QUEUED = "s.id = ? AND s.state = 'queued' AND s.account = ? AND s.mailbox = ?"
 _NOT_IN_FLIGHT = "NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.submission = s.id)"
 WAITS = f"{QUEUED} AND {_NOT_IN_FLIGHT}"
 
 
-def queued(submission: int, lane: Lane) -> dict[str, Any]:
+def queued(submission: int, lane: Lane) -> tuple[Any, ...]:
     """The values for `QUEUED` and `WAITS`: whether it is queued in that lane, and not in flight."""
-    return {
-        "submission": submission,
-        "account": storable(lane.account),
-        "mailbox": storable(lane.mailbox),
-    }
+    return submission, storable(lane.account), storable(lane.mailbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +176,16 @@ class Begin:
     def __call__(self, transaction: DatabaseTransaction) -> int:
         connection, number = transaction.connection, self.attempts + 1
         mark = connection.execute(
-            f"""INSERT INTO in_flight SELECT s.id, :number, :started_at, :client_request_id
-                FROM submissions s WHERE {QUEUED} AND s.attempts = :attempts
+            f"""INSERT INTO in_flight SELECT s.id, ?, ?, ? FROM submissions s
+                WHERE {QUEUED} AND s.attempts = ?
                 ON CONFLICT DO NOTHING""",  # noqa: S608 (our own words)
-            queued(self.submission, self.lane)
-            | {
-                "attempts": self.attempts,
-                "number": number,
-                "started_at": microseconds(self.started_at),
-                "client_request_id": self.client_request_id,
-            },
+            (
+                number,
+                microseconds(self.started_at),
+                self.client_request_id,
+                *queued(self.submission, self.lane),
+                self.attempts,
+            ),
         )
         if not mark.rowcount:
             raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")

@@ -32,10 +32,10 @@ class BeginReading:
     def _mark(self, transaction: DatabaseTransaction) -> OctetsLost | None:
         connection, submission = transaction.connection, self.entry.submission_id
         marked = connection.execute(
-            f"""INSERT INTO readings SELECT s.id, 1, :process FROM submissions s WHERE {WAITS}
+            f"""INSERT INTO readings SELECT s.id, 1, ? FROM submissions s WHERE {WAITS}
                 ON CONFLICT DO UPDATE SET starts = starts + 1, process = excluded.process
                 WHERE process <> excluded.process AND starts < {MOST_STARTS}""",  # noqa: S608
-            queued(submission, self.entry.lane) | {"process": self.process},
+            (self.process, *queued(submission, self.entry.lane)),
         )
         if marked.rowcount:
             return None
