@@ -122,8 +122,8 @@ async def _graph(port: int, ca: Path) -> None:
     from graphrelay.clock import SystemClock
     from graphrelay.graph.client import GraphClient
     from graphrelay.graph.clouds import custom_cloud
-    from graphrelay.graph.http.tls import client_context
     from graphrelay.graph.session import MailboxSession, Mime
+    from graphrelay.graph.tls import client_context
     from graphrelay.model import Delayed, Lane, Paused, Relayed
 
     class Tokens:

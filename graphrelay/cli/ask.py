@@ -189,6 +189,8 @@ def by_the_daemon(
 async def _by_ourselves(
     settings: "Settings", start: str, verb: str, arguments: Mapping[str, Any], ask: Asker
 ) -> AsyncIterator[Output]:
+    # What keeps authorizations, too, before the owner: libraries may be where only root can read.
+    from graphrelay.daemon import keeper_process  # noqa: F401
     from graphrelay.daemon.relay import CannotStart, SpoolTaken, verbs_without_daemon
     from graphrelay.daemon.wiring import wired
     from graphrelay.memory import disable_core_dumps

@@ -35,7 +35,8 @@ def command(context: click.Context) -> None:
 
     As a systemd service (Type=notify) it reports when it is ready, reloading and stopping.
 
-    Exit status: 0 after a stop, 1 if it cannot start, 78 if the configuration cannot be used.
+    Exit status: 0 after a stop, 1 if it cannot start or go on, 78 if the configuration cannot
+    be used.
     """
     from graphrelay.daemon.reading import ConfigReading, Unusable
 
@@ -48,6 +49,7 @@ def command(context: click.Context) -> None:
     from graphrelay.daemon.relay import CannotStart
     from graphrelay.daemon.signals import serve
     from graphrelay.memory import collect_seldom, disable_core_dumps
+    from graphrelay.spool.errors import FateUnknown
 
     disable_core_dumps()
     collect_seldom()
@@ -57,7 +59,7 @@ def command(context: click.Context) -> None:
             runner.run(serve(config, reading))
     except Unusable as error:
         end_with_problems(error)
-    except CannotStart as error:
+    except (CannotStart, FateUnknown) as error:
         raise CommandFailed(str(error)) from error
 
 

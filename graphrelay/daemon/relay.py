@@ -46,22 +46,23 @@ from graphrelay.control.verbs.scope import ScopeVerbs
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.daemon.account_setup import AccountSetup
 from graphrelay.daemon.configuration import Configuration
+from graphrelay.daemon.keeper_apart import KeeperApart, KeeperSettings
 from graphrelay.daemon.relay_settings import RelaySettings
 from graphrelay.doctor.examination import Reachable
 from graphrelay.doctor.verb import DoctorVerbs
 from graphrelay.drop import USUAL, DropFolder, DropUnusable, Pickup
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
 from graphrelay.graph.http.transport import Endpoint
+from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from graphrelay.journal import Journal, Sink, events, stream_sink
 from graphrelay.model import StorageUnavailable
-from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.sign_in.identities import Identities
+from graphrelay.oauth.tokens.keeper import Keeper
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault, open_vault
-from graphrelay.oauth.vault.choice import Chosen
-from graphrelay.oauth.vault.vault import SERVICE
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.unit import is_the_service
+from graphrelay.oauth.vault.values import SERVICE
 from graphrelay.relay.accept.reception import MailReception
 from graphrelay.relay.accept.refusals import RefusalLog
 from graphrelay.relay.deliver.courier import Courier
@@ -153,11 +154,12 @@ async def running(
     *sinks: Sink,
     reloads: ReloadRequests | None = None,
     config: Path | None = None,
+    keeper_apart: bool = False,
 ) -> AsyncIterator[Relay]:
     """The whole relay. It listens when the block begins; when the block ends it finishes what is in
     flight, within `delivery.shutdown_grace`. `sinks` replace the configured log. The verb
     `reload` is there if the caller takes care of `reloads`, and `set-up` if the settings are of the
-    file `config`, too.
+    file `config`, too. With `keeper_apart`, a process of its own keeps the authorizations.
 
     Raises `CannotStart`.
     """
@@ -172,7 +174,9 @@ async def running(
             more = ReloadVerb(reloads).table() if reloads else {}
             if reloads and config:
                 more |= AccountSetup(config, reloads).table()
-            yield await _opened(stack, configuration, clock, journal, alerts, refusals, more)
+            yield await _opened(
+                stack, configuration, clock, journal, alerts, refusals, more, keeper_apart
+            )
 
 
 async def _opened(
@@ -183,11 +187,14 @@ async def _opened(
     alerts: AlertManager,
     refusals: RefusalLog | None,
     more_verbs: Mapping[str, Verb],
+    keeper_apart: bool,
 ) -> Relay:
     """Open and start everything, to be closed with the stack."""
     settings = configuration.settings
     with as_cannot_start():
-        rooms = await _rooms(stack, settings, clock, journal, LOCK_PATIENCE, sends=True)
+        rooms = await _rooms(
+            stack, settings, clock, journal, LOCK_PATIENCE, sends=True, apart=keeper_apart
+        )
         verbs = _verbs(rooms, rooms.queue, settings, clock, alerts)
         verbs |= {**_live_verbs(rooms, settings, journal, clock), **more_verbs}
         monitoring = Monitoring(asking(verbs), settings.health, clock)
@@ -312,15 +319,16 @@ async def _rooms(
     patience: timedelta = timedelta(0),
     *,
     sends: bool = False,
+    apart: bool = False,
 ) -> _Rooms:
     tls = client_context(settings.ca_file)
     opening = _spool(settings, clock, journal, patience, sends=sends)
     spool = await stack.enter_async_context(opening)
     shared = None if isinstance(spool, SqliteSpool) else spool
-    vault = _vault(settings, shared)
+    keeper = _keeper(settings, shared, tls, clock, apart=apart)
     if shared and sends:
-        await _check_key(vault)
-    tokens = _tokens(settings, vault, tls, clock, journal)
+        await _check_key(keeper)
+    tokens = TokenManager(settings.accounts, settings.token_cloud, keeper, clock, journal)
     stack.push_async_callback(tokens.aclose)
     if shared:
         _follow(shared, tokens)
@@ -379,17 +387,38 @@ def _spool(
     )
 
 
-def _vault(settings: RelaySettings, shared: "PostgresSpool | None") -> Vault:
-    if shared is None:
-        return open_vault(settings.state_directory, settings.vault_backend)
-    return open_shared_vault(settings.state_directory, shared.secrets)
+def _keeper(
+    settings: RelaySettings,
+    shared: "PostgresSpool | None",
+    tls: SSLContext,
+    clock: Clock,
+    *,
+    apart: bool,
+) -> Keeper:
+    """Where relays share a vault, each keeps it itself, over the connections to the database that
+    it has."""
+    local = KeeperSettings(
+        state_directory=settings.state_directory,
+        token_cloud=settings.token_cloud,
+        ca_file=settings.ca_file,
+        proxy_url=settings.proxy_url,
+        vault_backend=settings.vault_backend,
+        is_the_service=is_the_service(),
+    )
+    if apart and not shared:
+        return KeeperApart(local)
+    from graphrelay.daemon.keeper_process import keeper_here, shared_keeper  # 15 MB
+
+    if shared:
+        return shared_keeper(local, shared.secrets, tls, clock)
+    return keeper_here(local, tls, clock)
 
 
-async def _check_key(vault: Vault) -> None:
+async def _check_key(keeper: Keeper) -> None:
     """A relay whose key is not that of the others would take lanes and send nothing. Raises
     `CannotStart`."""
     try:
-        await asyncio.to_thread(vault.place)
+        await asyncio.to_thread(keeper.vault.contents, ())
     except VaultFailure as failure:
         raise CannotStart(str(failure)) from failure
 
@@ -402,19 +431,6 @@ def _follow(shared: "PostgresSpool", tokens: TokenManager) -> None:
             tokens.changed_elsewhere(name)
 
     shared.secrets.on_change(changed)
-
-
-def _tokens(
-    settings: RelaySettings, vault: Vault, tls: SSLContext, clock: Clock, journal: Journal
-) -> TokenManager:
-    return TokenManager(
-        settings.accounts,
-        settings.token_cloud,
-        vault,
-        Http(tls, settings.proxy_url),
-        clock,
-        journal,
-    )
 
 
 def _queue_and_reporter(
@@ -523,18 +539,13 @@ def _server(settings: RelaySettings, rooms: _Rooms, clock: Clock, journal: Journ
 def _verbs(
     rooms: _Rooms, queue: QueueVerbs, settings: RelaySettings, clock: Clock, alerts: AlertManager
 ) -> dict[str, Verb]:
-    directory = settings.state_directory
-
-    def another_place(backend: Chosen) -> Vault:
-        return open_vault(directory, backend, why="moved there")
-
     configured = Configured(lambda: rooms.tokens.accounts, lambda: rooms.reception.routes)
     content = ContentVerbs(rooms.spool).table()
     mail = MailVerbs(rooms.spool, queue, configured, clock).table()
     authorizations = AuthorizationVerbs(rooms.tokens).table()
     scope = ScopeVerbs(rooms.tokens, rooms.graph).table()
     scope |= HeaderVerbs(rooms.tokens, rooms.graph).table()
-    vault = VaultVerbs(rooms.tokens, settings.vault_backend, another_place).table()
+    vault = VaultVerbs(rooms.tokens, settings.vault_backend).table()
     doctor = DoctorVerbs(_reachable(rooms, settings, clock)).table()
     return mail | content | authorizations | scope | vault | doctor | AlertVerbs(alerts).table()
 

@@ -32,7 +32,7 @@ from graphrelay.smtp.access.login import Login
 from graphrelay.spool.url import SharedSpool
 
 if TYPE_CHECKING:
-    from graphrelay.oauth.vault.choice import BackendName
+    from graphrelay.oauth.vault.values import BackendName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

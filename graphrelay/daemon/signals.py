@@ -32,7 +32,9 @@ async def serve(path: Path, reading: ConfigReading) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, requests.ask)
-    async with running(found.settings, clock, reloads=requests, config=path) as relay:
+    async with running(
+        found.settings, clock, reloads=requests, config=path, keeper_apart=True
+    ) as relay:
         notifier.ready(_listening(relay))
         relay.alerts.on_status(lambda: notifier.status(_listening(relay)))
         reloader = Reloader(path, found, relay, notifier, clock)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from graphrelay.oauth.vault.files import Folder
-from graphrelay.oauth.vault.vault import SERVICE
+from graphrelay.oauth.vault.values import SERVICE
 from graphrelay.spool.copying import Copied, Progress, copy_queue
 from graphrelay.spool.sqlite import rows as sqlite
 

@@ -4,6 +4,6 @@
                                 │
             Outcome ◀── outcome ◀── answer
 
-`clouds` and `http.tls` are used for Entra ID as well: the trusted certificates and the proxy are
+`clouds` and `tls` are used for Entra ID as well: the trusted certificates and the proxy are
 the same there.
 """

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from graphrelay.model import Delayed, Paused, Trouble
+from graphrelay.oauth.authorization import Authorization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +71,18 @@ class VaultProblem:
     """Whether it ends by itself: the database that keeps it is away."""
 
 
-NotGranted = Unauthorized | TokenRefused | EntraUnreachable | VaultProblem
+EntraFailure = TokenRefused | EntraUnreachable
+NotGranted = Unauthorized | EntraFailure | VaultProblem
 TokenAnswer = Granted | NotGranted
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshResult:
+    """The answer; with `Granted`, the authorization that the token comes from."""
+
+    answer: TokenAnswer
+    found: Authorization | None = field(default=None, repr=False)
+    """Without its refresh token."""
 
 
 def outcome_without_token(account: str, answer: NotGranted) -> Paused | Delayed:

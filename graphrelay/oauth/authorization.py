@@ -116,6 +116,13 @@ def renewed(old: Authorization, access: AccessToken, refresh_token: str | None) 
     return replace(old, access=access)
 
 
+def without_refresh_token(authorization: Authorization) -> Authorization:
+    """For those who need to know of it, and not to use it."""
+    if isinstance(authorization, Approved):
+        return authorization
+    return replace(authorization, signed_in=replace(authorization.signed_in, refresh_token=""))
+
+
 class Unreadable(Exception):  # noqa: N818 (a condition, not a programming error)
     """What the vault holds is not an authorization of a format that this version reads."""
 

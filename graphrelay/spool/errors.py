@@ -1,5 +1,7 @@
 """Errors of the spool besides `StorageUnavailable`, whichever engine is used."""
 
+from graphrelay.model import one_line
+
 GOES_ON = "what was accepted before is kept, and the relay resumes by itself"
 """What follows a failure of a call to the spool."""
 ENDS = "what was accepted before is kept. This process ends, and may be started again"
@@ -28,6 +30,18 @@ class SpoolTooNew(Exception):  # noqa: N818
         super().__init__(
             f"The spool {where} has schema version {found}; this program supports up to {known}."
             f" {remedy}."
+        )
+
+
+class FateUnknown(Exception):  # noqa: N818
+    """The server will not say whether a transaction was committed: this process cannot go on."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(
+            f"It cannot be found out whether the last transaction was committed: {one_line(why)}."
+            " The relay ends; systemd starts it again. What was answered with 250 is kept, and what"
+            " was in flight is settled as after a crash. Messages that were refused at this moment"
+            " may have been kept, and arrive twice if they are sent again."
         )
 
 

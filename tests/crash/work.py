@@ -150,8 +150,18 @@ class Worker:
         if await self._do_all(targets, call):
             del self._begun[name], self._with[name]
             for one in others:
-                (row,) = await self._spool.read(QueueFilter(recipient=f"{one}@example.org"))
-                self._known[one] = await self._spool.load(row.submission_id)
+                self._known[one] = await self._waiting_for(one)
+
+    async def _waiting_for(self, name: str) -> Submission:
+        """The only one for this recipient. Tries a few times, too."""
+        for left in reversed(range(TRIES)):
+            try:
+                (row,) = await self._spool.read(QueueFilter(recipient=f"{name}@example.org"))
+                return await self._spool.load(row.submission_id)
+            except StorageUnavailable:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
 
     async def move(self, name: str) -> None:
         """To another account, whose lane it joins."""
@@ -268,10 +278,14 @@ async def many_at_once(worker: Worker, name: str) -> None:
 
 
 async def _use(spool: Spool, tell: Teller, load: str) -> None:
-    if load:
-        await many_at_once(Worker(spool, tell), load)
-    else:
-        await a_little_of_everything(Worker(spool, tell), spool)
+    """Nothing of it is done twice: to open the spool is tried again, and this is not."""
+    try:
+        if load:
+            await many_at_once(Worker(spool, tell), load)
+        else:
+            await a_little_of_everything(Worker(spool, tell), spool)
+    except StorageUnavailable as error:
+        raise AssertionError(f"not tried again: {error}") from error
 
 
 async def work(directory: Path, tell: Teller, load: str = "") -> None:

@@ -63,7 +63,21 @@ async def test_an_account_that_the_relay_refuses_does_not_stay(config: Path) -> 
     assert list((config.parent / "accounts.d").iterdir()) == []
 
 
-async def test_of_two_who_set_up_the_same_account_at_once_one_has_it(config: Path) -> None:
+async def test_of_two_who_set_up_the_same_account_at_once_one_has_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second process starts when the first has ended: two that check before either of them
+    writes may both write."""
+    real, under_way = AccountSetup._answered, 0
+
+    async def alone(self: AccountSetup, asked: Mapping[str, Any]) -> list[Output]:
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1
+        found = await real(self, asked)
+        under_way -= 1
+        return found
+
     async def nobody(what: str) -> str:
         raise AssertionError(what)
 
@@ -75,6 +89,7 @@ async def test_of_two_who_set_up_the_same_account_at_once_one_has_it(config: Pat
         answers = {**COMPLETE, "senders": "*@contoso.com", "client_id": client}
         return [output async for output in verb({"answers": answers, "write": True}, nobody)]
 
+    monkeypatch.setattr(AccountSetup, "_answered", alone)
     reloads = ReloadRequests()
     verb = AccountSetup(config, reloads).table()["set-up"]
     answering = asyncio.create_task(answer())

@@ -67,8 +67,18 @@ asyncio.run(ConfigReading(Path({configured(tmp_path)!r})).found())
 
 
 def test_the_process_that_relays_does_not_load_what_it_seldom_needs() -> None:
-    seldom = "requests", "urllib3", "jwt", "cryptography.x509", "aiohttp.web", "jinja2"
+    seldom = "requests", "urllib3", "jwt", "aiohttp.web", "jinja2"
     assert not loaded("import graphrelay.daemon.signals", *seldom)
+
+
+def test_the_process_that_relays_does_not_load_what_keeps_authorizations() -> None:
+    keeping = "cryptography", "httpx", "httpcore", "keyring", "msal"
+    assert not loaded("import graphrelay.daemon.signals", *keeping)
+
+
+def test_the_process_that_keeps_authorizations_loads_none_of_what_relays() -> None:
+    relaying = "aiohttp", "aiosmtpd", "pydantic", "sqlite3"
+    assert not loaded("import graphrelay.daemon.keeper_process", *relaying)
 
 
 def test_the_process_that_reads_loads_none_of_what_relays() -> None:

@@ -14,8 +14,8 @@ from graphrelay.doctor.examination import Reachable, Wish
 from graphrelay.doctor.finding import VERDICTS, Finding
 from graphrelay.doctor.visit import Visit
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.tls import client_context
 from graphrelay.graph.http.transport import Endpoint
+from graphrelay.graph.tls import client_context
 from graphrelay.journal import Journal
 from graphrelay.relay.deliver.request_limits import RequestLimits
 from graphrelay.sandbox import User

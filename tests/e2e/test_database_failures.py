@@ -88,6 +88,45 @@ async def test_a_full_disk_of_the_database_refuses_mail_and_the_relay_goes_on_by
             assert {reply[:3] for reply in flood.told.refused} <= {"451", "452"}
 
 
+_SLOW_COMMIT = """CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(600); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER stay AFTER INSERT ON graphrelay.messages
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stay()"""
+_COMMITTING = "SELECT pid FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"
+_DROPPING = "SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
+
+
+async def test_a_relay_that_can_never_know_what_was_committed_says_what_follows_and_ends(
+    tmp_path: Path,
+) -> None:
+    """Its session is ended during COMMIT, and the table in which it would look is gone."""
+    with running(QUICK, free_port()) as server:
+        async with relaying(tmp_path, database_url(server)) as (cloud, daemon, flood):
+            await flood.send(2, 1)
+            await cloud.mailboxes.arrived(2)
+            server.execute(_SLOW_COMMIT)
+            before = len(daemon.journal)
+            async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(flood.send(1, 1))
+                while not (found := server.execute(_COMMITTING)):
+                    await asyncio.sleep(0.05)
+                drop = "DROP TABLE graphrelay.commits"
+                tasks.create_task(asyncio.to_thread(server.execute, drop))
+                while not server.execute(_DROPPING):
+                    await asyncio.sleep(0.05)
+                server.execute(f"SELECT pg_terminate_backend({found[0][0]})")
+                assert await daemon.ends() == 1
+                sending.cancel()
+            *said, last = daemon.journal[before:].splitlines()
+    assert [line.split()[1] for line in said] == ["smtp-trouble", "refused"], "of the client"
+    assert last == (
+        "graphrelay: It cannot be found out whether the last transaction was committed: relation"
+        ' "commits" does not exist. The relay ends; systemd starts it again. What was answered with'
+        " 250 is kept, and what was in flight is settled as after a crash. Messages that were"
+        " refused at this moment may have been kept, and arrive twice if they are sent again."
+    )
+
+
 def _owner(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_uid, status.st_gid

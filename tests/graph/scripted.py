@@ -19,9 +19,9 @@ import trustme
 from graphrelay.graph.client import CONCURRENCY, GraphClient
 from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.tls import client_context
 from graphrelay.graph.proxy import Proxy
 from graphrelay.graph.session import MailboxSession
+from graphrelay.graph.tls import client_context
 from graphrelay.model import Delayed, Lane, Paused
 from tests.clock import FakeClock
 

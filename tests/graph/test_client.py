@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 
 from graphrelay.graph.http.exchange import BodyChanged, Timeouts
-from graphrelay.graph.http.tls import client_context
 from graphrelay.graph.proxy import Proxy
 from graphrelay.graph.session import MailboxSession, Mime
+from graphrelay.graph.tls import client_context
 from graphrelay.model import Delayed, Failed, Outcome, Paused, Relayed, Uncertain
 from tests.graph.scripted import (
     QUICK,

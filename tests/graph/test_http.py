@@ -10,7 +10,7 @@ PROGRAM = """
 import os
 import graphrelay.graph.http
 from aiohttp import connector
-from graphrelay.graph.http.tls import client_context
+from graphrelay.graph.tls import client_context
 for context in (connector._SSL_CONTEXT_VERIFIED, client_context()):
     print(context.cert_store_stats()["x509"] > 0)
 print(os.environ.get("SSL_CERT_FILE"))

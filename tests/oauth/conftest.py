@@ -21,10 +21,12 @@ from graphrelay.oauth.scenario import (
     SendAsUser,
 )
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, SignInResult
+from graphrelay.oauth.tokens.keeper_here import KeeperHere
 from graphrelay.oauth.tokens.manager import PATIENCE, TokenManager
-from graphrelay.oauth.vault import Vault, open_vault
 from graphrelay.oauth.vault.choice import Surroundings
 from graphrelay.oauth.vault.unit import ServiceUnit
+from graphrelay.oauth.vault.values import Chosen
+from graphrelay.oauth.vault.vault import Vault, open_vault
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.directory import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
 from graphrelay.sandbox.visitor import Visitor
@@ -67,6 +69,10 @@ class World:
         self._stack.callback(vault.close)
         return vault
 
+    def another(self, backend: Chosen) -> Vault:
+        """Where secrets are moved to."""
+        return open_vault(self.state_directory / "elsewhere", backend)
+
     def http(self) -> Http:
         return Http(ssl.create_default_context(cafile=str(self.cloud.ca_file)))
 
@@ -78,11 +84,11 @@ class World:
         patience: timedelta = PATIENCE,
     ) -> TokenManager:
         """A token manager as the daemon makes one; another one is another process's."""
+        cloud = TokenCloud(self.cloud.login_url, self.cloud.graph_url)
         manager = TokenManager(
             accounts or (WEBSITE, DAEMON),
-            TokenCloud(self.cloud.login_url, self.cloud.graph_url),
-            vault or self.vault(),
-            http or self.http(),
+            cloud,
+            KeeperHere(cloud, vault or self.vault(), http or self.http(), self.clock, self.another),
             self.clock,
             Journal(self.clock, self.entries.append),
             patience,

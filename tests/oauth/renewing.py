@@ -23,19 +23,23 @@ from graphrelay.journal import Journal
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.msal_http import Http
+from graphrelay.oauth.tokens.keeper_here import KeeperHere
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.vault.vault import Vault, open_vault
 from tests.oauth.conftest import WEBSITE, files_only
 
 
 def manager(state: Path, login_url: str, graph_url: str, ca_file: str) -> TokenManager:
     """As the daemon makes it, on the machine's clock."""
-    clock = SystemClock()
+    clock, cloud = SystemClock(), TokenCloud(login_url, graph_url)
+
+    def open_(_: object = None) -> Vault:
+        return open_vault(state, "file", files_only(state))
+
     return TokenManager(
         [WEBSITE],
-        TokenCloud(login_url, graph_url),
-        open_vault(state, "file", files_only(state)),
-        Http(ssl.create_default_context(cafile=ca_file)),
+        cloud,
+        KeeperHere(cloud, open_(), Http(ssl.create_default_context(cafile=ca_file)), clock, open_),
         clock,
         Journal(clock),
     )

@@ -14,7 +14,7 @@ import pytest
 
 from graphrelay.oauth.answers import Granted, Unauthorized
 from graphrelay.oauth.sign_in.authorizer import Stored
-from graphrelay.oauth.vault import Vault
+from graphrelay.oauth.vault.vault import Vault
 from tests.oauth.conftest import WEBSITE, World
 
 A_DAY_AND_MORE = timedelta(hours=30)
@@ -106,7 +106,7 @@ async def test_a_crash_while_revoking_leaves_it_or_nothing(world: World, step: i
 WRITER = """
 import sys
 from pathlib import Path
-from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.vault.vault import open_vault
 from graphrelay.oauth.vault.vault import Put
 
 vault = open_vault(Path(sys.argv[1]), "file")

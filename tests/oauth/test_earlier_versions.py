@@ -21,7 +21,7 @@ from graphrelay.oauth.authorization import (
     from_text,
     to_text,
 )
-from graphrelay.oauth.vault import Vault, open_vault
+from graphrelay.oauth.vault.vault import Vault, open_vault
 from tests.oauth.conftest import files_only
 
 KEY = bytes(range(32))

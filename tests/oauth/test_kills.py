@@ -12,7 +12,7 @@ import pytest
 from graphrelay.oauth.answers import Granted
 from graphrelay.oauth.authorization import SignedIn
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
-from graphrelay.oauth.vault import open_vault
+from graphrelay.oauth.vault.vault import open_vault
 from graphrelay.sandbox import Sandbox
 from graphrelay.sandbox.visitor import Visitor
 from tests.oauth.conftest import WEBSITE, files_only, stored

@@ -18,8 +18,8 @@ from graphrelay.oauth.authorization import Authorization, SignedIn, Withdrawn, f
 from graphrelay.oauth.scenario import AnyUser, Certificate, ClientSecret, SecretText
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure
-from graphrelay.oauth.vault.vault import Put
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Put, Vault
 from graphrelay.sandbox.directory import CLIENT_SECRET
 from graphrelay.sandbox.entra.aadsts import KNOWN
 from graphrelay.sandbox.entra.faults import EntraError

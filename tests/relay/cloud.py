@@ -11,7 +11,7 @@ from graphrelay.graph.base64stream import REQUEST
 from graphrelay.graph.client import GraphClient
 from graphrelay.graph.clouds import custom_cloud
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.tls import client_context
+from graphrelay.graph.tls import client_context
 from graphrelay.journal import Entry, Journal
 from graphrelay.model import (
     Address,

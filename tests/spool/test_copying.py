@@ -11,8 +11,8 @@ import pytest
 from graphrelay.daemon.spool_copy import copy_spool
 from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable
-from graphrelay.oauth.vault import open_shared_vault, open_vault
-from graphrelay.oauth.vault.vault import Put
+from graphrelay.oauth.vault.shared import open_shared_vault
+from graphrelay.oauth.vault.vault import Put, open_vault
 from graphrelay.spool.changes import Delete, Hold
 from graphrelay.spool.copying import CannotCopy, Copied
 from graphrelay.spool.errors import SpoolInUse

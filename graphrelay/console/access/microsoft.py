@@ -23,7 +23,7 @@ from graphrelay.clock import Clock
 from graphrelay.console import texts
 from graphrelay.console.options import MicrosoftOptions, MicrosoftUser
 from graphrelay.model import one_line, same_address
-from graphrelay.oauth.entra.grants import CodeRequest
+from graphrelay.oauth.entra.responses import CodeRequest
 from graphrelay.oauth.sign_in.authorizer import SIGN_IN_TIME
 from graphrelay.oauth.sign_in.identities import Identities, Unidentified
 

@@ -10,7 +10,7 @@ from graphrelay.console.dialogs import Dialog
 from graphrelay.console.guard import VISIT
 from graphrelay.console.pages.dialog import path_of
 from graphrelay.console.render import Renderer
-from graphrelay.control.verb import Output
+from graphrelay.control.verb import Output, VerbError
 
 
 async def all_statuses(desk: Desk) -> list[Output]:
@@ -84,6 +84,10 @@ class AccountsPage:
 
     async def test(self, request: web.Request) -> web.StreamResponse:
         account, form = request.match_info["account"], await request.post()
+        try:
+            await self._desk.ask("status", account=account, prove=False)
+        except VerbError as error:  # the message would go by the routes all the same
+            raise web.HTTPNotFound(text=str(error)) from error
         arguments = {"recipient": str(form.get("to", "")), "sender": str(form.get("from", ""))}
         self._desk.acted(request[VISIT], "send a test", f"{account} to {arguments['recipient']}")
         raise web.HTTPSeeOther(path_of(await self._begin(request, "send-test", account, arguments)))

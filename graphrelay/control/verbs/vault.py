@@ -5,12 +5,15 @@ meanwhile is neither overwritten nor left behind.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from graphrelay.control.verb import Asker, Output, Verb, VerbError
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy
-from graphrelay.oauth.vault.choice import BackendName, Chosen
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.values import BackendName, Chosen
+
+if TYPE_CHECKING:
+    from graphrelay.oauth.vault.admin import VaultAdmin
 
 T = TypeVar("T")
 
@@ -18,13 +21,10 @@ T = TypeVar("T")
 class VaultVerbs:
     """Over the vault of the process's one TokenManager."""
 
-    def __init__(
-        self, tokens: TokenManager, configured: BackendName, open_: Callable[[Chosen], Vault]
-    ) -> None:
-        """`configured` is what `[vault] backend` says; `open_` opens another place."""
+    def __init__(self, tokens: TokenManager, configured: BackendName) -> None:
+        """`configured` is what `[vault] backend` says."""
         self._tokens = tokens
         self._configured = configured
-        self._open = open_
 
     def table(self) -> dict[str, Verb]:
         return {
@@ -35,14 +35,9 @@ class VaultVerbs:
 
     async def _list(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
         known = self._names()
-
-        def look(vault: Vault) -> tuple[str, str, tuple[str, ...]]:
-            place = vault.place()
-            return place.name, place.reason, vault.names(known)
-
-        backend, reason, names = await self._with(look)
-        yield {"kind": "vault", "backend": backend, "reason": reason}
-        for name in names:
+        found = await self._with(lambda vault: vault.contents(known))
+        yield {"kind": "vault", "backend": found.place.name, "reason": found.place.reason}
+        for name in found.names:
             yield {"kind": "secret", "name": name, "configured": name in known}
 
     async def _rotate(self, _: Mapping[str, Any], _ask: Asker) -> AsyncIterator[Output]:
@@ -51,21 +46,23 @@ class VaultVerbs:
     async def _move(self, arguments: Mapping[str, Any], _: Asker) -> AsyncIterator[Output]:
         to = _backend(arguments.get("to"))
         known = self._names()
-        target = self._open(to)
-        try:
-            event = await self._with(lambda vault: _moved(vault, target, known))
-        finally:
-            target.close()
-        yield event | {"kind": "moved", "configured": self._configured == to}
+        moved = await self._with(lambda vault: vault.move(to, known))
+        yield {
+            "kind": "moved",
+            "from": moved.source.name,
+            "to": moved.target.name,
+            "names": list(moved.names),
+            "configured": self._configured == to,
+        }
 
     def _names(self) -> set[str]:
         return {account.name for account in self._tokens.accounts}
 
-    async def _with(self, work: Callable[[Vault], T]) -> T:
+    async def _with(self, work: Callable[["VaultAdmin"], T]) -> T:
         try:
             return await self._tokens.with_vault(work)
         except VaultFailure as failure:
-            raise VerbError(f"{failure.reason} {failure.remedy}") from failure
+            raise VerbError(str(failure)) from failure
 
 
 def _backend(name: object) -> Chosen:
@@ -73,23 +70,3 @@ def _backend(name: object) -> Chosen:
         if backend == name:
             return backend  # type: ignore[no-any-return]
     raise VerbError(f"a backend is one of {', '.join(get_args(Chosen))}, not {name!r}")
-
-
-def _moved(vault: Vault, target: Vault, known: set[str]) -> Output:
-    """Everything is in the new vault before the relay uses it, and only then deleted from the old
-    one."""
-    here, there = vault.place(), target.place()
-    if here.name == "database":
-        raise VerbError(
-            "the vault is in the database of [spool] url, where every relay needs it: it cannot be "
-            "moved"
-        )
-    if here.name == there.name:
-        raise VerbError(f"the vault is {here} already")
-    copied = copy(vault, target, vault.names(known))
-    old = vault.become(target)
-    try:
-        clear(old, vault, copied)
-    finally:
-        old.close()
-    return {"from": here.name, "to": there.name, "names": list(copied)}

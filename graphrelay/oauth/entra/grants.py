@@ -12,14 +12,13 @@ run in the authorizing thread.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from graphrelay.clock import Clock
-from graphrelay.oauth.answers import TokenRefused
+from graphrelay.oauth.answers import EntraFailure, TokenRefused
 from graphrelay.oauth.authorization import AccessToken
 from graphrelay.oauth.cloud import TokenCloud, permission_of
 from graphrelay.oauth.entra.claims import roles_of, scopes_of
@@ -27,10 +26,16 @@ from graphrelay.oauth.entra.msal_client import (
     CAPABILITIES,
     Entra,
     EntraAnswer,
-    EntraFailure,
     not_text,
 )
 from graphrelay.oauth.entra.msal_http import Http
+from graphrelay.oauth.entra.responses import (
+    CodeRequest,
+    DeviceRequest,
+    Identity,
+    NotYet,
+    TokenResponse,
+)
 from graphrelay.oauth.scenario import (
     Account,
     Application,
@@ -52,53 +57,6 @@ LONGEST_LIFE = timedelta(days=7)
 LONGEST_CODE = 3_600
 LONGEST_INTERVAL = 60
 """Seconds; Entra's device codes are good for 900, and are asked about every 5."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenResponse:
-    """Entra issued tokens."""
-
-    access: AccessToken
-    refresh_token: str | None = field(default=None, repr=False)
-    id_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    tenant_id: str = ""
-    """The tenant that was asked, where its id is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """The user has not entered the device code yet; ask again after `interval`."""
-
-    interval: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRequest:
-    """An authorization request (RFC 6749 section 4.1.1): where to send the browser."""
-
-    url: str = field(repr=False)
-    state: str = field(repr=False)
-    flow: Mapping[str, Any] = field(repr=False)
-    """msal's own state: PKCE verifier, nonce, scopes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The claims of an ID token, and the tenant that was asked, where its id is known."""
-
-    claims: Mapping[str, Any] = field(repr=False)
-    tenant_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceRequest:
-    """A device authorization (RFC 8628 section 3.2)."""
-
-    user_code: str
-    verification_uri: str
-    expires_in: timedelta
-    interval: timedelta
-    flow: Mapping[str, Any] = field(repr=False)
 
 
 class Grants:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from graphrelay.clock import Clock
-from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
+from graphrelay.oauth.answers import EntraFailure, EntraUnreachable, TokenRefused
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.entra.claims import claims_of
 from graphrelay.oauth.entra.credentials import MsalCredential, msal_credential
@@ -51,7 +51,6 @@ PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 (https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference)."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-EntraFailure = TokenRefused | EntraUnreachable
 EntraAnswer = Mapping[str, Any]
 
 

@@ -19,8 +19,8 @@ from typing import Any
 from graphrelay.model import same_address
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, VaultProblem
 from graphrelay.oauth.authorization import Approved, Authorization, Binding, SignedIn, User
-from graphrelay.oauth.entra.grants import CodeRequest, DeviceRequest, NotYet, TokenResponse
 from graphrelay.oauth.entra.refusals import refused_in_browser
+from graphrelay.oauth.entra.responses import CodeRequest, DeviceRequest, NotYet, TokenResponse
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.manager import TokenManager

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
-from graphrelay.oauth.entra.grants import CodeRequest, Identity
+from graphrelay.oauth.entra.responses import CodeRequest, Identity
 from graphrelay.oauth.scenario import Account
 from graphrelay.oauth.sign_in.authorizer import username_of
 from graphrelay.oauth.tokens.manager import TokenManager

@@ -13,12 +13,13 @@ What always holds:
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from graphrelay.clock import Clock
 from graphrelay.journal import Journal, events
@@ -27,23 +28,31 @@ from graphrelay.oauth.answers import (
     EntraUnreachable,
     Granted,
     NotGranted,
+    RefreshResult,
     TokenAnswer,
     TokenRefused,
     Unauthorized,
     VaultProblem,
     outcome_without_token,
 )
-from graphrelay.oauth.authorization import AccessToken, Authorization, Binding
+from graphrelay.oauth.authorization import (
+    AccessToken,
+    Authorization,
+    Binding,
+    without_refresh_token,
+)
 from graphrelay.oauth.cloud import TokenCloud
-from graphrelay.oauth.entra.grants import Grants
-from graphrelay.oauth.entra.msal_http import Http
 from graphrelay.oauth.scenario import Account, AccountOptions
 from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, CachedToken
-from graphrelay.oauth.tokens.credential_expiry import credential_ends_at, ends_soon
-from graphrelay.oauth.tokens.renewal import RefreshResult, Renewal
+from graphrelay.oauth.tokens.credential_expiry import ends_soon
+from graphrelay.oauth.tokens.keeper import Keeper, KeeperBroke
 from graphrelay.oauth.tokens.status import Status, status_of, too_broad
-from graphrelay.oauth.vault import Vault
 from graphrelay.threads import Worker
+
+if TYPE_CHECKING:
+    from graphrelay.oauth.entra.grants import Grants
+    from graphrelay.oauth.tokens.renewal import Renewal
+    from graphrelay.oauth.vault.admin import VaultAdmin
 
 T = TypeVar("T")
 
@@ -58,7 +67,7 @@ FOLLOW_AGAIN = timedelta(seconds=1)
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again. Lanes ask on their own schedule.
     EntraUnreachable: TICK,
-    Unauthorized: TICK,  # Only the vault is read: another process may have authorized.
+    Unauthorized: timedelta(minutes=5),  # Another process may have authorized.
     VaultProblem: timedelta(minutes=10),  # A locked keyring may show a prompt each time.
     TokenRefused: timedelta(minutes=30),
 }
@@ -83,8 +92,8 @@ class _State:
     """What is known of one account. Owned by TokenManager, touched in the event loop only."""
 
     account: Account
-    grants: Grants
-    renewal: Renewal
+    grants: "Grants"
+    renewal: "Renewal"
     cached: CachedToken | None = None
     rejected: AccessToken | None = field(default=None, repr=False)
     """What Graph rejected: not taken from the vault again."""
@@ -93,11 +102,18 @@ class _State:
     failure: NotGranted | None = None
     look_again: timedelta = timedelta(0)
     """When `run` tries again after a failure (monotonic)."""
-    given: str = ""
-    """The id of the authorization that the cached token comes from."""
+    found: Authorization | None = field(default=None, repr=False)
+    """What the cached token comes from; without its refresh token."""
+    ends_at: datetime | None = None
+    """When the application's credential expires, as of the last look at it."""
     silent_until: timedelta = timedelta(0)
     """Entra is not asked before then: its Retry-After (monotonic)."""
     revision: int = 0
+
+    @property
+    def given(self) -> str:
+        """The id of the authorization that the cached token comes from."""
+        return self.found.id if self.found else ""
 
 
 class TokenManager:
@@ -107,19 +123,21 @@ class TokenManager:
         self,
         accounts: Iterable[Account],
         cloud: TokenCloud,
-        vault: Vault,
-        http: Http,
+        keeper: Keeper,
         clock: Clock,
         journal: Journal,
         patience: timedelta = PATIENCE,
     ) -> None:
         self._patience = patience
-        self._cloud, self._vault, self._http = cloud, vault, http
+        self._cloud, self._keeper = cloud, keeper
         self._clock, self._journal = clock, journal
         self._worker = Worker("authorization")
         self._listeners: list[Callable[[str], None]] = []
         self._changed_elsewhere: set[str] = set()
         self._look = asyncio.Event()
+        self._busy = False
+        """Whether a person has asked for something since the last look at all accounts, and may
+        ask for more."""
         self._states = {account.name: self._new_state(account) for account in accounts}
 
     @property
@@ -156,7 +174,7 @@ class TokenManager:
             for account in accounts
         }
         kept = {id(state) for state in self._states.values()}
-        await self._close(state.grants for state in old.values() if id(state) not in kept)
+        await self._close(*(one.grants.close for one in old.values() if id(one) not in kept))
 
     # Asking ----------------------------------------------------------------------------------
 
@@ -204,6 +222,7 @@ class TokenManager:
                 warn_at = self._clock.monotonic() + WARNED_EVERY
             for state in tuple(self._states.values()):
                 await self._look_after(state, warns=warns)
+            self._rest()
             await self._clock.sleep(TICK)
 
     def changed_elsewhere(self, account: str) -> None:
@@ -221,7 +240,7 @@ class TokenManager:
                 try:
                     await self._follow(state)
                 except Exception as error:  # A bug must stop neither mail nor the other accounts.
-                    reason = type(error).__name__
+                    reason = _kind(error)
                     self._journal.write(
                         events.AuthorizationBroke(account=state.account.name, reason=reason)
                     )
@@ -261,16 +280,24 @@ class TokenManager:
             if warns:
                 await self._warn(state)
         except Exception as error:  # A bug must stop neither mail nor the other accounts.
-            # Only its type: the text may quote a secret.
-            reason = type(error).__name__
+            reason = _kind(error)
             self._journal.write(
                 events.AuthorizationBroke(account=state.account.name, reason=reason)
             )
 
+    def _rest(self) -> None:
+        """Until the next look, unless Entra is asked again with each, or somebody is at work."""
+        busy, self._busy = self._busy, False
+        soon = self._clock.monotonic() + TICK
+        states = self._states.values()
+        if not busy and all(one.failure is None or one.look_again > soon for one in states):
+            with contextlib.suppress(RuntimeError):  # no thread can be started, and none works
+                self._worker.submit(self._keeper.rest)
+
     async def _warn(self, state: _State) -> None:
         """Log what works today and needs attention."""
         account = state.account
-        ends_at = await self._in_thread(partial(credential_ends_at, account))
+        ends_at = state.ends_at = await self._in_thread(state.renewal.credential_ends_at)
         if ends := ends_soon(account, ends_at, self._clock.now()):
             self._journal.write(
                 events.CredentialEnds(account=account.name, reason=ends.reason, remedy=ends.remedy)
@@ -282,10 +309,11 @@ class TokenManager:
 
     # Authorizing -----------------------------------------------------------------------------
 
-    async def ask(self, account: Account, work: Callable[[Grants], T]) -> T:
+    async def ask(self, account: Account, work: Callable[["Grants"], T]) -> T:
         """Call `work` with the account's grants, in the authorizing thread. Raises
         `AccountChanged`."""
         grants = self._state_of(account).grants
+        self._busy = True
         return await asyncio.wrap_future(self._worker.submit(lambda: work(grants)))
 
     async def adopt(self, account: Account, authorization: Authorization) -> VaultProblem | None:
@@ -295,8 +323,7 @@ class TokenManager:
         problem = await self._in_thread(lambda: state.renewal.replace(authorization))
         if problem is None:
             self._forget(state)
-            self._cache(state, authorization.access)
-            state.given = authorization.id
+            self._cache(state, without_refresh_token(authorization))
             self._journal.write(
                 events.Authorized(account=account.name, by=authorization.authorized_by)
             )
@@ -319,21 +346,30 @@ class TokenManager:
     async def status(self, account: str, *, prove: bool = True) -> Status:
         """Whether an authorization works: with `prove`, by asking Entra for a new token."""
         state = self._states.get(account)
-        where = await self._vault.describe()
         if state is None:
+            where = await self._in_thread(self._keeper.vault.describe)
             return Status(account, "", _not_configured(account), None, where)
         answer = await self._refreshed(state, Purpose.PROOF) if prove else await self.token(account)
-        found = await self._in_thread(state.renewal.load)
-        ends_at = await self._in_thread(lambda: credential_ends_at(state.account))
-        return status_of(state.account, answer, found, where, ends_at, self._clock.now())
+        self._busy = self._busy or prove or not isinstance(answer, Granted)
+        found: Authorization | Unauthorized | VaultProblem
+        if isinstance(answer, Granted) and state.found:
+            found = state.found
+        else:
+            found = await self._in_thread(state.renewal.load)
+        where = await self._in_thread(self._keeper.vault.describe)
+        if prove or state.ends_at is None:
+            state.ends_at = await self._in_thread(state.renewal.credential_ends_at)
+        return status_of(state.account, answer, found, where, state.ends_at, self._clock.now())
 
-    async def with_vault(self, work: Callable[[Vault], T]) -> T:
+    async def with_vault(self, work: Callable[["VaultAdmin"], T]) -> T:
         """Call `work` with the vault, while nothing is renewed. Raises `VaultFailure`."""
-        return await self._in_thread(lambda: work(self._vault))
+        self._busy = True
+        return await self._in_thread(lambda: work(self._keeper.vault))
 
     async def aclose(self) -> None:
         """Close the connections, after any refresh under way."""
-        await self._close(state.grants for state in self._states.values())
+        grants = (state.grants.close for state in self._states.values())
+        await self._close(*grants, self._keeper.close)
         self._worker.close()
 
     def _state_of(self, account: Account) -> _State:
@@ -402,12 +438,11 @@ class TokenManager:
         result = refresh.result()
         if not isinstance(result.answer, Granted):
             self._note_failure(state, result.answer)
-        elif result.access is not None:
-            self._note_success(state, result.access, result.given)
+        elif result.found is not None:
+            self._note_success(state, result.found)
 
-    def _note_success(self, state: _State, access: AccessToken, given: str) -> None:
-        self._cache(state, access)
-        state.given = given
+    def _note_success(self, state: _State, found: Authorization) -> None:
+        self._cache(state, found)
         if state.failure is not None:
             state.failure = None
             self._journal.write(events.AuthorizationWorks(account=state.account.name))
@@ -434,14 +469,14 @@ class TokenManager:
             return cached.granted
         return None
 
-    def _cache(self, state: _State, access: AccessToken) -> None:
-        state.cached = CachedToken.of(access, self._clock.now(), self._clock.monotonic())
+    def _cache(self, state: _State, found: Authorization) -> None:
+        state.cached = CachedToken.of(found.access, self._clock.now(), self._clock.monotonic())
+        state.found = found
         state.rejected = None
         state.look_again = state.silent_until = timedelta(0)
 
     def _forget(self, state: _State) -> None:
-        state.cached = state.rejected = state.failure = None
-        state.given = ""
+        state.cached = state.rejected = state.failure = state.found = state.ends_at = None
         state.look_again = state.silent_until = timedelta(0)
 
     def _due(self, state: _State) -> bool:
@@ -485,10 +520,10 @@ class TokenManager:
                     )
                 )
 
-    async def _close(self, grants: Iterable[Grants]) -> None:
+    async def _close(self, *closes: Callable[[], None]) -> None:
         """After any refresh under way. Where the thread hangs, they stay open with it, and a later
         reload is still carried out."""
-        closing = [asyncio.wrap_future(self._worker.submit(one.close)) for one in grants]
+        closing = [asyncio.wrap_future(self._worker.submit(close)) for close in closes]
         if closing:
             done, _ = await asyncio.wait(closing, timeout=self._patience.total_seconds())
             for one in done:
@@ -500,15 +535,19 @@ class TokenManager:
         return await asyncio.wrap_future(self._worker.submit(work))
 
     def _new_state(self, account: Account) -> _State:
-        grants = Grants(account, self._cloud, self._http, self._clock)
-        binding = Binding.of(account, self._cloud)
-        return _State(account, grants, Renewal(account, binding, grants, self._vault))
+        kept = self._keeper.of(account)
+        return _State(account, kept.grants, kept.renewal)
 
 
 def _refused_twice(state: _State, failure: NotGranted) -> bool:
     """Graph rejected the token and Entra grants no other, so the cached one is of no use."""
     cached = state.cached.access if state.cached else None
     return isinstance(failure, TokenRefused) and cached is not None and state.rejected == cached
+
+
+def _kind(error: Exception) -> str:
+    """Only its type: the text may quote a secret."""
+    return str(error) if isinstance(error, KeeperBroke) else type(error).__name__
 
 
 def _class(failure: NotGranted | None) -> tuple[str, str]:

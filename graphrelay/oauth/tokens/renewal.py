@@ -15,10 +15,9 @@ more from the start. Refresh tokens roll, so where relays share the vault, one a
 account. An answer that could not be stored is stored before anything else is asked.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from graphrelay.oauth.answers import TokenAnswer, Unauthorized, VaultProblem
+from graphrelay.oauth.answers import EntraFailure, RefreshResult, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import (
     AccessToken,
     Approved,
@@ -30,22 +29,15 @@ from graphrelay.oauth.authorization import (
     from_text,
     renewed,
     to_text,
+    without_refresh_token,
 )
-from graphrelay.oauth.entra.grants import Grants, TokenResponse
-from graphrelay.oauth.entra.msal_client import EntraFailure
+from graphrelay.oauth.entra.grants import Grants
+from graphrelay.oauth.entra.responses import TokenResponse
 from graphrelay.oauth.scenario import Account, Application
 from graphrelay.oauth.tokens.cached import granted_of
-from graphrelay.oauth.vault import Vault, VaultFailure
-from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshResult:
-    """The answer; `access` goes with `Granted`, and `given` is the id of its authorization."""
-
-    answer: TokenAnswer
-    access: AccessToken | None = field(default=None, repr=False)
-    given: str = ""
+from graphrelay.oauth.tokens.credential_expiry import credential_ends_at
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove, Vault
 
 
 class _Overtaken(Exception):  # noqa: N818 (a condition, not a programming error)
@@ -90,11 +82,13 @@ class Renewal:
             return RefreshResult(failure.problem)
 
     def load(self) -> "Authorization | Unauthorized | VaultProblem":
-        """The authorization in the vault, if it is for this configuration."""
+        """The authorization in the vault, if it is for this configuration; without its refresh
+        token."""
         try:
-            return self._load(self._vault.read(self._account.name))
+            found = self._load(self._vault.read(self._account.name))
         except VaultFailure as failure:
             return failure.problem
+        return found if isinstance(found, Unauthorized) else without_refresh_token(found)
 
     def replace(self, authorization: Authorization) -> VaultProblem | None:
         """Store it in place of any other. Until it is stored, the old one is whole."""
@@ -105,6 +99,15 @@ class Renewal:
         keeps that it was withdrawn."""
         withdrawn = Put(to_text(Withdrawn(withdrawn_at=now)))
         return self._change(withdrawn if self._is_application else Remove())
+
+    def credential_ends_at(self) -> datetime | None:
+        """When the application's credential expires, if it is known."""
+        return credential_ends_at(self._account)
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether an answer of Entra's waits to be stored."""
+        return self._unsaved is not None
 
     def _change(self, decision: Decision) -> VaultProblem | None:
         try:
@@ -237,4 +240,4 @@ class Renewal:
 
 
 def _granted(found: Authorization) -> RefreshResult:
-    return RefreshResult(granted_of(found.access), found.access, found.id)
+    return RefreshResult(granted_of(found.access), without_refresh_token(found))

@@ -7,18 +7,3 @@ TokenManager ── read, change ──▶ Vault ── one thread, one lock ─
                                                                    ├ Secret Service
                                                                    └ macOS Keychain
 """
-
-from graphrelay.oauth.vault.move import clear, copy, move
-from graphrelay.oauth.vault.problem import VaultFailure
-from graphrelay.oauth.vault.shared import open_shared_vault
-from graphrelay.oauth.vault.vault import Vault, open_vault
-
-__all__ = [
-    "Vault",
-    "VaultFailure",
-    "clear",
-    "copy",
-    "move",
-    "open_shared_vault",
-    "open_vault",
-]

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from keyring.backend import KeyringBackend
 
@@ -20,23 +19,16 @@ from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import SUFFIX, EncryptedFiles
 from graphrelay.oauth.vault.key import CREDENTIAL_NAME, check_that_it_is_ours, load_keys
 from graphrelay.oauth.vault.problem import VaultFailure
-from graphrelay.oauth.vault.unit import ServiceUnit, service_unit
-
-BackendName = Literal["auto", "file", "secret-service", "keychain"]
-Chosen = Literal["file", "secret-service", "keychain"]
-"""By what `[vault]` says and the machine is."""
+from graphrelay.oauth.vault.unit import ServiceUnit, is_the_service, service_unit
+from graphrelay.oauth.vault.values import BackendName, Chosen, VaultPlace
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A backend that is ready, which one it is, and why it was taken."""
+    """A backend that is ready, and which one it is."""
 
     backend: KeyringBackend
-    name: Chosen | Literal["database"]
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
+    place: VaultPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ class Surroundings:
             Path(credentials) if credentials else None,
             sys.platform,
             bool(environment.get("DBUS_SESSION_BUS_ADDRESS")),
-            bool(environment.get("INVOCATION_ID")) and os.getppid() == 1,
+            is_the_service(environment),
         )
 
     @property
@@ -97,8 +89,8 @@ def choose(wanted: BackendName, around: Surroundings, why: str = "configured") -
                 around.state_directory, around.credentials_directory, around.encrypted()
             ),
         )
-        return Choice(files, name, f"{reason}; {files.keys.origin}")
-    return Choice(DESKTOPS[name](), name, reason)
+        return Choice(files, VaultPlace(name, reason, files.keys.origin))
+    return Choice(DESKTOPS[name](), VaultPlace(name, reason))
 
 
 def _automatic(around: Surroundings) -> tuple[Chosen, str]:

@@ -8,7 +8,7 @@ class VaultFailure(Exception):  # noqa: N818 (a condition, not a programming err
     to end by itself."""
 
     def __init__(self, reason: str, remedy: str, *, passes: bool = False) -> None:
-        super().__init__(f"{reason} {remedy}")
+        super().__init__(f"{reason} {remedy}".strip())
         self.reason = reason
         self.remedy = remedy
         self.passes = passes

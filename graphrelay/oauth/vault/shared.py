@@ -24,7 +24,8 @@ from graphrelay.oauth.vault.key import (
 )
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.sealed import Overtaken, SealedSecrets
-from graphrelay.oauth.vault.vault import KEY_CHECK, SERVICE, Vault
+from graphrelay.oauth.vault.values import SERVICE, VaultPlace
+from graphrelay.oauth.vault.vault import KEY_CHECK, Vault
 
 TURN = timedelta(seconds=90)
 """How long a turn lasts at most, if its relay neither ends it nor renews: longer than a refresh may
@@ -156,7 +157,7 @@ def _choose(around: Surroundings, table: SecretTable) -> Choice:
         check_that_it_is_ours(around.state_directory, around.unit())
     secrets = SealedSecrets(Database(table), lambda: _keys(around, table))
     _check_key(secrets)
-    return Choice(secrets, "database", f"[spool] url; {secrets.keys.origin}")
+    return Choice(secrets, VaultPlace("database", "[spool] url", secrets.keys.origin))
 
 
 def _keys(around: Surroundings, table: SecretTable) -> VaultKeys:

@@ -9,7 +9,9 @@ systemd is asked with busctl(1). `systemctl show` asks the same manager, but pri
 """
 
 import json
+import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,11 @@ class ServiceUnit:
 
     def keeps_its_state_in(self, directory: Path) -> bool:
         return directory.resolve() in {path.resolve() for path in self.state_directories}
+
+
+def is_the_service(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether systemd started this process as a service: then it has every credential there is."""
+    return bool(environment.get("INVOCATION_ID")) and os.getppid() == 1
 
 
 def service_unit() -> ServiceUnit:

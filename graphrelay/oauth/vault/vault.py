@@ -6,7 +6,6 @@ processes, so that a newer secret is never overwritten with an older one. Where 
 the store, it compares instead: if another one has written meanwhile, it begins anew.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +16,14 @@ from typing import TypeVar
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError
 
-from graphrelay.oauth.vault.choice import BackendName, Choice, Surroundings, choose
+from graphrelay.oauth.vault.choice import Choice, Surroundings, choose
 from graphrelay.oauth.vault.lock import locked
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.sealed import Overtaken, SealedSecrets
+from graphrelay.oauth.vault.values import SERVICE, BackendName, VaultPlace
 from graphrelay.threads import Worker
 
 T = TypeVar("T")
-SERVICE = "graphrelay"
 KEY_CHECK = "graphrelay key"
 """The service of the secret by which a shared vault recognizes its key."""
 TRIES = 5
@@ -131,13 +130,18 @@ class Vault:
 
         return self._do(work)
 
-    def place(self) -> Choice:
+    def place(self) -> VaultPlace:
         """Which backend is used, and why."""
-        return self._do(lambda _: self._opened())
+        return self._do(lambda _: self._opened().place)
+
+    def chosen(self) -> VaultPlace | None:
+        """The same, if one has been opened. Asks nothing."""
+        return self._chosen.place if self._chosen else None
 
     def become(self, other: "Vault") -> "Vault":
         """Become what `other` is. Returns what this was, to be closed."""
-        there, here = other.place(), self.place()
+        there = other._do(lambda _: other._opened())
+        here = self._do(lambda _: self._opened())
 
         def work(_: KeyringBackend) -> None:
             self._chosen, self._choice = there, lambda: there
@@ -145,10 +149,10 @@ class Vault:
         self._do(work)
         return Vault(lambda: here, self._lock_file, self._timeout)
 
-    async def describe(self) -> str:
+    def describe(self) -> str:
         """Which backend, and why; or what is wrong with it."""
         try:
-            return str(await asyncio.to_thread(self.place))
+            return str(self.place())
         except VaultFailure as failure:
             return failure.reason
 

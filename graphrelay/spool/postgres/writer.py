@@ -27,6 +27,7 @@ import psycopg
 
 from graphrelay.durations import STORAGE, Durations
 from graphrelay.model import StorageUnavailable
+from graphrelay.spool.errors import FateUnknown
 from graphrelay.spool.postgres.connections import Connection, Connections
 from graphrelay.spool.postgres.database_clock import NOW
 from graphrelay.spool.postgres.errors import CONFLICTS, connection_lost, passes, translated
@@ -76,15 +77,6 @@ class Job(Generic[V, R]):
     begun: bool = False
     given_up: Callable[[R], Awaitable[None]] | None = None
     """Takes it back, where its caller got the answer that it was not done."""
-
-
-class FateUnknown(Exception):  # noqa: N818 (a condition)
-    """The server will not say whether a transaction was committed."""
-
-    def __init__(self, why: object) -> None:
-        super().__init__(
-            f"It cannot be found out whether PostgreSQL committed a transaction: {why}"
-        )
 
 
 def _answered(future: asyncio.Future[Any]) -> None:
@@ -267,7 +259,7 @@ class Writer:
                     return row is not None and row[0] == self._number
             except psycopg.Error as error:
                 if not passes(error):
-                    raise FateUnknown(error) from error
+                    raise FateUnknown(error.diag.message_primary or error) from error
                 await asyncio.sleep(LOOK_AGAIN)
 
 

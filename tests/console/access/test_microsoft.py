@@ -6,7 +6,7 @@ from typing import cast
 
 from graphrelay.console.access.microsoft import Begun, MicrosoftSignIns, Unwelcome, Welcome
 from graphrelay.console.options import MicrosoftOptions, MicrosoftUser
-from graphrelay.oauth.entra.grants import CodeRequest
+from graphrelay.oauth.entra.responses import CodeRequest
 from graphrelay.oauth.sign_in.authorizer import SIGN_IN_TIME
 from graphrelay.oauth.sign_in.identities import Identities, Person, Unidentified
 from tests.clock import FakeClock

@@ -118,6 +118,17 @@ async def test_a_test_message_goes_from_the_mailbox_to_whom_one_says(opening: Op
     ]
 
 
+async def test_no_test_message_goes_for_an_account_that_there_is_not(opening: Opening) -> None:
+    opened = await opening(status=VerbError("there is no account 'nobody', only website"))
+    otto = await opened.operator()
+    answer = await otto.post("/accounts/nobody/test", {"to": "you@example.org"})
+    assert answer.status == 404
+    assert "there is no account &#39;nobody&#39;, only website" in answer.text
+    assert opened.verbs.calls("status")[-1] == {"account": "nobody", "prove": False}
+    assert opened.verbs.calls("send-test") == []
+    assert opened.events("acted") == []
+
+
 async def test_what_a_verb_says_against_it_is_a_page(opening: Opening) -> None:
     opened = await opening(revoke=VerbError("the keyring is locked"))
     otto = await opened.operator()

@@ -7,8 +7,8 @@ import pytest
 from graphrelay.control.verb import Output, VerbError
 from graphrelay.control.verbs.vault import VaultVerbs
 from graphrelay.journal import Journal
-from graphrelay.oauth.vault import Vault, open_shared_vault, open_vault
 from graphrelay.oauth.vault.key import new_key_text
+from graphrelay.oauth.vault.shared import open_shared_vault
 from tests.clock import FakeClock
 from tests.oauth.conftest import World, clock, files_only, world  # noqa: F401 (fixtures)
 from tests.oauth.vault.test_shared import given
@@ -20,14 +20,10 @@ async def nobody(what: str) -> str:
 
 
 @pytest.fixture
-async def verbs(world: World, tmp_path: Path) -> VaultVerbs:  # noqa: F811
+async def verbs(world: World) -> VaultVerbs:  # noqa: F811
     manager = world.manager()
     await world.authorize(manager)
-
-    def elsewhere(_: object) -> Vault:
-        return open_vault(tmp_path / "elsewhere", "file")
-
-    return VaultVerbs(manager, "file", elsewhere)
+    return VaultVerbs(manager, "file")
 
 
 async def asked(verbs: VaultVerbs, verb: str, **arguments: object) -> list[Output]:
@@ -63,7 +59,7 @@ async def test_a_vault_that_relays_share_is_not_moved(
     async with a_relay(database, clock, Journal(clock)) as spool:
         state = given(tmp_path / "a", new_key_text())
         manager = world.manager(vault=open_shared_vault(state, spool.secrets, files_only(state)))
-        verbs = VaultVerbs(manager, "auto", lambda _: open_vault(tmp_path / "elsewhere", "file"))
+        verbs = VaultVerbs(manager, "auto")
         with pytest.raises(VerbError, match="every relay needs it"):
             await asked(verbs, "vault-move", to="file")
         place, *_ = await asked(verbs, "vault-list")

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from graphrelay.graph.http.exchange import Timeouts
-from graphrelay.graph.http.tls import client_context
 from graphrelay.graph.http.transport import Endpoint
 from graphrelay.graph.proxy import Proxy
+from graphrelay.graph.tls import client_context
 
 
 def test_a_message_names_the_proxy_where_there_is_one() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused
 from graphrelay.oauth.cloud import TokenCloud
-from graphrelay.oauth.entra.grants import DEFAULT_LIFE, LONGEST_LIFE, Grants, NotYet, TokenResponse
+from graphrelay.oauth.entra.grants import DEFAULT_LIFE, LONGEST_LIFE, Grants
+from graphrelay.oauth.entra.responses import NotYet, TokenResponse
 from graphrelay.oauth.scenario import Account, Personal
 from graphrelay.sandbox.directory import PUBLIC_CLIENT
 from graphrelay.sandbox.faults import Answer

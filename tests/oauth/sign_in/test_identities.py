@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphrelay.oauth.entra.grants import CodeRequest
+from graphrelay.oauth.entra.responses import CodeRequest
 from graphrelay.oauth.sign_in.identities import Identities, Person, Unidentified
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.sandbox.directory import CONSOLE_REDIRECT

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from graphrelay.oauth.answers import Granted, Unauthorized, VaultProblem
+from graphrelay.oauth.answers import EntraFailure, Granted, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import Withdrawn, to_text
-from graphrelay.oauth.entra.grants import Grants, TokenResponse
-from graphrelay.oauth.entra.msal_client import EntraFailure
+from graphrelay.oauth.entra.grants import Grants
+from graphrelay.oauth.entra.responses import TokenResponse
 from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
 from graphrelay.oauth.vault.vault import Put, Remove
 from graphrelay.sandbox.visitor import Visitor

@@ -14,9 +14,11 @@ from graphrelay.model import Delayed
 from graphrelay.oauth.answers import Granted, Unauthorized
 from graphrelay.oauth.authorization import Authorization, SignedIn, from_text
 from graphrelay.oauth.tokens.manager import TokenManager
-from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault
 from graphrelay.oauth.vault.key import new_key_text
-from graphrelay.oauth.vault.vault import SERVICE, Remove
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.shared import open_shared_vault
+from graphrelay.oauth.vault.values import SERVICE
+from graphrelay.oauth.vault.vault import Remove, Vault
 from graphrelay.sandbox.entra.faults import RefreshOnce
 from graphrelay.spool.postgres import PostgresSpool
 from tests.clock import FakeClock
@@ -121,7 +123,7 @@ async def test_a_relay_that_was_overtaken_in_its_turn_ends_it(
     a, b = two
     await world.authorize(a.tokens)
     await clock.advance(DAY)
-    grants, other = a.tokens._states["website"].grants, b.tokens._vault
+    grants, other = a.tokens._states["website"].grants, b.tokens._states["website"].renewal._vault
     meanwhile(monkeypatch, grants, lambda: other.change("website", lambda _: Remove()))
     assert isinstance(await a.token(), Unauthorized)
     assert postgres_server_of_all.execute("SELECT * FROM graphrelay.turns") == []
@@ -158,7 +160,7 @@ async def test_a_renewal_by_another_relay_disturbs_nothing(
     before, events = await b.token(), world.events()
     await a.tokens.token("website", fresh=True)
     await asyncio.to_thread(a.spool.secrets.names, SERVICE)  # the notification is under way
-    await b.tokens.with_vault(lambda vault: vault.names())
+    await b.tokens.with_vault(lambda vault: vault.contents(()))
     assert await b.token() == before
     assert not b.changes
     assert world.events() == events
@@ -231,7 +233,7 @@ async def test_a_relay_that_stood_still_while_it_refreshed_overwrites_nothing(
     monkeypatch.setattr(renewal, "_ask", frozen)
     assert await a.token() == newer[0]
     assert isinstance(newer[0], Granted)
-    text = await a.tokens.with_vault(lambda vault: vault.read("website"))
+    text = await asyncio.to_thread(renewal._vault.read, "website")
     kept = from_text(text or "")
     assert isinstance(kept, SignedIn)
     assert kept.access.text == newer[0].access_token

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from keyring.backend import KeyringBackend
 
-from graphrelay.oauth.vault.choice import BackendName, Surroundings, choose
+from graphrelay.oauth.vault.choice import Surroundings, choose
 from graphrelay.oauth.vault.desktop import DESKTOPS
 from graphrelay.oauth.vault.files import EncryptedFiles
 from graphrelay.oauth.vault.key import VaultKeys, load_keys
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.unit import ServiceUnit
+from graphrelay.oauth.vault.values import BackendName
 from tests.oauth.conftest import files_only
 
 
@@ -30,11 +31,11 @@ def desktop(server: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Surroundin
 
 
 def test_a_server_uses_files(server: Surroundings) -> None:
-    assert str(choose("auto", server)).startswith("file (auto: no desktop session; key file ")
+    assert str(choose("auto", server).place).startswith("file (auto: no desktop session; key file ")
 
 
 def test_a_desktop_uses_its_secret_service(desktop: Surroundings) -> None:
-    assert choose("auto", desktop).name == "secret-service"
+    assert choose("auto", desktop).place.name == "secret-service"
 
 
 def test_a_desktop_whose_secret_service_is_silent_uses_files(
@@ -44,22 +45,22 @@ def test_a_desktop_whose_secret_service_is_silent_uses_files(
         raise VaultFailure("no", "none")
 
     monkeypatch.setitem(DESKTOPS, "secret-service", silent)
-    assert choose("auto", desktop).name == "file"
+    assert choose("auto", desktop).place.name == "file"
 
 
 def test_files_that_are_in_use_stay_in_use(desktop: Surroundings) -> None:
     files = choose("file", desktop)
     files.backend.set_password("graphrelay", "website", "x")
     chosen = choose("auto", desktop)
-    assert chosen.name == "file"
-    assert "already in use" in chosen.reason
+    assert chosen.place.name == "file"
+    assert "already in use" in chosen.place.reason
 
 
 def test_a_key_from_systemd_means_files(desktop: Surroundings, tmp_path: Path) -> None:
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "vault.key").write_bytes(b"k" * 32)
     chosen = choose("auto", replace(desktop, credentials_directory=tmp_path / "credentials"))
-    assert str(chosen) == "file (auto: systemd provides a key; systemd credential vault.key)"
+    assert str(chosen.place) == "file (auto: systemd provides a key; systemd credential vault.key)"
 
 
 def test_macos_uses_its_keychain_and_nothing_else(server: Surroundings) -> None:
@@ -69,7 +70,7 @@ def test_macos_uses_its_keychain_and_nothing_else(server: Surroundings) -> None:
 
 
 def test_what_is_configured_is_used_or_refused(server: Surroundings) -> None:
-    assert choose("file", server).name == "file"
+    assert choose("file", server).place.name == "file"
     with pytest.raises(VaultFailure) as caught:
         choose("keychain", server)
     assert 'backend = "file"' in caught.value.remedy
@@ -127,12 +128,12 @@ def test_no_other_process_uses_an_older_key_file(tmp_path: Path, around: Around)
 
 def test_the_service_uses_the_credential_that_it_was_given(tmp_path: Path, around: Around) -> None:
     """The unit may have been edited since it was started."""
-    assert "key file" in choose("file", around(tmp_path / "state", service=True)).reason
+    assert "key file" in choose("file", around(tmp_path / "state", service=True)).place.reason
     (tmp_path / "vault.key").write_bytes(b"k" * 32)
-    assert "systemd credential" in choose("file", around(tmp_path / "state", tmp_path)).reason
+    assert "systemd credential" in choose("file", around(tmp_path / "state", tmp_path)).place.reason
 
 
 def test_another_state_directory_does_not_belong_to_the_service(
     tmp_path: Path, around: Around
 ) -> None:
-    assert choose("file", around(tmp_path / "elsewhere")).name == "file"
+    assert choose("file", around(tmp_path / "elsewhere")).place.name == "file"

@@ -1,6 +1,5 @@
 """The Secret Service: a real gnome-keyring on a message bus of its own."""
 
-import asyncio
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from jeepney.io.blocking import (  # type: ignore[import-untyped]
 
 from graphrelay.oauth.answers import Granted, VaultProblem
 from graphrelay.oauth.sign_in.authorizer import Stored
-from graphrelay.oauth.vault import Vault, VaultFailure, move, open_vault
-from graphrelay.oauth.vault.vault import Put, Remove
+from graphrelay.oauth.vault.move import move
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.vault import Put, Remove, Vault, open_vault
 from tests.bus import message_bus_in
 from tests.oauth.conftest import WEBSITE, World, files_only
 from tests.tools import needs
@@ -112,7 +112,7 @@ def test_secrets_of_any_length_are_kept(vault: Vault) -> None:
 
 def test_auto_takes_it_in_a_desktop_session(desktop: Desktop, tmp_path: Path) -> None:
     vault = open_vault(tmp_path / "state", "auto", timeout=LONG)
-    told = asyncio.run(vault.describe())
+    told = vault.describe()
     vault.close()
     assert told == "secret-service (auto: the desktop session's Secret Service)"
     assert not (tmp_path / "state" / "vault.key").exists()
@@ -121,7 +121,7 @@ def test_auto_takes_it_in_a_desktop_session(desktop: Desktop, tmp_path: Path) ->
 def test_without_a_keyring_auto_takes_files(desktop: Desktop, tmp_path: Path) -> None:
     desktop.end_keyring()
     vault = open_vault(tmp_path / "state", "auto", timeout=LONG)
-    told = asyncio.run(vault.describe())
+    told = vault.describe()
     vault.close()
     assert told.startswith("file (auto: no Secret Service answers in this session; ")
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.oauth.vault import Vault, VaultFailure, clear, copy, move
 from graphrelay.oauth.vault.choice import Choice
-from graphrelay.oauth.vault.vault import Put
+from graphrelay.oauth.vault.move import clear, copy, move
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.values import VaultPlace
+from graphrelay.oauth.vault.vault import Put, Vault
 from tests.oauth.vault.test_vault import Memory, put
 
 
@@ -15,8 +17,10 @@ from tests.oauth.vault.test_vault import Memory, put
 def places(tmp_path: Path) -> Iterator[tuple[Memory, Vault, Memory, Vault]]:
     """Two backends of one relay: they share its lock."""
     one, two = Memory(), Memory()
-    first = Vault(lambda: Choice(one, "file", "old"), tmp_path / "vault.lock")
-    second = Vault(lambda: Choice(two, "secret-service", "new"), tmp_path / "vault.lock")
+    first = Vault(lambda: Choice(one, VaultPlace("file", "old")), tmp_path / "vault.lock")
+    second = Vault(
+        lambda: Choice(two, VaultPlace("secret-service", "new")), tmp_path / "vault.lock"
+    )
     yield one, first, two, second
     first.close()
     second.close()

@@ -8,9 +8,11 @@ from typing import TypeVar
 import pytest
 
 from graphrelay.journal import Journal
-from graphrelay.oauth.vault import Vault, VaultFailure, open_shared_vault, shared
+from graphrelay.oauth.vault import shared
 from graphrelay.oauth.vault.key import CREDENTIAL_NAME, new_key_text
-from graphrelay.oauth.vault.vault import Decision, Put, Remove
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.shared import open_shared_vault
+from graphrelay.oauth.vault.vault import Decision, Put, Remove, Vault
 from graphrelay.spool.postgres import PostgresSpool
 from tests.clock import FakeClock
 from tests.oauth.conftest import files_only

@@ -9,9 +9,10 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, NoKeyringError, PasswordDeleteError
 
-from graphrelay.oauth.vault import Vault, VaultFailure
 from graphrelay.oauth.vault.choice import Choice
-from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove
+from graphrelay.oauth.vault.problem import VaultFailure
+from graphrelay.oauth.vault.values import VaultPlace
+from graphrelay.oauth.vault.vault import Decision, Keep, Put, Remove, Vault
 
 MakeVault = Callable[[], Vault]
 
@@ -55,7 +56,7 @@ def memory() -> Memory:
 
 @pytest.fixture
 def vault(memory: Memory, tmp_path: Path) -> Iterator[Vault]:
-    choice = Choice(memory, "secret-service", "for a test")
+    choice = Choice(memory, VaultPlace("secret-service", "for a test"))
     vault = Vault(lambda: choice, tmp_path / "vault.lock", timedelta(seconds=5))
     yield vault
     memory.hold.set()
@@ -116,7 +117,7 @@ def test_whatever_a_backend_raises_ends_here(
 
 
 def test_a_keyring_that_does_not_answer_is_given_up(memory: Memory, tmp_path: Path) -> None:
-    choice = Choice(memory, "secret-service", "for a test")
+    choice = Choice(memory, VaultPlace("secret-service", "for a test"))
     vault = Vault(lambda: choice, tmp_path / "lock", timedelta(milliseconds=50))
     memory.hold.clear()
     with pytest.raises(VaultFailure, match="did not answer"):
@@ -128,7 +129,7 @@ def test_a_keyring_that_does_not_answer_is_given_up(memory: Memory, tmp_path: Pa
 
 
 def test_what_was_given_up_before_it_began_is_never_done(memory: Memory, tmp_path: Path) -> None:
-    choice = Choice(memory, "secret-service", "for a test")
+    choice = Choice(memory, VaultPlace("secret-service", "for a test"))
     vault = Vault(lambda: choice, tmp_path / "lock", timedelta(milliseconds=50))
     memory.hold.clear()
     for secret in ("first", "second"):
@@ -159,14 +160,14 @@ def test_many_processes_count_without_losing_one(make_vault: MakeVault) -> None:
 
 
 async def test_it_says_which_backend_and_why(make_vault: MakeVault, tmp_path: Path) -> None:
-    assert await make_vault().describe() == f"file (configured; key file {tmp_path / 'vault.key'})"
+    assert make_vault().describe() == f"file (configured; key file {tmp_path / 'vault.key'})"
 
 
 async def test_it_says_what_is_wrong_with_it(make_vault: MakeVault, tmp_path: Path) -> None:
     (tmp_path / "vault.key").write_bytes(b"x")
-    assert "is not a key" not in await make_vault().describe()
+    assert "is not a key" not in make_vault().describe()
     (tmp_path / "vault.key").chmod(0o600)
-    assert "is not a key" in await make_vault().describe()
+    assert "is not a key" in make_vault().describe()
 
 
 def test_a_vault_that_was_repaired_works_again(make_vault: MakeVault, tmp_path: Path) -> None:

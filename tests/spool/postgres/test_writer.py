@@ -12,10 +12,9 @@ from psycopg import errors
 
 from graphrelay.journal import Journal
 from graphrelay.model import StorageUnavailable, Submission
-from graphrelay.spool.errors import NotQueued
+from graphrelay.spool.errors import FateUnknown, NotQueued
 from graphrelay.spool.postgres import PostgresSpool, writer
 from graphrelay.spool.postgres.connections import Connections
-from graphrelay.spool.postgres.writer import FateUnknown
 from graphrelay.spool.queries import QueueFilter
 from tests.clock import FakeClock
 from tests.spool.mail import NOON, a_message, put, waiting_in

@@ -81,6 +81,7 @@ async def behind(database: Path, disk: Disk) -> str:
             except asyncio.CancelledError:
                 connection.interrupt()
                 await asyncio.wait([checking])
+                checking.exception()  # asyncio would report it as one that nobody has seen
                 raise
             if what:
                 return what

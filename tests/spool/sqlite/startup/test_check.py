@@ -1,12 +1,17 @@
 """The check at startup finds damage, changes nothing, and postpones what takes too long."""
 
+import asyncio
+import gc
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphrelay.spool.sqlite.files.disk import Disk
+from graphrelay.spool.sqlite.startup import check
 from graphrelay.spool.sqlite.startup.check import (
     MARK,
     Damaged,
@@ -17,6 +22,8 @@ from graphrelay.spool.sqlite.startup.check import (
 )
 
 PAGE = 4096
+ENDLESS = """WITH RECURSIVE n(x) AS (SELECT tell() UNION ALL SELECT 1 FROM n)
+    SELECT count(*) FROM n"""
 
 
 @pytest.fixture
@@ -73,3 +80,27 @@ async def test_a_check_beside_the_running_relay_finds_the_same_damage(database: 
     assert await behind(database, Disk()) == ""
     damage(database)
     assert await behind(database, Disk()) != ""
+
+
+async def test_a_check_that_is_cancelled_leaves_no_complaint_of_asyncio(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the relay is stopped soon after its start."""
+    begun, complaints = threading.Event(), list[dict[str, Any]]()
+
+    def endless(connection: sqlite3.Connection, _: str) -> str:
+        connection.create_function("tell", 0, begun.set)
+        [(count,)] = connection.execute(ENDLESS).fetchall()
+        return str(count)
+
+    monkeypatch.setattr(check, "problem", endless)
+    asyncio.get_running_loop().set_exception_handler(lambda _, found: complaints.append(found))
+    checking = asyncio.create_task(behind(database, Disk()))
+    assert await asyncio.to_thread(begun.wait, 20)
+    checking.cancel()
+    await asyncio.wait([checking])
+    assert checking.cancelled()
+    del checking
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []

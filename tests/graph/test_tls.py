@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrelay.graph.http.tls import CertificatesUnreadable, client_context
+from graphrelay.graph.tls import CertificatesUnreadable, client_context
 from tests.graph.scripted import authority
 
 
