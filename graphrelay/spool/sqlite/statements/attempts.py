@@ -92,8 +92,7 @@ class Load:
     def __call__(self, transaction: DatabaseTransaction) -> Submission | OctetsLost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
-                      b.prefix, b.octets, b.file, b.size, coalesce(f.number, s.attempts),
-                      d.progress, s.done_at
+                      b.prefix, b.octets, coalesce(f.number, s.attempts), d.progress
                FROM submissions s JOIN messages m ON m.id = s.message
                LEFT JOIN bodies b ON b.message = m.id
                LEFT JOIN drafts d ON d.submission = s.id
@@ -114,23 +113,35 @@ class Load:
                 received_at=moment(received_at),
                 message_id=restored(message_id),
                 prefix=row[7] or b"",
-                body=self._body(*row[8:11]),
-                attempts=row[11],
-                draft=None if row[12] is None else DRAFT.value(row[12]),
+                body=self._body(transaction.connection, row[8]),
+                attempts=row[9],
+                draft=None if row[10] is None else DRAFT.value(row[10]),
             )
         except (ValueError, FileNotFoundError) as error:
-            if row[13] is not None:
+            if self._is_done(transaction.connection):
                 raise NotQueued(f"The octets of submission {self.submission} are gone.") from error
             lost = OctetsLost(part_id(queue_id, part), f"Its octets are lost: {error}")
             hold_lost(transaction, self.submission, lost.reason, self.now)
             return lost
 
-    def _body(self, octets: bytes | None, file: str | None, size: int | None) -> Body:
+    def _body(self, connection: sqlite3.Connection, octets: bytes | None) -> Body:
         if octets is not None:
             return InlineBody(octets)
-        if file is None or size is None:
+        row = connection.execute(
+            """SELECT file, size FROM bodies
+               WHERE message = (SELECT message FROM submissions WHERE id = ?)""",
+            (self.submission,),
+        ).fetchone()
+        if row is None:
             raise FileNotFoundError("there is no row for them")
+        file, size = row
         return FileBody(self.folder.whole(file, size), size)
+
+    def _is_done(self, connection: sqlite3.Connection) -> bool:
+        done = connection.execute(
+            "SELECT 1 FROM submissions WHERE id = ? AND done_at IS NOT NULL", (self.submission,)
+        )
+        return done.fetchone() is not None
 
 
 def count_in_flight(connection: sqlite3.Connection) -> None:
