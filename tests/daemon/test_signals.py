@@ -23,6 +23,7 @@ max_recipients = 1
 [[smtp.listeners]]
 address = "127.0.0.1:0"
 """
+BY_INFO = '\n[[routes]]\naccount = "website"\nmailbox = "info@contoso.com"\n'
 
 
 def reloader(here: World) -> Reloader:
@@ -66,10 +67,9 @@ async def test_limits_are_taken_over_and_a_client_inside_goes_on_as_it_began(
 
 
 async def test_routes_are_taken_over(tmp_path: Path) -> None:
-    route = '\n[[routes]]\naccount = "website"\nmailbox = "info@contoso.com"\n'
     async with world(tmp_path) as here:
         reloading = reloader(here)
-        here.config.write_text(here.config.read_text() + route)
+        here.config.write_text(here.config.read_text() + BY_INFO)
         await reloading.reload()
         await asyncio.to_thread(send, here)
         (mail,) = await here.cloud.mailboxes.arrived(1)
@@ -116,9 +116,13 @@ async def test_an_address_that_is_taken_refuses_the_whole_reload(tmp_path: Path)
         reloading = reloader(here)
         port = blocking.sockets[0].getsockname()[1]
         rewrite(here, '"127.0.0.1:0"', f'"127.0.0.1:{port}"')
+        here.config.write_text(here.config.read_text() + BY_INFO)
         await reloading.reload()
         assert f"127.0.0.1:{port}" in str(here.events("reload-refused")[0].fields["reason"])
         assert here.relay.addresses == before
+        await asyncio.to_thread(send, here)
+        (mail,) = await here.cloud.mailboxes.arrived(1)
+    assert mail.mailbox == "wp@contoso.com"
 
 
 async def test_a_listener_of_no_possible_name_is_refused_and_the_relay_lives_on(

@@ -28,6 +28,8 @@ class Told:
     """Replies to the final dot that were no 250."""
     turned_away: set[str] = field(default_factory=set)
     """Message-IDs that got such a reply."""
+    put_off: list[str] = field(default_factory=list)
+    """Every unexpected reply, from the greeting on. Each of them ended a connection."""
 
 
 class Flood:
@@ -107,7 +109,10 @@ class Flood:
                         await asyncio.sleep(self._pause)
                     taken = next(work, None)
                 writer.write(b"QUIT\r\n")
-            except (OSError, EOFError, Refused):
+            except (OSError, EOFError):
+                await asyncio.sleep(0.02)
+            except Refused as refused:
+                self.told.put_off.append(str(refused))
                 await asyncio.sleep(0.02)
             finally:
                 writer.close()

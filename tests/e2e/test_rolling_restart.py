@@ -133,8 +133,8 @@ async def test_a_rolling_restart_loses_no_message_and_postpones_only_what_was_ju
             await daemon.start()
             await until_it_says(200, port)
         done.set()
-    assert set(flood.told.refused) <= {"421 4.3.2 The relay is stopping; try again later"}
-    assert len(flood.told.refused) <= len(pair.members) * CONNECTIONS
+    assert set(flood.told.put_off) <= {"421 4.3.2 The relay is stopping; try again later"}
+    assert len(flood.told.put_off) <= len(pair.members) * CONNECTIONS
     assert not flood.told.unanswered
     async with asyncio.timeout(200):
         while flood.told.acknowledged - pair.cloud.mailboxes.submissions.keys():  # noqa: ASYNC110

@@ -3,6 +3,7 @@ itself."""
 
 import asyncio
 import contextlib
+import re
 import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ Here = tuple[Sandbox, Daemon, Flood]
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
     async with relaying(tmp_path) as (cloud, daemon, flood):
+        # Otherwise it would have all the room that its threads have reserved for theirs.
+        daemon.environment["MALLOC_ARENA_MAX"] = "1"
         await daemon.authorize()
         await daemon.start()
         await flood.greeted()
@@ -59,6 +62,7 @@ async def test_without_descriptors_it_waits_for_some_and_goes_on(here: Here) -> 
             await asyncio.wait_for(flood.send(5, 2), 2)
         for writer in crowd:
             writer.close()
+        assert "Too many open files" in daemon.journal
         await all_is_well_again(here)
 
 
@@ -71,4 +75,5 @@ async def test_without_memory_nothing_that_was_acknowledged_is_lost(here: Here) 
         contextlib.suppress(TimeoutError),
     ):
         await asyncio.wait_for(flood.send(300, 40), 3)
+    assert re.search("MemoryError|not enough memory", daemon.journal)
     await all_is_well_again(here)

@@ -84,6 +84,13 @@ class Copying:
         return used.ru_maxrss * 1024
 
 
+def rows_in(schema: str, database: str) -> set[tuple[int, str]]:
+    """The messages, each with the transaction that wrote its row."""
+    with psycopg.connect(database) as connection:
+        found = connection.execute(f"SELECT id, xmin::text FROM {schema}.messages")
+        return set(found.fetchall())
+
+
 STEPS = ("messages: .* copied", "bodies: .* compared")
 
 
@@ -94,9 +101,15 @@ def test_a_copy_that_is_killed_in_the_middle_continues_and_doubles_nothing(
     asyncio.run(fill(tmp_path / "state", MESSAGES))
     before = contents(tmp_path / "state")
     assert len(before["messages"]) > MESSAGES
+    written = set[tuple[int, str]]()
     for line in STEPS:
         Copying(tmp_path, database).kill_after(line)
+        there = rows_in("graphrelay_copying", database)
+        assert written <= there, "nothing is written once more"
+        written = there
     shown = Copying(tmp_path, database).complete()
+    assert written
+    assert written <= rows_in("graphrelay", database)
     assert re.search(rf"^messages +{len(before['messages']):,} ", shown, re.MULTILINE)
     assert not (tmp_path / "state" / "spool.db").exists()
     (tmp_path / "again").mkdir()

@@ -4,15 +4,19 @@ On a clock that the test moves; the cloud uses the same clock.
 """
 
 import asyncio
+import json
 import smtplib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from graphrelay.sandbox.directory import CLIENT_SECRET, PUBLIC_CLIENT, Secret
+from graphrelay.sandbox.entra.token import TokenEndpoint
 from graphrelay.sandbox.faults import Answer, CutBefore
 from graphrelay.sandbox.graph.faults import TokenRefused
 from graphrelay.sandbox.tokens import TokenIssuer
@@ -207,8 +211,17 @@ async def test_what_graph_wants_a_token_to_say_is_asked_of_entra_and_the_mail_go
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     challenge = '{"access_token":{"nbf":{"essential":true,"value":"1790000000"}}}'
+    real, forms = TokenEndpoint._answer, list[dict[str, str]]()
+
+    def heard(self: TokenEndpoint, request: web.Request, form: dict[str, str]) -> dict[str, Any]:
+        forms.append(form)
+        return real(self, request, form)
+
+    monkeypatch.setattr(TokenEndpoint, "_answer", heard)
     async with authorized(ANY, tmp_path, monkeypatch) as (here, _):
         here.cloud.faults.on(TokenRefused(claims=challenge, times=1))
         await send(here, "challenged")
         await here.cloud.mailboxes.arrived(1)
+        wanted = json.loads(forms[-1]["claims"])["access_token"]
+        assert wanted["nbf"] == {"essential": True, "value": "1790000000"}
         assert not here.events("delayed", "paused", "failed")

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from graphrelay.journal import Journal
@@ -17,20 +18,35 @@ from tests.spool.mail import WEBSITE, put, waiting_in
 from tests.spool.postgres.relays import a_relay
 
 
-async def test_a_caller_who_gives_up_leaves_nothing_behind(spool: PostgresSpool) -> None:
-    taking = [asyncio.create_task(put(spool)) for _ in range(20)]
-    kept = asyncio.create_task(put(spool))
-    while not any(task.done() for task in taking):
-        for task in taking[1:]:
+async def test_a_caller_who_gives_up_leaves_nothing_behind(
+    spool: PostgresSpool, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its message is being committed by then, or waits for that."""
+    real, jobs = spool._writer.submit, list[Any]()
+
+    def submit(kind: Any, value: Any) -> Any:
+        jobs.append(real(kind, value))
+        return jobs[-1]
+
+    async def two_that(begun: bool) -> list[asyncio.Task[Any]]:
+        first = len(jobs)
+        tasks = [asyncio.create_task(put(spool)) for _ in range(2)]
+        while [job.begun for job in jobs[first:]] != [begun] * 2:  # noqa: ASYNC110 (the writer)
+            await asyncio.sleep(0)
+        return tasks
+
+    monkeypatch.setattr(spool._writer, "submit", submit)
+    async with await psycopg.AsyncConnection.connect(database) as other:
+        await other.execute("LOCK TABLE graphrelay.commits")
+        tasks = [*await two_that(begun=True), *await two_that(begun=False)]
+        for task in tasks[::2]:
             task.cancel()
-        await asyncio.sleep(0)
-    done = await asyncio.gather(*taking, return_exceptions=True)
-    (one,) = await kept
-    await put(spool)  # which is committed after what was taken back
-    left = {row.submission_id for row in await spool.read(QueueFilter())}
-    answered = {part.id for parts in done if isinstance(parts, tuple) for part in parts}
-    assert {one.id} | answered < left
-    assert len(left) == len(answered) + 2
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(parts) for parts in found] == [asyncio.CancelledError, tuple] * 2
+    kept = {part.id for parts in found if isinstance(parts, tuple) for part in parts}
+    kept |= {part.id for part in await put(spool)}  # which is committed after what is taken back
+    assert {row.submission_id for row in await spool.read(QueueFilter())} == kept
+    assert len(kept) == 3
 
 
 async def test_a_caller_who_gives_up_as_the_answer_comes_leaves_nothing_behind(

@@ -30,7 +30,7 @@ class Reader:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, read, self._connection)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, MemoryError) as error:
             raise self._translated(error, doing)  # noqa: B904 (it carries its cause)
 
     async def close(self) -> None:

@@ -51,11 +51,17 @@ async def test_it_cannot_write(reader: Reader, writer: sqlite3.Connection) -> No
         await reader.run(lambda connection: connection.execute("DELETE FROM t"), "count")
 
 
-async def test_a_disk_that_cannot_be_read_is_reported(reader: Reader) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(OSError(5, "Input/output error"), "Input/output"), (MemoryError(), "not enough memory")],
+)
+async def test_a_disk_that_cannot_be_read_or_too_little_memory_is_reported(
+    reader: Reader, error: Exception, reason: str
+) -> None:
     def fails(connection: sqlite3.Connection) -> None:
-        raise OSError(5, "Input/output error")
+        raise error
 
-    with pytest.raises(StorageUnavailable, match=r"could not list the queue in .*Input/output"):
+    with pytest.raises(StorageUnavailable, match=rf"could not list the queue in .*{reason}"):
         await reader.run(fails, "list the queue")
 
 
