@@ -14,11 +14,12 @@ Entra has answered is stored.
 
 import contextlib
 import pickle
+import select
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -40,6 +41,8 @@ OTHER_VERSION = 3
 """The exit status of a process of another version."""
 ENDS_WITHIN = 10.0
 """Seconds, when it has nothing to do."""
+ANSWERS_WITHIN = timedelta(minutes=5)
+"""One that does not is ended. What it asks of Entra and of the vault has limits of its own."""
 _PROGRAM = """import sys
 version, sys.path[:] = sys.argv[1], sys.argv[2:]
 from graphrelay.daemon.keeper_process import main
@@ -138,13 +141,13 @@ class KeeperApart:
     def ask(self, asked: Asked) -> Any:
         """What the method returns. Raises `KeeperLost`, `KeeperBroke`, `VaultFailure`."""
         try:
-            if self._process is not None and self._process.has_ended:
-                self.close()  # killed while it had nothing to do
-            if self._process is None:
-                self._process = _Process(self._settings)
-            answer = self._process.ask(asked)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            process = self._process = self._running() or _Process(self._settings)
+            answer = process.ask(asked)
+        except (OSError, EOFError, MemoryError, pickle.UnpicklingError) as error:
             raise KeeperLost(self._lost(error)) from error
+        except Exception:
+            self.close()  # half a question or half an answer may be left
+            raise
         match answer:
             case Returned(value, place):
                 self._note(place)
@@ -158,22 +161,24 @@ class KeeperApart:
 
     def forget(self, account: Account) -> None:
         """What the process has for an account that is not configured any more."""
-        if self._process is not None:
+        if self._running():
             with contextlib.suppress(KeeperLost):  # then it has nothing any more
                 self.ask(Asked("keeper", "forget", args=(account,)))
 
     def rest(self) -> None:
-        """End the process, unless it has an answer of Entra's that could not be stored."""
-        if self._process is not None:
-            with contextlib.suppress(KeeperLost):
-                if not self.ask(Asked("keeper", "has_unsaved")):
-                    self.close()
+        self.close()
 
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
             process, self._process = self._process, None
             process.end()
+
+    def _running(self) -> "_Process | None":
+        """The process, unless it was killed while it had nothing to do."""
+        if self._process is not None and self._process.has_ended:
+            self.close()
+        return self._process
 
     def _note(self, place: VaultPlace | None) -> None:
         """The next process takes the same vault: what the machine is may look different by then, as
@@ -185,8 +190,17 @@ class KeeperApart:
     def _lost(self, error: BaseException) -> str:
         process, self._process = self._process, None
         if process is None:
-            return f"no process could be started to keep the authorizations: {error}"
+            what = str(error) or type(error).__name__
+            return f"no process could be started to keep the authorizations: {what}"
+        if isinstance(error, TimeoutError):
+            process.kill()
         status = process.end()
+        match error:
+            case TimeoutError():
+                minutes = ANSWERS_WITHIN // timedelta(minutes=1)
+                return f"the process that keeps the authorizations was silent for {minutes} minutes"
+            case MemoryError():
+                return "no memory is left for what the process that keeps the authorizations says"
         if status == OTHER_VERSION:
             return "graphrelay was upgraded while this relay runs; restart it"
         how = f"signal {-status}" if status < 0 else f"status {status}"
@@ -199,9 +213,16 @@ class _Process:
     def __init__(self, settings: KeeperSettings) -> None:
         """Raises `OSError`."""
         command = [sys.executable, "-P", "-c", _PROGRAM, __version__, *sys.path]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,  # a terminal's ^C is for the relay, also while this one starts
+        )
         self._questions = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
+        self._arriving = select.poll()  # select() has no descriptors beyond 1,023
+        self._arriving.register(self._answers, select.POLLIN)
         self._first: tuple[KeeperSettings, ...] = (settings,)
 
     @property
@@ -209,11 +230,14 @@ class _Process:
         return self._process.poll() is not None
 
     def ask(self, asked: Asked) -> Answer:
-        """Raises `OSError`, `EOFError`, `pickle.UnpicklingError`."""
+        """Raises `OSError`, `EOFError`, `pickle.UnpicklingError`; `TimeoutError` where it gives no
+        answer."""
         for one in (*self._first, asked):
             pickle.dump(one, self._questions)
         self._first = ()
         self._questions.flush()
+        if not self._arriving.poll(ANSWERS_WITHIN / timedelta(milliseconds=1)):
+            raise TimeoutError
         answer: Answer = pickle.load(self._answers)  # noqa: S301 (from ourselves)
         return answer
 
@@ -224,10 +248,13 @@ class _Process:
         try:
             return self._process.wait(ENDS_WITHIN)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             return self._process.wait()
         finally:
             self._answers.close()
+
+    def kill(self) -> None:
+        self._process.kill()
 
 
 class _Remote:
@@ -284,7 +311,7 @@ class _RenewalApart(_Remote):
                 return RefreshResult(EntraUnreachable(reason=reason))
             case "credential_ends_at":
                 return None
-        return VaultProblem(reason=reason, remedy="It is tried again.", passes=True)
+        return VaultProblem(reason=f"{reason}.", remedy="Run it again.", passes=True)
 
 
 class _VaultApart(_Remote):

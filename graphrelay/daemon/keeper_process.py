@@ -126,7 +126,3 @@ class _Desk:
     def forget(self, account: Account) -> None:
         if account in self._kept:
             self._kept.pop(account).grants.close()
-
-    def has_unsaved(self) -> bool:
-        """Whether something would be lost if the process ended."""
-        return any(kept.renewal.has_unsaved for kept in self._kept.values())

@@ -64,6 +64,8 @@ async def token(of: Examination) -> Finding:
 async def token_answer(of: Examination) -> Finding:
     """The names in the raw answer, beside what the relay read from it."""
     members = await of.reach.tokens.ask(of.account, lambda grants: grants.last_answer())
+    if not members:
+        raise CannotTell("what Entra answered last is not known any more; run it again")
     of.record.note(token_answer=dict(members))
     scope = members.get("scope")
     if scope is None:

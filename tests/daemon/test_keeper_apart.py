@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import pickle
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,20 @@ async def test_it_stays_while_an_answer_of_entras_could_not_be_stored(world: Wor
     assert world.pid is None
 
 
+async def test_it_stays_while_the_vault_cannot_be_used(world: World) -> None:
+    """The prompt of a desktop's keyring ends with the process that asked for it."""
+    world.state.mkdir()
+    (world.state / "vault.key").write_bytes(b"too short")
+    assert isinstance(await world.tokens.token("website"), VaultProblem)
+    kept = world.pid
+    await world.rests()
+    assert world.pid == kept is not None
+    (world.state / "vault.key").unlink()
+    assert isinstance(await world.tokens.token("website"), Unauthorized)
+    await world.rests()
+    assert world.pid is None
+
+
 async def test_an_account_that_was_removed_has_nothing_to_store(world: World) -> None:
     await world.authorize()
     (world.state / "vault.lock").unlink()
@@ -224,6 +240,57 @@ async def test_one_that_was_killed_while_it_had_nothing_to_do_is_replaced(world:
     assert isinstance(await world.tokens.token("daemon", fresh=True), Granted)
 
 
+async def test_none_is_started_to_forget_an_account(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.tokens.token("daemon")
+    assert world.pid is not None
+    os.kill(world.pid, signal.SIGKILL)
+    await asyncio.to_thread(os.waitid, os.P_PID, world.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python3")
+    monkeypatch.setattr(world.keeper, "_lost", lambda error: pytest.fail(repr(error)))
+    await world.tokens.reconfigure([WEBSITE])
+    assert world.pid is None
+
+
+async def test_one_that_is_frozen_is_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.tokens.token("daemon")
+    assert world.pid is not None
+    os.kill(world.pid, signal.SIGSTOP)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(keeper_apart, "ANSWERS_WITHIN", timedelta(milliseconds=100))
+        async with asyncio.timeout(30):
+            answer = await world.tokens.token("daemon", fresh=True)
+    assert answer == EntraUnreachable(
+        reason="the process that keeps the authorizations was silent for 0 minutes"
+    )
+    assert isinstance(await world.tokens.token("daemon", fresh=True), Granted)
+
+
+async def test_an_answer_that_there_is_no_memory_for_is_no_answer_to_what_is_asked_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: Any) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as full:
+        full.setattr("pickle.load", load)
+        answer = await world.tokens.token("daemon")
+    assert isinstance(answer, EntraUnreachable)
+    assert "no memory" in answer.reason
+    contents = await world.tokens.with_vault(lambda vault: vault.contents(()))
+    assert contents.names == ("daemon",)
+
+
+async def test_what_cannot_be_asked_is_not_asked_with_the_next_question(world: World) -> None:
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        await world.tokens.with_vault(lambda vault: vault.contents(lambda: ()))  # type: ignore[arg-type]
+    contents = await world.tokens.with_vault(lambda vault: vault.contents(()))
+    assert contents.names == ()
+
+
 async def test_it_stays_while_somebody_signs_in(world: World) -> None:
     """The doctor asks what Entra has answered last, too."""
     await world.authorize()
@@ -271,6 +338,12 @@ async def test_signals_of_a_terminal_or_a_service_are_left_to_the_relay(
     assert world.pid == pid
 
 
+async def test_a_terminal_has_no_signal_for_it_while_it_starts(world: World) -> None:
+    await world.tokens.token("daemon")
+    assert world.pid is not None
+    assert os.getpgid(world.pid) == world.pid != os.getpgid(0)
+
+
 async def test_another_version_keeps_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upgrade has replaced the files of the relay that runs."""
     monkeypatch.setattr(keeper_apart, "__version__", "0.0.1")
@@ -291,6 +364,9 @@ async def test_a_machine_that_can_start_no_process_is_tried_again(
         assert (await world.tokens.status("website", prove=False)).word == "Unreachable"
         with pytest.raises(VaultFailure, match="no process could be started"):
             await world.tokens.with_vault(lambda vault: vault.contents(()))
+        problem = await world.tokens.revoke("daemon")
+        assert problem is not None
+        assert problem.remedy == "Run it again."
     assert isinstance(await world.tokens.token("daemon"), Granted)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from graphrelay.doctor import sign_in
-from graphrelay.doctor.finding import LeftOut
+from graphrelay.doctor.finding import LeftOut, NotKnown
+from graphrelay.oauth.entra.grants import Grants
 from graphrelay.sandbox.entra.faults import ChangedAnswer
 from tests.doctor.practice import only, practice
 from tests.doctor.worlds import Row, finds, worlds_of
@@ -22,3 +23,15 @@ async def test_a_missing_permission_is_named(tmp_path: Path) -> None:
         found = await here.visit(only("token", "draft-id"))
     assert "Unauthorized Grant Mail.Send.Shared, Mail.ReadWrite" in found["token"].seen
     assert found["draft-id"] == LeftOut("the account has no Mail.ReadWrite")
+
+
+async def test_a_token_answer_that_is_not_known_any_more_is_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that had it was killed."""
+    monkeypatch.setattr(Grants, "last_answer", lambda _: {})
+    async with practice(tmp_path) as here:
+        found = await here.visit(only("token-answer"))
+    assert found["token-answer"] == NotKnown(
+        "what Entra answered last is not known any more; run it again"
+    )

@@ -53,6 +53,11 @@ def test_the_exposure_is_2_0_or_better(units: Path) -> None:
     assert float(verdict[1]) <= 2.0
 
 
+def test_a_process_that_was_killed_for_its_memory_does_not_stop_the_relay() -> None:
+    """By default systemd stops the service, with what would have started another process."""
+    assert "\nOOMPolicy=continue\n" in (UNITS / "graphrelay.service").read_text("utf-8")
+
+
 def test_the_user_is_made_by_sysusers(tmp_path: Path) -> None:
     program = needs("sysusers")
     (tmp_path / "etc").mkdir()

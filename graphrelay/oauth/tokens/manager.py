@@ -63,6 +63,8 @@ PATIENCE = timedelta(minutes=5)
 """How long callers wait for one refresh, and those queued before it. Nothing stops the thread
 where it waits for a file on a dead disk, or for the next octet of an answer; but callers get an
 answer. In real time, as the work of the thread is."""
+CLOSES_WITHIN = timedelta(seconds=50)
+"""The same for `aclose`: with `delivery.shutdown_grace` less than the 90 s that systemd waits."""
 FOLLOW_AGAIN = timedelta(seconds=1)
 LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     # How long `run` waits before it asks again. Lanes ask on their own schedule.
@@ -174,7 +176,8 @@ class TokenManager:
             for account in accounts
         }
         kept = {id(state) for state in self._states.values()}
-        await self._close(*(one.grants.close for one in old.values() if id(one) not in kept))
+        closes = [one.grants.close for one in old.values() if id(one) not in kept]
+        await self._close(self._patience, *closes)
 
     # Asking ----------------------------------------------------------------------------------
 
@@ -286,11 +289,15 @@ class TokenManager:
             )
 
     def _rest(self) -> None:
-        """Until the next look, unless Entra is asked again with each, or somebody is at work."""
+        """Until the next look, unless Entra is asked again with each, or somebody is at work. What
+        keeps the vault stays while it cannot be used: an answer of Entra's may wait to be stored,
+        or a keyring for its password."""
         busy, self._busy = self._busy, False
         soon = self._clock.monotonic() + TICK
-        states = self._states.values()
-        if not busy and all(one.failure is None or one.look_again > soon for one in states):
+        failed = [one for one in self._states.values() if one.failure is not None]
+        if not busy and all(
+            one.look_again > soon and not isinstance(one.failure, VaultProblem) for one in failed
+        ):
             with contextlib.suppress(RuntimeError):  # no thread can be started, and none works
                 self._worker.submit(self._keeper.rest)
 
@@ -369,7 +376,7 @@ class TokenManager:
     async def aclose(self) -> None:
         """Close the connections, after any refresh under way."""
         grants = (state.grants.close for state in self._states.values())
-        await self._close(*grants, self._keeper.close)
+        await self._close(min(self._patience, CLOSES_WITHIN), *grants, self._keeper.close)
         self._worker.close()
 
     def _state_of(self, account: Account) -> _State:
@@ -520,12 +527,12 @@ class TokenManager:
                     )
                 )
 
-    async def _close(self, *closes: Callable[[], None]) -> None:
+    async def _close(self, patience: timedelta, *closes: Callable[[], None]) -> None:
         """After any refresh under way. Where the thread hangs, they stay open with it, and a later
-        reload is still carried out."""
+        reload or stop is still carried out."""
         closing = [asyncio.wrap_future(self._worker.submit(close)) for close in closes]
         if closing:
-            done, _ = await asyncio.wait(closing, timeout=self._patience.total_seconds())
+            done, _ = await asyncio.wait(closing, timeout=patience.total_seconds())
             for one in done:
                 one.result()
 

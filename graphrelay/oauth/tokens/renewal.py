@@ -104,11 +104,6 @@ class Renewal:
         """When the application's credential expires, if it is known."""
         return credential_ends_at(self._account)
 
-    @property
-    def has_unsaved(self) -> bool:
-        """Whether an answer of Entra's waits to be stored."""
-        return self._unsaved is not None
-
     def _change(self, decision: Decision) -> VaultProblem | None:
         try:
             self._vault.change(self._account.name, lambda _: decision)

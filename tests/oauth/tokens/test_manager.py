@@ -691,6 +691,21 @@ async def test_a_thread_that_hangs_does_not_keep_a_reload_from_ending(world: Wor
     assert await hanging
 
 
+async def test_a_thread_that_hangs_does_not_keep_the_relay_from_ending(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the time that systemd gives it."""
+    monkeypatch.setattr("graphrelay.oauth.tokens.manager.CLOSES_WITHIN", A_MOMENT)
+    manager = world.manager(WEBSITE)
+    disk_is_back = threading.Event()
+    hanging = asyncio.create_task(manager.ask(WEBSITE, lambda _: disk_is_back.wait(60)))
+    await settle()
+    async with asyncio.timeout(10):
+        await manager.aclose()
+    disk_is_back.set()
+    assert await hanging
+
+
 async def test_an_answer_with_an_invalid_date_is_tried_again(world: World) -> None:
     manager = world.manager(WEBSITE)
     await world.authorize(manager)
