@@ -152,7 +152,7 @@ class WebConnections:
         while True:
             try:
                 connected, peer = await loop.sock_accept(listening)
-            except OSError:  # no descriptor is free, or the client has left
+            except (OSError, MemoryError):  # no descriptor is free, or the client has left
                 await self._clock.sleep(LOOK)
                 continue
             client = client_address(peer)
@@ -173,7 +173,7 @@ class WebConnections:
         try:
             await loop.connect_accepted_socket(lambda: connection, connected, ssl=tls)
             made = True
-        except OSError:
+        except (OSError, MemoryError):
             pass  # no TLS, or none that is accepted
         finally:
             if not made:

@@ -630,6 +630,14 @@ class SmtpTrouble(Event, level="error"):
     next: str
 
 
+class ClientNotServed(Event, level="error"):
+    """A client that connected was disconnected, or has to wait, for want of memory or descriptors;
+    at most once a minute for each socket."""
+
+    listener: str
+    reason: str
+
+
 class SmtpNotWatched(Event, level="error"):
     """A bug, in the search for slow clients."""
 

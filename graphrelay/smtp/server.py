@@ -179,7 +179,7 @@ class Server:
         for place, context in contexts.items():
             self._open[place].context = context
         for one in new.values():
-            await one.serve()
+            one.serve()
             self._note_listening(one)
 
     def _contexts(

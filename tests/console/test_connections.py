@@ -96,6 +96,24 @@ async def test_connections_without_a_request_shut_nobody_out(
     assert (await (await opened.operator()).get("/")).status == 200
 
 
+@pytest.mark.parametrize("lacks", ["sock_accept", "connect_accepted_socket"])
+async def test_a_client_for_which_there_is_no_memory_is_the_only_one_that_is_not_served(
+    opened: Opened, clients: Clients, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    met = asyncio.Event()
+
+    async def without_memory(*_: object, **__: object) -> None:
+        met.set()
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(asyncio.get_running_loop(), lacks, without_memory)
+        await clients.connect()
+        await asyncio.wait_for(met.wait(), SOON)
+    await opened.clock.advance(LOOK)
+    assert await served(await clients.connect())
+
+
 async def test_half_a_request_is_none(clients: Clients) -> None:
     for _ in range(MOST_EACH):
         _, writer = await clients.connect()

@@ -41,7 +41,7 @@ def make_certificates(folder: Path) -> Certificates:
     return made
 
 
-_ON_BOTH_LOOPS = {"test_dialogs", "test_tls", "test_proxy", "test_server"}
+_ON_BOTH_LOOPS = {"test_accepting", "test_dialogs", "test_tls", "test_proxy", "test_server"}
 """Where it matters how the loop hands over octets, TLS and endings."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphrelay.journal import Journal
+from graphrelay.smtp import open_listener
 from graphrelay.smtp.access.listener import Limits, Listener, ListenError
 from graphrelay.smtp.access.login import Login
 from graphrelay.smtp.server import Server
@@ -56,6 +57,32 @@ async def test_several_listeners_serve_at_once(tmp_path: Path) -> None:
             house.server.addresses
         )
     assert not path.exists()
+
+
+@pytest.mark.parametrize("lacks", ["Connection", "Conversation"])
+async def test_a_client_for_which_there_is_no_memory_is_the_only_one_that_is_not_served(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lacks: str
+) -> None:
+    def without_memory(*_: object) -> None:
+        raise MemoryError
+
+    async def connect(address: str) -> Client:
+        if address.startswith("unix:"):
+            return Client(*await asyncio.open_unix_connection(address.removeprefix("unix:")))
+        return await house.connect()
+
+    listeners = Listener(address="127.0.0.1:0"), Listener(address=f"unix:{tmp_path}/smtp")
+    async with serving(*listeners) as house:
+        for address in house.server.addresses:
+            with monkeypatch.context() as short:
+                short.setattr(open_listener, lacks, without_memory)
+                async with await connect(address) as client:
+                    assert await client.is_closed()
+            async with await connect(address) as client:
+                assert (await client.reply()).startswith("220")
+        assert {event.fields["reason"] for event in house.events("client-not-served")} <= {
+            "MemoryError()"
+        }
 
 
 async def test_ipv6_is_served() -> None:

@@ -20,11 +20,13 @@ from graphrelay.clock import Clock, timeout
 from graphrelay.control.socket.messages import LIMIT, decode, encode
 from graphrelay.control.verb import Verb, VerbError
 from graphrelay.journal import Journal, events
+from graphrelay.smtp.accepting import Accepting
 from graphrelay.smtp.access.admission import peer_uid
 from graphrelay.smtp.sockets import remove_stale_socket
 
 _LONGEST_PATH = 107
 _TIME_TO_ASK: Final = timedelta(seconds=10)
+_BACKLOG: Final = 100
 _PLACES: Final = 64
 _KEPT_FREE: Final = 16
 """Places that are reserved for root and the relay's own user."""
@@ -54,7 +56,7 @@ class ControlServer:
         self._journal = journal
         self._clock = clock
         self._group = group
-        self._server: asyncio.Server | None = None
+        self._accepting: Accepting | None = None
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "ControlServer":
@@ -64,17 +66,24 @@ class ControlServer:
                 "choose a shorter state_directory"
             )
         listening = _bound(self._path, self._group)
-        self._server = await asyncio.start_unix_server(self._converse, sock=listening, limit=LIMIT)
+        self._accepting = Accepting(listening, self._protocol, self._note_trouble)
+        self._accepting.start(_BACKLOG)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server:
-            self._server.close()
+        if self._accepting:
+            self._accepting.close()
         for task in self._conversations:
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
         with contextlib.suppress(OSError):  # on a read-only disk; the next start replaces it
             self._path.unlink()
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(LIMIT), self._converse)
+
+    def _note_trouble(self, error: Exception) -> None:
+        self._journal.write(events.ControlFailed(reason=f"{type(error).__name__}: {error}"))
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -106,7 +115,7 @@ class ControlServer:
         except _ClientLeft:
             raise
         except Exception as error:  # the border: the person and the journal get the error
-            self._journal.write(events.ControlFailed(reason=f"{type(error).__name__}: {error}"))
+            self._note_trouble(error)
             writer.write(encode({"error": f"the relay failed: {type(error).__name__}: {error}"}))
         await writer.drain()
 

@@ -46,9 +46,15 @@ class Connection(SMTP, asyncio.BufferedProtocol):
         """`begin` is called once, as soon as the connection is made."""
         # Not SMTP.__init__: see above.
         self._begin = begin
+        self._owner: Owner | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._owner = self._begin(cast(asyncio.Transport, transport))
+        connected = cast(asyncio.Transport, transport)
+        try:
+            self._owner = self._begin(connected)
+        except Exception:
+            connected.abort()  # nobody else would
+            raise
         self._buffer = self._owner.buffer
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -66,8 +72,9 @@ class Connection(SMTP, asyncio.BufferedProtocol):
         return not self._buffer.encrypted
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._buffer.lost()
-        self._owner.lost(error)
+        if self._owner is not None:
+            self._buffer.lost()
+            self._owner.lost(error)
 
     def pause_writing(self) -> None:
         self._buffer.writable(False)

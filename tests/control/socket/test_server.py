@@ -142,6 +142,24 @@ async def test_what_is_not_a_request_is_answered_with_an_error(path: Path, line:
         assert await collected(path, "count", to=1) == [{"number": 0}]
 
 
+async def test_a_client_for_which_there_is_no_memory_is_the_only_one_that_is_not_served(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_memory(_: object) -> None:
+        raise MemoryError
+
+    entries: list[Entry] = []
+    clock = FakeClock()
+    async with ControlServer(path, {"count": count}, Journal(clock, entries.append), clock):
+        with monkeypatch.context() as short:
+            short.setattr(asyncio, "StreamReader", without_memory)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                await until(lambda: entries)
+        assert entries[0].fields["reason"] == "MemoryError: "
+        assert await collected(path, "count", to=1) == [{"number": 0}]
+
+
 async def test_a_path_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="choose a shorter state_directory"):
         async with server(tmp_path / ("x" * 120)):
