@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 from graphrelay.daemon import keeper_apart
-from graphrelay.daemon.keeper_apart import Asked, KeeperApart
+from graphrelay.daemon.keeper_apart import Asked, KeeperApart, Returned, Unable
+from graphrelay.daemon.keeper_process import _Desk
 from graphrelay.journal import Entry
 from graphrelay.oauth.answers import EntraUnreachable, Granted, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import SignedIn
@@ -375,6 +377,20 @@ async def test_certificates_that_cannot_be_read_are_named(world: World, tmp_path
     world.keeper._settings = replace(world.keeper._settings, ca_file=gone)
     answer = await world.tokens.token("daemon")
     assert answer == EntraUnreachable(reason=f"{gone}: no such file")
+
+
+def test_a_machine_that_can_start_no_thread_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    desk, asked = _Desk(world.keeper._settings), Asked("renewal", "load", DAEMON)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", start)
+        answer = desk.answer(asked)
+    assert answer == Unable("the machine cannot start another thread")
+    assert isinstance(desk.answer(asked), Returned)
 
 
 async def test_a_failure_of_the_vault_arrives_whole(world: World) -> None:

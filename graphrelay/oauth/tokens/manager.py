@@ -47,7 +47,7 @@ from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, CachedToken
 from graphrelay.oauth.tokens.credential_expiry import ends_soon
 from graphrelay.oauth.tokens.keeper import Keeper, KeeperBroke
 from graphrelay.oauth.tokens.status import Status, status_of, too_broad
-from graphrelay.threads import Worker
+from graphrelay.threads import NoThread, Worker
 
 if TYPE_CHECKING:
     from graphrelay.oauth.entra.grants import Grants
@@ -298,7 +298,7 @@ class TokenManager:
         if not busy and all(
             one.look_again > soon and not isinstance(one.failure, VaultProblem) for one in failed
         ):
-            with contextlib.suppress(RuntimeError):  # no thread can be started, and none works
+            with contextlib.suppress(NoThread):  # then none works, either
                 self._worker.submit(self._keeper.rest)
 
     async def _warn(self, state: _State) -> None:
