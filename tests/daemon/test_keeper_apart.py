@@ -31,7 +31,7 @@ from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.vault import open_vault
 from graphrelay.sandbox import Sandbox
-from graphrelay.sandbox.faults import Stall
+from graphrelay.sandbox.faults import Answer, Stall
 from graphrelay.sandbox.visitor import Visitor
 from tests.daemon.keeping import apart
 from tests.oauth.conftest import DAEMON, WEBSITE, files_only, stored
@@ -218,6 +218,15 @@ async def test_it_stays_while_entra_is_asked_again_each_minute(world: World) -> 
     assert isinstance(await world.tokens.token("daemon"), EntraUnreachable)
     await world.rests()
     assert world.pid is not None
+
+
+async def test_it_ends_while_entra_fails_and_the_token_is_good(world: World) -> None:
+    await world.tokens.token("daemon")
+    await world.tokens.token("website")
+    world.cloud.faults.on(Answer(status=503, part="entra"))
+    assert (await world.tokens.status("daemon")).word == "Unreachable"
+    await world.rests()
+    assert world.pid is None
 
 
 async def test_a_process_that_is_killed_refuses_nothing(world: World) -> None:
