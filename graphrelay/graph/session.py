@@ -19,9 +19,10 @@ import re
 from binascii import b2a_base64
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
+from random import getrandbits
 from typing import Protocol
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID
 
 from yarl import URL
 
@@ -125,7 +126,8 @@ class MailboxSession:
     ) -> None:
         """`user`: whose mailbox it is, by user principal name or object id; `None`: that of the
         user who signed in."""
-        self.client_request_id = str(uuid4())
+        # uuid4() asks the system for each; these need only differ.
+        self.client_request_id = str(UUID(int=getrandbits(128), version=4))
         self._lane = lane
         self._connections = connections
         self._tokens = tokens

@@ -137,7 +137,8 @@ class Spool(Protocol):
         """Record that a request may have been sent, before it is. Returns the attempt's number,
         from 1.
 
-        Raises `NotQueued` if the submission is held, done, in flight or in another lane.
+        Raises `NotQueued` if the submission is held, done, in flight or in another lane, or was
+        tried since it was loaded.
         """
         ...
 

@@ -101,9 +101,9 @@ async def test_a_relay_that_can_never_know_what_was_committed_says_what_follows_
 ) -> None:
     """Its session is ended during COMMIT, and the table in which it would look is gone."""
     with running(QUICK, free_port()) as server:
-        async with relaying(tmp_path, database_url(server)) as (cloud, daemon, flood):
+        async with relaying(tmp_path, database_url(server)) as (_, daemon, flood):
             await flood.send(2, 1)
-            await cloud.mailboxes.arrived(2)
+            await daemon.says(" relayed ", times=2)
             server.execute(_SLOW_COMMIT)
             before = len(daemon.journal)
             async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:

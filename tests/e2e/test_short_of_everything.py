@@ -3,7 +3,6 @@ itself."""
 
 import asyncio
 import contextlib
-import re
 import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,8 +19,6 @@ Here = tuple[Sandbox, Daemon, Flood]
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
     async with relaying(tmp_path) as (cloud, daemon, flood):
-        # Otherwise it would have all the room that its threads have reserved for theirs.
-        daemon.environment["MALLOC_ARENA_MAX"] = "1"
         await daemon.authorize()
         await daemon.start()
         await flood.greeted()
@@ -75,5 +72,4 @@ async def test_without_memory_nothing_that_was_acknowledged_is_lost(here: Here) 
         contextlib.suppress(TimeoutError),
     ):
         await asyncio.wait_for(flood.send(300, 40), 3)
-    assert re.search("MemoryError|not enough memory", daemon.journal)
     await all_is_well_again(here)

@@ -74,9 +74,11 @@ async def _attempt(
 
 
 async def filled(directory: Path, clock: Clock, journal: Journal) -> None:
-    """A state directory with such a queue, closed."""
+    """A state directory with such a queue, closed. The second start counts what is in flight."""
     async with SqliteSpool.open(directory, clock, journal, reserve=0) as spool:
         await everything(spool)
+    async with SqliteSpool.open(directory, clock, journal, reserve=0):
+        pass
 
 
 def contents(directory: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -58,6 +58,16 @@ def test_there_and_back_again_nothing_is_different(
     assert contents(tmp_path / "again") == before
 
 
+def test_an_attempt_in_flight_is_counted_in_the_copy(state: Path, database: str) -> None:
+    there(state, database)
+    with closing(psycopg.connect(database)) as connection:
+        counted = connection.execute(
+            """SELECT s.attempts, f.number FROM graphrelay.in_flight f
+               JOIN graphrelay.submissions s ON s.id = f.submission"""
+        ).fetchall()
+    assert counted == [(1, 1)]
+
+
 def test_the_source_is_kept_where_no_relay_looks(
     state: Path, tmp_path: Path, database: str, postgres_server_of_all: PostgresServer
 ) -> None:

@@ -28,6 +28,7 @@ from yarl import URL
 
 from graphrelay.graph.http.answer import HttpAnswer
 from graphrelay.graph.http.connection import AT_ONCE
+from graphrelay.graph.http.deadline import MovingDeadline
 
 LONGEST_ERROR = 64 * 1024
 """Octets read of an error, which usually has some hundred; after that the connection is closed."""
@@ -113,7 +114,7 @@ class HttpAttempt(aiohttp.Payload):
         self._body = body
         self._peer = peer
         self._timeouts = timeouts
-        self._deadline = asyncio.timeout(None)
+        self._deadline = MovingDeadline()
         self._late = ""
         self._writing = asyncio.Lock()
         self._unreadable: Exception | None = None
@@ -180,9 +181,8 @@ class HttpAttempt(aiohttp.Payload):
     def _let_pass(self, limit: timedelta | None, late: str = "") -> None:
         """One deadline for everything, moved as the request progresses; `late` says what it means
         to miss it."""
-        now = asyncio.get_running_loop().time()
+        self._deadline.move(limit)
         self._late = late
-        self._deadline.reschedule(None if limit is None else now + limit.total_seconds())
 
     def _unreachable(self, error: Exception) -> NotSent | None:
         """What to say of an error that came before there was a connection."""

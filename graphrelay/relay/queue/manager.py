@@ -382,7 +382,7 @@ class QueueManager:
             # A bug, which must stop neither the daemon nor other lanes.
             self._journal.write(events.LaneNotRead(lane=str(queue.lane), reason=repr(error)))
             queue.not_filled()
-            self._apply(queue, Slower(repr(error), self._policy.retry_max))
+            self._apply(queue, Slower(repr(error), self._wait_after(error)))
         self._ready[queue.lane] = None
         self._serve()
 
@@ -428,7 +428,7 @@ class QueueManager:
 
     async def _carry(self, queue: LaneQueue, entry: QueueEntry) -> None:
         answered = partial(self._answered, queue, entry)
-        carried: DeliveryResult | None = None
+        carried: DeliveryResult | timedelta
         try:
             carried = await self._courier.carry(entry, answered)
         except Exception as error:
@@ -437,6 +437,7 @@ class QueueManager:
                 events.AttemptBroke(submission=entry.submission_id, reason=repr(error))
             )
             self._apply(queue, Slower(repr(error)))
+            carried = self._wait_after(error)
         self._settle(queue, entry, carried)
 
     def _answered(self, queue: LaneQueue, entry: QueueEntry, answered: Answered) -> None:
@@ -451,7 +452,14 @@ class QueueManager:
         if queue.answered(entry.submission_id):
             self._requests -= 1
 
-    def _settle(self, queue: LaneQueue, entry: QueueEntry, carried: DeliveryResult | None) -> None:
+    def _wait_after(self, error: Exception) -> timedelta:
+        """A bug is likely to show again; memory may be there in a moment."""
+        return WITHOUT_DISK if isinstance(error, MemoryError) else self._policy.retry_max
+
+    def _settle(
+        self, queue: LaneQueue, entry: QueueEntry, carried: DeliveryResult | timedelta
+    ) -> None:
+        """With how long it is set aside where an error broke the attempt."""
         del self._in_flight[entry.submission_id]
         self._make_room(queue, entry)
         queue.done(entry.submission_id, self._clock.monotonic())
@@ -465,8 +473,8 @@ class QueueManager:
                 self._apply(queue, feedback)
             case NotWaiting():
                 queue.ask_again()
-            case None:
-                queue.set_aside(entry, self._clock.monotonic() + self._policy.retry_max)
+            case timedelta():
+                queue.set_aside(entry, self._clock.monotonic() + carried)
         self._ready[queue.lane] = None
         self._serve()
 

@@ -264,8 +264,13 @@ class SqliteSpool:
     async def begin(
         self, submission: Submission, started_at: datetime, client_request_id: str
     ) -> int:
-        lane = submission.plan.lane
-        begin = attempts.Begin(submission.id, lane, started_at, client_request_id)
+        begin = attempts.Begin(
+            submission.id,
+            submission.plan.lane,
+            submission.attempts,
+            started_at,
+            client_request_id,
+        )
         return await self._run(begin, "record an attempt")
 
     async def keep_draft(self, submission: Submission, progress: DraftProgress) -> None:
@@ -491,6 +496,7 @@ def _connect(start: Start, folder: BodyFolder) -> tuple[Writer, tuple[Reader, Re
     try:
         connection = start.open_database()
         try:
+            attempts.count_in_flight(connection)
             start.match_bodies(connection, folder)
             depositor = Depositor(connection, folder)
             for_queue = start.disk.connect_to_read(start.database)

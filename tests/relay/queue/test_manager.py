@@ -8,6 +8,7 @@ import pytest
 
 from graphrelay.model import Done, Held, Queued, QueueEntry, StorageUnavailable, Submission
 from graphrelay.oauth.answers import EntraUnreachable, TokenRefused, Unauthorized
+from graphrelay.relay.deliver.courier import WITHOUT_DISK
 from graphrelay.relay.policy.budget import Limit
 from graphrelay.relay.policy.schedule import DeliveryPolicy
 from graphrelay.spool.changes import Changed, NotChanged
@@ -800,6 +801,28 @@ async def test_a_spool_that_breaks_unexpectedly_stops_no_other_mail() -> None:
         assert isinstance(post.spool.state(1), Queued)
 
 
+@pytest.mark.parametrize("what", ["load_to_send", "take"])
+@pytest.mark.parametrize(
+    ("error", "waits"), [(MemoryError(), WITHOUT_DISK), (RuntimeError("a bug"), HOUR)]
+)
+async def test_what_a_bug_broke_waits_for_long_and_what_lacked_memory_does_not(
+    monkeypatch: pytest.MonkeyPatch, what: str, error: Exception, waits: timedelta
+) -> None:
+    async def breaks(self: ScriptedSpool, _: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ScriptedSpool, what, breaks)
+    post = Post()
+    post.spool.put(submission(1))
+    async with running(post):
+        await settle()
+        monkeypatch.undo()
+        await post.clock.advance(waits - SECOND)
+        assert isinstance(post.spool.state(1), Queued)
+        await post.clock.advance(2 * SECOND)
+        assert post.spool.state(1) == Done("relayed")
+
+
 async def test_an_outcome_that_breaks_on_its_way_to_the_disk_is_recorded_later() -> None:
     class Broken(ScriptedSpool):
         breaks = 2
@@ -807,7 +830,7 @@ async def test_an_outcome_that_breaks_on_its_way_to_the_disk_is_recorded_later()
         async def finish(self, *args: Any, **named: Any) -> Any:
             self.breaks -= 1
             if self.breaks >= 0:
-                raise MemoryError
+                raise RuntimeError("a bug")
             return await super().finish(*args, **named)
 
     async with running(Post(spool=Broken())) as post:

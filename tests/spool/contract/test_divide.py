@@ -102,6 +102,7 @@ async def test_a_piece_may_be_divided_again(spool: Spool) -> None:
     (one,) = await put(spool, message=a_message((plan(), ALL)))
     await spool.begin(one, NOON, "c")
     await spool.finish(one, refused(), Divided(AT, PIECES))
+    one = await spool.load(one.id)
     await spool.begin(one, NOON, "d")
     await spool.finish(one, refused(2), Divided(AT, ((ANNA,), (BERT,))))
     loaded = await spool.load((await waiting_in(spool))[-1])

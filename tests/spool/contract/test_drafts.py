@@ -109,7 +109,7 @@ async def test_a_draft_in_whose_place_another_was_begun_is_to_be_taken_away(
     assert await spool.read(LeftDrafts()) == []  # The attempt may still find it, and send it.
     await spool.finish(one, delayed, Queued(NOON))
     assert [left.draft for left in await spool.read(LeftDrafts())] == ["AAk1"]
-    await spool.begin(one, NOON, "d")
+    await spool.begin(await spool.load(one.id), NOON, "d")
     there = DraftProgress(id="AAk1", sending=True)
     await spool.keep_draft(one, there)  # It is continued there after all.
     assert (await spool.load(one.id)).draft == there

@@ -93,6 +93,7 @@ async def test_an_attempt_begun_and_never_finished_is_found_at_start(engine: Eng
     async with engine() as spool:
         (attempt,) = await spool.read(InFlight())
         assert await waiting_in(spool) == []
+        assert (await spool.load(submission.id)).attempts == 1
         assert (attempt.submission_id, attempt.number, attempt.client_request_id) == (
             submission.id,
             1,
@@ -133,7 +134,10 @@ async def test_octets_that_are_no_text_survive_in_names(spool: Spool) -> None:
 async def test_attempts_are_numbered_from_one(spool: Spool) -> None:
     (submission,) = await put(spool)
     for number in (1, 2, 3):
-        assert await spool.begin(submission, NOON, f"c{number}") == number
+        loaded = await spool.load(submission.id)
+        assert loaded.attempts == number - 1
+        assert await spool.begin(loaded, NOON, f"c{number}") == number
+        assert (await spool.load(submission.id)).attempts == number
         await spool.finish(submission, delayed(number), Queued(NOON))
     shown = await spool.read(HistoryOf(submission.queue_id))
     assert shown is not None
@@ -145,6 +149,16 @@ async def test_nothing_is_attempted_twice_at_once(spool: Spool) -> None:
     await spool.begin(submission, NOON, "c")
     with pytest.raises(NotQueued):
         await spool.begin(submission, NOON, "d")
+
+
+async def test_what_was_tried_since_it_was_loaded_is_not_begun(spool: Spool) -> None:
+    (submission,) = await put(spool)
+    await spool.begin(submission, NOON, "c")
+    await spool.finish(submission, delayed(), Queued(NOON))
+    with pytest.raises(NotQueued):
+        await spool.begin(submission, NOON, "d")
+    assert await waiting_in(spool) == [submission.id]
+    assert await spool.begin(await spool.load(submission.id), NOON, "d") == 2
 
 
 async def test_finishing_the_same_attempt_again_changes_nothing(spool: Spool) -> None:

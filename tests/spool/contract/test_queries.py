@@ -105,7 +105,7 @@ async def test_a_row_of_the_queue_says_where_it_stands(spool: Spool) -> None:
     (submission,) = await put(spool)
     await spool.begin(submission, NOON, "c")
     await spool.finish(submission, delayed(reason="busy"), Queued(NOON + HOUR))
-    await spool.begin(submission, NOON + HOUR, "d")
+    await spool.begin(await spool.load(submission.id), NOON + HOUR, "d")
     (row,) = await spool.read(QueueFilter())
     assert row.sender == Address("wp", "contoso.com")
     assert row.recipients == (ANNA,)

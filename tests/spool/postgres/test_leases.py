@@ -265,7 +265,7 @@ async def test_a_request_is_not_made_by_a_relay_that_stood_still_since_it_asked(
         await first.begin(one, NOON, "c")
     monkeypatch.undo()
     await asyncio.gather(*first._transactions.under_way)
-    assert await first.begin(one, NOON, "c") == 2
+    assert await first.begin(await first.load(one.id), NOON, "c") == 2
 
 
 async def test_what_waits_can_be_changed_by_any_relay(

@@ -223,13 +223,15 @@ class MarkAndLoad:
 
 _BEGIN = f"""WITH wanted AS (
         SELECT * FROM unnest(%(ids)s::bigint[], %(accounts)s::text[], %(mailboxes)s::text[],
-                             %(terms)s::bigint[], %(started)s::bigint[], %(requests)s::text[])
-            AS w (id, account, mailbox, term, started_at, client_request_id)
+                             %(terms)s::bigint[], %(attempts)s::integer[],
+                             %(started)s::bigint[], %(requests)s::text[])
+            AS w (id, account, mailbox, term, attempts, started_at, client_request_id)
     ), {_HELD}, begun AS (
-        UPDATE submissions s SET attempts = attempts + 1
+        UPDATE submissions s SET attempts = s.attempts + 1
         FROM wanted w JOIN held USING (account, mailbox, term)
         WHERE s.id = w.id AND s.account = w.account AND s.mailbox = w.mailbox
-          AND s.state = 'queued' AND NOT EXISTS (SELECT FROM in_flight f WHERE f.submission = s.id)
+          AND s.state = 'queued' AND s.attempts = w.attempts
+          AND NOT EXISTS (SELECT FROM in_flight f WHERE f.submission = s.id)
         RETURNING s.id, s.attempts, w.started_at, w.client_request_id, w.term
     ), unmarked AS (
         DELETE FROM readings WHERE submission IN (SELECT id FROM begun)
@@ -293,6 +295,7 @@ class Begin:
                 "accounts": [storable(lane.account) for lane in lanes],
                 "mailboxes": [storable(lane.mailbox) for lane in lanes],
                 "terms": [value.term for value in values],
+                "attempts": [value.submission.attempts for value in values],
                 "started": [microseconds(value.started_at) for value in values],
                 "requests": [value.client_request_id for value in values],
                 "relay": self._relay(),

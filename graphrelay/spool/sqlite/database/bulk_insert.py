@@ -1,6 +1,7 @@
 """Inserts many rows with few statements.
 
-Python's sqlite3 releases the GIL for each statement and has to wait to get it back. Under load that
+Python's sqlite3 releases the GIL five times for each statement, and once more for each value that
+is bound by its name and for each column of a row, and has to wait to get it back. Under load that
 costs more than the statement, so the rows that a transaction adds to a table are inserted with one
 statement, or two or three if there are many.
 """

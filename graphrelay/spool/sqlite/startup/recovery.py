@@ -27,7 +27,7 @@ from graphrelay.spool.queue_ids import QueueIds
 from graphrelay.spool.sqlite.database.schema import Migration, configure, migrate
 from graphrelay.spool.sqlite.errors import is_damage
 from graphrelay.spool.sqlite.files.disk import Disk
-from graphrelay.spool.sqlite.statements.attempts import note, set_state
+from graphrelay.spool.sqlite.statements.attempts import count_in_flight, note, set_state
 from graphrelay.spool.sqlite.statements.put import recipient_keys
 
 _TABLES = (
@@ -234,6 +234,7 @@ def _mend(new: sqlite3.Connection, now: datetime) -> tuple[int, tuple[str, ...],
             new.execute(
                 f"DELETE FROM {table} WHERE submission NOT IN (SELECT id FROM submissions)"  # noqa: S608
             )
+    count_in_flight(new)
     held = _hold_without_octets(new, now)
     (whole,) = new.execute("SELECT count(*) FROM submissions WHERE state = 'queued'").fetchone()
     return whole, held, lost

@@ -92,10 +92,11 @@ class Load:
     def __call__(self, transaction: DatabaseTransaction) -> Submission | OctetsLost:
         row = transaction.connection.execute(
             """SELECT m.queue_id, s.part, s.envelope, m.origin, s.plan, s.received_at, m.message_id,
-                      b.prefix, b.octets, b.file, b.size, s.attempts, d.progress, s.done_at
+                      b.prefix, b.octets, coalesce(f.number, s.attempts), d.progress
                FROM submissions s JOIN messages m ON m.id = s.message
                LEFT JOIN bodies b ON b.message = m.id
                LEFT JOIN drafts d ON d.submission = s.id
+               LEFT JOIN in_flight f ON f.submission = s.id
                WHERE s.id = ? AND (s.done_at IS NULL OR (? AND b.message IS NOT NULL))""",
             (self.submission, self.kept),
         ).fetchone()
@@ -112,46 +113,64 @@ class Load:
                 received_at=moment(received_at),
                 message_id=restored(message_id),
                 prefix=row[7] or b"",
-                body=self._body(*row[8:11]),
-                attempts=row[11],
-                draft=None if row[12] is None else DRAFT.value(row[12]),
+                body=self._body(transaction.connection, row[8]),
+                attempts=row[9],
+                draft=None if row[10] is None else DRAFT.value(row[10]),
             )
         except (ValueError, FileNotFoundError) as error:
-            if row[13] is not None:
+            if self._is_done(transaction.connection):
                 raise NotQueued(f"The octets of submission {self.submission} are gone.") from error
             lost = OctetsLost(part_id(queue_id, part), f"Its octets are lost: {error}")
             hold_lost(transaction, self.submission, lost.reason, self.now)
             return lost
 
-    def _body(self, octets: bytes | None, file: str | None, size: int | None) -> Body:
+    def _body(self, connection: sqlite3.Connection, octets: bytes | None) -> Body:
         if octets is not None:
             return InlineBody(octets)
-        if file is None or size is None:
+        row = connection.execute(
+            """SELECT file, size FROM bodies
+               WHERE message = (SELECT message FROM submissions WHERE id = ?)""",
+            (self.submission,),
+        ).fetchone()
+        if row is None:
             raise FileNotFoundError("there is no row for them")
+        file, size = row
         return FileBody(self.folder.whole(file, size), size)
+
+    def _is_done(self, connection: sqlite3.Connection) -> bool:
+        done = connection.execute(
+            "SELECT 1 FROM submissions WHERE id = ? AND done_at IS NOT NULL", (self.submission,)
+        )
+        return done.fetchone() is not None
+
+
+def count_in_flight(connection: sqlite3.Connection) -> None:
+    """Count the attempts in flight, which may get no outcome: otherwise `Finish` does it, so that
+    `Begin` need not write to `submissions`."""
+    connection.execute(
+        """UPDATE submissions SET attempts = f.number FROM in_flight f
+           WHERE f.submission = submissions.id"""
+    )
 
 
 def hold_lost(
     transaction: DatabaseTransaction, submission: int, reason: str, now: datetime
 ) -> None:
     """Hold a submission that cannot be read; it is neither sent nor deleted."""
+    count_in_flight(transaction.connection)
     transaction.connection.execute("DELETE FROM in_flight WHERE submission = ?", (submission,))
     set_state(transaction.connection, submission, Held(reason), now)
     note(transaction.connection, submission, "held", reason, now)
 
 
-WAITS = """s.id = :submission AND s.state = 'queued'
-    AND s.account = :account AND s.mailbox = :mailbox
-    AND NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.submission = s.id)"""
+QUEUED = "s.id = ? AND s.state = 'queued' AND s.account = ? AND s.mailbox = ?"
+_NOT_IN_FLIGHT = "NOT EXISTS (SELECT 1 FROM in_flight f WHERE f.submission = s.id)"
+WAITS = f"{QUEUED} AND {_NOT_IN_FLIGHT}"
 
 
-def waits(submission: int, lane: Lane) -> dict[str, Any]:
-    """The values for `WAITS`: whether it is queued in that lane, and not in flight."""
-    return {
-        "submission": submission,
-        "account": storable(lane.account),
-        "mailbox": storable(lane.mailbox),
-    }
+def queued(submission: int, lane: Lane) -> tuple[Any, ...]:
+    """The values for `QUEUED` and `WAITS`: whether it is queued in that lane, and not in flight."""
+    return submission, storable(lane.account), storable(lane.mailbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +179,28 @@ class Begin:
 
     submission: int
     lane: Lane
+    attempts: int
+    """Before this one, when the submission was loaded."""
     started_at: datetime
     client_request_id: str
 
     def __call__(self, transaction: DatabaseTransaction) -> int:
-        connection = transaction.connection
-        row = connection.execute(
-            f"SELECT attempts + 1 FROM submissions s WHERE {WAITS}",  # noqa: S608 (our own words)
-            waits(self.submission, self.lane),
-        ).fetchone()
-        if row is None:
+        connection, number = transaction.connection, self.attempts + 1
+        mark = connection.execute(
+            f"""INSERT INTO in_flight SELECT s.id, ?, ?, ? FROM submissions s
+                WHERE {QUEUED} AND s.attempts = ?
+                ON CONFLICT DO NOTHING""",  # noqa: S608 (our own words)
+            (
+                number,
+                microseconds(self.started_at),
+                self.client_request_id,
+                *queued(self.submission, self.lane),
+                self.attempts,
+            ),
+        )
+        if not mark.rowcount:
             raise NotQueued(f"The submission {self.submission} does not wait for an attempt.")
-        number = int(row[0])
         connection.execute("DELETE FROM readings WHERE submission = ?", (self.submission,))
-        connection.execute(
-            "UPDATE submissions SET attempts = ? WHERE id = ?", (number, self.submission)
-        )
-        connection.execute(
-            "INSERT INTO in_flight VALUES (?, ?, ?, ?)",
-            (self.submission, number, microseconds(self.started_at), self.client_request_id),
-        )
         return number
 
 
@@ -225,7 +246,7 @@ class Finish:
                 note(connection, self.submission, how, why, at)
             case _:
                 pass
-        set_state(connection, self.submission, self.following, at)
+        set_state(connection, self.submission, self.following, at, attempts=number)
         if isinstance(outcome, Relayed):
             _settle_draft(connection, self.submission)
         if isinstance(self.following, Done):
@@ -355,8 +376,14 @@ def left_behind(connection: sqlite3.Connection) -> list[LeftBehind]:
 
 
 def set_state(
-    connection: sqlite3.Connection, submission: int, state: NextState, now: datetime
+    connection: sqlite3.Connection,
+    submission: int,
+    state: NextState,
+    now: datetime,
+    *,
+    attempts: int | None = None,
 ) -> None:
+    """The number of attempts stays where none is given."""
     columns: tuple[str, int | None, str | bytes, int | None]
     match state:
         case Queued(not_before):
@@ -366,8 +393,9 @@ def set_state(
         case Done(how, reason):
             columns = (how, None, storable(reason), microseconds(now))
     connection.execute(
-        "UPDATE submissions SET state = ?, not_before = ?, reason = ?, done_at = ? WHERE id = ?",
-        (*columns, submission),
+        """UPDATE submissions SET state = ?, not_before = ?, reason = ?, done_at = ?,
+                                  attempts = coalesce(?, attempts) WHERE id = ?""",
+        (*columns, attempts, submission),
     )
 
 
@@ -396,19 +424,23 @@ def close_if_done(
     )
     if not closed.rowcount or keep_octets:
         return
-    (message,) = connection.execute(
-        "SELECT message FROM submissions WHERE id = ?", (submission,)
-    ).fetchone()
-    forget_octets(transaction, message)
+    small = connection.execute(
+        """DELETE FROM bodies WHERE file IS NULL
+           AND message = (SELECT message FROM submissions WHERE id = ?)""",
+        (submission,),
+    )
+    if not small.rowcount:
+        (message,) = connection.execute(
+            "SELECT message FROM submissions WHERE id = ?", (submission,)
+        ).fetchone()
+        forget_octets(transaction, message)
 
 
 def forget_octets(transaction: DatabaseTransaction, message: int) -> None:
     """Delete the octets of the message, if there are any."""
     connection = transaction.connection
-    small = connection.execute("DELETE FROM bodies WHERE message = ? AND file IS NULL", (message,))
-    if small.rowcount:
-        return
-    row = connection.execute("SELECT file FROM bodies WHERE message = ?", (message,)).fetchone()
-    if row is not None:
-        transaction.files_to_unlink.append(row[0])
-        connection.execute("DELETE FROM bodies WHERE message = ?", (message,))
+    files = connection.execute(
+        "SELECT file FROM bodies WHERE message = ? AND file IS NOT NULL", (message,)
+    )
+    transaction.files_to_unlink += [name for (name,) in files]
+    connection.execute("DELETE FROM bodies WHERE message = ?", (message,))

@@ -14,7 +14,7 @@ from graphrelay.model import QueueEntry, Submission
 from graphrelay.spool.errors import ENDED, MOST_STARTS, NotQueued
 from graphrelay.spool.queue_ids import part_id
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
-from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, OctetsLost, hold_lost, waits
+from graphrelay.spool.sqlite.statements.attempts import WAITS, Load, OctetsLost, hold_lost, queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class BeginReading:
     def _mark(self, transaction: DatabaseTransaction) -> OctetsLost | None:
         connection, submission = transaction.connection, self.entry.submission_id
         marked = connection.execute(
-            f"""INSERT INTO readings SELECT s.id, 1, :process FROM submissions s WHERE {WAITS}
+            f"""INSERT INTO readings SELECT s.id, 1, ? FROM submissions s WHERE {WAITS}
                 ON CONFLICT DO UPDATE SET starts = starts + 1, process = excluded.process
                 WHERE process <> excluded.process AND starts < {MOST_STARTS}""",  # noqa: S608
-            waits(submission, self.entry.lane) | {"process": self.process},
+            (self.process, *queued(submission, self.entry.lane)),
         )
         if marked.rowcount:
             return None
@@ -44,7 +44,7 @@ class BeginReading:
                 FROM submissions s JOIN messages m ON m.id = s.message
                 JOIN readings r ON r.submission = s.id
                 WHERE {WAITS}""",  # noqa: S608 (our own words)
-            waits(submission, self.entry.lane),
+            queued(submission, self.entry.lane),
         ).fetchone()
         if row is None:
             raise NotQueued(f"The submission {submission} is not waiting in {self.entry.lane}.")

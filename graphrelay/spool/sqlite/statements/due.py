@@ -19,6 +19,7 @@ from typing import Any
 
 from graphrelay.model import Lane, QueueEntry
 from graphrelay.spool.codec import MICROSECOND, microseconds, moment
+from graphrelay.spool.sqlite.database.named import Named
 from graphrelay.spool.sqlite.database.text import restored, storable
 from graphrelay.spool.sqlite.database.writer import DatabaseTransaction
 from graphrelay.spool.values import Backlog, Batch, Take, Turns
@@ -33,20 +34,24 @@ _TAKEN = """s.id IN (SELECT value FROM json_each(:besides))
 _LATER = "s.not_before > :now AND s.not_before <= :far"
 _DUE = f"{_TURN} AND NOT ({_LATER}) AND NOT ({_TAKEN})"
 _LEVELS = "login", "client", "sender_key"
-_OLDEST = f"""SELECT s.id, s.received_at, s.not_before, s.size,
+_OLDEST = Named(
+    f"""SELECT s.id, s.received_at, s.not_before, s.size,
         s.id IN (SELECT submission FROM readings) FROM {_QUEUE} WHERE {_DUE}
     AND s.login = :login AND s.client = :client AND s.sender_key = :sender_key
     ORDER BY s.received_at, s.id LIMIT :limit"""
+)
 
 
-def _next(level: int, *, after: bool, until: bool) -> str:
+def _next(level: int, *, after: bool, until: bool) -> Named:
     """The first name on this level with something due, below the names of the levels above; within
     the bounds that are there, which the index is searched by only where they stand alone."""
     column = f"s.{_LEVELS[level]}"
     terms = [_DUE, *(f"s.{one} = :{one}" for one in _LEVELS[:level])]
     terms += [f"{column} > :after"] * after + [f"{column} <= :until"] * until
-    return f"""SELECT {column} FROM {_QUEUE} WHERE {" AND ".join(terms)}
-        ORDER BY {column} LIMIT 1"""
+    return Named(
+        f"""SELECT {column} FROM {_QUEUE} WHERE {" AND ".join(terms)}
+            ORDER BY {column} LIMIT 1"""
+    )
 
 
 _NEXT = {
@@ -55,8 +60,10 @@ _NEXT = {
     for after in (False, True)
     for until in (False, True)
 }
-_NEXT_DUE = f"""SELECT min(s.not_before) FROM {_QUEUE}
+_NEXT_DUE = Named(
+    f"""SELECT min(s.not_before) FROM {_QUEUE}
     WHERE s.state = 'queued' AND s.account = :account AND s.mailbox = :mailbox AND {_LATER}"""
+)
 _NEXT_MAILBOX = f"""SELECT s.account, s.mailbox FROM {_QUEUE}
     WHERE s.state = 'queued' AND s.account = ? AND s.mailbox > ?
     ORDER BY s.mailbox LIMIT 1"""
@@ -99,7 +106,7 @@ class TakeDue:
         """What the names below `path` have due, an equal share of each."""
         values = values | dict(zip(_LEVELS, path, strict=False))
         if len(path) == len(_LEVELS):
-            rows = connection.execute(_OLDEST, values | {"limit": limit + 1}).fetchall()
+            rows = _OLDEST.execute(connection, values | {"limit": limit + 1}).fetchall()
             return [self._entry(path, row) for row in rows[:limit]], len(rows) > limit
         last = after.get(tuple(map(restored, path)))
         names = list(islice(self._names(connection, values, len(path), last), limit + 1))
@@ -120,14 +127,16 @@ class TakeDue:
         rounds = [(None, None)] if start is None else [(start, None), (None, start)]
         for after, until in rounds:
             bounds = values | {"until": until}
-            while row := connection.execute(
-                _NEXT[level, after is not None, until is not None], bounds | {"after": after}
-            ).fetchone():
+            while row := (
+                _NEXT[level, after is not None, until is not None]
+                .execute(connection, bounds | {"after": after})
+                .fetchone()
+            ):
                 (after,) = row
                 yield after
 
     def _next_in(self, connection: sqlite3.Connection) -> timedelta | None:
-        (at,) = connection.execute(_NEXT_DUE, self._values()).fetchone()
+        (at,) = _NEXT_DUE.execute(connection, self._values()).fetchone()
         return None if at is None else (at - microseconds(self.now)) * MICROSECOND
 
     def _values(self) -> dict[str, Any]:

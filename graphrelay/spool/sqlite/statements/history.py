@@ -59,8 +59,8 @@ def queue(connection: sqlite3.Connection, wanted: QueueFilter) -> list[QueueRow]
     where, values = joined([*_waiting(wanted), ("s.id > ?", (wanted.after_id,))])
     rows = connection.execute(
         f"""SELECT s.id, m.queue_id, s.part, s.received_at, s.envelope, m.size, m.subject,
-                   s.account, s.mailbox, s.plan, s.state, s.not_before, s.reason, s.attempts,
-                   f.started_at,
+                   s.account, s.mailbox, s.plan, s.state, s.not_before, s.reason,
+                   coalesce(f.number, s.attempts), f.started_at,
                    (SELECT l.reason FROM log l WHERE l.submission = s.id AND l.number IS NOT NULL
                     ORDER BY l.id DESC LIMIT 1)
             FROM submissions s JOIN messages m ON m.id = s.message

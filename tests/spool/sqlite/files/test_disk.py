@@ -60,6 +60,18 @@ def test_a_transaction_begins_and_ends_explicitly(tmp_path: Path) -> None:
         assert not connection.in_transaction
 
 
+def test_no_transaction_is_begun_in_another_or_ended_without_one(tmp_path: Path) -> None:
+    with closing(DISK.connect(tmp_path / "db")) as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            DISK.commit(connection)
+        DISK.begin(connection)
+        connection.execute("CREATE TABLE t (n)")
+        with pytest.raises(sqlite3.OperationalError):
+            DISK.begin(connection)
+        connection.rollback()
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+
+
 def test_a_connection_to_read_creates_no_database_and_writes_to_none(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         DISK.connect_to_read(tmp_path / "db").execute("SELECT 1 FROM sqlite_schema")

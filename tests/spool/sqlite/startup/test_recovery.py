@@ -136,6 +136,19 @@ async def test_a_damaged_page_costs_what_stood_in_it(
     assert len(waiting) > 150
 
 
+async def test_attempts_that_were_in_flight_count_where_the_octets_are_lost(
+    tmp_path: Path, clock: FakeClock, journal: Journal, filled: list[Submission]
+) -> None:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        for submission in filled:
+            await spool.begin(submission, NOON, "c")
+    overwrite(tmp_path / "spool.db", leaf_of(tmp_path / "spool.db", "bodies"))
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        rows = await spool.read(QueueFilter(state="held"))
+    assert rows
+    assert {row.attempts for row in rows} == {1}
+
+
 async def test_mail_without_its_name_gets_a_new_one_and_is_sent(
     tmp_path: Path, clock: FakeClock, journal: Journal, filled: list[Submission]
 ) -> None:

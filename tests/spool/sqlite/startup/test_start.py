@@ -14,7 +14,7 @@ from graphrelay.spool.sqlite import Disk, SqliteSpool
 from graphrelay.spool.sqlite.files.bodies import FileBody
 from tests.clock import FakeClock
 from tests.spool.faulty import FaultyDisk, database_full, no_room
-from tests.spool.mail import ANNA, BERT, a_message, plan, put, waiting_in
+from tests.spool.mail import ANNA, BERT, NOON, a_message, plan, put, waiting_in
 
 LARGE = bytes(100_000)
 
@@ -96,6 +96,22 @@ async def test_a_file_that_goes_while_the_relay_runs_is_noticed_when_it_is_loade
             await spool.load(parts[0].id)
         assert [entry.queue_id for entry in entries] == [parts[0].queue_id]
         assert await waiting_in(spool) == [parts[1].id]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_attempt_at_mail_whose_file_went_meanwhile_counts(
+    tmp_path: Path, clock: FakeClock, journal: Journal, large: Submission, restarted: bool
+) -> None:
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        await spool.begin(large, NOON, "c")
+        file_of(large).unlink()
+        if not restarted:
+            with pytest.raises(MailLost):
+                await spool.load(large.id)
+    async with SqliteSpool.open(tmp_path, clock, journal, reserve=0) as spool:
+        (row,) = await spool.read(QueueFilter())
+    assert isinstance(row.state, Held)
+    assert row.attempts == 1
 
 
 async def test_while_the_folder_of_bodies_is_away_nothing_in_it_counts_as_lost(
