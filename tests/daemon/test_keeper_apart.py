@@ -23,7 +23,7 @@ from graphrelay.oauth.answers import EntraUnreachable, Granted, Unauthorized, Va
 from graphrelay.oauth.authorization import SignedIn
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import AnyUser
-from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice, Stored
 from graphrelay.oauth.sign_in.identities import Identities, Person
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.keeper import KeeperBroke
@@ -132,6 +132,28 @@ async def test_a_person_is_identified(world: World) -> None:
     person = await identities.identify("website", request, query_of(back))  # type: ignore[arg-type]
     assert isinstance(person, Person)
     assert person.username == "wp@contoso.com"
+
+
+async def test_a_sign_in_that_one_began_another_completes(world: World) -> None:
+    """A person may take longer than a process that has nothing to do stays."""
+    authorizer, identities = Authorizer(world.tokens), Identities(world.tokens)
+    pending = await authorizer.begin(WEBSITE, "http://localhost:1")
+    device = await authorizer.begin_device(WEBSITE)
+    person = await identities.begin("website", "http://localhost:1")
+    assert isinstance(pending, Pending)
+    assert isinstance(device, PendingDevice)
+    first = world.pid
+    await world.rests()
+    assert world.pid is None
+    async with Visitor(world.cloud.ca_file) as visitor:
+        back = await visitor.sign_in(pending.authorization_url, "wp@contoso.com")
+        assert isinstance(await authorizer.complete(pending, back, "root"), Stored)
+        await visitor.enter_device_code(device.verification_uri, device.user_code, "wp@contoso.com")
+        assert isinstance(await authorizer.poll(device, "root"), Stored)
+        back = await visitor.sign_in(person.url, "wp@contoso.com")  # type: ignore[union-attr]
+    found = await identities.identify("website", person, query_of(back))  # type: ignore[arg-type]
+    assert isinstance(found, Person)
+    assert world.pid not in (None, first)
 
 
 async def test_it_ends_when_there_is_nothing_to_do_and_begins_again(world: World) -> None:
