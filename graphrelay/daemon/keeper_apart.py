@@ -328,4 +328,4 @@ class _VaultApart(_Remote):
     def _without(self, method: str, reason: str) -> Any:
         if method == "describe":
             return reason
-        raise VaultFailure(f"{reason}.", "Run it again.", passes=True)  # it completes what was begun
+        raise VaultFailure(f"{reason}.", "Run it again.", passes=True)

@@ -395,7 +395,7 @@ async def test_a_machine_that_can_start_no_process_is_tried_again(
         assert isinstance(answer, EntraUnreachable)
         assert answer.reason.startswith("no process could be started to keep the authorizations")
         assert (await world.tokens.status("website", prove=False)).word == "Unreachable"
-        with pytest.raises(VaultFailure, match="no process could be .*: '/nowhere.*'. Run it again"):
+        with pytest.raises(VaultFailure, match=r"^no process could be .*\. Run it again\.$"):
             await world.tokens.with_vault(lambda vault: vault.contents(()))
         problem = await world.tokens.revoke("daemon")
         assert problem is not None
