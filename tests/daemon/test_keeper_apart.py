@@ -386,6 +386,16 @@ async def test_another_version_keeps_nothing(world: World, monkeypatch: pytest.M
     )
 
 
+async def test_another_python_is_named_as_a_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot import what this one can."""
+    monkeypatch.setattr(sys, "path", ["/nowhere"])
+    answer = await world.tokens.token("daemon")
+    assert isinstance(answer, EntraUnreachable)
+    assert answer.reason.endswith("was upgraded while this relay runs, restart it")
+
+
 async def test_a_machine_that_can_start_no_process_is_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
