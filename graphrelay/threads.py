@@ -36,6 +36,10 @@ def all_started(most: int, name: str) -> ThreadPoolExecutor:
     return pool
 
 
+class NoThread(RuntimeError):  # noqa: N818 (a condition that may pass)
+    """The limit of a cgroup or a user, or no memory for a stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Callable[[], Any]
@@ -64,12 +68,14 @@ class Worker:
         self._starting = threading.Lock()
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
-        """Queue a job; its future completes in the worker's thread. Raises `RuntimeError` where no
-        thread can be started."""
+        """Queue a job; its future completes in the worker's thread. Raises `NoThread`."""
         with self._starting:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                thread.start()  # raises where the machine has none left; the next job tries again
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the next job tries again
+                    raise NoThread("the machine cannot start another thread") from error
                 self._thread = thread
         future: Future[T] = Future()
         self._jobs.put(_Job(work, future))

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 OTHER_VERSION = 3
 """The exit status of a process of another version."""
+BROKEN = 1
+"""Python's, where an exception ended it."""
 ENDS_WITHIN = 10.0
 """Seconds, when it has nothing to do."""
 ANSWERS_WITHIN = timedelta(minutes=5)
@@ -203,6 +205,11 @@ class KeeperApart:
                 return "no memory is left for what the process that keeps the authorizations says"
         if status == OTHER_VERSION:
             return "graphrelay was upgraded while this relay runs; restart it"
+        if status == BROKEN:
+            return (
+                "the process that keeps the authorizations broke, and the log has its traceback; "
+                "if graphrelay or Python was upgraded while this relay runs, restart it"
+            )
         how = f"signal {-status}" if status < 0 else f"status {status}"
         return f"the process that keeps the authorizations ended with {how}"
 
@@ -328,4 +335,4 @@ class _VaultApart(_Remote):
     def _without(self, method: str, reason: str) -> Any:
         if method == "describe":
             return reason
-        raise VaultFailure(reason, "", passes=True)
+        raise VaultFailure(f"{reason}.", "Run it again.", passes=True)

@@ -31,6 +31,7 @@ from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.shared import SecretTable, open_shared_vault
 from graphrelay.oauth.vault.values import Chosen
 from graphrelay.oauth.vault.vault import Vault, open_vault
+from graphrelay.threads import NoThread
 
 
 def keeper_here(settings: KeeperSettings, tls: SSLContext, clock: Clock) -> KeeperHere:
@@ -96,7 +97,7 @@ class _Desk:
             value = self._called(keeper, asked)
         except VaultFailure as failure:
             return VaultFailed(failure.reason, failure.remedy, failure.passes)
-        except CertificatesUnreadable as error:
+        except (CertificatesUnreadable, NoThread) as error:
             return Unable(str(error))
         except Exception as error:  # for the caller; its text may quote a secret
             return Broke(type(error).__name__)

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 
 from graphrelay.daemon import keeper_apart
-from graphrelay.daemon.keeper_apart import Asked, KeeperApart
+from graphrelay.daemon.keeper_apart import Asked, KeeperApart, Returned, Unable
+from graphrelay.daemon.keeper_process import _Desk
 from graphrelay.journal import Entry
 from graphrelay.oauth.answers import EntraUnreachable, Granted, Unauthorized, VaultProblem
 from graphrelay.oauth.authorization import SignedIn
 from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.scenario import AnyUser
-from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, Stored
+from graphrelay.oauth.sign_in.authorizer import Authorizer, Pending, PendingDevice, Stored
 from graphrelay.oauth.sign_in.identities import Identities, Person
 from graphrelay.oauth.sign_in.loopback import query_of
 from graphrelay.oauth.tokens.keeper import KeeperBroke
@@ -29,7 +31,7 @@ from graphrelay.oauth.tokens.manager import TokenManager
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.vault import open_vault
 from graphrelay.sandbox import Sandbox
-from graphrelay.sandbox.faults import Stall
+from graphrelay.sandbox.faults import Answer, Stall
 from graphrelay.sandbox.visitor import Visitor
 from tests.daemon.keeping import apart
 from tests.oauth.conftest import DAEMON, WEBSITE, files_only, stored
@@ -132,6 +134,28 @@ async def test_a_person_is_identified(world: World) -> None:
     assert person.username == "wp@contoso.com"
 
 
+async def test_a_sign_in_that_one_began_another_completes(world: World) -> None:
+    """A person may take longer than a process that has nothing to do stays."""
+    authorizer, identities = Authorizer(world.tokens), Identities(world.tokens)
+    pending = await authorizer.begin(WEBSITE, "http://localhost:1")
+    device = await authorizer.begin_device(WEBSITE)
+    person = await identities.begin("website", "http://localhost:1")
+    assert isinstance(pending, Pending)
+    assert isinstance(device, PendingDevice)
+    first = world.pid
+    await world.rests()
+    assert world.pid is None
+    async with Visitor(world.cloud.ca_file) as visitor:
+        back = await visitor.sign_in(pending.authorization_url, "wp@contoso.com")
+        assert isinstance(await authorizer.complete(pending, back, "root"), Stored)
+        await visitor.enter_device_code(device.verification_uri, device.user_code, "wp@contoso.com")
+        assert isinstance(await authorizer.poll(device, "root"), Stored)
+        back = await visitor.sign_in(person.url, "wp@contoso.com")  # type: ignore[union-attr]
+    found = await identities.identify("website", person, query_of(back))  # type: ignore[arg-type]
+    assert isinstance(found, Person)
+    assert world.pid not in (None, first)
+
+
 async def test_it_ends_when_there_is_nothing_to_do_and_begins_again(world: World) -> None:
     assert world.pid is None
     await world.tokens.token("daemon")
@@ -216,6 +240,15 @@ async def test_it_stays_while_entra_is_asked_again_each_minute(world: World) -> 
     assert isinstance(await world.tokens.token("daemon"), EntraUnreachable)
     await world.rests()
     assert world.pid is not None
+
+
+async def test_it_ends_while_entra_fails_and_the_token_is_good(world: World) -> None:
+    await world.tokens.token("daemon")
+    await world.tokens.token("website")
+    world.cloud.faults.on(Answer(status=503, part="entra"))
+    assert (await world.tokens.status("daemon")).word == "Unreachable"
+    await world.rests()
+    assert world.pid is None
 
 
 async def test_a_process_that_is_killed_refuses_nothing(world: World) -> None:
@@ -353,6 +386,16 @@ async def test_another_version_keeps_nothing(world: World, monkeypatch: pytest.M
     )
 
 
+async def test_another_python_is_named_as_a_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot import what this one can."""
+    monkeypatch.setattr(sys, "path", ["/nowhere"])
+    answer = await world.tokens.token("daemon")
+    assert isinstance(answer, EntraUnreachable)
+    assert answer.reason.endswith("was upgraded while this relay runs, restart it")
+
+
 async def test_a_machine_that_can_start_no_process_is_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,7 +405,7 @@ async def test_a_machine_that_can_start_no_process_is_tried_again(
         assert isinstance(answer, EntraUnreachable)
         assert answer.reason.startswith("no process could be started to keep the authorizations")
         assert (await world.tokens.status("website", prove=False)).word == "Unreachable"
-        with pytest.raises(VaultFailure, match="no process could be started"):
+        with pytest.raises(VaultFailure, match=r"^no process could be .*\. Run it again\.$"):
             await world.tokens.with_vault(lambda vault: vault.contents(()))
         problem = await world.tokens.revoke("daemon")
         assert problem is not None
@@ -375,6 +418,20 @@ async def test_certificates_that_cannot_be_read_are_named(world: World, tmp_path
     world.keeper._settings = replace(world.keeper._settings, ca_file=gone)
     answer = await world.tokens.token("daemon")
     assert answer == EntraUnreachable(reason=f"{gone}: no such file")
+
+
+def test_a_machine_that_can_start_no_thread_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    desk, asked = _Desk(world.keeper._settings), Asked("renewal", "load", DAEMON)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", start)
+        answer = desk.answer(asked)
+    assert answer == Unable("the machine cannot start another thread")
+    assert isinstance(desk.answer(asked), Returned)
 
 
 async def test_a_failure_of_the_vault_arrives_whole(world: World) -> None:

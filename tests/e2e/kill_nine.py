@@ -28,7 +28,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -279,13 +279,18 @@ async def relaying(
             await daemon.abandon()
 
 
-async def one_round(daemon: Daemon, flood: Flood, messages: int, dice: Random) -> None:
-    """Send, and kill once in the middle of it."""
-    before = len(flood.told.acknowledged)
+async def one_round(
+    daemon: Daemon, flood: Flood, messages: int, dice: Random, requests: Callable[[], int]
+) -> None:
+    """Send, and kill once in the middle of it, when the cloud has been asked to send something too.
+    `requests`: how often it has."""
+    before, known = len(flood.told.acknowledged), requests()
     strike = before + dice.randrange(1, messages)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(flood.send(messages, CONNECTIONS))
         await flood.acknowledged(strike)
+        while requests() == known:  # noqa: ASYNC110 (the sandbox has no event for it)
+            await asyncio.sleep(0.01)
         await asyncio.sleep(dice.random() / 50)
         await daemon.kill()
         await daemon.start()
@@ -309,16 +314,21 @@ async def run(
 ) -> Verdict:
     dice, unanswered = Random(seed), 0
     async with relaying(folder) as (cloud, daemon, flood):
+
+        def requests() -> int:
+            return sum(one.path.endswith("/sendMail") for one in cloud.requests)
+
         await daemon.authorize()
         await daemon.start()
         for number in range(1, rounds + 1):
             began = time.monotonic()
             if faults:
                 day = bad_day(dice)
+                cloud.faults.clear()  # a bad day ends with the next
                 cloud.faults.on(*day)
                 unanswered += withheld(day)
             async with asyncio.timeout(120):
-                await one_round(daemon, flood, messages, dice)
+                await one_round(daemon, flood, messages, dice, requests)
             print(
                 f"round {number:2}: {len(flood.told.acknowledged)} acknowledged, "
                 f"{len(cloud.mailboxes.submissions)} submitted, "

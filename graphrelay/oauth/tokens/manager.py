@@ -47,7 +47,7 @@ from graphrelay.oauth.tokens.cached import LAST_USE, MARGIN, CachedToken
 from graphrelay.oauth.tokens.credential_expiry import ends_soon
 from graphrelay.oauth.tokens.keeper import Keeper, KeeperBroke
 from graphrelay.oauth.tokens.status import Status, status_of, too_broad
-from graphrelay.threads import Worker
+from graphrelay.threads import NoThread, Worker
 
 if TYPE_CHECKING:
     from graphrelay.oauth.entra.grants import Grants
@@ -289,16 +289,15 @@ class TokenManager:
             )
 
     def _rest(self) -> None:
-        """Until the next look, unless Entra is asked again with each, or somebody is at work. What
+        """Until the next look, unless what failed is tried again then, or somebody is at work. What
         keeps the vault stays while it cannot be used: an answer of Entra's may wait to be stored,
         or a keyring for its password."""
         busy, self._busy = self._busy, False
-        soon = self._clock.monotonic() + TICK
         failed = [one for one in self._states.values() if one.failure is not None]
-        if not busy and all(
-            one.look_again > soon and not isinstance(one.failure, VaultProblem) for one in failed
+        if not busy and not any(
+            self._due(one, TICK) or isinstance(one.failure, VaultProblem) for one in failed
         ):
-            with contextlib.suppress(RuntimeError):  # no thread can be started, and none works
+            with contextlib.suppress(NoThread):  # then none works, either
                 self._worker.submit(self._keeper.rest)
 
     async def _warn(self, state: _State) -> None:
@@ -486,11 +485,12 @@ class TokenManager:
         state.cached = state.rejected = state.failure = state.found = state.ends_at = None
         state.look_again = state.silent_until = timedelta(0)
 
-    def _due(self, state: _State) -> bool:
-        now = self._clock.monotonic()
+    def _due(self, state: _State, ahead: timedelta = timedelta(0)) -> bool:
+        """Whether `run` asks for a token then."""
+        now = self._clock.monotonic() + ahead
         if state.refresh is not None or now < state.look_again:
             return False
-        return state.cached is None or state.cached.is_due(self._clock.now(), now)
+        return state.cached is None or state.cached.is_due(self._clock.now() + ahead, now)
 
     def _asked_to_be_silent(self, state: _State) -> EntraUnreachable | None:
         left = state.silent_until - self._clock.monotonic()

@@ -15,11 +15,13 @@ from jeepney.io.blocking import (  # type: ignore[import-untyped]
 )
 
 from graphrelay.oauth.answers import Granted, VaultProblem
+from graphrelay.oauth.cloud import TokenCloud
 from graphrelay.oauth.sign_in.authorizer import Stored
 from graphrelay.oauth.vault.move import move
 from graphrelay.oauth.vault.problem import VaultFailure
 from graphrelay.oauth.vault.vault import Put, Remove, Vault, open_vault
 from tests.bus import message_bus_in
+from tests.daemon.keeping import apart
 from tests.oauth.conftest import WEBSITE, World, files_only
 from tests.tools import needs
 
@@ -144,6 +146,20 @@ def test_secrets_move_from_it_to_files(vault: Vault, tmp_path: Path) -> None:
     assert vault.read("website") is None
     assert files.read("website") == "x" * 5_000
     files.close()
+
+
+async def test_a_move_holds_for_the_process_that_keeps_it_next(
+    world: World, desktop: Desktop
+) -> None:
+    of = TokenCloud(world.cloud.login_url, world.cloud.graph_url)
+    tokens, keeper = apart(world.state_directory, of, world.cloud.ca_file)
+    assert isinstance(await tokens.token("daemon"), Granted)
+    moved = await tokens.with_vault(lambda vault: vault.move("file", ["daemon"]))
+    assert (moved.source.name, moved.names) == ("secret-service", ("daemon",))
+    keeper.rest()
+    found = await tokens.with_vault(lambda vault: vault.contents(["daemon"]))
+    assert (found.place, found.names) == (moved.target, ("daemon",))
+    await tokens.aclose()
 
 
 async def test_an_account_is_authorized_and_renewed_in_it(world: World, desktop: Desktop) -> None:
