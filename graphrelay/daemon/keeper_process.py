@@ -99,6 +99,8 @@ class _Desk:
             return VaultFailed(failure.reason, failure.remedy, failure.passes)
         except (CertificatesUnreadable, NoThread) as error:
             return Unable(str(error))
+        except MemoryError:
+            return Unable("no memory is left for the process that keeps the authorizations")
         except Exception as error:  # for the caller; its text may quote a secret
             return Broke(type(error).__name__)
         return Returned(value, keeper.vault.chosen())

@@ -63,7 +63,12 @@ class OpenListener:
 
     def _begin(self, transport: asyncio.Transport) -> Conversation:
         conversation = Conversation(self.context, transport, self._ended)
-        self._began(conversation)
+        try:
+            self._began(conversation)
+        except BaseException:
+            conversation.buffer.lost()  # it may be under way
+            conversation.lost(None)
+            raise
         return conversation
 
     def _note_trouble(self, error: Exception) -> None:

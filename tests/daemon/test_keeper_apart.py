@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from graphrelay.daemon import keeper_apart
+from graphrelay.daemon import keeper_apart, keeper_process
 from graphrelay.daemon.keeper_apart import Asked, KeeperApart, Returned, Unable
 from graphrelay.daemon.keeper_process import _Desk
 from graphrelay.journal import Entry
@@ -431,6 +431,20 @@ def test_a_machine_that_can_start_no_thread_is_tried_again(
         short.setattr(threading.Thread, "start", start)
         answer = desk.answer(asked)
     assert answer == Unable("the machine cannot start another thread")
+    assert isinstance(desk.answer(asked), Returned)
+
+
+def test_a_process_that_lacks_memory_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_memory(_: Any) -> Any:
+        raise MemoryError
+
+    desk, asked = _Desk(world.keeper._settings), Asked("renewal", "load", DAEMON)
+    with monkeypatch.context() as short:
+        short.setattr(keeper_process, "client_context", without_memory)
+        answer = desk.answer(asked)
+    assert answer == Unable("no memory is left for the process that keeps the authorizations")
     assert isinstance(desk.answer(asked), Returned)
 
 

@@ -73,6 +73,7 @@ LOOK_AGAIN: dict[type[NotGranted], timedelta] = {
     VaultProblem: timedelta(minutes=10),  # A locked keyring may show a prompt each time.
     TokenRefused: timedelta(minutes=30),
 }
+_SHORT = EntraUnreachable(reason="no memory is left to renew the authorization")
 
 
 class Purpose(Enum):
@@ -282,6 +283,8 @@ class TokenManager:
                 await self._refreshed(state, Purpose.AHEAD)
             if warns:
                 await self._warn(state)
+        except MemoryError:  # it is looked after again in a minute
+            self._report(state.account.name, _SHORT)
         except Exception as error:  # A bug must stop neither mail nor the other accounts.
             reason = _kind(error)
             self._journal.write(
@@ -415,9 +418,8 @@ class TokenManager:
         unwanted = cached or state.rejected
         always = purpose in (Purpose.REJECTED, Purpose.PROOF)
         beyond = self._clock.now() + MARGIN
-        job = self._worker.submit(
-            lambda: state.renewal.refresh(unwanted, beyond, always=always, challenge=challenge)
-        )
+        renew = partial(state.renewal.refresh, always=always, challenge=challenge)
+        job = self._worker.submit(lambda: _unless_short(lambda: renew(unwanted, beyond)))
         refresh = asyncio.wrap_future(job)
         refresh.add_done_callback(lambda done: self._finish(state, done))
         return refresh
@@ -550,6 +552,14 @@ def _refused_twice(state: _State, failure: NotGranted) -> bool:
     """Graph rejected the token and Entra grants no other, so the cached one is of no use."""
     cached = state.cached.access if state.cached else None
     return isinstance(failure, TokenRefused) and cached is not None and state.rejected == cached
+
+
+def _unless_short(renew: Callable[[], RefreshResult]) -> RefreshResult:
+    """What it comes to, also where there is no memory for it."""
+    try:
+        return renew()
+    except MemoryError:
+        return RefreshResult(_SHORT)
 
 
 def _kind(error: Exception) -> str:

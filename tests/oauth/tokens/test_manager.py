@@ -626,6 +626,30 @@ async def test_a_failure_is_logged_once_and_so_is_its_end(world: World) -> None:
     assert world.events() == ["authorized", "authorization-refused", "authorization-works"]
 
 
+async def test_where_memory_is_short_it_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str) -> str | None:
+        raise MemoryError
+
+    async def warn(_: object) -> None:
+        raise MemoryError
+
+    vault = world.vault()
+    manager = world.manager(DAEMON, vault=vault)
+    await world.authorize(manager, DAEMON)
+    await world.clock.advance(A_DAY_AND_MORE)
+    with monkeypatch.context() as short:
+        short.setattr(vault, "read", read)
+        short.setattr(manager, "_warn", warn)
+        background = await running(manager)
+        assert isinstance(await manager.token("daemon"), EntraUnreachable)
+    assert world.events()[-2:] == ["authorization-unreachable"] * 2
+    assert isinstance(await manager.token("daemon"), Granted)
+    await stopped(background)
+    assert "authorization-broke" not in world.events()
+
+
 async def test_a_bug_that_affects_one_account_is_logged_and_the_others_stay_fresh(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
