@@ -31,13 +31,13 @@ class Accepting:
         protocol: Callable[[], asyncio.BaseProtocol],
         trouble: Callable[[Exception], None],
     ) -> None:
-        """`listening` is bound, and closed with this; `trouble` is told why a client could not be
+        """`listening` is bound, and closed with this; `trouble` gets why a client could not be
         served."""
         self._loop = asyncio.get_running_loop()
         self._listening = listening
         self._protocol = protocol
         self._trouble = trouble
-        self._told = -math.inf
+        self._reported_at = -math.inf
         self._again: asyncio.TimerHandle | None = None
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -70,7 +70,7 @@ class Accepting:
             except (BlockingIOError, InterruptedError):
                 return
             except (OSError, MemoryError) as error:
-                self._tell(error)
+                self._report(error)
                 if isinstance(error, OSError) and error.errno not in _OF_THE_CLIENT:
                     self._pause()
                     return
@@ -86,14 +86,14 @@ class Accepting:
             await self._loop.connect_accepted_socket(self._protocol, connected)
             made = True
         except Exception as error:  # a bug too, which must not stop the others
-            self._tell(error)
+            self._report(error)
         finally:
             if not made:
                 with contextlib.suppress(OSError):  # the transport has closed it
                     connected.close()
 
-    def _tell(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         now = self._loop.time()
-        if now - self._told >= _QUIET:
-            self._told = now
+        if now - self._reported_at >= _QUIET:
+            self._reported_at = now
             self._trouble(error)
