@@ -28,7 +28,7 @@ sys.path.insert(0, {root!r})
 import encodings.idna, grp, importlib, importlib.readers, pwd
 import graphrelay.cli.authorize, graphrelay.memory, graphrelay.daemon.relay
 import graphrelay.control.socket.client
-import graphrelay.daemon.archive, graphrelay.guide.writing
+import graphrelay.daemon.archive, graphrelay.daemon.keeper_process, graphrelay.guide.writing
 for name in graphrelay.cli.VERBS:
     importlib.import_module("graphrelay.cli." + name.replace("-", "_"))
 from graphrelay.daemon import reading, reading_process
